@@ -88,11 +88,15 @@ browser:
 	node tests/web/browser/run.mjs $(BROWSER_TESTS)
 
 # Skipped where npm cannot be reached, and has not been before.
-#: browser-daemon the same with a worker, a scheduler and flowrra-web, on SQLite
+#: browser-daemon the same with workers, a scheduler and flowrra-web, on both stores
+# BROWSER_STORES=redis: on that one.
+BROWSER_STORES ?= sqlite redis
 browser-daemon: all
 	@.ci/deps web
 	@if $(MAKE) --no-print-directory $(BROWSER); then \
-	    BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS); \
+	    for store in $(BROWSER_STORES); do echo "browser-daemon: $$store"; \
+	        BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $$store \
+	            $(BROWSER_TESTS) || exit 1; done; \
 	else \
 	    echo "browser-daemon: skipped: npm cannot install $(BROWSER_PACKAGES)"; \
 	fi
@@ -102,7 +106,8 @@ browser-short: $(if $(filter release,$(CONFIG)),browser-daemon)
 
 #: browser-picture the picture of the overview that README shows
 browser-picture:
-	@$(MAKE) --no-print-directory browser-daemon BROWSER_TESTS=picture
+	@$(MAKE) --no-print-directory browser-daemon BROWSER_TESTS=picture \
+	    BROWSER_STORES=sqlite
 	cp build/browser/screenshots/flowrra-web.png cmd/flowrra-web/
 
 #: mount    the dashboard behind proxies and inside applications, only

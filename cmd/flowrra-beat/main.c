@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "beat/beat.h"
+#include "schedules/schedules.h"
+#include "store/store.h"
 #include "util/conf.h"
 #include "util/daemon.h"
 #include "util/err.h"
@@ -123,6 +125,14 @@ finish(void *arg)
 	beat_free(s->beat);
 }
 
+static int
+beat_check(const struct conf *conf, struct err *err)
+{
+	return stores_check(conf, err) == 0
+		   ? schedules_check_url(conf->scheduler.database_url, err)
+		   : -1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -131,6 +141,7 @@ main(int argc, char **argv)
 						      .notes = notes,
 						      .private_memory = true,
 						      .precise_timers = true,
+						      .check = beat_check,
 						      .start = start,
 						      .reload = reload,
 						      .stop = stop,

@@ -5,6 +5,7 @@
  * logs them in; browsers send fragments to no server. The second makes a token
  * for a program. Neither asks a server.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,28 +30,39 @@ web_conf_of(const struct ctl *ctl, struct err *err)
 		   : NULL;
 }
 
+/* The first of [web] hosts that is a name; "*.example.com" is none. */
+static const char *
+web_first_name(char *const *hosts)
+{
+	while (*hosts != NULL && strncmp(*hosts, "*.", 2) == 0)
+		hosts++;
+	return *hosts;
+}
+
 /* The first address of [web] listen that a browser can open. */
 static int
 web_add_host(const struct conf_web *web, struct buf *out, struct err *err)
 {
 	char **listen = conf_list(web->listen), **hosts = conf_list(web->hosts);
 	char **p = listen;
-	const char *port;
+	const char *port, *name = NULL;
 	int r = 0;
 
+	if (hosts != NULL)
+		name = web_first_name(hosts);
 	while (p != NULL && *p != NULL && strncmp(*p, "unix:", 5) == 0)
 		p++;
 	if (p == NULL || hosts == NULL) {
 		r = err_nomem(err);
-	} else if (*p == NULL && hosts[0] == NULL) {
+	} else if (*p == NULL && name == NULL) {
 		r = err_set(err, ERR_CONFIG,
 			    "flowrra-web listens on a Unix socket only; put "
-			    "the name of the proxy before it into [web] hosts");
+			    "the name of the proxy before it into [web] hosts, "
+			    "or add 127.0.0.1:7480 to [web] listen");
 	} else if (*p == NULL || strncmp(*p, "0.0.0.0:", 8) == 0 ||
 		   strncmp(*p, "[::]:", 5) == 0) {
 		port = *p != NULL ? strrchr(*p, ':') : "";
-		buf_addf(out, "%s%s", hosts[0] != NULL ? hosts[0] : "127.0.0.1",
-			 port);
+		buf_addf(out, "%s%s", name != NULL ? name : "127.0.0.1", port);
 	} else {
 		buf_adds(out, *p);
 	}
@@ -76,7 +88,11 @@ web_add_code(const struct conf *conf, struct buf *out, struct err *err)
 		free(path);
 		return 0;
 	}
-	if ((r = secret_read(path, &token, err)) == 0)
+	r = secret_read(path, &token, err);
+	if (r < 0 && err->sys == EACCES)
+		err_hint(err, "join the group flowrra (usermod -aG flowrra "
+			      "USER, then log in again), or run this as root");
+	if (r == 0)
 		r = err_set(err, ERR_UNAVAILABLE,
 			    "%s does not exist: flowrra-web is not running, or "
 			    "has another [web] runtime_dir",

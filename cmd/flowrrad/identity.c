@@ -97,9 +97,10 @@ take_lock(struct identity *who, struct err *err)
 {
 	who->lock_fd =
 	    open(who->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (who->lock_fd < 0)
-		return err_sys(err, ERR_SYSTEM, "cannot open the lock %s",
-			       who->path);
+	if (who->lock_fd < 0) {
+		err_sys(err, ERR_SYSTEM, "cannot open the lock %s", who->path);
+		return path_hint(who->path, "[worker] state_dir", err);
+	}
 	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0) {
 		if (is_there(who))
 			return 0;

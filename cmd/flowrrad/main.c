@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "leftovers.h"
 #include "modules.h"
+#include "store/store.h"
 #include "util/conf.h"
 #include "util/daemon.h"
 #include "util/err.h"
@@ -206,7 +207,9 @@ finish(void *arg)
 static int
 check(const struct conf *conf, struct err *err)
 {
-	return files_check(conf, err) == 0 ? modules_check(conf, err) : -1;
+	return stores_check(conf, err) == 0 && files_check(conf, err) == 0
+		   ? modules_check(conf, err)
+		   : -1;
 }
 
 int

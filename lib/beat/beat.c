@@ -155,6 +155,7 @@ open_stores(struct beat *b, struct err *err)
 	    .on_broker_state = on_broker_state,
 	    .on_results_state = on_results_state,
 	    .arg = b,
+	    .creates = true,
 	    .open_broker = b->opt.open_broker,
 	    .open_results = b->opt.open_results};
 	struct stores stores;

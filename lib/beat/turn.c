@@ -179,6 +179,15 @@ arm(struct beat *b, int64_t mono)
 void
 beat_end(struct beat *b, const struct err *why)
 {
+	struct err err;
+
+	/* Broker and backend may both say the same of one store. */
+	if (b->phase == BEAT_STOPPED)
+		return;
+	/* Else it would be missed, and looked for, until it is known for dead.
+	 */
+	if (b->db_reach == REACH_UP)
+		schedules_farewell(b->db, b->opt.id, &err);
 	beat_enter(b, BEAT_STOPPED);
 	b->opt.on_stopped(why, b->opt.arg);
 }
@@ -231,8 +240,6 @@ last_turn(struct beat *b)
 		log_warning("cannot mark sent fires: %s; they will be sent "
 			    "again, which is harmless",
 			    err.msg);
-	if (b->db_reach == REACH_UP)
-		schedules_farewell(b->db, b->opt.id, &err);
 	beat_end(b, NULL);
 }
 

@@ -305,8 +305,10 @@ gate_check_framing(struct http_request *request)
 	if (coding != NULL ||
 	    (length == NULL &&
 	     (request->method == HTTP_POST || request->method == HTTP_PUT)))
-		return http_gate_refuse(request, 411,
-					"The request needs a Content-Length.");
+		return http_gate_refuse(
+		    request, 411,
+		    "The request needs a Content-Length; send a body, "
+		    "such as {}.");
 	status = http_gate_unreadable(length, http_header(request, "Cookie"),
 				      &detail);
 	if (status != 0)

@@ -92,26 +92,41 @@ on_report(const struct broker_report *report, void *arg)
 			    "broker", f->remedy, "%s", f->what);
 }
 
-/* False if the broker does not answer: then nothing can be said of queues and
- * workers. */
+const char *
+doctor_remedy(const char *url, const char *of_server, const char *of_file)
+{
+	return url == NULL || url[0] == '\0' ||
+		       strncmp(url, "sqlite:", strlen("sqlite:")) == 0
+		   ? of_file
+		   : of_server;
+}
+
+/* False if the broker does not answer, or takes no changes: then nothing can be
+ * said of queues and workers. */
 static bool
 examine_broker(struct doctor *d)
 {
+	const char *remedy = doctor_remedy(
+	    d->client->conf->broker.url,
+	    "Start it, or correct [broker] url; flowrractl --dump-config shows "
+	    "the effective configuration.",
+	    "Put that right, or name another store in [broker] url.");
 	const int64_t asked_us = clock_wall_us();
 	struct broker_examination e = {.doctor = d};
 	struct err err = ERR_INIT;
 
 	if (query_examine(d->client, on_report, &e, &err) != 0) {
-		doctor_find(d, DOCTOR_ERROR, "broker",
-			    "Start it, or correct [broker] url; flowrractl "
-			    "--dump-config shows the effective configuration.",
-			    "%s", err.msg);
+		doctor_find(d, DOCTOR_ERROR, "broker", remedy, "%s", err.msg);
 		return false;
 	}
 	d->broker_us = e.clock_us;
 	d->broker_read_us = clock_wall_us();
 	examine_clock(d, e.clock_us, asked_us, d->broker_read_us);
-	return true;
+	/* Heartbeats cannot be stored, either: what is there is old. */
+	if (query_try(d->client, &err) == 0)
+		return true;
+	doctor_find(d, DOCTOR_ERROR, "broker", remedy, "%s", err.msg);
+	return false;
 }
 
 /* On the loop, as on_report(). */
@@ -135,8 +150,11 @@ examine_backend(struct doctor *d)
 	if (answer == NULL &&
 	    (err.code != ERR_REFUSED || json_array_size(d->errors) == before))
 		doctor_find(d, DOCTOR_ERROR, "backend",
-			    "Start it, or correct [backend] url.", "%s",
-			    err.msg);
+			    doctor_remedy(d->client->conf->backend.url,
+					  "Start it, or correct [backend] url.",
+					  "Put that right, or name another "
+					  "store in [backend] url."),
+			    "%s", err.msg);
 	json_decref(answer);
 }
 

@@ -24,6 +24,11 @@ void doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 		 const char *remedy, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* The remedy for a store that fails: a file cannot be started, and its message
+ * says by itself what is to be put right. */
+const char *doctor_remedy(const char *url, const char *of_server,
+			  const char *of_file);
+
 void doctor_queues(struct doctor *d);
 void doctor_files(struct doctor *d);
 void doctor_schedules(struct doctor *d);

@@ -112,7 +112,12 @@ doctor_schedules(struct doctor *d)
 		if (err.code != ERR_NOT_FOUND)
 			doctor_find(
 			    d, DOCTOR_ERROR, ABOUT,
-			    "Start it, or correct [scheduler] database_url.",
+			    doctor_remedy(
+				options.url,
+				"Start it, or correct [scheduler] "
+				"database_url.",
+				"Put that right, or name another database in "
+				"[scheduler] database_url."),
 			    "%s", err.msg);
 	} else {
 		examine_schedulers(d, stats, now_us);

@@ -25,6 +25,7 @@
 struct health {
 	struct flowrra_client *client;
 	json_t *components;
+	struct err trouble; /* of the broker */
 };
 
 /* A message is the server's words now and then, and may be anything. */
@@ -39,24 +40,26 @@ add(struct health *h, const char *component, bool healthy, const char *message)
 
 /* --- servers ----------------------------------------------------------- */
 
-/* Any answer will do: the broker lets us in and works. */
+/* A broker that answers but takes nothing in is as good as none. */
 static void
 check_broker(struct health *h)
 {
-	struct err err = ERR_INIT;
-	const bool healthy = query_ping(h->client, &err) == 0;
+	const bool healthy = query_try(h->client, &h->trouble) == 0;
 
 	add(h, "broker", healthy,
-	    healthy ? broker_name(h->client->broker) : err.msg);
+	    healthy ? broker_name(h->client->broker) : h->trouble.msg);
 }
 
-/* Any read will do; there is no task with the ID "-". */
+/* Any read will do; there is no task with the ID "-". What the broker says of a
+ * store that both share holds for its records, too. */
 static void
 check_backend(struct health *h)
 {
-	struct err err = ERR_INIT;
-	json_t *answer = query_record(h->client, "-", &err);
+	struct err err = h->trouble;
+	json_t *answer = NULL;
 
+	if (!h->client->one_store || err.code == ERR_NONE)
+		answer = query_record(h->client, "-", &err);
 	add(h, "backend", answer != NULL,
 	    answer != NULL ? results_name(h->client->results) : err.msg);
 	json_decref(answer);
@@ -78,6 +81,33 @@ health_ping(struct flowrra_client *c, struct err *err)
 	return 0;
 }
 
+struct workers_seen {
+	size_t alive, running, lacking;
+	char lacks[WORKER_NAME_SHOWN]; /* the first that lacks a module */
+};
+
+/* The message says what to do next. */
+static void
+describe_workers(const struct workers_seen *seen, char *message, size_t size)
+{
+	if (seen->alive == 0)
+		snprintf(message, size, "none is alive; start flowrrad");
+	else if (seen->running == 0)
+		snprintf(message, size,
+			 "%zu alive, but none takes tasks (flowrractl worker "
+			 "resume)",
+			 seen->alive);
+	else if (seen->lacking > 0)
+		snprintf(message, size,
+			 "%zu alive, %zu could not load all modules (%s%s); "
+			 "flowrractl doctor names them",
+			 seen->alive, seen->lacking, seen->lacks,
+			 seen->lacking > 1 ? ", ..." : "");
+	else
+		snprintf(message, size, "%zu alive, %zu take tasks",
+			 seen->alive, seen->running);
+}
+
 /* Healthy: at least one worker takes tasks, since those that are quiet or
  * stopping will not work off a queue; and no worker lacks a module, since the
  * tasks of that module wait for another worker, or for ever. */
@@ -86,9 +116,10 @@ check_workers(struct health *h)
 {
 	struct err err = ERR_INIT;
 	json_t *list = workers_list(h->client, &err), *worker;
-	size_t i, alive = 0, running = 0, lacking = 0;
+	struct workers_seen seen = {0};
+	char message[160 + WORKER_NAME_SHOWN] = "";
 	const char *state;
-	char message[160 + WORKER_NAME_SHOWN] = "", lacks[WORKER_NAME_SHOWN];
+	size_t i;
 
 	if (list == NULL) {
 		add(h, "workers", false, err.msg);
@@ -96,31 +127,21 @@ check_workers(struct health *h)
 	}
 	json_array_foreach (list, i, worker) {
 		state = member_text(worker, "state");
-		alive += strcmp(state, "dead") != 0;
-		running += strcmp(state, "running") == 0;
-		if (worker_refused(worker) != NULL && lacking++ == 0)
-			snprintf(lacks, sizeof(lacks), "%s",
+		seen.alive += strcmp(state, "dead") != 0;
+		seen.running += strcmp(state, "running") == 0;
+		if (worker_refused(worker) != NULL && seen.lacking++ == 0)
+			snprintf(seen.lacks, sizeof(seen.lacks), "%s",
 				 member_text(worker, "worker"));
 	}
 	json_decref(list);
-	/* The message says what to do next. */
-	if (alive == 0)
-		snprintf(message, sizeof(message),
-			 "none is alive; start flowrrad");
-	else if (running == 0)
-		snprintf(message, sizeof(message),
-			 "%zu alive, but none takes tasks (flowrractl worker "
-			 "resume)",
-			 alive);
-	else if (lacking > 0)
-		snprintf(message, sizeof(message),
-			 "%zu alive, %zu could not load all modules (%s%s); "
-			 "flowrractl doctor names them",
-			 alive, lacking, lacks, lacking > 1 ? ", ..." : "");
+	describe_workers(&seen, message, sizeof(message));
+	/* Workers cannot store that they live, either: what is there is old. */
+	if (h->trouble.code != ERR_NONE)
+		add(h, "workers", false,
+		    "unknown while the broker takes no changes");
 	else
-		snprintf(message, sizeof(message), "%zu alive, %zu take tasks",
-			 alive, running);
-	add(h, "workers", running > 0 && lacking == 0, message);
+		add(h, "workers", seen.running > 0 && seen.lacking == 0,
+		    message);
 }
 
 /* --- schedulers -------------------------------------------------------- */
@@ -241,7 +262,8 @@ check_tasks(struct health *h)
 json_t *
 health_check(struct flowrra_client *c)
 {
-	struct health h = {.client = c, .components = json_array()};
+	struct health h = {
+	    .client = c, .components = json_array(), .trouble = ERR_INIT};
 
 	if (h.components == NULL)
 		return NULL;

@@ -377,16 +377,36 @@ send_ping(struct query *q)
 	broker_registered(q->client->broker, SLICE("-"), query_answer, q);
 }
 
-int
-query_ping(struct flowrra_client *c, struct err *err)
+static void
+send_try(struct query *q)
 {
-	struct query q = {.client = c, .send = send_ping};
+	broker_try(q->client->broker, query_answer, q);
+}
+
+/* For an answer that says nothing but that it came. */
+static int
+query_plain(struct flowrra_client *c, void (*send)(struct query *),
+	    struct err *err)
+{
+	struct query q = {.client = c, .send = send};
 	int result = client_check(c, err);
 
 	if (result == 0)
 		result = query_run(&q, err);
 	buf_done(&q.value);
 	return result;
+}
+
+int
+query_ping(struct flowrra_client *c, struct err *err)
+{
+	return query_plain(c, send_ping, err);
+}
+
+int
+query_try(struct flowrra_client *c, struct err *err)
+{
+	return query_plain(c, send_try, err);
 }
 
 /* --- orders ------------------------------------------------------------ */

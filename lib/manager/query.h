@@ -58,6 +58,8 @@ int query_counts(struct flowrra_client *c, struct results_counts *ret,
 int query_registered(struct flowrra_client *c, size_t *ret_n, struct err *err);
 /* Whether the broker answers: 0, or -1 with *err. */
 int query_ping(struct flowrra_client *c, struct err *err);
+/* Whether it also takes changes: the same. */
+int query_try(struct flowrra_client *c, struct err *err);
 
 /* A task's record, a new value; json_null() if there is none. NULL with *err,
  * ERR_DATA if it is no JSON object. */

@@ -14,7 +14,7 @@ const char *
 query_name(enum query query)
 {
 	static const char *const names[] = {
-#define X(name, parameters) [Q_##name] = #name,
+#define X(name, parameters) [Q_##name] = "query " #name,
 	    QUERIES(X)
 #undef X
 	};
@@ -164,7 +164,8 @@ db_enter(struct db *db, struct err *err)
 int
 db_begin(struct db *db, struct err *err)
 {
-	if (db->driver->exec(db, db->sql->begin, "beginning", err) != 0)
+	if (db->driver->exec(db, db->sql->begin, "cannot begin a transaction",
+			     err) != 0)
 		return -1;
 	db->in_transaction = true;
 	return 0;

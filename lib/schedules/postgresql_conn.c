@@ -85,6 +85,8 @@ static const struct {
     {"25006", ERR_UNAVAILABLE,
      " (the server is read-only: a standby, or set so; make it writable)"},
     {"53100", ERR_UNAVAILABLE, " (make room on the server's disk)"},
+    {"28", ERR_REFUSED, " (see user and password)"},
+    {"3D000", ERR_CONFIG, " (create it)"},
     {"08", ERR_UNAVAILABLE, ""},
     {"25P03", ERR_UNAVAILABLE, ""},
     {"40", ERR_UNAVAILABLE, ""},
@@ -100,8 +102,8 @@ static const struct {
 
 /* The first line only: the rest is detail that may quote values. */
 static void
-set_fault(struct db *db, const char *state, const char *text, const char *what,
-	  struct err *err)
+set_fault(struct db *db, const char *state, enum err_code otherwise,
+	  const char *text, const char *what, struct err *err)
 {
 	size_t i;
 	int len = (int)strcspn(text, "\n");
@@ -113,8 +115,33 @@ set_fault(struct db *db, const char *state, const char *text, const char *what,
 				what, len, text, faults[i].remedy);
 			return;
 		}
-	err_set(err, state[0] != '\0' ? ERR_INTERNAL : ERR_UNAVAILABLE,
-		"%s: %s: %.*s", db->name, what, len, text);
+	err_set(err, otherwise, "%s: %s: %.*s", db->name, what, len, text);
+}
+
+#define STATE_LEN 5
+
+/* What refuses a connection has no result that could be asked for its SQLSTATE,
+ * but with PQERRORS_VERBOSE the text has it: "FATAL:  28P01: password ...". */
+static void
+set_connection_fault(struct db *db, const char *text, const char *what,
+		     struct err *err)
+{
+	const char *colon = strstr(text, ":  "), *found = NULL;
+	char state[STATE_LEN + 1] = "", line[512];
+
+	if (colon != NULL && strcspn(text, "\n") > (size_t)(colon - text))
+		found = colon + strlen(":  ");
+	if (found == NULL ||
+	    strspn(found, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
+		STATE_LEN ||
+	    strncmp(found + STATE_LEN, ": ", 2) != 0) {
+		set_fault(db, "", ERR_UNAVAILABLE, text, what, err);
+		return;
+	}
+	memcpy(state, found, STATE_LEN);
+	snprintf(line, sizeof(line), "%.*s%s", (int)(found - text), text,
+		 found + STATE_LEN + strlen(": "));
+	set_fault(db, state, ERR_UNAVAILABLE, line, what, err);
 }
 
 /* Without a result the connection is to blame. */
@@ -128,10 +155,17 @@ pg_conn_fail(struct pg_conn *c, struct db *db, const PGresult *result,
 	    result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)
 			   : PQerrorMessage(c->pg);
 
+	if (state == NULL)
+		state = "";
 	if (text == NULL || text[0] == '\0')
 		text = result != NULL ? PQresultErrorMessage(result)
 				      : "the connection broke";
-	set_fault(db, state != NULL ? state : "", text, what, err);
+	if (result == NULL)
+		set_connection_fault(db, text, what, err);
+	else
+		set_fault(db, state,
+			  state[0] != '\0' ? ERR_INTERNAL : ERR_UNAVAILABLE,
+			  text, what, err);
 	if (result == NULL || PQstatus(c->pg) != CONNECTION_OK)
 		db_disconnect(db);
 	return -1;
@@ -281,6 +315,7 @@ pg_conn_connect(struct pg_conn *c, struct db *db, struct err *err)
 	c->pg = PQconnectStartParams(keywords, values, 1);
 	if (c->pg == NULL)
 		return err_nomem(err);
+	PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
 	if (await_connection(c, db, err) != 0)
 		return -1;
 	/* Writing must not block, either. */

@@ -52,6 +52,16 @@ schedules_close(struct schedules *s)
 	free(s);
 }
 
+int
+schedules_check_url(const char *url, struct err *err)
+{
+	const struct schedules_options options = {.url = url, .reads = true};
+	struct schedules *s = schedules_open(&options, err);
+
+	schedules_close(s);
+	return s != NULL ? 0 : -1;
+}
+
 const char *
 schedules_name(const struct schedules *s)
 {

@@ -189,6 +189,8 @@ struct schedules *schedules_open(const struct schedules_options *options,
 				 struct err *err);
 void schedules_close(struct schedules *s);
 /* The database's name without secrets, for logs. */
+/* What schedules_open() would say of a URL. */
+int schedules_check_url(const char *url, struct err *err);
 const char *schedules_name(const struct schedules *s);
 
 /* Whether trying again, later, may help: the database is away, restarts, is

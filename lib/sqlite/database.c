@@ -230,6 +230,15 @@ database_url(const char *url, struct err *err)
 	return full;
 }
 
+int
+database_check_url(const char *url, struct err *err)
+{
+	char *full = database_url(url, err);
+
+	free(full);
+	return full != NULL ? 0 : -1;
+}
+
 /* Waits of the thread are by the monotonic clock, as all times of io.h. */
 static int
 database_start_thread(struct database *db, struct err *err)
@@ -267,6 +276,7 @@ database_new(const struct database_options *options, char *name,
 	db->base = options->base;
 	db->name = name;
 	db->path = name + strlen(SCHEME);
+	db->creates = options->creates || options->worker;
 	db->tx = (struct tx){.path = db->path,
 			     .name = db->path,
 			     .default_place = options->url == NULL ||

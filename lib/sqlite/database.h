@@ -112,17 +112,20 @@ struct database_options {
 	int64_t timeout_ms; /* how long to wait for other processes' locks */
 	/* What is kept there. Who shares a file shares its description. */
 	const struct description *description;
-	bool worker; /* leaves the file tidy when it closes it */
+	bool creates; /* makes a file that is not there at once */
+	bool worker;  /* leaves the file tidy when it closes it, and creates */
 };
 
 /*
  * Opens the database, in the background; the user is called back when it is
- * open, or cannot be. Only a worker makes a file that is not there at once; for
- * others the first job that writes does, and until then jobs that only read
- * fail with ERR_NOT_FOUND. 0, or -1 with *err.
+ * open, or cannot be. For those who do not create, the first job that writes
+ * makes a file that is not there, and until then jobs that only read fail with
+ * ERR_NOT_FOUND. 0, or -1 with *err.
  */
 int database_join(struct database_user *user,
 		  const struct database_options *options, struct err *err);
+/* What database_join() would say of a URL; opens no file. */
+int database_check_url(const char *url, struct err *err);
 /* Jobs that can be carried out at once still are; nobody is called back. */
 void database_leave(struct database_user *user);
 

@@ -23,6 +23,8 @@
 #include "sqlite/file.h"
 #include "util/err.h"
 
+/* What the log grows by with a small change is some pages of 4 KiB. */
+#define ROOM_CHANGE 65536
 /* Below these, the disk is nearly full. An error: what the log needs before it
  * is moved with force (file.c). A warning: little both in bytes and in
  * proportion, since a small disk may well have less than a GiB. */
@@ -322,6 +324,20 @@ examine_run(struct tx *tx, finding_fn *on_finding, void *arg, struct err *err)
 		if (checks[i](&e, &f))
 			on_finding(&f, arg);
 	return 0;
+}
+
+int
+examine_room(const struct tx *tx, struct err *err)
+{
+	struct statfs fs;
+
+	if (statfs(tx->path, &fs) != 0 || fs.f_blocks == 0 ||
+	    (int64_t)fs.f_bavail * fs.f_bsize >= ROOM_CHANGE)
+		return 0;
+	return err_set(err, ERR_UNAVAILABLE,
+		       "%s: the disk is full; make room, and work goes on by "
+		       "itself",
+		       tx->path);
 }
 
 const char *

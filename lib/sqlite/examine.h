@@ -21,6 +21,8 @@ typedef void finding_fn(const struct finding *finding, void *arg);
  * -1 with *err if it could not look. */
 int examine_run(struct tx *tx, finding_fn *on_finding, void *arg,
 		struct err *err);
+/* Whether the disk has room for any change: 0, or -1 with *err. */
+int examine_room(const struct tx *tx, struct err *err);
 /* "SQLite 3.40.1". */
 const char *examine_version(void);
 

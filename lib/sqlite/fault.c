@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "sqlite/holder.h"
 #include "util/err.h"
 
 #define FULL "the disk is full; make room, and work goes on by itself"
@@ -22,10 +23,6 @@ static const struct {
 	enum err_code code;
 	const char *text;
 } faults[] = {
-    {SQLITE_BUSY, ERR_UNAVAILABLE,
-     "another process has held its lock for too long"},
-    {SQLITE_LOCKED, ERR_UNAVAILABLE,
-     "another process has held its lock for too long"},
     {SQLITE_FULL, ERR_UNAVAILABLE, FULL},
     {SQLITE_READONLY, ERR_UNAVAILABLE,
      "the file or its file system is read-only; make it writable"},
@@ -66,6 +63,19 @@ system_error(struct err *err, sqlite3 *db, const char *name, const char *what)
 		       sqlite3_errmsg(db));
 }
 
+/* The holder may have gone meanwhile: then the message is just less precise. */
+static int
+fault_locked(struct err *err, sqlite3 *db, const char *name, const char *what)
+{
+	char holder[HOLDER_TEXT_MAX];
+
+	holder_describe(db, holder, sizeof(holder));
+	return err_set(err, ERR_UNAVAILABLE,
+		       "%s: %s: %s has held its lock for too long; have it end "
+		       "its transaction, or end it",
+		       name, what, holder);
+}
+
 int
 fault_set(struct err *err, sqlite3 *db, const char *name, const char *what)
 {
@@ -75,6 +85,8 @@ fault_set(struct err *err, sqlite3 *db, const char *name, const char *what)
 
 	if (status == SQLITE_IOERR || status == SQLITE_CANTOPEN)
 		return system_error(err, db, name, what);
+	if (status == SQLITE_BUSY || status == SQLITE_LOCKED)
+		return fault_locked(err, db, name, what);
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (faults[i].status == status)
 			return err_set(err, faults[i].code, "%s: %s: %s", name,

@@ -345,14 +345,14 @@ file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 		if (file_exec(tx, flush ? "PRAGMA synchronous = FULL"
 					: "PRAGMA synchronous = NORMAL") !=
 		    SQLITE_OK)
-			return tx_fail(tx, err, "beginning");
+			return tx_fail(tx, err, "cannot begin a transaction");
 		tx->sync = sync;
 	}
 	/* A writer takes the lock at once: a transaction that began as a reader
 	 * could fail when it first writes, whatever its patience. */
 	tx->n_wakes = 0;
 	if (file_exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
-		return tx_fail(tx, err, "beginning");
+		return tx_fail(tx, err, "cannot begin a transaction");
 	/* Not before the lock is there: it may have taken a while. */
 	tx->now_ms = clock_wall_us() / 1000;
 	return 0;

@@ -343,7 +343,7 @@ io_on_upgrade(const struct err *what, void *database)
 
 /*
  * Lock held, but not while it works. The state says how it went; after a
- * failure that is not final, REOPEN_MS pass before the next try. Only a worker
+ * failure that is not final, REOPEN_MS pass before the next try. Only a daemon
  * makes a file that is not there at once: for others the database is up without
  * it, and the first job that writes makes it. A program that only asks leaves
  * no file.
@@ -356,7 +356,7 @@ io_reopen(struct database *db)
 	int result;
 
 	pthread_mutex_unlock(&db->lock);
-	result = file_open(&db->tx, db->tx.worker, &final, &err);
+	result = file_open(&db->tx, db->creates, &final, &err);
 	if (result == 0 && db->tx.worker)
 		reserve_fill(db->path);
 	pthread_mutex_lock(&db->lock);

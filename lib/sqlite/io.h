@@ -33,8 +33,9 @@ struct database {
 	struct event *event;	  /* answers are there */
 	struct event *wake_event; /* this process was woken */
 	int event_fd;
-	char *name; /* the URL */
-	char *path; /* within it */
+	char *name;   /* the URL */
+	char *path;   /* within it */
+	bool creates; /* as in struct database_options */
 	struct tx tx;
 	bool use_reserve; /* the thread's: for the transaction under way */
 	bool absent;	  /* the thread's: there is no file, as was just seen */

@@ -60,6 +60,13 @@ place_give_to_owner(const struct tx *tx, int fd)
 	return result;
 }
 
+static int
+place_cannot_make(const struct tx *tx, struct err *err)
+{
+	err_sys(err, ERR_UNAVAILABLE, "cannot create %s", tx->path);
+	return path_hint(tx->path, "another path in its URL", err);
+}
+
 /*
  * Makes an empty file that only its owner may read. Under another name first:
  * to close a descriptor of the database would drop the locks that another
@@ -74,15 +81,13 @@ place_make(const struct tx *tx, struct err *err)
 	if (asprintf(&temporary, "%s.XXXXXX", tx->path) < 0)
 		return err_nomem(err);
 	if ((fd = mkostemp(temporary, O_CLOEXEC)) < 0) { /* mode 0600 */
-		result =
-		    err_sys(err, ERR_UNAVAILABLE, "cannot create %s", tx->path);
+		result = place_cannot_make(tx, err);
 	} else {
 		result = place_give_to_owner(tx, fd);
 		close(fd);
 		if (result != 0 ||
 		    (link(temporary, tx->path) != 0 && errno != EEXIST))
-			result = err_sys(err, ERR_UNAVAILABLE,
-					 "cannot create %s", tx->path);
+			result = place_cannot_make(tx, err);
 		unlink(temporary);
 	}
 	free(temporary);

@@ -135,6 +135,23 @@ tx_first(struct tx *tx, struct err *err, unsigned int which, ...)
 }
 
 int
+tx_any(struct tx *tx, struct err *err, unsigned int which, ...)
+{
+	sqlite3_stmt *stmt;
+	va_list values;
+	int more;
+
+	va_start(values, which);
+	stmt = tx_prepare(tx, err, which, values);
+	va_end(values);
+	if (stmt == NULL)
+		return -1;
+	if ((more = tx_step(tx, err, which)) == 1)
+		tx_end(tx, which);
+	return more;
+}
+
+int
 tx_next(struct tx *tx, struct err *err, unsigned int which)
 {
 	return tx_step(tx, err, which);

@@ -23,6 +23,8 @@ struct tx;
 int tx_run(struct tx *tx, struct err *err, unsigned int which, ...);
 /* Runs it up to the first row: 1 if there is one, 0 if not, -1 with *err. */
 int tx_first(struct tx *tx, struct err *err, unsigned int which, ...);
+/* Only whether there is one: the statement has ended. */
+int tx_any(struct tx *tx, struct err *err, unsigned int which, ...);
 /* Goes on to the next row; the same answers. */
 int tx_next(struct tx *tx, struct err *err, unsigned int which);
 /* Ends it before its last row. */

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "util/err.h"
+#include "util/path.h"
 
 /* A socket's address has room for 107 bytes only (unix(7)): by way of the open
  * directory's descriptor, names fit in however deep the directory lies. */
@@ -76,6 +78,23 @@ out:
 	return result;
 }
 
+/* The kernel has seen the descriptor; people want to see the directory. */
+static void
+wake_socket_failed(const struct wake_socket *ws, struct err *err)
+{
+	const int sys = errno;
+	char link[32], socket[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", ws->dir_fd);
+	n = readlink(link, socket, sizeof(socket) - sizeof(ws->name) - 1);
+	snprintf(socket + (n > 0 ? n : 0),
+		 sizeof(socket) - (size_t)(n > 0 ? n : 0), "/%s", ws->name);
+	errno = sys;
+	err_sys(err, ERR_UNAVAILABLE, "cannot make the socket %s", socket);
+	path_hint(socket, "another path in the database's URL", err);
+}
+
 /* Nonblocking: it is read until it is empty. */
 int
 wake_socket_make(struct wake_socket *ws, struct err *err)
@@ -96,9 +115,7 @@ wake_socket_make(struct wake_socket *ws, struct err *err)
 		 (unsigned long long)number);
 	wake_socket_address(ws, ws->name, &address);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-		err_sys(err, ERR_UNAVAILABLE,
-			"cannot make a socket beside the database (%s)",
-			address.sun_path);
+		wake_socket_failed(ws, err);
 		close(fd);
 		return -1;
 	}

@@ -172,6 +172,17 @@ broker_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 }
 
 void
+broker_try(struct broker *b, broker_value_fn *on_value, void *arg)
+{
+	/* Nothing is registered under that name; but for an answer the broker
+	 * must be there. */
+	if (b->ops->admin->try == NULL)
+		broker_registered(b, SLICE("-"), on_value, arg);
+	else
+		b->ops->admin->try(b, on_value, arg);
+}
+
+void
 broker_pause(struct broker *b, struct slice queue, bool paused,
 	     broker_value_fn *on_value, void *arg)
 {

@@ -158,6 +158,10 @@ typedef void broker_report_fn(const struct broker_report *report,
 /* Examines the server; nothing is changed. */
 void broker_examine(struct broker *b, broker_report_fn *on_report, void *arg);
 
+/* Whether a change would be accepted at this moment: an empty value, or why
+ * not. Nothing is changed. */
+void broker_try(struct broker *b, broker_value_fn *on_value, void *arg);
+
 /* --- changes ----------------------------------------------------------- */
 
 /*
@@ -234,6 +238,8 @@ struct broker_admin_ops {
 		     broker_page_fn *on_page, void *arg);
 	void (*examine)(struct broker *, broker_report_fn *on_report,
 			void *arg);
+	/* May be missing: what answers takes changes, too. */
+	void (*try)(struct broker *, broker_value_fn *on_value, void *arg);
 	void (*pause)(struct broker *, struct slice queue, bool paused,
 		      broker_value_fn *on_value, void *arg);
 	void (*purge)(struct broker *, struct slice queue, unsigned int n,

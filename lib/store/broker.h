@@ -139,6 +139,9 @@ struct broker_options {
 	int64_t max_connections;
 	int64_t max_queue_size; /* of submissions; 0: none */
 	bool with_results;	/* results live in the same store */
+	/* Of a daemon that needs the store: makes one that is only a file at
+	 * once, or says that it cannot. A worker always does. */
+	bool creates;
 
 	/* For workers; a producer leaves the rest empty. */
 	const char *worker; /* its stable id; NULL: a producer */
@@ -299,6 +302,8 @@ void broker_control(struct broker *b, struct slice message,
 /* What an implementation provides; store.h finds the one for a URL. */
 struct broker_ops {
 	const char *const *schemes; /* "redis://", … NULL at the end */
+	/* What open() would say of a URL; asks no server, and opens no file. */
+	int (*check_url)(const char *url, struct err *err);
 	struct broker *(*open)(const struct broker_options *, struct err *);
 	void (*close)(struct broker *);
 	const char *(*name)(const struct broker *);

@@ -76,6 +76,28 @@ stores_results_timeout_ms(const struct conf *conf)
 	       US_PER_MS;
 }
 
+static int
+stores_check_one(const char *url, const char *section, struct err *err)
+{
+	const struct store *store = store_find(url, section, err);
+
+	if (store == NULL)
+		return -1;
+	if (store->broker->check_url(url, err) != 0)
+		return err_prefix(err, "[%s] url", section);
+	return 0;
+}
+
+int
+stores_check(const struct conf *conf, struct err *err)
+{
+	if (stores_check_one(conf->broker.url, "broker", err) != 0)
+		return -1;
+	return stores_are_one(conf)
+		   ? 0
+		   : stores_check_one(conf->backend.url, "backend", err);
+}
+
 static struct broker *
 stores_open_broker(const struct stores_options *o, struct err *err)
 {
@@ -89,6 +111,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .max_queue_size = conf->executor.max_queue_size,
 	    /* Then a task and its record are stored in one step. */
 	    .with_results = stores_are_one(conf),
+	    .creates = o->creates,
 	    .worker = o->worker,
 	    .token = o->token,
 	    .predecessor = o->predecessor,

@@ -33,6 +33,7 @@ struct stores_options {
 	void (*on_results_state)(bool up, bool final, const struct err *why,
 				 void *arg);
 	void *arg; /* of all the callbacks */
+	bool creates;
 	/* For workers; a producer leaves these empty. */
 	const char *worker, *token, *predecessor;
 	const char *const *queues;
@@ -74,6 +75,9 @@ int stores_open(const struct stores_options *options, struct stores *ret,
 /* Opens the records that `results_later` has left out. NULL with *err. */
 struct results *stores_open_results(const struct stores_options *options,
 				    struct err *err);
+
+/* What stores_open() would say of the URLs; asks no server, and opens no file. */
+int stores_check(const struct conf *conf, struct err *err);
 
 /* Whether records are stored where the queues are: [backend] has no URL, or the
  * same text as [broker]. Two different URLs of one store work too; they only

@@ -101,6 +101,24 @@ err_prefix(struct err *err, const char *fmt, ...)
 }
 
 int
+err_hint(struct err *err, const char *fmt, ...)
+{
+	size_t len;
+	va_list ap;
+
+	if (err == NULL)
+		return -1;
+	len = strlen(err->msg);
+	snprintf(err->msg + len, sizeof(err->msg) - len, "; ");
+	len = strlen(err->msg);
+	va_start(ap, fmt);
+	if (vsnprintf(err->msg + len, sizeof(err->msg) - len, fmt, ap) < 0)
+		err->msg[len] = '\0';
+	va_end(ap);
+	return -1;
+}
+
+int
 err_exit_status(enum err_code code)
 {
 	return err_statuses[code];

@@ -66,6 +66,11 @@ int err_nomem(struct err *err);
 int err_prefix(struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Puts "; " and the formatted text behind it: the remedy, where only a caller
+ * knows it. */
+int err_hint(struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* The exit status of a program that stops on this code (sysexits.h). */
 int err_exit_status(enum err_code code);
 

@@ -128,3 +128,61 @@ path_make_dir(const char *path, struct err *err)
 			       "cannot create the directory %s", path);
 	return made;
 }
+
+/* The nearest directory above a path that is there; free() it. NULL: none, or
+ * no memory. */
+static char *
+path_above(const char *path, struct stat *ret)
+{
+	char *dir = strdup(path), *slash;
+
+	while (dir != NULL && (slash = strrchr(dir, '/')) != NULL) {
+		slash[slash == dir] = '\0'; /* the root stays */
+		if (stat(dir, ret) == 0)
+			return dir;
+		if (slash == dir)
+			break;
+	}
+	free(dir);
+	return NULL;
+}
+
+static void
+path_hint_rights(const char *path, const char *key, struct err *err)
+{
+	char owner[PATH_USER_SIZE], user[PATH_USER_SIZE];
+	struct stat st;
+	char *dir = path_above(path, &st);
+
+	if (dir == NULL)
+		return;
+	path_user_name(st.st_uid, owner);
+	path_user_name(geteuid(), user);
+	if (st.st_uid != geteuid())
+		err_hint(err,
+			 "%s belongs to user %u (%s), but this process runs as "
+			 "user %u (%s): run it as that user, or set %s",
+			 dir, (unsigned int)st.st_uid, owner,
+			 (unsigned int)geteuid(), user, key);
+	else
+		err_hint(err, "make %s writable (chmod u+rwx), or set %s", dir,
+			 key);
+	free(dir);
+}
+
+int
+path_hint(const char *path, const char *key, struct err *err)
+{
+	if (err == NULL)
+		return -1;
+	if (err->sys == EACCES || err->sys == EPERM)
+		path_hint_rights(path, key, err);
+	else if (err->sys == EROFS)
+		err_hint(err,
+			 "mount it writable (for a service, ReadWritePaths= in "
+			 "its unit does so), or set %s",
+			 key);
+	else if (err->sys == ENOSPC || err->sys == EDQUOT)
+		err_hint(err, "make room, or set %s", key);
+	return -1;
+}

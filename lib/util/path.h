@@ -36,4 +36,11 @@ char *path_database(void);
  * that is there stays as it is. */
 int path_make_dir(const char *path, struct err *err);
 
+/*
+ * To be called when `path`, a file or a directory, could not be made, with the
+ * error that says so: adds which directory forbids it to whom, and what helps;
+ * `key` is the setting that names another place. Returns -1.
+ */
+int path_hint(const char *path, const char *key, struct err *err);
+
 #endif

@@ -83,6 +83,28 @@ access_host(const char *host, char *const *hosts)
 	return false;
 }
 
+/* One that never matches would be found out by being refused. */
+int
+access_check_hosts(char *const *hosts, struct err *err)
+{
+	const char *name;
+	size_t n;
+
+	for (; *hosts != NULL; hosts++) {
+		name = *hosts + (strncmp(*hosts, "*.", 2) == 0 ? 2 : 0);
+		n = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]");
+		if (n == 0 || name[n] != '\0')
+			return err_set(err, ERR_CONFIG,
+				       "[web] hosts: \"%.64s\" is not a name "
+				       "such as tasks.example.com or "
+				       "*.example.com; leave out http:// and "
+				       "the path",
+				       *hosts);
+	}
+	return 0;
+}
+
 /* --- networks --------------------------------------------------------------
  */
 

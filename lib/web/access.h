@@ -17,6 +17,8 @@ struct err;
 /* Whether a Host header (with or without a port) names this server: one of the
  * loopback, or of `hosts` (conf_list(); "*.example.com" is all below it). */
 bool access_host(const char *host, char *const *hosts);
+/* ERR_CONFIG: an element of `hosts` can be no Host, such as a URL. */
+int access_check_hosts(char *const *hosts, struct err *err);
 /* Whether an address is of the loopback. */
 bool access_is_loopback(const char *address);
 /* Whether a peer ("192.0.2.1"; "unix" with its uid) is one of `proxies`:

@@ -102,8 +102,9 @@ audit_add(struct web_audit *audit, const struct audit_record *r)
 
 	snprintf(count, sizeof(count), "%lld", (long long)r->count);
 	log_about(LOG_LEVEL_notice, &about, "%s (%s, from %s): %s%s%s: %s",
-		  r->user, r->role, r->peer, r->action,
-		  r->target[0] != '\0' ? " " : "", r->target, r->outcome);
+		  r->user[0] != '\0' ? r->user : "nobody", r->role, r->peer,
+		  r->action, r->target[0] != '\0' ? " " : "", r->target,
+		  r->outcome);
 	if (value == NULL)
 		return;
 	pthread_mutex_lock(&audit->lock);

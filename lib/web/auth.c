@@ -7,6 +7,7 @@
  */
 #include "web/auth.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,15 +92,18 @@ auth_check(const struct conf *conf, struct err *err)
 	const struct conf_web *web = &conf->web;
 	char **proxies = conf_list(web->proxies);
 	char **peers = conf_list(web->peers);
+	char **hosts = conf_list(web->hosts);
 	struct web_users *users = NULL;
 
-	if (proxies == NULL || peers == NULL)
+	if (proxies == NULL || peers == NULL || hosts == NULL)
 		err_nomem(err);
-	else if (access_check_proxies(proxies, err) == 0 &&
+	else if (access_check_hosts(hosts, err) == 0 &&
+		 access_check_proxies(proxies, err) == 0 &&
 		 auth_check_peers(peers, err) == 0)
 		users = users_new(web->users, web->tokens, err);
 	conf_list_free(proxies);
 	conf_list_free(peers);
+	conf_list_free(hosts);
 	if (users == NULL)
 		return -1;
 	users_free(users);
@@ -113,31 +117,60 @@ auth_state_dir(const struct conf_web *web)
 					 : path_state_dir();
 }
 
+/* What is in a directory cannot be read or made. The files of another user's
+ * daemon, such as the service's, may be in the way. */
+static int
+auth_hint_dir(const char *path, const char *key, struct err *err)
+{
+	return err->code == ERR_REFUSED
+		   ? err_hint(err,
+			      "a flowrra-web of another user needs a directory "
+			      "of its own in %s",
+			      key)
+		   : path_hint(path, key, err);
+}
+
+/* The key of sessions, and who was logged out. */
+static int
+auth_open_sessions(struct web_auth *auth, struct err *err)
+{
+	char *dir = auth_state_dir(&auth->conf->web), *path = NULL;
+
+	if (dir == NULL || asprintf(&path, "%s/web.key", dir) < 0) {
+		free(dir);
+		return err_nomem(err);
+	}
+	auth->sessions = sessions_new(dir, err);
+	if (auth->sessions == NULL)
+		auth_hint_dir(path, "[web] state_dir", err);
+	free(path);
+	free(dir);
+	return auth->sessions != NULL ? 0 : -1;
+}
+
 static int
 auth_load(struct web_auth *auth, struct err *err)
 {
 	const struct conf_web *web = &auth->conf->web;
-	char *dir = auth_state_dir(web);
 
 	auth->hosts = conf_list(web->hosts);
 	auth->proxies = conf_list(web->proxies);
 	auth->operators = conf_list(web->operators);
 	auth->peers = conf_list(web->peers);
 	auth->token_path = secret_token_path(auth->conf);
-	if (dir == NULL || auth->hosts == NULL || auth->proxies == NULL ||
+	if (auth->hosts == NULL || auth->proxies == NULL ||
 	    auth->operators == NULL || auth->peers == NULL ||
-	    auth->token_path == NULL) {
-		free(dir);
+	    auth->token_path == NULL)
 		return err_nomem(err);
-	}
-	auth->sessions = sessions_new(dir, err);
-	free(dir);
-	if (auth->sessions == NULL ||
+	if (auth_open_sessions(auth, err) != 0 ||
+	    access_check_hosts(auth->hosts, err) != 0 ||
 	    access_check_proxies(auth->proxies, err) != 0 ||
 	    auth_check_peers(auth->peers, err) != 0 ||
 	    (auth->users = users_new(web->users, web->tokens, err)) == NULL)
 		return -1;
-	return auth_is_configured(web) ? 0 : auth_start_token(auth, err);
+	return auth_is_configured(web) || auth_start_token(auth, err) == 0
+		   ? 0
+		   : auth_hint_dir(auth->token_path, "[web] runtime_dir", err);
 }
 
 struct web_auth *

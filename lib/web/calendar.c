@@ -29,7 +29,7 @@ static const struct web_param calendar_params[] = {
      .in = WEB_QUERY,
      .min = 1,
      .max = 31,
-     .help = "so many days; 7 by default"},
+     .help = "how many days; 7 by default"},
     {.name = NULL}};
 
 const struct web_route web_calendar_routes[] = {

@@ -8,6 +8,7 @@
  * Cheap checks go before dear ones, and none of them tells more than the peer
  * may know: that a path exists is in the manual, that a user exists is not.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,7 +108,8 @@ dispatch_check_host(struct visit *v)
 	    strcmp(v->path, "/healthz") == 0)
 		return 0;
 	respond_refuse(v, 421, "this server is not known by that name",
-		       "put the name into [web] hosts");
+		       "put the name into [web] hosts, or have the proxy pass "
+		       "on the Host that the browser has sent");
 	return -1;
 }
 
@@ -217,20 +219,38 @@ dispatch_may(enum web_role have, enum web_role need)
 	return need == WEB_OPEN || have >= need;
 }
 
+/* The key of [web] that says which role those have who came so. */
+static const char *
+dispatch_role_key(enum web_kind kind)
+{
+	return kind == WEB_BY_TOKEN  ? "tokens"
+	       : kind == WEB_BY_PEER ? "peers"
+				     : "operators";
+}
+
 /* 401 for those who may log in, 403 for those who have: the page shows the one
  * as its login, the other as a message. */
 static int
 dispatch_check_role(struct visit *v)
 {
 	const enum web_role need = v->route->role;
+	char hint[128];
 
 	if (v->who.role == WEB_OPEN && need > WEB_OPEN) {
 		respond_refuse(v, 401, "log in first",
-			       "`flowrractl web` prints where");
+			       visit_auth_request(v->request).uid >= 0
+				   ? "`flowrractl web` prints where; or give "
+				     "the login name a role in [web] peers"
+				   : "`flowrractl web` prints where; a program "
+				     "sends a token");
 		return -1;
 	}
 	if (!dispatch_may(v->who.role, need)) {
-		respond_refuse(v, 403, "your role does not permit this", NULL);
+		snprintf(hint, sizeof(hint),
+			 "it needs the role %s, which [web] %s gives",
+			 web_role_name((int)need),
+			 dispatch_role_key(v->who.kind));
+		respond_refuse(v, 403, "your role does not permit this", hint);
 		return -1;
 	}
 	if (v->web->conf->web.read_only && need == WEB_OPERATOR &&

@@ -75,7 +75,7 @@ static const struct web_param frame_job_params[] = {
     {NULL}};
 static const struct web_param frame_audit_params[] = {
     {"limit", WEB_INT, WEB_QUERY, .min = 1, .max = AUDIT_MAX,
-     .help = "at most so many"},
+     .help = "at most this many"},
     {NULL}};
 
 static const struct web_param frame_session_params[] = {

@@ -109,6 +109,26 @@ listen_remove_stale(const union listen_address *address, socklen_t len)
 		close(fd);
 }
 
+/* What bind() has failed with, and what can be done about it. */
+static int
+listen_failed(const char *word, struct err *err)
+{
+	const int sys = errno;
+
+	err_sys(err, ERR_CONFIG, "[web] listen: cannot listen on %s", word);
+	if (sys == EADDRINUSE)
+		err_hint(err, "another flowrra-web or program has it (ss -lptn "
+			      "shows which): stop that, or set another one");
+	else if (sys == ENOENT)
+		err_hint(err, "make its directory first, or set another one");
+	else if (sys == EADDRNOTAVAIL)
+		err_hint(err, "this machine does not have that address");
+	else if (sys == EACCES || sys == EPERM)
+		err_hint(err, "this user may not: have flowrra-web.socket "
+			      "listen there, or set another one");
+	return -1;
+}
+
 static int
 listen_open_one(const char *word, struct err *err)
 {
@@ -134,8 +154,7 @@ listen_open_one(const char *word, struct err *err)
 	if (bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0 ||
 	    (address.any.sa_family == AF_UNIX &&
 	     chmod(address.path.sun_path, SOCKET_MODE) != 0)) {
-		err_sys(err, ERR_CONFIG, "[web] listen: cannot listen on %s",
-			word);
+		listen_failed(word, err);
 		close(fd);
 		return -1;
 	}

@@ -31,7 +31,7 @@
 	{                                                                      \
 		.name = "limit", .type = WEB_INT, .in = WEB_QUERY, .min = 1,   \
 		.max = PAGE_LIMIT_MAX,                                         \
-		.help = "at most so many; 50 by default"                       \
+		.help = "at most this many; 50 by default"                     \
 	}
 
 #define FILTER_PARAMS                                                          \

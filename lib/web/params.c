@@ -86,8 +86,8 @@ param_read_int(struct web_call *call, const struct web_param *p,
 	return param_set_int(call, p, value, ret, err);
 }
 
-/* The words of JSON, of shells and of people; no others, since "off" in one
- * place would be looked for in all. */
+/* The words of JSON, of shells and of people, also as Python writes them
+ * ("True"); no others, since "off" in one place would be looked for in all. */
 static int
 param_read_bool(struct web_call *call, const struct web_param *p,
 		const char *text, struct web_value *ret, struct err *err)
@@ -97,7 +97,7 @@ param_read_bool(struct web_call *call, const struct web_param *p,
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(words[i], text) == 0) {
+		if (strcasecmp(words[i], text) == 0) {
 			ret->whole = (int64_t)(i % 2);
 			return 0;
 		}

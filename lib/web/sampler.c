@@ -39,6 +39,7 @@ struct sampler {
 	struct samples *samples;
 	struct topics *topics; /* the sampler's */
 	bool stale;	       /* the sampler's */
+	bool away;	       /* the log has said so */
 	struct flowrra_client *listener_client;
 	pthread_t sampling, listening;
 	bool sampling_begun, listening_begun;
@@ -154,6 +155,20 @@ sampler_tell_state(struct sampler *s, bool stale)
 	samples_put(s->samples, sample);
 }
 
+/* Readers of the log learn why, once: the pages do not say it, since it may
+ * have a path in it. */
+static void
+sampler_log(struct sampler *s, const struct err *why)
+{
+	if (s->away == (why != NULL))
+		return;
+	s->away = why != NULL;
+	if (s->away)
+		log_warning("stores: %s; retrying", why->msg);
+	else
+		log_notice("stores are reachable again");
+}
+
 /* The ping comes first: with the stores away, one question waits, not all. */
 static void
 sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
@@ -161,6 +176,8 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 	struct err err = ERR_INIT;
 	int r = health_ping(s->shared.client, &err);
 
+	if (!atomic_load(&s->stop))
+		sampler_log(s, r != 0 ? &err : NULL);
 	/* A reload changes what is hidden. */
 	s->shared.mask = s->options->shared->mask;
 	if (r == 0) {

@@ -154,7 +154,7 @@ static const struct web_param schedules_fires_params[] = {
 #define N_PARAM                                                                \
 	{                                                                      \
 		.name = "n", .type = WEB_INT, .in = WEB_QUERY, .min = 1,       \
-		.max = 1000, .help = "at most so many; 10 by default"          \
+		.max = 1000, .help = "at most this many; 10 by default"        \
 	}
 
 static const struct web_param schedules_next_params[] = {

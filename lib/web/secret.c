@@ -143,15 +143,23 @@ secret_read_fd(int fd, const char *path, struct buf *out, struct err *err)
 	return out->failed ? err_nomem(err) : 1;
 }
 
+/* What open() has failed with: 0, or -1 and *err. */
+static int
+secret_open_failed(const char *path, struct err *err)
+{
+	if (errno == ENOENT)
+		return 0;
+	return err_sys(err, errno == EACCES ? ERR_REFUSED : ERR_CONFIG,
+		       "cannot read %s", path);
+}
+
 int
 secret_read(const char *path, struct buf *out, struct err *err)
 {
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
-		return errno == ENOENT
-			   ? 0
-			   : err_sys(err, ERR_CONFIG, "cannot read %s", path);
+		return secret_open_failed(path, err);
 	return secret_read_fd(fd, path, out, err);
 }
 
@@ -164,18 +172,27 @@ secret_read_own(const char *path, struct buf *out, struct err *err)
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT
-			   ? 0
-			   : err_sys(err, ERR_CONFIG, "cannot read %s", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    (st.st_uid == geteuid() || st.st_uid == 0) &&
-	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return secret_open_failed(path, err);
+	if (fstat(fd, &st) != 0)
+		err_sys(err, ERR_CONFIG, "cannot read %s", path);
+	else if (!S_ISREG(st.st_mode))
+		err_set(err, ERR_CONFIG,
+			"%s: not a plain file; remove it, and start again",
+			path);
+	else if (st.st_uid != geteuid() && st.st_uid != 0)
+		/* Root's own file would lock the service out. */
+		err_set(err, ERR_REFUSED,
+			"%s belongs to user %u, but this process runs as user "
+			"%u; run it as that user",
+			path, (unsigned int)st.st_uid, (unsigned int)geteuid());
+	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		err_set(err, ERR_CONFIG,
+			"%s: others may change it; remove it, and start again",
+			path);
+	else
 		return secret_read_fd(fd, path, out, err);
 	close(fd);
-	return err_set(err, ERR_CONFIG,
-		       "%s: it is not a file of this user, or others may "
-		       "change it; remove it, and start again",
-		       path);
+	return -1;
 }
 
 /* A file of another name beside it, which is complete; its name in `ret`. */

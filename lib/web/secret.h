@@ -43,7 +43,7 @@ void secret_encode(const void *p, size_t len, struct buf *out);
 int secret_decode(struct slice text, struct buf *out);
 
 /* The content of a file of at most 1 MiB: 1, 0 if it is not there, -1 with
- * *err. */
+ * *err, which is ERR_REFUSED if this user may not read it. */
 int secret_read(const char *path, struct buf *out, struct err *err);
 /* The same of a file that we have made: a plain one, no link, which belongs to us
  * or root, and which nobody else may change. What others have put there is an

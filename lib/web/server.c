@@ -16,6 +16,8 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "schedules/schedules.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -94,6 +96,9 @@ web_read_pem(const char *path, const char *key, struct buf *out,
 	if ((r = secret_read(path, out, err)) == 0)
 		return err_set(err, ERR_CONFIG, "[web] %s: there is no %s", key,
 			       path);
+	if (r < 0 && err != NULL && err->sys == EACCES)
+		err_hint(err, "let the group of flowrra-web read it: chgrp "
+			      "flowrra, chmod 640");
 	return r == 1 ? 0 : err_prefix(err, "[web] %s", key);
 }
 
@@ -161,7 +166,9 @@ web_check(const struct conf *conf, struct err *err)
 {
 	const struct conf_web *web = &conf->web;
 
-	if (web_check_prefix(web->prefix, err) != 0 ||
+	if (stores_check(conf, err) != 0 ||
+	    schedules_check_url(conf->scheduler.database_url, err) != 0 ||
+	    web_check_prefix(web->prefix, err) != 0 ||
 	    listen_check_words(conf, err) != 0)
 		return -1;
 	if ((web->tls_cert[0] != '\0') != (web->tls_key[0] != '\0'))

@@ -312,11 +312,11 @@ static const struct web_param submit_params[] = {
     LIST_BODY("kwargs", WEB_JSON, "an object; empty by default"),
     LIST_BODY("queue", WEB_TEXT, "that of the registration by default"),
     LIST_BODY("id", WEB_TEXT, "the ID; one is made up by default"),
-    LIST_BODY("delay", WEB_SECONDS, "so long it is not begun"),
+    LIST_BODY("delay", WEB_SECONDS, "how long it is not begun"),
     LIST_BODY("at", WEB_TIME, "until then it is not begun"),
     LIST_QUERY("wait", WEB_SECONDS,
-	       "wait for the end of the task, so long at most, and answer its "
-	       "record; 60 s at most"),
+	       "wait for the end of the task, at most this long, and answer "
+	       "its record; 60 s at most"),
     {NULL}};
 
 const struct web_route web_submit_routes[] = {

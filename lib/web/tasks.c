@@ -272,7 +272,7 @@ static const struct web_param task_params[] = {
 
 const struct web_route web_tasks_routes[] = {
     {HTTP_GET, "/api/v1/tasks", WEB_VIEWER, 0, task_list_params, tasks_get_list,
-     "Lists tasks of a state; looks at 10,000 at most.",
+     "Lists tasks of a state; looks at 10,000, or for 25 ms, at most.",
      "a list: {\"items\": [task], \"next\", \"complete\", \"looked_at\"}"},
     {HTTP_GET, "/api/v1/tasks/{id}", WEB_VIEWER, 0, task_params, tasks_get_one,
      "Tells all that is known of a task.",

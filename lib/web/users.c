@@ -2,6 +2,7 @@
 /* Users with passwords (htpasswd's format) and bearer tokens. */
 #include "web/users.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@ static const char users_nobody[] =
 
 /* One file: its lines cut into fields, which lie in `text`. */
 struct users_file {
+	const char *key; /* of [web] */
 	char *path;
 	struct timespec changed;
 	off_t size;
@@ -194,6 +196,17 @@ users_is_read(const struct users_file *file, const struct stat *st)
 	       file->size == st->st_size;
 }
 
+/* Names the key, since a path alone does not say what it is for; and what lets
+ * the daemon read a file that root has made. */
+static int
+users_failed(const struct users_file *file, struct err *err)
+{
+	if (err->sys == EACCES)
+		err_hint(err, "let the group of flowrra-web read it: chgrp "
+			      "flowrra, chmod 640");
+	return err_prefix(err, "[web] %s", file->key);
+}
+
 /* Reads it, if it has changed. What is wrong leaves what was read before: an
  * editor that is half done must not lock all out. */
 static int
@@ -201,7 +214,7 @@ users_load(struct users_file *file,
 	   int (*read_line)(char *, struct token *, struct err *),
 	   struct err *err)
 {
-	struct users_file next = {.path = file->path};
+	struct users_file next = {.key = file->key, .path = file->path};
 	struct stat st;
 	int r;
 
@@ -212,7 +225,8 @@ users_load(struct users_file *file,
 		if (file->size < 0)
 			return 0;
 		file->size = -1;
-		return err_sys(err, ERR_CONFIG, "cannot read %s", file->path);
+		err_sys(err, ERR_CONFIG, "cannot read %s", file->path);
+		return users_failed(file, err);
 	}
 	if (users_is_read(file, &st))
 		return 0;
@@ -220,7 +234,7 @@ users_load(struct users_file *file,
 	file->changed = st.st_mtim;
 	file->size = st.st_size;
 	if (users_check_mode(file->path, &st, err) != 0)
-		return -1;
+		return users_failed(file, err);
 	r = secret_read(file->path, &next.text, err);
 	if (r == 0)
 		r = err_set(err, ERR_CONFIG, "cannot read %s: it is gone",
@@ -229,7 +243,7 @@ users_load(struct users_file *file,
 		r = users_parse(&next, read_line, err);
 	if (r != 0) {
 		users_file_done(&next);
-		return -1;
+		return users_failed(file, err);
 	}
 	users_file_done(file);
 	file->text = next.text;
@@ -249,6 +263,8 @@ users_new(const char *users_path, const char *tokens_path, struct err *err)
 		err_nomem(err);
 		return NULL;
 	}
+	users->users.key = "users";
+	users->tokens.key = "tokens";
 	if (users_load(&users->users, users_read_user, err) != 0 ||
 	    users_load(&users->tokens, users_read_token, err) != 0) {
 		users_free(users);

@@ -234,6 +234,6 @@ const struct web_route web_workers_routes[] = {
      "{\"worker\", \"order\"}"},
     {HTTP_POST, "/api/v1/workers/{worker}/reload", WEB_OPERATOR, WEB_WAITS,
      worker_params, workers_run_reload,
-     "Lets a worker read its configuration and modules anew.",
+     "Lets a worker read its configuration and modules again.",
      "{\"worker\", \"order\", \"reloaded\"}"},
     WEB_ROUTES_END};

@@ -407,9 +407,15 @@ START_TEST(a_broker_that_refuses_it_ends_it)
 	struct scene *s = begin(NULL);
 	struct beat_scene_beat *b = beat_scene_run(s);
 
+	FAKE_WAIT(&s->store,
+		  beat_scene_number(
+		      s, "SELECT count(*) FROM flowrra_schedulers") == 1);
 	fake_broker_refuse(&s->store);
 	ck_assert(b->stopped && b->failed);
 	ck_assert_int_eq(b->failure.code, ERR_REFUSED);
+	/* Nobody takes it for alive, or misses it. */
+	ck_assert_int_eq(
+	    beat_scene_number(s, "SELECT count(*) FROM flowrra_schedulers"), 0);
 	beat_scene_free(s);
 }
 END_TEST

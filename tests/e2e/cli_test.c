@@ -242,6 +242,39 @@ START_TEST(a_variable_that_was_mistyped_is_told)
 }
 END_TEST
 
+/* As at the start: no server is asked. flowrrad knows no schedules. */
+START_TEST(check_judges_urls_too)
+{
+	static const char *const programs[] = {"flowrra-beat", "flowrra-web",
+					       "flowrrad"};
+	static const struct {
+		size_t n;
+		const char *setting, *why;
+	} bad[] = {
+	    {3, "broker.url=http://x", "[broker] url: unknown kind of broker"},
+	    {3, "broker.url=redis://h:x", "[broker] url: Redis URL: the port"},
+	    {3, "backend.url=sqlite://x.db",
+	     "[backend] url: sqlite: the path of the file must be absolute"},
+	    {2, "scheduler.database_url=oracle://x",
+	     "[scheduler] database_url: unknown kind of database"},
+	};
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	size_t i, k;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		for (k = 0; k < bad[i].n; k++)
+			ck_complains(run(w,
+					 "exec %s --config flowrra.conf "
+					 "-o %s --check",
+					 programs[k], bad[i].setting),
+				     78, bad[i].why);
+	ck_run(run(w, "exec flowrra-beat --config flowrra.conf --check"), 0,
+	       "flowrra-beat: the configuration is good\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_task_of_no_module_can_be_sent_by_force)
 {
 	struct world *w = world_start(NULL);
@@ -280,6 +313,7 @@ SUITE("cli")
 	TEST(exit_statuses_tell_of_servers_out_of_reach_full_and_closed);
 	TEST_LOOP(too_few_open_files_are_named_with_their_limit, 0, 2);
 	TEST(a_variable_that_was_mistyped_is_told);
+	TEST(check_judges_urls_too);
 	TEST(a_task_of_no_module_can_be_sent_by_force);
 	TEST(whoever_waits_is_woken_by_the_end);
 }

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "e2e/world.h"
 
@@ -36,6 +37,90 @@ START_TEST(a_worker_whose_database_is_deleted_says_so_and_ends)
 }
 END_TEST
 
+START_TEST(a_lock_that_is_not_given_back_is_told_with_its_holder)
+{
+	const struct world_options options = {.embedded = true};
+	struct world *w = world_start(&options);
+	struct run *holder, *r;
+	const char *who;
+
+	holder = run_start(w, "exec python3 -c 'import sqlite3, time\n"
+			      "db = sqlite3.connect(\"flowrra.db\")\n"
+			      "db.execute(\"BEGIN IMMEDIATE\")\n"
+			      "open(\"held\", \"w\").write(\"x\")\n"
+			      "time.sleep(600)'");
+	WAIT_UNTIL(world_read(w, "held")[0] == 'x');
+	who = world_text(w, "process %d (python3", (int)holder->pid);
+	r = ctl(w, "-o broker.socket_timeout=1 health");
+	ck_assert_int_eq(r->status, 69);
+	ck_assert_ptr_nonnull(strstr(r->out, "broker\tunhealthy"));
+	ck_assert_ptr_nonnull(strstr(r->out, who));
+	ck_assert_ptr_nonnull(strstr(r->out, "workers\tunhealthy\tunknown"));
+	r = ctl(w, "-o broker.socket_timeout=1 doctor");
+	ck_assert_int_eq(r->status, 69);
+	ck_assert_ptr_nonnull(strstr(r->out, who));
+	ck_assert_ptr_nonnull(strstr(r->out, "Put that right"));
+	ck_complains(ctl(w, "-o broker.socket_timeout=1 submit echo 1"), 69,
+		     who);
+	ck_assert_int_eq(kill(holder->pid, SIGKILL), 0);
+	run_end(w, holder);
+	WAIT_UNTIL(strstr(ctl(w, "health")->out, "broker\thealthy") != NULL);
+	world_stop(w);
+}
+END_TEST
+
+/* In a mount namespace of its own, which goes with it; only root has them. */
+START_TEST(a_full_disk_is_not_healthy)
+{
+	static const char script[] =
+	    "mkdir disk && mount -t tmpfs -o size=2m none disk || exit 99\n"
+	    "C=\"flowrractl -o broker.url=sqlite://$PWD/disk/f.db\"\n"
+	    "$C submit x --force --queue io --id x || exit 1\n"
+	    "cat /dev/zero >disk/fill 2>/dev/null\n"
+	    "$C health | grep \"^broker\"\n"
+	    "rm disk/fill\n"
+	    "$C health | grep -o \"^broker.healthy\"\n";
+	const struct world_options options = {.embedded = true,
+					      .no_worker = true};
+	struct world *w = world_start(&options);
+	struct run *r = run(w, "exec unshare -m sh -c '%s'", script);
+
+	if (geteuid() == 0 && r->status != 99 &&
+	    strstr(r->err, "unshare") == NULL) {
+		ck_assert_msg(strstr(r->out, "broker\tunhealthy") != NULL &&
+				  strstr(r->out, "the disk is full") != NULL &&
+				  strstr(r->out, "broker\thealthy") != NULL,
+			      "%d: %s%s", r->status, r->out, r->err);
+	}
+	world_stop(w);
+}
+END_TEST
+
+/* Root may write everywhere, but not there. */
+START_TEST(a_scheduler_does_not_call_a_store_reachable_that_it_cannot_make)
+{
+	const struct world_options options = {.embedded = true,
+					      .no_worker = true};
+	struct world *w = world_start(&options);
+	struct run *beat;
+
+	beat = run_start(w,
+			 "exec flowrra-beat --config flowrra.conf "
+			 "-o broker.url=sqlite:///sys/flowrra.db "
+			 "-o scheduler.database_url=sqlite://%s/s.db "
+			 "2>log",
+			 world_dir(w));
+	WAIT_UNTIL(strstr(world_read(w, "log"),
+			  "broker: cannot create /sys/flowrra.db") != NULL);
+	ck_assert_ptr_nonnull(strstr(world_read(w, "log"), "; retrying"));
+	ck_assert_ptr_null(strstr(world_read(w, "log"), "broker sqlite"));
+	ck_assert_ptr_null(strstr(world_read(w, "log"), "is ready"));
+	ck_assert_int_eq(kill(beat->pid, SIGTERM), 0);
+	ck_assert_int_eq(run_end(w, beat)->status, 0);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(what_becomes_of_tasks_is_heard)
 {
 	const struct world_options options = {.embedded = true};
@@ -63,5 +148,8 @@ SUITE("embedded")
 {
 	SUITE_TIMEOUT(60);
 	TEST(a_worker_whose_database_is_deleted_says_so_and_ends);
+	TEST(a_lock_that_is_not_given_back_is_told_with_its_holder);
+	TEST(a_full_disk_is_not_healthy);
+	TEST(a_scheduler_does_not_call_a_store_reachable_that_it_cannot_make);
 	TEST(what_becomes_of_tasks_is_heard);
 }

@@ -26,7 +26,10 @@ START_TEST(what_is_unsafe_is_refused_at_the_start)
 	    {"-o web.listen=0.0.0.0:7480 -o web.proxies=unix",
 	     "set tls_cert and tls_key"},
 	    {"-o web.tls_cert=x", "set both, or none"},
-	    {"-o web.tokens=missing", "cannot read missing"},
+	    {"-o web.listen=unix:/nowhere/web.sock",
+	     "make its directory first"},
+	    {"-o web.tokens=missing", "[web] tokens: cannot read missing"},
+	    {"-o web.hosts=http://tasks.example.com", "leave out http://"},
 	};
 	struct world *w = site_world(_i);
 	size_t i;
@@ -39,6 +42,23 @@ START_TEST(what_is_unsafe_is_refused_at_the_start)
 				 "-o web.listen=127.0.0.1:0 %s",
 				 world_dir(w), world_dir(w), bad[i].settings),
 			     78, bad[i].why);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_second_daemon_is_told_what_has_its_port)
+{
+	struct world *w = site_world(_i);
+	struct site *s = site_start(w, "");
+
+	ck_complains(run(w,
+			 "exec flowrra-web --config flowrra.conf "
+			 "-o web.runtime_dir=%s/run -o web.state_dir=%s/state "
+			 "-o web.listen=127.0.0.1:%d",
+			 world_dir(w), world_dir(w), s->port),
+		     78, "another flowrra-web or program has it");
+	ck_assert_int_eq(site_ask(s, "/healthz", "-k"), 200);
+	site_stop(s);
 	world_stop(w);
 }
 END_TEST
@@ -69,10 +89,14 @@ START_TEST(with_a_frozen_store_the_daemon_answers_and_says_so)
 	ck_assert_int_lt(now_ms() - began, 1500);
 	WAIT_UNTIL(strstr(world_read(w, "events"), "event: stale") != NULL);
 	WAIT_UNTIL(site_ask(s, "/readyz", "-k") == 503);
+	WAIT_UNTIL(strstr(world_read(w, s->daemon->files[1]),
+			  "warning: stores: ") != NULL);
 	redis_server_continue(world_redis(w));
 	WAIT_UNTIL(site_ask(s, "/readyz", "-k") == 200);
 	WAIT_UNTIL(strstr(world_read(w, "events"), "event: live") != NULL);
 	WAIT_UNTIL(site_ask_in(s, "/api/v1/queues", "-k") == 200);
+	ck_assert_ptr_nonnull(strstr(world_read(w, s->daemon->files[1]),
+				     "notice: stores are reachable again"));
 	site_stop(s);
 	world_stop(w);
 }
@@ -211,6 +235,7 @@ SUITE("web-fault")
 	SUITE_TIMEOUT(120);
 	TEST(nobody_fills_the_memory_with_bodies_without_a_password);
 	TEST(what_is_unsafe_is_refused_at_the_start);
+	TEST(a_second_daemon_is_told_what_has_its_port);
 	TEST(with_a_frozen_store_the_daemon_answers_and_says_so);
 	TEST(an_empty_token_file_is_named_and_not_used);
 	TEST_LOOP(a_reload_hides_more_from_viewers_at_once, 0, 2);

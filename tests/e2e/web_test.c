@@ -61,6 +61,9 @@ START_TEST(each_credential_gets_in_with_its_role)
 				  "-X DELETE -H 'Authorization: Bearer %s'",
 				  token),
 			 403);
+	ck_assert_str_eq(site_cut(s, "\"hint\":\""),
+			 "it needs the role operator, which [web] tokens "
+			 "gives");
 	ck_assert_int_eq(site_ask(s, "/api/v1/me", "-u alice:sesame"), 200);
 	ck_assert_str_eq(site_cut(s, "\"role\":\""), "operator");
 	ck_assert_int_eq(site_ask(s, "/api/v1/me", "-u alice:open"), 401);
@@ -80,6 +83,7 @@ START_TEST(each_credential_gets_in_with_its_role)
 				  "--unix-socket web.sock "
 				  "-H 'X-Forwarded-For: 1.1.1.1'"),
 			 401);
+	ck_assert_ptr_nonnull(strstr(s->body, "a role in [web] peers"));
 	site_stop(s);
 	world_stop(w);
 }
@@ -181,6 +185,7 @@ START_TEST(hosts_paths_and_methods_that_are_not_ours_are_refused)
 
 	ck_assert_int_eq(
 	    site_ask_in(s, "/api/v1/me", "-H 'Host: evil.example'"), 421);
+	ck_assert_ptr_nonnull(strstr(s->body, "[web] hosts"));
 	ck_assert_int_eq(
 	    site_ask_in(s, "/api/v1/me", "-H 'Host: tasks.example.com'"), 200);
 	/* A proxy may take the prefix off, or not. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* flowrra-web on the wire: TLS, the WebSocket of the Python package, and what
- * the log has of a change. */
+/* flowrra-web on the wire: TLS, and what the log has of a change. */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,8 +11,7 @@
 
 #define JSON "-H 'Content-Type: application/json' "
 
-/* --- TLS
- * ------------------------------------------------------------------------ */
+/* --- TLS ----------------------------------------------------------- */
 
 /* An authority, a server's and a client's certificate of it, and one that
  * nobody has signed. */
@@ -186,193 +184,7 @@ START_TEST(a_wrong_file_or_name_is_told_at_the_start_and_by_the_check)
 }
 END_TEST
 
-/* --- the WebSocket
- * -------------------------------------------------------------- */
-
-/* Starts a client that writes what it hears to the file "heard", and waits
- * until events come: workers are told of a listener some time after it has
- * begun. */
-static void
-listen_for_updates(struct site *s)
-{
-	struct world *w = s->w;
-	int i;
-
-	run_start(w,
-		  "exec /usr/bin/python3 %s %d 'Authorization: Bearer %s' "
-		  ">heard",
-		  world_source(w, "tests/e2e/ws_client.py"), s->port, s->token);
-	WAIT_UNTIL(strncmp(world_read(w, "heard"), "pong\n", 5) == 0);
-	for (i = 0; strstr(world_read(w, "heard"), "task.update") == NULL;
-	     i++) {
-		ck_assert_int_lt(i, 400);
-		ctl_ok(w, "wait %s", submit(w, "echo %d", i));
-	}
-}
-
-/* The event of `id` with that status, or NULL. */
-static json_t *
-heard_update(struct world *w, const char *id, const char *status)
-{
-	char *line, *rest, *text = world_read(w, "heard");
-	json_t *event, *task;
-
-	for (line = strtok_r(text, "\n", &rest); line != NULL;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		/* The last one may not be whole yet. */
-		event = json_loads(line, 0, NULL);
-		task = json_object_get(event, "task");
-		if (strcmp(json_string_value(json_object_get(task, "task_id"))
-			       ?: "",
-			   id) == 0 &&
-		    strcmp(json_string_value(json_object_get(task, "status"))
-			       ?: "",
-			   status) == 0)
-			return event;
-		json_decref(event);
-	}
-	return NULL;
-}
-
-START_TEST(a_websocket_hears_of_a_task_as_the_package_has_it)
-{
-	/* What its serializer writes. */
-	static const char *const members[] = {
-	    "task_id", "status",       "task_name",  "result",
-	    "error",   "submitted_at", "started_at", "finished_at",
-	    "retries", "args",	       "kwargs"};
-	const struct world_options o = {.embedded = _i == 1};
-	struct world *w = world_start(&o);
-	struct site *s = site_start(w, "");
-	json_t *event, *task;
-	const char *id;
-	size_t i;
-
-	listen_for_updates(s);
-	id = submit(w, "add 40 2");
-	WAIT_UNTIL((event = heard_update(w, id, "success")) != NULL);
-	ck_assert_str_eq(json_string_value(json_object_get(event, "type")),
-			 "task.update");
-	ck_assert_uint_eq(json_object_size(event), 2);
-	task = json_object_get(event, "task");
-	ck_assert_int_eq(json_integer_value(json_object_get(task, "result")),
-			 42);
-	ck_assert_str_eq(json_string_value(json_object_get(task, "task_name")),
-			 "add");
-	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		ck_assert_msg(json_object_get(task, members[i]) != NULL,
-			      "no %s", members[i]);
-	json_decref(event);
-	site_stop(s);
-	world_stop(w);
-}
-END_TEST
-
-/* The exit status of a client with these headers; it is ended when it hears. */
-static int
-shake_hands(struct site *s, const char *headers)
-{
-	struct world *w = s->w;
-	struct run *r = run_start(w, "exec /usr/bin/python3 %s %d %s",
-				  world_source(w, "tests/e2e/ws_client.py"),
-				  s->port, headers);
-
-	WAIT_UNTIL(world_read(w, r->files[0])[0] != '\0');
-	kill(r->pid, SIGKILL);
-	run_end(w, r);
-	return strcmp(r->out, "pong\n") == 0
-		   ? 101
-		   : (int)strtol(strchr(r->out, ' ') ?: "", NULL, 10);
-}
-
-START_TEST(another_sites_page_gets_no_websocket_of_a_browser)
-{
-	const struct world_options o = {.embedded = true, .no_worker = true};
-	struct world *w = world_start(&o);
-	struct site *s = site_start(w, "");
-	const char *cookie;
-
-	ck_assert_int_eq(site_ask(s, "/api/v1/session",
-				  JSON "-H 'Sec-Fetch-Site: same-origin' "
-				       "-d '{\"token\":\"%s\"}'",
-				  s->token),
-			 200);
-	cookie = strstr(s->head, "Set-Cookie: ");
-	ck_assert_ptr_nonnull(cookie);
-	cookie += strlen("Set-Cookie: ");
-	cookie =
-	    world_text(w, "'Cookie: %.*s'", (int)strcspn(cookie, ";"), cookie);
-	ck_assert_int_eq(
-	    shake_hands(s, world_text(w, "%s 'Origin: http://127.0.0.1:%d'",
-				      cookie, s->port)),
-	    101);
-	ck_assert_int_eq(
-	    shake_hands(
-		s, world_text(w, "%s 'Origin: http://evil.example'", cookie)),
-	    403);
-	ck_assert_int_eq(
-	    shake_hands(s, world_text(w, "%s 'Origin: http://127.0.0.1:%d'",
-				      cookie, s->port + 1)),
-	    403);
-	ck_assert_int_eq(shake_hands(s, "'Origin: null'"), 401);
-	/* A program has no other site's pages. */
-	ck_assert_int_eq(
-	    shake_hands(s, world_text(w,
-				      "'Authorization: Bearer %s' "
-				      "'Origin: http://evil.example'",
-				      s->token)),
-	    101);
-	site_stop(s);
-	world_stop(w);
-}
-END_TEST
-
-#define FLOOD 2000
-#define FEED_PER_S 50
-
-static size_t
-heard_lines(struct world *w)
-{
-	const char *at = world_read(w, "heard");
-	size_t n = 0;
-
-	while ((at = strchr(at, '\n')) != NULL) {
-		at++;
-		n++;
-	}
-	return n;
-}
-
-START_TEST(a_websocket_gets_at_most_fifty_events_a_second)
-{
-	const struct world_options o = {.embedded = _i == 1};
-	struct world *w = world_start(&o);
-	struct site *s = site_start(w, "");
-	int64_t began;
-	size_t before, n;
-
-	listen_for_updates(s);
-	before = heard_lines(w);
-	began = now_ms();
-	run(w,
-	    "seq %d | sed 's/.*/{\"name\":\"echo\",\"args\":[&]}/' | "
-	    "flowrractl -q -c flowrra.conf submit --stdin >ids && "
-	    "xargs flowrractl -q -c flowrra.conf wait --all <ids >results",
-	    FLOOD);
-	/* One more tells that what was sent before has arrived. */
-	WAIT_UNTIL(heard_lines(w) > before + FEED_PER_S);
-	n = heard_lines(w) - before;
-	ck_assert_uint_le(n,
-			  (size_t)((now_ms() - began) / 1000 + 2) * FEED_PER_S);
-	ck_assert_uint_lt(n, FLOOD);
-	ck_assert_int_eq(site_ask(s, "/healthz", "-k"), 200);
-	site_stop(s);
-	world_stop(w);
-}
-END_TEST
-
-/* --- the log
- * --------------------------------------------------------------------- */
+/* --- the log ------------------------------------------------------- */
 
 /* The record of a line of the log with that action and outcome, or NULL. */
 static json_t *
@@ -463,8 +275,5 @@ SUITE("web-wire")
 	TEST(with_a_certificate_only_tls_is_spoken);
 	TEST(with_an_authority_clients_must_show_a_certificate_of_it);
 	TEST(a_wrong_file_or_name_is_told_at_the_start_and_by_the_check);
-	TEST_LOOP(a_websocket_hears_of_a_task_as_the_package_has_it, 0, 2);
-	TEST(another_sites_page_gets_no_websocket_of_a_browser);
-	TEST_LOOP(a_websocket_gets_at_most_fifty_events_a_second, 0, 2);
 	TEST(the_log_has_who_has_changed_what);
 }

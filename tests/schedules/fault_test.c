@@ -234,6 +234,49 @@ START_TEST(a_server_that_went_away_is_used_again_when_it_is_back)
 }
 END_TEST
 
+/* Whom the server does not know, whatever the password. */
+START_TEST(who_is_not_let_in_is_refused_and_a_missing_database_is_named)
+{
+	static const struct {
+		const char *from, *to, *why;
+		enum err_code code;
+	} urls[] = {
+	    {"//flowrra:secret@", "//stranger:sesame@",
+	     " (see user and password)", ERR_REFUSED},
+	    {"@/", "@/nowhere_", " (create it)", ERR_CONFIG},
+	};
+	struct schedules_options options = {0};
+	struct world w;
+	struct schedules *s;
+	struct err err = ERR_INIT;
+	char url[512], *at;
+	int64_t due;
+	size_t i;
+
+	world_open(&w, _i);
+	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		/* MariaDB tells those apart from others by no right. */
+		if (i == 1 && _i == WORLD_MARIADB)
+			break;
+		at = strstr(w.url, urls[i].from);
+		ck_assert_ptr_nonnull(at);
+		snprintf(url, sizeof(url), "%.*s%s%s", (int)(at - w.url), w.url,
+			 urls[i].to, at + strlen(urls[i].from));
+		options.url = url;
+		s = schedules_open(&options, &err);
+		ck_assert_ptr_nonnull(s);
+		ck_assert_int_ne(schedules_next_due(s, &due, &err), 0);
+		ck_assert_msg(err.code == urls[i].code, "%s", err.msg);
+		ck_assert_msg(strstr(err.msg, urls[i].why) != NULL, "%s",
+			      err.msg);
+		ck_assert_ptr_null(strstr(err.msg, "sesame"));
+		ck_assert_ptr_null(strstr(err.msg, "28000"));
+		schedules_close(s);
+	}
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(a_server_that_does_not_answer_costs_no_more_than_the_timeout)
 {
 	int64_t due, start;
@@ -551,6 +594,8 @@ SUITE("schedules_faults")
 	    a_process_killed_before_it_sends_leaves_its_fires_in_the_outbox, 0,
 	    N_WORLDS);
 	TEST_LOOP(what_another_one_has_locked_is_passed_over, 0, N_WORLDS);
+	TEST_LOOP(who_is_not_let_in_is_refused_and_a_missing_database_is_named,
+		  WORLD_POSTGRESQL, N_WORLDS);
 	TEST_LOOP(a_server_that_does_not_answer_costs_no_more_than_the_timeout,
 		  WORLD_POSTGRESQL, N_WORLDS);
 	TEST_LOOP(a_read_only_database_is_told_of_and_used_when_it_is_writable,

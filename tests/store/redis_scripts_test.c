@@ -22,6 +22,12 @@ static const struct script_case cases[] = {
      {"LPUSH " Q " [1] [2]", "ZADD " K("levels") " 5 5 -3 -3",
       "LPUSH " K("p:5") " [3]", "LPUSH " K("p:-3") " [4]",
       "ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+    /* A queue that is nothing but its list. */
+    {SCRIPT_CLAIM,
+     {Q, K("levels"), K("inflight:w"), ANY(K("paused")), K("withdrawn"),
+      K("lanes"), K("p:5")},
+     {"10", "1000", "100000", TOMB},
+     {"LPUSH " Q " [1] [2]"}},
     {SCRIPT_ENTER,
      {Q, ANY("flowrra:task:a"), ANY("flowrra:task:b")},
      {"{}", "{}", "[1]", "[2]"},

@@ -2,9 +2,11 @@
 /* What only the SQLite broker has to do right for those who run it. */
 #include <event2/event.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -343,6 +345,64 @@ START_TEST(a_file_that_was_replaced_is_not_examined_but_named)
 }
 END_TEST
 
+/* A process of another name that has begun to write and does not go on. */
+static pid_t
+hold_lock(void)
+{
+	sqlite3 *db;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "hol\033der");
+		if (sqlite3_open(stage_path(&w), &db) == SQLITE_OK &&
+		    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ==
+			SQLITE_OK &&
+		    write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	ck_assert_int_gt(pid, 0);
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static enum err_code
+try_store(void)
+{
+	producer->answered = false;
+	broker_try(producer->broker, party_on_value, producer);
+	UNTIL(&w, producer->answered);
+	return producer->err.code;
+}
+
+START_TEST(who_holds_the_lock_is_named_and_questions_are_answered_meanwhile)
+{
+	char holder[64];
+	pid_t pid;
+
+	open_scene();
+	submit("1", 0, 0);
+	ck_assert_int_eq(try_store(), ERR_NONE);
+	pid = hold_lock();
+	ck_assert_int_eq(try_store(), ERR_UNAVAILABLE);
+	snprintf(holder, sizeof(holder), "process %d (hol?der) has held",
+		 (int)pid);
+	ck_assert_msg(strstr(producer->err.msg, holder) != NULL, "%s",
+		      producer->err.msg);
+	ck_assert_str_eq(findings("error"), "");
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(try_store(), ERR_NONE);
+	close_scene();
+}
+END_TEST
+
 START_TEST(an_examination_finds_a_clock_that_was_set_back)
 {
 	open_scene();
@@ -369,5 +429,6 @@ SUITE("operate-sqlite-only")
 	TEST(an_examination_finds_files_of_another_user);
 	TEST(an_examination_finds_a_file_that_is_damaged);
 	TEST(a_file_that_was_replaced_is_not_examined_but_named);
+	TEST(who_holds_the_lock_is_named_and_questions_are_answered_meanwhile);
 	TEST(an_examination_finds_a_clock_that_was_set_back);
 }

@@ -45,6 +45,18 @@ START_TEST(a_prefix_goes_before_the_message)
 }
 END_TEST
 
+START_TEST(a_hint_goes_behind)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, ERR_CONFIG, "bad");
+	ck_assert_int_eq(err_hint(&err, "try %d", 3), -1);
+	ck_assert_str_eq(err.msg, "bad; try 3");
+	ck_assert_int_eq(err.code, ERR_CONFIG);
+	ck_assert_int_eq(err_hint(NULL, "x"), -1);
+}
+END_TEST
+
 START_TEST(long_messages_are_cut_off)
 {
 	char text[2 * ERR_MSG_MAX];
@@ -56,6 +68,8 @@ START_TEST(long_messages_are_cut_off)
 	ck_assert_uint_eq(strlen(err.msg), ERR_MSG_MAX - 1);
 	errno = EIO;
 	err_sys(&err, ERR_DATA, "%s", text);
+	ck_assert_uint_eq(strlen(err.msg), ERR_MSG_MAX - 1);
+	err_hint(&err, "tail");
 	ck_assert_uint_eq(strlen(err.msg), ERR_MSG_MAX - 1);
 	err_prefix(&err, "head");
 	ck_assert_uint_eq(strlen(err.msg), ERR_MSG_MAX - 1);
@@ -94,6 +108,7 @@ SUITE("err")
 	TEST(an_error_has_code_and_message_and_no_errno);
 	TEST(a_system_error_keeps_errno_and_says_it);
 	TEST(a_prefix_goes_before_the_message);
+	TEST(a_hint_goes_behind);
 	TEST(long_messages_are_cut_off);
 	TEST(nobody_need_want_the_error);
 	TEST(codes_map_to_the_published_exit_statuses);

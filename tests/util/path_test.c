@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The standard paths. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,10 +73,48 @@ START_TEST(a_directory_is_made_for_its_owner_only)
 }
 END_TEST
 
+/* The error of a call that has failed with `sys`, and what is added to it. */
+static const char *
+hint(int sys, const char *path)
+{
+	static struct err err;
+
+	errno = sys;
+	err_sys(&err, ERR_SYSTEM, "no");
+	ck_assert_int_eq(path_hint(path, "[x] dir", &err), -1);
+	return err.msg;
+}
+
+START_TEST(what_could_not_be_made_is_told_with_what_helps)
+{
+	char dir[] = "/tmp/flowrra-path-XXXXXX", path[64], want[160];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/a/b", dir);
+	snprintf(want, sizeof(want),
+		 "no: Permission denied; make %s writable (chmod u+rwx), or "
+		 "set [x] dir",
+		 dir);
+	ck_assert_str_eq(hint(EACCES, path), want);
+	rmdir(dir);
+	if (geteuid() == 0)
+		ck_assert_int_eq(seteuid(65534), 0);
+	ck_assert_ptr_nonnull(
+	    strstr(hint(EACCES, "/nowhere/x"),
+		   "; / belongs to user 0 (root), but this process runs as "
+		   "user "));
+	ck_assert_ptr_nonnull(strstr(hint(EROFS, "/x"), "ReadWritePaths="));
+	ck_assert_ptr_nonnull(strstr(hint(ENOSPC, "/x"), "; make room"));
+	ck_assert_str_eq(hint(EINVAL, "/x"), "no: Invalid argument");
+	ck_assert_int_eq(path_hint("/x", "y", NULL), -1);
+}
+END_TEST
+
 SUITE("path")
 {
 	TEST(systemd_says_where);
 	TEST(root_has_one_for_the_system);
 	TEST(a_user_has_one_of_their_own);
 	TEST(a_directory_is_made_for_its_owner_only);
+	TEST(what_could_not_be_made_is_told_with_what_helps);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who one is: tokens, codes, passwords, proxies, peers; and their forgeries. */
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,47 @@ START_TEST(a_token_or_a_key_that_others_have_put_there_is_refused)
 		unlink(login_file(names[i]));
 	}
 	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+}
+END_TEST
+
+/* Of this process only: each test has one. */
+static void
+become(uid_t uid)
+{
+	ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_int_eq(setgroups(0, NULL), 0);
+	ck_assert_int_eq(setegid(uid), 0);
+	ck_assert_int_eq(seteuid(uid), 0);
+}
+
+/* Root's own daemon beside the service, and a user's beside it. */
+START_TEST(files_of_another_user_are_an_error_that_names_the_way_out)
+{
+	struct err err;
+
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(chown(login_file("state/web.key"), 1, 1), 0);
+	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "belongs to user 1"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "[web] state_dir"));
+	ck_assert_int_eq(chown(login_file("state/web.key"), 65534, 65534), 0);
+	ck_assert_int_eq(chmod(login.dir, 0755), 0);
+	ck_assert_int_eq(chmod(login_file("state"), 0777), 0);
+	become(65534);
+	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), -1);
+	ck_assert_int_eq(err.code, ERR_REFUSED);
+	ck_assert_ptr_nonnull(strstr(err.msg, "web.token: Permission denied"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "[web] runtime_dir"));
+	become(0);
+	login_put("users", "");
+	become(65534);
+	ck_assert_int_eq(
+	    login_load(&err, login_setting("users", "users"), NULL, NULL), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "[web] users: cannot read"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "chmod 640"));
+	become(0);
 }
 END_TEST
 
@@ -351,6 +393,7 @@ SUITE("web-auth")
 	TEST(a_bearer_token_has_the_role_of_its_line);
 	TEST(a_code_that_was_used_is_used_after_a_reload_too);
 	TEST(a_token_or_a_key_that_others_have_put_there_is_refused);
+	TEST(files_of_another_user_are_an_error_that_names_the_way_out);
 	TEST(a_password_is_checked_and_remembered_and_ends_with_its_hash);
 	TEST_LOOP(a_users_file_with_weak_hashes_is_refused_with_its_line, 0,
 		  sizeof(bad_users) / sizeof(bad_users[0]));

@@ -276,8 +276,20 @@ fail:
 	return NULL;
 }
 
+static int
+rbroker_check_url(const char *text, struct err *err)
+{
+	struct redis_url url;
+
+	if (redis_url_parse(text, &url, err) != 0)
+		return -1;
+	redis_url_done(&url);
+	return 0;
+}
+
 const struct broker_ops broker_redis = {
     .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
+    .check_url = rbroker_check_url,
     .open = rbroker_open,
     .close = rbroker_close,
     .name = rbroker_name,

@@ -436,6 +436,7 @@ const struct broker_admin_ops broker_sqlite_admin = {
     .find = sadmin_find,
     .view = sadmin_view,
     .examine = sadmin_examine,
+    .try = sadmin_try,
     .pause = sadmin_pause,
     .purge = sadmin_purge,
     .remove = sadmin_remove,

@@ -84,6 +84,7 @@ void sadmin_view(struct broker *b, const struct broker_view *view,
 /* --- admin_examine.c ----------------------------------------------------- */
 
 void sadmin_examine(struct broker *b, broker_report_fn *on_report, void *arg);
+void sadmin_try(struct broker *b, broker_value_fn *on_value, void *arg);
 
 /* --- admin_change.c --------------------------------------------- */
 

@@ -32,8 +32,7 @@ set_paused(struct database_job *job, struct tx *tx, bool paused,
 		return -1;
 	if (paused)
 		return 0;
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
+	return swake_queue_run(tx, queue, err);
 }
 
 /* Two functions, since a question carries a text and no more. */
@@ -197,8 +196,7 @@ hasten(struct tx *tx, int64_t queue, const struct spage_row *row,
 	    tx_run(tx, err, SQL_DELAYED_ADD, queue, tx_now(tx), row->number,
 		   priority) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
+	return swake_queue_run(tx, queue, err);
 }
 
 /* Takes a task out, wherever it waits, and shows it. 1, 0 or -1 as above. */

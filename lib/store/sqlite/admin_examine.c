@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SQLite broker: what may be wrong with the database's file, and with the
- * clock of its machine. examine.h looks at the file.
+ * clock of its machine; and whether it can be written now. examine.h looks at
+ * the file.
  */
 #include <stdlib.h>
 
@@ -65,6 +66,23 @@ sexamine_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (examine_run(tx, on_finding, q, err) != 0)
 		return -1;
 	return examine_clock_run(q, tx, err);
+}
+
+/* It changes nothing, but waits for the writers' lock, as each job does that
+ * would; and only a commit with something in it would meet a full disk. */
+static int
+try_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	return examine_room(tx, err);
+}
+
+void
+sadmin_try(struct broker *b, broker_value_fn *on_value, void *arg)
+{
+	static const struct database_job job = {.run = try_run,
+						.absent = DATABASE_FAIL};
+
+	squestion_ask(b, &job, (struct slice){NULL, 0}, on_value, arg);
 }
 
 static void

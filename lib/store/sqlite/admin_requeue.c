@@ -59,12 +59,11 @@ static int
 put_again(struct tx *tx, int64_t queue, const struct broker_requeue *e,
 	  struct err *err)
 {
-	int64_t serial, number;
+	const int64_t serial = sdelay_serial_run(tx, queue, err);
+	int64_t number;
 
-	if (tx_first(tx, err, SQL_QUEUE_NEXT, queue) < 0)
+	if (serial < 0)
 		return -1;
-	serial = tx_int(tx, SQL_QUEUE_NEXT, 0);
-	tx_end(tx, SQL_QUEUE_NEXT);
 	number = queue << SCHEMA_SERIAL_BITS | serial;
 	if (tx_run(tx, err, SQL_TASK_ADD, number, e->retry_bytes) < 0 ||
 	    tx_run(tx, err, SQL_WAITING_ADD, queue, (int64_t)e->priority,
@@ -113,8 +112,7 @@ srequeue_run(struct database_job *job, struct tx *tx, struct err *err)
 	for (i = 0; i < x->n; i++)
 		if (srequeue_one(tx, queue, &x->batch[i], err) != 0)
 			return -1;
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
+	return swake_queue_run(tx, queue, err);
 }
 
 static void

@@ -100,6 +100,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	    .url = options->url,
 	    .timeout_ms = options->timeout_ms,
 	    .description = &statements_description,
+	    .creates = options->creates,
 	    .worker = options->worker != NULL};
 	struct sbroker *b = calloc(1, sizeof(*b));
 
@@ -126,6 +127,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 
 const struct broker_ops broker_sqlite = {
     .schemes = (const char *const[]){"sqlite://", NULL},
+    .check_url = database_check_url,
     .open = sbroker_open,
     .close = sbroker_close,
     .name = sbroker_name,

@@ -5,8 +5,9 @@
  * A task's way: submit.c stores it, delay.c keeps it if it is for later,
  * claim.c takes it, settle.c ends the claim. worker.c says that the worker
  * lives, and takeover.c takes over what dead ones left. lanes.c has what a
- * worker cannot run, and who can. broker.c opens and closes; registry.c has the
- * other questions of producers, admin*.c those of operators.
+ * worker cannot run, and who can. wake.c wakes those that wait. broker.c opens
+ * and closes; registry.c has the other questions of producers, admin*.c those of
+ * operators.
  *
  * Functions named *_run, and what they call, run in the file's I/O thread, in a
  * transaction; all else on the loop. What a job's struct holds is the I/O
@@ -176,6 +177,9 @@ int sdelay_next_run(struct tx *tx, int64_t queue, int64_t *ret_due_ms,
 /* Moves due tasks behind those that wait. Returns how many, or -1. */
 #define SDELAY_PROMOTE_MAX 100
 int sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err);
+/* The next serial number of the queue, which is nobody else's from now on. -1 with
+ * *err. */
+int64_t sdelay_serial_run(struct tx *tx, int64_t queue, struct err *err);
 
 /* --- settle.c ----------------------------------------------------------- */
 
@@ -239,6 +243,11 @@ bool stakeover_is_dead(struct tx *tx, int64_t id);
 bool stakeover_is_there(struct tx *tx, int64_t id);
 /* Removes what processes that are gone left behind. */
 int stakeover_sweep_run(struct tx *tx, struct err *err);
+
+/* --- wake.c ------------------------------------------------------------- */
+
+/* Wakes the workers that wait for the queue, which they do not any more then. */
+int swake_queue_run(struct tx *tx, int64_t queue, struct err *err);
 
 /* --- registry.c --------------------------------------------------------- */
 

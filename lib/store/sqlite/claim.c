@@ -110,8 +110,7 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 		   c->number, (int64_t)recovered) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
+	return swake_queue_run(tx, c->queue, err);
 }
 
 /* The queue's id; 0 with *err. A queue that does not exist yet is made: a

@@ -35,6 +35,18 @@ sdelay_next_run(struct tx *tx, int64_t queue, int64_t *ret_due_ms,
 	return n;
 }
 
+int64_t
+sdelay_serial_run(struct tx *tx, int64_t queue, struct err *err)
+{
+	int64_t serial;
+
+	if (tx_first(tx, err, SQL_QUEUE_NEXT, queue) < 0)
+		return -1;
+	serial = tx_int(tx, SQL_QUEUE_NEXT, 0);
+	tx_end(tx, SQL_QUEUE_NEXT);
+	return tx_run(tx, err, SQL_QUEUE_NEXT_TAKE, queue) < 0 ? -1 : serial;
+}
+
 /* One at a time, since a statement that shows rows of `delayed` must not see
  * them go. The queue's size counts both tables, so it does not change. */
 int
@@ -51,11 +63,8 @@ sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err)
 		number = tx_int(tx, SQL_DELAYED_DUE, 1);
 		priority = tx_int(tx, SQL_DELAYED_DUE, 2);
 		tx_end(tx, SQL_DELAYED_DUE);
-		if (tx_first(tx, err, SQL_QUEUE_NEXT, queue) < 0)
-			return -1;
-		seq = tx_int(tx, SQL_QUEUE_NEXT, 0);
-		tx_end(tx, SQL_QUEUE_NEXT);
-		if (tx_run(tx, err, SQL_DELAYED_DROP, queue, due, number) < 0 ||
+		if ((seq = sdelay_serial_run(tx, queue, err)) < 0 ||
+		    tx_run(tx, err, SQL_DELAYED_DROP, queue, due, number) < 0 ||
 		    tx_run(tx, err, SQL_WAITING_ADD, queue, priority, seq,
 			   number, (int64_t)0) < 0)
 			return -1;

@@ -17,12 +17,9 @@ sclaim_find_run(struct tx *tx, const struct broker_claim *claim,
 		struct err *err)
 {
 	const struct sclaim *c = container_of(claim, const struct sclaim, pub);
-	const int found = tx_first(tx, err, SQL_INFLIGHT_HAS,
-				   c->broker->worker_id, c->number);
 
-	if (found == 1)
-		tx_end(tx, SQL_INFLIGHT_HAS);
-	return found;
+	return tx_any(tx, err, SQL_INFLIGHT_HAS, c->broker->worker_id,
+		      c->number);
 }
 
 /* --- looking -------------------------------------------------------------- */
@@ -36,12 +33,10 @@ doubt_run(struct database_job *job, struct tx *tx, struct err *err)
 	size_t i;
 
 	for (i = 0; i < d->n; i++) {
-		found = tx_first(tx, err, SQL_INFLIGHT_HAS, b->worker_id,
-				 d->numbers[i]);
+		found = tx_any(tx, err, SQL_INFLIGHT_HAS, b->worker_id,
+			       d->numbers[i]);
 		if (found < 0)
 			return -1;
-		if (found == 1)
-			tx_end(tx, SQL_INFLIGHT_HAS);
 		d->found[i] = found == 1;
 	}
 	return 0;

@@ -66,10 +66,8 @@ events_next(const struct buf *list, size_t *at, struct slice *ret)
 int
 sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err)
 {
-	int more = tx_first(tx, err, SQL_LISTENERS_ANY);
+	const int more = tx_any(tx, err, SQL_LISTENERS_ANY);
 
-	if (more == 1)
-		tx_end(tx, SQL_LISTENERS_ANY);
 	*ret_heard = more == 1;
 	return more < 0 ? -1 : 0;
 }
@@ -145,8 +143,7 @@ publish_run(struct database_job *job, struct tx *tx, struct err *err)
 		return 0;
 	if (events_write(p, tx, err) != 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_LISTENERS_WAKE,
-			   tx_first(tx, err, SQL_LISTENERS_WAKE));
+	return swake_listeners_run(tx, err);
 }
 
 static int

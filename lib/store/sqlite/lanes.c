@@ -104,11 +104,7 @@ static int
 slane_is_served(struct tx *tx, int64_t queue, struct slice name,
 		struct err *err)
 {
-	int more = tx_first(tx, err, SQL_SERVED_BY, queue, name, tx_now(tx));
-
-	if (more == 1)
-		tx_end(tx, SQL_SERVED_BY);
-	return more;
+	return tx_any(tx, err, SQL_SERVED_BY, queue, name, tx_now(tx));
 }
 
 /* Written once a second at most for each name, and then old ones are removed:
@@ -144,18 +140,14 @@ slanes_set_aside_run(struct tx *tx, const struct sclaim *c, struct slice name,
 	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
 	if (changed <= 0)
 		return changed;
-	if ((before = tx_first(tx, err, SQL_LANE_ANY, c->queue, name)) < 0)
-		return -1;
-	if (before == 1)
-		tx_end(tx, SQL_LANE_ANY);
-	if (tx_run(tx, err, SQL_SET_ASIDE_ADD, c->queue, name, c->priority,
+	if ((before = tx_any(tx, err, SQL_LANE_ANY, c->queue, name)) < 0 ||
+	    tx_run(tx, err, SQL_SET_ASIDE_ADD, c->queue, name, c->priority,
 		   c->seq, c->number) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
 	if (before == 1)
 		return 1;
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
+	return swake_queue_run(tx, c->queue, err);
 }
 
 static int
@@ -166,8 +158,7 @@ slane_put_back(struct tx *tx, int64_t queue, struct slice name, struct err *err)
 	if (tx_run(tx, err, SQL_LANE_COPY_BACK, queue, name, n) < 0 ||
 	    tx_run(tx, err, SQL_LANE_CUT, queue, name, n) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
+	return swake_queue_run(tx, queue, err);
 }
 
 /* A lane that somebody serves stays. */

@@ -37,11 +37,10 @@ static int
 put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 	  struct err *err)
 {
-	int64_t expires = 0;
+	const int64_t expires =
+	    put->ttl_s > 0 ? tx_now(tx) + put->ttl_s * 1000 : 0;
 	int changed;
 
-	if (put->ttl_s > 0)
-		expires = tx_now(tx) + put->ttl_s * 1000;
 	changed = tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
 			 (int64_t)put->failed, totals->ended[put->failed] + 1,
 			 tx_now(tx));
@@ -52,8 +51,7 @@ put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 		return 0;
 	}
 	totals->ended[put->failed]++;
-	return tx_wake_all(tx, err, SQL_RECORD_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_RECORD_WAITERS_TAKE, put->id));
+	return totals->awaited == 1 ? swake_record_run(tx, put->id, err) : 0;
 }
 
 /* The claim that the record follows from is looked for first: a worker that
@@ -79,6 +77,17 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 									  : 0;
 }
 
+/* Looks first, as wake.c does. */
+static int
+records_expire(struct tx *tx, int64_t n, struct err *err)
+{
+	int expired = tx_any(tx, err, SQL_RECORDS_EXPIRED, tx_now(tx));
+
+	if (expired == 1)
+		expired = tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n);
+	return expired < 0 ? -1 : 0;
+}
+
 /* Twice as many expired ones may go as new ones come, so that there is an end
  * to them; and 16 more, so that lone ones help, too. */
 static int
@@ -90,7 +99,8 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 	int64_t n = 16;
 
 	if (stotals_get(tx, &totals, err) != 0 ||
-	    sevents_heard_run(tx, &r->put_heard, err) != 0)
+	    sevents_heard_run(tx, &r->put_heard, err) != 0 ||
+	    (totals.awaited = tx_any(tx, err, SQL_RECORD_WAITERS_ANY)) < 0)
 		return -1;
 	TAILQ_FOREACH (p, &r->sent, link) {
 		n += 2;
@@ -99,10 +109,9 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 			return -1;
 	}
 	if (tx_run(tx, err, SQL_TOTALS_SET, totals.ended[false],
-		   totals.ended[true]) < 0 ||
-	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n) < 0)
+		   totals.ended[true]) < 0)
 		return -1;
-	return 0;
+	return records_expire(tx, n, err);
 }
 
 /* Posts what waits as one job, unless one is under way: what comes meanwhile is

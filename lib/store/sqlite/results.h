@@ -22,6 +22,7 @@ struct look;
 /* How many tasks have ended; also the place of the last one in their list. */
 struct stotals {
 	int64_t ended[2]; /* those that succeeded, those that failed */
+	int awaited; /* 1, while records are stored: somebody waits for one */
 };
 
 /* Events on their way into the database. One job at a time for each of these.
@@ -128,6 +129,13 @@ void sresults_event(struct results *results, struct slice event);
 bool sresults_heard(const struct results *results);
 int sresults_listen(struct results *results, results_event_fn *on_event,
 		    void *arg, struct err *err);
+
+/* --- wake.c ------------------------------------------------------------- */
+
+/* Wakes the processes that wait for the record to be final. */
+int swake_record_run(struct tx *tx, struct slice id, struct err *err);
+/* Wakes the listeners that have read all there was. */
+int swake_listeners_run(struct tx *tx, struct err *err);
 
 /* --- watch.c ------------------------------------------------------------ */
 

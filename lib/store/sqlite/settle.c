@@ -61,8 +61,7 @@ settle_retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
 	/* The workers that wait set their timers for it. */
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
+	return swake_queue_run(tx, c->queue, err);
 }
 
 /* The dead list keeps a copy, under the task's ID, until it is purged. */

@@ -43,8 +43,7 @@ target_close(struct tx *tx, struct target *t, struct err *err)
 	t->changed = false;
 	if (tx_run(tx, err, SQL_QUEUE_SET, t->id, t->size, t->next) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, t->id));
+	return swake_queue_run(tx, t->id, err);
 }
 
 /* Makes `t` the queue `name`, which is created if it does not exist. */
@@ -97,9 +96,14 @@ static int
 submit_note_unique(struct tx *tx, const struct target *t,
 		   const struct broker_submit *task, struct err *err)
 {
+	int expired;
+
 	if (task->unique.len == 0)
 		return 0;
-	if (tx_run(tx, err, SQL_UNIQUES_EXPIRE, tx_now(tx)) < 0 ||
+	/* Looks first, as wake.c does. */
+	if ((expired = tx_any(tx, err, SQL_UNIQUES_EXPIRED, tx_now(tx))) < 0 ||
+	    (expired == 1 &&
+	     tx_run(tx, err, SQL_UNIQUES_EXPIRE, tx_now(tx)) < 0) ||
 	    tx_run(tx, err, SQL_UNIQUE_SET, t->id, task->unique, task->id,
 		   tx_now(tx) + task->unique_s * 1000) < 0)
 		return -1;

@@ -78,7 +78,7 @@ const kept = new Map();
 export function known(path) {
   const old = kept.get(path);
   if (old && Date.now() - old.at < 60000) return old.answer;
-  const answer = get(path).catch(() => { kept.delete(path); return {items: []}; });
+  const answer = get(path).catch(error => { kept.delete(path); throw error; });
   kept.set(path, {at: Date.now(), answer});
   return answer;
 }

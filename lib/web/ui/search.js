@@ -12,10 +12,13 @@ import {icon} from './icons.js';
 export const REASONS = ['failed', 'timeout', 'crashed', 'cancelled', 'expired', 'malformed',
   'unknown', 'unregistered', 'result'];
 
+/* Completion is a help: without an answer there is none. */
+const names = (path, key) => known(path).then(r => r.items.map(i => i[key]), () => []);
+
 const fields = {
-  task: ['name of the task', () => known('registry').then(r => r.items.map(i => i.name))],
-  queue: ['queue', () => known('queues').then(r => r.items.map(i => i.queue))],
-  worker: ['worker', () => known('workers').then(r => r.items.map(i => i.worker))],
+  task: ['name of the task', () => names('registry', 'name')],
+  queue: ['queue', () => names('queues', 'queue')],
+  worker: ['worker', () => names('workers', 'worker')],
   reason: ['why it failed', async () => REASONS],
   error: ['a part of the error', async () => []],
   'args.': ['an argument: args.0:5', async () => []],

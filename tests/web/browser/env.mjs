@@ -8,6 +8,16 @@ export const env = {mock: null, url: null};
 const headers = () => real && process.env.FLOWRRA_WEB_TOKEN ? {Authorization: `Bearer ${process.env.FLOWRRA_WEB_TOKEN}`} : {};
 export const ask = async path => (await fetch(env.url + 'api/v1/' + path, {headers: headers()})).json();
 
+// A list is sent a line each, and the answer is their text.
+export async function tell(method, path, body) {
+  const lines = Array.isArray(body);
+  const answer = await fetch(env.url + 'api/v1/' + path, {method, headers: {...headers(), 'Content-Type': lines ? 'application/x-ndjson' : 'application/json'},
+    body: lines ? body.map(x => JSON.stringify(x) + '\n').join('') : JSON.stringify(body)});
+  const text = await answer.text();
+  if (!answer.ok || /"(error|code)":/.test(lines ? text : '')) throw new Error(`${method} ${path}: ${answer.status} ${text.slice(0, 500)}`);
+  return lines ? text : text && JSON.parse(text);
+}
+
 // All pages, with things that are there.
 export async function pages() {
   const first = async (path, key) => (await ask(path)).items?.[0]?.[key];

@@ -10,7 +10,7 @@ const overflow = page => page.evaluate(() => document.documentElement.scrollWidt
 
 // Axe is given as a text, which the policy refuses; so its world is the debugger's.
 const axe = await readFile(AXE, 'utf8');
-async function checkAxe(page, name) {
+export async function checkAxe(page, name) {
   if (!await page.evaluate(() => !!globalThis.axe)) await page.evaluate(axe);
   const found = await page.evaluate(() => globalThis.axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}));
   const said = found.violations.map(v => `${v.id}: ${v.nodes.slice(0, 2).map(n => n.target.join(' ') + ' ' + n.failureSummary.split('\n')[1]).join('; ')}`);
@@ -47,12 +47,12 @@ async function checkNarrow(page, name) {
   equal(small, [], `targets below 24 px on ${name}`);
 }
 
-// Some pages at a time: most of it is waiting.
-async function eachPage(run) {
-  const left = await pages(), faults = [];
+// Some pages at a time: most of it is waiting. A row begins with its name.
+export async function eachOf(rows, run) {
+  const left = [...rows], faults = [];
   await Promise.all([0, 1, 2].map(async () => {
     for (let next; (next = left.shift());)
-      await run(...next).catch(error => faults.push(`${next[0]}: ${error.message}`));
+      await run(next).catch(error => faults.push(`${next[0]}: ${error.message}`));
   }));
   ok(!faults.length, faults.join('\n        '));
 }
@@ -61,7 +61,7 @@ test('each page shows its data in both themes and at 360 px, with no fault, no r
   await reset();
   await measure();
   let most = 0, which = '', hostile = 0;
-  await eachPage((name, path) => on(path, {}, async page => {
+  await eachOf(await pages(), ([name, path]) => on(path, {}, async page => {
     await page.screenshot({path: `${SHOTS}/${name}-light.png`});
     ok(await overflow(page) <= 0, `it scrolls sideways at 1280 px`);
     if (await checkTexts(page, name)) hostile++;

@@ -5,6 +5,8 @@
 import {close, launch, real, runAll, startMock} from './harness.mjs';
 import {env} from './env.mjs';
 import './pages.mjs';
+import './table.mjs';
+import './push.mjs';
 import './safety.mjs';
 import './jobs.mjs';
 import './live.mjs';

@@ -16,50 +16,63 @@
 -- returns 'paused'.
 
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local claimed, lists, lanes, others = {}, {}, {}, {}
+local claimed, lists, lanes, others, levels = {}, {}, {}, {}, {}
+local withdrawn
 
-if redis.call('EXISTS', KEYS[4]) == 1 then return 'paused' end
--- What has the wrong type fails here, before anything has changed.
-local withdrawn = redis.call('GET', KEYS[5])
-redis.call('LLEN', KEYS[1])
-redis.call('LLEN', KEYS[3])
-for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
-for i = 7, #KEYS do
-  local level = string.match(KEYS[i], ':p:(-?%d+)$')
-  if level then
-    redis.call('LLEN', KEYS[i])
-    lists[level] = KEYS[i]
-  else
-    local name = string.match(KEYS[i], ':lane:([^:]*)$')
-    if redis.call('ZCARD', KEYS[i]) > 0 then
-      lanes[#lanes + 1] = {key = KEYS[i], name = name}
-    elseif others[name] then
-      redis.call('ZREM', KEYS[6], name)
+-- Most queues are nothing but their list, which one question tells. That of the
+-- list and of the in-flight list are first read and first added to, so a wrong
+-- type changes nothing.
+local simple = #KEYS < 1000 and redis.call('EXISTS', KEYS[2], unpack(KEYS, 4)) == 0
+if not simple then
+  if redis.call('EXISTS', KEYS[4]) == 1 then return 'paused' end
+  -- What has the wrong type fails here, before anything has changed.
+  withdrawn = redis.call('GET', KEYS[5])
+  redis.call('LLEN', KEYS[1])
+  redis.call('LLEN', KEYS[3])
+  for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
+  for i = 7, #KEYS do
+    local level = string.match(KEYS[i], ':p:(-?%d+)$')
+    if level then
+      redis.call('LLEN', KEYS[i])
+      lists[level] = KEYS[i]
+    else
+      local name = string.match(KEYS[i], ':lane:([^:]*)$')
+      if redis.call('ZCARD', KEYS[i]) > 0 then
+        lanes[#lanes + 1] = {key = KEYS[i], name = name}
+      elseif others[name] then
+        redis.call('ZREM', KEYS[6], name)
+      end
+      others[name] = nil
     end
-    others[name] = nil
   end
+  -- The most urgent; those behind come when these are empty.
+  levels = redis.call('ZRANGE', KEYS[2], 0, 63)
 end
--- The most urgent; those behind come when these are empty.
-local levels = redis.call('ZRANGE', KEYS[2], 0, 63)
 
 -- What `tasks` has of a list's end, the task that waits longest last, goes to
 -- the in-flight list. It is taken out when it is there.
 local function move(list, tasks)
-  local kept, n, gone, size, at = {}, 0, 0, 0, #claimed
+  local at, gone, size, large = #claimed, 0, 0, false
+  local n = at
   for i = #tasks, 1, -1 do
     local task = tasks[i]
     if withdrawn and task == ARGV[4] then
       gone = gone + 1
     else
       n = n + 1
-      kept[n] = task
+      claimed[n] = task
       size = size + #task
-      claimed[at + n] = #task <= largest and task or ''
+      large = large or #task > largest
     end
   end
   budget = budget - size
-  if n > 0 then redis.call('LPUSH', KEYS[3], unpack(kept, 1, n)) end
+  if n > at then redis.call('LPUSH', KEYS[3], unpack(claimed, at + 1, n)) end
   redis.call('LTRIM', list, 0, -1 - #tasks)
+  if large then
+    for i = at + 1, n do
+      if #claimed[i] > largest then claimed[i] = '' end
+    end
+  end
   if gone > 0 and redis.call('DECRBY', KEYS[5], gone) <= 0 then
     redis.call('DEL', KEYS[5])
   end
@@ -77,6 +90,11 @@ local function take(list)
     step = math.min(4 * step, 64)
   end
   return false
+end
+
+if simple then
+  if not take(KEYS[1]) and #claimed < want then claimed[#claimed + 1] = {} end
+  return claimed
 end
 
 -- The lane whose first task is to run first.

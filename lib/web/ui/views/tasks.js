@@ -58,10 +58,16 @@ function emptyOf(state, filter) {
 
 function counters(ctx, stateNow, pick) {
   const box = h('div');
-  const draw = stats => fill(box, tabs('State', STATES.map(([id, name, from]) => [id, name, stats?.[from]]), stateNow, pick));
+  /* Later only the numbers: a button that is replaced between press and release is not clicked. */
+  const draw = stats => {
+    const counts = box.querySelectorAll('.count'), shown = STATES.map(([,, from]) => stats?.[from]).filter(n => n != null);
+    if (counts.length && counts.length === shown.length) counts.forEach((el, i) => { el.textContent = num(shown[i]); });
+    else fill(box, tabs('State', STATES.map(([id, name, from]) => [id, name, stats?.[from]]), stateNow, pick));
+    box.stats = stats;
+  };
   draw();
-  get('overview', {signal: ctx.signal}).then(o => { box.stats = o.stats; draw(o.stats); }, () => {});
-  return box;
+  get('overview', {signal: ctx.signal}).then(o => draw(o.stats), () => {});
+  return Object.assign(box, {draw});
 }
 
 export async function view(ctx) {
@@ -90,7 +96,7 @@ export async function view(ctx) {
   /* What runs changes all the time: rows in view are brought up to date, new
    * ones wait until they are asked for, so that nothing jumps. */
   ctx.watch(state === 'running' ? ['running'] : ['overview'], (topic, data) => {
-    if (topic === 'overview') { tab.stats = data.stats; return; }
+    if (topic === 'overview') return tab.draw(data.stats);
     live(data, {table, pager, held, fresh, filter});
   });
 }
