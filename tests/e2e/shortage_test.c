@@ -317,6 +317,20 @@ threads_of(struct world *w, const struct worker *k)
 	    10);
 }
 
+/* One that has just begun may have a thread that ends soon, whose place another
+ * one would take. */
+static void
+await_threads(struct world *w, const struct worker *k)
+{
+	long before, now = threads_of(w, k);
+
+	do {
+		before = now;
+		usleep(100000);
+		now = threads_of(w, k);
+	} while (now != before);
+}
+
 static void
 allow(struct world *w, const char *group, long n)
 {
@@ -338,6 +352,7 @@ start_short(struct world *w, long more)
 	    w,
 	    world_text(w, "echo $$ >%s/cgroup.procs; " WORLD_COMMAND, group));
 	executor = worker_executor(k);
+	await_threads(w, k);
 	/* Before another one is there. The worker reaps the old one first. */
 	kill(worker_pid(k), SIGSTOP);
 	kill(executor, SIGKILL);
