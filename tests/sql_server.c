@@ -429,12 +429,86 @@ signal_all(const struct sql_server *s, int sig)
 	kill(s->pid, sig);
 }
 
+/* Whether all of its threads are in one of these states (proc(5), task/TID/stat). */
+static bool
+threads_are(pid_t pid, const char *states)
+{
+	char pattern[64], line[512], *state;
+	bool all = true;
+	glob_t files;
+	FILE *file;
+	size_t i;
+
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/stat", (int)pid);
+	if (glob(pattern, 0, NULL, &files) != 0)
+		die("cannot look at the server's threads");
+	for (i = 0; i < files.gl_pathc && all; i++) {
+		if ((file = fopen(files.gl_pathv[i], "r")) == NULL)
+			continue; /* that thread has ended */
+		state = fgets(line, sizeof(line), file) != NULL
+			    ? strrchr(line, ')')
+			    : NULL;
+		all = state == NULL || strchr(states, state[2]) != NULL;
+		fclose(file);
+	}
+	globfree(&files);
+	return all;
+}
+
+/* Whether a child of it lives; one that has ended waits for its parent. */
+static bool
+has_children(pid_t parent)
+{
+	char line[512], state, *name_end;
+	bool found = false;
+	glob_t files;
+	FILE *file;
+	size_t i;
+	int of;
+
+	if (glob("/proc/[0-9]*/stat", 0, NULL, &files) != 0)
+		die("cannot look at the server's processes");
+	for (i = 0; i < files.gl_pathc && !found; i++) {
+		if ((file = fopen(files.gl_pathv[i], "r")) == NULL)
+			continue; /* that process has ended */
+		found = fgets(line, sizeof(line), file) != NULL &&
+			(name_end = strrchr(line, ')')) != NULL &&
+			sscanf(name_end + 1, " %c %d", &state, &of) == 2 &&
+			of == (int)parent && state != 'Z' && state != 'X';
+		fclose(file);
+	}
+	globfree(&files);
+	return found;
+}
+
+/*
+ * A backend that lives a moment longer than its postmaster keeps the shared
+ * memory, and the next postmaster refuses to start: so the children go first,
+ * while their parent is stopped and begins no more of them.
+ */
+static void
+kill_children(const struct sql_server *s)
+{
+	char *command = text("pkill -KILL -P %d; true", (int)s->pid);
+	const int64_t end = now_ms() + START_MS;
+
+	kill(s->pid, SIGSTOP);
+	while (!threads_are(s->pid, "TZ") || has_children(s->pid)) {
+		if (system(command) != 0 || now_ms() > end)
+			die("cannot end the server's processes");
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	free(command);
+}
+
 void
 sql_server_kill(struct sql_server *s)
 {
 	if (s->pid == 0)
 		return;
-	signal_all(s, SIGKILL);
+	if (s->kind == SQL_SERVER_POSTGRESQL)
+		kill_children(s);
+	kill(s->pid, SIGKILL);
 	waitpid(s->pid, NULL, 0);
 	s->pid = 0;
 }
@@ -446,32 +520,6 @@ sql_server_restart(struct sql_server *s)
 	launch(s);
 }
 
-/* Whether all of its threads are (proc(5), task/TID/stat). */
-static bool
-is_stopped(pid_t pid)
-{
-	char pattern[64], line[512], *state;
-	bool stopped = true;
-	glob_t files;
-	FILE *file;
-	size_t i;
-
-	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/stat", (int)pid);
-	if (glob(pattern, 0, NULL, &files) != 0)
-		die("cannot look at the server's threads");
-	for (i = 0; i < files.gl_pathc && stopped; i++) {
-		if ((file = fopen(files.gl_pathv[i], "r")) == NULL)
-			continue; /* that thread has ended */
-		state = fgets(line, sizeof(line), file) != NULL
-			    ? strrchr(line, ')')
-			    : NULL;
-		stopped = state == NULL || state[2] == 'T';
-		fclose(file);
-	}
-	globfree(&files);
-	return stopped;
-}
-
 void
 sql_server_pause(struct sql_server *s)
 {
@@ -481,9 +529,9 @@ sql_server_pause(struct sql_server *s)
 	signal_all(s, SIGSTOP);
 	/* A server of many threads is not stopped at once, and only its parent,
 	 * which need not be this process, could wait for it. */
-	for (turn = 0; turn < 5000 && !is_stopped(s->pid); turn++)
+	for (turn = 0; turn < 5000 && !threads_are(s->pid, "T"); turn++)
 		nanosleep(&moment, NULL);
-	if (!is_stopped(s->pid))
+	if (!threads_are(s->pid, "T"))
 		die("cannot pause the server");
 }
 

@@ -79,11 +79,14 @@ on_following_start(struct op *op)
 	readiness_await(&f->client->results_ready, &f->waiter);
 }
 
+/* What it has to say to the store leaves with this call: the next one may come in
+ * hours, and workers publish to a listener that does not say that it left. */
 static void
 on_following_left(struct op *op)
 {
 	struct following *f = container_of(op, struct following, op);
 
+	op->flush = true;
 	f->leave(f);
 	loop_done(f->client->loop, op);
 }

@@ -247,6 +247,45 @@ START_TEST(a_worker_names_a_hundred_running_tasks_at_most)
 }
 END_TEST
 
+/* The heartbeat of a worker that has `n` tasks, "n1" and so on. */
+static struct worker *
+worker_of_many(int n)
+{
+	struct buf ready = BUF_INIT;
+	const char *modules[] = {NULL, NULL};
+	struct worker *w;
+	int i;
+
+	buf_adds(&ready, "ready={\"tasks\":[");
+	for (i = 1; i <= n; i++)
+		buf_addf(&ready,
+			 "%s{\"name\":\"n%d\",\"queue\":\"io\",\"kind\":0}",
+			 i > 1 ? "," : "", i);
+	buf_adds(&ready, "]}");
+	modules[0] = ready.data;
+	w = worker_open(&(struct worker_setup){.modules = modules});
+	worker_up(w);
+	FAKE_WAIT(&w->store, w->store.registered == (unsigned int)n);
+	worker_due(w, w->dispatch->heartbeat);
+	buf_done(&ready);
+	return w;
+}
+
+START_TEST(a_worker_names_two_hundred_of_its_tasks_at_most)
+{
+	struct worker *w = worker_of_many(200);
+
+	ck_in(w->store.heartbeat, "\"tasks\":200,");
+	ck_in(w->store.heartbeat, "\"n200\"");
+	worker_end(w);
+	/* Who reads the name of none knows that there are more. */
+	w = worker_of_many(201);
+	ck_in(w->store.heartbeat, "\"tasks\":201,");
+	ck_not_in(w->store.heartbeat, "task_names");
+	worker_end(w);
+}
+END_TEST
+
 SUITE("dispatch-control")
 {
 	TEST(commands_to_stop_and_reload_go_to_the_program);
@@ -263,4 +302,5 @@ SUITE("dispatch-control")
 	TEST(handlers_are_registered_again_with_every_tenth_heartbeat);
 	TEST(a_worker_describes_itself_and_what_it_runs);
 	TEST(a_worker_names_a_hundred_running_tasks_at_most);
+	TEST(a_worker_names_two_hundred_of_its_tasks_at_most);
 }

@@ -106,6 +106,24 @@ START_TEST(a_lost_task_that_no_module_handles_is_forgotten)
 }
 END_TEST
 
+/* It was taken over, and has come back to this worker. */
+START_TEST(a_cancellation_is_for_the_task_that_is_ours)
+{
+	struct worker *w = worker_begin();
+
+	STEPS(w, "job", "", "started", "deaf");
+	WAIT_FOR(w, "running");
+	fake_store_lose(&w->store, 0);
+	w->tasks = 0;
+	STEPS(w, "job", "", "started");
+	FAKE_WAIT(&w->store, worker_count(w, "running; ") == 2);
+	worker_cancel(w, "t1");
+	WAIT_FOR(w, "failed; ");
+	ck_record(w, "cancelled");
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_lost_task_that_begins_late_is_killed_all_the_same)
 {
 	struct worker *w = worker_begin_with("executor.kill_grace=20");
@@ -243,6 +261,7 @@ SUITE("dispatch-owner")
 	TEST(a_task_whose_record_is_on_its_way_is_forgotten_after_it);
 	TEST(a_lost_task_whose_record_waits_for_a_note_stores_nothing);
 	TEST(a_lost_task_that_no_module_handles_is_forgotten);
+	TEST(a_cancellation_is_for_the_task_that_is_ours);
 	TEST(a_lost_task_that_begins_late_is_killed_all_the_same);
 	TEST(a_recovered_task_is_forgotten_when_the_backend_answers);
 	TEST(nothing_is_started_while_the_claims_are_in_doubt);

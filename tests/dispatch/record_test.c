@@ -299,21 +299,49 @@ START_TEST(of_much_that_is_printed_the_end_is_kept)
 }
 END_TEST
 
+/* As much as every worker takes beside the limit, but not less than that. */
+static const int near_limit[] = {7000, 11000};
+
 START_TEST(a_task_near_its_limit_does_not_grow_by_what_it_prints)
 {
-	struct worker *w = worker_begin_with("worker.max_task_size=12000");
+	struct worker *w = worker_begin_with("worker.max_task_size=14000");
 	const char *steps[] = {"started", NULL, "failed=oh", NULL};
 	char *more = malloc(14000);
 	char text[2100] = "print=";
 
 	memset(text + 6, 'x', 2000);
 	steps[1] = text;
-	snprintf(more, 14000, ",\"max_retries\":1,\"pad\":\"%07000d\"", 0);
+	snprintf(more, 14000, ",\"max_retries\":1,\"pad\":\"%0*d\"",
+		 near_limit[_i], 0);
 	worker_steps(w, "job", more, steps);
 	WAIT_FOR(w, "retry; ");
 	ck_in(w->store.last_retry, "\"output\":\"x");
-	ck_assert_uint_le(w->store.last_retry.len, 12000 + TASK_AGAIN_MAX);
+	ck_assert_uint_le(w->store.last_retry.len, 14000 + TASK_AGAIN_MAX);
 	free(more);
+	worker_end(w);
+}
+END_TEST
+
+/* It had not begun, and its executor ended: what it printed there is not of the
+ * attempt that ends. */
+START_TEST(what_was_printed_before_another_start_is_not_in_the_record)
+{
+	struct worker *w = worker_begin();
+	const char *found;
+
+	STEPS(w, "job", ",\"max_retries\":0", "print=once", "queued");
+	FAKE_WAIT(&w->store, worker_job(w)->output.len > 0);
+	STEPS(w, "job", ",\"max_retries\":0", "started", "words=6:-1",
+	      "exit=1");
+	WAIT_FOR(w, "dead");
+	FAKE_WAIT(&w->store, w->dispatch->n_jobs == 1 &&
+				 worker_job(w)->state == JOB_RUNNING &&
+				 worker_job(w)->output.len > 0);
+	worker_cancel(w, "t1");
+	FAKE_WAIT(&w->store, worker_count(w, "failed; ") == 2);
+	found = strstr(w->store.last_record.data, "once\\n");
+	ck_assert_ptr_nonnull(found);
+	ck_assert_ptr_null(strstr(found + 1, "once"));
 	worker_end(w);
 }
 END_TEST
@@ -337,5 +365,6 @@ SUITE("dispatch-record")
 	TEST(what_an_attempt_printed_goes_with_the_task_that_is_retried);
 	TEST(a_success_keeps_the_attempts_before_it);
 	TEST(of_much_that_is_printed_the_end_is_kept);
-	TEST(a_task_near_its_limit_does_not_grow_by_what_it_prints);
+	TEST_LOOP(a_task_near_its_limit_does_not_grow_by_what_it_prints, 0, 2);
+	TEST(what_was_printed_before_another_start_is_not_in_the_record);
 }

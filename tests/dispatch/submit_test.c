@@ -79,6 +79,19 @@ START_TEST(a_task_may_name_its_queue_priority_and_delay)
 }
 END_TEST
 
+/* So that it has waited since then, and not since it was submitted. */
+START_TEST(a_task_that_is_delayed_says_when_it_is_due)
+{
+	struct worker *w = worker_begin();
+
+	submit(w, TASK_OF("job") ",\"at_us\":1900000000123456");
+	ck_answer(w, ERR_NONE, "");
+	ck_assert_int_eq(w->store.last_submit.at_ms, 1900000000123);
+	ck_in(w->store.last_task, "\"due_ms\":1900000000123");
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_task_that_only_others_know_needs_a_queue)
 {
 	struct worker *w = worker_begin();
@@ -192,6 +205,7 @@ SUITE("dispatch-submit")
 {
 	TEST(a_task_goes_to_the_queue_of_its_module_and_is_on_record);
 	TEST(a_task_may_name_its_queue_priority_and_delay);
+	TEST(a_task_that_is_delayed_says_when_it_is_due);
 	TEST(a_task_that_only_others_know_needs_a_queue);
 	TEST(what_is_not_a_task_is_refused);
 	TEST(a_delay_of_a_century_is_refused);

@@ -104,6 +104,25 @@ START_TEST(a_retry_has_waited_since_it_was_due)
 }
 END_TEST
 
+/* Its producer's clock is. */
+START_TEST(a_task_whose_clock_is_ahead_has_waited_for_no_time)
+{
+	struct worker *w = worker_begin();
+	char more[100], wanted[40];
+
+	snprintf(more, sizeof(more), ",\"due_ms\":%" PRId64,
+		 clock_wall_us() / 1000 + 40000);
+	STEPS(w, "job", more, "started", "done=1");
+	WAIT_FOR(w, "ack");
+	worker_settle(w);
+	send_now(w);
+	snprintf(wanted, sizeof(wanted), "io/job %u+1; ",
+		 MEASURE_WAIT + bucket_of(0));
+	ck_measured(w, wanted);
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_task_that_will_be_retried_says_when_it_is_due)
 {
 	struct worker *w = worker_begin();
@@ -331,6 +350,7 @@ SUITE("tally")
 	TEST(an_idle_worker_sends_nothing);
 	TEST(a_task_that_never_ran_has_neither_waited_nor_run);
 	TEST(a_retry_has_waited_since_it_was_due);
+	TEST(a_task_whose_clock_is_ahead_has_waited_for_no_time);
 	TEST(a_task_that_will_be_retried_says_when_it_is_due);
 	TEST(what_another_worker_has_recorded_is_not_counted);
 	TEST(a_record_that_is_not_stored_yet_is_not_counted);

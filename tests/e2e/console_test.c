@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What flowrractl does for people at a terminal: events, top, progress,
  * completion. */
+#include <hiredis.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -12,11 +13,44 @@
 
 /* --- events ------------------------------------------------------------ */
 
+static int
+take_number(void *ret, int n, char **columns, char **names)
+{
+	*(long long *)ret = atoll(columns[0]);
+	return 0;
+}
+
+/* Programs that listen to events now, by what the store knows. */
+static long long
+n_listeners(struct world *w, int broker)
+{
+	struct redisReply *reply;
+	struct sqlite3 *db;
+	long long n = 0;
+
+	if (broker == ON_REDIS) {
+		reply = redis_server_command(world_redis(w),
+					     "PUBSUB NUMSUB flowrra:events");
+		n = reply->element[1]->integer;
+		freeReplyObject(reply);
+		return n;
+	}
+	ck_assert_int_eq(
+	    sqlite3_open(world_text(w, "%s/flowrra.db", world_dir(w)), &db),
+	    SQLITE_OK);
+	sqlite3_busy_timeout(db, PATIENCE_MS);
+	ck_assert_int_eq(sqlite3_exec(db, "SELECT count(*) FROM listeners",
+				      take_number, &n, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	return n;
+}
+
 START_TEST(events_are_told_as_they_happen)
 {
 	struct world *w = begin(_i);
 	struct run *all, *one;
-	const int64_t deadline = now_ms() + PATIENCE_MS;
+	int64_t deadline = now_ms() + PATIENCE_MS;
 	int i;
 
 	worker_start(w, NULL);
@@ -24,8 +58,8 @@ START_TEST(events_are_told_as_they_happen)
 			   ">all; touch ended");
 	one = run_start(w, "flowrractl --config flowrra.conf events --follow "
 			   "--id last --count 1 --task add --queue io");
-	/* They begin to listen at some time, of which the worker learns
-	 * then. */
+	WAIT_UNTIL(n_listeners(w, _i) == 2);
+	/* The worker learns of them later. */
 	for (i = 0; world_read(w, "all")[0] == '\0' && now_ms() < deadline; i++)
 		submit(w, "add %d 1 --wait", i);
 	submit(w, "add 3 4 --id last");
@@ -36,6 +70,7 @@ START_TEST(events_are_told_as_they_happen)
 	ck_run(run(w, "wc -l <all"), 0, "2\n");
 	all = run_start(w, "flowrractl --config flowrra.conf events --task "
 			   "sleep --count 2");
+	deadline = now_ms() + PATIENCE_MS;
 	for (i = 0; !is_gone(all->pid) && now_ms() < deadline; i++)
 		ck_assert_str_eq(submit(w, "sleep 0.4 --wait"), "0.4");
 	ck_assert_int_eq(run_end(w, all)->status, 0);
@@ -100,22 +135,30 @@ END_TEST
 
 /* --- the terminal ------------------------------------------------------ */
 
+/* script(1) may lose what is written just before its command ends: so the command
+ * waits, for ten seconds at most, until the end is in the typescript. */
+#define SEEN(file)                                                             \
+	"for i in $(seq 500); do grep -q 1049l " file                          \
+	" && break; sleep 0.02; done"
+
 START_TEST(top_gives_the_terminal_back)
 {
 	struct world *w = begin(_i);
 	const struct run *r;
 
 	put(w, "a", "");
-	r = run(w, "(until grep -q '1 waiting' screen; do sleep 0.02; done; "
-		   "printf q) 2>&- | script -qfec 'flowrractl --config "
-		   "flowrra.conf top --interval 0.1' screen");
+	r = run(
+	    w, "(until grep -q '1 waiting' screen; do sleep 0.02; done; "
+	       "printf q) 2>&- | script -qfec 'flowrractl --config "
+	       "flowrra.conf top --interval 0.1 && " SEEN("screen") "' screen");
 	ck_assert_int_eq(r->status, 0);
 	ck_assert_ptr_nonnull(strstr(r->out, "\033[?1049h"));
 	ck_assert_ptr_nonnull(strstr(r->out, "\033[?1049l"));
 	/* Also when it is killed. */
-	r = run(w, "script -qfec 'flowrractl --config flowrra.conf top "
-		   "</dev/tty & until grep -q 1049h killed; do sleep 0.02; "
-		   "done; kill $!; wait $!; true' killed </dev/null");
+	r = run(
+	    w, "script -qfec 'flowrractl --config flowrra.conf top "
+	       "</dev/tty & until grep -q 1049h killed; do sleep 0.02; "
+	       "done; kill $!; wait $!; " SEEN("killed") "' killed </dev/null");
 	ck_assert_ptr_nonnull(strstr(r->out, "\033[?1049l"));
 	world_stop(w);
 }

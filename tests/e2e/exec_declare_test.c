@@ -170,7 +170,7 @@ START_TEST(who_gives_a_command_another_user_can_kill_it)
 	if (geteuid() == 0) {
 		worker_stop(worker_of(w));
 		world_configure(w, "",
-				"[executor]\nkill_grace = 400ms\n"
+				"[executor]\nkill_grace = 3s\n"
 				"[task deaf]\ncommand = sh -c 'trap \"\" TERM; "
 				"sleep 600'\n"
 				"user = nobody\ntimeout = 300ms\n"

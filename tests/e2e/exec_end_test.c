@@ -7,9 +7,10 @@
 #include "e2e/exec_scene.h"
 
 /* A command that leaves its pids in the file "pids" and ignores SIGTERM, as its
- * child does; and one that obeys. */
+ * child does; and one that obeys. A quarter of kill_grace is left for what killed
+ * it to say so: a second, on a machine that is busy. */
 static const char of_ends[] =
-    "[executor]\nkill_grace = 2s\n"
+    "[executor]\nkill_grace = 4s\n"
     "[task deaf]\n"
     "command = sh -c 'trap \"\" TERM; sleep 1000 & echo $$ $! >pids; wait'\n"
     "max_retries = 0\n"

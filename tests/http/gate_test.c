@@ -8,6 +8,7 @@
 
 #include "site.h"
 #include "suite.h"
+#include "util/buf.h"
 
 #define H "Host: a\r\n"
 #define BYTES(text) (text), sizeof(text) - 1
@@ -292,8 +293,90 @@ START_TEST(one_that_was_sent_with_a_good_one_is_refused)
 }
 END_TEST
 
+/* --- what is taken ---------------------------------------------------------- */
+
+/* Odd, but nobody reads it in two ways. */
+static const struct {
+	const char *what, *bytes;
+} odd[] = {
+    {"a quoted cookie with all of a lone one in it",
+     "GET /hello HTTP/1.1\r\n" H "Cookie: a=\"; b=\"\r\n\r\n"},
+    {"a target with its host", "GET http://a/hello HTTP/1.1\r\n" H "\r\n"},
+    {"a length of nothing",
+     "GET /hello HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n"},
+    {"blanks behind a value", "GET /hello HTTP/1.1\r\nHost: a \t\r\n\r\n"},
+    {"dots and backslashes in the query",
+     "GET /hello?a=/../&b=\\ HTTP/1.1\r\n" H "\r\n"},
+};
+
+static int
+status_of(const char *bytes)
+{
+	struct site site;
+	struct peer peer;
+	struct reply reply;
+
+	site_init(&site);
+	site.limits.max_head = 16384;
+	site_start(&site);
+	peer = peer_open(&site);
+	peer_ask(&peer, bytes, &reply);
+	peer_close(&peer);
+	site_stop(&site);
+	return reply.status;
+}
+
+START_TEST(what_is_odd_but_clear_is_taken)
+{
+	ck_assert_msg(status_of(odd[_i].bytes) == 200, "%s", odd[_i].what);
+}
+END_TEST
+
+/* A request that has so many fields, Host among them. */
+static int
+status_with_fields(int n)
+{
+	struct buf bytes = BUF_INIT;
+	int status;
+
+	buf_adds(&bytes, "GET /hello HTTP/1.1\r\n" H);
+	while (--n > 0)
+		buf_adds(&bytes, "A: b\r\n");
+	buf_adds(&bytes, "\r\n");
+	status = status_of(bytes.data);
+	buf_done(&bytes);
+	return status;
+}
+
+static int
+status_with_cookies(int n)
+{
+	struct buf bytes = BUF_INIT;
+	int status;
+
+	buf_adds(&bytes, "GET /hello HTTP/1.1\r\n" H "Cookie: a=b");
+	while (--n > 0)
+		buf_adds(&bytes, ";a=b");
+	buf_adds(&bytes, "\r\n\r\n");
+	status = status_of(bytes.data);
+	buf_done(&bytes);
+	return status;
+}
+
+START_TEST(a_hundred_fields_and_two_hundred_cookies_are_taken)
+{
+	ck_assert_int_eq(status_with_fields(100), 200);
+	ck_assert_int_eq(status_with_fields(101), 431);
+	ck_assert_int_eq(status_with_cookies(200), 200);
+	ck_assert_int_eq(status_with_cookies(201), 431);
+}
+END_TEST
+
 SUITE("http-gate")
 {
+	TEST_LOOP(what_is_odd_but_clear_is_taken, 0,
+		  (int)(sizeof(odd) / sizeof(odd[0])));
+	TEST(a_hundred_fields_and_two_hundred_cookies_are_taken);
 	TEST_LOOP(a_malformed_request_gets_one_answer, 0, (int)N_BATTERY);
 	TEST_LOOP(so_does_one_behind_a_good_one, 0, (int)N_BATTERY);
 	TEST_LOOP(one_that_was_sent_with_a_good_one_is_refused, 0,

@@ -62,7 +62,7 @@ site_on_head(struct http_request *request, void *arg)
 		site_reply(request, 401, SLICE("who are you?"));
 		return -1;
 	}
-	return 1000;
+	return strcmp(http_path(request), "/upload") == 0 ? 100000 : 1000;
 }
 
 static void
@@ -160,6 +160,8 @@ site_on_request(struct http_request *request, void *arg)
 		site_open_ws(site, request);
 	} else if (strcmp(path, "/echo") == 0) {
 		site_reply(request, 200, http_body(request));
+	} else if (strcmp(path, "/upload") == 0) {
+		site_reply(request, 200, SLICE("all"));
 	} else if (strcmp(path, "/empty") == 0) {
 		http_reply(request, &(struct http_reply){.status = 204});
 	} else if (strcmp(path, "/close") == 0) {

@@ -7,6 +7,7 @@
  *
  *	/hello		200 "hello"
  *	/echo		200 with the body; on_head allows 1000 bytes of it
+ *	/upload		200; on_head allows 100000 bytes
  *	/query		200 with the path, a space and the query
  *	/peer		200 with the peer, a space and its uid
  *	/big		200 with a mebibyte

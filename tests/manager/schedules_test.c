@@ -370,6 +370,65 @@ START_TEST(a_calendar_names_the_ten_that_fire_most_in_an_hour)
 	    planner_member(
 		json_array_get(json_object_get(hour, "schedules"), 0), "id"),
 	    "s01");
+	ck_assert_str_eq(
+	    planner_member(
+		json_array_get(json_object_get(hour, "schedules"), 9), "id"),
+	    "s10");
+	json_decref(json);
+	world_close(&planner.w);
+}
+END_TEST
+
+/* At the very beginning of each hour, which is the end of the one before. */
+START_TEST(a_calendar_has_each_hour_of_what_fires_hourly)
+{
+	json_t *json;
+
+	world_open(&planner.w, _i);
+	planner_make("hourly", "cron", "0 * * * *", NULL);
+	json = schedule_calendar(planner.w.schedules,
+				 PLANNER_NOON_US + PLANNER_HOUR_US, 2, 0,
+				 &planner.w.err);
+	ck_assert_int_eq(calendar_sum(json), 48);
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "hours")), 48);
+	json_decref(json);
+	world_close(&planner.w);
+}
+END_TEST
+
+START_TEST(a_calendar_ends_where_a_schedule_does)
+{
+	const struct schedule s = {.id = "seven",
+				   .task = "t",
+				   .type = SCHEDULE_INTERVAL,
+				   .rule = "10m",
+				   .tz = "",
+				   .args = "[]",
+				   .kwargs = "{}",
+				   .queue = "",
+				   .description = "",
+				   .enabled = true,
+				   .max_runs = 7,
+				   .settings = TASK_SETTINGS_UNSET,
+				   .created_us = PLANNER_NOON_US,
+				   .updated_us = PLANNER_NOON_US,
+				   .next_run_us = PLANNER_NOON_US,
+				   .due_us = PLANNER_NOON_US};
+	const json_t *hours;
+	json_t *json;
+	bool existing;
+
+	world_open(&planner.w, _i);
+	world_store(&planner.w, &s, &existing);
+	json = schedule_calendar(planner.w.schedules, PLANNER_NOON_US, 1, 0,
+				 &planner.w.err);
+	ck_assert_msg(json != NULL, "%s", planner.w.err.msg);
+	hours = json_object_get(json, "hours");
+	ck_assert_uint_eq(json_array_size(hours), 2);
+	ck_assert_str_eq(planner_member(json_array_get(hours, 0), "count"),
+			 "6");
+	ck_assert_str_eq(planner_member(json_array_get(hours, 1), "count"),
+			 "1");
 	json_decref(json);
 	world_close(&planner.w);
 }
@@ -389,6 +448,8 @@ SUITE("manager-schedules")
 	TEST_LOOP(the_next_fires_of_a_schedule_are_its_own, 0, N_WORLDS);
 	TEST_LOOP(a_calendar_counts_the_fires_of_all_schedules_by_the_hour, 0,
 		  N_WORLDS);
+	TEST_LOOP(a_calendar_has_each_hour_of_what_fires_hourly, 0, N_WORLDS);
+	TEST_LOOP(a_calendar_ends_where_a_schedule_does, 0, N_WORLDS);
 	TEST_LOOP(a_calendar_names_the_ten_that_fire_most_in_an_hour, 0,
 		  N_WORLDS);
 }

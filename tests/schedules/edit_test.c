@@ -24,20 +24,18 @@ edit(struct world *w, const struct schedule *old, const char *description,
 	return done;
 }
 
-START_TEST(an_edit_changes_all_but_what_fires_change)
+/* Stores world_full, and edits all of it that can be edited. */
+static struct schedule
+edit_all(struct world *w)
 {
 	struct schedule new = world_full;
-	struct schedules_change change = {.schedule = &new,
-					  .old_updated_us = 42,
-					  .old_next_run_us =
-					      world_full.next_run_us};
-	struct schedules_list *list;
-	const struct schedule *s;
-	struct world w;
+	const struct schedules_change change = {.schedule = &new,
+						.old_updated_us = 42,
+						.old_next_run_us =
+						    world_full.next_run_us};
 	bool existing, done;
 
-	world_open(&w, _i);
-	world_store(&w, &world_full, &existing);
+	world_store(w, &world_full, &existing);
 	new.task = "report.send_all";
 	new.type = SCHEDULE_INTERVAL;
 	new.rule = "90s";
@@ -55,8 +53,20 @@ START_TEST(an_edit_changes_all_but_what_fires_change)
 	new.runs = 99;
 	new.last_run_us = 98;
 	new.created_us = 97;
-	OK(&w, schedules_update(w.schedules, &change, 100, &done, &w.err));
+	OK(w, schedules_update(w->schedules, &change, 100, &done, &w->err));
 	ck_assert(done);
+	return new;
+}
+
+START_TEST(an_edit_changes_all_but_what_fires_change)
+{
+	struct schedules_list *list;
+	const struct schedule *s;
+	struct schedule new;
+	struct world w;
+
+	world_open(&w, _i);
+	new = edit_all(&w);
 	list = world_get(&w, "weekly");
 	s = list->items;
 	ck_assert_str_eq(s->task, "report.send_all");
@@ -82,7 +92,18 @@ START_TEST(an_edit_changes_all_but_what_fires_change)
 	ck_assert_int_eq(s->runs, 0);
 	ck_assert_int_eq(s->last_run_us, 0);
 	schedules_list_free(list);
-	/* It is found by what it is now, and not by what it was. */
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(an_edited_schedule_is_found_by_what_it_is_now)
+{
+	struct schedule new;
+	struct world w;
+	bool existing;
+
+	world_open(&w, _i);
+	new = edit_all(&w);
 	new.id = NULL;
 	ck_assert_str_eq(world_store(&w, &new, &existing), "weekly");
 	ck_assert(existing);
@@ -113,11 +134,15 @@ START_TEST(of_two_edits_of_one_version_the_first_is_done)
 	ck_assert(!edit(&w, list->items, "two", 3000));
 	again = world_get(&w, "s1");
 	ck_assert_str_eq(again->items->description, "one");
-	/* A clock that is behind makes another version all the same. */
+	/* A clock that is behind, or stands, makes another version, too. */
 	ck_assert(edit(&w, again->items, "three", 5));
 	schedules_list_free(list);
 	list = world_get(&w, "s1");
 	ck_assert_int_gt(list->items->updated_us, again->items->updated_us);
+	ck_assert(edit(&w, list->items, "four", list->items->updated_us));
+	schedules_list_free(again);
+	again = world_get(&w, "s1");
+	ck_assert_int_gt(again->items->updated_us, list->items->updated_us);
 	schedules_list_free(list);
 	schedules_list_free(again);
 	world_close(&w);
@@ -225,15 +250,64 @@ START_TEST(edits_of_several_processes_are_done_one_after_the_other)
 }
 END_TEST
 
+/* In another process. */
+static void
+edit_one(struct world *w, int fd)
+{
+	struct schedules_list *list = world_get(w, "s1");
+
+	ck_assert(edit(w, list->items, "edited", 2000));
+	schedules_list_free(list);
+}
+
+static void
+disable_one(struct world *w, int fd)
+{
+	OK(w, schedules_disable(w->schedules, "s1", 2000, &w->err));
+}
+
+static void
+delete_one(struct world *w, int fd)
+{
+	OK(w, schedules_delete(w->schedules, "s1", &w->err));
+}
+
+/* Else a scheduler would fire by the old rule until it looks by itself. */
+START_TEST(who_waits_is_woken_by_each_kind_of_change)
+{
+	static void (*const changes[])(struct world * w, int fd) = {
+	    edit_one, disable_one, delete_one};
+	enum schedules_woken woken;
+	struct world w;
+	size_t i;
+	pid_t pid;
+
+	world_open(&w, _i);
+	world_create(&w, 1, 1000);
+	OK(&w, schedules_wait(w.schedules, -1, 1, &woken, &w.err));
+	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		OK(&w, schedules_wait(w.schedules, -1, 1, &woken, &w.err));
+		ck_assert_int_eq(woken, SCHEDULES_TIMEOUT);
+		pid = world_fork(&w, changes[i], -1);
+		OK(&w, schedules_wait(w.schedules, -1, 15000, &woken, &w.err));
+		ck_assert_msg(woken == SCHEDULES_CHANGED, "change %zu", i);
+		ck_assert_int_eq(world_reap(pid), 0);
+	}
+	world_close(&w);
+}
+END_TEST
+
 SUITE("schedules-edit")
 {
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
 	TEST_LOOP(an_edit_changes_all_but_what_fires_change, 0, N_WORLDS);
+	TEST_LOOP(an_edited_schedule_is_found_by_what_it_is_now, 0, N_WORLDS);
 	TEST_LOOP(of_two_edits_of_one_version_the_first_is_done, 0, N_WORLDS);
 	TEST_LOOP(an_edit_that_a_claim_has_overtaken_is_not_done, 0, N_WORLDS);
 	TEST_LOOP(an_edit_into_an_identical_or_a_missing_schedule_is_refused, 0,
 		  N_WORLDS);
+	TEST_LOOP(who_waits_is_woken_by_each_kind_of_change, 0, N_WORLDS);
 	TEST_LOOP(edits_of_several_processes_are_done_one_after_the_other, 0,
 		  N_WORLDS);
 }

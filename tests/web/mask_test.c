@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Masks: what is hidden from viewers, in texts and in answers. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ static const struct {
     {"secret={'a': {'b': 1}} x", "secret=••• x"},
     {"{\\\"password\\\": \\\"a\\\\\\\"b\\\", x}", "{\\\"password\\\": •••, x}"},
     {"x-secret: Bearer abc.def x", "x-secret: ••• x"},
+    {"secret: Digest a=b, c x", "secret: •••, c x"},
     {"secret=[open", "secret=•••"},
 };
 
@@ -59,16 +61,34 @@ START_TEST(a_value_behind_an_option_and_bytes_in_base64_are_masked)
 	struct err err;
 	struct web_mask *mask = mask_new("password", &err);
 	json_t *value = json_loads(
-	    "{\"args\":[\"--password\",\"x\",\"y\"],\"bytes_base64\":\"cA==\"}",
+	    "{\"args\":[\"--password\",\"x\",\"y\"],\"bytes_base64\":\"cA==\","
+	    "\"twice\":[\"--password\",\"--password\",\"z\"]}",
 	    0, NULL);
 	json_t *wanted = json_loads("{\"args\":[\"--password\",\"•••\",\"y\"],"
-				    "\"bytes_base64\":\"•••\"}",
+				    "\"bytes_base64\":\"•••\",\"twice\":["
+				    "\"--password\",\"•••\",\"z\"]}",
 				    0, NULL);
 
 	mask_json(mask, value);
 	ck_assert(json_equal(value, wanted));
 	json_decref(value);
 	json_decref(wanted);
+	mask_free(mask);
+}
+END_TEST
+
+/* A pattern may be of any length that a name can have. */
+START_TEST(the_longest_name_is_hidden_as_a_short_one_is)
+{
+	struct err err;
+	struct web_mask *mask = mask_new("*secret", &err);
+	struct buf out = BUF_INIT;
+	char text[300];
+
+	snprintf(text, sizeof(text), "%0249dsecret=sesame", 0);
+	mask_text(mask, text, &out);
+	ck_assert_ptr_null(strstr(out.data, "sesame"));
+	buf_done(&out);
 	mask_free(mask);
 }
 END_TEST
@@ -133,6 +153,7 @@ SUITE("web-mask")
 	TEST_LOOP(a_text_is_masked_behind_the_names_that_are_hidden, 0,
 		  N(texts));
 	TEST(a_value_behind_an_option_and_bytes_in_base64_are_masked);
+	TEST(the_longest_name_is_hidden_as_a_short_one_is);
 	TEST(members_are_masked_at_any_depth_and_in_any_type);
 	TEST(viewers_see_masked_answers_and_operators_see_all);
 }

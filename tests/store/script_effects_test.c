@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the Redis scripts do at their edges: a row has the world before, the call,
+ * its answer, and what the server says of the world behind it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/script_case.h"
+#include "util/buf.h"
+
+/* As an answer to a question: how often something was published. */
+#define PUBLISHED "(published)"
+/* 100 names that workers have met lately; tabs, since blanks part words. */
+#define MEET_100                                                               \
+	"EVAL for\ti=1,100\tdo\tredis.call('ZADD',KEYS[1],"                    \
+	"redis.call('TIME')[1]*1000-i,'u'..i)\tend 1 " K("unknown")
+
+#define OVER "{\"task_id\":\"u\",\"status\":\"failed\"}"
+/* As another program may write it. */
+#define OVER_TOO "{\"task_id\":\"\\u0075\",\"status\":\"success\"}"
+#define CLAIM_KEYS                                                             \
+	{                                                                      \
+		Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),  \
+		    K("lanes"), K("lane:m"), K("lane:n")                       \
+	}
+#define RELEASE_KEYS                                                           \
+	{                                                                      \
+		K("inflight:w"), K("p:5"), K("levels"), K("delayed")           \
+	}
+#define ASIDE_KEYS                                                             \
+	{                                                                      \
+		K("inflight:w"), K("lane:n"), K("lanes"), K("served"),         \
+		    K("delayed"), K("unknown")                                 \
+	}
+#define ASIDE_ARGS                                                             \
+	{                                                                      \
+		TASK, TASK, "2000", "0", "n", "flowrra:control", "wake"        \
+	}
+#define CLAIMED "LPUSH " K("inflight:w") " " TASK
+#define SERVED "ZADD " K("served") " 9e12 n"
+#define STORE_KEYS                                                             \
+	{                                                                      \
+		"flowrra:task:t", "flowrra:task:u", K("taken:w")               \
+	}
+#define STORE_ARGS                                                             \
+	{                                                                      \
+		"2", "1000", "{}", "0", "done", "reply", "3", "ma", "{}", "9", \
+		    "done", "", "0", ""                                        \
+	}
+#define MEASURE_KEYS                                                           \
+	{                                                                      \
+		"m:minute", "m:hour", "m:total"                                \
+	}
+
+static const struct effect {
+	const char *what;
+	struct script_case call;
+	const char *answer;
+	/* A question, and the answer. */
+	const char *then[3][2];
+} effects[] = {
+    {"a claim stops at the bytes that it may hand out, in lanes, too",
+     {SCRIPT_CLAIM,
+      CLAIM_KEYS,
+      {"10", "1000", "1", TOMB},
+      {"ZADD " K("lanes") " 1 m 1 n", "ZADD " K("lane:m") " 0 " STAMP "[5]",
+       "ZADD " K("lane:n") " 1 " STAMP "[6]"}},
+     "[5],",
+     {{"LLEN " K("inflight:w"), "1"}, {"ZCARD " K("lane:n"), "1"}}},
+    {"a lane's length is on the list, after a claim, too",
+     {SCRIPT_CLAIM,
+      CLAIM_KEYS,
+      {"1", "1000", "1000", TOMB},
+      {"ZADD " K("lanes") " 2 n",
+       "ZADD " K("lane:n") " 0 " STAMP "[5] 1 " STAMP "[6]"}},
+     "[5]",
+     {{"ZSCORE " K("lanes") " n", "1"}}},
+    {"a lane that was emptied is not on the list any more",
+     {SCRIPT_CLAIM,
+      CLAIM_KEYS,
+      {"10", "1000", "1000", TOMB},
+      {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+     "[5]",
+     {{"EXISTS " K("lanes"), "0"}}},
+    {"an empty lane is taken off the list",
+     {SCRIPT_CLAIM,
+      CLAIM_KEYS,
+      {"10", "1000", "1000", TOMB},
+      {"ZADD " K("lanes") " 1 n"}},
+     "",
+     {{"EXISTS " K("lanes"), "0"}}},
+    {"lanes that were not asked for are named",
+     {SCRIPT_CLAIM,
+      CLAIM_KEYS,
+      {"10", "1000", "1000", TOMB},
+      {"ZADD " K("lanes") " 1 other"}},
+     "lanes,other",
+     {{"EXISTS " K("lanes"), "1"}}},
+    {"what waits first in its queue wakes nobody but by the list",
+     {SCRIPT_RELEASE,
+      {K("inflight:w"), Q, K("levels"), K("delayed")},
+      {TASK, "[9]", "0", "0", "flowrra:control", "wake"},
+      {CLAIMED}},
+     "1",
+     {{"LINDEX " Q " 0", "[9]"}, {PUBLISHED, "0"}}},
+    {"what goes back to a level wakes workers",
+     {SCRIPT_RELEASE,
+      RELEASE_KEYS,
+      {TASK, "[9]", "0", "5", "flowrra:control", "wake"},
+      {CLAIMED}},
+     "1",
+     {{"LINDEX " K("p:5") " 0", "[9]"},
+      {"ZSCORE " K("levels") " 5", "5"},
+      {PUBLISHED, "1"}}},
+    {"what is delayed wakes those who promote",
+     {SCRIPT_RELEASE,
+      RELEASE_KEYS,
+      {TASK, "[9]", "1000", "5", "flowrra:control", "wake"},
+      {CLAIMED}},
+     "1",
+     {{"ZCARD " K("delayed"), "1"}, {PUBLISHED, "1"}}},
+    {"two delayed tasks of the same bytes are two",
+     {SCRIPT_RELEASE,
+      RELEASE_KEYS,
+      {TASK, TASK, "1000", "5", "flowrra:control", "wake"},
+      {CLAIMED, "ZADD " K("delayed") " 5 " TASK}},
+     "1",
+     {{"ZCARD " K("delayed"), "2"}, {"ZSCORE " K("delayed") " " TASK, "5"}}},
+    {"what is set aside as the first of its lane wakes those who can run it",
+     {SCRIPT_SET_ASIDE, ASIDE_KEYS, ASIDE_ARGS, {CLAIMED, SERVED}},
+     "1",
+     {{"ZSCORE " K("lanes") " n", "1"},
+      {"LLEN " K("inflight:w"), "0"},
+      {PUBLISHED, "1"}}},
+    {"the second one of a lane wakes nobody",
+     {SCRIPT_SET_ASIDE,
+      ASIDE_KEYS,
+      ASIDE_ARGS,
+      {CLAIMED, SERVED, "ZADD " K("lane:n") " 0 " STAMP "[5]",
+       "ZADD " K("lanes") " 1 n"}},
+     "1",
+     {{"ZSCORE " K("lanes") " n", "2"}, {PUBLISHED, "0"}}},
+    {"a name whose last worker is gone has no lane any more",
+     {SCRIPT_SET_ASIDE,
+      ASIDE_KEYS,
+      ASIDE_ARGS,
+      {CLAIMED, "ZADD " K("served") " 1000 n"}},
+     "1",
+     {{"EXISTS " K("lane:n"), "0"},
+      {"ZCARD " K("delayed"), "1"},
+      {"ZRANGE " K("unknown") " 0 -1", "n"}}},
+    {"two of the same bytes that nobody can run are two",
+     {SCRIPT_SET_ASIDE,
+      ASIDE_KEYS,
+      ASIDE_ARGS,
+      {CLAIMED, "ZADD " K("delayed") " 5 " TASK}},
+     "1",
+     {{"ZCARD " K("delayed"), "2"}}},
+    {"a hundred unknown names are kept, the latest",
+     {SCRIPT_SET_ASIDE, ASIDE_KEYS, ASIDE_ARGS, {CLAIMED, MEET_100}},
+     "1",
+     {{"ZCARD " K("unknown"), "100"},
+      {"ZSCORE " K("unknown") " u100", "-"},
+      {"ZRANK " K("unknown") " n", "99"}}},
+    {"an unknown name is forgotten when nobody has met it for ten minutes",
+     {SCRIPT_SET_ASIDE,
+      ASIDE_KEYS,
+      ASIDE_ARGS,
+      {CLAIMED, "ZADD " K("unknown") " 1000 old"}},
+     "1",
+     {{"ZRANGE " K("unknown") " 0 -1", "n"},
+      {"TTL " K("unknown"), "600"},
+      {PUBLISHED, "1"}}},
+    {"a full lane whose tasks cannot go back yet is left for later",
+     {SCRIPT_UNLANE,
+      {K("lane:n"), K("lanes"), K("served"), K("delayed")},
+      {"n", "1"},
+      {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]",
+       "ZADD " K("delayed") " 9000000000000 [5]"}},
+     "0",
+     {{"ZSCORE " K("lanes") " n", "1"}, {"ZCARD " K("lane:n"), "1"}}},
+    {"tasks of a lane go back in their order, and it is told if there are more",
+     {SCRIPT_UNLANE,
+      {K("lane:n"), K("lanes"), K("served"), K("delayed")},
+      {"n", "2"},
+      {"ZADD " K("lanes") " 3 n",
+       "ZADD " K("lane:n") " 0 " STAMP "[9] 1 " STAMP "[5] 2 " STAMP "[1]"}},
+     "1",
+     {{"ZRANGE " K("delayed") " 0 -1", "[9],[5]"},
+      {"ZSCORE " K("lanes") " n", "1"}}},
+    {"a lane that a worker serves again stays",
+     {SCRIPT_UNLANE,
+      {K("lane:n"), K("lanes"), K("served"), K("delayed")},
+      {"n", "2"},
+      {SERVED, "ZADD " K("lanes") " 1 n",
+       "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+     "0",
+     {{"ZCARD " K("lane:n"), "1"}, {"EXISTS " K("delayed"), "0"}}},
+    {"a name lapses when no worker says it any more",
+     {SCRIPT_SERVE,
+      {K("served"), K("lanes")},
+      {"9000", "", "n"},
+      {"ZADD " K("lanes") " 1 n 1 old", "ZADD " K("served") " 1000 old"}},
+     "old",
+     {{"ZRANGE " K("served") " 0 -1 REV", "n,"}, {"TTL " K("served"), "60"}}},
+    {"an epoch is raised, and lives as long as a mark",
+     {SCRIPT_MARK, {K("fence:w")}, {"9", ""}, {"SET " K("fence:w") " 7"}},
+     "1",
+     {{"GET " K("fence:w"), "8"}, {"TTL " K("fence:w"), "9"}}},
+    {"a mark lives for that long",
+     {SCRIPT_MARK, {K("taken:w")}, {"9", "token"}, {NULL}},
+     "1",
+     {{"GET " K("taken:w"), "token"}, {"TTL " K("taken:w"), "9"}}},
+    {"a record that is over is not taken back",
+     {SCRIPT_NOTE,
+      {"flowrra:task:u"},
+      {"{}"},
+      {"SET flowrra:task:u " OVER_TOO}},
+     "0",
+     {{"GET flowrra:task:u", OVER_TOO}}},
+    {"a worker that another has taken over from stores nothing",
+     {SCRIPT_NOTE,
+      {"flowrra:task:u", K("taken:w")},
+      {"{}", "mark"},
+      {"SET " K("taken:w") " other"}},
+     "-1",
+     {{"EXISTS flowrra:task:u", "0"}}},
+    {"a worker whose mark is gone stores nothing",
+     {SCRIPT_NOTE, {"flowrra:task:u", K("taken:w")}, {"{}", "mark"}, {NULL}},
+     "-1",
+     {{"EXISTS flowrra:task:u", "0"}}},
+    /* Of a worker that was frozen: what is fenced or over decides nothing for
+     * the record that goes in the same call. */
+    {"final records are stored",
+     {SCRIPT_STORE,
+      STORE_KEYS,
+      STORE_ARGS,
+      {"SET " K("taken:w") " ma", "SET flowrra:task:u {}"}},
+     "1,1",
+     {{"GET flowrra:task:t", "{}"}, {"TTL flowrra:task:t", "-1"}}},
+    {"one of them is over",
+     {SCRIPT_STORE,
+      STORE_KEYS,
+      STORE_ARGS,
+      {"SET " K("taken:w") " ma", "SET flowrra:task:u " OVER}},
+     "1,0",
+     {{"GET flowrra:task:t", "{}"}, {"GET flowrra:task:u", OVER}}},
+    {"one of them is over, by another program",
+     {SCRIPT_STORE,
+      STORE_KEYS,
+      STORE_ARGS,
+      {"SET " K("taken:w") " ma", "SET flowrra:task:u " OVER_TOO}},
+     "1,0",
+     {{"GET flowrra:task:u", OVER_TOO}}},
+    {"one of them was taken over",
+     {SCRIPT_STORE,
+      STORE_KEYS,
+      STORE_ARGS,
+      {"SET " K("taken:w") " other", "SET flowrra:task:u [1]"}},
+     "-1,1",
+     {{"EXISTS flowrra:task:t", "0"}, {"TTL flowrra:task:u", "9"}}},
+    {"there is no mark, and what is there is not JSON",
+     {SCRIPT_STORE, STORE_KEYS, STORE_ARGS, {"SET flowrra:task:u no"}},
+     "-1,1",
+     {{"EXISTS flowrra:task:t", "0"}}},
+    {"one was taken over, and one is over",
+     {SCRIPT_STORE,
+      STORE_KEYS,
+      STORE_ARGS,
+      {"SET " K("taken:w") " other", "SET flowrra:task:u " OVER}},
+     "-1,0",
+     {{"EXISTS flowrra:task:t", "0"}}},
+    {"a call ends when it has looked into enough old records",
+     {SCRIPT_STORE,
+      STORE_KEYS,
+      {"2", "3", "{}", "0", "done", "", "0", "", "{}", "9", "done", "", "0",
+       ""},
+      {"SET flowrra:task:t [1]"}},
+     "1",
+     {{"EXISTS flowrra:task:u", "0"}}},
+    {"of many fields a minute lives shorter, and the total does not",
+     {SCRIPT_MEASURE,
+      MEASURE_KEYS,
+      {"1000", "1000", "1000", "100", "1", "0:io:t", "2"},
+      {"HSET m:minute 1:io:a 1 1:io:b 1 1:io:c 1",
+       "HSET m:total 1:io:a 1 1:io:b 1 1:io:c 1"}},
+     "-",
+     {{"TTL m:minute", "250"},
+      {"TTL m:total", "1000"},
+      {"TTL m:hour", "1000"}}},
+    {"what there is no room for counts for others",
+     {SCRIPT_MEASURE,
+      MEASURE_KEYS,
+      {"1000", "1000", "1000", "1", "9", "0:io:t", "2", "0:io:u", "3", "0:io:t",
+       "4"},
+      {NULL}},
+     "-",
+     {{"HGET m:minute 0:io:t", "6"}, {"HGET m:total 0:io:other", "3"}}},
+    {"of two workers only one has something in flight",
+     {SCRIPT_VIEW_IN_FLIGHT,
+      {K("inflight:w"), K("inflight:w#1"), K("inflight:v"), K("inflight:v#1")},
+      {"2", "0", "0", "10", "1000", TOMB},
+      {"LPUSH " K("inflight:v#1") " [1]"}},
+     "-1,0,0,1,[1]",
+     {{NULL}}},
+    {"a worker that never served a queue is not counted there",
+     {SCRIPT_HOLDING,
+      {K("fence:w"), K("inflight:w"), K("inflight:w#1"), K("fence:v"),
+       K("inflight:v"), K("inflight:v#1")},
+      {"2"},
+      {"LPUSH " K("inflight:v#1") " [1]"}},
+     "-1,1",
+     {{NULL}}},
+    {"a page of dead tasks begins below a time",
+     {SCRIPT_VIEW_SORTED,
+      {K("delayed")},
+      {"0", "10", "1000", "5"},
+      {"ZADD " K("delayed") " 3 a 4 b 5 c 5 d 6 e"}},
+     "-1,b,4,,,a,3,,",
+     {{NULL}}},
+};
+#define N_EFFECTS (sizeof(effects) / sizeof(effects[0]))
+
+/* Lists as "a,b"; "-" for nil. */
+static void
+flatten(const redisReply *reply, struct buf *out)
+{
+	size_t i;
+
+	switch (reply->type) {
+	case REDIS_REPLY_INTEGER:
+		buf_addf(out, "%lld", reply->integer);
+		break;
+	case REDIS_REPLY_NIL:
+		buf_adds(out, "-");
+		break;
+	case REDIS_REPLY_ARRAY:
+		for (i = 0; i < reply->elements; i++) {
+			buf_adds(out, i > 0 ? "," : "");
+			flatten(reply->element[i], out);
+		}
+		break;
+	default:
+		buf_add(out, reply->str, reply->len);
+		break;
+	}
+}
+
+/* Takes the reply. */
+static void
+ck_reply(const struct effect *e, const char *question, redisReply *reply,
+	 const char *wanted)
+{
+	struct buf text = BUF_INIT;
+
+	buf_adds(&text, "");
+	flatten(reply, &text);
+	ck_assert_msg(strcmp(text.data, wanted) == 0,
+		      "%s: %s: \"%s\", not \"%s\"", e->what, question,
+		      text.data, wanted);
+	buf_done(&text);
+	freeReplyObject(reply);
+}
+
+static void
+ck_published(const struct effect *e, const char *wanted)
+{
+	redisReply *reply = script_command("INFO commandstats");
+	const char *found = strstr(reply->str, "cmdstat_publish:calls=");
+	const int calls =
+	    found != NULL ? atoi(found + strlen("cmdstat_publish:calls=")) : 0;
+
+	ck_assert_msg(calls == atoi(wanted), "%s: %d were published", e->what,
+		      calls);
+	freeReplyObject(reply);
+}
+
+START_TEST(each_script_does_what_it_says_at_its_edges)
+{
+	const struct effect *e;
+	size_t i;
+
+	script_server_open();
+	for (e = effects; e < effects + N_EFFECTS; e++) {
+		script_make_world(&e->call);
+		redis_server_run(script_server, "CONFIG RESETSTAT");
+		ck_reply(e, "the call", script_call(&e->call), e->answer);
+		for (i = 0; i < 3 && e->then[i][0] != NULL; i++)
+			if (strcmp(e->then[i][0], PUBLISHED) == 0)
+				ck_published(e, e->then[i][1]);
+			else
+				ck_reply(e, e->then[i][0],
+					 script_command(e->then[i][0]),
+					 e->then[i][1]);
+	}
+	redis_server_stop(script_server);
+}
+END_TEST
+
+SUITE("script-effects")
+{
+	TEST(each_script_does_what_it_says_at_its_edges);
+}
