@@ -214,6 +214,8 @@ struct rqueue {
 	unsigned int wanted;
 	unsigned int asked; /* of those, asked for by the script; 0: none is */
 	unsigned int asked_shard;
+	size_t task_size; /* of the largest that the last claim brought; 0: none
+			     was made */
 	struct rwaiter *waiter; /* while `move` is RQUEUE_MOVE_WAITS */
 	bool armed; /* the server tells when the list of priority 0 changes */
 	int64_t task_ms; /* when one of those two last brought something */

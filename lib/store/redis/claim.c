@@ -22,6 +22,12 @@
  */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (1u << 20)
+/* What the script may read at once, before it knows how much that is: by what the
+ * last tasks of the queue had. Small ones are taken by the hundred, and reading
+ * them costs as much by each command as by each task. */
+#define READ_BYTES (256u << 10)
+#define READ_MAX 128
+#define READ_FIRST 4
 /* Of its script, before the lists of levels and the lanes. */
 #define CLAIM_KEYS 6
 
@@ -76,7 +82,7 @@ take_lanes(struct rqueue *q, const struct redis_reply *reply, bool *ret_news)
 static void
 take_claimed(struct rqueue *q, const struct redis_reply *reply)
 {
-	size_t i, n, all;
+	size_t i, n, all, size;
 	enum redis_fault fault = redis_fault(reply);
 	bool more = false;
 	unsigned int asked = q->asked;
@@ -107,8 +113,13 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		q->content = redis_reply_type(reply) == REDIS_STRING
 				 ? RQUEUE_PAUSED
 				 : RQUEUE_EMPTY;
+	if (n > 0)
+		q->task_size = 0;
 	for (i = 0; i < n; i++) {
 		task = redis_reply_string(redis_reply_at(reply, i));
+		size = task.len > 0 ? task.len : q->broker->opt.max_task;
+		if (size > q->task_size)
+			q->task_size = size;
 		if (task.len == 0) {
 			q->content = RQUEUE_MAYBE;
 			rqueue_reconcile_shard(q, q->asked_shard);
@@ -139,15 +150,25 @@ choose_shard(struct rqueue *q)
 	return best;
 }
 
+static unsigned int
+rqueue_read_size(const struct rqueue *q)
+{
+	const size_t n =
+	    q->task_size > 0 ? READ_BYTES / q->task_size : READ_FIRST;
+
+	return n == 0 ? 1 : n < READ_MAX ? (unsigned int)n : READ_MAX;
+}
+
 static void
 rqueue_claim(struct rqueue *q, unsigned int count)
 {
 	char n[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE],
-	    budget[ARG_NUMBER_SIZE];
+	    budget[ARG_NUMBER_SIZE], read_size[ARG_NUMBER_SIZE];
 	struct rbroker *b = q->broker;
 	const struct slice args[] = {
 	    arg_number(n, count), arg_number(largest, (int64_t)b->opt.max_task),
-	    arg_number(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN)};
+	    arg_number(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN),
+	    arg_number(read_size, rqueue_read_size(q))};
 	const unsigned int shard = choose_shard(q);
 	const struct slice keys[] = {
 	    slice_of(q->keys[KEY_WAITING]),   slice_of(q->keys[KEY_LEVELS]),
@@ -163,7 +184,7 @@ rqueue_claim(struct rqueue *q, unsigned int count)
 		all[n_lists + i] = slice_of(q->lanes.keys[i]);
 	if (all != NULL)
 		sent = rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q,
-				    n_lists + q->lanes.n, all, 4, args);
+				    n_lists + q->lanes.n, all, 5, args);
 	free(all);
 	if (sent != 0)
 		return;

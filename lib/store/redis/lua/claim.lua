@@ -8,6 +8,8 @@
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
 --       4 what stands in the place of a task that was withdrawn
+--       5 how many to read at once, at first: what is read is copied, whatever
+--       its size
 -- Returns the tasks, the first to run first. In place of a task that is too
 -- large stands '': it is in flight, and inflight.lua deals with it, as with one
 -- that is empty. If there may be more that was wanted, the last is a list: of
@@ -78,16 +80,15 @@ local function move(list, tasks)
   end
 end
 
--- Takes from one list; returns whether it was emptied. Few at first, since their
--- size is not known.
-local step = 4
+-- Takes from one list; returns whether it was emptied.
+local step = tonumber(ARGV[5])
 local function take(list)
   while #claimed < want and budget > 0 do
     local count = math.min(want - #claimed, step)
     local tasks = redis.call('LRANGE', list, -count, -1)
     if #tasks > 0 then move(list, tasks) end
     if #tasks < count then return true end
-    step = math.min(4 * step, 64)
+    step = math.min(4 * step, 128)
   end
   return false
 end
@@ -126,7 +127,7 @@ local function take_lanes(level)
     end
     redis.call('LPUSH', KEYS[3], unpack(tasks))
     redis.call('ZREM', lane.key, unpack(members))
-    step = math.min(4 * step, 64)
+    step = math.min(4 * step, 128)
     local left = redis.call('ZCARD', lane.key)
     if left > 0 then
       redis.call('ZADD', KEYS[6], left, lane.name)
