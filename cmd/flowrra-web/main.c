@@ -12,6 +12,7 @@
 #include "util/log.h"
 #include "web/server.h"
 
+/* As many as [web] listen may name (LISTEN_MAX). */
 #define FDS_MAX 16
 
 struct site {
@@ -28,7 +29,8 @@ static const char notes[] =
     "Signals: TERM and INT stop it; HUP reads configuration, users and tokens\n"
     "again. See flowrra-web(8) and flowrra.conf(5).\n";
 
-/* Sockets that systemd has opened: those of flowrra-web.socket. */
+/* Sockets that systemd has opened (sd_listen_fds(3)): those of flowrra-web.socket.
+ * They replace [web] listen, so that the unit alone decides. */
 static size_t
 take_sockets(int fds[FDS_MAX])
 {
@@ -40,6 +42,8 @@ take_sockets(int fds[FDS_MAX])
 	return i;
 }
 
+/* The stores need not be in reach: pages say that they are away. Ready means that
+ * every socket is open and the credentials were read. */
 static int
 start(struct daemon *d, void *arg, struct err *err)
 {
@@ -59,6 +63,8 @@ start(struct daemon *d, void *arg, struct err *err)
 	return 0;
 }
 
+/* lib/web reads the configuration itself, with the files that it names. What is
+ * wrong with it is told, and the old one stays in force. */
 static int
 reload(void *arg, const struct conf *next, struct err *err)
 {
@@ -94,6 +100,7 @@ finish(void *arg)
 	web_free(s->web);
 }
 
+/* The memory is private: it has keys and passwords. */
 int
 main(int argc, char **argv)
 {

@@ -2,8 +2,10 @@
 /*
  * A connection: its peer, its phase, what it waits for, and its end.
  *
- * While it is in libmicrohttpd's hands it ends when libmicrohttpd says so: to cut
- * it is to let libmicrohttpd see an end of file.
+ * While libmicrohttpd has it, libmicrohttpd decides when it ends: to cut it means
+ * to let libmicrohttpd see an end of file. Before and after that the socket is
+ * ours alone. Each phase has its own time limit, or none, so that no peer can
+ * hold a connection by doing nothing, or by doing it slowly.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,18 +19,20 @@
 #include "util/clock.h"
 #include "util/timer.h"
 
-/* The slowest body that is waited for, behind the time that a head has: of a
- * modem. */
+/* The slowest body that is waited for, in addition to the time that a head has: a
+ * modem's. A peer that sends a byte now and then holds its place no longer. */
 #define CONN_BODY_BYTES_PER_S 4096
 #define US_PER_S 1000000
-/* For the peer to read our last words, and to close; what it sends until then. */
+/* For the peer to read our last words and to close; and how many bytes of it are
+ * thrown away meanwhile. */
 #define CONN_LINGER_MS 2000
 #define CONN_LINGER_MAX 1048576
 
 static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 static void conn_on_late(void *arg);
 
-/* NULL: it has ended, or was never ours. */
+/* Set when it began (http_conn_on_notify()). NULL: it has ended, or was never
+ * ours. */
 struct http_conn *
 http_conn_of(struct MHD_Connection *mhd)
 {
@@ -38,8 +42,9 @@ http_conn_of(struct MHD_Connection *mhd)
 	return info != NULL ? info->socket_context : NULL;
 }
 
-/* An IPv4 peer of a socket of both is shown as one of IPv4: lists of networks
- * have it that way. */
+/* An IPv4 peer of a socket for both families (RFC 4291, section 2.5.5.2) is shown
+ * as one of IPv4: lists of networks have it that way. The uid of a Unix socket is
+ * the kernel's word, which no peer can forge; it is that at connect(). */
 static void
 conn_name_peer(struct http_conn *conn)
 {
@@ -66,7 +71,7 @@ conn_name_peer(struct http_conn *conn)
 		conn->peer_uid = cred.uid;
 }
 
-/* A list through the connections: they end in any order. */
+/* Linked in both directions: connections end in any order. */
 static void
 conn_link(struct http_conn *conn)
 {
@@ -106,6 +111,7 @@ http_conn_alloc(struct http_engine *engine, int fd,
 	return conn;
 }
 
+/* Each end may let a peer in that waits. */
 void
 http_conn_free(struct http_conn *conn)
 {
@@ -150,7 +156,8 @@ http_conn_linger(struct http_conn *conn)
 	event_add(&conn->watch, NULL);
 }
 
-/* Until the peer closes, too. Who sends without an end is not waited for. */
+/* Reads and drops what the peer still sends, until it closes too. One that sends
+ * without an end is cut off. */
 static void
 conn_discard(struct http_conn *conn)
 {
@@ -164,7 +171,7 @@ conn_discard(struct http_conn *conn)
 		conn_close(conn);
 }
 
-/* POLLRDHUP, for a half that is closed ends a request here. */
+/* POLLRDHUP: a peer that has closed its half has ended its request. */
 bool
 http_conn_is_over(int fd)
 {
@@ -175,6 +182,8 @@ http_conn_is_over(int fd)
 
 /* --- events ---------------------------------------------------------------- */
 
+/* A peer that has said nothing is told nothing: a 408 on an idle connection would
+ * be taken for the answer to its next request. */
 static void
 conn_on_late(void *arg)
 {
@@ -183,14 +192,14 @@ conn_on_late(void *arg)
 	if (conn->phase == HTTP_LINGER || conn->phase == HTTP_IDLE)
 		http_conn_cut(conn);
 	else
-		http_refuse_raw(conn, NULL, 408,
+		http_refuse_raw(conn, conn->request, 408,
 				conn->phase == HTTP_BODY
-				    ? "The body of the request took too long."
-				    : "The head of the request took too long.");
+				    ? "the body of the request took too long"
+				    : "the head of the request took too long");
 }
 
-/* Bytes have come, or the peer has ended. While libmicrohttpd reads, both are its
- * own affair. */
+/* Bytes have come, or the peer has ended. While libmicrohttpd reads, it sees both
+ * itself; while a request is suspended it sees neither. */
 static void
 conn_on_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -209,7 +218,8 @@ conn_on_event(evutil_socket_t fd, short what, void *arg)
 		http_conn_cut(conn);
 }
 
-/* Edges alone: bytes that nobody takes now must not wake the loop again. */
+/* Edge-triggered: bytes that nobody takes now must not wake the loop again and
+ * again. Adding the event again also tells of bytes that came before. */
 static void
 conn_watch(struct http_conn *conn, bool on)
 {
@@ -218,6 +228,7 @@ conn_watch(struct http_conn *conn, bool on)
 		event_add(&conn->watch, NULL);
 }
 
+/* One timer for all phases: a connection is in one at a time. */
 void
 http_conn_phase(struct http_conn *conn, enum http_phase phase)
 {
@@ -260,6 +271,8 @@ http_conn_phase(struct http_conn *conn, enum http_phase phase)
 	}
 }
 
+/* The user hears of its request before the socket goes; libmicrohttpd's turn then
+ * frees the connection. */
 void
 http_conn_cut(struct http_conn *conn)
 {
@@ -281,8 +294,8 @@ http_conn_cut(struct http_conn *conn)
 	http_engine_wake(conn->engine);
 }
 
-/* At the end libmicrohttpd closes the socket: nothing may watch it then. A copy
- * of it may linger. */
+/* At the end libmicrohttpd closes the socket: nothing may watch it then, for its
+ * number may be another file's at once. A copy of it may linger. */
 void
 http_conn_on_notify(void *cls, struct MHD_Connection *mhd, void **context,
 		    enum MHD_ConnectionNotificationCode code)

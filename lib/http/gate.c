@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The gate: refuses heads that are malformed, or that a proxy before us could
- * read in another way than libmicrohttpd does (request smuggling, RFC 9112,
- * section 11.2).
+ * The gate: judges a head, whether it was taken from libmicrohttpd's memory
+ * (gate_take.c) or read here (head.c).
  *
- * libmicrohttpd takes bare line feeds, NULs and folded fields. It cuts the head
- * where it has read it, so the places of its parts tell what stood between them:
- * a line ended in CRLF if two bytes follow it. Where a part does not begin at
- * the end of the one before it, something else was there.
+ * It refuses what is malformed, and what a proxy in front of us could read in
+ * another way than libmicrohttpd does. Two readings of the same bytes let an
+ * attacker smuggle a request past the checks of the proxy (RFC 9112, section
+ * 11.2). Where the RFC leaves a choice the stricter one is taken: browsers and
+ * libraries send nothing of what is refused.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -29,7 +29,8 @@ http_gate_refuse(struct http_request *request, unsigned int status,
 	return -1;
 }
 
-/* What a head has once, if at all: of two a proxy could take the other one. */
+/* Fields that a head has once or not at all. Of two, a proxy could check the one
+ * and we could believe the other. */
 static const char *const gate_single[] = {
     "Authorization",
     "Content-Length",
@@ -45,7 +46,8 @@ static const char *const gate_single[] = {
     "Sec-WebSocket-Version",
 };
 
-/* RFC 9110, section 5.6.2. */
+/* RFC 9110, section 5.6.2. A blank before the colon makes the name none: readers
+ * differ in whether it belongs to the name (RFC 9112, section 5.1). */
 static bool
 is_token(struct slice text)
 {
@@ -59,6 +61,9 @@ is_token(struct slice text)
 	return text.len > 0;
 }
 
+/* Such a character could begin a line of its own in a log, or in a head that a
+ * value is copied into. A tab is a blank in a value (RFC 9110, section 5.5), but
+ * not in a path. */
 static bool
 has_control(struct slice text, bool tab)
 {
@@ -72,106 +77,9 @@ has_control(struct slice text, bool tab)
 	return false;
 }
 
-/* --- taking the head from libmicrohttpd's memory -------------------------- */
-
-struct gate_walk {
-	struct http_request *request;
-	const char *at; /* where the next field has to begin */
-	bool by_place;
-	bool broken; /* a part is not where it should be */
-};
-
-struct slice
-http_gate_keep(struct http_request *request, const char *p, size_t len)
-{
-	struct slice kept = {request->text.data + request->text.len, len};
-
-	buf_add(&request->text, p, len);
-	buf_addc(&request->text, '\0');
-	return kept;
-}
-
-int
-http_gate_add(struct http_request *request, struct slice name,
-	      struct slice value)
-{
-	struct http_pair *pair = &request->fields[request->n_fields];
-
-	if (request->n_fields == HTTP_FIELDS_MAX)
-		return http_gate_refuse(
-		    request, 431, "The request has too many header fields.");
-	while (value.len > 0 && (value.p[value.len - 1] == ' ' ||
-				 value.p[value.len - 1] == '\t'))
-		value.len--;
-	pair->name = http_gate_keep(request, name.p, name.len);
-	pair->value = http_gate_keep(request, value.p, value.len);
-	request->n_fields++;
-	return 0;
-}
-
-static enum MHD_Result
-gate_on_field(void *cls, enum MHD_ValueKind kind, const char *name,
-	      size_t name_len, const char *value, size_t value_len)
-{
-	struct gate_walk *walk = cls;
-	const char *p;
-
-	if (value == NULL)
-		return MHD_YES;
-	if (walk->by_place) {
-		walk->broken = name != walk->at || value <= name + name_len;
-		for (p = name + name_len + 1; !walk->broken && p < value; p++)
-			walk->broken = *p != ' ' && *p != '\t';
-		walk->at = value + value_len + 2;
-	}
-	if (walk->broken)
-		return MHD_NO;
-	return http_gate_add(walk->request, (struct slice){name, name_len},
-			     (struct slice){value, value_len}) == 0
-		   ? MHD_YES
-		   : MHD_NO;
-}
-
-/* The text has room for all, so that its parts never move. */
-static int
-gate_take(struct http_request *request, struct MHD_Connection *mhd,
-	  const char *method, const char *version)
-{
-	struct gate_walk walk = {.request = request,
-				 .by_place = !http_parser_is_strict()};
-	const char *end = request->where + strlen(request->target);
-	size_t size = MHD_get_connection_info(
-			  mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
-			  ->header_size;
-
-	request->after = method + size;
-	if (size > request->conn->server->limits.max_head)
-		return http_gate_refuse(request, 431,
-					"The head of the request is too long.");
-	if (buf_reserve(&request->text, 2 * size) != 0)
-		return http_gate_refuse(request, 503,
-					"There is no memory for the request.");
-	request->method_name =
-	    http_gate_keep(request, method, strlen(method)).p;
-	walk.broken =
-	    request->where != method + strlen(method) + 1 || version != end + 1;
-	walk.at = version + strlen(version) + 2;
-	if (!walk.broken)
-		MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, gate_on_field,
-					    &walk);
-	if (request->refusal.status != 0)
-		return -1;
-	if (walk.by_place && (walk.broken || walk.at + 2 != method + size))
-		return http_gate_refuse(
-		    request, 400,
-		    "The head of the request is malformed: a "
-		    "line that does not end in CRLF, a folded "
-		    "line, a NUL, or a space too much.");
-	return 0;
-}
-
 /* --- judging it ------------------------------------------------------------- */
 
+/* Names before values: what follows looks fields up by their names. */
 static int
 gate_check_fields(struct http_request *request)
 {
@@ -181,24 +89,23 @@ gate_check_fields(struct http_request *request)
 		if (!is_token(request->fields[i].name))
 			return http_gate_refuse(
 			    request, 400,
-			    "The name of a header field is not "
-			    "a token.");
+			    "the name of a header field is not a token");
 		if (has_control(request->fields[i].value, true))
-			return http_gate_refuse(
-			    request, 400,
-			    "The value of a header field has "
-			    "a control character.");
+			return http_gate_refuse(request, 400,
+						"the value of a header field "
+						"has a control character");
 	}
 	for (i = 0; i < sizeof(gate_single) / sizeof(gate_single[0]); i++)
 		if (http_header_count(request, gate_single[i]) > 1)
 			return http_gate_refuse(
 			    request, 400,
-			    "A header field that may come once "
-			    "comes twice.");
+			    "a header field that may come once comes twice");
 	return 0;
 }
 
-/* RFC 3986, section 3.2: a name or an address, and a port. */
+/* RFC 3986, section 3.2: a name or an address, and a port. Without user
+ * information, which no browser sends here, and which would hide the real name
+ * from a person ("our.name@evil"). Whether the name is ours the user decides. */
 static bool
 is_authority(const char *host)
 {
@@ -207,6 +114,7 @@ is_authority(const char *host)
 						  "0123456789.-_~:[]")] == '\0';
 }
 
+/* Methods differ in case (RFC 9110, section 9.1): "get" is another one. */
 static int
 gate_check_method(struct http_request *request)
 {
@@ -222,7 +130,7 @@ gate_check_method(struct http_request *request)
 	if (strlen(request->method_name) > GATE_METHOD_MAX ||
 	    !is_token(slice_of(request->method_name)))
 		return http_gate_refuse(request, 400,
-					"The method is not a token.");
+					"the method is not a token");
 	request->method = HTTP_OTHER;
 	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strcmp(request->method_name, methods[i].name) == 0)
@@ -253,6 +161,7 @@ gate_is_lone_quote(const char *cookie)
 	return false;
 }
 
+/* As libmicrohttpd divides them; empty ones count, which errs to the safe side. */
 static size_t
 gate_count_cookies(const char *cookie)
 {
@@ -263,6 +172,9 @@ gate_count_cookies(const char *cookie)
 	return n;
 }
 
+/* What libmicrohttpd would answer itself, with a head that it sends twice. Only
+ * these values are needed, so that one that it has not let us see yet can be
+ * judged, too (http_conns_refuse_unread()). */
 unsigned int
 http_gate_unreadable(const char *length, const char *cookie,
 		     const char **ret_detail)
@@ -270,21 +182,26 @@ http_gate_unreadable(const char *length, const char *cookie,
 	if (length != NULL &&
 	    (*length == '\0' || length[strspn(length, "0123456789")] != '\0' ||
 	     strlen(length) > HTTP_LENGTH_DIGITS)) {
-		*ret_detail = "The Content-Length is not a number.";
+		*ret_detail = "the Content-Length is not a number";
 		return 400;
 	}
 	if (cookie != NULL && gate_count_cookies(cookie) > HTTP_COOKIES_MAX) {
-		*ret_detail = "The request has too many cookies.";
+		*ret_detail = "the request has too many cookies";
 		return 431;
 	}
 	if (cookie != NULL && gate_is_lone_quote(cookie)) {
-		*ret_detail = "The value of a cookie is a lone quotation mark.";
+		*ret_detail = "the value of a cookie is a lone quotation mark";
 		return 400;
 	}
 	return 0;
 }
 
-/* How long the body is; a length that can be read in two ways is refused. */
+/*
+ * How long the body is (RFC 9112, section 6.3). A length that can be read in two
+ * ways is refused, for it is what smuggling is made of: both fields together, or
+ * a sign, a blank or a comma in a number. Bodies in chunks are not read at all;
+ * 411 asks for a length in their place.
+ */
 static int
 gate_check_framing(struct http_request *request)
 {
@@ -295,20 +212,19 @@ gate_check_framing(struct http_request *request)
 	unsigned int status;
 
 	if (coding != NULL && length != NULL)
-		return http_gate_refuse(
-		    request, 400,
-		    "The request has both a Content-Length and "
-		    "a Transfer-Encoding.");
+		return http_gate_refuse(request, 400,
+					"the request has both a Content-Length "
+					"and a Transfer-Encoding");
 	if (coding != NULL && strcasecmp(coding, "chunked") != 0)
 		return http_gate_refuse(
-		    request, 501, "This Transfer-Encoding is not supported.");
+		    request, 501, "this Transfer-Encoding is not supported");
 	if (coding != NULL ||
 	    (length == NULL &&
 	     (request->method == HTTP_POST || request->method == HTTP_PUT)))
 		return http_gate_refuse(
 		    request, 411,
-		    "The request needs a Content-Length; send a body, "
-		    "such as {}.");
+		    "the request needs a Content-Length; send a body, "
+		    "such as {}");
 	status = http_gate_unreadable(length, http_header(request, "Cookie"),
 				      &detail);
 	if (status != 0)
@@ -317,10 +233,10 @@ gate_check_framing(struct http_request *request)
 	if (request->length > 0 &&
 	    (request->method == HTTP_GET || request->method == HTTP_DELETE))
 		return http_gate_refuse(
-		    request, 400, "A request with this method has no body.");
+		    request, 400, "a request with this method has no body");
 	if (expect != NULL && strcasecmp(expect, "100-continue") != 0)
 		return http_gate_refuse(request, 417,
-					"This expectation is not supported.");
+					"this expectation is not supported");
 	return 0;
 }
 
@@ -363,6 +279,8 @@ has_dots(const char *path)
 	return false;
 }
 
+/* "%2F" and "%5C". A proxy that matches paths before it decodes them sees other
+ * segments than one that decodes first. */
 static bool
 has_encoded_slash(struct slice raw)
 {
@@ -375,6 +293,8 @@ has_encoded_slash(struct slice raw)
 	return false;
 }
 
+/* The path is decoded once, here, and judged as decoded; nobody decodes it again,
+ * so that "%252e" stays a name. The query is left as it came. */
 static int
 gate_check_target(struct http_request *request)
 {
@@ -384,31 +304,31 @@ gate_check_target(struct http_request *request)
 
 	if (target == NULL || *target != '/')
 		return http_gate_refuse(
-		    request, 400, "The target is not a path of this host.");
+		    request, 400, "the target is not a path of this host");
 	for (p = target; *p != '\0'; p++)
 		if (*p <= ' ' || *p >= 0x7f || *p == '#')
 			return http_gate_refuse(
 			    request, 400,
-			    "The target has a character that "
-			    "needs an escape.");
+			    "the target has a character that needs an escape");
 	raw = (struct slice){target, strcspn(target, "?")};
 	request->query = target[raw.len] == '?' ? target + raw.len + 1 : "";
 	if (has_encoded_slash(raw) || memchr(raw.p, '\\', raw.len) != NULL ||
 	    http_unescape(raw, false, &path) != NULL || path.failed) {
 		buf_done(&path);
 		return http_gate_refuse(request, 400,
-					"The path has a bad escape, an encoded "
-					"slash, or bytes that are not UTF-8.");
+					"the path has a bad escape, an encoded "
+					"slash, or bytes that are not UTF-8");
 	}
 	request->path = buf_take(&path);
 	if (has_dots(request->path) ||
 	    has_control(slice_of(request->path), false))
-		return http_gate_refuse(request, 400,
-					"The path has a segment of dots, or a "
-					"control character.");
+		return http_gate_refuse(
+		    request, 400,
+		    "the path has a segment of dots, or a control character");
 	return 0;
 }
 
+/* Host before the rest: an absolute target is compared with it. */
 int
 http_gate_judge(struct http_request *request)
 {
@@ -419,20 +339,10 @@ http_gate_judge(struct http_request *request)
 	host = http_header(request, "Host");
 	if (host == NULL)
 		return http_gate_refuse(request, 400,
-					"The request has no Host.");
+					"the request has no Host");
 	if (!is_authority(host))
-		return http_gate_refuse(request, 400, "The Host is malformed.");
+		return http_gate_refuse(request, 400, "the Host is malformed");
 	if (gate_check_method(request) != 0 || gate_check_framing(request) != 0)
 		return -1;
 	return gate_check_target(request);
-}
-
-int
-http_gate(struct http_request *request, struct MHD_Connection *mhd,
-	  const char *method, const char *version)
-{
-	request->http_1_0 = strcmp(version, "HTTP/1.0") == 0;
-	if (gate_take(request, mhd, method, version) != 0)
-		return -1;
-	return http_gate_judge(request);
 }

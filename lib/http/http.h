@@ -5,10 +5,10 @@
  *
  * The library below (libmicrohttpd, wslay) is seen nowhere else. Everything
  * happens on the thread of the loop; no call blocks. A gate refuses what is
- * malformed or ambiguous before the user sees it: a name of a header that is no
- * token, no Host or two, two Content-Lengths or a folded one, a
+ * malformed or ambiguous before the user sees it: the name of a header that is
+ * not a token, no Host or two, two Content-Lengths or a folded one, a
  * Transfer-Encoding, a body on GET, HEAD or DELETE, a POST or PUT without a
- * length (411), a head or a body that is too long (431, 413) or too slow.
+ * length (411), a head or a body that is too long (431, 413) or too slow (408).
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -74,6 +74,9 @@ struct http_user {
 	/* A peer waits because descriptors or memory have run short (`sys`);
 	 * each time it is tried again. NULL: it is not told. */
 	void (*on_short)(int sys, void *arg);
+	/* Headers that the user's replies have, for the server's own refusals;
+	 * the last has no name. NULL: none. */
+	const struct http_field *refusal_fields;
 	void *arg;
 };
 
@@ -109,6 +112,12 @@ void http_server_quiet(struct http_server *server);
 /* --- the request; valid until it is replied to --------------------------- */
 
 enum http_method http_method(const struct http_request *request);
+/* What its reply, its problems and the log call it by: unique, and made here for
+ * each. */
+#define HTTP_ID_SIZE 24
+const char *http_id(const struct http_request *request);
+/* One for what is not a request. */
+void http_make_id(char id[HTTP_ID_SIZE]);
 /* The path, percent-decoded, UTF-8 without NUL; "/" first. A path with "..",
  * an encoded slash or bad UTF-8 has been refused (400). */
 const char *http_path(const struct http_request *request);
@@ -143,6 +152,29 @@ struct http_reply {
 };
 void http_reply(struct http_request *request, const struct http_reply *reply);
 
+/* --- problems ----------------------------------------------------------- */
+
+/* What is refused or has failed, as programs read it: RFC 9457, with members of
+ * our own. The server's own refusals are such; so should be the user's. */
+#define HTTP_PROBLEM_TYPE "application/problem+json"
+struct http_problem {
+	unsigned int status;
+	const char *code; /* NULL: that of the status */
+	/* Texts; NULL, and what is not UTF-8, become null. */
+	const char *detail, *field, *hint, *request_id;
+	/* Where in the field it is wrong, in bytes from 1, and what stands there;
+	 * 0: both are left out. */
+	size_t column;
+	const char *token;
+};
+/* Appends it, a JSON object. */
+void http_problem_write(const struct http_problem *problem, struct buf *out);
+/* The code of a status: "not_found". */
+const char *http_problem_code(unsigned int status);
+/* Replies with one, without the user's help, and closes the connection. */
+void http_refuse(struct http_request *request, unsigned int status,
+		 const char *detail);
+
 /* --- event streams (text/event-stream) ---------------------------------- */
 
 struct http_stream_user {
@@ -164,7 +196,7 @@ struct http_stream *http_stream_begin(struct http_request *request,
 ssize_t http_stream_send(struct http_stream *stream, struct slice bytes);
 /* The number of bytes that the peer owes to take. */
 size_t http_stream_owed(const struct http_stream *stream);
-/* Ends it when the peer has taken what it owes. It is the user's no longer: no
+/* Ends it when the peer has taken what it owes. It is no longer the user's: no
  * callback follows. */
 void http_stream_end(struct http_stream *stream);
 
@@ -184,8 +216,8 @@ struct http_ws *http_ws_begin(struct http_request *request,
 			      const struct http_ws_user *user);
 /* As http_stream_send(), a text message. */
 ssize_t http_ws_send(struct http_ws *ws, struct slice text);
-/* Closes with a code of RFC 6455, section 7.4, before texts that are owed. It is the user's no longer: no
- * callback follows. */
+/* Closes with a code of RFC 6455, section 7.4; texts that are owed are dropped. It
+ * is no longer the user's: no callback follows. */
 void http_ws_close(struct http_ws *ws, unsigned int code, const char *why);
 
 /* --- texts -------------------------------------------------------------- */

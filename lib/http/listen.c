@@ -3,8 +3,8 @@
  * Listening sockets: who may connect.
  *
  * At the limit of connections, or of descriptors, the one that has been idle for
- * longest makes room.
- * If none is idle, peers wait in the socket's backlog.
+ * longest makes room. If none is idle, peers wait in the socket's backlog, which
+ * costs us nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,9 +16,11 @@
 #include "util/limits.h"
 #include "util/timer.h"
 
-/* Connections that are accepted in one turn: the others of the loop have theirs. */
+/* Connections that are accepted in one turn of the loop: what else it has to do
+ * must not wait behind a flood of them. */
 #define LISTEN_BATCH 16
-/* Until descriptors are tried for again; each end of a connection tries, too. */
+/* Until it is tried again to get a descriptor. The end of a connection is a reason
+ * to try, too. */
 #define LISTEN_SHORT_MS 100
 
 /* Of IPv6 the first half counts: a customer has all of a /64. */
@@ -95,6 +97,8 @@ listener_is_short(struct http_listener *l, int sys)
 		server->user.on_short(sys, server->user.arg);
 }
 
+/* One peer with too many connections is closed without a word: a reply would cost
+ * what the limit saves. */
 static void
 listener_on_ready(evutil_socket_t fd, short what, void *arg)
 {

@@ -2,9 +2,13 @@
 /*
  * Heads are judged before libmicrohttpd reads them: peeked at in the socket.
  *
- * The first head of a plain connection comes before libmicrohttpd is given the
- * connection. For later ones the connection is parked. What was pipelined, and
- * what comes within TLS, is judged after libmicrohttpd has read it (gate.c).
+ * The first head of a plain connection is read before libmicrohttpd is given the
+ * connection. Before each later one the connection is parked. What was pipelined,
+ * and what comes within TLS, is judged after libmicrohttpd has read it
+ * (gate_take.c).
+ *
+ * Peeking leaves the bytes in the socket, so that libmicrohttpd reads the same
+ * head that was judged.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,8 +50,9 @@ http_conn_unpark(struct http_conn *conn)
 	http_engine_wake(conn->engine);
 }
 
-/* From here on the socket is libmicrohttpd's. When it fails it closes it, with or
- * without the callback below. */
+/* From here on the socket is libmicrohttpd's, which closes it when this fails, with
+ * or without a call of http_conn_on_notify(): `arriving` tells whether there was
+ * one. */
 bool
 http_conn_hand_over(struct http_conn *conn)
 {
@@ -87,6 +92,8 @@ peek_judge(struct http_conn *conn, struct http_request *request)
 	return rc == 1 && http_gate_judge(request) != 0 ? -1 : rc;
 }
 
+/* A request of its own, since libmicrohttpd's does not exist yet: it is thrown away
+ * after the judgement. */
 void
 http_conn_peek(struct http_conn *conn)
 {
@@ -100,8 +107,7 @@ http_conn_peek(struct http_conn *conn)
 	else if (rc < 0 && (request == NULL || request->refusal.status == 0))
 		http_conn_cut(conn);
 	else if (rc < 0)
-		http_refuse_raw(conn, request->method_name,
-				request->refusal.status,
+		http_refuse_raw(conn, request, request->refusal.status,
 				request->refusal.detail);
 	http_request_free(request);
 }
@@ -176,6 +182,6 @@ http_conns_refuse_unread(struct http_engine *engine)
 		status =
 		    conn->engine == engine ? conn_unreadable(conn, &detail) : 0;
 		if (status != 0)
-			http_refuse_raw(conn, NULL, status, detail);
+			http_refuse_raw(conn, conn->request, status, detail);
 	}
 }

@@ -2,20 +2,14 @@
 /*
  * Replies: those of the user, and refusals of the server's own.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "http/state.h"
-#include "http/text.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/uuid.h"
 
-/* A head and a body of static texts. */
-#define REPLY_RAW_SIZE 1024
-/* Streams and memory are short for longer than a moment. */
+/* In a 503: a shortage of streams or of memory lasts for longer than a moment. */
 #define REPLY_RETRY_S "5"
 
 int
@@ -29,6 +23,8 @@ http_add_fields(struct MHD_Response *response, const struct http_field *fields)
 	return 0;
 }
 
+/* libmicrohttpd takes no const body, but does not write to it either. A NULL would
+ * be an error even with no bytes. */
 static struct MHD_Response *
 reply_with_body(const struct http_reply *reply)
 {
@@ -41,7 +37,8 @@ reply_with_body(const struct http_reply *reply)
 	    reply->body.len, body, reply->release, reply->arg);
 }
 
-/* What cannot be replied ends the connection: the peer sees that. */
+/* What cannot be replied ends the connection: the peer sees that. A body that is
+ * not copied is released in any case, once. */
 void
 http_reply(struct http_request *request, const struct http_reply *reply)
 {
@@ -63,94 +60,117 @@ http_reply(struct http_request *request, const struct http_reply *reply)
 	http_request_answer(request, reply->status, response);
 }
 
-/* The form of the ids that the API gives requests: the last 22 of a UUID. */
-#define REPLY_ID_SIZE 24
+/* --- refusals of the server's own ----------------------------------------- */
 
-/* What a peer quotes to an operator who asks what it was. There is no other sign
- * of a request that was refused here: its user has not seen it. */
+/* One, before it goes out by libmicrohttpd or past it. The fields of the user's
+ * own replies come behind these. */
+struct refusal {
+	unsigned int status;
+	char id[HTTP_ID_SIZE];
+	struct http_field fields[7];
+	struct buf body;
+};
+
+/* The log has a line with the number that the peer is told: there is no other
+ * sign of a request that the user has not seen. `request` NULL: none has begun. */
 static void
-reply_note(const struct http_conn *conn, unsigned int status,
-	   const char *detail, char id[REPLY_ID_SIZE])
+refusal_make(struct refusal *r, const struct http_conn *conn,
+	     const struct http_request *request, unsigned int status,
+	     const char *detail)
 {
-	char uuid[UUID_TEXT_SIZE];
+	const struct http_problem problem = {
+	    .status = status, .detail = detail, .request_id = r->id};
+	struct http_field *field = r->fields;
 
-	uuid_make(uuid);
-	snprintf(id, REPLY_ID_SIZE, "%s", uuid + 14);
-	log_debug("request %s, from %s: %u, %s", id, conn->peer, status,
+	*r = (struct refusal){.status = status, .body = BUF_INIT};
+	if (request != NULL)
+		memcpy(r->id, request->id, sizeof(r->id));
+	else
+		http_make_id(r->id);
+	*field++ = (struct http_field){"Content-Type", HTTP_PROBLEM_TYPE};
+	*field++ = (struct http_field){"Connection", "close"};
+	*field++ = (struct http_field){"X-Request-Id", r->id};
+	/* RFC 9110, section 15.5.22, and RFC 6455, section 4.4. */
+	if (status == 426) {
+		*field++ = (struct http_field){"Upgrade", "websocket"};
+		*field++ = (struct http_field){"Sec-WebSocket-Version", "13"};
+	}
+	if (status == 503)
+		*field++ = (struct http_field){"Retry-After", REPLY_RETRY_S};
+	http_problem_write(&problem, &r->body);
+	log_debug("request %s, from %s: %u, %s", r->id, conn->peer, status,
 		  detail);
 }
 
-/* The shape of RFC 9457 that the API uses, with texts that need no escapes. */
-static int
-reply_problem(unsigned int status, const char *detail, const char *id,
-	      char *text, size_t size)
-{
-	return snprintf(text, size,
-			"{\"status\":%u,\"code\":\"%s\",\"detail\":\"%s\","
-			"\"field\":null,\"hint\":null,\"request_id\":\"%s\"}\n",
-			status, http_status_code(status), detail, id);
-}
-
+/* The connection closes: after a head that was refused nobody knows where the next
+ * one begins. */
 void
 http_refuse(struct http_request *request, unsigned int status,
 	    const char *detail)
 {
-	const bool upgrade = status == 426, busy = status == 503;
-	char id[REPLY_ID_SIZE];
-	const struct http_field fields[] = {
-	    {"X-Request-Id", id},
-	    {"Cache-Control", "no-store"},
-	    {"X-Content-Type-Options", "nosniff"},
-	    /* RFC 9110, section 15.5.22, and RFC 6455, section 4.4. */
-	    {"Upgrade", upgrade ? "websocket" : NULL},
-	    {"Sec-WebSocket-Version", upgrade ? "13" : NULL},
-	    {"Retry-After", busy ? REPLY_RETRY_S : NULL},
-	    {NULL, NULL},
-	};
-	char text[REPLY_RAW_SIZE];
-	int len;
+	struct MHD_Response *response = NULL;
+	struct refusal r;
 
-	reply_note(request->conn, status, detail, id);
-	len = reply_problem(status, detail, id, text, sizeof(text));
-	http_reply(request, &(struct http_reply){
-				.status = status,
-				.type = "application/problem+json",
-				.fields = fields,
-				.body = {text, (size_t)len},
-				.close = true,
-			    });
+	refusal_make(&r, request->conn, request, status, detail);
+	if (!r.body.failed)
+		response = MHD_create_response_from_buffer(
+		    r.body.len, r.body.data, MHD_RESPMEM_MUST_COPY);
+	buf_done(&r.body);
+	if (response != NULL &&
+	    (http_add_fields(response, r.fields) != 0 ||
+	     http_add_fields(
+		 response, request->conn->server->user.refusal_fields) != 0)) {
+		MHD_destroy_response(response);
+		response = NULL;
+	}
+	http_request_answer(request, status, response);
+}
+
+static void
+raw_add_fields(struct buf *text, const struct http_field *fields)
+{
+	for (; fields != NULL && fields->name != NULL; fields++)
+		buf_addf(text, "%s: %s\r\n", fields->name, fields->value);
+}
+
+/* The head of what http_refuse() has libmicrohttpd write, and its body. */
+static void
+raw_write(struct buf *text, const struct refusal *r,
+	  const struct http_conn *conn, bool head)
+{
+	const time_t now = (time_t)(clock_wall_us() / 1000000);
+	char date[64];
+	struct tm tm;
+
+	/* The daemons' locale is "C", as RFC 9110, section 5.6.7, has it. */
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
+		 gmtime_r(&now, &tm));
+	buf_addf(text, "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Length: %zu\r\n",
+		 r->status, http_status_text(r->status), date, r->body.len);
+	raw_add_fields(text, r->fields);
+	raw_add_fields(text, conn->server->user.refusal_fields);
+	buf_adds(text, "\r\n");
+	if (!head)
+		buf_add(text, r->body.data, r->body.len);
 }
 
 /* A part of it may be lost if the socket is full: the peer has read nothing then. */
 void
-http_refuse_raw(struct http_conn *conn, const char *method, unsigned int status,
-		const char *detail)
+http_refuse_raw(struct http_conn *conn, const struct http_request *request,
+		unsigned int status, const char *detail)
 {
-	char body[REPLY_RAW_SIZE / 2], text[REPLY_RAW_SIZE], date[64];
-	char id[REPLY_ID_SIZE];
-	int len;
-	time_t now = (time_t)(clock_wall_us() / 1000000);
-	struct tm tm;
-	bool head = method != NULL && strcmp(method, "HEAD") == 0;
+	const char *method = request != NULL ? request->method_name : NULL;
+	const bool head = method != NULL && strcmp(method, "HEAD") == 0;
+	struct buf text = BUF_INIT;
+	struct refusal r;
 
-	reply_note(conn, status, detail, id);
-	len = reply_problem(status, detail, id, body, sizeof(body));
-	/* The daemons' locale is "C", as RFC 9110, section 5.6.7, has it. */
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
-		 gmtime_r(&now, &tm));
-	len = snprintf(text, sizeof(text),
-		       "HTTP/1.1 %u %s\r\n"
-		       "Date: %s\r\n"
-		       "Content-Type: application/problem+json\r\n"
-		       "Content-Length: %d\r\n"
-		       "Cache-Control: no-store\r\n"
-		       "X-Content-Type-Options: nosniff\r\n"
-		       "X-Request-Id: %s\r\n"
-		       "Connection: close\r\n\r\n%s",
-		       status, http_status_text(status), date, len, id,
-		       head ? "" : body);
+	refusal_make(&r, conn, request, status, detail);
+	raw_write(&text, &r, conn, head);
 	/* Within TLS nothing can be said past libmicrohttpd. */
-	if (!conn->engine->tls)
-		send(conn->fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!conn->engine->tls && !text.failed && !r.body.failed)
+		send(conn->fd, text.data, text.len,
+		     MSG_DONTWAIT | MSG_NOSIGNAL);
+	buf_done(&text);
+	buf_done(&r.body);
 	http_conn_finish(conn);
 }

@@ -3,9 +3,13 @@
  * A request: from its first line to its reply, in the calls of libmicrohttpd.
  *
  * Those are: the target; a first call when the head is there, in which a body
- * can be refused; one for each part of the body; a last one, which is made again
- * until there is a reply. While the user has the request its connection is
+ * can be refused; one for each part of the body; and a last one, which is made
+ * again until there is a reply. While the user has the request its connection is
  * suspended.
+ *
+ * `owned` says that the user has the request and has neither replied nor heard
+ * on_gone(): exactly one of the two follows. http_request_on_completed() is the
+ * one place where it is freed, whatever happened to it.
  */
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -15,8 +19,8 @@
 
 #include "http/state.h"
 
-/* A body that is longer than is allowed is read to its end, so that the reply
- * arrives, if it is no longer than this; else the connection ends at once. */
+/* A body that is too long is read to its end nevertheless, so that the reply
+ * arrives, if it has at most so many bytes; else the connection ends at once. */
 #define REQUEST_DISCARD_MAX 262144
 
 /* Of a head that is only looked at, too (peek.c). */
@@ -25,12 +29,15 @@ http_request_new(struct http_conn *conn)
 {
 	struct http_request *request = calloc(1, sizeof(*request));
 
-	if (request != NULL)
-		request->conn = conn;
+	if (request == NULL)
+		return NULL;
+	request->conn = conn;
+	http_make_id(request->id);
 	return request;
 }
 
-/* Called with the first line. Its result is the context of the calls below. */
+/* Called with the first line; the result is the context of the calls below. NULL
+ * ends the connection: there is no other way to refuse here. */
 void *
 http_request_on_target(void *cls, const char *target,
 		       struct MHD_Connection *mhd)
@@ -136,6 +143,8 @@ http_request_gone(struct http_request *request)
 		server->user.on_gone(request, server->user.arg);
 }
 
+/* The user may have replied from within a call of libmicrohttpd: the reply then
+ * waits for the next one (request_send()), and nothing is suspended. */
 void
 http_request_answer(struct http_request *request, unsigned int status,
 		    struct MHD_Response *reply)
@@ -166,7 +175,8 @@ request_send(struct http_request *request, bool early)
 	return rc;
 }
 
-/* Such a peer waits for a word before it sends the body. */
+/* Such a peer waits for a word before it sends the body (RFC 9110, section
+ * 10.1.1): a refusal in its place saves the body. */
 static bool
 expects_continue(const struct http_request *request)
 {
@@ -175,7 +185,9 @@ expects_continue(const struct http_request *request)
 	return expect != NULL && strcasecmp(expect, "100-continue") == 0;
 }
 
-/* libmicrohttpd asks for a certificate, and takes any, or none. */
+/* libmicrohttpd asks for a certificate, and takes any, or none: whether it is signed
+ * by our authority, and for clients, is checked here, by each request, since a
+ * handshake that fails would tell the peer nothing. */
 static bool
 request_is_certified(const struct http_request *request)
 {
@@ -208,7 +220,7 @@ request_begin(struct http_request *request, const char *method,
 	request->begun = true;
 	if (!request_is_certified(request)) {
 		http_refuse(request, 403,
-			    "A certificate that this server trusts is needed.");
+			    "a certificate that this server trusts is needed");
 		return request_send(request, true);
 	}
 	if (http_gate(request, request->conn->mhd, method, version) != 0) {
@@ -220,7 +232,7 @@ request_begin(struct http_request *request, const char *method,
 	max = server->user.on_head(request, server->user.arg);
 	if (request->owned && max >= 0 && request->length > (uint64_t)max) {
 		http_refuse(request, 413,
-			    "The body of the request is too long.");
+			    "the body of the request is too long");
 		server->user.on_gone(request, server->user.arg);
 	}
 	if (request->length == 0)
@@ -232,7 +244,7 @@ request_begin(struct http_request *request, const char *method,
 	return MHD_YES;
 }
 
-/* A body that nobody owns is read and thrown away. */
+/* A body that nobody owns any more is read and thrown away. */
 static enum MHD_Result
 request_take(struct http_request *request, const char *data, size_t *size)
 {
@@ -293,6 +305,12 @@ enum http_method
 http_method(const struct http_request *request)
 {
 	return request->method;
+}
+
+const char *
+http_id(const struct http_request *request)
+{
+	return request->id;
 }
 
 const char *

@@ -112,9 +112,9 @@ engine_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 /*
  * libmicrohttpd logs that it cannot read a Content-Length, or that cookies take
- * all its memory (as it believes of some), before it replies, with a head that it sends twice (seen in
- * 0.9.75): ours goes out first, and closes. Only requests that were pipelined
- * and those within TLS come here unseen.
+ * all its memory (as it believes of some), before it replies with a head that it
+ * sends twice (seen in 0.9.75): ours goes out first, and closes. Only requests that
+ * were pipelined, and those within TLS, come here unseen.
  */
 static void
 engine_on_log(void *cls, const char *format, va_list ap)

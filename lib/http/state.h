@@ -98,6 +98,7 @@ struct http_refusal {
 
 struct http_request {
 	struct http_conn *conn;
+	char id[HTTP_ID_SIZE];
 	char *target;	   /* as it came */
 	const char *where; /* and where it stands in libmicrohttpd's memory */
 	const char *after; /* and what stands behind the request there */
@@ -223,7 +224,7 @@ void http_request_gone(struct http_request *request);
 void http_request_answer(struct http_request *request, unsigned int status,
 			 struct MHD_Response *reply);
 
-/* --- gate.c ---------------------------------------------------------------- */
+/* --- gate.c, gate_take.c --------------------------------------------------- */
 
 /* Notes why a request is refused, and returns -1. */
 int http_gate_refuse(struct http_request *request, unsigned int status,
@@ -255,16 +256,22 @@ int http_head_read(struct http_request *request, struct slice bytes,
 
 /* --- reply.c ---------------------------------------------------------------- */
 
-/* Replies with a problem+json of its own, and closes the connection. */
-void http_refuse(struct http_request *request, unsigned int status,
-		 const char *detail);
-/* The same past libmicrohttpd, which would not take a reply now. `method` may be
- * NULL: it is not known. */
-void http_refuse_raw(struct http_conn *conn, const char *method,
+/* The same past libmicrohttpd, which would not take a reply now. `request` is what
+ * is known of it; NULL: nothing is. */
+void http_refuse_raw(struct http_conn *conn, const struct http_request *request,
 		     unsigned int status, const char *detail);
 /* Adds fields; -1 when memory runs out or a field is not one. */
 int http_add_fields(struct MHD_Response *response,
 		    const struct http_field *fields);
+
+/* --- handshake.c ------------------------------------------------------------ */
+
+/* Whether a request for a WebSocket was refused, and replied to. */
+bool http_ws_refuses(struct http_request *request);
+/* The value of Sec-WebSocket-Accept for a key that was not refused: 28 digits and
+ * a NUL. -1: OpenSSL has no SHA-1. */
+#define HTTP_WS_ACCEPT_SIZE 32
+int http_ws_accept(const char *key, char accept[HTTP_WS_ACCEPT_SIZE]);
 
 /* --- stream.c, ws.c --------------------------------------------------------- */
 

@@ -14,7 +14,7 @@
 /* Bytes that libmicrohttpd takes at once; a stream that waits for its reader
  * holds as much. */
 #define STREAM_BLOCK 4096
-/* What is kept of an emptied buffer; a burst's memory goes back. */
+/* What is kept of an emptied buffer: the memory of a burst is given back. */
 #define STREAM_KEPT 4096
 
 struct http_stream {
@@ -53,7 +53,8 @@ stream_on_drained(void *arg)
 		stream->user.on_drained(stream, stream->user.arg);
 }
 
-/* Zero bytes and no suspension would have libmicrohttpd ask at once again. */
+/* libmicrohttpd asks for bytes. The answer "none" without a suspension would have it
+ * ask again at once, for ever. */
 static ssize_t
 stream_on_wanted(void *cls, uint64_t pos, char *bytes, size_t max)
 {
@@ -78,7 +79,7 @@ stream_on_wanted(void *cls, uint64_t pos, char *bytes, size_t max)
 	return (ssize_t)n;
 }
 
-/* Its request has ended, whoever ended it. */
+/* Its request has ended, by either side. */
 void
 http_stream_on_completed(struct http_stream *stream)
 {
@@ -152,11 +153,11 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 		return NULL;
 	}
 	if (server->n_streams >= server->limits.max_streams) {
-		http_refuse(request, 503, "There are too many streams.");
+		http_refuse(request, 503, "there are too many streams");
 		return NULL;
 	}
 	if ((stream = stream_new(request, user, fields, &response)) == NULL) {
-		http_refuse(request, 503, "There is no memory for a stream.");
+		http_refuse(request, 503, "there is no memory for a stream");
 		return NULL;
 	}
 	server->n_streams++;
@@ -189,6 +190,7 @@ http_stream_send(struct http_stream *stream, struct slice bytes)
 	return (ssize_t)(owed + bytes.len);
 }
 
+/* What is owed still goes out: stream_on_wanted() ends it after that. */
 void
 http_stream_end(struct http_stream *stream)
 {

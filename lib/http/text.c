@@ -12,6 +12,7 @@
 #include "util/err.h"
 #include "util/utf8.h"
 
+/* -1: it is none. strtol() would take blanks and a sign as well. */
 static int
 text_hex_digit(char c)
 {
@@ -38,7 +39,9 @@ text_check_utf8(const struct buf *text, size_t from)
 	return NULL;
 }
 
-/* What was decoded by then stays in `out`: the caller throws it away. */
+/* RFC 3986, section 2.1, and for forms the URL standard's "+". A NUL would cut the
+ * text short for those who read it as a string of C. What was decoded before an
+ * error stays in `out`: the caller throws it away. */
 const char *
 http_unescape(struct slice in, bool form, struct buf *out)
 {
@@ -72,7 +75,8 @@ struct text_pair {
 	struct buf value;
 };
 
-/* Takes the next pair that is not empty. 1, 0 at the end, -1 with *err. */
+/* Takes the next pair that is not empty. 1, 0 at the end, -1 with *err, which names
+ * the parameter as far as it could be read. */
 static int
 query_next(const char **query, struct text_pair *pair, struct err *err)
 {
@@ -110,6 +114,7 @@ query_next(const char **query, struct text_pair *pair, struct err *err)
 	return 1;
 }
 
+/* One pair of buffers for all: a query may have thousands of parameters. */
 int
 http_query_each(const char *query,
 		int (*on_pair)(const char *name, const char *value, void *arg,
@@ -156,7 +161,8 @@ http_cookie(const char *header, const char *name)
 	return value;
 }
 
-/* As in Connection and Upgrade (RFC 9110, section 5.6.1). */
+/* As in Connection and Upgrade (RFC 9110, section 5.6.1), where a token may be one
+ * of several: Firefox sends "keep-alive, Upgrade". */
 bool
 http_has_token(const char *list, const char *token)
 {
@@ -178,27 +184,4 @@ http_status_text(unsigned int status)
 	const char *text = MHD_get_reason_phrase_for(status);
 
 	return text != NULL ? text : "Unknown";
-}
-
-/* Only what this folder replies by itself; routes have codes of their own. */
-const char *
-http_status_code(unsigned int status)
-{
-	static const struct {
-		unsigned int status;
-		const char *code;
-	} codes[] = {
-	    {400, "bad_request"},      {403, "forbidden"},
-	    {408, "timeout"},	       {411, "length_required"},
-	    {413, "too_large"},	       {414, "too_large"},
-	    {426, "upgrade_required"}, {431, "too_large"},
-	    {501, "not_implemented"},  {503, "busy"},
-	    {505, "not_supported"},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i].status == status)
-			return codes[i].code;
-	return "internal";
 }

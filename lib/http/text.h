@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Escapes and names of statuses. Private to lib/http. */
+/* Escapes, and lists of tokens. Private to lib/http. */
 #ifndef HTTP_TEXT_H
 #define HTTP_TEXT_H
 
@@ -15,8 +15,5 @@ const char *http_unescape(struct slice in, bool form, struct buf *out);
 
 /* Whether a list of tokens ("keep-alive, Upgrade") has this one, in any case. */
 bool http_has_token(const char *list, const char *token);
-
-/* The code of a problem: "not_found". */
-const char *http_status_code(unsigned int status);
 
 #endif

@@ -17,7 +17,8 @@ tls_datum(const char *pem)
 				.size = (unsigned int)strlen(pem)};
 }
 
-/* Whether `pem` holds certificates; a negative code of GnuTLS if not. */
+/* Whether `pem` holds certificates; a negative code of GnuTLS if not. Whether they
+ * are still good is for the peers to judge, who know the time better. */
 static int
 tls_try_certificates(const char *pem)
 {
@@ -33,6 +34,8 @@ tls_try_certificates(const char *pem)
 	return rc;
 }
 
+/* The kinds that GnuTLS reads: PKCS #1, #8 and SEC1. An encrypted one would need
+ * somebody to type its password at each start. */
 static int
 tls_try_key(const char *pem)
 {
@@ -48,7 +51,7 @@ tls_try_key(const char *pem)
 	return rc;
 }
 
-/* Whether the key is that of the first certificate. */
+/* Whether the key is that of the first certificate. The others are its chain. */
 static int
 tls_try_pair(const struct http_tls *tls)
 {
@@ -71,6 +74,8 @@ tls_bad(struct err *err, const char *what, int rc)
 	return err_set(err, ERR_CONFIG, "%s (%s)", what, gnutls_strerror(rc));
 }
 
+/* A pair that does not match is blamed on the key: a renewal replaces the
+ * certificate, and may forget the key. */
 int
 http_tls_check(const struct http_tls *tls, enum http_tls_part *ret_bad,
 	       struct err *err)

@@ -3,16 +3,15 @@
  * WebSockets (RFC 6455): libmicrohttpd upgrades, wslay frames.
  *
  * After the upgrade the socket is ours; libmicrohttpd keeps its connection
- * suspended until it is told that we have done with it.
+ * suspended until it is told that we are done with it. wslay checks what a peer
+ * sends: masks, lengths, UTF-8 and the order of fragments.
  */
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wslay/wslay.h>
 
 #include "http/state.h"
-#include "http/text.h"
 #include "util/timer.h"
 
 /* The longest message that a peer may send: what it has to say is short. */
@@ -23,9 +22,6 @@
 #define WS_PING_US 25000000
 /* How long a peer has for its part of closing. */
 #define WS_CLOSE_MS 5000
-#define WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-/* 16 bytes in base64. */
-#define WS_KEY_LEN 24
 
 struct http_ws {
 	struct http_request *request;
@@ -45,7 +41,8 @@ struct http_ws {
 
 /* --- the end ------------------------------------------------------------ */
 
-/* Lets go of the socket; libmicrohttpd closes it, and ends the request. */
+/* Lets go of the socket; libmicrohttpd closes it, and ends the request. The user is
+ * told before anything is freed: it may look at what it had. */
 static void
 ws_finish(struct http_ws *ws)
 {
@@ -130,6 +127,7 @@ ws_on_send(wslay_event_context_ptr frames, const uint8_t *p, size_t len,
 	return n;
 }
 
+/* Control frames are wslay's; a message is given to the user whole. */
 static void
 ws_on_message(wslay_event_context_ptr frames,
 	      const struct wslay_event_on_msg_recv_arg *message, void *arg)
@@ -154,6 +152,7 @@ static const struct wslay_event_callbacks ws_callbacks = {
     .on_msg_recv_callback = ws_on_message,
 };
 
+/* With the heads of frames; what the kernel has taken is not in it. */
 static size_t
 ws_owed(const struct http_ws *ws)
 {
@@ -193,8 +192,9 @@ ws_go_on(struct http_ws *ws)
 }
 
 /*
- * What came is no frame. wslay has queued a close without a code, which would
- * tell nobody why: this one goes out in its place, unless a frame is half sent.
+ * What came is not a frame. wslay has queued a close without a code, which would
+ * tell nobody why: this one (1002, a protocol error) goes out in its place, unless
+ * a frame is half sent.
  */
 static void
 ws_fail(struct http_ws *ws)
@@ -229,8 +229,8 @@ ws_plan_ping(struct http_ws *ws)
 	timer_set_us(ws->timer, us < WS_PING_US ? us : WS_PING_US);
 }
 
-/* Of a close that was sent, and of a ping that nobody answered, the time is
- * over. */
+/* The time is over for the peer's part of closing, or for its answer to a ping; or
+ * it is time for the next ping. */
 static void
 ws_on_timer(void *arg)
 {
@@ -272,67 +272,10 @@ ws_on_upgraded(void *cls, struct MHD_Connection *mhd, void *context,
 	event_active(&ws->readable, EV_READ, 0);
 }
 
-bool
-http_ws_asked(const struct http_request *request)
-{
-	return request->method == HTTP_GET &&
-	       strcmp(request->method_name, "GET") == 0 &&
-	       http_has_token(http_header(request, "Upgrade"), "websocket") &&
-	       http_has_token(http_header(request, "Connection"), "upgrade");
-}
-
-/* RFC 6455, section 4.2.2: base64(SHA-1(key + GUID)). */
-static int
-ws_accept(const char *key, char accept[32])
-{
-	char text[WS_KEY_LEN + sizeof(WS_GUID)];
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int n;
-
-	memcpy(text, key, WS_KEY_LEN);
-	memcpy(text + WS_KEY_LEN, WS_GUID, sizeof(WS_GUID));
-	if (EVP_Digest(text, strlen(text), digest, &n, EVP_sha1(), NULL) != 1)
-		return -1;
-	EVP_EncodeBlock((unsigned char *)accept, digest, (int)n);
-	return 0;
-}
-
-/* 16 bytes in base64: 22 digits and "==". */
-static bool
-ws_is_key(const char *key)
-{
-	return key != NULL && strlen(key) == WS_KEY_LEN &&
-	       strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			   "abcdefghijklmnopqrstuvwxyz0123456789+/") ==
-		   WS_KEY_LEN - 2 &&
-	       strcmp(key + WS_KEY_LEN - 2, "==") == 0;
-}
-
-/* In this order: what it is not, what it lacks, what we lack. */
-static bool
-ws_refused(struct http_request *request)
-{
-	const char *version = http_header(request, "Sec-WebSocket-Version");
-	struct http_server *server = request->conn->server;
-
-	if (!http_ws_asked(request) || version == NULL ||
-	    strcmp(version, "13") != 0 || request->http_1_0)
-		http_refuse(request, 426,
-			    "This is for WebSockets, version 13.");
-	else if (!ws_is_key(http_header(request, "Sec-WebSocket-Key")))
-		http_refuse(request, 400,
-			    "The Sec-WebSocket-Key is malformed.");
-	else if (server->n_streams >= server->limits.max_streams)
-		http_refuse(request, 503, "There are too many streams.");
-	else
-		return false;
-	return true;
-}
-
 static struct MHD_Response *
 ws_response(struct http_ws *ws, const char *key)
 {
-	char accept[32];
+	char accept[HTTP_WS_ACCEPT_SIZE];
 	const struct http_field fields[] = {
 	    {"Upgrade", "websocket"},
 	    {"Sec-WebSocket-Accept", accept},
@@ -340,7 +283,7 @@ ws_response(struct http_ws *ws, const char *key)
 	};
 	struct MHD_Response *response;
 
-	if (ws_accept(key, accept) != 0)
+	if (http_ws_accept(key, accept) != 0)
 		return NULL;
 	response = MHD_create_response_for_upgrade(ws_on_upgraded, ws);
 	if (response != NULL && http_add_fields(response, fields) != 0) {
@@ -350,8 +293,8 @@ ws_response(struct http_ws *ws, const char *key)
 	return response;
 }
 
-/* The socket is the user's only when libmicrohttpd has sent the 101: texts are
- * queued until then. */
+/* The socket is ours only when libmicrohttpd has sent the 101: texts are queued
+ * until then. */
 struct http_ws *
 http_ws_begin(struct http_request *request, const struct http_ws_user *user)
 {
@@ -359,7 +302,7 @@ http_ws_begin(struct http_request *request, const struct http_ws_user *user)
 	struct MHD_Response *response = NULL;
 	struct http_ws *ws;
 
-	if (ws_refused(request))
+	if (http_ws_refuses(request))
 		return NULL;
 	ws = calloc(1, sizeof(*ws));
 	if (ws != NULL && wslay_event_context_server_init(
@@ -379,7 +322,7 @@ http_ws_begin(struct http_request *request, const struct http_ws_user *user)
 			timer_free(ws->timer);
 		}
 		free(ws);
-		http_refuse(request, 503, "There is no memory for a stream.");
+		http_refuse(request, 503, "there is no memory for a stream");
 		return NULL;
 	}
 	server->n_streams++;
@@ -409,7 +352,7 @@ http_ws_send(struct http_ws *ws, struct slice text)
 	return (ssize_t)ws_owed(ws);
 }
 
-/* What is owed is dropped behind it: the user has said its last word. */
+/* What is owed is dropped: the user has said its last word. */
 void
 http_ws_close(struct http_ws *ws, unsigned int code, const char *why)
 {

@@ -23,7 +23,8 @@ struct events_follow {
 	/* Called for each, on the client's loop; not 0: that was the last. */
 	int (*on_event)(const json_t *event, void *arg);
 	/* Asked several times a second, on the client's loop, whether to end
-	 * although no event comes; NULL: it does not. */
+	 * although no event comes, also while the backend is out of reach; NULL:
+	 * it does not. */
 	bool (*stopped)(void *arg);
 	/* Some may have been missed, and why. */
 	void (*on_trouble)(const struct err *why, void *arg);
@@ -31,8 +32,9 @@ struct events_follow {
 };
 
 /*
- * Listens until on_event says so; lasts through outages of the backend. -1 with
- * *err: it is out of reach at the beginning, or cannot tell events.
+ * Listens until on_event or `stopped` says so, then returns 0; lasts through
+ * outages of the backend. -1 with *err: the backend is out of reach at the
+ * beginning, for as long as any operation waits, or cannot tell events.
  */
 int events_follow(struct flowrra_client *c, const struct events_follow *follow,
 		  struct err *err);

@@ -77,6 +77,13 @@ results_watch(struct results *r, struct slice id, results_record_fn *on_record,
 	return r->ops->watch(r, id, on_record, arg, err);
 }
 
+struct results_watch *
+results_follow(struct results *r, struct slice id, results_record_fn *on_record,
+	       void *arg, struct err *err)
+{
+	return r->ops->follow(r, id, on_record, arg, err);
+}
+
 void
 results_unwatch(struct results_watch *w)
 {

@@ -115,6 +115,17 @@ struct results_watch *results_watch(struct results *r, struct slice id,
 				    results_record_fn *on_record, void *arg,
 				    struct err *err);
 void results_unwatch(struct results_watch *w);
+/*
+ * The same for people who look at a task: on_record is called with its record
+ * as it is now and whenever it has another one: it runs, has come further, is
+ * retried, has ended, and after that, when an operator has it run again. It may
+ * be told of one twice, and one that was replaced at once may be left out. What
+ * other programs store, and that a record has expired, is not noticed: look
+ * again now and then.
+ */
+struct results_watch *results_follow(struct results *r, struct slice id,
+				     results_record_fn *on_record, void *arg,
+				     struct err *err);
 
 /*
  * Where the final records of tasks can be sent that somebody awaits here: a
@@ -220,6 +231,9 @@ struct results_ops {
 	struct results_watch *(*watch)(struct results *, struct slice id,
 				       results_record_fn *on_record, void *arg,
 				       struct err *err);
+	struct results_watch *(*follow)(struct results *, struct slice id,
+					results_record_fn *on_record, void *arg,
+					struct err *err);
 	void (*unwatch)(struct results_watch *);
 	/* These two may be missing. */
 	const char *(*reply_to)(struct results *);

@@ -28,6 +28,7 @@ struct watch {
 	results_record_fn *on_record;
 	void *arg;
 	enum watch_state state;
+	bool follows;  /* told of every record, final or not */
 	bool notified; /* of the present round of watches_notify() */
 };
 
@@ -73,6 +74,7 @@ watches_add(struct watches *table, struct topic *t, struct slice id)
 	t->id = id;
 	t->table = table;
 	t->notifying = false;
+	t->followed = false;
 	TAILQ_INIT(&t->watches);
 	TAILQ_INSERT_TAIL(&table->buckets[watches_hash(id)], t, link);
 }
@@ -129,7 +131,7 @@ watches_done(struct watches *table)
 /* --- watches ----------------------------------------------------------- */
 
 struct results_watch *
-watches_watch(struct topic *t, struct results *results,
+watches_watch(struct topic *t, struct results *results, bool follows,
 	      results_record_fn *on_record, void *arg)
 {
 	struct watch *w = malloc(sizeof(*w));
@@ -144,7 +146,9 @@ watches_watch(struct topic *t, struct results *results,
 			    .topic = t,
 			    .on_record = on_record,
 			    .arg = arg,
+			    .follows = follows,
 			    .notified = true};
+	t->followed |= follows;
 	TAILQ_INSERT_TAIL(&t->watches, w, link);
 	return &w->pub;
 }
@@ -166,6 +170,8 @@ watches_unwatch(struct results_watch *watch)
 static bool
 watch_is_concerned(const struct watch *w, bool final, const struct err *err)
 {
+	if (w->follows)
+		return true;
 	if (w->state == WATCH_SHOWN)
 		return final || err != NULL;
 	return w->state == WATCH_NEW;
@@ -208,7 +214,7 @@ watches_are_over(const struct topic *t)
 	const struct watch *w;
 
 	TAILQ_FOREACH (w, &t->watches, link)
-		if (w->state != WATCH_OVER)
+		if (w->follows || w->state != WATCH_OVER)
 			return false;
 	return true;
 }

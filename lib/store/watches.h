@@ -27,6 +27,7 @@ struct topic {
 	struct watches *table;
 	TAILQ_HEAD(, watch) watches;
 	bool notifying; /* its watches are being called: it must stay */
+	bool followed;	/* one of its watches is, or was, results_follow()'s */
 };
 
 struct watches_ops {
@@ -59,10 +60,12 @@ void watches_add(struct watches *table, struct topic *t, struct slice id);
  * the end. No topic may end or come between two calls. */
 struct topic *watches_next(struct watches *table, const struct topic *t);
 
-/* Adds a watch to a topic. NULL when memory runs out; a topic that has no other
- * watch is then gone. */
+/* Adds a watch to a topic, results_watch()'s or, with `follows`,
+ * results_follow()'s. NULL when memory runs out; a topic that has no other watch
+ * is then gone. */
 struct results_watch *watches_watch(struct topic *t, struct results *results,
-				    results_record_fn *on_record, void *arg);
+				    bool follows, results_record_fn *on_record,
+				    void *arg);
 /* Ends it, and its topic with the last one. It is what results_unwatch() calls,
  * and may be called within on_record. */
 void watches_unwatch(struct results_watch *watch);
@@ -70,12 +73,13 @@ void watches_unwatch(struct results_watch *watch);
 /*
  * Tells the watches of a topic what its record is (empty: there is none), or
  * why that cannot be told. As results_watch() promises, each watch is told of
- * one record that is not final, of one that is, and of each error before that.
+ * one record that is not final, of one that is, and of each error before that;
+ * one that follows is told of all.
  * The topic may be gone afterwards.
  */
 void watches_notify(struct topic *t, struct slice record, bool final,
 		    const struct err *err);
-/* Whether all watches have been told of the final record. */
+/* Whether all watches have been told of the final record, and none follows. */
 bool watches_are_over(const struct topic *t);
 
 #endif

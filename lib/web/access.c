@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may come in: names of hosts and networks, and how often. */
+/*
+ * Who may come in: names of hosts, networks of proxies, and requests that another
+ * site has made a browser send.
+ *
+ * All of it decides on what a client or its proxy has written, so each function
+ * says no to what it cannot read. Nothing here asks DNS: an answer may change
+ * between a check and its use, which is how DNS rebinding gets past a firewall.
+ */
 #include "web/access.h"
 
 #include <arpa/inet.h>
@@ -43,6 +50,8 @@ access_name_of(const char *host, char name[256])
 	return true;
 }
 
+/* All of 127.0.0.0/8 (RFC 1122, section 3.2.1.3), and ::1 alone. A name is not an
+ * address: "localhost" is known to access_host(). */
 bool
 access_is_loopback(const char *address)
 {
@@ -66,6 +75,8 @@ access_name_matches(const char *name, const char *pattern)
 	return n > m - 1 && strcasecmp(name + n - (m - 1), pattern + 1) == 0;
 }
 
+/* Names of the loopback are always ours: RFC 6761, section 6.3, keeps them from
+ * being anybody else's. The last part of a configured name may be its port. */
 bool
 access_host(const char *host, char *const *hosts)
 {
@@ -140,6 +151,8 @@ network_parse_address(const char *text, struct network *ret)
 	return true;
 }
 
+/* "10.0.0.0/8"; without a length it is one address. A sign or a blank before the
+ * length, which strtoul() would take, is refused. */
 static bool
 network_parse(const char *text, struct network *ret)
 {
@@ -162,6 +175,7 @@ network_parse(const char *text, struct network *ret)
 	return true;
 }
 
+/* Whether the first bits are the same; of two families none are. */
 static bool
 network_has(const struct network *net, const struct network *address)
 {
@@ -185,7 +199,8 @@ proxy_user(const char *proxy)
 	return strncmp(proxy, PROXY_UNIX ":", n) == 0 ? proxy + n : NULL;
 }
 
-/* By number, or by its name now: a user may be made anew. -1: there is none. */
+/* By number, or by its name, which is looked up each time: a user may be deleted and
+ * created again. -1: there is none. */
 static int64_t
 proxy_uid(const char *user)
 {
@@ -203,6 +218,8 @@ proxy_uid(const char *user)
 	return (int64_t)found->pw_uid;
 }
 
+/* "unix" trusts all whom the mode of the socket lets in; "unix:NAME" one user, by
+ * the uid that the kernel tells. */
 static bool
 proxy_is_unix_peer(const char *proxy, int64_t uid)
 {
@@ -227,6 +244,7 @@ access_is_proxy(const char *peer, int64_t uid, char *const *proxies)
 	return false;
 }
 
+/* At the start: a name that is misspelt would otherwise trust nobody, unseen. */
 static int
 access_check_proxy(const char *proxy, struct err *err)
 {
@@ -256,6 +274,8 @@ access_check_proxies(char *const *proxies, struct err *err)
 	return 0;
 }
 
+/* Whether one of them comes by the network; one that comes by a Unix socket hides
+ * nothing from it. */
 bool
 access_has_tcp_proxy(char *const *proxies)
 {
@@ -268,7 +288,7 @@ access_has_tcp_proxy(char *const *proxies)
 }
 
 /* "192.0.2.1", "192.0.2.1:80", "[2001:db8::1]:80": some proxies add the port, of
- * which a client has many. False: it is no address. */
+ * which a client has many. False: it is not an address. */
 static bool
 client_parse(struct slice text, char ret[ACCESS_PEER_SIZE])
 {
@@ -293,6 +313,12 @@ client_parse(struct slice text, char ret[ACCESS_PEER_SIZE])
 	return network_parse_address(ret, &net);
 }
 
+/*
+ * The client behind trusted proxies: X-Forwarded-For is read from its right end,
+ * where the last proxy wrote, as long as the one who wrote is trusted. What stands
+ * further left a client can make up, so the first address that is not a proxy's
+ * is taken, and nothing beyond it.
+ */
 void
 access_client(const char *peer, int64_t uid, const char *forwarded_for,
 	      char *const *proxies, char text[ACCESS_PEER_SIZE])
@@ -303,7 +329,6 @@ access_client(const char *peer, int64_t uid, const char *forwarded_for,
 	snprintf(text, ACCESS_PEER_SIZE, "%s", peer);
 	if (forwarded_for == NULL || !access_is_proxy(peer, uid, proxies))
 		return;
-	/* From the right: what stands further left, a client can make up. */
 	end = forwarded_for + strlen(forwarded_for);
 	for (;; end = begin - 1) {
 		for (begin = end; begin > forwarded_for && begin[-1] != ',';)
@@ -318,6 +343,8 @@ access_client(const char *peer, int64_t uid, const char *forwarded_for,
 	}
 }
 
+/* By which failed logins are counted: an IPv4 address, or the /64 of an IPv6 one,
+ * of which a single customer has 2^64 addresses. */
 void
 access_network(const char *peer, char text[ACCESS_PEER_SIZE])
 {
@@ -338,6 +365,8 @@ access_network(const char *peer, char text[ACCESS_PEER_SIZE])
 /* --- requests of other sites -------------------------------------------------
  */
 
+/* An origin is a scheme, a host and a port (RFC 6454, section 4). "null", which a
+ * sandboxed frame sends, has no scheme and is never ours. */
 bool
 csrf_same_origin(const char *origin, const char *host, bool tls)
 {
@@ -368,6 +397,13 @@ csrf_is_json(const char *type)
 	       (n == 20 && strncasecmp(type, "application/x-ndjson", n) == 0);
 }
 
+/*
+ * Why a request is refused that another site may have made a browser send; NULL:
+ * it is not. Only writes with credentials that a browser adds by itself can be
+ * forged. Sec-Fetch-Site is asked first, since no script can set it; browsers
+ * leave it out over plain HTTP, and then Origin has to do. The type of the body is
+ * checked as well: a form can send neither JSON nor a header of its own.
+ */
 const char *
 csrf_refuses(const struct csrf_request *r, bool *ret_type)
 {

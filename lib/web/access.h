@@ -14,18 +14,19 @@ struct err;
 
 /* --- names ---------------------------------------------------------------- */
 
-/* Whether a Host header (with or without a port) names this server: one of the
- * loopback, or of `hosts` (conf_list(); "*.example.com" is all below it). */
+/* Whether a Host header (with or without a port) names this server: a name of the
+ * loopback, or one of `hosts` (conf_list(); "*.example.com": all names below it). */
 bool access_host(const char *host, char *const *hosts);
 /* ERR_CONFIG: an element of `hosts` can be no Host, such as a URL. */
 int access_check_hosts(char *const *hosts, struct err *err);
 /* Whether an address is of the loopback. */
 bool access_is_loopback(const char *address);
 /* Whether a peer ("192.0.2.1"; "unix" with its uid) is one of `proxies`:
- * addresses, networks, "unix" for all who come by a Unix socket, or "unix:USER"
- * for one system user of those. */
+ * addresses, networks, "unix" for every peer of a Unix socket, or "unix:USER" for
+ * the peers that are this system user. */
 bool access_is_proxy(const char *peer, int64_t uid, char *const *proxies);
-/* ERR_CONFIG: an element of `proxies` is none of that, or there is no such user. */
+/* ERR_CONFIG: an element of `proxies` has another form, or its user does not
+ * exist. */
 int access_check_proxies(char *const *proxies, struct err *err);
 /* Whether one of them comes by TCP. */
 bool access_has_tcp_proxy(char *const *proxies);
@@ -55,8 +56,8 @@ bool csrf_same_origin(const char *origin, const char *host, bool tls);
 
 /* --- how often ------------------------------------------------------------- */
 
-/* Of names: addresses that have failed to log in, users who write. A bounded
- * number of them; the one that was quiet the longest is forgotten. */
+/* For addresses that have failed to log in, and users that write. Their number is
+ * bounded; the one that was quiet for the longest time is forgotten. */
 struct access_limits;
 struct access_limits *access_limits_new(struct err *err);
 void access_limits_free(struct access_limits *limits);
@@ -64,7 +65,7 @@ void access_limits_free(struct access_limits *limits);
 /* Failed logins of a network (access_network()): 5 a minute, then a pause of a
  * minute, which doubles with each further failure up to an hour. Of the name of a
  * user, from all networks: 20 a minute, then a pause of a minute, which does not
- * hold where the user has logged in within the last day. `user` NULL: by a token
+ * apply where the user has logged in within the last day. `user` NULL: by a token
  * or a code, which nobody guesses. Returns the seconds to wait; 0: go on. */
 int64_t access_login_wait(struct access_limits *limits, const char *peer,
 			  const char *user);

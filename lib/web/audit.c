@@ -3,7 +3,8 @@
  * The audit trail: a ring of JSON objects, and a line of the log for each.
  *
  * The log is the record that lasts; the ring is for the page, and ends with the
- * process.
+ * process. An entry says who did what to what, and what came of it; it never has
+ * an argument, a result or a credential, and attempts that failed are in it, too.
  */
 #include "web/audit.h"
 
@@ -23,6 +24,7 @@ struct web_audit {
 	size_t next, n;
 };
 
+/* The words of the configuration, of the API and of the log. */
 const char *
 web_role_name(int role)
 {
@@ -60,7 +62,7 @@ audit_free(struct web_audit *audit)
 	free(audit);
 }
 
-/* Of what a client has sent, so it may not be UTF-8. */
+/* What a client has sent may not be UTF-8, which jansson would refuse. */
 static json_t *
 audit_text(const char *text)
 {
@@ -115,6 +117,8 @@ audit_add(struct web_audit *audit, const struct audit_record *r)
 	pthread_mutex_unlock(&audit->lock);
 }
 
+/* After each call. A route that forgot web_audit() is recorded by its path all the
+ * same, if it could have changed something. */
 void
 audit_call(struct web_audit *audit, const struct web_call *call,
 	   const char *why)
@@ -142,6 +146,7 @@ audit_call(struct web_audit *audit, const struct web_call *call,
 		audit_add(audit, &record);
 }
 
+/* The newest first. */
 json_t *
 audit_json(struct web_audit *audit, size_t limit)
 {

@@ -26,7 +26,8 @@ struct audit_record {
 struct web_audit *audit_new(struct err *err);
 void audit_free(struct web_audit *audit);
 void audit_add(struct web_audit *audit, const struct audit_record *record);
-/* What a call has done, or failed to (`why`), if it is one that changes. */
+/* Records what a call has changed, or why it failed to (`why`; NULL: it did not
+ * fail). Calls that change nothing are passed over. */
 void audit_call(struct web_audit *audit, const struct web_call *call,
 		const char *why);
 /* {"items": [...]}, the newest first, at most `limit`. */

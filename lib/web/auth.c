@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Authentication: the ways to say who one is, one after the other. What a request
- * says of itself goes before what a browser adds to it unasked, and a wrong
- * credential is never passed over for another one: a script with an outdated
- * token must not become whoever owns the socket.
+ * Authentication: the ways to say who one is, tried one after the other. What a
+ * request says of itself goes before what a browser adds to it unasked.
+ *
+ * A wrong credential is never passed over for another one: a script with an
+ * outdated token must not become the user whom the socket or a cookie names. With
+ * nothing configured there is a token of the start, so that the daemon is closed
+ * in every case.
  */
 #include "web/auth.h"
 
@@ -86,6 +89,7 @@ auth_check_peers(char *const *peers, struct err *err)
 	return 0;
 }
 
+/* For --check and the start: reads the files without keeping them. */
 int
 auth_check(const struct conf *conf, struct err *err)
 {
@@ -148,6 +152,8 @@ auth_open_sessions(struct web_auth *auth, struct err *err)
 	return auth->sessions != NULL ? 0 : -1;
 }
 
+/* The lists are NULL-ended and never NULL afterwards; auth_free() takes what was
+ * made before an error. */
 static int
 auth_load(struct web_auth *auth, struct err *err)
 {
@@ -173,6 +179,8 @@ auth_load(struct web_auth *auth, struct err *err)
 		   : auth_hint_dir(auth->token_path, "[web] runtime_dir", err);
 }
 
+/* One for each configuration: a reload makes another, and what was remembered of
+ * passwords ends with the old one. */
 struct web_auth *
 auth_new(const struct conf *conf, struct err *err)
 {
@@ -210,6 +218,7 @@ auth_free(struct web_auth *auth)
 
 /* --- who ------------------------------------------------------------------- */
 
+/* Clears all else, so that nothing of an earlier answer stays behind. */
 void
 auth_set_who(struct web_identity *who, enum web_kind kind, const char *user,
 	     enum web_role role)
@@ -218,6 +227,7 @@ auth_set_who(struct web_identity *who, enum web_kind kind, const char *user,
 	snprintf(who->user, sizeof(who->user), "%s", user);
 }
 
+/* Of the users file, and of a proxy's header. */
 enum web_role
 auth_role_of_user(const struct web_auth *auth, const char *user)
 {
@@ -263,6 +273,8 @@ auth_by_authorization(struct web_auth *auth, const char *value,
 	return AUTH_WRONG;
 }
 
+/* The header is believed only of a trusted peer, and only once: a proxy that adds
+ * its own behind a client's would otherwise pass the client's on. */
 static enum auth_answer
 auth_by_proxy(struct web_auth *auth, const char *user, size_t n,
 	      const struct auth_request *r, struct web_identity *who)
@@ -276,7 +288,8 @@ auth_by_proxy(struct web_auth *auth, const char *user, size_t n,
 	return AUTH_KNOWN;
 }
 
-/* What came through a proxy is not its peer's own. */
+/* A request that was forwarded is not its peer's own. Any of these headers is
+ * enough: a proxy that is not configured as one may set only one of them. */
 static bool
 auth_was_forwarded(const struct auth_request *r)
 {
@@ -306,6 +319,8 @@ auth_role_of_peer(const struct web_auth *auth, const char *name, bool self)
 	return self ? WEB_OPERATOR : WEB_OPEN;
 }
 
+/* A proxy's own uid is not its client's, so neither a proxy nor what has been
+ * forwarded is taken for the peer. */
 static bool
 auth_by_peer(const struct web_auth *auth, const struct auth_request *r,
 	     struct web_identity *who)
@@ -353,7 +368,7 @@ void
 auth_peer(const struct web_auth *auth, const struct auth_request *r,
 	  char text[static 64])
 {
-	/* Of two, the proxy's cannot be told. */
+	/* Of two, nobody can tell which one the proxy has written. */
 	access_client(r->peer, r->uid,
 		      r->count(r->arg, "X-Forwarded-For") == 1
 			  ? r->header(r->arg, "X-Forwarded-For")
@@ -361,6 +376,8 @@ auth_peer(const struct web_auth *auth, const struct auth_request *r,
 		      auth->proxies, text);
 }
 
+/* For "Secure" of a cookie and for the origin: what the client speaks, which with
+ * a proxy before us is what the proxy says. */
 bool
 auth_is_https(const struct web_auth *auth, const struct auth_request *r)
 {

@@ -56,14 +56,15 @@ enum auth_answer auth_identify(struct web_auth *auth,
 			       const struct auth_request *request,
 			       struct web_identity *ret_who,
 			       struct auth_password *ret_password);
-/* The password was right: who that is. False: the user is gone meanwhile. It is
- * remembered for some minutes, so that not each request takes so long. */
+/* After a password was found right: whose it is. False: the user has been removed,
+ * or has another password, meanwhile. It is remembered for some minutes, so that
+ * the next requests need no hash. */
 bool auth_password(struct web_auth *auth, const struct auth_password *password,
 		   struct web_identity *ret_who);
 
-/* Whether who was known some time ago is so now, with the same role: for streams,
- * which outlive a logout. Of those who come by a proxy or a Unix socket it is what
- * the configuration says of them. */
+/* Whether an identity that was known some time ago is known now, with the same role:
+ * for streams, which outlive a logout. For clients of a proxy or a Unix socket, what
+ * the configuration says of them now. */
 bool auth_holds(struct web_auth *auth, const struct web_identity *who);
 
 /* The peer as it is to be shown and counted, behind trusted proxies. */

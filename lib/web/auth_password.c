@@ -14,9 +14,12 @@
 #include "util/conf.h"
 #include "web/auth_private.h"
 
-/* Long enough for a script, short enough for one who reads our memory. */
+/* Five minutes: long enough for a script that asks again and again, short enough
+ * for a password that was just changed elsewhere. */
 #define REMEMBER_US 300000000
 
+/* NULs between the parts, which none of them has: "a" and "bc" are not "ab" and
+ * "c". */
 static void
 auth_password_mac(const struct web_auth *auth, const struct auth_password *p,
 		  unsigned char mac[SECRET_BYTES])
@@ -44,6 +47,8 @@ auth_remembers(const struct web_auth *auth, const struct auth_password *p)
 	return false;
 }
 
+/* A user that does not exist gets another hash to be checked against: how long an
+ * answer takes must not tell which names there are. */
 void
 auth_ask_password(struct web_auth *auth, const char *user, const char *password,
 		  struct auth_password *ret)
@@ -58,6 +63,8 @@ auth_ask_password(struct web_auth *auth, const char *user, const char *password,
 	snprintf(ret->hash, sizeof(ret->hash), "%s", hash);
 }
 
+/* After the check, on the loop. The hash is looked up again: the file may have
+ * changed while a thread was computing. */
 bool
 auth_password(struct web_auth *auth, const struct auth_password *p,
 	      struct web_identity *who)
@@ -76,7 +83,7 @@ auth_password(struct web_auth *auth, const struct auth_password *p,
 	return true;
 }
 
-/* "NAME:PASSWORD" in base64. */
+/* RFC 7617: "NAME:PASSWORD" in base64; the name ends at the first colon. */
 enum auth_answer
 auth_basic(struct web_auth *auth, const char *text, struct web_identity *who,
 	   struct auth_password *ret)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of authentication share; the loop's alone. */
+/* What the files of authentication share. All of it belongs to the loop. */
 #ifndef WEB_AUTH_PRIVATE_H
 #define WEB_AUTH_PRIVATE_H
 
@@ -30,13 +30,10 @@ struct web_auth {
 /* Fills an identity; nothing of a browser's is set. */
 void auth_set_who(struct web_identity *who, enum web_kind kind,
 		  const char *user, enum web_role role);
-/* Of one who is not known by a token, which has a role of its own. */
+/* The role of a user of the users file or of a proxy; a token has a role of its
+ * own. */
 enum web_role auth_role_of_user(const struct web_auth *auth, const char *user);
 /* Of a peer of a Unix socket; `self`: it is our own user. WEB_OPEN: none. */
-enum web_role auth_role_of_peer(const struct web_auth *auth, const char *name,
-				bool self);
-
-/* The role that a peer of a Unix socket has; WEB_OPEN: none. */
 enum web_role auth_role_of_peer(const struct web_auth *auth, const char *name,
 				bool self);
 

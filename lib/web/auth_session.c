@@ -18,7 +18,7 @@
 #include "util/path.h"
 #include "web/auth_private.h"
 
-/* The credential of a session, as it is now; NULL: it is there no more. */
+/* The credential of a session, as it is now; NULL: it is gone. */
 static const char *
 auth_credential(struct web_auth *auth, const struct session *session,
 		enum web_role *ret_role)
@@ -44,6 +44,8 @@ auth_credential(struct web_auth *auth, const struct session *session,
 	}
 }
 
+/* The signature is checked by session_read(); here, whether what the session began
+ * with is still there, and still the same. */
 bool
 auth_by_session(struct web_auth *auth, const char *cookies,
 		struct web_identity *who)
@@ -69,7 +71,7 @@ auth_by_session(struct web_auth *auth, const char *cookies,
 	return true;
 }
 
-/* A session, of which what it was begun by is there. */
+/* Whether a session is neither over nor logged out, and its credential unchanged. */
 static bool
 auth_session_holds(struct web_auth *auth, const struct web_identity *who)
 {
@@ -88,6 +90,8 @@ auth_session_holds(struct web_auth *auth, const struct web_identity *who)
 	return role == who->role && secret_same(stamp, session.stamp);
 }
 
+/* Asked again and again while a stream lasts: it has to end with the credential,
+ * and with the role, for which the stream was begun. */
 bool
 auth_holds(struct web_auth *auth, const struct web_identity *who)
 {
@@ -115,6 +119,8 @@ auth_holds(struct web_auth *auth, const struct web_identity *who)
 
 /* --- begin and end -------------------------------------------------------- */
 
+/* HttpOnly: no script reads it. SameSite=Strict: no other site's link or form
+ * sends it. The path is ours, so that applications beside us do not get it. */
 static void
 auth_cookie_attributes(const struct web_auth *auth, bool https, int64_t life_s,
 		       struct buf *out)
@@ -124,6 +130,7 @@ auth_cookie_attributes(const struct web_auth *auth, bool https, int64_t life_s,
 		 auth->conf->web.prefix, life_s, https ? "; Secure" : "");
 }
 
+/* *out is the value of Set-Cookie. */
 int
 auth_begin_session(struct web_auth *auth, const struct web_identity *who,
 		   bool https, struct buf *out, struct err *err)
@@ -137,7 +144,7 @@ auth_begin_session(struct web_auth *auth, const struct web_identity *who,
 	snprintf(session.user, sizeof(session.user), "%s", who->user);
 	if ((credential = auth_credential(auth, &session, &role)) == NULL)
 		return err_set(err, ERR_REFUSED,
-			       "who comes by a proxy or a Unix socket needs no "
+			       "a client of a proxy or a Unix socket needs no "
 			       "session");
 	session_stamp(auth->sessions, credential, session.stamp);
 	buf_adds(out, SESSION_COOKIE "=");
@@ -146,6 +153,8 @@ auth_begin_session(struct web_auth *auth, const struct web_identity *who,
 	return out->failed ? err_nomem(err) : 0;
 }
 
+/* The cookie is taken back whether or not it was good: the browser is logged out
+ * in any case. */
 void
 auth_end_session(struct web_auth *auth, const char *cookies, bool https,
 		 struct buf *out)

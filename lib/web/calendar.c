@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The route of the calendar: how many fires there will be, by the hour. */
+/*
+ * The route of the calendar: how many fires there will be, by the hour.
+ *
+ * It is computed with the scheduler's own rules, for all schedules at once. That
+ * has no natural end, as a schedule may fire every second: the manager stops after
+ * half a second, and the answer says whether all schedules are in it.
+ */
 #include "manager/schedules.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "web/web.h"
 
+/* In UTC: the page moves the hours into the zone of its reader. */
 static int
 run_calendar(struct web_call *call, struct err *err)
 {

@@ -11,12 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "client/client.h"
 #include "schedules/schedules.h"
 #include "util/conf.h"
-#include "util/uuid.h"
 #include "web/mask.h"
 #include "web/replay.h"
 
@@ -29,55 +27,19 @@ web_worker_done(struct web_worker *worker)
 	worker->schedules = NULL;
 }
 
-/* --- pairs --------------------------------------------------------------- */
-
-/* Without memory the list is as it was. */
+/* The stores need not be in reach: an error is one of the configuration. */
 int
-web_pairs_add(struct web_pairs *pairs, const char *name, const char *value,
-	      struct err *err)
+web_client_open(const char *config_file, const char *const *settings,
+		struct flowrra_client **ret, struct err *err)
 {
-	struct web_pair *items =
-	    reallocarray(pairs->items, pairs->n + 1, sizeof(*pairs->items));
-	struct web_pair *pair;
+	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
+	struct flowrra_error error;
 
-	if (items == NULL)
-		return err_nomem(err);
-	pairs->items = items;
-	pair = &items[pairs->n];
-	pair->name = strdup(name);
-	pair->value = strdup(value);
-	if (pair->name == NULL || pair->value == NULL) {
-		free(pair->name);
-		free(pair->value);
-		return err_nomem(err);
-	}
-	pairs->n++;
+	options.config_file = config_file;
+	options.settings = settings;
+	if (flowrra_open(&options, ret, &error) != 0)
+		return err_set(err, ERR_CONFIG, "%s", error.message);
 	return 0;
-}
-
-/* From the end: of a header that a route sets twice the last one counts. */
-const char *
-web_pairs_get(const struct web_pairs *pairs, const char *name)
-{
-	size_t i;
-
-	for (i = pairs->n; i > 0; i--)
-		if (strcasecmp(pairs->items[i - 1].name, name) == 0)
-			return pairs->items[i - 1].value;
-	return NULL;
-}
-
-void
-web_pairs_done(struct web_pairs *pairs)
-{
-	size_t i;
-
-	for (i = 0; i < pairs->n; i++) {
-		free(pairs->items[i].name);
-		free(pairs->items[i].value);
-	}
-	free(pairs->items);
-	*pairs = (struct web_pairs){.n = 0};
 }
 
 /* --- making -------------------------------------------------------------- */
@@ -119,17 +81,6 @@ call_copy(struct web_call *call, const struct web_ask *ask, struct err *err)
 	return call->body.failed ? err_nomem(err) : 0;
 }
 
-/* Unique enough to find a line of the log by. */
-static void
-call_make_id(struct web_call *call, const char *given)
-{
-	char uuid[UUID_TEXT_SIZE];
-
-	uuid_make(uuid);
-	snprintf(call->id, sizeof(call->id), "%.*s", WEB_ID_SIZE - 1,
-		 given != NULL ? given : uuid + 14);
-}
-
 /* The path is cut up by routes_find(), hence a second copy to be shown. */
 struct web_call *
 web_call_new(const struct web_shared *shared, const struct web_route *route,
@@ -145,7 +96,10 @@ web_call_new(const struct web_shared *shared, const struct web_route *route,
 	call->conf = shared->conf;
 	call->route = route;
 	call->who = ask->who;
-	call_make_id(call, ask->request_id);
+	if (ask->request_id != NULL)
+		snprintf(call->id, sizeof(call->id), "%s", ask->request_id);
+	else
+		http_make_id(call->id);
 	if (call_copy(call, ask, err) != 0) {
 		web_call_free(call);
 		return NULL;
@@ -192,6 +146,8 @@ web_client(const struct web_call *call)
 	return call->shared->client;
 }
 
+/* That of the moment in which the call was made, on the loop: a reload in between
+ * must not change the rules of a request half-way. */
 const struct conf *
 web_conf(const struct web_call *call)
 {
@@ -233,6 +189,8 @@ web_user_role(const struct web_call *call)
 	return call->who.role;
 }
 
+/* Any thread may ask; a route that goes through a long list does so now and
+ * then. */
 bool
 web_stopped(const struct web_call *call)
 {
@@ -283,6 +241,7 @@ web_bool(const struct web_call *call, const char *name, bool otherwise)
 	return web_int(call, name, otherwise) != 0;
 }
 
+/* Microseconds since 1970; params.c has read it. */
 int64_t
 web_time_us(const struct web_call *call, const char *name, int64_t otherwise)
 {
@@ -322,6 +281,7 @@ web_each(const struct web_call *call, const char *prefix,
 	return 0;
 }
 
+/* Never NULL: an empty body is an empty text. */
 struct slice
 web_body(const struct web_call *call)
 {
@@ -329,6 +289,8 @@ web_body(const struct web_call *call)
 			      call->body.len};
 }
 
+/* Made at the first question, since most calls have no key. The kind and the name of
+ * the user are in it: two users with one key submit two tasks. */
 const char *
 web_task_id(struct web_call *call)
 {
@@ -338,7 +300,8 @@ web_task_id(struct web_call *call)
 	if (key == NULL)
 		return NULL;
 	if (call->task_id[0] == '\0') {
-		/* No name has a blank: a token "a" is not the user "a". */
+		/* A blank divides them, which no name has: the token "a" is not
+		 * the user "a". */
 		snprintf(who, sizeof(who), "%d %s", (int)call->who.kind,
 			 call->who.user);
 		if (replay_task_id(who, key, call->task_id) != 0)
@@ -371,12 +334,15 @@ web_answer_bytes(struct web_call *call, const char *type, struct buf *bytes)
 	return 0;
 }
 
+/* Also before a failure: web.h says what becomes of it then. */
 void
 web_status(struct web_call *call, unsigned int status)
 {
 	call->status = status;
 }
 
+/* A line break would begin a header of its own (response splitting), and may be in
+ * what a client has sent: such a value is left out. */
 void
 web_field(struct web_call *call, const char *name, const char *value)
 {
@@ -399,6 +365,7 @@ web_fault(struct web_call *call, const char *field, const char *hint,
 	return -1;
 }
 
+/* A token may be cut out of a longer text, hence its length. */
 void
 web_fault_at(struct web_call *call, size_t column, struct slice token)
 {

@@ -107,15 +107,13 @@ struct web_ask {
 	const char *request_id; /* NULL: made up */
 };
 
-#define WEB_ID_SIZE 24
-
 struct web_call {
 	const struct web_shared *shared;
 	const struct conf *conf;
 	struct web_worker *worker; /* while it runs */
 	const struct web_route *route;
 	struct web_match match;
-	char id[WEB_ID_SIZE]; /* of the request */
+	char id[HTTP_ID_SIZE]; /* of the request */
 	struct web_identity who;
 	char *peer, *path, *path_shown;
 	/* The request. */
@@ -142,6 +140,11 @@ struct web_call {
 	atomic_bool late;    /* since its time was over, which was answered */
 	struct visit *visit; /* of a route on the loop (WEB_LIVE) */
 };
+
+/* Opens a client of the stores by the configuration that the daemon has. 0, or -1
+ * with *err. */
+int web_client_open(const char *config_file, const char *const *settings,
+		    struct flowrra_client **ret, struct err *err);
 
 /* Whether what [web] hide says is hidden from who asks. */
 bool web_is_masked(const struct web_call *call);
@@ -178,18 +181,10 @@ unsigned int problem_status(enum err_code code);
 const char *problem_shown(const struct err *err);
 const char *problem_code(unsigned int status, enum err_code code);
 
-struct problem {
-	unsigned int status;
-	const char *code; /* NULL: that of the status */
-	const char *detail, *field, *hint, *request_id;
-	/* Only told if there is a column. */
-	const char *token;
-	size_t column;
-	bool seed; /* {"error": detail} */
-};
-/* Appends it, as JSON. */
-void problem_write(const struct problem *problem, struct buf *out);
-#define PROBLEM_TYPE "application/problem+json"
+/* Appends it, as JSON; with `seed` in the form of the package: {"error": detail}.
+ * Returns its type. */
+const char *problem_write(const struct http_problem *problem, bool seed,
+			  struct buf *out);
 #define JSON_TYPE "application/json; charset=utf-8"
 /* Makes a failed call's answer of *err. */
 void problem_of_call(struct web_call *call, const struct err *err);

@@ -2,8 +2,9 @@
 /*
  * Routes of the dead list: what died, of what, and what becomes of it.
  *
- * A change is named by ids or by a filter, never by nothing. With a dry run it
- * says what it would do; without one it is a job, for a list may be long.
+ * A change is named by ids or by a filter, never by nothing: no slip of a client
+ * may mean "all". With a dry run the answer says what would be done; without one
+ * a filter begins a job, for the list may have a million entries.
  */
 #include "manager/dead.h"
 
@@ -32,6 +33,7 @@ dead_get_list(struct web_call *call, struct err *err)
 	    call, &query, dead_page(web_client(call), &dead, &query, err), err);
 }
 
+/* Counted over what the manager looks at; "complete" says whether that was all. */
 static int
 dead_get_groups(struct web_call *call, struct err *err)
 {
@@ -49,7 +51,7 @@ dead_get_groups(struct web_call *call, struct err *err)
 /* What a job needs when the request is gone. */
 struct dead_order {
 	struct dead_change change;
-	json_t *body; /* its texts point here */
+	json_t *body; /* the texts of the change point into it */
 	const char **ids;
 };
 
@@ -96,6 +98,8 @@ dead_read_ids(struct web_call *call, struct dead_order *order, struct err *err)
 	return 0;
 }
 
+/* An absolute time only: in a filter that a job works through for minutes, "an hour
+ * ago" would move. */
 static int
 dead_read_time(struct web_call *call, const json_t *filter, const char *name,
 	       int64_t *ret_us, struct err *err)
@@ -133,7 +137,8 @@ dead_check_members(struct web_call *call, const json_t *filter, struct err *err)
 	return 0;
 }
 
-/* An empty filter means all, which has to be asked for by its presence. */
+/* An empty filter means all: it has to be there, so that nobody asks for all by
+ * leaving something out. */
 static int
 dead_read_filter(struct web_call *call, struct dead_order *order,
 		 struct err *err)
@@ -164,13 +169,14 @@ dead_read_filter(struct web_call *call, struct dead_order *order,
 			 err);
 }
 
-/* Not 0 ends it, behind a page: what was changed by then stays so. */
+/* Not 0 ends the change after a page; what is changed already stays so. */
 static int
 dead_on_progress(int64_t done, void *job)
 {
 	return web_job_progress(job, done) ? 0 : 1;
 }
 
+/* On the job's thread. */
 static json_t *
 dead_run_job(struct web_job *job, struct flowrra_client *client, void *arg,
 	     struct err *err)
@@ -206,7 +212,12 @@ dead_read_order(struct web_call *call, struct dead_order *order,
 		      : dead_read_filter(call, order, err);
 }
 
-/* A dry run, and what was selected by hand, are answered at once. */
+/*
+ * A dry run, and what was selected by hand, are answered at once: they touch a
+ * bounded number of entries. What a filter names is a job. The body is copied, for
+ * a job outlives its request; an audit record is written in any case but a dry run,
+ * which changes nothing.
+ */
 static int
 dead_run(struct web_call *call, bool retry, struct err *err)
 {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What has changed between two answers of a route. */
+/*
+ * What has changed between two answers of a route.
+ *
+ * Rows are told apart by a key, not by their place: one that is new at the top
+ * would otherwise change all below it. Values are shared with the answers and not
+ * copied, so one thread uses all of them (jansson counts references without a
+ * lock).
+ */
 #include "web/diff.h"
 
 #include <stdbool.h>
@@ -15,7 +22,7 @@ diff_now(void)
 	return json_string(at);
 }
 
-/* Rows by their keys. */
+/* Rows by their keys. One without a key cannot be told of, and is left out. */
 static json_t *
 diff_by_key(const json_t *value, const char *key)
 {
@@ -97,6 +104,8 @@ diff_whole(const json_t *before, json_t *now)
 	return same ? NULL : json_incref(now);
 }
 
+/* A page that gets a snapshot forgets what it had. "at" is the answer's own time,
+ * where it has one. */
 json_t *
 diff_snapshot(json_t *value)
 {

@@ -5,7 +5,7 @@
  * where a password need not be checked first, before a body is read. What passes
  * goes on in dispatch_run.c.
  *
- * Cheap checks go before dear ones, and none of them tells more than the peer
+ * Cheap checks go before costly ones, and none of them tells more than the peer
  * may know: that a path exists is in the manual, that a user exists is not.
  */
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "util/conf.h"
-#include "util/uuid.h"
 #include "web/access.h"
 #include "web/audit.h"
 #include "web/state.h"
@@ -22,8 +21,8 @@
 /* Of what routes read by web_body() in one piece, and all else. */
 #define BODY_MAX (64 << 10)
 #define RAW_BODY_MAX (16 << 20)
-/* Of all requests whose passwords are checked when their bodies are there: nobody
- * fills the memory without a password. */
+/* Of all requests together whose passwords are checked only when their bodies are
+ * there: nobody can fill the memory without a password. */
 #define UNPROVEN_MAX (32 << 20)
 /* What a submission says of a task beside its arguments. */
 #define TASK_ROOM (16 << 10)
@@ -75,15 +74,13 @@ visit_new(struct web *web, struct http_request *request)
 	const char *path = dispatch_path(web, http_path(request));
 	struct visit *v = calloc(1, sizeof(*v) + strlen(path) + 1);
 	const struct auth_request who = visit_auth_request(request);
-	char uuid[UUID_TEXT_SIZE];
 
 	if (v == NULL)
 		return NULL;
 	v->web = web;
 	v->request = request;
 	strcpy(v->path, path); /* NOLINT: it was measured */
-	uuid_make(uuid);
-	memcpy(v->id, uuid + 14, sizeof(v->id) - 1);
+	snprintf(v->id, sizeof(v->id), "%s", http_id(request));
 	auth_peer(web->auth, &who, v->peer);
 	http_set_data(request, v);
 	web->n_requests++;
@@ -145,7 +142,7 @@ dispatch_find(struct visit *v)
 	return -1;
 }
 
-/* `user` NULL: it was no password. */
+/* `user` NULL: it was not a password. Known and unknown names are answered alike. */
 int
 dispatch_refuse_login(struct visit *v, const char *user)
 {
@@ -288,7 +285,7 @@ dispatch_check_origin(struct visit *v)
 	return -1;
 }
 
-/* Of one user: a script that runs wild fills the queues of others. */
+/* Of one user: a script out of control must not fill the queues of others. */
 static int
 dispatch_check_limit(struct visit *v)
 {
@@ -358,7 +355,7 @@ dispatch_head(struct http_request *request, void *arg)
 	int r;
 
 	if (v == NULL) {
-		http_reply(request, &(struct http_reply){.status = 503});
+		http_refuse(request, 503, "there is no memory");
 		return -1;
 	}
 	if (dispatch_check_host(v) != 0 || dispatch_find(v) != 0)

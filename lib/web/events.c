@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Server-sent events: a stream of what changes.
+ * Server-sent events (the HTML standard, section 9.2): a stream of what changes.
  *
- * A stream is begun before its subscription, as events may come from within
- * that, and it ends by either side: on_viewer_gone() is the one place that
- * frees it.
+ * A stream is begun before its subscription, as events may come from within that,
+ * and it ends by either side: viewer_free() is the one place that frees it. A
+ * viewer that does not read costs a bounded number of bytes, and is told the
+ * newest state when it reads again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ viewer_free(struct viewer *viewer)
 	free(viewer);
 }
 
+/* The peer is gone. */
 static void
 on_viewer_gone(struct http_stream *stream, void *arg)
 {
@@ -57,6 +59,9 @@ on_viewer_drained(struct http_stream *stream, void *arg)
 		hub_drained(viewer->subscriber);
 }
 
+/* A stream outlives requests by hours, so every 15 s it is asked whether its
+ * credential still holds. A comment line is not an event, but keeps proxies
+ * from ending the connection. */
 static void
 on_viewer_beat(void *arg)
 {
@@ -96,7 +101,7 @@ on_viewer_event(const char *name, uint64_t id, struct slice json, void *arg)
 	return r;
 }
 
-/* Who is no operator sees masked texts, whatever else their role is. */
+/* Readers other than operators see masked texts, whatever their role is. */
 static int
 viewer_subscribe(struct viewer *viewer, struct visit *v, char *const *topics,
 		 struct err *err)

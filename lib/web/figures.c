@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Figures that all calls share. Those of requests are counted by the loop and
- * read by the thread that makes /metrics; each group has a lock of its own, so
- * that none waits for a store that another asks.
+ * Figures that all calls share: the series of the backend, answers that are kept
+ * for a while, the text of /metrics, and counts of this daemon's requests.
+ *
+ * Those of requests are counted by the loop and read by the thread that makes
+ * /metrics. Each group has a lock of its own, so that nobody waits for a store
+ * that somebody else asks.
  */
 #include "web/figures.h"
 
@@ -19,6 +22,7 @@
 /* Some hundred routes, with a few statuses each. */
 #define ROUTES_MAX 1024
 
+/* Requests with one route and one status; NULL: a page or a file. */
 struct figures_route {
 	const struct web_route *route;
 	unsigned int status;
@@ -79,6 +83,7 @@ figures_series(struct web_figures *f)
 	return f->series;
 }
 
+/* Each locks for itself (kept.h). */
 struct kept *
 figures_kept(struct web_figures *f, enum figures_kept which)
 {
@@ -111,6 +116,7 @@ figures_count(struct web_figures *f, const struct web_route *route,
 	pthread_mutex_unlock(&f->lock);
 }
 
+/* Set by the hub, which knows; read by another thread. */
 void
 figures_streams(struct web_figures *f, int64_t n)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Figures that all calls share: the series (manager/series.h), answers that are
- * dear, what was replied to how many requests, and the text of /metrics, which is
- * made at most every five seconds. Any thread may use it.
+ * Figures that all calls share: the series (manager/series.h), answers that cost
+ * much, counts of replies, and the text of /metrics, which is made at most every
+ * five seconds. Any thread may use it.
  */
 #ifndef WEB_FIGURES_H
 #define WEB_FIGURES_H
@@ -34,11 +34,11 @@ enum figures_kept {
 };
 struct kept *figures_kept(struct web_figures *figures, enum figures_kept which);
 
-/* A request was replied to; `route` is NULL for a page, a file, or nothing that
- * there is. */
+/* A request was replied to; `route` is NULL for a page, a file, or an unknown
+ * path. */
 void figures_count(struct web_figures *figures, const struct web_route *route,
 		   unsigned int status);
-/* So many streams (events, ws) are open. */
+/* The number of streams (events, ws) that are open. */
 void figures_streams(struct web_figures *figures, int64_t n);
 
 /* Adds flowrra_web_requests and flowrra_web_streams. */

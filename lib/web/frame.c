@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame's own routes: who one is, sessions, jobs, the audit trail, the
- * description of the API, and whether all this works. */
+/*
+ * The frame's own routes: who one is, sessions, jobs, the audit trail, the
+ * description of the API, and whether all this works.
+ *
+ * None of them asks a store on the thread that answers, but for jobs, which were
+ * begun elsewhere: they answer at once, whatever is out of reach. Those with
+ * WEB_LIVE run on the loop and are in the files of their own purpose (login.c,
+ * events.c, ws.c, live.c).
+ */
 #include "web/frame.h"
 #include "util/conf.h"
 #include "web/audit.h"
@@ -15,6 +22,7 @@ frame_get_job(struct web_call *call, struct err *err)
 	    call, jobs_get(call->shared->jobs, web_text(call, "id"), err), err);
 }
 
+/* Any operator may stop any job: its user may have gone home. */
 static int
 frame_stop_job(struct web_call *call, struct err *err)
 {
@@ -24,6 +32,7 @@ frame_stop_job(struct web_call *call, struct err *err)
 	return web_answer(call, jobs_stop(call->shared->jobs, id, err), err);
 }
 
+/* For viewers, too: who changed what is not a secret among colleagues. */
 static int
 frame_get_audit(struct web_call *call, struct err *err)
 {
@@ -33,6 +42,7 @@ frame_get_audit(struct web_call *call, struct err *err)
 			  err);
 }
 
+/* The prefix is in it, so that generated clients find the server. */
 static int
 frame_get_openapi(struct web_call *call, struct err *err)
 {
@@ -40,7 +50,8 @@ frame_get_openapi(struct web_call *call, struct err *err)
 	    call, openapi_make(call->shared->tables, web_prefix(call)), err);
 }
 
-/* What this user may do, for pages that leave out what they may not. */
+/* What this user may do. A page leaves out the rest; the frame refuses it in any
+ * case. */
 static json_t *
 frame_capabilities(const struct web_call *call)
 {
@@ -53,7 +64,7 @@ frame_capabilities(const struct web_call *call)
 	return list;
 }
 
-/* Before the first page is drawn: hence nothing here asks a store. */
+/* A page asks this before it draws anything, so nothing here asks a store. */
 static int
 frame_get_me(struct web_call *call, struct err *err)
 {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* GET health, doctor, scheduler and server: how all of it is. */
+/*
+ * GET health, doctor, scheduler and server: how all of it is.
+ *
+ * These describe the stores and so may wait for them, up to the time that a
+ * request has; /healthz and /readyz (live.c) never wait. Whatever is found, the
+ * status is 200: the question was answered, and a monitor that wants a status
+ * asks /readyz.
+ */
 #include "manager/health.h"
 
 #include "manager/doctor.h"
@@ -10,7 +17,7 @@
 #include "util/err.h"
 #include "web/web.h"
 
-/* 200 also if it is not well: the question was answered. Probes ask /readyz. */
+/* One question to each component; the slowest of them takes its time limit. */
 static int
 get_health(struct web_call *call, struct err *err)
 {
@@ -25,6 +32,8 @@ get_health(struct web_call *call, struct err *err)
 			  err);
 }
 
+/* Errors first, each with what to do. It looks at files as well: only a page or a
+ * person asks for it, never a timer. */
 static int
 get_doctor(struct web_call *call, struct err *err)
 {
@@ -36,6 +45,7 @@ get_doctor(struct web_call *call, struct err *err)
 	    err);
 }
 
+/* The wall clock is taken once, so that ages and lags fit together. */
 static int
 get_scheduler(struct web_call *call, struct err *err)
 {
@@ -52,6 +62,7 @@ get_scheduler(struct web_call *call, struct err *err)
 	return web_answer(call, answer, err);
 }
 
+/* Passwords are taken out of URLs by server_facts(). */
 static int
 get_server(struct web_call *call, struct err *err)
 {

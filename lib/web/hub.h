@@ -3,9 +3,10 @@
  * The hub: what changes, to all who look.
  *
  * A sampler asks the GET route of each topic that somebody has subscribed to,
- * once a second, and says what has changed; the hub sends that to all. A reader
- * that is slow gets no backlog but, when it has caught up, the newest whole
- * state. Nothing is asked while nobody looks, but whether the stores answer.
+ * once a second, and says what has changed; the hub sends that to all. A task is
+ * asked for only when its record has changed. A reader that is slow gets no
+ * backlog but, when it has caught up, the newest whole state. Nothing is asked
+ * while nobody looks, but whether the stores answer.
  *
  * Topics: overview, queues, workers, running, schedules, dead; task:ID, the
  * record of a task; and feed, each change of a task as it happens, which costs
@@ -39,7 +40,7 @@ struct hub_options {
 					    used */
 	const char *config_file;	 /* of the hub's own clients */
 	const char *const *settings;
-	int64_t every_us; /* between two samples */
+	int64_t every_us; /* between two samples, of all but tasks */
 };
 
 struct web_hub *hub_new(const struct hub_options *options, struct err *err);
@@ -47,13 +48,18 @@ struct web_hub *hub_new(const struct hub_options *options, struct err *err);
 void hub_free(struct web_hub *hub);
 /* Has the threads end soon. */
 void hub_stop(struct web_hub *hub);
+/* Tells all readers at once what they may see now: [web] hide has changed. */
+void hub_again(struct web_hub *hub);
 
 /* When broker and backend answered last, on the monotonic clock; 0: never. */
 int64_t hub_answered_us(const struct web_hub *hub);
+/* Whether that is lately enough: two turns of a sampler that nobody keeps busy. */
+#define HUB_READY_US INT64_C(10000000)
+bool hub_is_ready(const struct web_hub *hub);
 /* Of /metrics and the status line. */
 size_t hub_subscribers(const struct web_hub *hub);
 
-/* Who looks. Callbacks come on the loop. */
+/* A reader. Callbacks come on the loop. */
 struct hub_reader {
 	/* Sends an event; -1: it has no room for it, and is told again what
 	 * comes of it after hub_drained(). NULL-ended `name`: overview, … */
@@ -63,11 +69,10 @@ struct hub_reader {
 	bool masked; /* a viewer */
 };
 struct hub_subscriber;
-/* ERR_USAGE names the topic that is none. */
+/* 0, or -1 with ERR_USAGE, which names the unknown topic. */
 int hub_check_topics(char *const *topics, struct err *err);
-/* `topics` is a NULL-ended list. NULL with *err: ERR_USAGE names the topic that
- * is none, ERR_REFUSED: there are too many tasks. Events may come before it
- * returns. */
+/* `topics` is a NULL-ended list. NULL with *err: ERR_USAGE names an unknown topic,
+ * ERR_REFUSED: too many tasks are watched. Events may come before it returns. */
 struct hub_subscriber *hub_subscribe(struct web_hub *hub,
 				     const struct hub_reader *reader,
 				     char *const *topics, struct err *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Jobs: a list, and a thread for each that runs. The list ends with the
- * process: what a job has done by then is done, and it can be begun again for
+ * process: what a job has done until then is done, and it can be begun again for
  * the rest.
  *
  * A job has a thread of its own, since it may take minutes, and an operation
@@ -12,7 +12,6 @@
 #include "web/jobs.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +19,10 @@
 #include <sys/queue.h>
 
 #include "util/err.h"
-#include "util/limits.h"
 #include "util/uuid.h"
 #include "web/audit.h"
 #include "web/call.h"
+#include "web/thread.h"
 
 enum job_state { JOB_RUNNING, JOB_DONE, JOB_STOPPED, JOB_FAILED };
 static const char *const job_states[] = {[JOB_RUNNING] = "running",
@@ -34,7 +33,7 @@ static const char *const job_states[] = {[JOB_RUNNING] = "running",
 struct web_job {
 	struct web_jobs *jobs;
 	char id[UUID_TEXT_SIZE];
-	char request[WEB_ID_SIZE];
+	char request[HTTP_ID_SIZE];
 	char *action, *target, *peer;
 	struct web_identity who;
 	struct flowrra_client *client;
@@ -155,7 +154,8 @@ job_thread(void *arg)
 	return NULL;
 }
 
-/* Those that ended long ago. With the lock held. */
+/* Drops the oldest of those that have ended, beyond the number that is kept. With
+ * the lock held: their threads have let go of it for good. */
 static void
 jobs_expire(struct web_jobs *jobs)
 {
@@ -171,17 +171,15 @@ jobs_expire(struct web_jobs *jobs)
 	}
 }
 
-/* With all signals blocked: they are the loop's. */
+/* The lock is held until the job is counted: its thread may end at once, and
+ * takes itself off then. */
 static int
 job_start(struct web_job *job, int64_t counted, struct err *err)
 {
 	struct web_jobs *jobs = job->jobs;
-	sigset_t all, before;
-	int r = 0, sys;
+	int r;
 
-	sigfillset(&all);
 	pthread_mutex_lock(&jobs->lock);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	jobs_expire(jobs);
 	if (jobs->n_running >= JOBS_RUNNING_MAX) {
 		r = err_set(err, ERR_REFUSED,
@@ -189,9 +187,7 @@ job_start(struct web_job *job, int64_t counted, struct err *err)
 			    JOBS_RUNNING_MAX);
 	} else {
 		job_audit(job, counted, "begun");
-		if ((sys = pthread_create(&job->thread, NULL, job_thread,
-					  job)) != 0)
-			r = limits_no_thread(sys, err);
+		r = thread_start(&job->thread, job_thread, job, err);
 	}
 	if (r == 0) {
 		job->joinable = true;
@@ -199,12 +195,11 @@ job_start(struct web_job *job, int64_t counted, struct err *err)
 		jobs->n++;
 		TAILQ_INSERT_HEAD(&jobs->list, job, next);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_mutex_unlock(&jobs->lock);
 	return r;
 }
 
-/* It is audited when the request is gone, hence copies. */
+/* Copies: it is audited when the request is gone. */
 static struct web_job *
 job_new(const struct web_call *call, const char *action)
 {
@@ -239,6 +234,8 @@ job_is_wanted(const struct web_call *call, struct err *err)
 		       "begun");
 }
 
+/* `arg` is the job's from here on, also if it cannot be begun. The answer is 202 with
+ * its place (RFC 9110, section 15.3.3). */
 int
 web_job_begin(struct web_call *call, const char *action,
 	      json_t *(*run)(struct web_job *job, struct flowrra_client *client,
@@ -297,8 +294,8 @@ job_json(struct web_job *job)
 			 "error", error != NULL ? error : json_null());
 }
 
-/* One place for both, so that a job that is stopped is shown as it was at that
- * moment. */
+/* Finds a job, and stops it or not, under one lock: the answer shows it as it was at
+ * the moment of the stop. */
 static json_t *
 jobs_ask(struct web_jobs *jobs, const char *id, bool stop, struct err *err)
 {
@@ -327,12 +324,14 @@ jobs_ask(struct web_jobs *jobs, const char *id, bool stop, struct err *err)
 	return value;
 }
 
+/* For any viewer: that a job runs explains what its page shows. */
 json_t *
 jobs_get(struct web_jobs *jobs, const char *id, struct err *err)
 {
 	return jobs_ask(jobs, id, false, err);
 }
 
+/* Stops it at the next web_job_progress(); what it has done stays done. */
 json_t *
 jobs_stop(struct web_jobs *jobs, const char *id, struct err *err)
 {

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers that are kept. They are copied in and out, since jansson's values have
- * counters that no two threads may touch. */
+/*
+ * Answers that are kept for a while.
+ *
+ * They are copied in and out, since jansson's values have counters that no two
+ * threads may touch. When one has grown old, a single caller makes it again, and
+ * the others get the old one meanwhile: so a slow store is asked once, not by
+ * each page.
+ */
 #include "web/kept.h"
 
 #include "util/clock.h"
@@ -36,6 +42,8 @@ kept_get(struct kept *k)
 	return value;
 }
 
+/* NULL: it could not be made; the old one stays, and is tried again after the same
+ * time. */
 void
 kept_set(struct kept *k, const json_t *value, int64_t good_us)
 {

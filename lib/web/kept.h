@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers that are dear and asked for often, kept for some seconds. Any thread may
- * use one; a new one is made by one thread, while the others are given the old.
+ * Answers that cost much and are asked for often, kept for some seconds. Any thread
+ * may use one; a new one is made by one thread, while the others get the old one.
  */
 #ifndef WEB_KEPT_H
 #define WEB_KEPT_H

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* How often: failed logins of a network and of a user, writes of a user. A table
- * with a fixed number of places, so that nobody can fill the memory with made-up
- * names; which place a name has depends on a secret, so that nobody can have
- * another name forgotten by choosing names. */
+/*
+ * How often: failed logins of a network and of a user, writes of a user.
+ *
+ * A table with a fixed number of places, so that nobody can fill the memory with
+ * made-up names. Which places a name has depends on a secret, so that nobody can
+ * choose names that push a certain other one out. Names are kept as digests: what
+ * somebody types into the wrong field may be a password.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +132,7 @@ limits_of_known(struct access_limits *limits, const char *peer,
 	return limits_place(limits, 'k', name);
 }
 
+/* Whole seconds, rounded up: 0 means that it may be tried now. */
 static int64_t
 place_wait_s(const struct place *p)
 {
@@ -136,6 +141,8 @@ place_wait_s(const struct place *p)
 	return left_us > 0 ? (left_us + 999999) / 1000000 : 0;
 }
 
+/* The longer of two pauses; that of the user does not hold where the user has
+ * logged in before, or strangers could lock a user out by guessing. */
 int64_t
 access_login_wait(struct access_limits *limits, const char *peer,
 		  const char *user)
@@ -177,6 +184,8 @@ place_failed(struct place *p, unsigned int most, int64_t pause_max_s)
 	p->until_us = now + pause_s * 1000000;
 }
 
+/* Each failure counts twice: against guesses of many names from one network, and
+ * of one name from many networks. */
 void
 access_login_failed(struct access_limits *limits, const char *peer,
 		    const char *user)
@@ -205,6 +214,7 @@ access_login_succeeded(struct access_limits *limits, const char *peer,
 	p->until_us = p->used_us + KNOWN_US;
 }
 
+/* In bursts of up to WRITES_BURST, so that a page may send what was selected. */
 bool
 access_write(struct access_limits *limits, const char *user)
 {

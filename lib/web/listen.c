@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Listening sockets. What others than this machine reach must be encrypted, or
- * have a proxy before it that is. */
+/*
+ * Listening sockets.
+ *
+ * What other machines can reach must be encrypted, or have a proxy in front of it
+ * that encrypts: passwords and cookies would travel in clear text otherwise. That
+ * is checked twice, of the words of the configuration and of the sockets as they
+ * are, since systemd may have opened others than the configuration says.
+ */
 #include "web/listen.h"
 
 #include <arpa/inet.h>
@@ -18,6 +24,7 @@
 #include "util/err.h"
 #include "web/access.h"
 
+/* Peers that wait while the limit of connections is reached, or the loop is busy. */
 #define BACKLOG 128
 /* The group of the service may connect: a proxy is a member of it. */
 #define SOCKET_MODE 0660
@@ -39,6 +46,7 @@ listen_bad(const char *word, struct err *err)
 		       word);
 }
 
+/* A path from the root: a relative one would depend on where the daemon starts. */
 static int
 listen_parse_path(const char *word, union listen_address *ret, socklen_t *len,
 		  struct err *err)
@@ -92,7 +100,8 @@ listen_parse(const char *word, union listen_address *ret, socklen_t *len,
 		   : listen_bad(word, err);
 }
 
-/* A socket that nobody listens on any more is in the way. */
+/* Removes a socket that nobody listens on any more: bind() would fail. One that
+ * answers is another daemon's and stays; so does any other kind of file. */
 static void
 listen_remove_stale(const union listen_address *address, socklen_t len)
 {
@@ -129,6 +138,8 @@ listen_failed(const char *word, struct err *err)
 	return -1;
 }
 
+/* IPv6 alone on an IPv6 socket (IPV6_V6ONLY): "[::]" must not open IPv4 as well,
+ * unseen. */
 static int
 listen_open_one(const char *word, struct err *err)
 {
@@ -148,7 +159,7 @@ listen_open_one(const char *word, struct err *err)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (address.any.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	/* Nobody else may connect, not even for a moment. */
+	/* Before bind(), so that no other user can connect in between. */
 	if (address.any.sa_family == AF_UNIX)
 		fchmod(fd, SOCKET_MODE);
 	if (bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0 ||
@@ -189,7 +200,7 @@ listen_open(const struct conf *conf, int fds[LISTEN_MAX], struct err *err)
 
 /* --- safe ---------------------------------------------------------------------- */
 
-/* One that comes by a Unix socket protects nobody on the network. */
+/* A proxy that comes by a Unix socket encrypts nothing on the network. */
 static bool
 listen_has_proxy(const struct conf *conf)
 {
@@ -200,7 +211,7 @@ listen_has_proxy(const struct conf *conf)
 	return has;
 }
 
-/* An address of all interfaces (0.0.0.0, ::) is not of the loopback. */
+/* An address of all interfaces (0.0.0.0, ::) is reached by other machines, too. */
 static int
 listen_check_address(const struct conf *conf,
 		     const union listen_address *address, struct err *err)
@@ -215,11 +226,12 @@ listen_check_address(const struct conf *conf,
 	if (text[0] == '\0' || access_is_loopback(text) ||
 	    conf->web.tls_cert[0] != '\0' || listen_has_proxy(conf))
 		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "[web] listen: others reach %s, and passwords would "
-		       "travel in clear text; set tls_cert and tls_key, or the "
-		       "addresses of the proxies that stand before it",
-		       text);
+	return err_set(
+	    err, ERR_CONFIG,
+	    "[web] listen: other machines reach %s, and passwords "
+	    "would travel in clear text; set tls_cert and tls_key, or "
+	    "the addresses of the proxies in front of it",
+	    text);
 }
 
 /* Of sockets as they are: systemd may have opened them elsewhere. */
@@ -234,7 +246,7 @@ listen_check(const struct conf *conf, const int *fds, size_t n, struct err *err)
 		len = sizeof(address);
 		if (getsockname(fds[i], &address.any, &len) != 0)
 			return err_sys(err, ERR_CONFIG,
-				       "a socket that was passed is none");
+				       "a passed descriptor is not a socket");
 		if (listen_check_address(conf, &address, err) != 0)
 			return -1;
 	}

@@ -14,10 +14,12 @@ struct err;
 
 /* Opens all of [web] listen. Returns how many, or -1 with *err. */
 int listen_open(const struct conf *conf, int fds[LISTEN_MAX], struct err *err);
-/* ERR_CONFIG: a socket that others reach has neither TLS nor a trusted proxy. */
+/* ERR_CONFIG: a socket that other machines can reach has neither TLS nor a trusted
+ * proxy. */
 int listen_check(const struct conf *conf, const int *fds, size_t n,
 		 struct err *err);
-/* The same of the words of [web] listen, and what is no address. */
+/* The same for the words of [web] listen; also ERR_CONFIG for what is not an
+ * address. */
 int listen_check_words(const struct conf *conf, struct err *err);
 
 #endif

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the routes of lists share. */
+/*
+ * What the routes of lists share: filters, pages, and the status of what is wrong
+ * with them.
+ *
+ * A list is asked for step by step: each request looks at a bounded number of
+ * entries, and its cursor says where the next goes on. So no request takes long
+ * however many tasks there are, and "complete" tells the client when it is done.
+ */
 #include "web/lists.h"
 
 #include "core/task.h"
@@ -25,6 +32,7 @@ lists_on_arg(const char *name, const char *value, void *arg, struct err *err)
 	return 0;
 }
 
+/* What a viewer would see of a task, for the filter to look at. */
 static void
 lists_show(json_t *value, void *mask)
 {
@@ -80,6 +88,7 @@ lists_read_filter(struct web_call *call, struct lists_filter *f,
 			 NULL, err);
 }
 
+/* The limit was checked by the table. */
 struct page_query
 lists_read_page(const struct web_call *call)
 {
@@ -103,6 +112,7 @@ lists_answer(struct web_call *call, const struct page_query *query,
 	return web_answer(call, list, err);
 }
 
+/* null is as good as absent; any other type than a string is a mistake. */
 const char *
 lists_member(const json_t *object, const char *name, bool *ret_bad)
 {

@@ -64,7 +64,7 @@ struct lists_filter {
 int lists_read_filter(struct web_call *call, struct lists_filter *ret,
 		      struct err *err);
 struct page_query lists_read_page(const struct web_call *call);
-/* Answers with a list (taken); a cursor that will not do is 400. */
+/* Answers with a list (taken); a cursor that cannot be used is 400. */
 int lists_answer(struct web_call *call, const struct page_query *query,
 		 json_t *list, struct err *err);
 /* task_filter_check(), and whether there can be such a queue. */

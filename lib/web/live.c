@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes on the loop: whether the daemon lives, and is of use. */
+/*
+ * Routes on the loop, and the two of them that probes ask.
+ *
+ * They never block: what they tell of the stores is what the sampler has found,
+ * which looks every six seconds at least.
+ */
 #include <string.h>
 
 #include "util/clock.h"
 #include "web/frame.h"
 #include "web/hub.h"
 #include "web/state.h"
-
-/* The stores have answered within this time: two turns of a sampler that nobody
- * keeps busy. */
-#define READY_US 10000000
 
 /* The same checks as on a thread (run.c), but for what only POSTs have; the
  * function replies by itself, or fails and is replied for. */
@@ -45,7 +46,7 @@ frame_readyz(struct web_call *call, struct err *err)
 	struct visit *v = call->visit;
 	const int64_t answered = hub_answered_us(v->web->hub);
 	const int64_t ago_us = clock_mono_us() - answered;
-	const bool ready = answered != 0 && ago_us < READY_US;
+	const bool ready = hub_is_ready(v->web->hub);
 	json_t *value = NULL;
 
 	if (v->who.role > WEB_OPEN)

@@ -2,9 +2,9 @@
 /*
  * Logging in and out: POST and DELETE session.
  *
- * Both are routes on the loop, since they answer with a cookie and need no
- * store. A failure says the same whatever was wrong, takes as long for a user
- * that there is not, and counts.
+ * Both are routes on the loop, since they answer with a cookie and need no store.
+ * A failure says the same whatever was wrong, takes as long for an unknown user
+ * as for a known one, and counts against the next guesses.
  */
 #include <string.h>
 
@@ -72,7 +72,7 @@ login_accept(struct visit *v)
 
 /* --- by a password, which a thread checks ------------------------------------ */
 
-/* Whose request is gone has not logged in: nobody would have the cookie. */
+/* A request that is gone has not logged in: nobody would have the cookie. */
 static void
 on_login_done(struct pool_work *work)
 {
@@ -88,7 +88,8 @@ on_login_done(struct pool_work *work)
 		login_refuse(v, v->password->user);
 }
 
-/* A name or a password that cannot be is refused without a hash, but counted. */
+/* A name or a password of a form that none can have is refused without a hash, but
+ * counted. */
 static int
 login_by_password(struct visit *v, const char *user, const char *password,
 		  struct err *err)
@@ -108,6 +109,8 @@ login_by_password(struct visit *v, const char *user, const char *password,
 
 /* --- the routes --------------------------------------------------------------- */
 
+/* The pause is looked at before the credential, so that a right guess during a pause
+ * is not told from a wrong one. */
 int
 frame_login(struct web_call *call, struct err *err)
 {

@@ -4,7 +4,8 @@
  *
  * The journal of this host has all of it, with times, if its worker runs here;
  * otherwise there is what the stores keep of it: the end of each attempt's output
- * and its error. A cursor goes on in the source that it came from.
+ * and its error. A cursor says which source it is of, and goes on in that one:
+ * two sources in one list would repeat lines.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,8 @@
 #include "web/web.h"
 
 #define JOURNAL_LINES_MAX 500
-/* A page that is looked at asks every other second: no long queue is searched to
- * its end for that. */
+/* An open page asks every other second: a long queue is not searched to its end
+ * for that. */
 #define LOGS_DEPTH 1000
 /* What a cursor begins with. */
 #define OF_JOURNAL "j:"
@@ -27,6 +28,7 @@
 
 /* --- lines --------------------------------------------------------------- */
 
+/* `attempt` 0 and `at_us` 0: not known, null. */
 static void
 add_line(json_t *lines, int64_t at_us, json_int_t attempt, const char *stream,
 	 struct slice text)
@@ -43,6 +45,8 @@ add_line(json_t *lines, int64_t at_us, json_int_t attempt, const char *stream,
 			     "stream", stream, "text", line));
 }
 
+/* Line by line, so that a page can number and mark them. Only of an error it is
+ * known when it came: at the end of its attempt. */
 static void
 add_text(json_t *lines, const json_t *of, const char *stream,
 	 json_int_t attempt)
@@ -155,6 +159,8 @@ bad_cursor(struct web_call *call, struct err *err)
 			 err);
 }
 
+/* Without a cursor the journal is tried first. What it lacks may be a right to read
+ * it, so the stores are asked then, and nothing is said of it. */
 static int
 get_logs(struct web_call *call, struct err *err)
 {

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Masking by names of members. A text is looked through for names, too, since an
- * error or the output of a command may quote an argument. */
+/*
+ * Masking by names of members: [web] hide has patterns, and the value of what is
+ * named by one is not shown to viewers.
+ *
+ * A text is looked through for names, too, since an error or the output of a
+ * command may quote an argument: "password=x", "--token x", "{'secret': 'x'}" and
+ * JSON within JSON. It is a reader's guess at other programs' formats, so in doubt
+ * it hides too much: a value ends late rather than early. What has no name near
+ * it cannot be found; the manual says so.
+ */
 #include "web/mask.h"
 
 #include <ctype.h>
@@ -14,7 +22,7 @@
 #include "util/conf.h"
 #include "util/err.h"
 
-/* A longer word is no name. */
+/* A longer word is not a name. */
 #define WORD_MAX 255
 
 struct web_mask {
@@ -49,6 +57,7 @@ mask_hides(const struct web_mask *mask)
 	return mask != NULL && mask->patterns[0] != NULL;
 }
 
+/* By shell patterns, in any case: "*secret*" also finds AWS_SECRET_KEY. */
 bool
 mask_matches(const struct web_mask *mask, const char *name)
 {
@@ -62,6 +71,7 @@ mask_matches(const struct web_mask *mask, const char *name)
 
 /* --- texts ---------------------------------------------------------------- */
 
+/* Bytes of UTF-8 as well: names are of any language. */
 static bool
 mask_is_word(char c)
 {
@@ -170,6 +180,8 @@ mask_value(const char *p)
 	return strcspn(p, " \t\r\n,;&)]}");
 }
 
+/* Goes through words; behind one that is a hidden name, and its separator, the
+ * value is left out. A name without a value behind it stays as it is. */
 void
 mask_text(const struct web_mask *mask, const char *text, struct buf *out)
 {
@@ -227,7 +239,7 @@ mask_value_of(const struct web_mask *mask, json_t *value)
 	return NULL;
 }
 
-/* In base64 no name is found. */
+/* What is in base64 cannot be looked through, so it is hidden as a whole. */
 static bool
 mask_hides_member(const struct web_mask *mask, const char *name)
 {
@@ -244,6 +256,7 @@ mask_is_option(const struct web_mask *mask, const json_t *before)
 	       mask_word(mask, text, strlen(text));
 }
 
+/* In its place: the caller has a copy of its own. */
 void
 mask_json(const struct web_mask *mask, json_t *value)
 {
@@ -272,6 +285,8 @@ mask_json(const struct web_mask *mask, json_t *value)
 	}
 }
 
+/* An answer that was written already. What says that it is JSON, and is not, is
+ * looked through as a text: shown unmasked it must never be. */
 void
 mask_bytes(const struct web_mask *mask, const char *type, struct buf *bytes)
 {

@@ -20,8 +20,8 @@ struct web_mask;
 
 #define MASK_TEXT "•••"
 
-/* `hide`: patterns with * and ?, with spaces or commas between; case counts for
- * nothing. NULL with *err: no memory. */
+/* `hide`: patterns with * and ?, with spaces or commas between them; case does not
+ * matter. NULL with *err: no memory. */
 struct web_mask *mask_new(const char *hide, struct err *err);
 void mask_free(struct web_mask *mask);
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes metrics for Prometheus. */
+/*
+ * Writes metrics for Prometheus, in two formats at once: OpenMetrics 1.0, and the
+ * text format 0.0.4 that older monitors read. They differ in the names of
+ * counters, in the order of the head of a family, and in the end.
+ */
 #include "web/metrics_text.h"
 
 #include <inttypes.h>
@@ -115,6 +119,7 @@ add_sample(struct metrics_text *m, const char *suffix,
 	}
 }
 
+/* A counter's sample ends in "_total", by the rule of OpenMetrics. */
 void
 metrics_sample(struct metrics_text *m, const struct metrics_label *labels,
 	       double value)
@@ -152,6 +157,7 @@ metrics_histogram(struct metrics_text *m, const struct metrics_label *labels,
 	add_sample(m, "_sum", labels, NULL, sum_s);
 }
 
+/* Without it a client of OpenMetrics takes the text for cut off. */
 void
 metrics_end(struct metrics_text *m)
 {

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenAPI of the routes. Since the tables are what requests are checked by, the
- * document cannot say anything else. */
+/*
+ * OpenAPI 3.1 of the routes. Since the tables are what requests are checked by, the
+ * document cannot say anything else; a route that is added is described with it.
+ *
+ * Each value of jansson is made and handed on: without memory json_pack() frees
+ * what it was given, and the document as a whole is NULL.
+ */
 #include "web/openapi.h"
 
 #include <ctype.h>
@@ -11,6 +16,7 @@
 #include "web/audit.h"
 #include "web/call.h"
 
+/* HEAD is not described: it is answered wherever GET is. */
 static const char *const openapi_methods[] = {[HTTP_GET] = "get",
 					      [HTTP_POST] = "post",
 					      [HTTP_PUT] = "put",
@@ -71,6 +77,7 @@ openapi_parameters(const struct web_route *route)
 	return list;
 }
 
+/* A member of a body; whether it is required stands beside it, in the object. */
 static json_t *
 openapi_member(const struct web_param *p)
 {
@@ -82,7 +89,8 @@ openapi_member(const struct web_param *p)
 	return schema;
 }
 
-/* An object of the members that the table has. */
+/* An object of the members that the table has. The frame refuses all others, and so
+ * does the schema, unless the route checks its body itself. */
 static json_t *
 openapi_members(const struct web_route *route)
 {
@@ -197,7 +205,7 @@ openapi_operation(const struct web_route *route)
 	return value;
 }
 
-/* Several methods of one path stand in several tables. */
+/* Methods of one path may stand in several tables, and become one object. */
 static json_t *
 openapi_paths(const struct web_route *const *tables)
 {
@@ -218,7 +226,9 @@ openapi_paths(const struct web_route *const *tables)
 	return paths;
 }
 
-/* The shapes that all routes share. */
+/* The shapes that all routes share: the problem of lib/http, and the three ways to
+ * say who one is. Answers are described in words (web_route.answer), since their
+ * shapes belong to the manager. */
 static json_t *
 openapi_components(void)
 {
@@ -234,7 +244,7 @@ openapi_components(void)
 			 "s:{s:{s:s,s:s},s:{s:s,s:s},s:{s:s,s:s,s:s}}}",
 			 "schemas", "Problem", problem, "responses", "Problem",
 			 "description", "What is wrong, and what to do.",
-			 "content", PROBLEM_TYPE, "schema", "$ref",
+			 "content", HTTP_PROBLEM_TYPE, "schema", "$ref",
 			 "#/components/schemas/Problem", "Error", "description",
 			 "{\"error\": text}", "securitySchemes", "token",
 			 "type", "http", "scheme", "bearer", "password", "type",
@@ -242,6 +252,8 @@ openapi_components(void)
 			 "in", "cookie", "name", "flowrra_session");
 }
 
+/* `prefix` is where clients find it: [web] prefix. Any of the three ways to
+ * authenticate is enough, so they are a list. */
 json_t *
 openapi_make(const struct web_route *const *tables, const char *prefix)
 {

@@ -2,8 +2,9 @@
 /*
  * The overview: all that the first page shows, in one answer.
  *
- * It is asked for once a second by each daemon while somebody looks. So what is
- * dear, the doctor and the dead of the last hour, is looked at seldom, and kept.
+ * The sampler asks for it once a second while somebody looks. So what costs much,
+ * the doctor and the dead of the last hour, is looked at seldom, and kept. One part
+ * that fails takes the whole along: half an overview would look like good news.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,8 @@
 
 /* --- parts ------------------------------------------------------------- */
 
-/* What the dead of the last hour died of. */
+/* What the dead of the last hour died of: the FAILURES_SHOWN groups that the manager
+ * has put first. */
 static json_t *
 overview_failures(struct web_call *call, struct err *err)
 {
@@ -54,6 +56,7 @@ overview_failures(struct web_call *call, struct err *err)
 	return items;
 }
 
+/* How many findings there are; what they say is on the page Health. */
 static json_t *
 overview_findings(struct web_call *call, struct err *err)
 {
@@ -141,6 +144,7 @@ overview_complete(struct web_call *call, json_t *all, struct err *err)
 	return queues_add_figures(call, json_object_get(all, "queues"), err);
 }
 
+/* One snapshot for all figures, so that they fit together. */
 static int
 overview_get(struct web_call *call, struct err *err)
 {
@@ -154,6 +158,7 @@ overview_get(struct web_call *call, struct err *err)
 	return -1;
 }
 
+/* The topic "overview" of the hub is this route, too. */
 const struct web_route web_overview_routes[] = {
     {HTTP_GET, "/api/v1/overview", WEB_VIEWER, 0, NULL, overview_get,
      "Tells how the whole is, at a glance.",

@@ -25,7 +25,7 @@ param_is_unbounded(const struct web_param *p)
 	return p->min == 0 && p->max == 0;
 }
 
-/* For messages. */
+/* Where a parameter stands, for messages. */
 static const char *
 param_place(const struct web_param *p)
 {
@@ -58,7 +58,7 @@ param_bad_int(struct web_call *call, const struct web_param *p, struct err *err)
 	return param_bad(call, p, what, err);
 }
 
-/* Of a query and of a body. */
+/* The range of the table holds for a number of a query and of a body alike. */
 static int
 param_set_int(struct web_call *call, const struct web_param *p, int64_t value,
 	      struct web_value *ret, struct err *err)
@@ -104,6 +104,26 @@ param_read_bool(struct web_call *call, const struct web_param *p,
 	return param_bad(call, p, "true or false", err);
 }
 
+/*
+ * A time that was copied from an answer into a URL ends in "+00:00", of which the
+ * query's own rules make " 00:00". No time has a blank before its offset, so the
+ * plus sign is put back; people should not have to write %2B.
+ */
+static int
+param_read_moment(const char *text, int64_t *ret)
+{
+	char mended[2 * CLOCK_TEXT_SIZE];
+	const size_t n = strlen(text);
+
+	if (n > 6 && n < sizeof(mended) && text[n - 6] == ' ' &&
+	    text[n - 3] == ':') {
+		memcpy(mended, text, n + 1);
+		mended[n - 6] = '+';
+		text = mended;
+	}
+	return clock_parse(text, ret, NULL);
+}
+
 /* A moment, or a duration before or after now: "-2h". */
 static int
 param_read_time(struct web_call *call, const struct web_param *p,
@@ -112,7 +132,7 @@ param_read_time(struct web_call *call, const struct web_param *p,
 	const bool before = text[0] == '-';
 	int64_t us;
 
-	if (clock_parse(text, &ret->whole, NULL) == 0)
+	if (param_read_moment(text, &ret->whole) == 0)
 		return 0;
 	if (clock_parse_duration(text + before, &us, NULL) != 0)
 		return param_bad(call, p,
@@ -154,6 +174,7 @@ param_read_text(struct web_call *call, const struct web_param *p,
 	return 0; /* as it is */
 }
 
+/* By type: what of a query or a path, which is always a text, becomes a value. */
 typedef int param_read_fn(struct web_call *call, const struct web_param *p,
 			  const char *text, struct web_value *ret,
 			  struct err *err);
@@ -162,6 +183,7 @@ static param_read_fn *const param_readers[] = {
     [WEB_BOOL] = param_read_bool,	[WEB_TIME] = param_read_time,
     [WEB_SECONDS] = param_read_seconds, [WEB_JSON] = param_read_json};
 
+/* Twice is a mistake: of two values one would be passed over, unseen. */
 static int
 param_take_text(struct web_call *call, const struct web_param *p,
 		const char *text, struct err *err)
@@ -253,6 +275,7 @@ param_unknown(struct web_call *call, enum web_place in, const char *name,
 	return web_fault(call, name, hint, err);
 }
 
+/* In the order of the query, so that the first mistake is told first. */
 static int
 params_check_query(struct web_call *call, struct err *err)
 {
@@ -361,6 +384,7 @@ params_check_missing(struct web_call *call, struct err *err)
 	return 0;
 }
 
+/* Path, query, body, and at last what is missing. */
 int
 web_params_check(struct web_call *call, struct err *err)
 {

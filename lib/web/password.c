@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Passwords against their hashes; apart, since flowrractl does without crypt(3). */
+/*
+ * Passwords against their hashes, by crypt(3); in a file of its own, since
+ * flowrractl uses the rest of users.h and should not need libcrypt.
+ */
 #include <crypt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +10,8 @@
 #include "web/secret.h"
 #include "web/users.h"
 
+/* crypt_r(): several threads may check. Its state is some 32 KiB and has the
+ * password in it: hence the heap, and the overwriting. */
 bool
 users_check_password(const char *password, const char *hash)
 {

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -22,6 +21,7 @@
 #include "util/err.h"
 #include "util/limits.h"
 #include "util/log.h"
+#include "web/thread.h"
 
 TAILQ_HEAD(pool_list, pool_work);
 
@@ -106,6 +106,7 @@ pool_drain(struct pool_threads *pool)
 	}
 }
 
+/* The counter is emptied first: what is done later wakes the loop again. */
 static void
 on_pool_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -116,7 +117,7 @@ on_pool_wake(evutil_socket_t fd, short what, void *arg)
 	pool_drain(arg);
 }
 
-/* Without a thread: a daemon that nobody asks needs none. */
+/* No thread is begun here: a daemon that nobody asks needs none. */
 struct pool_threads *
 pool_threads_new(const struct pool_options *o, struct err *err)
 {
@@ -147,7 +148,7 @@ pool_threads_new(const struct pool_options *o, struct err *err)
 }
 
 /* Work that was never begun is given back by on_done as well, so that what it
- * holds is released in one place; the loop does not turn any more, hence here.
+ * holds is released in one place; the loop does not turn any more.
  */
 void
 pool_threads_free(struct pool_threads *pool)
@@ -174,28 +175,20 @@ pool_threads_free(struct pool_threads *pool)
 	free(pool);
 }
 
-/* Signals are the loop's. With the lock held. */
+/* One more, if it can be had; else those that are there do all. With the lock. */
 static void
 pool_grow(struct pool_threads *pool)
 {
-	sigset_t all, before;
 	struct err err;
-	int sys;
 
 	if (pool->n_threads == pool->max_threads)
 		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	sys = pthread_create(&pool->threads[pool->n_threads], NULL, pool_thread,
-			     pool);
-	if (sys == 0)
+	if (thread_start(&pool->threads[pool->n_threads], pool_thread, pool,
+			 &err) == 0)
 		pool->n_threads++;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (sys != 0 && limits_warning_due(sys)) {
-		limits_no_thread(sys, &err);
+	else if (limits_warning_due(err.sys))
 		log_warning("%zu threads for requests, not %zu: %s",
 			    pool->n_threads, pool->max_threads, err.msg);
-	}
 }
 
 /* What runs does not count against the queue, and a thread is added only if all

@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors as answers: application/problem+json. What a store or the system says
- * from 500 on may name paths and servers, so it goes to the log only. */
+/*
+ * Errors as answers: which status and code a failure has, and what a client may
+ * read of it. The form is lib/http's.
+ *
+ * Up to 499 the mistake is the client's, and the message is for it. What a store or
+ * the system says from 500 on may name paths, servers and other people's tasks, so
+ * that goes to the log only; both have the id of the request.
+ */
 #include <string.h>
 
 #include "util/log.h"
 #include "web/call.h"
 #include "web/mask.h"
-
-static const struct {
-	unsigned int status;
-	const char *code;
-} problem_codes[] = {{400, "bad_request"},
-		     {401, "unauthorized"},
-		     {403, "forbidden"},
-		     {404, "not_found"},
-		     {405, "method_not_allowed"},
-		     {409, "refused"},
-		     {412, "precondition_failed"},
-		     {413, "too_large"},
-		     {415, "unsupported_media_type"},
-		     {421, "misdirected"},
-		     {422, "data"},
-		     {428, "precondition_failed"},
-		     {429, "too_many"},
-		     {503, "busy"},
-		     {504, "timeout"}};
 
 /* What is not in here is our own fault. */
 unsigned int
@@ -51,63 +38,38 @@ problem_status(enum err_code code)
 	}
 }
 
-/* Two statuses mean two things each, which a client treats differently. */
+/* Two statuses mean two things each, which a client treats differently: a full
+ * queue is not a user in a hurry, a store that is away not a server that is. */
 const char *
 problem_code(unsigned int status, enum err_code code)
 {
-	size_t i;
-
 	if (status == 429 && code == ERR_FULL)
 		return "queue_full";
 	if (status == 503 && code == ERR_UNAVAILABLE)
 		return "unreachable";
-	for (i = 0; i < sizeof(problem_codes) / sizeof(problem_codes[0]); i++)
-		if (problem_codes[i].status == status)
-			return problem_codes[i].code;
-	return status < 500 ? "bad_request" : "internal";
-}
-
-static json_t *
-problem_text(const char *text)
-{
-	json_t *value = text != NULL ? json_string(text) : NULL;
-
-	/* Not UTF-8: a message may quote what a client sent. */
-	return value != NULL ? value : json_null();
-}
-
-static json_t *
-problem_json(const struct problem *p)
-{
-	const char *code =
-	    p->code != NULL ? p->code : problem_code(p->status, ERR_NONE);
-	json_t *json;
-
-	if (p->seed)
-		return json_pack("{s:o}", "error", problem_text(p->detail));
-	json =
-	    json_pack("{s:i,s:s,s:o,s:o,s:o,s:o}", "status", (int)p->status,
-		      "code", code, "detail", problem_text(p->detail), "field",
-		      problem_text(p->field), "hint", problem_text(p->hint),
-		      "request_id", problem_text(p->request_id));
-	if (p->column == 0)
-		return json;
-	json_object_set_new(json, "column",
-			    json_integer((json_int_t)p->column));
-	json_object_set_new(json, "token", problem_text(p->token));
-	return json;
+	return http_problem_code(status);
 }
 
 /* Without memory an empty object: the status says what there is to say. */
-void
-problem_write(const struct problem *problem, struct buf *out)
+static void
+problem_write_seed(const struct http_problem *problem, struct buf *out)
 {
-	json_t *value = problem_json(problem);
+	json_t *value = json_pack("{s:s?}", "error", problem->detail);
 	char *text = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL;
 
 	buf_adds(out, text != NULL ? text : "{}");
 	free(text);
 	json_decref(value);
+}
+
+const char *
+problem_write(const struct http_problem *problem, bool seed, struct buf *out)
+{
+	if (seed)
+		problem_write_seed(problem, out);
+	else
+		http_problem_write(problem, out);
+	return seed ? JSON_TYPE : HTTP_PROBLEM_TYPE;
 }
 
 /* What a client is told of a failure that is not its own. */
@@ -130,8 +92,8 @@ problem_shown(const struct err *err)
 	return status >= 500 ? problem_said(status, err->code) : err->msg;
 }
 
-/* What the route has put into the answer by then is thrown away, but for its
- * headers. */
+/* What the route has put into the answer before it failed is thrown away, but for
+ * its headers. */
 void
 problem_of_call(struct web_call *call, const struct err *err)
 {
@@ -139,7 +101,7 @@ problem_of_call(struct web_call *call, const struct err *err)
 	    call->status >= 400 ? call->status : problem_status(err->code);
 	const bool seed = (call->route->flags & WEB_SEED) != 0;
 	struct buf shown = BUF_INIT;
-	struct problem problem = {
+	struct http_problem problem = {
 	    .status = status,
 	    .code = problem_code(status, err->code),
 	    .detail =
@@ -148,8 +110,7 @@ problem_of_call(struct web_call *call, const struct err *err)
 	    .hint = call->hint,
 	    .token = call->token,
 	    .column = call->column,
-	    .request_id = call->id,
-	    .seed = seed};
+	    .request_id = call->id};
 
 	if (status >= 500)
 		log_warning("request %s, %s: %s", call->id, call->route->path,
@@ -162,9 +123,8 @@ problem_of_call(struct web_call *call, const struct err *err)
 	call->status = status;
 	json_decref(call->value);
 	call->value = NULL;
-	call->type = seed ? JSON_TYPE : PROBLEM_TYPE;
 	buf_reset(&call->bytes);
-	problem_write(&problem, &call->bytes);
+	call->type = problem_write(&problem, seed, &call->bytes);
 	buf_done(&shown);
 	if (status == 503)
 		web_field(call, "Retry-After", "2");

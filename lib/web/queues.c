@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes of the queues: how they are, and what may be done to one. */
+/*
+ * Routes of the queues: how they are, and what may be done to one.
+ *
+ * Rates come from whole minutes that the workers have counted, not from two looks
+ * of ours: so all daemons tell the same, and a page that is just opened has them,
+ * too.
+ */
 #include "web/queues.h"
 
 #include <stdlib.h>
@@ -22,7 +28,8 @@
 #define SPARKS_KEPT_US INT64_C(5000000)
 #define SPARKS_MAX 100
 
-/* A clock that is ahead of ours makes no negative age. */
+/* Seconds; null: nothing waits. The time is the broker's or a producer's, and may be
+ * ahead of ours: then the age is 0, not negative. */
 static json_t *
 age_of(const json_t *queue)
 {
@@ -82,7 +89,7 @@ queues_overall_rates(struct web_call *call)
 }
 
 /* What ended in each of the last minutes, of each queue: {queue: [n, …]}. A queue
- * that is new since then has none until they are made anew. */
+ * that is new since then has none until they are made again. */
 static json_t *
 sparks_make(struct web_call *call, const json_t *queues)
 {
@@ -137,7 +144,8 @@ drain_of(const json_t *queue, double rate)
 	return rate > 0 ? json_real(waiting / rate * 60) : json_null();
 }
 
-/* Figures of one; without a spark they are not known, and null. */
+/* The figures of one queue. Where the backend does not answer they are null: 0 would
+ * say that nothing ends. */
 static int
 queue_add_figures(json_t *queue, const json_t *spark)
 {
@@ -186,6 +194,7 @@ queues_failed(struct web_call *call, struct err *err)
 
 /* --- looking ----------------------------------------------------------- */
 
+/* All in one answer: queues are named in configurations, and so are few. */
 static int
 queues_get_all(struct web_call *call, struct err *err)
 {
@@ -225,7 +234,8 @@ queues_get_one(struct web_call *call, struct err *err)
 	return web_answer(call, queue, err);
 }
 
-/* Nothing more is claimed once this is answered; what runs goes on. */
+/* Workers claim nothing more once this is answered; what runs goes on, and tasks can
+ * still be submitted. */
 static int
 queues_set_paused(struct web_call *call, bool paused, struct err *err)
 {
@@ -252,7 +262,7 @@ queues_run_resume(struct web_call *call, struct err *err)
 
 /* --- purging ----------------------------------------------------------- */
 
-/* Between two pages: what is taken out by then has its record. */
+/* Asked between two pages: each task that is out of the queue has its record. */
 static int
 purge_on_progress(int64_t purged, void *job)
 {
@@ -283,6 +293,8 @@ purge_check(struct web_call *call, const char *queue, struct err *err)
 			 "give the queue's name, or \"dry_run\": true", err);
 }
 
+/* Counted first, in every case: the job and the audit trail say how many there
+ * were. */
 static int
 queues_run_purge(struct web_call *call, struct err *err)
 {
@@ -310,6 +322,7 @@ queues_run_purge(struct web_call *call, struct err *err)
 
 /* --- the table --------------------------------------------------------- */
 
+/* The names of parameters of paths are those in the paths, without braces. */
 static const struct web_param queue_params[] = {
     LIST_PATH("queue", "the name of a queue"), {NULL}};
 static const struct web_param queue_purge_params[] = {

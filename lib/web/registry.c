@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The routes of registered tasks: what workers offer, and how it has gone. */
+/*
+ * The routes of registered tasks: what workers offer, and how it has gone.
+ *
+ * A registration outlives its worker, so each tells how many live workers have the
+ * task: 0 warns somebody who is about to submit one.
+ */
 #include "manager/registry.h"
 
 #include <string.h>
@@ -12,8 +17,8 @@
 #include "web/figures.h"
 #include "web/web.h"
 
-/* Whether a worker has a task: 1 or 0; -1: it has too many to tell, or is of an
- * earlier version. */
+/* Whether a worker has a task: 1 or 0; -1: it cannot be told, since its heartbeat
+ * has no room for the names of all its tasks, or is of an earlier version. */
 static int
 worker_has(const json_t *worker, const char *name)
 {
@@ -54,6 +59,7 @@ count_workers(const json_t *workers, const char *name)
 	return json_integer(n);
 }
 
+/* The workers are asked for once, for all tasks. */
 static int
 registry_get_all(struct web_call *call, struct err *err)
 {
@@ -74,8 +80,8 @@ registry_get_all(struct web_call *call, struct err *err)
 	return web_answer(call, json_pack("{s:o}", "items", items), err);
 }
 
-/* Of the last hour. The task is registered at the broker, which answers: with the
- * backend away its figures are null, and the rest is told. */
+/* Of the last hour. The registration is the broker's, and the figures the backend's,
+ * which may be away alone: then the figures are null, and the rest is told. */
 static json_t *
 registry_figures(struct web_call *call)
 {
@@ -88,6 +94,7 @@ registry_figures(struct web_call *call)
 	return figures != NULL ? figures : json_null();
 }
 
+/* Without an answer about workers or figures the task is shown all the same. */
 static int
 registry_get_one(struct web_call *call, struct err *err)
 {

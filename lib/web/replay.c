@@ -24,6 +24,7 @@
 #include "web/call.h"
 
 #define LIFE_US ((int64_t)REPLAY_LIFE_S * 1000000)
+/* Ten answers a bucket when there are as many as may be kept. */
 #define BUCKETS 1024
 /* A longer answer is not kept: the request would be refused as done. */
 #define BODY_MAX (256u << 10)
@@ -104,8 +105,8 @@ replay_expire(struct web_replay *replay)
 	}
 }
 
-/* Of what there is no memory for there is no digest: that of a part of it could be
- * another one's, and show one user the answer of another. Takes the text. */
+/* Takes the text. Where memory has run out there is no digest: that of a part of
+ * the text could be another request's, and show one user another's answer. */
 static int
 replay_hash(struct buf *text, unsigned char digest[SHA256_DIGEST_LENGTH])
 {
@@ -130,14 +131,14 @@ replay_digest(const char *const *parts, size_t n,
 	return replay_hash(&text, digest);
 }
 
-/* The user is in it: a key is no secret, and must not show one the answer of
- * another. */
+/* The user is in it: a key is not a secret, and must not show one user the answer
+ * of another. */
 static int
 replay_key(const struct web_call *call, const char *key,
 	   unsigned char digest[SHA256_DIGEST_LENGTH])
 {
-	/* A token and a user of one name are not the same, nor is one whose
-	 * role has changed: they may see other things. */
+	/* A token and a user of one name are different, and so is a user before
+	 * and after a change of role: they may see other things. */
 	const char who[] = {(char)('a' + call->who.kind),
 			    (char)('a' + call->who.role), '\0'};
 	const char *const parts[] = {who, call->who.user, call->route->path,
@@ -320,6 +321,8 @@ replay_end(struct web_replay *replay, struct replay_answer *a,
 	pthread_mutex_unlock(&replay->lock);
 }
 
+/* Of a digest, hence version 8 (RFC 9562, section 5.8): the same user and key give
+ * the same id for ever, on any daemon, and nobody can choose it. */
 int
 replay_task_id(const char *user, const char *key, char id[static 37])
 {
@@ -328,7 +331,6 @@ replay_task_id(const char *user, const char *key, char id[static 37])
 
 	if (replay_digest(parts, sizeof(parts) / sizeof(parts[0]), d) != 0)
 		return -1;
-	/* RFC 9562, section 5.8: version and variant are fixed. */
 	d[6] = (unsigned char)(0x80 | (d[6] & 0x0f));
 	d[8] = (unsigned char)(0x80 | (d[8] & 0x3f));
 	snprintf(id, 37,

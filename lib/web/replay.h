@@ -2,9 +2,9 @@
 /*
  * Answers by Idempotency-Key: a POST that is sent twice is done once.
  *
- * Answers are kept in memory for a day, with those of users apart. The id of a
- * task that is submitted is made of the key, so that a submission is not made
- * twice even if this process was killed in between. Thread-safe.
+ * Answers are kept in memory for a day, each user's apart. The id of a task that is
+ * submitted is made of the key, so that a submission is not made twice even if this
+ * process was killed in between. Thread-safe.
  */
 #ifndef WEB_REPLAY_H
 #define WEB_REPLAY_H
@@ -27,11 +27,10 @@ struct web_replay *replay_new(struct err *err);
 void replay_free(struct web_replay *replay);
 
 /*
- * Of a call with the header. 0: it is to be run, and replay_end() called with
- * *ret. -1
- * with *err: the key will not do, is another request's (ERR_DATA), or its first
- * request is under way (ERR_REFUSED). -1 with ERR_NONE: the call has the answer
- * of the first.
+ * For a call with the header. 0: it is to be run, and replay_end() called with
+ * *ret. -1 with *err: the key is malformed (ERR_USAGE), belongs to another request
+ * (ERR_DATA), or its first request is under way (ERR_REFUSED). -1 with ERR_NONE:
+ * the call has the answer of the first.
  */
 int replay_begin(struct web_replay *replay, struct web_call *call,
 		 struct replay_answer **ret, struct err *err);

@@ -18,6 +18,7 @@
 #include "web/state.h"
 #include "web/static.h"
 
+/* Twice what a reply has: some eight of every reply, and those of its route. */
 #define FIELDS_MAX 32
 
 /* What a page may load and do. Script only from here; no text becomes markup
@@ -27,6 +28,9 @@
 	"img-src 'self' data:; connect-src 'self'; form-action 'self'; "       \
 	"base-uri 'self'; frame-ancestors 'none'; "                            \
 	"require-trusted-types-for 'script'"
+/* For every reply, of any kind: no guessing of types (which would make a script of an
+ * answer), no URL of ours to other sites, no window or frame of another origin that
+ * reads or shows us. */
 #define ALL_FIELDS                                                             \
 	{"X-Content-Type-Options", "nosniff"},                                 \
 	    {"Referrer-Policy", "no-referrer"},                                \
@@ -36,6 +40,8 @@
 		"X-Frame-Options", "DENY"                                      \
 	}
 
+/* An answer of the API is data: nothing in it may run or be shown as a page, and it
+ * is nobody's to keep. */
 const struct http_field respond_api_fields[] = {
     ALL_FIELDS,
     {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
@@ -49,7 +55,7 @@ static const struct http_field page_fields[] = {
     {"Cache-Control", "private, no-cache"},
     {NULL, NULL}};
 
-/* Its URL has the digest of its bytes. */
+/* Its URL has the digest of its bytes, so that what is at that URL never changes. */
 static const struct http_field file_fields[] = {
     ALL_FIELDS,
     {"Content-Security-Policy", PAGE_POLICY},
@@ -57,6 +63,7 @@ static const struct http_field file_fields[] = {
     {"Vary", "Accept-Encoding"},
     {NULL, NULL}};
 
+/* Headers of a reply while it is put together; values are borrowed. */
 struct fields {
 	struct http_field items[FIELDS_MAX + 1];
 	size_t n;
@@ -81,6 +88,7 @@ fields_add_all(struct fields *fields, const struct http_field *more)
 
 /* --- the end of a visit ---------------------------------------------------- */
 
+/* Called by whichever lets go, the request or the pool; the last one frees it. */
 void
 visit_release(struct visit *v)
 {
@@ -132,23 +140,24 @@ respond_add_challenge(const struct visit *v, struct fields *fields)
 
 /* What the peer is told has the number of the line in the log: there is more. */
 static void
-respond_problem(struct visit *v, const struct problem *problem,
+respond_problem(struct visit *v, const struct http_problem *problem,
 		struct fields *fields)
 {
-	struct problem p = *problem;
+	struct http_problem p = *problem;
 	struct buf body = BUF_INIT;
 	struct http_reply reply;
 
-	p.seed = respond_is_seed(v);
+	const char *type;
+
 	p.request_id = v->id;
-	problem_write(&p, &body);
+	type = problem_write(&p, respond_is_seed(v), &body);
 	fields_add_all(fields, respond_api_fields);
 	fields_add(fields, "X-Request-Id", v->id);
 	if (p.status == 401)
 		respond_add_challenge(v, fields);
 	v->web->n_refused++;
 	reply = (struct http_reply){.status = p.status,
-				    .type = p.seed ? JSON_TYPE : PROBLEM_TYPE,
+				    .type = type,
 				    .fields = fields->items,
 				    .body = {body.data, body.len}};
 	respond(v, &reply);
@@ -160,7 +169,7 @@ void
 respond_refuse(struct visit *v, unsigned int status, const char *detail,
 	       const char *hint)
 {
-	const struct problem problem = {
+	const struct http_problem problem = {
 	    .status = status, .detail = detail, .hint = hint};
 	struct fields fields = {.n = 0};
 
@@ -177,7 +186,7 @@ respond_allow(struct visit *v, unsigned int methods)
 					    [HTTP_POST] = "POST",
 					    [HTTP_PUT] = "PUT",
 					    [HTTP_DELETE] = "DELETE"};
-	const struct problem problem = {
+	const struct http_problem problem = {
 	    .status = 405, .detail = "this path does not have this method"};
 	struct fields fields = {.n = 0};
 	char allow[64] = "";
@@ -197,7 +206,8 @@ void
 respond_later(struct visit *v, unsigned int status, const char *detail,
 	      int64_t after_s)
 {
-	const struct problem problem = {.status = status, .detail = detail};
+	const struct http_problem problem = {.status = status,
+					     .detail = detail};
 	struct fields fields = {.n = 0};
 	char after[24];
 
@@ -208,7 +218,8 @@ respond_later(struct visit *v, unsigned int status, const char *detail,
 
 /* --- answers --------------------------------------------------------------- */
 
-/* Strong: of the very bytes. */
+/* A strong validator (RFC 9110, section 8.8.1): a digest of the very bytes, cut to
+ * 128 bits. */
 static void
 respond_make_etag(struct slice bytes, char etag[48])
 {
@@ -223,7 +234,8 @@ respond_make_etag(struct slice bytes, char etag[48])
 	etag[34] = '\0';
 }
 
-/* Whether the client has it already: one of a list, or "*". */
+/* If-None-Match (RFC 9110, section 13.1.2): one of a list, or "*". Ours have no commas
+ * and no backslashes, so that a search for the text is enough. */
 static bool
 respond_has(const char *if_none_match, const char *etag)
 {

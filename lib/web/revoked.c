@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What is over before its time: a short list, which is read and written as a
- * whole, with a lock around both. */
+/*
+ * What is over before its time: sessions that were logged out, and codes that were
+ * used. A short list, which is read and written as a whole, with a lock around
+ * both, since several daemons may share the directory.
+ *
+ * It is bounded: where a user has too many entries they become one, which ends all
+ * sessions of that user until then. To err that way logs somebody out; the other
+ * way would let somebody in.
+ */
 #include "web/revoked.h"
 
 #include <fcntl.h>
@@ -16,6 +23,7 @@
 #include "util/err.h"
 #include "web/secret.h"
 
+/* How long a logout at another daemon may go unnoticed here. */
 #define LOOK_US 1000000
 
 struct web_revoked {
@@ -93,6 +101,7 @@ revoked_count_of(const struct web_revoked *r, const char *stamp)
 	return n;
 }
 
+/* Too many of one credential, or of all together. */
 static bool
 revoked_is_full(const struct web_revoked *r, const char *stamp)
 {
@@ -101,6 +110,7 @@ revoked_is_full(const struct web_revoked *r, const char *stamp)
 	return n > REVOKED_EACH || (n > 1 && r->n > REVOKED_ALL);
 }
 
+/* Adds one, unless it is covered already, and makes room. */
 static int
 revoked_put(struct web_revoked *r, const struct revoked *one, struct err *err)
 {
@@ -123,8 +133,8 @@ revoked_put(struct web_revoked *r, const struct revoked *one, struct err *err)
 
 /* --- the file ---------------------------------------------------------------- */
 
-/* "NONCE UNTIL STAMP" a line, beside what the list has already; a line that is
- * none is of no use to anybody. */
+/* "NONCE UNTIL STAMP" a line, in addition to what the list has already. A line of
+ * another form is passed over. */
 static int
 revoked_parse(struct web_revoked *r, char *text, struct err *err)
 {
@@ -143,6 +153,8 @@ revoked_parse(struct web_revoked *r, char *text, struct err *err)
 	return 0;
 }
 
+/* Only if the file is another one than the last time: it is asked for with each
+ * request of a session. */
 static int
 revoked_load(struct web_revoked *r, struct err *err)
 {
@@ -165,6 +177,7 @@ revoked_load(struct web_revoked *r, struct err *err)
 	return result < 0 ? -1 : 0;
 }
 
+/* A new file in the place of the old one: readers need no lock. */
 static int
 revoked_save(struct web_revoked *r, struct err *err)
 {
@@ -237,7 +250,8 @@ revoked_has(struct web_revoked *r, const struct revoked *one)
 	return revoked_find(r, one) != NULL;
 }
 
-/* What another daemon has added meanwhile is kept. */
+/* With the lock: what another daemon has added meanwhile is read first, and kept. The
+ * key's file is the lock, for the list itself is replaced by each writer. */
 int
 revoked_add(struct web_revoked *r, const struct revoked *one, struct err *err)
 {

@@ -4,10 +4,11 @@
  * were used, in a file of the state directory. Daemons that share the directory
  * share the list, too.
  *
- * The list is bounded: of one credential it names so many, then those leave that
- * have ended by themselves, and then all that would end no later than the last of
- * them are over. An entry says when it ends by the wall clock, which may step: so
- * one stays, as long as there is room, beyond its end. Not thread-safe.
+ * The list is bounded. It names REVOKED_EACH entries of one credential. Of more,
+ * those that have ended by themselves leave first; then a single entry takes their
+ * place, and ends all sessions of that credential up to the end of the last one.
+ * When an entry ends is told by the wall clock, which may step: so it stays beyond
+ * its end as long as there is room. Not thread-safe.
  */
 #ifndef WEB_REVOKED_H
 #define WEB_REVOKED_H

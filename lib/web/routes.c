@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of routes, and which route a path is. A hundred of them are compared
- * one after the other: that takes less than reading the head of a request. */
+/*
+ * The tables of routes, and which route a path is. A hundred of them are compared
+ * one after the other: that takes less than reading the head of a request.
+ *
+ * A literal part goes before a "{parameter}": /schedules/preview is not the
+ * schedule "preview". A path that other methods have is told apart from one that
+ * nobody has (405, 404).
+ */
 #include "web/routes.h"
 
 #include <stdio.h>

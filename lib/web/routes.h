@@ -22,9 +22,10 @@ struct web_match {
 };
 
 /*
- * Finds the route of a path (below the prefix). With a method that the path has
- * not, `route` is NULL and `methods` says which it has; both are 0 if there is
- * no such path. A literal part goes before one in braces. `path` is written to.
+ * Finds the route of a path (below the prefix). If the path does not have this
+ * method, `route` is NULL and `methods` says which ones it has; both are 0 if
+ * nobody has the path. A literal part goes before one in braces. `path` is written
+ * to.
  */
 void routes_find(const struct web_route *const *tables, enum http_method method,
 		 char *path, struct web_match *ret);

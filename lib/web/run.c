@@ -72,6 +72,7 @@ call_write(struct web_call *call, struct err *err)
 	free(text);
 }
 
+/* By the role: a metrics user and a viewer see masked texts alike. */
 bool
 web_is_masked(const struct web_call *call)
 {

@@ -1,56 +1,69 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hub's two threads.
+ * The sampler: a thread that asks the stores in turns.
  *
- * Each has a client of its own, so that a snapshot waits for no page's request
- * and delays none. What the loop wants is handed over under the lock; what the
- * threads find goes back through samples.h. Nothing else is shared but the
- * atomics, and the parts of struct web_shared that any thread may use.
+ * Topics with rows are asked for every second, since nothing says when a queue
+ * has changed. A task is asked for when the follower says that it has, and now
+ * and then all the same: a record that expires, or that another program has
+ * stored, is told by nobody. Between two turns there is a gap, so that a task
+ * which reports its progress a thousand times a second costs ten questions.
+ *
+ * It has a client of its own, so that a snapshot waits for no page's request and
+ * delays none; the follower and the feeder, which only wait, share another
+ * one. What the loop wants is handed over under the lock; what the threads find
+ * goes back through samples.h. Nothing else is shared but the atomics, and the
+ * parts of struct web_shared that any thread may use.
  */
 #include "web/sampler.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
-#include "manager/events.h"
 #include "manager/health.h"
 #include "util/clock.h"
-#include "util/limits.h"
 #include "util/log.h"
 #include "web/call.h"
 #include "web/diff.h"
+#include "web/feeder.h"
+#include "web/follower.h"
 #include "web/hub.h"
+#include "web/thread.h"
 
-/* Between two looks whether the stores answer, when nobody looks: with the time
- * that one may take, less than readiness is good for (live.c). */
+/* Between two looks whether the stores answer, when no topic is asked for: with
+ * the time that one may take, less than readiness is good for (live.c). */
 #define PING_US 6000000
+/* Between two looks at a task of which nothing is heard. */
+#define TASKS_US 15000000
+/* Between two turns that the follower causes; a person sees no difference. */
+#define GAP_US 100000
 /* How long one question may take: less than the shortest [web] timeout that
  * people set, so that pages learn that the stores are away before they ask. */
 #define ASK_MS 3500
-#define US_PER_S 1000000
 
 struct sampler {
 	const struct hub_options *options;
 	struct web_shared shared; /* with a client of its own */
+	struct flowrra_client *waiting_client;
 	struct samples *samples;
-	struct topics *topics; /* the sampler's */
-	bool stale;	       /* the sampler's */
-	bool away;	       /* the log has said so */
-	struct flowrra_client *listener_client;
-	pthread_t sampling, listening;
-	bool sampling_begun, listening_begun;
+	struct feeder *feeder;
+	struct follower *follower;
 	_Atomic int64_t answered_us;
-	atomic_bool stop, feed;
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t changed;
+	/* The thread's own, on the clock of web_thread_now_us(). */
+	struct topics *topics;
+	bool stale;
+	bool away;	  /* the log has said so */
+	bool failed;	  /* the last turn; then the next asks for all */
+	int64_t turn_us;  /* when the last one began */
+	int64_t round_us; /* … and the last that was not only of changes */
+	int64_t tasks_us; /* … and the last in which all tasks were due */
+	struct web_thread thread; /* its lock is of what follows */
 	struct topic_wanted *wanted;
-	bool again;
+	bool again;   /* all of them are to be asked for at once */
+	bool changed; /* some of them are due before the next round */
 };
 
+/* Any thread may ask: it is the one thing of the sampler that is atomic. */
 int64_t
 sampler_answered_us(const struct sampler *s)
 {
@@ -87,7 +100,7 @@ wanted_copy(const struct topic_wanted *wanted)
 	if ((copy = calloc(n + 1, sizeof(*copy))) == NULL)
 		return NULL;
 	for (i = 0; i < n; i++) {
-		copy[i].id = wanted[i].id;
+		copy[i] = wanted[i];
 		if ((copy[i].name = strdup(wanted[i].name)) == NULL) {
 			wanted_free(copy);
 			return NULL;
@@ -105,6 +118,15 @@ wanted_same(const struct topic_wanted *a, const struct topic_wanted *b)
 	return a->name == NULL && b->name == NULL;
 }
 
+static bool
+wanted_any_route(const struct topic_wanted *wanted)
+{
+	for (; wanted->name != NULL; wanted++)
+		if (topic_task(wanted->name) == NULL)
+			return true;
+	return false;
+}
+
 int
 sampler_want(struct sampler *s, const struct topic_wanted *topics, bool feed)
 {
@@ -112,19 +134,53 @@ sampler_want(struct sampler *s, const struct topic_wanted *topics, bool feed)
 
 	if (wanted == NULL)
 		return -1;
-	pthread_mutex_lock(&s->lock);
-	/* One more who looks at the same is no reason to ask at once. */
-	if (!wanted_same(s->wanted, wanted))
+	pthread_mutex_lock(&s->thread.lock);
+	/* Another reader of the same topics is not a reason to ask at once; what
+	 * is due stays due. */
+	if (wanted_same(s->wanted, wanted)) {
+		wanted_free(wanted);
+	} else {
+		wanted_free(s->wanted);
+		s->wanted = wanted;
 		s->again = true;
-	wanted_free(s->wanted);
-	s->wanted = wanted;
-	atomic_store(&s->feed, feed);
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
+		pthread_cond_broadcast(&s->thread.changed);
+	}
+	pthread_mutex_unlock(&s->thread.lock);
+	follower_want(s->follower, topics);
+	feeder_want(s->feeder, feed);
 	return 0;
 }
 
-/* --- the sampler ---------------------------------------------------------- */
+void
+sampler_again(struct sampler *s)
+{
+	pthread_mutex_lock(&s->thread.lock);
+	s->again = true;
+	pthread_cond_broadcast(&s->thread.changed);
+	pthread_mutex_unlock(&s->thread.lock);
+}
+
+/* On a thread that waits for the follower's client. */
+static void
+on_sampler_change(const char *id, void *arg)
+{
+	struct sampler *s = arg;
+	struct topic_wanted *w;
+	const char *task;
+
+	pthread_mutex_lock(&s->thread.lock);
+	for (w = s->wanted; w->name != NULL; w++)
+		if ((task = topic_task(w->name)) != NULL &&
+		    strcmp(task, id) == 0) {
+			w->due = true;
+			s->changed = true;
+		}
+	if (s->changed)
+		pthread_cond_broadcast(&s->thread.changed);
+	pthread_mutex_unlock(&s->thread.lock);
+}
+
+/* --- a turn --------------------------------------------------------------- */
 
 /* One event when the stores go away, and one when they are back. */
 static void
@@ -176,7 +232,7 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 	struct err err = ERR_INIT;
 	int r = health_ping(s->shared.client, &err);
 
-	if (!atomic_load(&s->stop))
+	if (!atomic_load(&s->thread.stop))
 		sampler_log(s, r != 0 ? &err : NULL);
 	/* A reload changes what is hidden. */
 	s->shared.mask = s->options->shared->mask;
@@ -188,45 +244,76 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 		r = topics_ask(s->topics, wanted, &err);
 		samples_release(s->samples);
 	}
+	s->failed = r != 0;
 	/* What a stop has cut short says nothing of the stores. */
-	if (!atomic_load(&s->stop))
-		sampler_tell_state(s, r != 0);
+	if (!atomic_load(&s->thread.stop))
+		sampler_tell_state(s, s->failed);
 }
 
-/* Of the condition's clock, which tests do not replace. */
+/* --- when ----------------------------------------------------------------- */
+
+/* When the next round is due: soon while somebody looks at what only a question
+ * can tell, or waits for the stores to come back. With the lock. */
 static int64_t
-sampler_now_us(void)
+sampler_round_due(const struct sampler *s)
 {
-	struct timespec now;
+	const bool often = s->failed || wanted_any_route(s->wanted);
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+	return s->round_us + (often ? s->options->every_us : PING_US);
 }
 
-static struct timespec
-sampler_moment(int64_t us)
+/* Waits until a turn is due. While the stores are away a change does not cause one:
+ * it would only wait for them as well. With the lock. */
+static void
+sampler_sleep(struct sampler *s)
 {
-	return (struct timespec){.tv_sec = (time_t)(us / US_PER_S),
-				 .tv_nsec = (long)(us % US_PER_S) * 1000};
+	int64_t due_us;
+
+	while (!s->again && !atomic_load(&s->thread.stop)) {
+		due_us = sampler_round_due(s);
+		if (s->changed && !s->failed && s->turn_us + GAP_US < due_us)
+			due_us = s->turn_us + GAP_US;
+		if (web_thread_now_us() >= due_us)
+			return;
+		web_thread_wait(&s->thread, due_us);
+	}
 }
 
-/* Until the next turn is due, or something else is wanted. */
+/* Says what is due in the turn that begins now, besides what the follower has
+ * said. With the lock. */
+static void
+sampler_mark_due(struct sampler *s)
+{
+	const int64_t now_us = web_thread_now_us();
+	const bool round = s->again || now_us >= sampler_round_due(s);
+	const bool all = s->again || (round && s->failed);
+	const bool tasks = all || (round && now_us >= s->tasks_us + TASKS_US);
+	struct topic_wanted *w;
+
+	for (w = s->wanted; w->name != NULL; w++)
+		w->due |= topic_task(w->name) != NULL ? tasks : round;
+	s->turn_us = now_us;
+	if (round)
+		s->round_us = now_us;
+	if (tasks)
+		s->tasks_us = now_us;
+}
+
+/* A copy of what is wanted, with what is due; NULL without memory, and then all
+ * stays due. */
 static struct topic_wanted *
-sampler_wait(struct sampler *s, int64_t began_us)
+sampler_wait(struct sampler *s)
 {
-	struct topic_wanted *wanted;
-	struct timespec until;
-	int r = 0;
+	struct topic_wanted *wanted, *w;
 
-	pthread_mutex_lock(&s->lock);
-	until = sampler_moment(began_us + (s->wanted[0].name != NULL
-					       ? s->options->every_us
-					       : PING_US));
-	while (r == 0 && !s->again && !atomic_load(&s->stop))
-		r = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-	s->again = false;
+	pthread_mutex_lock(&s->thread.lock);
+	sampler_sleep(s);
+	sampler_mark_due(s);
 	wanted = wanted_copy(s->wanted);
-	pthread_mutex_unlock(&s->lock);
+	for (w = s->wanted; wanted != NULL && w->name != NULL; w++)
+		w->due = false;
+	s->again = s->changed = false;
+	pthread_mutex_unlock(&s->thread.lock);
 	return wanted;
 }
 
@@ -235,12 +322,10 @@ sampler_thread(void *arg)
 {
 	struct sampler *s = arg;
 	struct topic_wanted *wanted;
-	int64_t began_us = 0;
 
-	while (!atomic_load(&s->stop)) {
-		wanted = sampler_wait(s, began_us);
-		began_us = sampler_now_us();
-		if (wanted != NULL && !atomic_load(&s->stop))
+	while (!atomic_load(&s->thread.stop)) {
+		wanted = sampler_wait(s);
+		if (wanted != NULL && !atomic_load(&s->thread.stop))
 			sampler_turn(s, wanted);
 		wanted_free(wanted);
 	}
@@ -250,104 +335,7 @@ sampler_thread(void *arg)
 	return NULL;
 }
 
-/* --- the listener --------------------------------------------------------- */
-
-static bool
-on_listener_asked(void *arg)
-{
-	struct sampler *s = arg;
-
-	return atomic_load(&s->stop) || !atomic_load(&s->feed);
-}
-
-static int
-on_listener_event(const json_t *event, void *arg)
-{
-	struct sampler *s = arg;
-	struct sample *sample = sample_new(SAMPLE_EVENT, "feed");
-
-	if (sample != NULL &&
-	    sample_write(s->options->shared->mask, json_incref((json_t *)event),
-			 sample->delta) == 0)
-		samples_put(s->samples, sample);
-	else
-		sample_free(sample);
-	return on_listener_asked(s);
-}
-
-/* Follows only while there is a feed: a listener makes each worker publish. */
-static void *
-listener_thread(void *arg)
-{
-	struct sampler *s = arg;
-	const struct events_follow follow = {.on_event = on_listener_event,
-					     .stopped = on_listener_asked,
-					     .arg = s};
-	struct timespec until;
-	struct err err;
-
-	while (!atomic_load(&s->stop)) {
-		if (atomic_load(&s->feed) &&
-		    events_follow(s->listener_client, &follow, &err) != 0)
-			log_debug("events: %s", err.msg);
-		until = sampler_moment(sampler_now_us() + US_PER_S);
-		pthread_mutex_lock(&s->lock);
-		/* An error is tried again in a second; without a feed nothing
-		 * need be. */
-		if (!atomic_load(&s->stop) && atomic_load(&s->feed))
-			pthread_cond_timedwait(&s->changed, &s->lock, &until);
-		while (!atomic_load(&s->stop) && !atomic_load(&s->feed))
-			pthread_cond_wait(&s->changed, &s->lock);
-		pthread_mutex_unlock(&s->lock);
-	}
-	return NULL;
-}
-
 /* --- life ----------------------------------------------------------------- */
-
-static int
-sampler_open(const struct hub_options *o, struct flowrra_client **ret,
-	     struct err *err)
-{
-	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
-	struct flowrra_error error;
-
-	options.config_file = o->config_file;
-	options.settings = o->settings;
-	if (flowrra_open(&options, ret, &error) != 0)
-		return err_set(err, ERR_CONFIG, "%s", error.message);
-	return 0;
-}
-
-static int
-sampler_start(struct sampler *s, struct err *err)
-{
-	sigset_t all, before;
-	int sys;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	sys = pthread_create(&s->sampling, NULL, sampler_thread, s);
-	s->sampling_begun = sys == 0;
-	if (sys == 0)
-		sys = pthread_create(&s->listening, NULL, listener_thread, s);
-	s->listening_begun = s->sampling_begun && sys == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return sys == 0 ? 0 : limits_no_thread(sys, err);
-}
-
-/* The condition has the monotonic clock: a stepped one must not stop samples. */
-static void
-sampler_init_locks(struct sampler *s)
-{
-	pthread_condattr_t attr;
-
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &attr);
-	pthread_condattr_destroy(&attr);
-}
 
 /* Of the daemon's, what any thread may use; jobs, audit and replays are of
  * requests, which these are not, and the mask is replaced by a reload. */
@@ -357,6 +345,32 @@ sampler_share(struct sampler *s, const struct web_shared *shared)
 	s->shared.conf = shared->conf;
 	s->shared.tables = shared->tables;
 	s->shared.figures = shared->figures;
+}
+
+/* The thread comes last: what it uses must be there. */
+static int
+sampler_begin(struct sampler *s, int wake, struct err *err)
+{
+	const struct hub_options *o = s->options;
+	struct follower_options follower = {.on_change = on_sampler_change,
+					    .arg = s};
+
+	if ((s->samples = samples_new(wake, err)) == NULL ||
+	    (s->topics = topics_new(&s->shared, o->shared, s->samples, err)) ==
+		NULL ||
+	    web_client_open(o->config_file, o->settings, &s->shared.client,
+			    err) != 0 ||
+	    client_set_deadline(s->shared.client, ASK_MS, err) != 0 ||
+	    web_client_open(o->config_file, o->settings, &s->waiting_client,
+			    err) != 0)
+		return -1;
+	follower.client = s->waiting_client;
+	return (s->follower = follower_new(&follower, err)) != NULL &&
+		       (s->feeder = feeder_new(s->waiting_client, o->shared,
+					       s->samples, err)) != NULL &&
+		       web_thread_begin(&s->thread, sampler_thread, s, err) == 0
+		   ? 0
+		   : -1;
 }
 
 struct sampler *
@@ -370,49 +384,40 @@ sampler_new(const struct hub_options *o, int wake, struct err *err)
 		return NULL;
 	}
 	s->options = o;
-	sampler_init_locks(s);
+	web_thread_init(&s->thread);
 	sampler_share(s, o->shared);
-	if ((s->samples = samples_new(wake, err)) == NULL ||
-	    (s->topics = topics_new(&s->shared, o->shared, s->samples, err)) ==
-		NULL ||
-	    sampler_open(o, &s->shared.client, err) != 0 ||
-	    client_set_deadline(s->shared.client, ASK_MS, err) != 0 ||
-	    sampler_open(o, &s->listener_client, err) != 0 ||
-	    /* Else a backend that is away holds up the stop. */
-	    client_set_deadline(s->listener_client, ASK_MS, err) != 0 ||
-	    sampler_start(s, err) != 0) {
-		sampler_free(s);
-		return NULL;
-	}
-	return s;
+	if (sampler_begin(s, wake, err) == 0)
+		return s;
+	sampler_free(s);
+	return NULL;
 }
 
 void
 sampler_stop(struct sampler *s)
 {
-	pthread_mutex_lock(&s->lock);
-	atomic_store(&s->stop, true);
 	atomic_store(&s->shared.stopping, true);
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
+	web_thread_stop(&s->thread);
+	if (s->follower != NULL)
+		follower_stop(s->follower);
+	if (s->feeder != NULL)
+		feeder_stop(s->feeder);
 }
 
+/* All are told to end before the first is waited for. What the others call goes
+ * last: the follower marks what the sampler's lock protects. */
 void
 sampler_free(struct sampler *s)
 {
 	if (s == NULL)
 		return;
 	sampler_stop(s);
-	if (s->sampling_begun)
-		pthread_join(s->sampling, NULL);
-	if (s->listening_begun)
-		pthread_join(s->listening, NULL);
+	follower_free(s->follower);
+	feeder_free(s->feeder);
+	web_thread_done(&s->thread);
 	topics_free(s->topics);
 	flowrra_close(s->shared.client);
-	flowrra_close(s->listener_client);
+	flowrra_close(s->waiting_client);
 	samples_free(s->samples);
 	wanted_free(s->wanted);
-	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hub's threads: the sampler, which asks for topics, and the listener, which
- * follows the events of tasks while somebody wants them. What they find is put
- * into a queue for the loop (samples.h). Private to the hub; the loop calls.
+ * The hub's threads: the sampler, which asks for topics, the follower, which
+ * hears when a task has changed, and the feeder, which hears the events of all
+ * tasks while somebody wants them. What they find is put into a queue for the
+ * loop (samples.h). Private to the hub; the loop calls.
  */
 #ifndef WEB_SAMPLER_H
 #define WEB_SAMPLER_H
@@ -29,6 +30,8 @@ void sampler_free(struct sampler *s);
  * copied, the last has no name. 0, or -1 without memory: as before. */
 int sampler_want(struct sampler *s, const struct topic_wanted *topics,
 		 bool feed);
+/* Asks for all of it at once: who may see what has changed. */
+void sampler_again(struct sampler *s);
 /* The next of what was found; NULL: there is none. */
 struct sample *sampler_take(struct sampler *s);
 /* When the stores answered last, by the monotonic clock; 0: never. */

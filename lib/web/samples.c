@@ -121,6 +121,7 @@ samples_wake(struct samples *samples)
 		;
 }
 
+/* A state is never dropped: the next delta would be on top of nothing. */
 void
 samples_put(struct samples *samples, struct sample *sample)
 {

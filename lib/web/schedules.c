@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Routes that look at schedules; schedules_change.c has the others. All ask the
- * schedules' database alone, so that they answer while broker and backend are
- * away; fires ask for the states of their tasks, too.
+ * Routes that look at schedules; schedules_change.c has the others.
+ *
+ * All ask the schedules' database alone, so that they answer while broker and
+ * backend are away; fires ask for the states of their tasks, too. Each thread has
+ * its own connection to the database (web_schedules()), which is opened at its
+ * first use.
  */
 #include "web/schedules.h"
 
@@ -14,7 +17,8 @@
 
 /* --- looking --------------------------------------------------------------- */
 
-/* Of what a list is asked, the cursor alone can be wrong in its data. */
+/* The cursor is the only part of a query for a list that can be wrong in its data:
+ * the table has checked the rest. */
 static int
 schedules_bad_cursor(struct web_call *call, struct err *err)
 {
@@ -54,7 +58,7 @@ schedules_get_all(struct web_call *call, struct err *err)
 			    : schedules_bad_cursor(call, err);
 }
 
-/* With its version, which an edit has to name. */
+/* With its version as ETag, which an edit has to name. */
 static int
 schedules_get_one(struct web_call *call, struct err *err)
 {
@@ -66,7 +70,8 @@ schedules_get_one(struct web_call *call, struct err *err)
 	    call, schedule_show(db, web_text(call, "id"), err), err);
 }
 
-/* Of one that was deleted, too, as long as its fires are kept. */
+/* Also of a schedule that was deleted, as long as its fires are kept: what it has
+ * done is still of interest. */
 static int
 schedules_get_fires(struct web_call *call, struct err *err)
 {
@@ -97,8 +102,8 @@ schedules_get_next(struct web_call *call, struct err *err)
 	return next != NULL ? web_answer(call, next, err) : -1;
 }
 
-/* Of a form that nobody has sent yet: it is asked with each key that is
- * pressed, and changes nothing. */
+/* Of a form that nobody has sent yet. A page asks at each key that is pressed, so it
+ * changes nothing, and counts neither as a write nor in the audit trail. */
 static int
 schedules_run_preview(struct web_call *call, struct err *err)
 {
@@ -151,6 +156,7 @@ static const struct web_param schedules_list_params[] = {
 static const struct web_param schedules_fires_params[] = {
     SCHEDULE_ID_PARAM, LIST_PARAMS, {.name = NULL}};
 
+/* How many fires are computed; a page shows ten. */
 #define N_PARAM                                                                \
 	{                                                                      \
 		.name = "n", .type = WEB_INT, .in = WEB_QUERY, .min = 1,       \

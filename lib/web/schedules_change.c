@@ -2,8 +2,9 @@
 /*
  * Routes that make and change schedules.
  *
- * An edit is the whole form, and names the version that the editor saw: two
- * people who edit the same one must not undo each other's changes unseen.
+ * An edit is the whole form, and names the version that the editor saw (If-Match,
+ * RFC 9110, section 13.1.1): two people who edit the same schedule must not undo
+ * each other's changes unseen. A version is the time of the last change.
  */
 #include "web/schedules.h"
 
@@ -17,6 +18,8 @@
 
 /* --- forms and answers ----------------------------------------------------- */
 
+/* The column and the token are told only if they lie within the rule that was sent:
+ * the parser may have read a name or a default in its place. */
 int
 schedules_fail(struct web_call *call, const struct schedule_fault *fault,
 	       const char *rule, struct err *err)
@@ -47,11 +50,12 @@ schedules_read_form(struct web_call *call, struct schedule_form *form,
 	return web_fault(call, field, NULL, err);
 }
 
+/* With the ETag, so that a client can edit what it has just made. */
 int
 schedules_answer(struct web_call *call, json_t *schedule, struct err *err)
 {
 	const json_t *updated = json_object_get(schedule, "updated_at");
-	char etag[MOMENT_SIZE + 2];
+	char etag[CLOCK_TEXT_SIZE + 2];
 
 	if (schedule == NULL)
 		return -1;
@@ -120,6 +124,8 @@ struct schedule_replacing {
 	bool keeps_enabled; /* the body does not say */
 };
 
+/* Called with the schedule as it was read; once more if a scheduler has changed it
+ * in between. */
 static int
 schedules_apply_form(struct schedule_form *form, void *arg,
 		     struct schedule_fault *fault, struct err *err)
@@ -145,7 +151,7 @@ static int
 schedules_read_version(struct web_call *call, int64_t *ret, struct err *err)
 {
 	const char *text = web_header(call, "If-Match");
-	char moment[MOMENT_SIZE];
+	char moment[CLOCK_TEXT_SIZE];
 	size_t len = text != NULL ? strlen(text) : 0;
 
 	*ret = 0;
@@ -170,6 +176,7 @@ schedules_read_version(struct web_call *call, int64_t *ret, struct err *err)
 	return web_fault(call, "If-Match", NULL, err);
 }
 
+/* 412: somebody else was faster. */
 static int
 schedules_replace(struct web_call *call, struct schedules *db,
 		  const struct schedule_edit *edit, const char *rule,

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Secrets: digests, random bytes by the kernel, files that are never half-written.
+/*
+ * Secrets: random bytes, digests, files that are never half-written, and the codes
+ * that log in once.
+ *
+ * Random bytes are the kernel's (getrandom(2)), which does not fail once it was
+ * seeded; a daemon without them must not go on. What had a secret in it is
+ * overwritten before it is given back.
  */
 #include "web/secret.h"
 
@@ -19,6 +25,7 @@
 #include "util/path.h"
 #include "util/sha.h"
 
+/* Tokens of a whole company fit. */
 #define FILE_MAX (1 << 20)
 
 void
@@ -50,6 +57,9 @@ secret_encode(const void *bytes, size_t len, struct buf *out)
 		buf_addc(out, secret_digits[bits << (6 - n) & 63]);
 }
 
+/* Both alphabets of RFC 4648: base64url is ours, base64 is that of Basic. Bits that
+ * are left over must be zero: one value has one text, so that no cookie has a
+ * twin that is not logged out with it. */
 int
 secret_decode(struct slice text, struct buf *out)
 {
@@ -153,6 +163,7 @@ secret_open_failed(const char *path, struct err *err)
 		       "cannot read %s", path);
 }
 
+/* O_NONBLOCK: a FIFO in its place would have the daemon wait for ever. */
 int
 secret_read(const char *path, struct buf *out, struct err *err)
 {
@@ -163,10 +174,11 @@ secret_read(const char *path, struct buf *out, struct err *err)
 	return secret_read_fd(fd, path, out, err);
 }
 
+/* O_NOFOLLOW: a link would let somebody who may write to the directory choose the
+ * file. */
 int
 secret_read_own(const char *path, struct buf *out, struct err *err)
 {
-	/* A FIFO would make the daemon wait for ever. */
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
 				      O_NOFOLLOW);
 	struct stat st;
@@ -222,6 +234,7 @@ secret_write_beside(const char *path, struct slice bytes, unsigned int mode,
 	return r;
 }
 
+/* Replaced in one step (rename(2)): a reader finds the old file or the new one. */
 int
 secret_write(const char *path, struct slice bytes, unsigned int mode,
 	     struct err *err)
@@ -237,6 +250,8 @@ secret_write(const char *path, struct slice bytes, unsigned int mode,
 	return r;
 }
 
+/* link(2), which fails where there is one already, as rename(2) would not: of two
+ * that are made at the same time the first stays. */
 int
 secret_create(const char *path, struct slice bytes, unsigned int mode,
 	      struct err *err)
@@ -308,8 +323,8 @@ secret_code_sign(const char *token, int64_t until_s, uint64_t nonce,
 	buf_done(&out);
 }
 
-/* Of the token alone: who may read that may log in, and needs no daemon for it.
- */
+/* Made of the token alone: `flowrractl web` needs no daemon for it, and who can read
+ * the token may log in anyway. */
 void
 secret_code_make(const char *token, char code[SECRET_CODE_SIZE])
 {
@@ -320,6 +335,8 @@ secret_code_make(const char *token, char code[SECRET_CODE_SIZE])
 			 nonce, code);
 }
 
+/* The code is made once more of its own time and nonce, and compared as a whole:
+ * nothing of it is believed before that. */
 bool
 secret_code_check(const char *token, const char *code, uint64_t *ret_nonce,
 		  int64_t *ret_until_s)

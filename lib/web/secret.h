@@ -2,8 +2,8 @@
 /*
  * Secrets: random ones, digests, and those in files of their own.
  *
- * The token of the start is how one logs in where no other way is configured. It
- * lies in a file that the group of the service may read; who may read it makes
+ * The token of the start is the way to log in where no other is configured. It lies
+ * in a file that the group of the service may read. Programs that can read it make
  * codes of it, which are good once and for a short while, and so may stand in a
  * URL.
  */
@@ -35,7 +35,7 @@ void secret_make(char text[SECRET_TEXT_SIZE]);
 void secret_digest(const char *text, char hex[SECRET_HEX_SIZE]);
 void secret_hmac(const unsigned char key[SECRET_BYTES], struct slice text,
 		 unsigned char mac[SECRET_BYTES]);
-/* Compares in the same time whatever differs. */
+/* Compares in a time that does not depend on where they differ. */
 bool secret_same(const char *a, const char *b);
 /* base64url without padding. */
 void secret_encode(const void *p, size_t len, struct buf *out);
@@ -45,9 +45,9 @@ int secret_decode(struct slice text, struct buf *out);
 /* The content of a file of at most 1 MiB: 1, 0 if it is not there, -1 with
  * *err, which is ERR_REFUSED if this user may not read it. */
 int secret_read(const char *path, struct buf *out, struct err *err);
-/* The same of a file that we have made: a plain one, no link, which belongs to us
- * or root, and which nobody else may change. What others have put there is an
- * error, since who knows a secret gets in. */
+/* The same for a file that we have made: a plain file, not a link, which belongs to
+ * us or root, and which nobody else may change. Anything else is an error: a secret
+ * that somebody else has put there would let them in. */
 int secret_read_own(const char *path, struct buf *out, struct err *err);
 /* Makes a file with these bytes in the place of one that is there, or not. */
 int secret_write(const char *path, struct slice bytes, unsigned int mode,

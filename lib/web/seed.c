@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Routes of the Python package's UI, in its shapes, for programs that were written
- * against it: figures, health and registered tasks (its schedules:
+ * against it: figures, health and registered tasks (its schedules are in
  * seed_schedules.c). With or without a slash at the end; errors are {"error":
  * text}.
  *
  * The package describes one process; here many workers and schedulers are the
  * application. What it calls "workers" of an executor are our slots. Times have an
- * offset, which its clients' parsers take as well as none.
+ * offset: Python's datetime.fromisoformat() and JavaScript's Date read both forms.
  */
 #include "web/seed.h"
 
@@ -56,7 +56,8 @@ seed_executor(json_int_t slots)
 		   : json_null();
 }
 
-/* One that has been heard of lately: there may be several, on any machine. */
+/* Whether any scheduler has been heard of lately: there may be several, on any
+ * machine. */
 static bool
 seed_has_scheduler(const struct schedules_stats *s, int64_t now_us)
 {
@@ -187,7 +188,7 @@ seed_components(struct web_call *call, const json_t *found)
 	return all;
 }
 
-/* Healthy is what is, or is not there. */
+/* The whole is healthy if all parts are; a part that does not exist counts as well. */
 static int
 seed_get_health(struct web_call *call, struct err *err)
 {
@@ -212,7 +213,8 @@ seed_get_health(struct web_call *call, struct err *err)
 
 /* --- registered tasks ---------------------------------------------------- */
 
-/* A number that is not registered is as configured here: there it always is one. */
+/* A number that is not registered is as configured here: the package always has
+ * one. */
 json_t *
 seed_number(const json_t *entry, const char *name, json_t *otherwise)
 {
@@ -241,7 +243,7 @@ seed_task(struct web_call *call, const json_t *entry)
 			json_real((double)conf->retry_delay / SEED_US_PER_S)));
 }
 
-/* An entry that cannot be read is none that could be submitted. */
+/* An entry that cannot be read is left out: nobody could submit it. */
 static int
 seed_get_tasks(struct web_call *call, struct err *err)
 {
@@ -256,7 +258,7 @@ seed_get_tasks(struct web_call *call, struct err *err)
 	return web_answer(call, answer, err);
 }
 
-/* A module of ours is no Python module: its two members are there, and null. */
+/* A module of ours is not a Python module: the two members exist, and are null. */
 static int
 seed_get_task(struct web_call *call, struct err *err)
 {

@@ -3,9 +3,10 @@
  * Routes of schedules of the Python package's UI, in its shapes (seed.c has the
  * others).
  *
- * What the package forgives is forgiven here: to make one that is there, to
- * switch one that is so already, to delete one that is gone. What it stores
- * though no scheduler can read it is refused.
+ * What the package forgives is forgiven here: to make a schedule that exists, to
+ * enable one that is enabled, to delete one that is gone. What the package stores
+ * although no scheduler can read it is refused. Statuses and texts of errors are
+ * the package's where a client may look for them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +22,11 @@
 #include "web/lists.h"
 #include "web/seed.h"
 
-/* All of them are one answer there; here as many as can be meant. */
+/* The package answers all of them at once; here as many as can be meant. */
 #define SCHEDULES_MAX 10000
 #define SCHEDULES_PAGE 500
 
-/* A mistake of the client is 400 there, whatever it is. */
+/* Any mistake of the client is a 400 of the package. */
 static int
 seed_fault(struct web_call *call, const struct err *err)
 {
@@ -37,7 +38,7 @@ seed_fault(struct web_call *call, const struct err *err)
 
 /* --- schedules ----------------------------------------------------------- */
 
-/* An interval is a number of seconds there, "300.0". */
+/* The package writes an interval as a number of seconds with a fraction: "300.0". */
 static json_t *
 seed_rule(const json_t *schedule, const char *type)
 {
@@ -54,7 +55,7 @@ seed_rule(const json_t *schedule, const char *type)
 	return json_string(text);
 }
 
-/* Without arguments, as there: a list of many is not to hold a megabyte of each. */
+/* Without arguments, as in the package: in a list each may be a megabyte long. */
 static json_t *
 seed_schedule(const json_t *s)
 {
@@ -91,7 +92,7 @@ seed_add_page(json_t *answer, const json_t *page)
 		   : NULL;
 }
 
-/* All of them in one answer, as there; read in pages, which hold no lock for long. */
+/* All of them in one answer, but read in pages, which hold no lock for long. */
 static int
 seed_get_schedules(struct web_call *call, struct err *err)
 {
@@ -117,7 +118,8 @@ seed_get_schedules(struct web_call *call, struct err *err)
 	return web_answer(call, answer, err);
 }
 
-/* Settings that are left to the task are shown as they are configured. */
+/* Settings that the schedule leaves to the task are shown as configured here: the
+ * package always has a number. */
 static int
 seed_get_schedule(struct web_call *call, struct err *err)
 {
@@ -149,13 +151,15 @@ seed_get_schedule(struct web_call *call, struct err *err)
 
 /* --- making schedules ---------------------------------------------------- */
 
-/* What the body says, in texts that last as long as the call. */
+/* What the body says. Its texts are the body's, and last as long as the call; the
+ * rest is freed by seed_make(). */
 struct seed_form {
 	struct schedule_form form;
 	char *args, *kwargs;
 	char rule[40]; /* of an interval */
 };
 
+/* "%s: not %s" reads well with all that is asked for: "args: not an array". */
 static int
 seed_bad(struct err *err, const char *name, const char *what)
 {
@@ -172,7 +176,8 @@ seed_read_text(const json_t *body, const char *name, const char **ret,
 	return bad ? seed_bad(err, name, "a string") : 0;
 }
 
-/* Its arguments; the package has () and None for none. */
+/* Arguments become a text of JSON, as the database has them. null stands for none,
+ * as None does in the package. */
 static int
 seed_read_json(const json_t *body, const char *name, bool array, char **ret,
 	       struct err *err)
@@ -188,7 +193,8 @@ seed_read_json(const json_t *body, const char *name, bool array, char **ret,
 		   : err_nomem(err);
 }
 
-/* The package takes anything here, and stores it: then no scheduler can read it. */
+/* The package stores whatever it is given here, and then no scheduler can read the
+ * schedule, its own included. */
 static int
 seed_read_options(const json_t *body, struct seed_form *f, struct err *err)
 {
@@ -229,7 +235,7 @@ seed_read_rule(const json_t *body, const char *name, struct seed_form *f,
 	return 0;
 }
 
-/* Members that it does not know are passed over, as there. */
+/* Members that are not known are passed over, as in the package. */
 static int
 seed_read_form(const json_t *body, const char *rule, struct seed_form *f,
 	       struct err *err)
@@ -251,7 +257,8 @@ seed_read_form(const json_t *body, const char *rule, struct seed_form *f,
 	return 0;
 }
 
-/* An identical one that is there is as good as a new one, there as here. */
+/* A schedule that is identical to an existing one is answered with the ID of that
+ * one, by the package and by us. */
 static int
 seed_make(struct web_call *call, const char *type, const char *rule,
 	  struct err *err)
@@ -282,6 +289,8 @@ seed_make(struct web_call *call, const char *type, const char *rule,
 	return web_answer(call, json_pack("{s:s}", "schedule_id", id), err);
 }
 
+/* Its members of a rule have other names for each type: "cron", "interval",
+ * "run_at". */
 static int
 seed_make_cron(struct web_call *call, struct err *err)
 {
@@ -294,6 +303,7 @@ seed_make_interval(struct web_call *call, struct err *err)
 	return seed_make(call, "interval", "interval", err);
 }
 
+/* The package has no such route; it is there so that no type is left out. */
 static int
 seed_make_once(struct web_call *call, struct err *err)
 {
@@ -302,7 +312,7 @@ seed_make_once(struct web_call *call, struct err *err)
 
 /* --- changing schedules -------------------------------------------------- */
 
-/* That one is enabled, or disabled, already is no error. */
+/* To enable what is enabled, or disable what is disabled, is not an error. */
 static int
 seed_switch(struct web_call *call, bool on, struct err *err)
 {
@@ -340,7 +350,7 @@ seed_disable(struct web_call *call, struct err *err)
 	return seed_switch(call, false, err);
 }
 
-/* One that is not there is no error there. */
+/* To delete a schedule that does not exist is not an error. */
 static int
 seed_delete(struct web_call *call, struct err *err)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* GET series and series/names: what has ended, as points of charts. */
+/*
+ * GET series and series/names: what has ended, as points of charts.
+ *
+ * Workers count by the minute and by the hour into the backend; nothing is counted
+ * here, so a restart leaves no gap, and all daemons tell the same. Which step suits
+ * a span, and how many points there may be, the manager decides.
+ */
 #include "manager/series.h"
 
 #include <string.h>
@@ -9,7 +15,8 @@
 #include "web/figures.h"
 #include "web/web.h"
 
-/* A message about the query begins with the parameter that it is about. */
+/* A message of the manager about the query begins with the parameter that it is
+ * about; the page shows it beside that. Any other failure is not the query's. */
 static int
 series_fault(struct web_call *call, struct err *err)
 {
@@ -28,6 +35,7 @@ series_fault(struct web_call *call, struct err *err)
 	return -1;
 }
 
+/* 0 stands for what the query leaves to the manager. */
 static int
 get_series(struct web_call *call, struct err *err)
 {
@@ -45,6 +53,7 @@ get_series(struct web_call *call, struct err *err)
 			      : series_fault(call, err);
 }
 
+/* For the lists that a chart is chosen from. */
 static int
 get_names(struct web_call *call, struct err *err)
 {
@@ -54,6 +63,7 @@ get_names(struct web_call *call, struct err *err)
 	return names != NULL ? web_answer(call, names, err) : -1;
 }
 
+/* Steps are those that the workers count by: nothing in between is known. */
 static const struct web_param series_params[] = {
     {.name = "name",
      .type = WEB_TEXT,

@@ -16,8 +16,6 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "schedules/schedules.h"
-#include "store/store.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -31,8 +29,8 @@
 #include "web/listen.h"
 #include "web/mask.h"
 #include "web/replay.h"
-#include "web/secret.h"
 #include "web/state.h"
+#include "web/tls.h"
 
 /* Requests that wait for an operation thread; then 503. */
 #define QUEUE_MAX 64
@@ -40,8 +38,12 @@
 #define WAITS_MAX 16
 #define LOGINS_MAX 32
 #define SAMPLE_US 1000000
+/* A browser sends 1 to 2 KiB with its cookies; proxies and Apache have about this
+ * limit themselves. */
 #define HEAD_MAX 8192
+/* For a head on a slow line; a peer that dribbles holds its place no longer. */
 #define HEAD_US 10000000
+/* Pages keep their connection between two clicks. */
 #define IDLE_US 60000000
 /* More than a snapshot of any topic: what makes a reader slow is decided in
  * events.c. */
@@ -53,155 +55,22 @@
 #define FILES_OF_THREAD 4
 #define CONNECTIONS_MIN 8
 
-/* --- checking ------------------------------------------------------------------ */
-
-/* What stands in URLs, cookies and the page unescaped has to be harmless in all
- * three. */
-static int
-web_check_prefix(const char *prefix, struct err *err)
-{
-	const size_t n = strlen(prefix);
-	const char *p = prefix;
-
-	while (*p == '/' || *p == '-' || *p == '_' || *p == '.' || *p == '~' ||
-	       (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
-	       (*p >= 'a' && *p <= 'z'))
-		p++;
-	if (n == 0 ||
-	    (prefix[0] == '/' && prefix[n - 1] != '/' && *p == '\0' &&
-	     strstr(prefix, "//") == NULL && strstr(prefix, "..") == NULL))
-		return 0;
-	return err_set(
-	    err, ERR_CONFIG,
-	    "[web] prefix: \"%.64s\" is not a path such as /flowrra, "
-	    "without a slash at its end",
-	    prefix);
-}
-
-/* --- TLS ------------------------------------------------------------------------
- */
-
-struct web_tls {
-	struct buf cert, key, ca;
-};
-
-static int
-web_read_pem(const char *path, const char *key, struct buf *out,
-	     struct err *err)
-{
-	int r;
-
-	if (path[0] == '\0')
-		return 0;
-	if ((r = secret_read(path, out, err)) == 0)
-		return err_set(err, ERR_CONFIG, "[web] %s: there is no %s", key,
-			       path);
-	if (r < 0 && err != NULL && err->sys == EACCES)
-		err_hint(err, "let the group of flowrra-web read it: chgrp "
-			      "flowrra, chmod 640");
-	return r == 1 ? 0 : err_prefix(err, "[web] %s", key);
-}
-
-static void
-web_drop_tls(struct web_tls *t)
-{
-	if (t->key.data != NULL)
-		explicit_bzero(t->key.data, t->key.len);
-	buf_done(&t->cert);
-	buf_done(&t->key);
-	buf_done(&t->ca);
-}
-
-/* Names the file that is wrong: libmicrohttpd would not. */
-static int
-web_check_tls(const struct conf_web *conf, const struct http_tls *tls,
-	      struct err *err)
-{
-	const char *const bad[][2] = {
-	    [HTTP_TLS_CERTIFICATES] = {"tls_cert", conf->tls_cert},
-	    [HTTP_TLS_KEY] = {"tls_key", conf->tls_key},
-	    [HTTP_TLS_CLIENT_CA] = {"tls_ca", conf->tls_ca}};
-	enum http_tls_part part;
-
-	if (http_tls_check(tls, &part, err) == 0)
-		return 0;
-	return err_prefix(err, "[web] %s: %s", bad[part][0], bad[part][1]);
-}
-
-/* Fills in *t, which web_drop_tls() empties, and *ret, which borrows from it.
- * Without certificates nothing is in them. */
-static int
-web_load_tls(const struct conf_web *conf, struct web_tls *t,
-	     struct http_tls *ret, struct err *err)
-{
-	if (web_read_pem(conf->tls_cert, "tls_cert", &t->cert, err) != 0 ||
-	    web_read_pem(conf->tls_key, "tls_key", &t->key, err) != 0 ||
-	    web_read_pem(conf->tls_ca, "tls_ca", &t->ca, err) != 0)
-		return -1;
-	if (conf->tls_cert[0] == '\0')
-		return 0;
-	/* An empty file has no text. */
-	ret->certificates = t->cert.data != NULL ? t->cert.data : "";
-	ret->key = t->key.data != NULL ? t->key.data : "";
-	if (conf->tls_ca[0] != '\0')
-		ret->client_ca = t->ca.data != NULL ? t->ca.data : "";
-	return web_check_tls(conf, ret, err);
-}
-
-int
-web_probe(const struct conf *conf, struct err *err)
-{
-	struct web_tls t = {.cert = BUF_INIT};
-	struct http_tls tls = {.key = NULL};
-	int r = web_load_tls(&conf->web, &t, &tls, err);
-
-	web_drop_tls(&t);
-	return r == 0 ? auth_check(conf, err) : -1;
-}
-
-/* What no type of a key can check by itself. Also of --check, without opening
- * anything. */
-int
-web_check(const struct conf *conf, struct err *err)
-{
-	const struct conf_web *web = &conf->web;
-
-	if (stores_check(conf, err) != 0 ||
-	    schedules_check_url(conf->scheduler.database_url, err) != 0 ||
-	    web_check_prefix(web->prefix, err) != 0 ||
-	    listen_check_words(conf, err) != 0)
-		return -1;
-	if ((web->tls_cert[0] != '\0') != (web->tls_key[0] != '\0'))
-		return err_set(err, ERR_CONFIG,
-			       "[web] tls_cert and tls_key: set both, or none");
-	if (web->tls_ca[0] != '\0' && web->tls_cert[0] == '\0')
-		return err_set(err, ERR_CONFIG,
-			       "[web] tls_ca: needs tls_cert and tls_key");
-	if (web->user_header[0] != '\0' && web->proxies[0] == '\0')
-		return err_set(err, ERR_CONFIG,
-			       "[web] user_header: name the proxies that may "
-			       "send it, in proxies");
-	return 0;
-}
-
 /* --- making ---------------------------------------------------------------------
  */
 
+/* One client for all operation threads: they share its connections. Its own answer,
+ * which has a better reason, comes before the 504. */
 static int
 web_open_client(struct web *web, const struct web_options *o, struct err *err)
 {
-	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
-	struct flowrra_error error;
-
-	options.config_file = o->config_file;
-	options.settings = o->settings;
-	if (flowrra_open(&options, &web->shared.client, &error) != 0)
-		return err_set(err, ERR_CONFIG, "%s", error.message);
-	/* The client's own answer comes before the 504. */
+	if (web_client_open(o->config_file, o->settings, &web->shared.client,
+			    err) != 0)
+		return -1;
 	return client_set_deadline(web->shared.client,
 				   web->conf->web.timeout / 1000 * 4 / 5, err);
 }
 
+/* What any thread may use; each part locks for itself. */
 static int
 web_make_shared(struct web *web, const struct web_options *o, struct err *err)
 {
@@ -303,6 +172,7 @@ web_make_http(struct web *web, const struct web_options *o, struct err *err)
 				       .on_request = dispatch_request,
 				       .on_gone = dispatch_gone,
 				       .on_short = web_on_short,
+				       .refusal_fields = respond_api_fields,
 				       .arg = web};
 
 	web_limit_connections(conf, &limits);
@@ -320,13 +190,13 @@ web_listen_all(struct web *web, const int *fds, size_t n, struct err *err)
 	struct web_tls t = {.cert = BUF_INIT};
 	struct http_tls tls = {.key = NULL};
 	size_t i;
-	int r = web_load_tls(&web->conf->web, &t, &tls, err);
+	int r = web_tls_load(&web->conf->web, &t, &tls, err);
 
 	for (i = 0; r == 0 && i < n; i++)
 		r = http_server_listen(web->http, fds[i],
 				       tls.certificates != NULL ? &tls : NULL,
 				       err);
-	web_drop_tls(&t);
+	web_tls_drop(&t);
 	return r;
 }
 
@@ -399,8 +269,8 @@ web_first_conf(struct web *web, struct err *err)
 	return -1;
 }
 
-/* On failure what there is by then is freed by web_free(), which takes anything
- * that was begun. */
+/* On failure web_free() frees what was made before: it takes a server at any stage
+ * of this. */
 struct web *
 web_new(const struct web_options *options, struct err *err)
 {
@@ -483,18 +353,15 @@ web_reload(struct web *web, struct err *err)
 	}
 	auth_free(web->auth);
 	web->auth = auth;
+	hub_again(web->hub);
 	return 0;
 }
 
-/* For systemctl status; the same 10 s as /readyz. */
+/* For systemctl status, by the same measure as /readyz. */
 void
 web_status_line(const struct web *web, char *text, size_t size)
 {
-	const int64_t answered = hub_answered_us(web->hub);
-	const bool away =
-	    answered == 0 || clock_mono_us() - answered > 10000000;
-
 	snprintf(text, size, "%zu requests, %zu refused, %zu live%s",
 		 web->n_requests, web->n_refused, hub_subscribers(web->hub),
-		 away ? "; the stores are out of reach" : "");
+		 hub_is_ready(web->hub) ? "" : "; the stores are out of reach");
 }

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions: "1.TEXT.MAC", where TEXT is base64url of "kind until nonce stamp
- * user". */
+/*
+ * Sessions: "1.TEXT.MAC", where TEXT is base64url of "kind until nonce stamp
+ * user", and MAC is HMAC-SHA-256 of all that stands before it (RFC 2104).
+ *
+ * There is no table of sessions: the cookie is the session. So they outlive a
+ * restart and cost no memory, and only those that were logged out early have to be
+ * remembered. The number in front is the version of the format; another format
+ * will have another one, and can never be taken for this.
+ */
 #include "web/session.h"
 
 #include <inttypes.h>
@@ -15,6 +22,7 @@
 #include "web/revoked.h"
 #include "web/secret.h"
 
+/* The longest that session_write() makes is half of it: a longer one is not ours. */
 #define COOKIE_MAX 1024
 
 struct web_sessions {
@@ -30,8 +38,8 @@ session_now_s(void)
 
 /* --- the key -------------------------------------------------------------- */
 
-/* One that is there stays; of two daemons that make it at once both have the one
- * that is there in the end. */
+/* A key that is there stays. Of two daemons that make one at the same time, both
+ * use the one that is there in the end. */
 static int
 session_load_key(struct web_sessions *s, const char *path, struct err *err)
 {
@@ -61,6 +69,8 @@ session_load_key(struct web_sessions *s, const char *path, struct err *err)
 	return r;
 }
 
+/* Key and list lie in the state directory, so that daemons which share it share
+ * sessions. */
 struct web_sessions *
 sessions_new(const char *dir, struct err *err)
 {
@@ -96,7 +106,7 @@ sessions_free(struct web_sessions *s)
 
 /* --- cookies -------------------------------------------------------------- */
 
-/* A MAC and not a digest: from a cookie nobody can tell what it was made of. */
+/* A MAC and not a digest: a cookie must not let anybody try passwords against it. */
 void
 session_stamp(const struct web_sessions *s, const char *credential,
 	      char stamp[SESSION_STAMP_SIZE])
@@ -121,6 +131,7 @@ session_sign(const struct web_sessions *s, struct slice text, struct buf *out)
 	secret_encode(mac, sizeof(mac), out);
 }
 
+/* Each has a nonce, by which a single one can be logged out. */
 void
 session_write(const struct web_sessions *s, struct session *session,
 	      struct buf *out)
@@ -145,6 +156,8 @@ session_write(const struct web_sessions *s, struct session *session,
 	buf_done(&mac);
 }
 
+/* By the wall clock, as the cookie is: a clock that is set back lets a session live
+ * longer by as much, no more. */
 bool
 session_is_over(const struct web_sessions *s, const struct session *session)
 {
@@ -155,7 +168,8 @@ session_is_over(const struct web_sessions *s, const struct session *session)
 	       revoked_has(s->revoked, &one);
 }
 
-/* Of a text that we have signed. */
+/* The text has our signature, and yet is read with bounds: it may be an older
+ * version's. */
 static bool
 session_parse(const char *text, struct session *ret)
 {
@@ -172,6 +186,8 @@ session_parse(const char *text, struct session *ret)
 	return true;
 }
 
+/* The signature is compared in constant time (secret_same()): an answer that comes
+ * sooner for a better guess would give the MAC away, byte by byte. */
 bool
 session_read(const struct web_sessions *s, struct slice cookie,
 	     struct session *ret)
@@ -211,6 +227,7 @@ session_revoke(struct web_sessions *s, const struct session *session,
 	return revoked_add(s->revoked, &one, err);
 }
 
+/* A list that cannot be written leaves the code spent for this process at least. */
 bool
 session_spend(struct web_sessions *s, uint64_t nonce, int64_t until_s)
 {

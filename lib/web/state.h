@@ -51,7 +51,7 @@ struct visit {
 	bool password_good;
 	struct auth_password *password;
 	struct web_identity who;
-	char id[WEB_ID_SIZE];
+	char id[HTTP_ID_SIZE];
 	char peer[64];
 	char path[]; /* below the prefix */
 };
@@ -62,7 +62,7 @@ int64_t dispatch_head(struct http_request *request, void *arg);
 /* Role, other sites, limits, once it is known who asks: 0, or -1 and it is replied
  * to. */
 int dispatch_authorize(struct visit *v);
-/* 401, which counts as a failed login; `user` NULL: it was no password. Returns
+/* 401, which counts as a failed login; `user` NULL: it was not a password. Returns
  * -1. */
 int dispatch_refuse_login(struct visit *v, const char *user);
 struct auth_request visit_auth_request(const struct http_request *request);

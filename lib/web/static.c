@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of the pages: put into the program by the assembler, in plain and in
- * packed form. */
+/*
+ * The files of the pages: put into the program by the assembler (.incbin), in plain
+ * and in packed form. So there is no directory to be found, to be changed by
+ * somebody else, or to be left with ".." in a path; and a program and its pages are
+ * always of one version.
+ */
 #include "web/static.h"
 
 #include <stdio.h>
@@ -10,6 +14,12 @@
 
 #include "util/conf.h"
 
+/*
+ * The build makes web_ui.def, with a line UI(number, name, file, gzipped file) for
+ * each file. It is included several times: for the bytes, which an assembler puts
+ * between two labels; for their declarations; for the table; and for the lengths. A
+ * NUL behind the bytes lets index.html be read as a string.
+ */
 #define UI_LABEL(n, part) "flowrra_ui_" #n part
 #define UI_INCLUDE(n, part, file)                                              \
 	UI_LABEL(n, part)                                                      \
@@ -35,7 +45,8 @@ static struct static_file static_files[] = {
 #undef UI
 #define N_FILES (sizeof(static_files) / sizeof(static_files[0]))
 
-/* Differences of addresses are no constants. */
+/* The length of a file is the difference of two addresses, which is not a constant
+ * of C: so it is measured once, before main(). */
 __attribute__((constructor)) static void
 static_measure(void)
 {
@@ -61,6 +72,7 @@ static_digest(void)
 #undef UI_DIGEST
 }
 
+/* By its whole name; a path of the file system is never made of it. */
 const struct static_file *
 static_find(const char *name)
 {
@@ -132,6 +144,8 @@ static_matches(const char *path, const char *page)
 	       (path[0] == '/' && path[1] == '\0' && path[-1] != '/');
 }
 
+/* All of them are one document: the browser finds the view by the path. A path that
+ * is none gets a 404 from us, and not a page that says so with status 200. */
 bool
 static_is_page(const char *path)
 {
@@ -145,7 +159,8 @@ static_is_page(const char *path)
 
 /* --- the page -------------------------------------------------------------- */
 
-/* For texts of elements and values of attributes, in double quotes. */
+/* For texts of elements, and values of attributes in double quotes. Label and
+ * prefix are an administrator's; they must not break the page even so. */
 static void
 static_add_html(struct buf *out, const char *text)
 {
@@ -189,8 +204,9 @@ static_value(const char *name, size_t len, const struct conf *conf,
 	return "";
 }
 
-/* The file is ours, so a place that is not closed ends the filling, and no
- * more. */
+/* Fills the places "{{name}}" of index.html. "{{base}}" is the prefix, on which all
+ * URLs of the page hang. The file is ours: a place that is not closed is left as it
+ * is. */
 void
 static_page(const struct conf *conf, const char *version, struct buf *out)
 {
@@ -215,6 +231,8 @@ static_page(const struct conf *conf, const char *version, struct buf *out)
 	buf_adds(out, p);
 }
 
+/* Accept-Encoding (RFC 9110, section 12.5.3). All browsers take gzip; curl without
+ * --compressed, and probes, do not. */
 bool
 static_takes_gzip(const char *accept)
 {

@@ -22,8 +22,8 @@ const struct static_file *static_find(const char *name);
 const char *static_type(const char *name);
 /* Whether a path (below the prefix) is that of a page. */
 bool static_is_page(const char *path);
-/* Appends index.html with its places filled in. `version` is "" for those who
- * are not known. */
+/* Appends index.html with its places filled in. `version` is "" for clients that are
+ * not logged in. */
 void static_page(const struct conf *conf, const char *version, struct buf *out);
 /* Whether an Accept-Encoding takes gzip. */
 bool static_takes_gzip(const char *accept);

@@ -4,8 +4,11 @@
  * line.
  *
  * A task is what request_read() takes, as on the command line. With an
- * Idempotency-Key the id is made of it, so that a repetition, after a lost answer
- * or a restart, finds its task instead of making a second.
+ * Idempotency-Key the id is made of the key, so that a repetition, after a lost
+ * answer or a restart, finds its task instead of making a second one.
+ *
+ * A batch is not one transaction: each line is queued or refused by itself, and
+ * has an answer of its own, so that a client can send the refused ones again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +26,8 @@
 
 /* One message to the broker; see flowrra_batch. */
 #define BATCH_LINES 256
-/* Of a request: each has an answer, which may be longer than itself. */
+/* Lines of a request: each has an answer, which may be longer than itself, and all
+ * answers are in memory until the last line is done. */
 #define LINES_MAX 100000
 #define NDJSON_TYPE "application/x-ndjson; charset=utf-8"
 
@@ -89,8 +93,8 @@ submit_one(struct web_call *call, const struct flowrra_request *request,
 	return submit_await(call, id, request, err);
 }
 
-/* Where the text as a whole is wrong, what is no JSON is another error than what is
- * no object; only then it is worth a second look. */
+/* Where the text as a whole is wrong, text that is not JSON (400) is told from JSON
+ * that is not an object (422). */
 static int
 submit_refused(struct web_call *call, const char *field, struct err *err)
 {
@@ -238,7 +242,7 @@ add_line(struct submit_lines *s, struct slice text)
 		settle_lines(s);
 }
 
-/* What is behind was not looked at, and its client is told so. */
+/* The lines after the limit were not looked at, and the client is told so. */
 static void
 refuse_rest(struct submit_lines *s)
 {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes of the tasks: lists by their state, and one task. */
+/*
+ * Routes of the tasks: lists by their state, and one task.
+ *
+ * A task may be in a queue, with a worker, among the dead, or a record alone; the
+ * manager looks in all of these places, and the routes here make one shape of it.
+ * An operator's word is never taken for done: what a worker has to do first is
+ * answered as "ordered".
+ */
 #include "manager/tasks.h"
 
 #include <stdlib.h>
@@ -27,7 +34,7 @@ static const struct {
 
 /* --- lists ------------------------------------------------------------- */
 
-/* A state that is not known is an error with all that are, not an empty list. */
+/* An unknown state is an error that names all states, not an empty list. */
 static int
 tasks_read_state(struct web_call *call, enum tasks_state *ret, struct err *err)
 {
@@ -88,7 +95,8 @@ last_attempt(const json_t *record, const json_t *history)
 			 json_object_get(record, "error"));
 }
 
-/* Copies, so that each can get the members that it lacks. */
+/* All attempts in one form: those of the history, and the one that the record tells
+ * of. Copies, so that each can get the members that it lacks. */
 static json_t *
 attempts_of(const json_t *task)
 {
@@ -134,7 +142,7 @@ schedule_of(const char *id)
 			 "fire_at", fire_at);
 }
 
-/* Bytes that cannot be read stand at the top, where the page looks. */
+/* Bytes that could not be read as a task stand at the top, where the page looks. */
 static int
 lift_bytes(json_t *task)
 {
@@ -227,8 +235,8 @@ tasks_run_cancel(struct web_call *call, struct err *err)
 	return web_answer(call, answer, err);
 }
 
-/* Of a task that is not on the dead list any more there are no bytes: then it can be
- * submitted anew, from its record, which is another request. */
+/* Only what is on the dead list has its bytes still. Another task can be submitted
+ * again from its record, which is another request (resubmit on the page). */
 static int
 tasks_run_retry(struct web_call *call, struct err *err)
 {
@@ -238,7 +246,8 @@ tasks_run_retry(struct web_call *call, struct err *err)
 	return web_answer(call, tasks_retry(web_client(call), id, err), err);
 }
 
-/* Not moved, but due: so it keeps its place behind those that wait already. */
+/* It is not moved in front, but made due now: it stands behind those that wait
+ * already. */
 static int
 tasks_run_now(struct web_call *call, struct err *err)
 {
@@ -248,7 +257,7 @@ tasks_run_now(struct web_call *call, struct err *err)
 	return web_answer(call, tasks_run(web_client(call), id, err), err);
 }
 
-/* What has not ended is to be cancelled first, which its worker has to know. */
+/* A task that has not ended must be cancelled first: its worker has to know. */
 static int
 tasks_run_delete(struct web_call *call, struct err *err)
 {

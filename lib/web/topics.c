@@ -2,6 +2,11 @@
 /*
  * Topics: asked, compared with what they said before, row by row where they have
  * rows, and told.
+ *
+ * What was said last is kept as a value, and compared as one: so it does not
+ * matter in which order a store gives members. A change that could not be told for
+ * want of memory makes all of it new the next time, since a delta is only good on
+ * top of what readers have.
  */
 #include "web/topics.h"
 
@@ -50,6 +55,14 @@ struct topics {
 	LIST_HEAD(, known) known;
 };
 
+const char *
+topic_task(const char *name)
+{
+	return strncmp(name, "task:", 5) == 0 ? name + 5 : NULL;
+}
+
+/* The worker is that of the sampler's thread: it keeps its connection to the
+ * schedules' database from turn to turn. */
 struct topics *
 topics_new(const struct web_shared *shared, const struct web_shared *daemon,
 	   struct samples *samples, struct err *err)
@@ -92,6 +105,7 @@ topics_free(struct topics *topics)
 
 /* --- comparing ------------------------------------------------------------ */
 
+/* What is known of a topic; made at the first question. NULL without memory. */
 static struct known *
 topics_known(struct topics *topics, const struct topic_wanted *wanted)
 {
@@ -181,7 +195,7 @@ topics_ask_route(struct topics *topics, const struct topic_route *t,
 	struct web_call *call;
 	json_t *value;
 
-	/* A copy: finding a route writes to its path. */
+	/* A copy: routes_find() cuts up the path that it is given. */
 	snprintf(path, sizeof(path), "%s", t->path);
 	routes_find(topics->shared->tables, HTTP_GET, path, &match);
 	if (match.route == NULL) {
@@ -212,7 +226,7 @@ topics_ask_value(struct topics *topics, const struct topic_route *t,
 	return value;
 }
 
-/* If it is wanted. Those of tasks are none of the routes. */
+/* If it is wanted, and due. Topics of tasks are not among the routes. */
 static int
 topics_ask_one(struct topics *topics, const struct topic_route *t,
 	       const struct topic_wanted *wanted, struct err *err)
@@ -222,7 +236,7 @@ topics_ask_one(struct topics *topics, const struct topic_route *t,
 	for (; wanted->name != NULL; wanted++)
 		if (strcmp(t->topic, wanted->name) == 0)
 			break;
-	if (wanted->name == NULL)
+	if (wanted->name == NULL || !wanted->due)
 		return 0;
 	if ((value = topics_ask_value(topics, t, err)) == NULL)
 		return -1;
@@ -242,7 +256,7 @@ topics_task_json(json_t *record)
 	    progress != NULL ? json_incref(progress) : json_null());
 }
 
-/* The records of all tasks that are watched, in one question. */
+/* The records of all tasks that are due, in one question. */
 static int
 topics_ask_tasks(struct topics *topics, const struct topic_wanted *wanted,
 		 struct err *err)
@@ -254,10 +268,8 @@ topics_ask_tasks(struct topics *topics, const struct topic_wanted *wanted,
 	int r;
 
 	for (; wanted->name != NULL && n < HUB_TASKS_MAX; wanted++)
-		if (strncmp(wanted->name, "task:", 5) == 0) {
-			of[n] = wanted;
-			ids[n++] = wanted->name + 5;
-		}
+		if (wanted->due && (ids[n] = topic_task(wanted->name)) != NULL)
+			of[n++] = wanted;
 	if (n == 0)
 		return 0;
 	r = tasks_records(topics->shared->client, ids, n, records, err);
@@ -270,7 +282,7 @@ topics_ask_tasks(struct topics *topics, const struct topic_wanted *wanted,
 	return r;
 }
 
-/* What is not wanted any more is forgotten: it would be old. */
+/* Forgets what nobody wants any more: it would be old when somebody does again. */
 static void
 topics_forget(struct topics *topics, const struct topic_wanted *wanted)
 {

@@ -10,6 +10,7 @@
 #ifndef WEB_TOPICS_H
 #define WEB_TOPICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,10 @@ struct web_shared;
 struct topic_wanted {
 	char *name;
 	uint64_t id;
+	bool due; /* for topics_ask(): it may have changed */
 };
+/* The id of the task that a topic is about; NULL: it is another topic. */
+const char *topic_task(const char *name);
 
 /* NULL with *err. `shared` has a client that no other thread waits for; `daemon`
  * has the mask that is in force. */
@@ -35,8 +39,9 @@ struct topics *topics_new(const struct web_shared *shared,
 			  struct samples *samples, struct err *err);
 void topics_free(struct topics *topics);
 
-/* Asks for each once, and puts what is new into the samples; the last of `wanted`
- * has no name. 0, or -1: the stores are out of reach, and *err says so. */
+/* Asks for each that is due, puts what is new into the samples, and forgets what
+ * is not wanted; the last of `wanted` has no name. 0, or -1: the stores are out
+ * of reach, and *err says so. */
 int topics_ask(struct topics *topics, const struct topic_wanted *wanted,
 	       struct err *err);
 

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Users with passwords (htpasswd's format) and bearer tokens. */
+/*
+ * Users with passwords (htpasswd's format) and bearer tokens.
+ *
+ * Both files are read again when they have changed, by their times and sizes, so
+ * that a user is added without a restart. A change that cannot be read leaves what
+ * was read before in use: an editor that saves half a file must not lock everybody
+ * out. A file that others may read or write is refused, since it decides who gets
+ * in.
+ */
 #include "web/users.h"
 
 #include <errno.h>
@@ -80,6 +88,8 @@ users_is_hash(const char *hash)
 	       strncmp(hash, "$2a$", 4) == 0 || strncmp(hash, "$y$", 3) == 0;
 }
 
+/* "NAME:HASH", of which crypt(3) reads all that it needs: its method, cost and
+ * salt. */
 static int
 users_read_user(char *line, struct token *ret, struct err *err)
 {
@@ -98,6 +108,8 @@ users_read_user(char *line, struct token *ret, struct err *err)
 	return 0;
 }
 
+/* "NAME ROLE SHA256". Of a token only the digest is stored: who reads the file cannot
+ * log in with it. */
 static int
 users_read_token(char *line, struct token *ret, struct err *err)
 {
@@ -126,6 +138,7 @@ users_read_token(char *line, struct token *ret, struct err *err)
 
 /* --- files ---------------------------------------------------------------- */
 
+/* Overwritten: a hash may be guessed at leisure. */
 static void
 users_file_done(struct users_file *file)
 {
@@ -154,7 +167,8 @@ users_add_line(struct users_file *file, char *line,
 	return 0;
 }
 
-/* Fills a new file from its text. */
+/* Fills a new file from its text, which is cut up where it lies. Errors have the
+ * number of the line. */
 static int
 users_parse(struct users_file *file,
 	    int (*read_line)(char *, struct token *, struct err *),
@@ -324,21 +338,22 @@ users_hash(const struct web_users *users, const char *name)
 	return line != NULL ? line->digest : NULL;
 }
 
-/* What the first user has: it takes as long. That its password may be right does
- * no harm, since no user has that name. */
+/* The hash of the first user, which takes as long to check as any. It does no harm if
+ * the password happens to be right: auth_password() finds no such user. */
 const char *
 users_decoy(const struct web_users *users)
 {
 	return users->users.n > 0 ? users->users.lines[0].digest : users_nobody;
 }
 
+/* For a session, which remembers the name of its token. */
 const struct token *
 users_token_named(const struct web_users *users, const char *name)
 {
 	return users_find(&users->tokens, name);
 }
 
-/* All are compared, whichever it is. */
+/* All are compared, whether or not one was found: the time does not tell which. */
 const struct token *
 users_token(const struct web_users *users, const char *text)
 {

@@ -13,8 +13,9 @@
 struct err;
 struct web_users;
 
-/* Either path may be "". -1 with *err, which names the line, as long as a file is
- * wrong; later changes that are wrong are logged, and the old ones stay. */
+/* Either path may be "". NULL with *err, which names the line, if a file cannot be
+ * used; a later change that cannot be used is logged, and what was read before
+ * stays. */
 struct web_users *users_new(const char *users_path, const char *tokens_path,
 			    struct err *err);
 void users_free(struct web_users *users);
@@ -23,8 +24,8 @@ void users_refresh(struct web_users *users);
 
 /* The hash of a user's password; NULL: there is no such user. */
 const char *users_hash(const struct web_users *users, const char *name);
-/* A hash for those who are not there: to be checked all the same, so that it takes
- * as long to find out. */
+/* A hash for unknown users: it is to be checked like any other, so that the answer
+ * takes as long. */
 const char *users_decoy(const struct web_users *users);
 /* Whether a password has that hash. Takes 50 ms and more; any thread. */
 bool users_check_password(const char *password, const char *hash);
@@ -41,7 +42,7 @@ const struct token *users_token_named(const struct web_users *users,
 
 /* "viewer", "operator" or "metrics"; -1: none of them. */
 int users_role(const char *name, enum web_role *ret);
-/* Whether a user's name will do: 1 to WEB_USER_MAX printable characters, neither
+/* Whether a user's name is valid: 1 to WEB_USER_MAX printable characters, neither
  * colon nor space. */
 bool users_name_valid(const char *name);
 

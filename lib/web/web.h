@@ -27,9 +27,10 @@ struct flowrra_client;
 struct schedules;
 struct web_call;
 
-/* What a user may do; a higher one may what a lower one may, but for metrics. */
+/* What a user may do. A role includes those below it, except that WEB_METRICS is for
+ * its own route alone. */
 enum web_role {
-	WEB_OPEN,     /* anybody: /healthz */
+	WEB_OPEN,     /* everybody: /healthz */
 	WEB_METRICS,  /* /metrics alone */
 	WEB_VIEWER,   /* looks, with what [web] hide says masked */
 	WEB_OPERATOR, /* changes */
@@ -107,7 +108,7 @@ const char *web_task_id(struct web_call *call);
 /* Who asks: a name for logs and reasons, and the role. */
 const char *web_user_name(const struct web_call *call);
 enum web_role web_user_role(const struct web_call *call);
-/* Whether the client is gone, or the daemon stops: a long operation ends then. */
+/* Whether the client is gone or the daemon stops: a long operation must end then. */
 bool web_stopped(const struct web_call *call);
 
 /* Parameters, checked as the table says. Those of the path and those required are

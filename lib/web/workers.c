@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes of the workers: how they are, and commands to one. */
+/*
+ * Routes of the workers: how they are, and commands to one.
+ *
+ * A worker describes itself in its heartbeat, and that is all that is known of it:
+ * a command is published, and whether it was obeyed is seen in a later heartbeat.
+ * A worker whose heartbeat has expired is "dead", and stays listed until another
+ * one has taken its tasks over.
+ */
 #include "web/workers.h"
 
 #include <string.h>
@@ -14,7 +21,7 @@
 #define US_PER_S 1e6
 /* A worker loads its modules within some seconds; a page waits that long. */
 #define RELOAD_TIMEOUT_S 8.0
-/* Of one worker, that are shown. */
+/* Running tasks of one worker that are shown; it has as many as it has slots. */
 #define RUNNING_MAX 100
 
 /* By our clock; a worker whose clock is ahead has just spoken. */
@@ -51,7 +58,7 @@ workers_add_figures(json_t *workers)
 	return status == 0 ? 0 : -1;
 }
 
-/* What a worker says of its slots may be anything; a dead one has none. */
+/* Any program may write a heartbeat: what is not a number counts as 0. */
 static void
 count_slots(const json_t *worker, json_int_t *slots, json_int_t *busy)
 {
@@ -182,6 +189,8 @@ workers_command(struct web_call *call, enum worker_order order, struct err *err)
 	    err);
 }
 
+/* Names of orders are also the last part of the path, and of the action in the audit
+ * trail: worker.quiet. */
 static int
 workers_run_quiet(struct web_call *call, struct err *err)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The WebSocket of the Python package: each change of a task, as it happens. */
+/*
+ * The WebSocket of the Python package: each change of a task, as it happens.
+ *
+ * It is the topic "feed" in another wrapping, for programs that were written
+ * against the package; pages use server-sent events. A listener makes each worker
+ * publish its records (feeder.c), so one that nobody reads any more is closed.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +26,7 @@ struct listener {
 	struct hub_subscriber *subscriber;
 };
 
+/* The hub first: it must not call a listener that is half gone. */
 static void
 listener_free(struct listener *listener)
 {
@@ -29,6 +36,8 @@ listener_free(struct listener *listener)
 	free(listener);
 }
 
+/* 1008 is "policy violation" (RFC 6455, section 7.4.1): the package's clients
+ * connect again, and are asked who they are. */
 static void
 on_listener_beat(void *arg)
 {
@@ -42,8 +51,8 @@ on_listener_beat(void *arg)
 	listener_free(listener);
 }
 
-/* Its owner in all cases but one: a listener whose subscription failed was
- * never in the hub. */
+/* The peer is gone. After http_ws_close() this is not called any more, so that each
+ * listener is freed once. */
 static void
 on_listener_gone(struct http_ws *ws, void *arg)
 {
@@ -69,7 +78,8 @@ on_listener_event(const char *name, uint64_t id, struct slice json, void *arg)
 	return 0;
 }
 
-/* A page of another site may open one, and its browser adds the credentials. */
+/* A page of another site may open a WebSocket: no rule of browsers forbids it, and
+ * they add the credentials. Only Origin tells (RFC 6455, section 10.2). */
 static bool
 listener_is_foreign(const struct visit *v)
 {
@@ -81,6 +91,8 @@ listener_is_foreign(const struct visit *v)
 				 auth_is_https(v->web->auth, &who));
 }
 
+/* The socket is there before the subscription, which may send at once; 1013 is "try
+ * again later", of the IANA registry of close codes. */
 int
 frame_ws(struct web_call *call, struct err *err)
 {

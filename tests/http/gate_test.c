@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Malformed and ambiguous requests: one clear answer, and an end. */
 #include <ctype.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,25 @@ count_heads(const char *text)
 	return n;
 }
 
+/* The members that all problems of the API have. */
+static void
+check_problem(const struct bad *bad, const char *body, const char *id)
+{
+	json_t *json = json_loads(body, 0, NULL);
+	const char *code, *detail, *request_id;
+	int status;
+
+	ck_assert_msg(json_unpack(json, "{s:i,s:s,s:s,s:n,s:n,s:s!}", "status",
+				  &status, "code", &code, "detail", &detail,
+				  "field", "hint", "request_id",
+				  &request_id) == 0,
+		      "%s: %s", bad->what, body);
+	ck_assert_int_eq(status, bad->status);
+	ck_assert_str_eq(code, http_problem_code((unsigned int)bad->status));
+	ck_assert_str_eq(request_id, id);
+	json_decref(json);
+}
+
 /* One answer, of which the rest of the connection has nothing but the end. */
 static void
 check_refused(struct peer *peer, const struct bad *bad)
@@ -208,28 +228,23 @@ check_refused(struct peer *peer, const struct bad *bad)
 			     "application/problem+json") == 0,
 		      "%s: %s", bad->what, reply.head);
 	ck_assert_str_eq(reply_field(&reply, "Connection"), "close");
+	ck_assert_str_eq(reply_field(&reply, "X-Site"), "yes");
 	/* As of all replies of the API: an operator finds it in the log. */
 	id = reply_field(&reply, "X-Request-Id");
 	ck_assert_msg(strlen(id) == 22, "%s: %s", bad->what, reply.head);
 	if (strncmp(bad->bytes, "HEAD", 4) != 0)
-		ck_assert_msg(strstr(reply.body, "\"request_id\":\"") != NULL &&
-				  strstr(reply.body, id) != NULL,
-			      "%s: %s", bad->what, reply.body);
+		check_problem(bad, reply.body, id);
 }
 
 START_TEST(a_malformed_request_gets_one_answer)
 {
 	const struct bad *bad = &battery[_i];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	check_refused(&peer, bad);
 	ck_assert_uint_eq(site.requests, 0);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -237,18 +252,14 @@ START_TEST(so_does_one_behind_a_good_one)
 {
 	const struct bad *bad = &battery[_i];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer, "GET /hello HTTP/1.1\r\n" H "\r\n", &reply);
 	ck_assert_int_eq(reply.status, 200);
 	check_refused(&peer, bad);
 	ck_assert_uint_eq(site.requests, 1);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -258,13 +269,10 @@ START_TEST(one_that_was_sent_with_a_good_one_is_refused)
 	static const char good[] = "GET /hello HTTP/1.1\r\n" H "\r\n";
 	const struct bad *bad = &battery[_i];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 	char both[1024];
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	memcpy(both, good, sizeof(good) - 1);
 	memcpy(both + sizeof(good) - 1, bad->bytes, bad->len);
 	peer_send(&peer, both, sizeof(good) - 1 + bad->len);
@@ -281,8 +289,7 @@ START_TEST(one_that_was_sent_with_a_good_one_is_refused)
 				  count_heads(peer.in.data) == 0,
 			      "%s: %s", bad->what, peer.in.data);
 	}
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 

@@ -56,8 +56,7 @@ START_TEST(a_head_that_comes_byte_by_byte_is_cut_off)
 	ck_assert_int_eq(reply.status, 408);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.requests, (unsigned int)_i);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -78,8 +77,7 @@ START_TEST(a_slow_head_behind_a_pipelined_one_is_cut_off)
 	ck_assert_int_eq(reply.status, 408);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.requests, 1);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -100,8 +98,7 @@ START_TEST(a_slow_body_is_cut_off)
 	ck_assert_int_eq(reply.status, 408);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.requests, 0);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -213,8 +210,7 @@ START_TEST(a_request_may_wait_longer_than_an_idle_connection)
 	site_release(&site);
 	peer_reply(&peer, &reply);
 	ck_assert_int_eq(reply.status, 200);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -223,13 +219,10 @@ START_TEST(a_head_that_is_too_long_is_refused)
 {
 	static char text[100000];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 	size_t len, i;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	len = (size_t)sprintf(text, "GET /hello HTTP/1.1\r\nHost: a\r\nA: ");
 	memset(text + len, 'a', 8192 - len - 4);
 	strcpy(text + 8192 - 4, "\r\n\r\n");
@@ -266,13 +259,10 @@ START_TEST(many_parameters_and_cookies_do_no_harm)
 {
 	static char text[10000];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 	size_t len, i;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	len = (size_t)sprintf(text, "GET /hello?");
 	for (i = 0; i < 1900; i++)
 		len += (size_t)sprintf(text + len, "a&");
@@ -303,8 +293,7 @@ START_TEST(many_parameters_and_cookies_do_no_harm)
 	ck_assert_int_eq(reply.status, 431);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(peer.in.len, 0);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 

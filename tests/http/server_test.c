@@ -15,12 +15,9 @@
 START_TEST(a_request_is_replied_to)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer, GET("/hello"), &reply);
 	ck_assert_int_eq(reply.status, 200);
 	ck_assert_str_eq(reply.body, "hello");
@@ -35,8 +32,7 @@ START_TEST(a_request_is_replied_to)
 	peer_ask(&peer, GET("/empty"), &reply);
 	ck_assert_int_eq(reply.status, 204);
 	ck_assert_uint_eq(site.requests, 4);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -57,40 +53,32 @@ START_TEST(a_unix_socket_tells_who_connects)
 	peer = peer_open(&site);
 	peer_ask(&peer, GET("/peer"), &reply);
 	ck_assert_str_eq(reply.body, "127.0.0.1 -1");
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(head_has_the_fields_and_no_body)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_say(&peer, "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n");
 	peer_reply_head(&peer, &reply);
 	ck_assert_str_eq(reply_field(&reply, "Content-Length"), "5");
 	/* What comes next is a reply again, not a body. */
 	peer_ask(&peer, GET("/empty"), &reply);
 	ck_assert_int_eq(reply.status, 204);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(pipelined_requests_are_replied_to_in_their_order)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_say(&peer, GET("/1") "POST /echo HTTP/1.1\r\nHost: a\r\n"
 				  "Content-Length: 2\r\n\r\nab" GET(
 				      "/3") "GET /4 HTT");
@@ -102,39 +90,31 @@ START_TEST(pipelined_requests_are_replied_to_in_their_order)
 	ck_assert_str_eq(reply.body, "/3 ");
 	peer_ask(&peer, "P/1.1\r\nHost: a\r\n\r\n", &reply);
 	ck_assert_str_eq(reply.body, "/4 ");
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(an_absolute_target_of_this_host_is_one_path)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer, "GET HTTP://A:80/x?y HTTP/1.1\r\nhost: a:80\r\n\r\n",
 		 &reply);
 	ck_assert_str_eq(reply.body, "/x y");
 	peer_ask(&peer, "GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", &reply);
 	ck_assert_str_eq(reply.body, "/ ");
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(a_connection_closes_when_a_side_says_so)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer,
 		 "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
 		 &reply);
@@ -151,20 +131,16 @@ START_TEST(a_connection_closes_when_a_side_says_so)
 	peer = peer_open(&site);
 	peer_ask(&peer, "GET /hello HTTP/1.0\r\nHost: a\r\n\r\n", &reply);
 	peer_wait_eof(&peer);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(a_body_that_is_expected_is_asked_for)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_say(&peer, "POST /echo HTTP/1.1\r\nHost: a\r\n"
 			"Expect: 100-Continue\r\nContent-Length: 3\r\n\r\n");
 	peer_reply_head(&peer, &reply);
@@ -172,20 +148,16 @@ START_TEST(a_body_that_is_expected_is_asked_for)
 	peer_ask(&peer, "abc", &reply);
 	ck_assert_int_eq(reply.status, 200);
 	ck_assert_str_eq(reply.body, "abc");
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(a_body_that_is_refused_is_not_waited_for)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer,
 		 "POST /refused HTTP/1.1\r\nHost: a\r\n"
 		 "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n",
@@ -193,20 +165,16 @@ START_TEST(a_body_that_is_refused_is_not_waited_for)
 	ck_assert_int_eq(reply.status, 401);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.requests, 0);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(behind_a_refused_body_the_connection_goes_on)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer,
 		 "POST /refused HTTP/1.1\r\nHost: a\r\n"
 		 "Content-Length: 3\r\n\r\nabc",
@@ -217,8 +185,7 @@ START_TEST(behind_a_refused_body_the_connection_goes_on)
 	peer_ask(&peer, GET("/hello"), &reply);
 	ck_assert_int_eq(reply.status, 200);
 	ck_assert_uint_eq(site.requests, 1);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -228,21 +195,17 @@ START_TEST(a_reply_arrives_though_a_long_body_is_refused)
 {
 	static char chunk[65536];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 	int i;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_say(&peer, "POST /echo HTTP/1.1\r\nHost: a\r\n"
 			"Content-Length: 10485760\r\n\r\n");
 	for (i = 0; i < 8; i++)
 		peer_send(&peer, chunk, sizeof(chunk));
 	peer_reply(&peer, &reply);
 	ck_assert_int_eq(reply.status, 413);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -304,12 +267,9 @@ END_TEST
 START_TEST(a_big_body_is_given_back_when_it_was_sent)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer, GET("/big"), &reply);
 	ck_assert_uint_eq(reply.body_len, 1048576);
 	SITE_WAIT(&site, site.released == 1);
@@ -322,8 +282,7 @@ START_TEST(a_big_body_is_given_back_when_it_was_sent)
 	peer_say(&peer, "HEAD /big HTTP/1.1\r\nHost: a\r\n\r\n");
 	peer_reply_head(&peer, &reply);
 	SITE_WAIT(&site, site.released == 3);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 

@@ -17,6 +17,8 @@
  *	/hold		nothing, until site_release()
  *	/stream		an event stream: site->stream
  *	/ws		a WebSocket: site->ws; a text comes back
+ *
+ * Its refusals have "X-Site: yes".
  */
 #ifndef TESTS_HTTP_SITE_H
 #define TESTS_HTTP_SITE_H
@@ -42,7 +44,8 @@ struct site {
 	struct http_stream *streams[600]; /* all, in no order */
 	unsigned int n_streams;
 	struct http_ws *ws;
-	struct buf text; /* what came through a WebSocket, a line each */
+	char id[HTTP_ID_SIZE]; /* of the last head */
+	struct buf text;       /* what came through a WebSocket, a line each */
 	unsigned int heads;
 	unsigned int requests;
 	unsigned int gone; /* requests whose peer left before the reply */
@@ -83,6 +86,9 @@ struct peer {
 };
 
 struct peer peer_open(struct site *site);
+/* A site as site_init() makes it, started, and its first peer; and both away. */
+struct peer site_open(struct site *site);
+void site_close(struct site *site, struct peer *peer);
 struct peer peer_open_unix(struct site *site);
 void peer_close(struct peer *peer);
 void peer_send(struct peer *peer, const char *bytes, size_t len);

@@ -79,20 +79,16 @@ START_TEST(a_stream_that_is_ended_sends_what_it_owes)
 	buf_reset(&peer.in);
 	peer_ask(&peer, GET("/hello"), &reply);
 	ck_assert_int_eq(reply.status, 200);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(a_stream_of_an_old_client_ends_with_the_connection)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_say(&peer, "GET /stream HTTP/1.0\r\nHost: a\r\n\r\n");
 	peer_reply_head(&peer, &reply);
 	ck_assert_str_eq(reply_field(&reply, "Transfer-Encoding"), "");
@@ -100,28 +96,23 @@ START_TEST(a_stream_of_an_old_client_ends_with_the_connection)
 	http_stream_end(site.stream);
 	peer_wait_eof(&peer);
 	ck_assert_str_eq(peer.in.data, "data: 1\n\n");
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
 START_TEST(head_of_a_stream_has_no_stream)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_say(&peer, "HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n");
 	peer_reply_head(&peer, &reply);
 	ck_assert_int_eq(reply.status, 200);
 	ck_assert_uint_eq(site.n_streams, 0);
 	peer_ask(&peer, GET("/hello"), &reply);
 	ck_assert_int_eq(reply.status, 200);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -154,8 +145,7 @@ START_TEST(a_slow_reader_owes_no_more_than_it_may)
 	http_stream_send(site.stream, SLICE("the end"));
 	SITE_WAIT(&site, has(&peer, "the end"));
 	ck_assert_uint_ge(peer.in.len, sent + 7);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 

@@ -298,8 +298,7 @@ START_TEST(a_handshake_that_takes_too_long_is_cut_off)
 	peer = peer_open(&site);
 	peer_send(&peer, "\x16\x03\x01\x02", 4);
 	peer_wait_eof(&peer);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 	drop_certificates();
 }
 END_TEST

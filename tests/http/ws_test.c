@@ -163,12 +163,9 @@ END_TEST
 START_TEST(frames_that_come_with_the_upgrade_are_read)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_send(&peer,
 		  UPGRADE KEY "\r\n\x81\x82\x00\x00\x00\x00hi\x81\x82\x00",
 		  strlen(UPGRADE KEY "\r\n") + 8 + 3);
@@ -177,8 +174,7 @@ START_TEST(frames_that_come_with_the_upgrade_are_read)
 	expect_frame(&peer, FIN | TEXT, "hi");
 	peer_send(&peer, "\x00\x00\x00ho", 5);
 	expect_frame(&peer, FIN | TEXT, "ho");
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -198,12 +194,11 @@ START_TEST(fragments_are_one_message_and_pings_may_stand_between)
 	say_frame(&peer, FIN | 0, "three");
 	expect_frame(&peer, FIN | TEXT, "one two three");
 	ck_assert_str_eq(site.text.data, "one two three\n");
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
-/* RFC 6455, section 5.1, 5.2, 5.5, 8.1 and 7.4.1: what is no frame of a client. */
+/* RFC 6455, section 5.1, 5.2, 5.5, 8.1 and 7.4.1: frames that no client may send. */
 START_TEST(a_frame_that_is_wrong_closes)
 {
 	static const struct {
@@ -256,8 +251,7 @@ START_TEST(a_message_in_fragments_has_a_limit_too)
 	for (i = 0; i < 4; i++)
 		send_frame(&peer, i == 0 ? TEXT : 0, part, sizeof(part));
 	expect_close(&peer, 1009);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -276,8 +270,7 @@ START_TEST(the_peer_closes)
 	expect_close(&peer, 1000);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.ws_gone, 1);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -294,8 +287,7 @@ START_TEST(the_user_closes)
 	send_frame(&peer, FIN | CLOSE, "\x0f\xa0", 2);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.ws_gone, 0);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -320,8 +312,7 @@ START_TEST(a_peer_that_does_not_read_is_not_waited_for)
 	http_ws_close(site.ws, 1013, "too slow");
 	SITE_WAIT(&site, (peer_poll(&peer), peer.eof));
 	ck_assert_uint_gt(peer.in.len, 0);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -341,8 +332,7 @@ START_TEST(a_flood_of_pings_ends)
 	for (i = 0; i < 1000 && site.ws_gone == 0; i++)
 		peer_send(&peer, pings, sizeof(pings));
 	ck_assert_uint_eq(site.ws_gone, 1);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -385,8 +375,7 @@ START_TEST(a_peer_that_does_not_close_is_not_waited_for)
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.ws_gone, 0);
 	ck_assert_uint_eq(site.text.len, 0);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 

@@ -106,6 +106,24 @@ START_TEST(listening_ends_when_another_thread_says_so)
 }
 END_TEST
 
+/* It is away, and any operation would wait a minute for it: this one ends when
+ * it is told to, and tells the store nothing. */
+START_TEST(listening_ends_while_the_backend_is_absent)
+{
+	struct events_follow what = {.on_event = on_event, .stopped = on_asked};
+	pthread_t thread;
+
+	scene_reach(false, false);
+	scene.client->results_ready.timeout_ms = 60000;
+	if (_i == 1)
+		stop_soon(NULL);
+	ck_assert_int_eq(pthread_create(&thread, NULL, stop_soon, NULL), 0);
+	ck_assert_int_eq(events_follow(scene.client, &what, &scene.err), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	scene_journal_is("");
+}
+END_TEST
+
 START_TEST(who_cannot_listen_is_told_at_once)
 {
 	const struct events_follow what = {.on_event = on_event};
@@ -128,5 +146,6 @@ SUITE("manager-events")
 	TEST_LOOP(events_of_what_is_asked_for_come_in_their_order, 0,
 		  sizeof(cases) / sizeof(cases[0]));
 	TEST_LOOP(listening_ends_when_another_thread_says_so, 0, 2);
+	TEST_LOOP(listening_ends_while_the_backend_is_absent, 0, 2);
 	TEST(who_cannot_listen_is_told_at_once);
 }

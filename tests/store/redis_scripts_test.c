@@ -60,7 +60,7 @@ static const struct script_case cases[] = {
      {"ZADD flowrra:workers 1 a"}},
     {SCRIPT_NOTE,
      {ANY("flowrra:task:t"), ANY(K("taken:w"))},
-     {"{}", "mark"},
+     {"{}", "flowrra:changed:t", "mark"},
      {NULL}},
     {SCRIPT_MARK, {ANY(K("taken:w"))}, {"9", "token"}, {NULL}},
     {SCRIPT_MARK, {K("fence:w")}, {"9", ""}, {NULL}},

@@ -395,7 +395,47 @@ reopen(struct backend *r, const char *id, const char *record)
 	ck_assert(!r->found);
 }
 
-START_TEST(a_record_that_is_reopened_can_end_anew)
+/* A watch that waits for the end alone is not told of the steps before
+ * it. */
+START_TEST(who_follows_a_task_is_told_of_each_record)
+{
+	struct backend *following, *storing;
+	struct watcher waits = {.told = 0}, follows = {.told = 0};
+	struct err err;
+
+	stage_open(&w, _i);
+	following = backend_open(&w);
+	storing = backend_open(&w);
+	backend_put(&w, storing, "1", PENDING, false, 0);
+	watch(following, "1", &waits);
+	UNTIL(&w, waits.told == 1);
+	follows.watch = results_follow(following->results, SLICE("1"),
+				       on_watched, &follows, &err);
+	ck_assert_ptr_nonnull(follows.watch);
+	UNTIL(&w, strcmp(follows.last, PENDING) == 0);
+	/* The store may need a moment to hear of us. */
+	stage_linger(&w, 100);
+	backend_put(&w, storing, "11", SUCCESS, false, 0);
+	backend_put(&w, storing, "1", RUNNING, false, 0);
+	UNTIL(&w, strcmp(follows.last, RUNNING) == 0);
+	ck_assert_uint_eq(waits.told, 1);
+	backend_put(&w, storing, "1", SUCCESS, true, 60);
+	UNTIL(&w, strcmp(follows.last, SUCCESS) == 0);
+	ck_assert_str_eq(waits.last, SUCCESS);
+	reopen(storing, "1", PENDING);
+	UNTIL(&w, strcmp(follows.last, PENDING) == 0);
+	backend_put(&w, storing, "1", SUCCESS, true, 60);
+	UNTIL(&w, strcmp(follows.last, SUCCESS) == 0);
+	ck_assert_uint_eq(waits.told, 2);
+	results_unwatch(waits.watch);
+	results_unwatch(follows.watch);
+	backend_close(storing);
+	backend_close(following);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(a_record_that_is_reopened_can_end_again)
 {
 	struct backend *r;
 
@@ -465,7 +505,8 @@ END_TEST
 	X(a_list_goes_on_where_it_was_while_more_tasks_end, kind)              \
 	X(what_has_expired_is_not_listed, kind)                                \
 	X(tasks_that_have_ended_are_counted, kind)                             \
-	X(a_record_that_is_reopened_can_end_anew, kind)                        \
+	X(a_record_that_is_reopened_can_end_again, kind)                       \
+	X(who_follows_a_task_is_told_of_each_record, kind)                     \
 	X(a_record_that_is_reopened_has_no_life, kind)                         \
 	X(a_task_that_ended_twice_is_listed_once, kind)
 

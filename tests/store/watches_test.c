@@ -56,6 +56,7 @@ topic_new(const char *id)
 struct watcher {
 	struct results_watch *watch;
 	char told[64];
+	bool follows;
 	struct results_watch **ends; /* ended within the callback */
 	struct watcher *adds;	     /* begins to watch `topic` */
 	struct topic *topic;
@@ -76,18 +77,24 @@ on_watcher_told(struct slice record, const struct err *err, void *arg)
 		x->ends = NULL;
 	}
 	if (x->adds != NULL)
-		x->adds->watch =
-		    watches_watch(x->topic, &results, on_watcher_told, x->adds);
+		x->adds->watch = watches_watch(x->topic, &results, false,
+					       on_watcher_told, x->adds);
 	x->adds = NULL;
+}
+
+static void
+watcher_begin_as(struct watcher *x, struct topic *t, bool follows)
+{
+	*x = (struct watcher){.topic = t, .follows = follows};
+	x->watch = watches_watch(t, &results, x->follows, on_watcher_told, x);
+	ck_assert_ptr_nonnull(x->watch);
+	ck_assert_ptr_eq(x->watch->results, &results);
 }
 
 static void
 watcher_begin(struct watcher *x, struct topic *t)
 {
-	*x = (struct watcher){.topic = t};
-	x->watch = watches_watch(t, &results, on_watcher_told, x);
-	ck_assert_ptr_nonnull(x->watch);
-	ck_assert_ptr_eq(x->watch->results, &results);
+	watcher_begin_as(x, t, false);
 }
 
 static void
@@ -144,6 +151,35 @@ START_TEST(a_watch_is_told_one_record_then_the_final_one_and_no_more)
 	ck_assert(!watches_are_over(t));
 	notify(t, "success", true);
 	ck_assert_str_eq(late.told, "success;");
+	watches_done(&table);
+}
+END_TEST
+
+START_TEST(a_watch_that_follows_is_told_of_all)
+{
+	struct err err = ERR_INIT;
+	struct watcher waits, follows;
+	struct topic *t;
+
+	begin();
+	t = topic_new("1");
+	watcher_begin(&waits, t);
+	ck_assert(!t->followed);
+	watcher_begin_as(&follows, t, true);
+	ck_assert(t->followed);
+	notify(t, "pending", false);
+	notify(t, "running", false);
+	watches_notify(t, SLICE(""), false, &err);
+	notify(t, "failed", true);
+	/* There is more to come, for one of them. */
+	ck_assert(!watches_are_over(t));
+	notify(t, "pending", false);
+	notify(t, "success", true);
+	ck_assert_str_eq(follows.told,
+			 "pending;running;err;failed;pending;success;");
+	ck_assert_str_eq(waits.told, "pending;err;failed;");
+	watches_unwatch(follows.watch);
+	ck_assert(watches_are_over(t));
 	watches_done(&table);
 }
 END_TEST
@@ -231,6 +267,7 @@ SUITE("watches")
 {
 	TEST(a_topic_is_found_until_its_last_watch_ends);
 	TEST(a_watch_is_told_one_record_then_the_final_one_and_no_more);
+	TEST(a_watch_that_follows_is_told_of_all);
 	TEST(a_watch_may_end_itself_and_others_while_it_is_told);
 	TEST(a_watch_that_begins_meanwhile_is_told_next_time);
 	TEST(a_walk_meets_each_topic_once);

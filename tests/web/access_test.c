@@ -134,7 +134,7 @@ static const struct {
     {"unix", "10.0.0.1", "10.0.0.1"},
     {"unix", "", "unix"},
     {"unix", ",,", "unix"},
-    /* With its port, of which it has many; what is no address is not one. */
+    /* With a port, of which a client has many; and what is not an address. */
     {"unix", "6.6.6.6, 1.1.1.1:4711", "1.1.1.1"},
     {"unix", "[2001:db8::7]:4711", "2001:db8::7"},
     {"unix", "1.1.1.1, unknown", "unix"},

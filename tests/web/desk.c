@@ -153,7 +153,7 @@ desk_method(const char *name)
 	return HTTP_OTHER;
 }
 
-/* As the daemon decides: the role, and what is no route. */
+/* As the daemon decides: the role, and whether there is such a route. */
 static unsigned int
 desk_run(struct desk *d, const struct web_ask *ask)
 {

@@ -4,11 +4,13 @@
 #include <event2/event.h>
 #include <stdio.h>
 
+#include "client/client.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "store/store.h"
 #include "util/clock.h"
 #include "util/conf.h"
+#include "util/pending.h"
 
 /* A worker that claims what waits in "io" and buries it, or says that it has
  * succeeded. */
@@ -126,4 +128,39 @@ hand_end_tasks(struct desk *d, unsigned int n, const char *info)
 	broker_close(hand.stores.broker);
 	results_close(hand.stores.results);
 	event_base_free(hand.base);
+}
+
+/* --- on the way ----------------------------------------------------------- */
+
+struct noting {
+	struct query q;
+	struct results_put put;
+};
+
+static void
+on_noted(struct results_put *put)
+{
+	query_end(&container_of(put, struct noting, put)->q, NULL);
+}
+
+static void
+noting_send(struct query *q)
+{
+	results_put(q->client->results,
+		    &container_of(q, struct noting, q)->put);
+}
+
+void
+hand_note(struct desk *d, const char *id, const char *record)
+{
+	struct noting note = {.q = {.client = d->client,
+				    .of_results = true,
+				    .once = true,
+				    .send = noting_send},
+			      .put = {.id = slice_of(id),
+				      .record = slice_of(record),
+				      .on_done = on_noted}};
+	struct err err;
+
+	ck_assert_msg(query_run(&note.q, &err) == 0, "%s", err.msg);
 }

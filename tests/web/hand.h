@@ -16,5 +16,7 @@
 /* Claims `n` tasks of the queue "io", and has each end: with success (`info` is
  * NULL), or in the dead list with `info`, JSON. Waits for all of them. */
 void hand_end_tasks(struct desk *d, unsigned int n, const char *info);
+/* Stores the record of a task that goes on, and waits for it. */
+void hand_note(struct desk *d, const char *id, const char *record);
 
 #endif

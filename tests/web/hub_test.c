@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The hub: first all, then what changes; a slow reader gets the newest state. */
+#include <hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
+#include "web/hand.h"
 #include "web/reader.h"
 
 START_TEST(the_first_event_is_all_and_the_next_what_has_changed)
@@ -17,7 +20,7 @@ START_TEST(the_first_event_is_all_and_the_next_what_has_changed)
 	ck_assert(!reader_has(&r, "\"changed\""));
 	free(desk_submit(readers.desk, "second", "[]", "io"));
 	reader_await(&r, "\"changed\":[{\"queue\":\"io\"");
-	/* Who comes later gets all of it at once, as it is now. */
+	/* A later reader gets all of it at once, as it is now. */
 	reader_look(&late, false, "queues", NULL);
 	ck_assert(reader_has(&late, "\"snapshot\":true"));
 	ck_assert(reader_has(&late, "\"waiting\":2"));
@@ -172,6 +175,78 @@ START_TEST(viewers_are_told_what_they_may_see)
 }
 END_TEST
 
+/* The sampler's turns are too far apart to tell any of it: each step is told since
+ * the store says so, and long before a task is looked at by itself. */
+START_TEST(a_task_is_told_as_soon_as_it_changes)
+{
+	const int64_t begun_us = clock_mono_us();
+	struct reader r = {.n = 0};
+	char record[256];
+
+	readers_begin_every(_i, "", INT64_C(3600) * 1000000);
+	desk_submit_as(readers.desk, "t1", "first", "[]", "{}", 0);
+	reader_look(&r, false, "task:t1", NULL);
+	reader_await(&r, "\"status\":\"pending\"");
+	/* Twice, so that one look which the first caused cannot pass for both. */
+	snprintf(record, sizeof(record),
+		 "{\"task_id\":\"t1\",\"status\":\"running\","
+		 "\"task_name\":\"first\",\"progress\":{\"current\":3}}");
+	hand_note(readers.desk, "t1", record);
+	reader_await(&r, "\"current\":3");
+	snprintf(record, sizeof(record),
+		 "{\"task_id\":\"t1\",\"status\":\"retrying\","
+		 "\"task_name\":\"first\"}");
+	hand_note(readers.desk, "t1", record);
+	reader_await(&r, "retrying");
+	hand_end_tasks(readers.desk, 2, NULL);
+	reader_await(&r, "\"status\":\"success\"");
+	ck_assert_int_lt(clock_mono_us() - begun_us, 10000000);
+	reader_leave(&r);
+	readers_end();
+}
+END_TEST
+
+/* What the server was asked since the last call of this. */
+static char *
+asked_of_redis(void)
+{
+	struct redisReply *reply =
+	    redis_server_command(readers.desk->redis, "INFO commandstats");
+	char *text = strdup(reply->str);
+
+	freeReplyObject(reply);
+	redis_server_run(readers.desk->redis, "CONFIG RESETSTAT");
+	return text;
+}
+
+START_TEST(a_task_that_does_not_change_costs_no_question)
+{
+	struct reader r = {.n = 0}, other = {.n = 0};
+	char *asked;
+
+	readers_begin(DESK_REDIS, "");
+	desk_submit_as(readers.desk, "t1", "first", "[]", "{}", 0);
+	desk_submit_as(readers.desk, "t2", "first", "[]", "{}", 0);
+	reader_look(&r, false, "task:t1", NULL);
+	reader_look(&other, false, "task:t2", NULL);
+	reader_await(&r, "\"status\":\"pending\"");
+	reader_await(&other, "\"status\":\"pending\"");
+	/* The first look of the follower, and what it causes. */
+	readers_linger(600);
+	free(asked_of_redis());
+	readers_linger(10 * READERS_TURN_US / 1000);
+	asked = asked_of_redis();
+	ck_assert_msg(strstr(asked, "cmdstat_get:") == NULL &&
+			  strstr(asked, "cmdstat_evalsha:") == NULL,
+		      "%s", asked);
+	free(asked);
+	ck_assert_uint_eq(r.n, 1);
+	reader_leave(&other);
+	reader_leave(&r);
+	readers_end();
+}
+END_TEST
+
 /* As in the answers of the routes, whose figures it shares. */
 START_TEST(what_is_pushed_has_its_rates)
 {
@@ -283,6 +358,8 @@ SUITE("web-hub")
 	TEST_LOOP(a_reader_that_missed_a_change_gets_all_with_the_next_one, 0,
 		  DESK_N_STORES);
 	TEST_LOOP(viewers_are_told_what_they_may_see, 0, DESK_N_STORES);
+	TEST_LOOP(a_task_is_told_as_soon_as_it_changes, 0, DESK_N_STORES);
+	TEST(a_task_that_does_not_change_costs_no_question);
 	TEST_LOOP(what_is_pushed_has_its_rates, 0, DESK_N_STORES);
 	TEST(a_reader_that_comes_while_the_store_is_away_is_told_so);
 	TEST(no_more_tasks_are_watched_than_there_is_memory_for);

@@ -87,7 +87,7 @@ read_comment(struct reader *r, const char *line)
 		return fail(r, "a comment that is none: %s", line);
 	rest = line + used;
 	if (word(name, NAME_FIRST, NAME_REST) != strlen(name))
-		return fail(r, "\"%s\" is no name", name);
+		return fail(r, "\"%s\" is not a name", name);
 	if (strcmp(name, r->family) != 0 && begin_family(r, name) != 0)
 		return -1;
 	if (strcmp(kind, "TYPE") == 0) {
@@ -96,7 +96,7 @@ read_comment(struct reader *r, const char *line)
 		if (strcmp(rest, "gauge") != 0 &&
 		    strcmp(rest, "counter") != 0 &&
 		    strcmp(rest, "histogram") != 0)
-			return fail(r, "\"%s\" is no type", rest);
+			return fail(r, "\"%s\" is not a type", rest);
 		if (r->openmetrics && strcmp(rest, "counter") == 0 &&
 		    ends_with(name, "_total"))
 			return fail(r, "a counter's family ends in _total");
@@ -115,7 +115,7 @@ read_comment(struct reader *r, const char *line)
 			return fail(r, "HELP before TYPE");
 		r->has_help = true;
 	} else {
-		return fail(r, "\"%s\" is no keyword", kind);
+		return fail(r, "\"%s\" is not a keyword", kind);
 	}
 	return 0;
 }
@@ -170,9 +170,9 @@ read_number(struct reader *r, const char *text, double *ret)
 		return 0;
 	}
 	if (strspn(text, "+-.0123456789eE") != strlen(text) || *text == '\0')
-		return fail(r, "\"%s\" is no number", text);
+		return fail(r, "\"%s\" is not a number", text);
 	*ret = strtod(text, &end);
-	return *end == '\0' ? 0 : fail(r, "\"%s\" is no number", text);
+	return *end == '\0' ? 0 : fail(r, "\"%s\" is not a number", text);
 }
 
 /* The buckets, the count and the sum of one follow one another. */

@@ -257,7 +257,7 @@ START_TEST(each_route_of_the_package_is_there_with_and_without_a_slash)
 }
 END_TEST
 
-/* "cron" is no schedule's ID, though DELETE of it would be. */
+/* "cron" is not the ID of a schedule here, though it would be with DELETE. */
 START_TEST(a_literal_part_of_a_path_goes_before_a_parameter)
 {
 	struct web_match match;

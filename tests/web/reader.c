@@ -11,9 +11,6 @@
 #include "util/clock.h"
 #include "util/conf.h"
 
-/* Often, so that no test waits for the next one. */
-#define TURN_US 20000
-
 struct readers readers;
 
 int
@@ -35,26 +32,39 @@ reader_has(const struct reader *r, const char *text)
 }
 
 void
+readers_linger(int64_t ms)
+{
+	const struct timeval moment = {.tv_usec = (suseconds_t)ms * 1000};
+
+	event_base_loopexit(readers.base, &moment);
+	event_base_dispatch(readers.base);
+}
+
+void
 reader_await(struct reader *r, const char *text)
 {
 	const int64_t deadline = clock_mono_us() + 15000000;
-	const struct timeval moment = {.tv_usec = 10000};
 
 	while (!reader_has(r, text)) {
 		ck_assert_msg(clock_mono_us() < deadline, "no %s in %.2000s",
 			      text, r->log.data);
-		event_base_loopexit(readers.base, &moment);
-		event_base_dispatch(readers.base);
+		readers_linger(10);
 	}
 }
 
 void
 readers_begin(enum desk_store store, const char *hide)
 {
+	readers_begin_every(store, hide, READERS_TURN_US);
+}
+
+void
+readers_begin_every(enum desk_store store, const char *hide, int64_t every_us)
+{
 	static char broker[256], schedules[256], masks[256];
 	static const char *settings[] = {broker, schedules, masks, NULL};
 	const char *const more[] = {masks, NULL};
-	struct hub_options options = {.every_us = TURN_US};
+	struct hub_options options = {.every_us = every_us};
 	struct err err;
 
 	snprintf(masks, sizeof(masks), "web.hide=%s", hide);

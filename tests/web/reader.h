@@ -31,9 +31,15 @@ struct reader {
 	size_t n;	/* events */
 };
 
-/* Opens the desk, where one task waits, and the hub; `hide` is [web] hide. */
+/* Opens the desk, where one task waits, and the hub; `hide` is [web] hide. Its
+ * turns are often, so that no test waits for the next one, or `every_us`. */
+#define READERS_TURN_US 20000
 void readers_begin(enum desk_store store, const char *hide);
+void readers_begin_every(enum desk_store store, const char *hide,
+			 int64_t every_us);
 void readers_end(void);
+/* Lets the hub work for so long, less than a second. */
+void readers_linger(int64_t ms);
 
 /* Subscribes to one topic or two; `masked`: as a viewer. */
 void reader_look(struct reader *r, bool masked, const char *a, const char *b);

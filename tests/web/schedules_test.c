@@ -58,7 +58,7 @@ START_TEST(a_schedule_is_made_shown_and_deleted)
 	ck_assert_str_eq(said(d, "state"), "enabled");
 	ck_assert_str_eq(said(d, "grace"), "60.0");
 	ck_assert_str_eq(said(d, "timeout"), "30.0");
-	/* The same line again is no second one. */
+	/* The same line again does not make a second one. */
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/schedules", MAIL), 200);
 	desk_get(d, "/api/v1/schedules/mail");
 	ck_assert_str_eq(said(d, "args"), "[1]");
@@ -294,8 +294,9 @@ START_TEST(next_and_past_fires_are_told)
 	struct desk *d = desk_open(_i);
 
 	make_mail(d);
-	desk_get(d,
-		 "/api/v1/schedules/mail/next?n=2&after=2026-11-23T00:00:00Z");
+	desk_get(
+	    d,
+	    "/api/v1/schedules/mail/next?n=2&after=2026-11-23T00:00:00+00:00");
 	ck_assert_str_eq(
 	    json_string_value(desk_at(d, "items", "1", "at", NULL)),
 	    "2026-11-24T08:00:00+00:00");
@@ -317,7 +318,8 @@ START_TEST(the_calendar_has_the_week)
 	struct desk *d = desk_open(_i);
 
 	make_mail(d);
-	desk_get(d, "/api/v1/calendar?from=2026-11-23T00:30:00Z&days=7");
+	desk_get(
+	    d, "/api/v1/calendar?from=2026-11-23T00:30:00.000000+00:00&days=7");
 	ck_assert_str_eq(said(d, "from"), "2026-11-23T00:00:00+00:00");
 	ck_assert_str_eq(said(d, "complete"), "true");
 	ck_assert_uint_eq(json_array_size(desk_at(d, "hours", NULL)), 5);

@@ -172,7 +172,7 @@ START_TEST(no_number_of_logouts_keeps_the_daemon_from_starting)
 	ck_assert_msg(login_load(&err, NULL, NULL, NULL) == 0, "%s", err.msg);
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_NOBODY);
 	ck_assert_int_eq(login_ask_with("Cookie", first), AUTH_NOBODY);
-	/* Who logs in later is in. */
+	/* A later login is good. */
 	login.wall_us += 1000000;
 	login.who =
 	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};

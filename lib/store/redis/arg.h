@@ -35,6 +35,9 @@ extern const char RBROKER_WITHDRAWN[];
 
 /* Followed by a task's id, a channel: its final record is stored. */
 extern const char RRESULTS_COMPLETE[];
+/* The same: another record is stored that is not final. A channel of its own, or
+ * all who wait for the end would be woken by each step on the way. */
+extern const char RRESULTS_CHANGED[];
 /* Channel: task events. */
 extern const char RRESULTS_EVENTS[];
 /* Hash: how many tasks succeeded and failed. */

@@ -148,7 +148,11 @@ rresults_reopen(struct results *results, struct slice id, struct slice record,
 {
 	struct rresults_request *call =
 	    rresults_request_record(results, on_reopened, on_done, arg);
-	struct buf key = BUF_INIT;
+	struct rresults *r = (struct rresults *)results;
+	struct buf key = BUF_INIT, channel = BUF_INIT;
+	const struct slice tell[] = {SLICE("PUBLISH"),
+				     arg_key(&channel, RRESULTS_CHANGED, id),
+				     SLICE("changed")};
 	/* SET takes away the time to live, which the final record had: the task
 	 * is under way again, for as long as it takes. */
 	const struct slice argv[] = {SLICE("SET"),
@@ -159,5 +163,9 @@ rresults_reopen(struct results *results, struct slice id, struct slice record,
 		redis_request_later(&call->request);
 	else if (call != NULL)
 		rresults_command(&call->request, REDIS_ARGS(argv));
+	/* Those who follow the task; without memory they find it later. */
+	if (call != NULL && !key.failed && !channel.failed)
+		redis_command(r->redis, NULL, NULL, 3, tell);
 	buf_done(&key);
+	buf_done(&channel);
 }

@@ -96,20 +96,46 @@ rrecords_send_final(struct rresults *r, const struct results_put *put,
 	    r, (struct rfinal){.put = put, .on_reply = fn, .arg = arg});
 }
 
+/* What note.lua is called with. The names lie in the buffer. */
+struct note {
+	struct slice keys[2], args[3];
+	struct redis_args key;
+};
+
+/* 0, or -1: there is no memory for the names. */
+static int
+rrecords_note(struct note *note, const struct results_put *put,
+	      struct buf *names)
+{
+	size_t channel_at;
+
+	buf_reset(names);
+	buf_adds(names, ARG_RECORD);
+	buf_add(names, put->id.p, put->id.len);
+	channel_at = names->len;
+	buf_adds(names, RRESULTS_CHANGED);
+	buf_add(names, put->id.p, put->id.len);
+	if (names->failed)
+		return -1;
+	note->key = rrecords_keys(note->keys,
+				  (struct slice){names->data, channel_at}, put);
+	note->args[0] = put->record;
+	note->args[1] =
+	    (struct slice){names->data + channel_at, names->len - channel_at};
+	note->args[2] = rrecords_mark(put);
+	return 0;
+}
+
 static int
 rrecords_send_note(struct rresults *r, const struct results_put *put,
 		   redis_reply_fn *fn, void *arg)
 {
-	const struct slice args[] = {put->record, rrecords_mark(put)};
-	struct slice keys[2];
-	struct redis_args key;
+	struct note note;
 
-	buf_reset(&r->key);
-	key = rrecords_keys(keys, arg_key(&r->key, ARG_RECORD, put->id), put);
-	if (r->key.failed)
+	if (rrecords_note(&note, put, &r->key) != 0)
 		return -1;
-	return redis_eval(r->redis, &rscripts[SCRIPT_NOTE], fn, arg, key.n,
-			  key.v, 2, args);
+	return redis_eval(r->redis, &rscripts[SCRIPT_NOTE], fn, arg, note.key.n,
+			  note.key.v, 3, note.args);
 }
 
 static enum results_answer
@@ -179,19 +205,17 @@ static void
 put_lossy(struct rresults *r, struct results_put *put)
 {
 	struct rresults_request *call = rresults_request_new(r, on_lossy, put);
-	struct buf key = BUF_INIT;
-	const struct slice name = arg_key(&key, ARG_RECORD, put->id);
-	const struct slice args[] = {put->record, rrecords_mark(put)};
-	struct slice keys[2];
+	struct buf names = BUF_INIT;
+	struct note note;
 
-	if (call == NULL || key.failed) {
+	if (call == NULL || rrecords_note(&note, put, &names) != 0) {
 		free(call);
 		put->on_done(put);
 	} else {
-		rresults_eval(&call->request, &rscripts[SCRIPT_NOTE],
-			      rrecords_keys(keys, name, put), REDIS_ARGS(args));
+		rresults_eval(&call->request, &rscripts[SCRIPT_NOTE], note.key,
+			      REDIS_ARGS(note.args));
 	}
-	buf_done(&key);
+	buf_done(&names);
 }
 
 void

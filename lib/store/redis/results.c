@@ -187,6 +187,7 @@ const struct results_ops results_redis = {
     .create = rresults_create,
     .forget = rresults_forget,
     .watch = rresults_watch,
+    .follow = rresults_follow,
     .unwatch = watches_unwatch,
     .reply_to = rresults_reply_to,
     .await = rresults_await,

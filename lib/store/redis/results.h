@@ -212,6 +212,9 @@ void rresults_watches_init(struct rresults *r);
 struct results_watch *rresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);
+struct results_watch *rresults_follow(struct results *results, struct slice id,
+				      results_record_fn *on_record, void *arg,
+				      struct err *err);
 struct results_watch *rresults_await(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);

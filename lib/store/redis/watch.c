@@ -35,6 +35,8 @@ struct rtopic {
 	TAILQ_ENTRY(rtopic) next_awaited;
 	int64_t since_ms; /* it is awaited; monotonic */
 	char *channel;	  /* ends in the task's id */
+	char *changes; /* the same, of records that are not final; NULL: nobody
+			     follows the task */
 };
 
 static struct rtopic *
@@ -61,6 +63,8 @@ rtopic_leave(struct topic *topic)
 	else
 		redis_unsubscribe_later(t->results->listener,
 					slice_of(t->channel));
+	if (t->changes != NULL)
+		redis_unsubscribe(t->results->listener, slice_of(t->changes));
 	/* The answer is still to come. */
 	if (t->asking != NULL)
 		t->asking->arg = NULL;
@@ -72,6 +76,7 @@ rtopic_free(struct topic *topic)
 	struct rtopic *t = rtopic_of(topic);
 
 	free(t->channel);
+	free(t->changes);
 	free(t);
 }
 
@@ -119,7 +124,7 @@ rtopic_on_answer(struct redis_request *request, const struct redis_reply *reply)
 				&err);
 	final = rtopic_is_final(record);
 	/* Before the watches are told, who may end the topic. */
-	if (t->again && !final)
+	if (t->again && (!final || t->topic.followed))
 		rtopic_query(t);
 	/* Last, since the topic may end with it. */
 	watches_notify(&t->topic, record, final,
@@ -157,18 +162,22 @@ rtopic_on_ready(struct redis *redis, void *arg)
 	rtopic_query(t);
 }
 
-/* The message says only that something is final; what it is, the record tells.
- * One about a task that nobody watches any more may still be under way. */
+/* The message says only that something has changed; what it is, the record
+ * tells. One about a task that nobody watches any more may still be under way. */
 void
 rresults_watches_message(struct rresults *r, struct slice channel)
 {
-	const size_t prefix = strlen(RRESULTS_COMPLETE);
-	struct rtopic *t;
+	static const char *const prefixes[] = {RRESULTS_COMPLETE,
+					       RRESULTS_CHANGED};
+	struct rtopic *t = NULL;
+	size_t i, n;
 
-	if (channel.len < prefix)
-		return;
-	t = rtopic_find(
-	    r, (struct slice){channel.p + prefix, channel.len - prefix});
+	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		n = strlen(prefixes[i]);
+		if (channel.len > n && memcmp(channel.p, prefixes[i], n) == 0)
+			t = rtopic_find(
+			    r, (struct slice){channel.p + n, channel.len - n});
+	}
 	if (t != NULL)
 		rtopic_query(t);
 }
@@ -275,14 +284,15 @@ check_listener(struct rresults *r, struct err *err)
 
 /* A watch of a task, and its topic. NULL with *err. */
 static struct results_watch *
-rtopic_watch(struct rresults *r, struct slice id, results_record_fn *on_record,
-	     void *arg, struct rtopic **ret_topic, struct err *err)
+rtopic_watch(struct rresults *r, struct slice id, bool follows,
+	     results_record_fn *on_record, void *arg, struct rtopic **ret_topic,
+	     struct err *err)
 {
 	struct rtopic *t = rtopic_find(r, id);
 	struct results_watch *w = NULL;
 
 	if (t != NULL || (t = rtopic_new(r, id)) != NULL)
-		w = watches_watch(&t->topic, &r->pub, on_record, arg);
+		w = watches_watch(&t->topic, &r->pub, follows, on_record, arg);
 	if (w == NULL)
 		err_nomem(err);
 	*ret_topic = t;
@@ -298,9 +308,47 @@ rresults_watch(struct results *results, struct slice id,
 	struct rtopic *t;
 
 	if (check_listener(r, err) != 0 ||
-	    (w = rtopic_watch(r, id, on_record, arg, &t, err)) == NULL)
+	    (w = rtopic_watch(r, id, false, on_record, arg, &t, err)) == NULL)
 		return NULL;
 	if (rtopic_subscribe(t) == 0)
+		return w;
+	watches_unwatch(w);
+	err_nomem(err);
+	return NULL;
+}
+
+/* 0, or -1 when memory runs out. */
+static int
+rtopic_hear_changes(struct rtopic *t)
+{
+	struct buf channel = BUF_INIT;
+
+	if (t->changes != NULL)
+		return 0;
+	arg_key(&channel, RRESULTS_CHANGED, t->topic.id);
+	if (!channel.failed &&
+	    redis_subscribe(t->results->listener,
+			    (struct slice){channel.data, channel.len},
+			    rtopic_on_ready, t) == 0)
+		t->changes = buf_take(&channel);
+	buf_done(&channel);
+	return t->changes != NULL ? 0 : -1;
+}
+
+/* The channel of changes comes first: rtopic_on_ready() then takes the topic for
+ * ready when only that one stands, which costs one look more and misses none. */
+struct results_watch *
+rresults_follow(struct results *results, struct slice id,
+		results_record_fn *on_record, void *arg, struct err *err)
+{
+	struct rresults *r = (struct rresults *)results;
+	struct results_watch *w;
+	struct rtopic *t;
+
+	if (check_listener(r, err) != 0 ||
+	    (w = rtopic_watch(r, id, true, on_record, arg, &t, err)) == NULL)
+		return NULL;
+	if (rtopic_hear_changes(t) == 0 && rtopic_subscribe(t) == 0)
 		return w;
 	watches_unwatch(w);
 	err_nomem(err);
@@ -358,7 +406,7 @@ rresults_await(struct results *results, struct slice id,
 		err_nomem(err);
 		return NULL;
 	}
-	if ((w = rtopic_watch(r, id, on_record, arg, &t, err)) == NULL)
+	if ((w = rtopic_watch(r, id, false, on_record, arg, &t, err)) == NULL)
 		return NULL;
 	/* Somebody watches it already, and may have had the last answer. */
 	if (!t->awaited)

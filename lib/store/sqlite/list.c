@@ -63,9 +63,9 @@ question_reopen_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct question *q = container_of(job, struct question, job);
 	const struct slice record = {q->text + q->id_len, q->record_len};
 
-	return tx_run(tx, err, SQL_RECORD_REOPEN, question_id(q), record) < 0
-		   ? -1
-		   : 0;
+	if (tx_run(tx, err, SQL_RECORD_REOPEN, question_id(q), record) < 0)
+		return -1;
+	return swatch_changed_run(tx, question_id(q), err);
 }
 
 static void

@@ -62,6 +62,7 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 {
 	int found =
 	    put->claim != NULL ? sclaim_find_run(tx, put->claim, err) : 1;
+	int changed;
 
 	put->answer = RESULTS_STORED;
 	if (found < 0)
@@ -73,8 +74,10 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 	if (put->final)
 		return put_final(tx, put, totals, err);
 	/* That a task runs, say: a final record is not overwritten by it. */
-	return tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record) < 0 ? -1
-									  : 0;
+	changed = tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record);
+	return changed > 0 && totals->awaited == 1
+		   ? swatch_changed_run(tx, put->id, err)
+		   : (changed < 0 ? -1 : 0);
 }
 
 /* Looks first, as wake.c does. */
@@ -437,6 +440,7 @@ const struct results_ops results_sqlite = {
     .create = records_create,
     .forget = records_forget,
     .watch = sresults_watch,
+    .follow = sresults_follow,
     .unwatch = watches_unwatch,
     .event = sresults_event,
     .heard = sresults_heard,

@@ -143,6 +143,12 @@ int swake_listeners_run(struct tx *tx, struct err *err);
 int sresults_watches_init(struct sresults *r);
 /* After the database is left. */
 void sresults_watches_done(struct sresults *r);
+struct results_watch *sresults_follow(struct results *results, struct slice id,
+				      results_record_fn *on_record, void *arg,
+				      struct err *err);
+/* In the I/O thread: the task has another record that is not final. Wakes those
+ * who follow it. */
+int swatch_changed_run(struct tx *tx, struct slice id, struct err *err);
 struct results_watch *sresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);

@@ -7,10 +7,15 @@
  * process' port among the waiters of those that are not final yet, so that the
  * process that makes one final wakes us. Then all that are not final are looked
  * at again.
+ *
+ * A topic that is followed has a second row among the waiters, with a space
+ * before the id, which no id has: it is woken by each record that is not final.
+ * Those who wait for the end alone sleep through all of these.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/task.h"
 #include "store/sqlite/results.h"
 #include "util/timer.h"
 
@@ -24,19 +29,21 @@ struct stopic {
 	struct sresults *results;
 	struct seen *seen; /* its place in a look that is under way */
 	bool waits;	   /* our wake socket may be among its waiters */
-	char id[];
+	char changes[];	   /* a space and the id */
 };
 
 /* What a look finds of one topic. */
 struct seen {
 	struct stopic *topic; /* NULL: nobody watches any more */
 	struct slice id;      /* in the look's text */
+	struct slice
+	    changes; /* the same with the space; empty: nobody follows */
 	struct buf record;
 	bool found, final;
 };
 
-/* At most one is under way; another one that is asked for meanwhile follows.
- * The ids are copied, since topics may end before the I/O thread reads them. */
+/* At most one is under way; another one that is asked for meanwhile follows. The
+ * ids are copied, since topics may end before the I/O thread reads them. */
 struct look {
 	struct database_job job;
 	struct sresults *results;
@@ -68,7 +75,11 @@ look_see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
 	}
 	if (seen->record.failed)
 		return err_nomem(err);
-	if (seen->final)
+	/* An operator may have it run again: who follows waits on. */
+	if (seen->changes.len > 0 &&
+	    tx_run(tx, err, SQL_RECORD_WAITER_ADD, seen->changes, sock) < 0)
+		return -1;
+	if (seen->final && seen->changes.len == 0)
 		return 0;
 	return tx_run(tx, err, SQL_RECORD_WAITER_ADD, seen->id, sock) < 0 ? -1
 									  : 0;
@@ -92,8 +103,8 @@ look_run(struct database_job *job, struct tx *tx, struct err *err)
 /* A waiter that does not wait any more. */
 struct parting {
 	struct database_job job;
-	size_t len;
-	char id[];
+	size_t len;	/* of what follows */
+	char changes[]; /* a space and the id */
 };
 
 static int
@@ -105,9 +116,23 @@ topic_part_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (sock.p == NULL)
 		return -1;
 	return tx_run(tx, err, SQL_RECORD_WAITER_DROP,
-		      (struct slice){p->id, p->len}, sock) < 0
+		      (struct slice){p->changes + 1, p->len - 1}, sock) < 0 ||
+		       tx_run(tx, err, SQL_RECORD_WAITER_DROP,
+			      (struct slice){p->changes, p->len}, sock) < 0
 		   ? -1
 		   : 0;
+}
+
+int
+swatch_changed_run(struct tx *tx, struct slice id, struct err *err)
+{
+	char changes[TASK_ID_MAX + 1] = " ";
+	struct slice name = {changes, id.len + 1};
+
+	if (id.len > TASK_ID_MAX)
+		return 0; /* no task has it */
+	memcpy(changes + 1, id.p, id.len);
+	return swake_record_run(tx, name, err);
 }
 
 /* --- topics ------------------------------------------------------------ */
@@ -124,12 +149,11 @@ topic_part_done(struct database_job *job, const struct err *err)
 	topic_part_drop(job);
 }
 
-/* Takes our port off the waiters of a task that nobody watches any more. */
 static void
 topic_part(const struct stopic *t)
 {
-	const struct slice id = t->topic.id;
-	struct parting *p = calloc(1, sizeof(*p) + id.len);
+	const size_t len = t->topic.id.len + 1;
+	struct parting *p = calloc(1, sizeof(*p) + len);
 
 	if (p == NULL)
 		return; /* it will be woken once in vain */
@@ -137,8 +161,8 @@ topic_part(const struct stopic *t)
 				       .done = topic_part_done,
 				       .drop = topic_part_drop,
 				       .absent = DATABASE_FAIL};
-	p->len = id.len;
-	memcpy(p->id, id.p, id.len);
+	p->len = len;
+	memcpy(p->changes, t->changes, len);
 	database_post(&t->results->user, &p->job);
 }
 
@@ -186,7 +210,6 @@ sresults_watches_done(struct sresults *r)
 
 /* --- looks ------------------------------------------------------------- */
 
-/* Also when the file is left with the look in the queue. */
 static void
 look_drop(struct database_job *job)
 {
@@ -227,7 +250,8 @@ look_done(struct database_job *job, const struct err *err)
 		if (seen->found)
 			record =
 			    (struct slice){seen->record.data, seen->record.len};
-		t->waits = err == NULL && !seen->final;
+		t->waits =
+		    err == NULL && (!seen->final || seen->changes.len > 0);
 		watches_notify(&t->topic, record, seen->final, NULL);
 	}
 	look_drop(job);
@@ -245,14 +269,12 @@ look_count(struct sresults *r, size_t *ret_bytes)
 	*ret_bytes = 0;
 	while ((t = watches_next(&r->watches, t)) != NULL)
 		if (!watches_are_over(t)) {
-			*ret_bytes += t->id.len;
+			*ret_bytes += t->id.len + 1;
 			n++;
 		}
 	return n;
 }
 
-/* Each topic knows its place in the look, so that it can leave while the look
- * is under way. */
 static void
 look_fill(struct sresults *r, struct look *look)
 {
@@ -264,15 +286,16 @@ look_fill(struct sresults *r, struct look *look)
 		if (watches_are_over(topic))
 			continue;
 		t = container_of(topic, struct stopic, topic);
-		memcpy(p, topic->id.p, topic->id.len);
+		memcpy(p, t->changes, topic->id.len + 1);
 		t->seen = &look->seen[look->n++];
-		*t->seen = (struct seen){.topic = t, .id = {p, topic->id.len}};
-		p += topic->id.len;
+		*t->seen = (struct seen){
+		    .topic = t,
+		    .id = {p + 1, topic->id.len},
+		    .changes = {p, topic->followed ? topic->id.len + 1 : 0}};
+		p += topic->id.len + 1;
 	}
 }
 
-/* Without memory nothing is looked at: the next event of the file, or the next
- * watch, looks again. */
 void
 sresults_look(struct sresults *r)
 {
@@ -306,30 +329,46 @@ sresults_look(struct sresults *r)
 static struct topic *
 stopic_new(struct sresults *r, struct slice id)
 {
-	struct stopic *t = calloc(1, sizeof(*t) + id.len);
+	struct stopic *t = calloc(1, sizeof(*t) + 1 + id.len);
 
 	if (t == NULL)
 		return NULL;
 	t->results = r;
-	memcpy(t->id, id.p, id.len);
-	watches_add(&r->watches, &t->topic, (struct slice){t->id, id.len});
+	t->changes[0] = ' ';
+	memcpy(t->changes + 1, id.p, id.len);
+	watches_add(&r->watches, &t->topic,
+		    (struct slice){t->changes + 1, id.len});
 	return &t->topic;
 }
 
 /* Watches of one task share a topic, and with it one row among its waiters. */
-struct results_watch *
-sresults_watch(struct results *results, struct slice id,
-	       results_record_fn *on_record, void *arg, struct err *err)
+static struct results_watch *
+stopic_watch(struct results *results, struct slice id, bool follows,
+	     results_record_fn *on_record, void *arg, struct err *err)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct topic *t = watches_find(&r->watches, id);
 	struct results_watch *w = NULL;
 
 	if (t != NULL || (t = stopic_new(r, id)) != NULL)
-		w = watches_watch(t, results, on_record, arg);
+		w = watches_watch(t, results, follows, on_record, arg);
 	if (w == NULL)
 		err_nomem(err);
 	else
 		sresults_look(r);
 	return w;
+}
+
+struct results_watch *
+sresults_watch(struct results *results, struct slice id,
+	       results_record_fn *on_record, void *arg, struct err *err)
+{
+	return stopic_watch(results, id, false, on_record, arg, err);
+}
+
+struct results_watch *
+sresults_follow(struct results *results, struct slice id,
+		results_record_fn *on_record, void *arg, struct err *err)
+{
+	return stopic_watch(results, id, true, on_record, arg, err);
 }

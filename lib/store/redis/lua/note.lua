@@ -5,7 +5,8 @@
 -- KEYS  1 the record's key
 --       2 the mark of takeovers, of a record that follows from a claim
 -- ARGV  1 the record
---       2 the mark that the claim remembers, with KEYS[2]
+--       2 the channel of those who follow the task
+--       3 the mark that the claim remembers, with KEYS[2]
 -- Returns 1; 0 when the task is over; -1 when another worker has taken it over.
 
 -- A key of another type is not a record, and is replaced.
@@ -24,6 +25,8 @@ end
 -- that long: it has to look what is in flight.
 local mark = KEYS[2] and redis.pcall('GET', KEYS[2])
 if type(mark) ~= 'string' then mark = '' end
-if KEYS[2] and mark ~= ARGV[2] then return -1 end
+if KEYS[2] and mark ~= ARGV[3] then return -1 end
 redis.call('SET', KEYS[1], ARGV[1])
+-- Who may not publish has stored it all the same.
+redis.pcall('PUBLISH', ARGV[2], 'changed')
 return 1
