@@ -17,6 +17,7 @@ START_TEST(a_peer_has_so_and_so_many_connections)
 
 	site_init(&site);
 	site.limits.max_per_peer = 3;
+	site.limits.idle_timeout_us = INT64_C(120000000);
 	site_start(&site);
 	for (i = 0; i < 3; i++) {
 		peers[i] = peer_open(&site);

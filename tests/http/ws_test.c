@@ -369,9 +369,12 @@ START_TEST(a_peer_that_does_not_close_is_not_waited_for)
 	site_start(&site);
 	peer = open_ws(&site);
 	http_ws_close(site.ws, 1001, "going away");
+	/* Whom it belonged to has let go of it, and hears no more. */
+	say_frame(&peer, FIN | TEXT, "too late");
 	expect_close(&peer, 1001);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.ws_gone, 0);
+	ck_assert_uint_eq(site.text.len, 0);
 	site_close(&site, &peer);
 }
 END_TEST
