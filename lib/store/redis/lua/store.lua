@@ -13,7 +13,6 @@
 -- another worker has taken the task over. The answer may be short: those that
 -- are missing were not looked at.
 
-local call, try = redis.call, redis.pcall
 local left, answers, marks = tonumber(ARGV[2]), {}, {}
 
 local function is_final(old)
@@ -27,56 +26,27 @@ local function is_final(old)
   return status == 'success' or status == 'failed'
 end
 
--- Which mark is there now, of the m-th key. One that is not there any more has
--- outlived its worker, which was away for that long: it has to look what is in
--- flight.
-local function mark_of(m)
-  if marks[m] == nil then
-    local mark = try('GET', KEYS[tonumber(m)])
+local function store(key, at)
+  -- A key of another type is not a record, and is replaced.
+  local old, record = redis.pcall('GET', key), ARGV[at]
+  if old == record then return 1 end
+  if type(old) == 'string' and is_final(old) then return 0 end
+  -- A mark that is not there any more has outlived its worker, which was away
+  -- for that long: it has to look what is in flight.
+  local m = tonumber(ARGV[at + 4])
+  if m > 0 and marks[m] == nil then
+    local mark = redis.pcall('GET', KEYS[m])
     marks[m] = type(mark) == 'string' and mark or ''
   end
-  return marks[m]
-end
-
--- Another worker has the task: only what is there counts.
-local function look(key, record)
-  local old = try('GET', key)
-  if old == record then return 1 end
-  return type(old) == 'string' and is_final(old) and 0 or -1
-end
-
--- Returns what was there, or nothing.
-local function set(key, record, life)
-  local old
-  if life == '0' then
-    old = try('SET', key, record, 'GET')
+  if m > 0 and marks[m] ~= ARGV[at + 5] then return -1 end
+  if ARGV[at + 1] == '0' then
+    redis.call('SET', key, record)
   else
-    old = try('SET', key, record, 'EX', life, 'GET')
-  end
-  if type(old) == 'string' then return old end
-  if not old then return nil end
-  -- A key of another type is not a record, and is replaced.
-  if life == '0' then
-    call('SET', key, record)
-  else
-    call('SET', key, record, 'EX', life)
-  end
-end
-
-local function store(key, at)
-  local record, life, m = ARGV[at], ARGV[at + 1], ARGV[at + 4]
-  if m ~= '0' and mark_of(m) ~= ARGV[at + 5] then return look(key, record) end
-  -- One command for both, since there is a final record in one case of a
-  -- million. It is put back then, and lives as long as the new one would.
-  local old = set(key, record, life)
-  if old == record then return 1 end
-  if old and is_final(old) then
-    set(key, old, life)
-    return 0
+    redis.call('SET', key, record, 'EX', ARGV[at + 1])
   end
   -- Who may not publish has stored it all the same, and so have its neighbours.
-  try('PUBLISH', ARGV[at + 2], 'done')
-  if ARGV[at + 3] ~= '' then try('PUBLISH', ARGV[at + 3], record) end
+  redis.pcall('PUBLISH', ARGV[at + 2], 'done')
+  if ARGV[at + 3] ~= '' then redis.pcall('PUBLISH', ARGV[at + 3], record) end
   return 1
 end
 
