@@ -175,6 +175,7 @@ dispatch_stop(struct dispatch *d)
 	/* At once, not at the end of the turn: each claim that is not made need
 	 * not be put back. */
 	assign_wants(d);
+	results_hurry(d->results);
 	heartbeat_send(d);
 	dispatch_turn(d);
 }

@@ -50,6 +50,13 @@ results_unconfirmed(const struct results *r)
 }
 
 void
+results_hurry(struct results *r)
+{
+	if (r->ops->hurry != NULL)
+		r->ops->hurry(r);
+}
+
+void
 results_get(struct results *r, struct slice id, results_record_fn *on_record,
 	    void *arg)
 {

@@ -83,6 +83,8 @@ struct results_put {
 void results_put(struct results *r, struct results_put *put);
 /* Records that have not been confirmed. */
 size_t results_unconfirmed(const struct results *r);
+/* This process is about to end: from now on nothing waits for company. */
+void results_hurry(struct results *r);
 
 /* `record` is empty (p == NULL) if there is none; err is NULL or says why it
  * cannot be told. */
@@ -222,6 +224,8 @@ struct results_ops {
 	bool (*is_up)(const struct results *);
 	void (*put)(struct results *, struct results_put *);
 	size_t (*unconfirmed)(const struct results *);
+	/* NULL: nothing waits. */
+	void (*hurry)(struct results *);
 	void (*get)(struct results *, struct slice id,
 		    results_record_fn *on_record, void *arg);
 	void (*create)(struct results *, const struct slice *ids,

@@ -266,8 +266,46 @@ START_TEST(a_note_that_is_refused_keeps_no_record_back)
 }
 END_TEST
 
+#define CLAIMED 20
+
+/* A note of a worker's task waits for its next record, or a moment; and not at all
+ * when the worker is about to end. */
+START_TEST(each_of_the_tasks_that_end_one_after_another_is_noted)
+{
+	struct party *producer, *worker;
+	struct backend *r;
+	char id[8];
+	int i;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	producer = party_open(&w, NULL);
+	for (i = 0; i < CLAIMED; i++) {
+		snprintf(id, sizeof(id), "%d", i);
+		party_submit(producer, id, "[1]", 0, 0);
+	}
+	worker = party_open(&w, "host:a");
+	broker_want(worker->broker, 0, CLAIMED);
+	UNTIL(&w, worker->n_claims == CLAIMED);
+	for (i = 0; i < CLAIMED; i++) {
+		snprintf(id, sizeof(id), "%d", i);
+		backend_put_of(&w, r, id, "{\"status\":\"success\"}", true,
+			       worker->claims[i]);
+		if (i == CLAIMED - 2)
+			results_hurry(r->results);
+	}
+	UNTIL(&w, stage_number(&w, "HGET flowrra:stats succeeded") == CLAIMED);
+	ck_assert_int_eq(stage_number(&w, "LLEN flowrra:completed"), CLAIMED);
+	backend_close(r);
+	party_close(worker);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("results-redis-only")
 {
+	TEST(each_of_the_tasks_that_end_one_after_another_is_noted);
 	TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once);
 	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
 	TEST(a_list_goes_on_however_much_it_has_grown);

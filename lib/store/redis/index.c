@@ -6,8 +6,11 @@
  *	flowrra:failed     the same of those that failed
  *	flowrra:stats      hash of totals: succeeded, failed
  *
- * What ends in one turn of the loop is noted at its end, in two commands for
- * all of it, which leave in the same write as the records. A note is sent once
+ * What has ended is noted with the next records that are sent, or soon after, in
+ * two commands for all of it, so that notes hardly cost a write of their own: for
+ * one task after another, they would delay the next one. Who stores records
+ * otherwise, or is about to end, may be gone soon, and notes at once. A note is
+ * sent once
  * (its record may be sent again, and then is noted again): it is good for
  * lists and rates, and nothing depends on it.
  */
@@ -24,6 +27,9 @@
 /* The list is cut when it is longer than it has to be by this: one LTRIM for a
  * thousand tasks, and one list in a hundred parts too long. */
 #define TRIM_EVERY 1000
+
+/* For how long a note waits for records to go with: no person notices. */
+#define NOTE_WAIT_MS 1
 
 /* A note under way. */
 struct note {
@@ -158,20 +164,25 @@ send_note(struct rresults *r, bool failed)
 	ended->n = 0;
 }
 
-static void
-on_turn_is_over(evutil_socket_t fd, short what, void *arg)
+void
+rresults_index_flush(struct rresults *r)
 {
-	struct rresults *r = arg;
-
 	if (r->ended[false].n > 0)
 		send_note(r, false);
 	if (r->ended[true].n > 0)
 		send_note(r, true);
 }
 
+static void
+rindex_on_waited(evutil_socket_t fd, short what, void *arg)
+{
+	rresults_index_flush(arg);
+}
+
 void
 rresults_index(struct rresults *r, const struct results_put *put)
 {
+	const struct timeval wait = {.tv_usec = NOTE_WAIT_MS * 1000};
 	struct ended *ended = &r->ended[put->failed];
 
 	/* With its NUL, which no id has. */
@@ -179,22 +190,33 @@ rresults_index(struct rresults *r, const struct results_put *put)
 	buf_addc(&ended->ids, '\0');
 	if (++ended->n == BATCH_MAX)
 		send_note(r, put->failed);
+	else if (r->hurry || put->claim == NULL)
+		event_active(r->note_timer, EV_TIMEOUT, 0);
 	else if (ended->n == 1) /* else it is on its way */
-		event_active(r->turn_is_over, EV_TIMEOUT, 0);
+		evtimer_add(r->note_timer, &wait);
+}
+
+void
+rresults_index_hurry(struct results *results)
+{
+	struct rresults *r = (struct rresults *)results;
+
+	r->hurry = true;
+	rresults_index_flush(r);
 }
 
 int
 rresults_index_open(struct rresults *r, struct err *err)
 {
-	r->turn_is_over = evtimer_new(r->opt.base, on_turn_is_over, r);
-	return r->turn_is_over != NULL ? 0 : err_nomem(err);
+	r->note_timer = evtimer_new(r->opt.base, rindex_on_waited, r);
+	return r->note_timer != NULL ? 0 : err_nomem(err);
 }
 
 void
 rresults_index_close(struct rresults *r)
 {
-	if (r->turn_is_over != NULL)
-		event_free(r->turn_is_over);
+	if (r->note_timer != NULL)
+		event_free(r->note_timer);
 	buf_done(&r->ended[false].ids);
 	buf_done(&r->ended[true].ids);
 }

@@ -89,6 +89,7 @@ static int
 rrecords_send_final(struct rresults *r, const struct results_put *put,
 		    redis_reply_fn *fn, void *arg)
 {
+	rresults_index_flush(r);
 	if (put->claim != NULL && !r->full && redis_drops_stale(r->redis) &&
 	    rclaim_is_sure(put->claim))
 		return rrecords_send_sure(r, put, fn, arg);

@@ -183,6 +183,7 @@ const struct results_ops results_redis = {
     .is_up = rresults_is_up,
     .put = rresults_put,
     .unconfirmed = rresults_unconfirmed,
+    .hurry = rresults_index_hurry,
     .get = get,
     .create = rresults_create,
     .forget = rresults_forget,

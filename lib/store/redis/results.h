@@ -71,8 +71,9 @@ struct rresults {
 
 	size_t missing; /* rights of the user, by the last answer (examine.c) */
 
-	struct ended ended[2];	    /* succeeded, failed */
-	struct event *turn_is_over; /* they are noted */
+	struct ended ended[2];	  /* succeeded, failed */
+	struct event *note_timer; /* they are noted */
+	bool hurry;		  /* at once */
 
 	/* Channels on which it was said, in this period and in the one before
 	 * (echo.c). */
@@ -167,6 +168,9 @@ int rresults_index_open(struct rresults *r, struct err *err);
 void rresults_index_close(struct rresults *r);
 /* A final record is stored: the note of it leaves when the turn ends. */
 void rresults_index(struct rresults *r, const struct results_put *put);
+/* Sends what is noted with what is sent in this turn. */
+void rresults_index_flush(struct rresults *r);
+void rresults_index_hurry(struct results *results);
 /* The list of the tasks that failed, or of the others, and its field of
  * RRESULTS_STATS. */
 struct slice rresults_index_list(bool failed);
