@@ -20,7 +20,7 @@
 #include "http/state.h"
 
 /* A body that is too long is read to its end nevertheless, so that the reply
- * arrives, if it has at most so many bytes; else the connection ends at once. */
+ * arrives, if it has at most that many bytes; else the connection ends at once. */
 #define REQUEST_DISCARD_MAX 262144
 
 /* Of a head that is only looked at, too (peek.c). */

@@ -28,8 +28,8 @@ call_explain(struct err *err)
 }
 
 /* A client that was told 504 may have asked again by the time a thread is free: a
- * change that is made twice, or long after. Whoever sends one and hangs up has not
- * been told anything; but a reading of theirs is for nobody. */
+ * change would be made twice, or long after. A client that has hung up was told
+ * nothing, so its change is made; an answer for it would reach nobody. */
 static bool
 call_is_over(const struct web_call *call)
 {

@@ -8,7 +8,7 @@
 #include "util/clock.h"
 #include "web/reader.h"
 
-/* Lets the hub work until so many listen to events at the store. */
+/* Lets the hub work until that many listen to events at the store. */
 static void
 await_listeners(long long wanted)
 {

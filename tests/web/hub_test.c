@@ -130,7 +130,7 @@ START_TEST(a_slow_reader_gets_the_newest_state_and_no_backlog)
 }
 END_TEST
 
-/* A change is no use to one that has not had the state before. */
+/* A change is of use only to a reader that has had the state before. */
 START_TEST(a_reader_that_missed_a_change_gets_all_with_the_next_one)
 {
 	struct reader slow = {.n = 0}, fast = {.n = 0};

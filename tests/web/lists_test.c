@@ -147,7 +147,7 @@ START_TEST(a_cursor_that_was_made_up_or_is_of_another_list_is_a_bad_request)
 	ck_assert_str_eq(desk_text(d, "field"), "cursor");
 	snprintf(target, sizeof(target), "/api/v1/dead?cursor=%s", cursor);
 	ck_assert_uint_eq(desk_ask(d, "GET", target, NULL), 400);
-	/* The limit is no part of the filter. */
+	/* The limit does not belong to the filter. */
 	snprintf(target, sizeof(target), "/api/v1/tasks?limit=2&cursor=%s",
 		 cursor);
 	ck_assert_uint_eq(desk_ask(d, "GET", target, NULL), 200);

@@ -123,7 +123,7 @@ function beside(bound, up) {
   return found ? found * ten : up ? ten * 10 : ten * 0.7;
 }
 
-/* The rows that are used, and so many around them that the scale can be seen. */
+/* The rows in use, and enough around them to show the scale. */
 function widened({buckets, points, ...rest}) {
   const used = buckets.map((_, i) => points.some(p => p.counts[i] > 0));
   const lowest = used.indexOf(true), highest = used.lastIndexOf(true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who works by keyboard stays where they are. An update or an action may take
- * the element that has the focus away, and the browser then begins anew at the
+ * the element that has the focus away, and the browser then begins again at the
  * top of the page; so the place is remembered, and what stands there now gets
  * the focus: the same control, the row that has moved up, or the heading.
  */
