@@ -4,8 +4,7 @@
  * nobody watches flowrra-web, while VIEWERS streams have the topics of the first
  * pages, and while each has a task of its own. In turns, another of them first in
  * each round, each from a fresh store, so that whatever else goes on in the machine
- * meets them alike. BENCH_ROUNDS and
- * BENCH_TASKS are as for `run`.
+ * meets them alike. BENCH_ROUNDS and BENCH_TASKS are as for `run`.
  *
  * Ends with 1 if a drain was slower than 97 % of that without viewers.
  *
