@@ -69,7 +69,7 @@ ids_of_topics(const struct topic_wanted *topics, struct ids *ret)
 	struct ids ids = {NULL, 0};
 	const char *id;
 
-	for (; topics->name != NULL; topics++)
+	for (; topics->name != NULL && ids.n < FOLLOWED_MAX; topics++)
 		if ((id = topic_task(topics->name)) != NULL &&
 		    ids_add(&ids, id) != 0) {
 			ids_free(&ids);

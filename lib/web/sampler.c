@@ -3,8 +3,9 @@
  * The sampler: a thread that asks the stores in turns.
  *
  * Topics with rows are asked for every second, since nothing says when a queue
- * has changed. A task is asked for when the follower says that it has, and now
- * and then all the same: a record that expires, or that another program has
+ * has changed; so are tasks, where many are looked at (FOLLOWED_MAX). Otherwise a
+ * task is asked for when the follower says that it has changed, and now and then
+ * all the same: a record that expires, or that another program has
  * stored, is told by nobody. Between two turns there is a gap, so that a task
  * which reports its progress a thousand times a second costs ten questions.
  *
@@ -118,11 +119,15 @@ wanted_same(const struct topic_wanted *a, const struct topic_wanted *b)
 	return a->name == NULL && b->name == NULL;
 }
 
+/* Whether there is something of which nobody tells: rows, or more tasks than are
+ * followed. */
 static bool
-wanted_any_route(const struct topic_wanted *wanted)
+wanted_in_each_turn(const struct topic_wanted *wanted)
 {
+	unsigned int tasks = 0;
+
 	for (; wanted->name != NULL; wanted++)
-		if (topic_task(wanted->name) == NULL)
+		if (topic_task(wanted->name) == NULL || ++tasks > FOLLOWED_MAX)
 			return true;
 	return false;
 }
@@ -257,7 +262,7 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 static int64_t
 sampler_round_due(const struct sampler *s)
 {
-	const bool often = s->failed || wanted_any_route(s->wanted);
+	const bool often = s->failed || wanted_in_each_turn(s->wanted);
 
 	return s->round_us + (often ? s->options->every_us : PING_US);
 }
@@ -288,10 +293,14 @@ sampler_mark_due(struct sampler *s)
 	const bool round = s->again || now_us >= sampler_round_due(s);
 	const bool all = s->again || (round && s->failed);
 	const bool tasks = all || (round && now_us >= s->tasks_us + TASKS_US);
+	unsigned int n_tasks = 0;
 	struct topic_wanted *w;
 
 	for (w = s->wanted; w->name != NULL; w++)
-		w->due |= topic_task(w->name) != NULL ? tasks : round;
+		w->due |=
+		    topic_task(w->name) != NULL && ++n_tasks <= FOLLOWED_MAX
+			? tasks
+			: round;
 	s->turn_us = now_us;
 	if (round)
 		s->round_us = now_us;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "web/follower.h"
 #include "web/hand.h"
 #include "web/reader.h"
 
@@ -206,6 +207,36 @@ START_TEST(a_task_is_told_as_soon_as_it_changes)
 }
 END_TEST
 
+/* More than are followed: the last is found by a look, in a turn. */
+START_TEST(of_many_tasks_each_is_told_when_it_changes)
+{
+	struct reader all[FOLLOWED_MAX + 4] = {{.n = 0}};
+	const unsigned int last = FOLLOWED_MAX + 3;
+	char topic[32], id[16];
+	unsigned int i;
+
+	readers_begin(_i, "");
+	for (i = 0; i <= last; i++) {
+		snprintf(id, sizeof(id), "t%u", i);
+		snprintf(topic, sizeof(topic), "task:t%u", i);
+		desk_submit_as(readers.desk, id, "first", "[]", "{}", 0);
+		reader_look(&all[i], false, topic, NULL);
+	}
+	for (i = 0; i <= last; i++)
+		reader_await(&all[i], "\"status\":\"pending\"");
+	for (i = 0; i <= last; i += last) {
+		snprintf(id, sizeof(id), "t%u", i);
+		hand_note(readers.desk, id,
+			  "{\"task_id\":\"t\",\"status\":\"running\","
+			  "\"task_name\":\"first\"}");
+		reader_await(&all[i], "running");
+	}
+	for (i = 0; i <= last; i++)
+		reader_leave(&all[i]);
+	readers_end();
+}
+END_TEST
+
 /* What the server was asked since the last call of this. */
 static char *
 asked_of_redis(void)
@@ -359,6 +390,7 @@ SUITE("web-hub")
 		  DESK_N_STORES);
 	TEST_LOOP(viewers_are_told_what_they_may_see, 0, DESK_N_STORES);
 	TEST_LOOP(a_task_is_told_as_soon_as_it_changes, 0, DESK_N_STORES);
+	TEST_LOOP(of_many_tasks_each_is_told_when_it_changes, 0, DESK_N_STORES);
 	TEST(a_task_that_does_not_change_costs_no_question);
 	TEST_LOOP(what_is_pushed_has_its_rates, 0, DESK_N_STORES);
 	TEST(a_reader_that_comes_while_the_store_is_away_is_told_so);
