@@ -33,7 +33,7 @@ static const struct topic_route {
     {"overview", "/api/v1/overview", "", NULL},
     {"queues", "/api/v1/queues", "", "queue"},
     {"workers", "/api/v1/workers", "", "worker"},
-    {"running", "/api/v1/tasks", "state=running&limit=200", "task_id"},
+    {"running", "/api/v1/tasks", "state=running&limit=100", "task_id"},
     {"schedules", "/api/v1/schedules", "limit=200&order=next", "id"},
     {"dead", "/api/v1/dead", "limit=50", "key"}};
 #define N_ROUTES (sizeof(topic_routes) / sizeof(topic_routes[0]))
