@@ -47,7 +47,7 @@ endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
 	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
-	libmicrohttpd gnutls
+	libmicrohttpd gnutls libmd
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
 	   dist deb check-deb browser format clean help
@@ -64,7 +64,7 @@ pc         = $(shell pkg-config --libs $(1) 2>/dev/null)
 # far, are those that SQLite wants of itself and of libc: with these in front, a
 # program starts with less work.
 STORE_LIBS := -lsqlite3 -lc $(call pc,libevent_core libevent_extra hiredis sqlite3 \
-	        jansson inih) -lm -ldl
+	        jansson inih libmd) -lm -ldl
 # libwslay has no file for pkg-config.
 HTTP_LIBS  := $(call pc,libmicrohttpd gnutls openssl) -lwslay
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)

@@ -12,7 +12,6 @@
  */
 #include "web/replay.h"
 
-#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/sha.h"
 #include "web/call.h"
 
 #define LIFE_US ((int64_t)REPLAY_LIFE_S * 1000000)
@@ -30,8 +30,8 @@
 #define BODY_MAX (256u << 10)
 
 struct replay_answer {
-	unsigned char key[SHA256_DIGEST_LENGTH];
-	unsigned char request[SHA256_DIGEST_LENGTH]; /* query and body */
+	unsigned char key[SHA256_SIZE];
+	unsigned char request[SHA256_SIZE]; /* query and body */
 	bool done;
 	int64_t at_us; /* of the monotonic clock */
 	unsigned int status;
@@ -108,12 +108,12 @@ replay_expire(struct web_replay *replay)
 /* Takes the text. Where memory has run out there is no digest: that of a part of
  * the text could be another request's, and show one user another's answer. */
 static int
-replay_hash(struct buf *text, unsigned char digest[SHA256_DIGEST_LENGTH])
+replay_hash(struct buf *text, unsigned char digest[SHA256_SIZE])
 {
 	const int result = text->failed ? -1 : 0;
 
 	if (result == 0)
-		SHA256((const unsigned char *)text->data, text->len, digest);
+		sha256((struct slice){text->data, text->len}, digest);
 	buf_done(text);
 	return result;
 }
@@ -121,7 +121,7 @@ replay_hash(struct buf *text, unsigned char digest[SHA256_DIGEST_LENGTH])
 /* Parts are kept apart by their NULs, which none of them has. */
 static int
 replay_digest(const char *const *parts, size_t n,
-	      unsigned char digest[SHA256_DIGEST_LENGTH])
+	      unsigned char digest[SHA256_SIZE])
 {
 	struct buf text = BUF_INIT;
 	size_t i;
@@ -135,7 +135,7 @@ replay_digest(const char *const *parts, size_t n,
  * of another. */
 static int
 replay_key(const struct web_call *call, const char *key,
-	   unsigned char digest[SHA256_DIGEST_LENGTH])
+	   unsigned char digest[SHA256_SIZE])
 {
 	/* A token and a user of one name are different, and so is a user before
 	 * and after a change of role: they may see other things. */
@@ -149,8 +149,7 @@ replay_key(const struct web_call *call, const char *key,
 
 /* What the request says, beside its path. */
 static int
-replay_request(const struct web_call *call,
-	       unsigned char digest[SHA256_DIGEST_LENGTH])
+replay_request(const struct web_call *call, unsigned char digest[SHA256_SIZE])
 {
 	struct buf text = BUF_INIT;
 	size_t i;
@@ -165,8 +164,7 @@ replay_request(const struct web_call *call,
 
 /* The digest is as good as random: its first bytes are the hash. */
 static struct replay_answer *
-replay_find(struct web_replay *replay,
-	    const unsigned char digest[SHA256_DIGEST_LENGTH])
+replay_find(struct web_replay *replay, const unsigned char digest[SHA256_SIZE])
 {
 	struct replay_answer *a;
 
@@ -216,7 +214,7 @@ static int
 replay_again(const struct replay_answer *a, struct web_call *call,
 	     struct err *err)
 {
-	unsigned char request[SHA256_DIGEST_LENGTH];
+	unsigned char request[SHA256_SIZE];
 
 	if (replay_request(call, request) != 0)
 		return err_nomem(err);
@@ -240,8 +238,8 @@ replay_again(const struct replay_answer *a, struct web_call *call,
 /* With the lock held. */
 static int
 replay_add(struct web_replay *replay, const struct web_call *call,
-	   const unsigned char key[SHA256_DIGEST_LENGTH],
-	   struct replay_answer **ret, struct err *err)
+	   const unsigned char key[SHA256_SIZE], struct replay_answer **ret,
+	   struct err *err)
 {
 	struct replay_answer *a = calloc(1, sizeof(*a));
 
@@ -265,7 +263,7 @@ replay_begin(struct web_replay *replay, struct web_call *call,
 	     struct replay_answer **ret, struct err *err)
 {
 	const char *key = web_header(call, "Idempotency-Key");
-	unsigned char digest[SHA256_DIGEST_LENGTH];
+	unsigned char digest[SHA256_SIZE];
 	struct replay_answer *a;
 	int r;
 
@@ -327,7 +325,7 @@ int
 replay_task_id(const char *user, const char *key, char id[static 37])
 {
 	const char *const parts[] = {"flowrra-web", user, key};
-	unsigned char d[SHA256_DIGEST_LENGTH];
+	unsigned char d[SHA256_SIZE];
 
 	if (replay_digest(parts, sizeof(parts) / sizeof(parts[0]), d) != 0)
 		return -1;

@@ -6,13 +6,13 @@
  * here takes the request away before it hands the reply over, since that may
  * already tell of the request's end.
  */
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "module/dump.h"
 #include "util/conf.h"
+#include "util/sha.h"
 #include "util/timer.h"
 #include "web/figures.h"
 #include "web/state.h"
@@ -223,15 +223,12 @@ respond_later(struct visit *v, unsigned int status, const char *detail,
 static void
 respond_make_etag(struct slice bytes, char etag[48])
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	size_t i;
+	unsigned char digest[SHA256_SIZE];
+	char hex[2 * 16 + 1];
 
-	SHA256((const unsigned char *)bytes.p, bytes.len, digest);
-	etag[0] = '"';
-	for (i = 0; i < 16; i++)
-		snprintf(etag + 1 + 2 * i, 3, "%02x", digest[i]);
-	etag[33] = '"';
-	etag[34] = '\0';
+	sha256(bytes, digest);
+	sha_hex(digest, 16, hex);
+	snprintf(etag, 48, "\"%s\"", hex);
 }
 
 /* If-None-Match (RFC 9110, section 13.1.2): one of a list, or "*". Ours have no commas
