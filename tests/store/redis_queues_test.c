@@ -222,8 +222,36 @@ START_TEST(a_busy_queue_gets_the_connection_of_a_dull_one)
 }
 END_TEST
 
+/* Also where the server does not tell of the others: they are looked at once a
+ * second, which ten tasks in a row would not be heard of by. */
+START_TEST(a_busy_queue_that_is_only_looked_at_gets_a_connection_too)
+{
+	const int64_t deadline = clock_mono_ms() + 20000;
+	unsigned int n = 0;
+	int at_once = 0;
+	int64_t began;
+
+	stage_open(&w, KIND_REDIS);
+	redis_server_run(w.server,
+			 "ACL SETUSER default resetchannels &flowrra:*");
+	open_worker();
+	UNTIL(&w, clients_with("cmd=blmove") == 4);
+	while (at_once < 10) {
+		ck_assert_int_lt(began = clock_mono_ms(), deadline);
+		broker_want(worker->broker, 99, 1);
+		redis_server_run(w.server, "LPUSH flowrra:queue:q99 [1]");
+		n++;
+		UNTIL(&w, worker->n_claims == n);
+		at_once = clock_mono_ms() - began < 200 ? at_once + 1 : 0;
+		stage_linger(&w, 20);
+	}
+	close_many();
+}
+END_TEST
+
 SUITE("broker_redis_queues")
 {
+	TEST(a_busy_queue_that_is_only_looked_at_gets_a_connection_too);
 	TEST(a_hundred_queues_have_seven_connections);
 	TEST(a_task_in_any_of_them_is_heard_of_at_once);
 	TEST(they_are_heard_of_again_and_again);

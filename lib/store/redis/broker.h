@@ -218,7 +218,7 @@ struct rqueue {
 			     was made */
 	struct rwaiter *waiter; /* while `move` is RQUEUE_MOVE_WAITS */
 	bool armed; /* the server tells when the list of priority 0 changes */
-	int64_t task_ms; /* when one of those two last brought something */
+	int64_t task_ms; /* when it last brought a task */
 	/* CLIENT UNBLOCK is under way, on the other connection: it may outlive
 	 * the BLMOVE that it is for, hence not a state of `move`. */
 	bool unblocking;

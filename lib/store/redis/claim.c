@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "store/redis/broker.h"
+#include "util/clock.h"
 
 /*
  * One claim. 512 tasks keep the executors busy while the next claim is on its
@@ -113,8 +114,10 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		q->content = redis_reply_type(reply) == REDIS_STRING
 				 ? RQUEUE_PAUSED
 				 : RQUEUE_EMPTY;
-	if (n > 0)
+	if (n > 0) {
+		q->task_ms = clock_mono_ms();
 		q->task_size = 0;
+	}
 	for (i = 0; i < n; i++) {
 		task = redis_reply_string(redis_reply_at(reply, i));
 		size = task.len > 0 ? task.len : q->broker->opt.max_task;

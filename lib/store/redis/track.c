@@ -12,7 +12,6 @@
  * its channel. Without it, worker.c looks at all queues once a second.
  */
 #include "store/redis/broker.h"
-#include "util/clock.h"
 
 /* From here on the server tells of a change, or the queue has something. */
 static void
@@ -143,7 +142,6 @@ rbroker_on_change(struct redis *r, struct slice channel, struct slice key,
 		     !slice_eq(key, slice_of(q->keys[KEY_WAITING]))))
 			continue;
 		q->armed = false;
-		q->task_ms = clock_mono_ms();
 		q->content = RQUEUE_MAYBE;
 		rqueue_pump(q);
 	}

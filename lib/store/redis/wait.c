@@ -240,7 +240,8 @@ rqueue_wait(struct rqueue *q)
 	rqueue_arm(q);
 }
 
-/* The queue that most lately had a task, of those that are armed. */
+/* The queue that brought a task most lately, of those that wait for one, but have
+ * no waiter. */
 static struct rqueue *
 rbroker_find_busy(struct rbroker *b)
 {
@@ -249,7 +250,8 @@ rbroker_find_busy(struct rbroker *b)
 
 	for (i = 0; i < b->n_queues; i++) {
 		q = &b->queues[i];
-		if (q->armed && q->wanted > 0 &&
+		if (q->content == RQUEUE_EMPTY && q->waiter == NULL &&
+		    q->wanted > 0 &&
 		    (busiest == NULL || q->task_ms > busiest->task_ms))
 			busiest = q;
 	}
