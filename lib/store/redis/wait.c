@@ -25,9 +25,10 @@
  * commands; a connection that is dead shows that much later than others. */
 #define BLOCK_S "5"
 #define BLOCK_MS 5000
-/* A waiter without a task for so long may go elsewhere; a queue whose last task
- * came less long ago is worth one. */
+/* A waiter without a task for so long may go to a queue whose last task came less
+ * long ago than BUSY_MS: some looks, where there is one a second. */
 #define DULL_MS 1000
+#define BUSY_MS 3000
 
 /* Who stops waits for the last answer of all queues. */
 void
@@ -106,14 +107,13 @@ rqueue_release(struct rqueue *q, struct rclaim *c)
 	rbroker_settle(&q->broker->pub, &q->releasing);
 }
 
-/* The waiter is free; if it was asked for by another queue, that one is first. */
+/* The waiter is free, or kept for the queue that it was taken away for. */
 static void
 rqueue_leave_waiter(struct rqueue *q)
 {
 	struct rqueue *next = q->waiter->next;
 
 	q->waiter->queue = NULL;
-	q->waiter->next = NULL;
 	q->waiter = NULL;
 	if (next != NULL)
 		rqueue_pump(next);
@@ -177,6 +177,7 @@ rqueue_block(struct rqueue *q, struct rwaiter *waiter)
 				   6, move) != 0)
 		return;
 	waiter->queue = q;
+	waiter->next = NULL;
 	q->waiter = waiter;
 	q->move = RQUEUE_MOVE_WAITS;
 	q->asked_rest =
@@ -240,6 +241,18 @@ rqueue_wait(struct rqueue *q)
 	rqueue_arm(q);
 }
 
+/* To those that wait without one. */
+static void
+rwaiter_offer(struct rwaiter *waiter)
+{
+	struct rbroker *b = waiter->broker;
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues && waiter->queue == NULL; i++)
+		if (b->queues[i].content == RQUEUE_EMPTY)
+			rqueue_pump(&b->queues[i]);
+}
+
 /* The queue that brought a task most lately, of those that wait for one, but have
  * no waiter. */
 static struct rqueue *
@@ -271,6 +284,11 @@ rbroker_move_waiters(struct rbroker *b)
 		return;
 	for (i = 0; i < b->n_waiters; i++) {
 		waiter = &b->waiters[i];
+		/* The one that it was kept for does not want it any more. */
+		if (waiter->queue == NULL && waiter->next != NULL) {
+			waiter->next = NULL;
+			rwaiter_offer(waiter);
+		}
 		if (waiter->queue != NULL && waiter->next == NULL &&
 		    (dullest == NULL ||
 		     waiter->queue->task_ms < dullest->queue->task_ms))
@@ -279,7 +297,7 @@ rbroker_move_waiters(struct rbroker *b)
 	if (dullest == NULL || now - dullest->queue->task_ms < DULL_MS)
 		return;
 	busy = rbroker_find_busy(b);
-	if (busy == NULL || now - busy->task_ms >= DULL_MS)
+	if (busy == NULL || now - busy->task_ms >= BUSY_MS)
 		return;
 	dullest->next = busy;
 	rqueue_unblock(dullest->queue);
@@ -291,8 +309,6 @@ rwaiter_on_state(struct redis *r, enum redis_state state, const struct err *why,
 {
 	struct rwaiter *waiter = arg;
 	struct rbroker *b = waiter->broker;
-	struct rqueue *q;
-	unsigned int i;
 
 	if (state == REDIS_REFUSED)
 		b->opt.on_state(false, true, why, b->opt.arg);
@@ -302,11 +318,7 @@ rwaiter_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	if (waiter->lost != NULL && waiter->lost->phase == RQUEUE_READY)
 		rqueue_reconcile_shard(waiter->lost, 0);
 	waiter->lost = NULL;
-	for (i = 0; i < b->n_queues && waiter->queue == NULL; i++) {
-		q = &b->queues[i];
-		if (q->content == RQUEUE_EMPTY)
-			rqueue_pump(q);
-	}
+	rwaiter_offer(waiter);
 }
 
 int
