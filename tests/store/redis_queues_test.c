@@ -102,7 +102,24 @@ START_TEST(a_hundred_queues_have_seven_connections)
 }
 END_TEST
 
-/* As a program pushes it that knows nothing of wake orders. */
+/* One connection that waits is left. */
+START_TEST(the_limit_of_connections_is_kept)
+{
+	unsigned int i;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.max_connections = 4;
+	open_worker();
+	UNTIL(&w, info("stats", "tracking_total_keys:") >= QUEUES - 1);
+	ck_assert_uint_eq(clients_with("name=flowrrad"), 4);
+	for (i = 0; i < 5; i++) {
+		redis_server_run(w.server, "LPUSH flowrra:queue:q%u [1]", i);
+		UNTIL(&w, worker->n_claims == i + 1);
+	}
+	close_many();
+}
+END_TEST
+
 START_TEST(a_task_in_any_of_them_is_heard_of_at_once)
 {
 	unsigned int i;
@@ -255,6 +272,7 @@ SUITE("broker_redis_queues")
 {
 	TEST(a_busy_queue_that_is_only_looked_at_gets_a_connection_too);
 	TEST(a_hundred_queues_have_seven_connections);
+	TEST(the_limit_of_connections_is_kept);
 	TEST(a_task_in_any_of_them_is_heard_of_at_once);
 	TEST(they_are_heard_of_again_and_again);
 	TEST(each_lost_connection_is_made_up_for);
