@@ -120,6 +120,7 @@ START_TEST(the_limit_of_connections_is_kept)
 }
 END_TEST
 
+/* As a program pushes it that knows nothing of wake orders. */
 START_TEST(a_task_in_any_of_them_is_heard_of_at_once)
 {
 	unsigned int i;
