@@ -11,13 +11,11 @@
 START_TEST(last_words_tell_which_job_it_was)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
-	struct run *a = STEPS(u, 0, POOL_THREAD, "started");
-	struct run *b =
-	    STEPS(u, 1, POOL_THREAD, "started", "words=11:0", "kill=11");
+	struct run *b;
 
-	WAIT(u, a->ends && b->ends);
-	ck_assert_int_eq(a->fate, POOL_INNOCENT);
-	ck_assert_int_eq(b->fate, POOL_CRASHED);
+	STEPS(u, 0, POOL_THREAD, "started");
+	b = STEPS(u, 1, POOL_THREAD, "started", "words=11:0", "kill=11");
+	FATES(u, POOL_INNOCENT, POOL_CRASHED);
 	ck_assert_int_eq(b->how.signal, SIGSEGV);
 	ck_assert(b->how.ready);
 	user_close(u);
@@ -45,10 +43,9 @@ END_TEST
 START_TEST(not_even_the_only_job_of_the_io_executor_is_blamed)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
-	struct run *r = STEPS(u, 0, POOL_ASYNC, "exit=5");
 
-	WAIT(u, r->ends == 1);
-	ck_assert_int_eq(r->fate, POOL_SUSPECT);
+	STEPS(u, 0, POOL_ASYNC, "exit=5");
+	FATES(u, POOL_SUSPECT);
 	user_close(u);
 }
 END_TEST
@@ -60,8 +57,7 @@ START_TEST(a_job_that_crashed_alone_is_blamed)
 
 	user_add(u, POOL_ALONE);
 	r = STEPS(u, 0, POOL_ALONE, "exit=5");
-	WAIT(u, r->ends == 1);
-	ck_assert_int_eq(r->fate, POOL_CRASHED);
+	FATES(u, POOL_CRASHED);
 	ck_assert_int_eq(r->how.signal, 0);
 	ck_assert_int_eq(r->how.status, 5);
 	user_close(u);
@@ -73,14 +69,11 @@ END_TEST
 START_TEST(those_that_may_have_been_running_are_suspect)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
-	struct run *a = STEPS(u, 0, POOL_THREAD, "started");
-	struct run *silent = STEPS(u, 1, POOL_ASYNC, "queued");
-	struct run *b = STEPS(u, 2, POOL_THREAD, "kill=9");
 
-	WAIT(u, a->ends && b->ends && silent->ends);
-	ck_assert_int_eq(a->fate, POOL_SUSPECT);
-	ck_assert_int_eq(b->fate, POOL_SUSPECT);
-	ck_assert_int_eq(silent->fate, POOL_SUSPECT);
+	STEPS(u, 0, POOL_THREAD, "started");
+	STEPS(u, 1, POOL_ASYNC, "queued");
+	STEPS(u, 2, POOL_THREAD, "kill=9");
+	FATES(u, POOL_SUSPECT, POOL_SUSPECT, POOL_SUSPECT);
 	user_close(u);
 }
 END_TEST
@@ -92,17 +85,11 @@ START_TEST(of_blocking_jobs_as_many_as_there_are_threads_are_suspect)
 	struct run *runs[5];
 	unsigned int i;
 
-	/* Short ones, so that it gets more than it has threads. */
-	for (i = 0; i < 80; i++) {
-		runs[0] = STEPS(u, 0, POOL_THREAD, "ran=0", "done=1");
-		WAIT(u, runs[0]->done);
-	}
+	user_short_jobs(u, 0, POOL_THREAD);
 	for (i = 0; i < 5; i++)
 		runs[i] = STEPS(u, i, POOL_THREAD, i < 4 ? "queued" : "exit=1");
-	WAIT(u, runs[0]->ends && runs[4]->ends);
-	for (i = 0; i < 5; i++)
-		ck_assert_int_eq(runs[i]->fate,
-				 i < 2 ? POOL_SUSPECT : POOL_INNOCENT);
+	FATES(u, POOL_SUSPECT, POOL_SUSPECT, POOL_INNOCENT, POOL_INNOCENT,
+	      POOL_INNOCENT);
 	/* The last comes back first, so that the first is put in front. */
 	ck_assert_uint_lt(runs[4]->back_as, runs[3]->back_as);
 	user_close(u);
@@ -112,15 +99,11 @@ END_TEST
 START_TEST(last_words_of_the_loop_make_only_its_jobs_suspect)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
-	struct run *thread = STEPS(u, 0, POOL_THREAD, "started");
-	struct run *a = STEPS(u, 1, POOL_ASYNC, "started");
-	struct run *b =
-	    STEPS(u, 2, POOL_ASYNC, "started", "words=11:0:0:1", "kill=11");
 
-	WAIT(u, a->ends && b->ends && thread->ends);
-	ck_assert_int_eq(thread->fate, POOL_INNOCENT);
-	ck_assert_int_eq(a->fate, POOL_SUSPECT);
-	ck_assert_int_eq(b->fate, POOL_SUSPECT);
+	STEPS(u, 0, POOL_THREAD, "started");
+	STEPS(u, 1, POOL_ASYNC, "started");
+	STEPS(u, 2, POOL_ASYNC, "started", "words=11:0:0:1", "kill=11");
+	FATES(u, POOL_INNOCENT, POOL_SUSPECT, POOL_SUSPECT);
 	user_close(u);
 }
 END_TEST
@@ -130,12 +113,10 @@ START_TEST(what_is_lost_outside_of_an_executor_is_suspect_and_alone_to_blame)
 	struct user *u = user_fake_up(&user_conf, NULL);
 	struct run *r = STEPS(u, 0, POOL_ASYNC, "started", "lost=it died");
 
-	WAIT(u, r->ends == 1);
-	ck_assert_int_eq(r->fate, POOL_SUSPECT);
+	FATES(u, POOL_SUSPECT);
 	user_add(u, POOL_ALONE);
 	r = STEPS(u, 0, POOL_ALONE, "started", "lost=it died");
-	WAIT(u, r->ends == 1);
-	ck_assert_int_eq(r->fate, POOL_CRASHED);
+	FATES(u, POOL_CRASHED);
 	ck_assert_str_eq(r->text, "it died");
 	user_close(u);
 }
@@ -168,15 +149,13 @@ static const struct conf_executor impatient = {.io_workers = 2,
 START_TEST(a_job_that_keeps_the_loop_is_blamed_alone)
 {
 	struct user *u = user_fake_up(&impatient, NULL);
-	struct run *thread = STEPS(u, 0, POOL_THREAD, "started");
-	struct run *waits = STEPS(u, 1, POOL_ASYNC, "started");
-	struct run *keeps = STEPS(u, 2, POOL_ASYNC, "started", "behind=5");
+	struct run *keeps;
 
-	WAIT(u, keeps->ends && waits->ends && thread->ends);
-	ck_assert_int_eq(keeps->fate, POOL_CRASHED);
+	STEPS(u, 0, POOL_THREAD, "started");
+	STEPS(u, 1, POOL_ASYNC, "started");
+	keeps = STEPS(u, 2, POOL_ASYNC, "started", "behind=5");
+	FATES(u, POOL_INNOCENT, POOL_INNOCENT, POOL_CRASHED);
 	ck_assert_ptr_nonnull(strstr(keeps->text, "kept the event loop"));
-	ck_assert_int_eq(waits->fate, POOL_INNOCENT);
-	ck_assert_int_eq(thread->fate, POOL_INNOCENT);
 	ck_assert_uint_ge(u->silents, 1);
 	WAIT(u, pool_has_room(u->pool, POOL_THREAD));
 	user_close(u);
@@ -186,12 +165,10 @@ END_TEST
 START_TEST(a_callback_that_keeps_the_loop_makes_its_jobs_suspect)
 {
 	struct user *u = user_fake_up(&impatient, NULL);
-	struct run *thread = STEPS(u, 0, POOL_THREAD, "started");
-	struct run *keeps = STEPS(u, 1, POOL_ASYNC, "nameless=5");
 
-	WAIT(u, keeps->ends && thread->ends);
-	ck_assert_int_eq(keeps->fate, POOL_SUSPECT);
-	ck_assert_int_eq(thread->fate, POOL_INNOCENT);
+	STEPS(u, 0, POOL_THREAD, "started");
+	STEPS(u, 1, POOL_ASYNC, "nameless=5");
+	FATES(u, POOL_INNOCENT, POOL_SUSPECT);
 	user_close(u);
 }
 END_TEST
@@ -214,8 +191,7 @@ START_TEST(an_executor_that_answers_nothing_is_named_and_killed)
 	/* Nothing more is sent to it. */
 	ck_assert(!pool_has_room(u->pool, POOL_THREAD));
 	ck_assert_uint_eq(r->ends, 0);
-	WAIT(u, r->ends == 1);
-	ck_assert_int_eq(r->fate, POOL_SUSPECT);
+	FATES(u, POOL_SUSPECT);
 	user_close(u);
 }
 END_TEST
@@ -249,9 +225,7 @@ START_TEST(an_overdue_job_behind_one_that_keeps_the_loop_pays_nothing)
 	pool_kill_for(&waits->job);
 	ck_assert_uint_eq(waits->ends, 0);
 	pool_kill_for(&keeps->job);
-	WAIT(u, waits->ends && keeps->ends);
-	ck_assert_int_eq(waits->fate, POOL_INNOCENT);
-	ck_assert_int_eq(keeps->fate, POOL_OVERDUE);
+	FATES(u, POOL_INNOCENT, POOL_OVERDUE);
 	user_close(u);
 }
 END_TEST
@@ -259,20 +233,14 @@ END_TEST
 START_TEST(a_cpu_executor_takes_only_its_first_job_down)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
-	struct run *a, *b, *r;
-	unsigned int i;
+	struct run *a;
 
 	user_add_cpu(u);
-	for (i = 0; i < 80; i++) {
-		r = STEPS(u, 2, POOL_CPU, "ran=0", "done=1");
-		WAIT(u, r->done);
-	}
+	user_short_jobs(u, 2, POOL_CPU);
 	a = STEPS(u, 0, POOL_CPU, "started");
 	WAIT(u, a->started);
-	b = STEPS(u, 1, POOL_CPU, "kill=9");
-	WAIT(u, a->ends && b->ends);
-	ck_assert_int_eq(a->fate, POOL_CRASHED);
-	ck_assert_int_eq(b->fate, POOL_INNOCENT);
+	STEPS(u, 1, POOL_CPU, "kill=9");
+	FATES(u, POOL_CRASHED, POOL_INNOCENT);
 	user_close(u);
 }
 END_TEST
@@ -342,8 +310,7 @@ START_TEST(an_overdue_job_in_a_cpu_executor_ends_only_that)
 	WAIT(u, r->started);
 	pool_cancel(&r->job);
 	pool_kill_for(&r->job);
-	WAIT(u, r->ends == 1);
-	ck_assert_int_eq(r->fate, POOL_OVERDUE);
+	FATES(u, POOL_OVERDUE);
 	ck_assert_uint_eq(io->ends, 0);
 	WAIT(u, user_executors(u, "cpu") == 0);
 	user_add_cpu(u);

@@ -448,8 +448,7 @@ START_TEST(a_pool_that_does_not_end_in_time_is_killed)
 	pool_kill(u->pool);
 	WAIT(u, pool_is_empty(u->pool));
 	/* Whatever they claim: it was us. */
-	ck_assert_int_eq(a->fate, POOL_INNOCENT);
-	ck_assert_int_eq(b->fate, POOL_INNOCENT);
+	FATES(u, POOL_INNOCENT, POOL_INNOCENT);
 	user_close(u);
 }
 END_TEST
@@ -466,8 +465,7 @@ START_TEST(a_job_that_is_overdue_when_the_pool_is_killed_stays_overdue)
 	ck_assert_uint_eq(user_executors(u, "io"), 1); /* not replaced */
 	pool_kill(u->pool);
 	WAIT(u, pool_is_empty(u->pool));
-	ck_assert_int_eq(a->fate, POOL_OVERDUE);
-	ck_assert_int_eq(b->fate, POOL_INNOCENT);
+	FATES(u, POOL_OVERDUE, POOL_INNOCENT);
 	user_close(u);
 }
 END_TEST

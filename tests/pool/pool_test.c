@@ -95,12 +95,10 @@ END_TEST
 START_TEST(the_job_that_takes_its_executor_down_is_blamed)
 {
 	struct user *u = begin();
-	struct run *waits = user_run(u, 0, POOL_ASYNC, "timer", "[60]");
-	struct run *crashes = user_run(u, 1, POOL_THREAD, "crash.segv", "[]");
 
-	WAIT(u, waits->ends && crashes->ends);
-	ck_assert_int_eq(crashes->fate, POOL_CRASHED);
-	ck_assert_int_eq(waits->fate, POOL_INNOCENT);
+	user_run(u, 0, POOL_ASYNC, "timer", "[60]");
+	user_run(u, 1, POOL_THREAD, "crash.segv", "[]");
+	FATES(u, POOL_INNOCENT, POOL_CRASHED);
 	WAIT(u, pool_has_room(u->pool, POOL_THREAD));
 	user_close(u);
 }
@@ -117,9 +115,7 @@ START_TEST(all_are_suspect_if_it_cannot_be_known)
 	ck_assert_ptr_nonnull(pool_next_executor(u->pool, NULL, &member));
 	ck_assert_str_eq(member.kind, "io");
 	kill(member.pid, SIGKILL);
-	WAIT(u, a->ends && b->ends);
-	ck_assert_int_eq(a->fate, POOL_SUSPECT);
-	ck_assert_int_eq(b->fate, POOL_SUSPECT);
+	FATES(u, POOL_SUSPECT, POOL_SUSPECT);
 	user_close(u);
 }
 END_TEST
@@ -139,9 +135,7 @@ START_TEST(an_executor_is_killed_when_only_overdue_jobs_are_left)
 	WAIT(u, c->done);
 	ck_assert(!a->ends && !b->ends);
 	pool_kill_for(&b->job);
-	WAIT(u, a->ends && b->ends);
-	ck_assert_int_eq(a->fate, POOL_OVERDUE);
-	ck_assert_int_eq(b->fate, POOL_OVERDUE);
+	FATES(u, POOL_OVERDUE, POOL_OVERDUE);
 	user_close(u);
 }
 END_TEST

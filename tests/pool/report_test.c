@@ -199,14 +199,10 @@ END_TEST
 START_TEST(in_a_cpu_executor_a_line_belongs_to_the_first_job)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
-	struct run *a, *b, *r;
-	unsigned int i;
+	struct run *a, *b;
 
 	user_add_cpu(u);
-	for (i = 0; i < 80; i++) {
-		r = STEPS(u, 2, POOL_CPU, "ran=0", "done=1");
-		WAIT(u, r->done);
-	}
+	user_short_jobs(u, 2, POOL_CPU);
 	a = STEPS(u, 0, POOL_CPU, "print=hello");
 	b = STEPS(u, 1, POOL_CPU, "queued");
 	WAIT(u, a->prints == 1);

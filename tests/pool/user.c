@@ -10,6 +10,8 @@
 #include "pool/fake_executor.h"
 
 #define RUN_OF(ptr) ((struct run *)(void *)(ptr)) /* its first member */
+/* Enough for the pool to know that they are short. */
+#define SHORT_JOBS 80
 
 const struct conf_executor user_conf = {.io_workers = 2,
 					.cpu_workers = 1,
@@ -280,6 +282,31 @@ user_steps(struct user *u, unsigned int i, enum pool_kind kind,
 	r = user_run(u, i, kind, names[kind], args.data);
 	buf_done(&args);
 	return r;
+}
+
+void
+user_short_jobs(struct user *u, unsigned int i, enum pool_kind kind)
+{
+	unsigned int n;
+	struct run *r;
+
+	for (n = 0; n < SHORT_JOBS; n++) {
+		r = STEPS(u, i, kind, "ran=0", "done=1");
+		WAIT(u, r->done);
+	}
+}
+
+void
+user_fates(struct user *u, const enum pool_fate *fates, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		WAIT(u, u->runs[i].ends == 1);
+	for (i = 0; i < n; i++)
+		ck_assert_msg(u->runs[i].fate == fates[i],
+			      "job %zu: fate %d, not %d", i,
+			      (int)u->runs[i].fate, (int)fates[i]);
 }
 
 pid_t

@@ -92,6 +92,17 @@ struct run *user_steps(struct user *u, unsigned int i, enum pool_kind kind,
 		       const char *const *steps);
 #define STEPS(u, i, kind, ...)                                                 \
 	user_steps(u, i, kind, (const char *const[]){__VA_ARGS__, NULL})
+/* Runs many short jobs, one by one, as number `i`, so that an executor gets more
+ * jobs at a time than it can run. */
+void user_short_jobs(struct user *u, unsigned int i, enum pool_kind kind);
+
+/* Waits until the first jobs have been lost with their executors, each once, and
+ * compares how: the fates are those of the jobs from number 0 on. */
+void user_fates(struct user *u, const enum pool_fate *fates, size_t n);
+#define FATES(u, ...)                                                          \
+	user_fates(u, (const enum pool_fate[]){__VA_ARGS__},                   \
+		   sizeof((const enum pool_fate[]){__VA_ARGS__}) /             \
+		       sizeof(enum pool_fate))
 
 /* The n-th executor of this kind, from 0; pid 0 if there is none. */
 pid_t user_executor(const struct user *u, const char *kind, unsigned int n);
