@@ -196,15 +196,10 @@ END_TEST
 START_TEST(a_reload_hides_more_from_viewers_at_once)
 {
 	struct world *w = site_world(_i);
-	char *line = ctl_ok(w, "web token eve viewer 2>token");
-	char *token = strstr(world_read(w, "token"), "again: ");
-	const char *id = "t1";
+	const char *id = "t1", *token = site_make_token(w, "eve viewer");
 	struct site *s;
 
-	world_write(w, "tokens", line, strlen(line));
-	run(w, "chmod 600 tokens");
 	s = site_start(w, "-o web.tokens=tokens -o web.peers=root:operator");
-	token = world_text(w, "%.*s", (int)strcspn(token + 7, "\n"), token + 7);
 	ck_assert_int_eq(site_ask(s, "/api/v1/tasks",
 				  "--unix-socket web.sock " SITE_JSON
 				  "-d '{\"id\":\"%s\",\"name\":\"x\",\"queue\":"

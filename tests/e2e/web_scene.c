@@ -149,6 +149,20 @@ site_world(bool embedded)
 	return world_start(&o);
 }
 
+const char *
+site_make_token(struct world *w, const char *name_and_role)
+{
+	static const char before[] = "again: ";
+	const char *line = ctl_ok(w, "web token %s 2>token", name_and_role);
+	const char *token = strstr(world_read(w, "token"), before);
+
+	ck_assert_ptr_nonnull(token);
+	token += strlen(before);
+	world_write(w, "tokens", line, strlen(line));
+	ck_assert_int_eq(run(w, "chmod 600 tokens")->status, 0);
+	return world_text(w, "%.*s", (int)strcspn(token, "\n"), token);
+}
+
 void
 site_log_in(struct site *s)
 {

@@ -21,6 +21,9 @@ struct site {
 
 /* A world whose store is given up on after two seconds. */
 struct world *site_world(bool embedded);
+/* Makes a token for "NAME ROLE", whose line it puts into the file "tokens", which
+ * only the daemon can read; returns the token, which the world keeps. */
+const char *site_make_token(struct world *w, const char *name_and_role);
 /* Starts one and waits until it answers. `settings` may be "". */
 struct site *site_start(struct world *w, const char *settings);
 /* SIGKILL, or SIGTERM; then site_again() starts the same. */
