@@ -15,9 +15,7 @@
 
 START_TEST(without_a_credential_one_is_nobody)
 {
-	struct err err;
-
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(login_ask(), AUTH_NOBODY);
 	ck_assert_int_eq(login.who.role, WEB_OPEN);
 }
@@ -30,7 +28,7 @@ START_TEST(the_token_of_the_start_is_for_the_group_only_and_stays)
 	struct err err;
 	char value[80];
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(secret_read(login_file("run/web.token"), &first, &err),
 			 1);
 	ck_assert_int_eq(stat(login_file("run/web.token"), &st), 0);
@@ -43,7 +41,7 @@ START_TEST(the_token_of_the_start_is_for_the_group_only_and_stays)
 	value[10] ^= 1;
 	ck_assert_int_eq(login_ask_with("Authorization", value), AUTH_WRONG);
 	/* A restart does not change it. */
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(
 	    secret_read(login_file("run/web.token"), &second, &err), 1);
 	ck_assert_int_eq(memcmp(first.data, second.data, first.len - 1), 0);
@@ -58,7 +56,7 @@ START_TEST(a_code_logs_in_once_and_for_five_minutes)
 	char code[SECRET_CODE_SIZE], other[SECRET_CODE_SIZE];
 	struct err err;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(secret_read(login_file("run/web.token"), &token, &err),
 			 1);
 	token.data[token.len - 1] = '\0';
@@ -110,13 +108,13 @@ START_TEST(a_code_that_was_used_is_used_after_a_reload_too)
 	char code[SECRET_CODE_SIZE];
 	struct err err;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(secret_read(login_file("run/web.token"), &token, &err),
 			 1);
 	token.data[token.len - 1] = '\0';
 	secret_code_make(token.data, code);
 	ck_assert(auth_code(login.auth, code, &login.who));
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert(!auth_code(login.auth, code, &login.who));
 	buf_done(&token);
 }
@@ -129,7 +127,7 @@ START_TEST(a_token_or_a_key_that_others_have_put_there_is_refused)
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+		login_start();
 		/* Others may write to it. */
 		ck_assert_int_eq(chmod(login_file(names[i]), 0666), 0);
 		ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), -1);
@@ -156,7 +154,7 @@ START_TEST(a_token_or_a_key_that_others_have_put_there_is_refused)
 		ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), -1);
 		unlink(login_file(names[i]));
 	}
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 }
 END_TEST
 
@@ -177,7 +175,7 @@ START_TEST(files_of_another_user_are_an_error_that_names_the_way_out)
 
 	if (geteuid() != 0)
 		return;
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(chown(login_file("state/web.key"), 1, 1), 0);
 	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), -1);
 	ck_assert_ptr_nonnull(strstr(err.msg, "belongs to user 1"));

@@ -93,6 +93,14 @@ login_load(struct err *err, const char *a, const char *b, const char *c)
 }
 
 void
+login_start(void)
+{
+	struct err err;
+
+	ck_assert_msg(login_load(&err, NULL, NULL, NULL) == 0, "%s", err.msg);
+}
+
+void
 login_begin(void)
 {
 	const char *tmp = getenv("TMPDIR");

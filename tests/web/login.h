@@ -38,6 +38,8 @@ void login_end(void);
 /* Opens login.auth as at the start of the daemon, at a fixed time, with settings
  * beside those of the directories; NULL: none. */
 int login_load(struct err *err, const char *a, const char *b, const char *c);
+/* The same without other settings; it must do. */
+void login_start(void);
 
 /* The path of a file in the directory; valid for three more calls. */
 const char *login_file(const char *name);

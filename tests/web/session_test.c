@@ -14,17 +14,34 @@
 #include "web/session.h"
 #include "web/users.h"
 
-START_TEST(a_token_that_is_taken_out_of_the_file_ends_with_its_sessions)
+/* Starts the daemon with the token of the operator ci, who begins a session;
+ * free() its cookie. */
+static char *
+token_session(void)
 {
 	struct err err;
-	char *cookie;
 
 	login_tokens();
 	ck_assert_int_eq(
 	    login_load(&err, login_setting("tokens", "tokens"), NULL, NULL), 0);
 	ck_assert_int_eq(login_ask_with("Authorization", "Bearer " LOGIN_TOKEN),
 			 AUTH_KNOWN);
-	cookie = login_session();
+	return login_session();
+}
+
+/* A session that was begun with the token of the start; free() its cookie. */
+static char *
+start_session(void)
+{
+	login.who =
+	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};
+	return login_session();
+}
+
+START_TEST(a_token_that_is_taken_out_of_the_file_ends_with_its_sessions)
+{
+	char *cookie = token_session();
+
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_KNOWN);
 	ck_assert(login.who.ambient && login.who.cookie);
 	login_put("tokens", "# none\n");
@@ -49,12 +66,7 @@ START_TEST(a_forged_cookie_is_no_cookie)
 	char *cookie, *copy;
 	size_t i, n;
 
-	login_tokens();
-	ck_assert_int_eq(
-	    login_load(&err, login_setting("tokens", "tokens"), NULL, NULL), 0);
-	ck_assert_int_eq(login_ask_with("Authorization", "Bearer " LOGIN_TOKEN),
-			 AUTH_KNOWN);
-	cookie = login_session();
+	cookie = token_session();
 	n = strlen(cookie);
 	for (i = strlen(SESSION_COOKIE "="); i < n; i++) {
 		copy = strdup(cookie);
@@ -77,14 +89,11 @@ END_TEST
 
 START_TEST(a_session_outlives_a_restart_but_not_its_time)
 {
-	struct err err;
 	char *cookie;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
-	login.who =
-	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};
-	cookie = login_session();
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
+	cookie = start_session();
+	login_start();
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_KNOWN);
 	login.wall_us += INT64_C(43201) * 1000000;
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_NOBODY);
@@ -95,18 +104,15 @@ END_TEST
 START_TEST(a_logged_out_session_stays_so_after_a_restart)
 {
 	struct buf gone = BUF_INIT;
-	struct err err;
 	char *cookie, *other;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
-	login.who =
-	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};
-	cookie = login_session();
-	other = login_session();
+	login_start();
+	cookie = start_session();
+	other = start_session();
 	auth_end_session(login.auth, cookie, true, &gone);
 	ck_assert_ptr_nonnull(strstr(gone.data, "Max-Age=0"));
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_NOBODY);
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_NOBODY);
 	ck_assert_int_eq(login_ask_with("Cookie", other), AUTH_KNOWN);
 	free(cookie);
@@ -123,25 +129,22 @@ START_TEST(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start)
 	char path[256];
 	struct err err;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	snprintf(path, sizeof(path), "%s/state/web.revoked", login.dir);
 	ck_assert_int_eq(secret_write(path, slice_of(lists[_i]), 0600, &err),
 			 0);
-	ck_assert_msg(login_load(&err, NULL, NULL, NULL) == 0, "%s", err.msg);
+	login_start();
 }
 END_TEST
 
 START_TEST(a_session_ends_with_the_token_of_the_start)
 {
-	struct err err;
 	char *cookie;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
-	login.who =
-	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};
-	cookie = login_session();
+	login_start();
+	cookie = start_session();
 	unlink(login_file("run/web.token"));
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_NOBODY);
 	free(cookie);
 }
@@ -151,17 +154,14 @@ END_TEST
 START_TEST(no_number_of_logouts_keeps_the_daemon_from_starting)
 {
 	struct buf gone = BUF_INIT;
-	struct err err;
 	char *cookie = NULL, *first = NULL;
 	struct stat st;
 	int i;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	for (i = 0; i < 3000; i++) {
-		login.who = (struct web_identity){.kind = WEB_BY_START,
-						  .user = "start"};
 		free(cookie);
-		cookie = login_session();
+		cookie = start_session();
 		if (first == NULL)
 			first = strdup(cookie);
 		buf_reset(&gone);
@@ -169,15 +169,13 @@ START_TEST(no_number_of_logouts_keeps_the_daemon_from_starting)
 	}
 	ck_assert_int_eq(stat(login_file("state/web.revoked"), &st), 0);
 	ck_assert_int_lt(st.st_size, 65536);
-	ck_assert_msg(login_load(&err, NULL, NULL, NULL) == 0, "%s", err.msg);
+	login_start();
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_NOBODY);
 	ck_assert_int_eq(login_ask_with("Cookie", first), AUTH_NOBODY);
 	/* A later login is good. */
 	login.wall_us += 1000000;
-	login.who =
-	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};
 	free(cookie);
-	cookie = login_session();
+	cookie = start_session();
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_KNOWN);
 	free(cookie);
 	free(first);
@@ -189,22 +187,17 @@ START_TEST(a_clock_that_is_ahead_for_a_while_brings_no_logout_back)
 {
 	struct buf gone = BUF_INIT;
 	char *first, *second;
-	struct err err;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
-	login.who =
-	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};
-	first = login_session();
+	login_start();
+	first = start_session();
 	auth_end_session(login.auth, first, true, &gone);
 	/* In that time somebody else logs out, and the daemon starts again. */
 	login.wall_us += 400 * INT64_C(86400000000);
-	login.who =
-	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};
-	second = login_session();
+	second = start_session();
 	auth_end_session(login.auth, second, true, &gone);
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	login.wall_us -= 400 * INT64_C(86400000000);
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(login_ask_with("Cookie", first), AUTH_NOBODY);
 	free(first);
 	free(second);
@@ -219,13 +212,11 @@ START_TEST(two_daemons_with_one_directory_have_one_key_and_one_list)
 	struct err err;
 	char *cookie, *other;
 
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	one = login.auth;
 	ck_assert_ptr_nonnull(login.auth = auth_new(login.conf, &err));
-	login.who =
-	    (struct web_identity){.kind = WEB_BY_START, .user = "start"};
-	cookie = login_session();
-	other = login_session();
+	cookie = start_session();
+	other = start_session();
 	auth_end_session(login.auth, cookie, true, &gone);
 	buf_reset(&gone);
 	auth_end_session(one, other, true, &gone);
@@ -237,7 +228,7 @@ START_TEST(two_daemons_with_one_directory_have_one_key_and_one_list)
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_NOBODY);
 	ck_assert_int_eq(login_ask_with("Cookie", other), AUTH_NOBODY);
 	/* … and after a restart of either. */
-	ck_assert_int_eq(login_load(&err, NULL, NULL, NULL), 0);
+	login_start();
 	ck_assert_int_eq(login_ask_with("Cookie", cookie), AUTH_NOBODY);
 	ck_assert_int_eq(login_ask_with("Cookie", other), AUTH_NOBODY);
 	free(cookie);
