@@ -6,7 +6,6 @@
 
 #include "manager/scene.h"
 #include "suite.h"
-#include "util/clock.h"
 
 static struct dead_query query;
 static struct dead_change change;
@@ -331,30 +330,9 @@ START_TEST(the_dead_of_all_queues_are_merged_by_time_step_by_step)
 }
 END_TEST
 
-static int64_t slow_us;
-
-static int64_t
-slow_mono(void)
-{
-	return slow_us;
-}
-
-static int64_t
-slow_wall(void)
-{
-	return SCENE_NOON_US;
-}
-
-static void
-slow_view(enum scene_call call)
-{
-	slow_us += call == SCENE_view ? 5000 : 0;
-}
-
 /* Pages of two, each of which takes 5 ms: one of each queue, and one turn more. */
 START_TEST(groups_end_in_time_and_say_that_they_are_not_whole)
 {
-	static const struct clock_source slow = {slow_mono, slow_wall};
 	static const char *const queues[] = {"a", "b", "c", "d"};
 	struct dead_filter filter = {.tasks = {.queue = NULL}};
 	json_t *answer;
@@ -366,9 +344,8 @@ START_TEST(groups_end_in_time_and_say_that_they_are_not_whole)
 		scene_dead(queues[i % 4], id, SCENE_NOON_MS,
 			   i % 4 == 3 ? "{'error':'x'}" : "{}");
 	}
-	clock_replace(&slow);
+	scene_view_takes(5000);
 	scene.page_max = 2;
-	scene.on_call = slow_view;
 	answer = dead_groups(scene.client, &filter, &scene.err);
 	ck_assert_msg(answer != NULL, "%s", scene.err.msg);
 	ck_assert(json_is_false(json_object_get(answer, "complete")));
@@ -384,7 +361,6 @@ END_TEST
 
 START_TEST(groups_count_all_that_there_is_time_for)
 {
-	static const struct clock_source slow = {slow_mono, slow_wall};
 	struct dead_filter filter = {.tasks = {.queue = NULL}};
 	char id[16], queue[16];
 	json_t *answer;
@@ -396,7 +372,7 @@ START_TEST(groups_count_all_that_there_is_time_for)
 		snprintf(queue, sizeof(queue), "q%zu", i % (3 + i % 26));
 		scene_dead(queue, id, SCENE_NOON_MS, "{}");
 	}
-	clock_replace(&slow);
+	scene_view_takes(0);
 	scene.page_max = 3;
 	answer = dead_groups(scene.client, &filter, &scene.err);
 	ck_assert_msg(answer != NULL, "%s", scene.err.msg);

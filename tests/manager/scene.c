@@ -274,6 +274,31 @@ scene_reach(bool up, bool final)
 		      up ? NULL : &why);
 }
 
+static int64_t mono_us, view_us;
+
+static int64_t
+scene_mono(void)
+{
+	return mono_us;
+}
+
+static void
+take_time(enum scene_call call)
+{
+	mono_us += call == SCENE_view ? view_us : 0;
+}
+
+void
+scene_view_takes(int64_t us)
+{
+	static const struct clock_source clock = {.mono_us = scene_mono,
+						  .wall_us = scene_noon};
+
+	view_us = us;
+	scene.on_call = take_time;
+	clock_replace(&clock);
+}
+
 /* --- answers ------------------------------------------------------------- */
 
 json_t *

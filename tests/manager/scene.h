@@ -113,6 +113,8 @@ const char *scene_record_of(const char *id);
 /* From the call after the next `skip` on, `times` of them fail. */
 void scene_fail(enum scene_call call, unsigned int skip, unsigned int times,
 		enum err_code code, const char *msg);
+/* From now on the clock stands still, but for views: each takes so long. */
+void scene_view_takes(int64_t us);
 /* Both servers are out of reach; for good, or to be awaited. */
 void scene_reach(bool up, bool final);
 

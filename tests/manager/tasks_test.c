@@ -6,7 +6,6 @@
 
 #include "manager/scene.h"
 #include "suite.h"
-#include "util/clock.h"
 #include "util/conf.h"
 
 #define AT_NOON "'2026-11-23T12:00:00.000000+00:00'"
@@ -437,38 +436,16 @@ START_TEST(a_quick_look_finds_a_task_wherever_it_is)
 }
 END_TEST
 
-static int64_t slow_us;
-
-static int64_t
-slow_mono(void)
-{
-	return slow_us;
-}
-
-static int64_t
-slow_wall(void)
-{
-	return SCENE_NOON_US;
-}
-
-static void
-slow_view(enum scene_call call)
-{
-	slow_us += call == SCENE_view ? 5000 : 0;
-}
-
 /* Pages of one item, each of which takes 5 ms: four for a first look at each place,
  * and one more. */
 START_TEST(a_quick_look_ends_in_time_and_says_what_it_left_out)
 {
-	static const struct clock_source slow = {slow_mono, slow_wall};
 	char id[24];
 	int i;
 
-	clock_replace(&slow);
+	scene_view_takes(5000);
 	query.depth = TASKS_DEPTH_QUICK;
 	scene.page_max = 1;
-	scene.on_call = slow_view;
 	for (i = 0; i < 50; i++) {
 		snprintf(id, sizeof(id), "t%d", i);
 		scene_task("io", BROKER_WAITING, id, 0);
