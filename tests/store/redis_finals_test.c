@@ -85,8 +85,7 @@ START_TEST(final_records_of_a_turn_go_together_and_replace_no_final_one)
 	ck_assert_ptr_nonnull(strstr(backend_get(&w, r, "9"), "success"));
 	ck_assert_int_eq(stage_number(&w, "TTL flowrra:task:0"), 60);
 	/* 32 in a call. */
-	ck_assert(
-	    stage_has(&w, "INFO commandstats", "cmdstat_evalsha:calls=4,"));
+	ck_assert_int_eq(stage_calls(&w, "evalsha"), 4);
 	finals_put(r, &f, "failed");
 	for (i = 0; i < N_FINALS; i++)
 		ck_assert_int_eq(f.puts[i].answer,
@@ -119,8 +118,7 @@ START_TEST(many_large_records_of_other_programs_hold_no_server_for_long)
 	finals_put(r, &f, "success");
 	for (i = 0; i < N_FINALS; i++)
 		ck_assert_int_eq(f.puts[i].answer, RESULTS_ENDED);
-	ck_assert(
-	    stage_has(&w, "INFO commandstats", "cmdstat_evalsha:calls=100,"));
+	ck_assert_int_eq(stage_calls(&w, "evalsha"), 100);
 	backend_close(r);
 	stage_close(&w);
 }

@@ -55,22 +55,6 @@ has_id(const struct party *p, size_t i, int id)
 	return strncmp(p->claims[i]->bytes.p, text, strlen(text)) == 0;
 }
 
-/* How often the server has run a command. */
-static int
-calls(const char *command)
-{
-	redisReply *reply = redis_server_command(w.server, "INFO commandstats");
-	char name[64];
-	const char *at;
-	int n = 0;
-
-	snprintf(name, sizeof(name), "cmdstat_%s:calls=", command);
-	if ((at = strstr(reply->str, name)) != NULL)
-		n = atoi(at + strlen(name)); /* NOLINT: the server's number */
-	freeReplyObject(reply);
-	return n;
-}
-
 START_TEST(a_long_list_of_what_was_in_flight_is_found_stretch_by_stretch)
 {
 	struct party *worker;
@@ -82,7 +66,7 @@ START_TEST(a_long_list_of_what_was_in_flight_is_found_stretch_by_stretch)
 	worker = party_open(&w, "host:a");
 	UNTIL(&w, worker->n_claims == TASKS);
 	/* 6 MB, of which one script copies less than one. */
-	ck_assert_int_gt(calls("lrange"), 10);
+	ck_assert_int_gt(stage_calls(&w, "lrange"), 10);
 	for (i = 0; i < TASKS; i++) {
 		ck_assert(worker->claims[i]->recovered);
 		ck_assert(has_id(worker, i, (int)i + 1));
@@ -197,7 +181,7 @@ START_TEST(what_a_dead_worker_had_is_taken_over_stretch_by_stretch)
 	worker = party_open(&w, "host:a");
 	/* Each of two queues has looked at its own list; then host:b is missed,
 	 * its epoch is asked for, and it is missed again. */
-	UNTIL(&w, calls("exists") >= 4);
+	UNTIL(&w, stage_calls(&w, "exists") >= 4);
 	clock_replace(&(struct clock_source){.mono_us = a_life_later});
 	redis_server_run(w.server, "CONFIG RESETSTAT");
 	UNTIL(&w, worker->n_claims == TASKS);
@@ -205,7 +189,7 @@ START_TEST(what_a_dead_worker_had_is_taken_over_stretch_by_stretch)
 	ck_assert(has_id(worker, TASKS - 1, TASKS));
 	ck_assert_int_eq(stage_number(&w, "LLEN " SHARD), TASKS);
 	/* 6 MB, of which one script moves about half a MB. */
-	ck_assert_int_gt(calls("evalsha"), 10);
+	ck_assert_int_gt(stage_calls(&w, "evalsha"), 10);
 	clock_replace(NULL);
 	party_close(worker);
 	stage_close(&w);
@@ -227,8 +211,8 @@ START_TEST(a_large_fleet_that_is_well_is_not_asked_for)
 	    "redis.call('ZADD', KEYS[1], t[1] * 1000, 'h' .. i) end");
 	freeReplyObject(reply);
 	redis_server_run(w.server, "CONFIG RESETSTAT");
-	UNTIL(&w, calls("zrangebyscore") >= 6);
-	ck_assert_int_eq(calls("exists"), 0);
+	UNTIL(&w, stage_calls(&w, "zrangebyscore") >= 6);
+	ck_assert_int_eq(stage_calls(&w, "exists"), 0);
 	party_close(worker);
 	stage_close(&w);
 }

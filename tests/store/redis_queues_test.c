@@ -52,52 +52,20 @@ close_many(void)
 	stage_close(&w);
 }
 
-static size_t
-count(const char *text, const char *part)
-{
-	size_t n = 0;
-
-	for (; (text = strstr(text, part)) != NULL; text++)
-		n++;
-	return n;
-}
-
-/* How many clients of the server have this in their line of CLIENT LIST. */
-static size_t
-clients_with(const char *part)
-{
-	redisReply *reply = redis_server_command(w.server, "CLIENT LIST");
-	const size_t n = count(reply->str, part);
-
-	freeReplyObject(reply);
-	return n;
-}
-
-/* A number of INFO. */
-static int
-info(const char *section, const char *name)
-{
-	redisReply *reply = redis_server_command(w.server, "INFO %s", section);
-	const char *at = strstr(reply->str, name);
-	const int n = at != NULL ? atoi(at + strlen(name)) /* NOLINT */ : 0;
-
-	freeReplyObject(reply);
-	return n;
-}
-
 /* Waits until the server watches what no connection waits for. */
 static void
 wait_until_armed(void)
 {
-	UNTIL(&w, clients_with("cmd=blmove") == 4);
-	UNTIL(&w, info("stats", "tracking_total_keys:") >= QUEUES - 4);
+	UNTIL(&w, stage_clients(&w, "cmd=blmove") == 4);
+	UNTIL(&w,
+	      stage_info(&w, "stats", "tracking_total_keys:") >= QUEUES - 4);
 }
 
 START_TEST(a_hundred_queues_have_seven_connections)
 {
 	open_many();
 	wait_until_armed();
-	ck_assert_uint_eq(clients_with("name=flowrrad"), 7);
+	ck_assert_uint_eq(stage_clients(&w, "name=flowrrad"), 7);
 	close_many();
 }
 END_TEST
@@ -110,8 +78,9 @@ START_TEST(the_limit_of_connections_is_kept)
 	stage_open(&w, KIND_REDIS);
 	w.options.max_connections = 4;
 	open_worker();
-	UNTIL(&w, info("stats", "tracking_total_keys:") >= QUEUES - 1);
-	ck_assert_uint_eq(clients_with("name=flowrrad"), 4);
+	UNTIL(&w,
+	      stage_info(&w, "stats", "tracking_total_keys:") >= QUEUES - 1);
+	ck_assert_uint_eq(stage_clients(&w, "name=flowrrad"), 4);
 	for (i = 0; i < 5; i++) {
 		redis_server_run(w.server, "LPUSH flowrra:queue:q%u [1]", i);
 		UNTIL(&w, worker->n_claims == i + 1);
@@ -182,7 +151,7 @@ START_TEST(each_lost_connection_is_made_up_for)
 		/* One that is pushed meanwhile, and one later. */
 		redis_server_run(w.server, "LPUSH flowrra:queue:q50 [1]");
 		UNTIL(&w, worker->n_claims == 2 * i + 1);
-		UNTIL(&w, clients_with("name=flowrrad") == 7);
+		UNTIL(&w, stage_clients(&w, "name=flowrrad") == 7);
 		wait_until_armed();
 		redis_server_run(w.server, "LPUSH flowrra:queue:q51 [1]");
 		UNTIL(&w, worker->n_claims == 2 * i + 2);
@@ -200,7 +169,7 @@ START_TEST(without_the_right_to_its_channel_they_are_looked_at)
 	redis_server_run(w.server,
 			 "ACL SETUSER default resetchannels &flowrra:*");
 	open_worker();
-	UNTIL(&w, clients_with("cmd=blmove") == 4);
+	UNTIL(&w, stage_clients(&w, "cmd=blmove") == 4);
 	UNTIL(&w, strstr(worker->why.msg, "queues beyond the first 4") != NULL);
 	ck_assert_ptr_nonnull(strstr(worker->why.msg, "once a second"));
 	troubles = worker->troubles;
@@ -226,16 +195,14 @@ START_TEST(a_busy_queue_gets_the_connection_of_a_dull_one)
 		ck_assert_int_lt(clock_mono_ms(), deadline);
 		broker_want(worker->broker, 99, 1);
 		stage_linger(&w, 5);
-		armed = info("commandstats", "cmdstat_client|caching:calls=");
+		armed = stage_calls(&w, "client|caching");
 		redis_server_run(w.server, "LPUSH flowrra:queue:q99 [1]");
 		n++;
 		UNTIL(&w, worker->n_claims == n);
 		stage_linger(&w, 5);
 		/* It is armed each time, until it has a connection. */
-		same = info("commandstats", "cmdstat_client|caching:calls=") ==
-			       armed
-			   ? same + 1
-			   : 0;
+		same =
+		    stage_calls(&w, "client|caching") == armed ? same + 1 : 0;
 	}
 	close_many();
 }
@@ -254,7 +221,7 @@ START_TEST(a_busy_queue_that_is_only_looked_at_gets_a_connection_too)
 	redis_server_run(w.server,
 			 "ACL SETUSER default resetchannels &flowrra:*");
 	open_worker();
-	UNTIL(&w, clients_with("cmd=blmove") == 4);
+	UNTIL(&w, stage_clients(&w, "cmd=blmove") == 4);
 	while (at_once < 10) {
 		/* It looks once when it is wanted, and finds nothing. */
 		broker_want(worker->broker, 99, 1);

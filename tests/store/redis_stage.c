@@ -35,18 +35,35 @@ stage_has(const struct stage *w, const char *command, const char *text)
 }
 
 int
+stage_info(const struct stage *w, const char *section, const char *label)
+{
+	redisReply *reply = redis_server_command(w->server, "INFO %s", section);
+	const char *at = strstr(reply->str, label);
+	const int n = at != NULL ? atoi(at + strlen(label)) : 0;
+
+	freeReplyObject(reply);
+	return n;
+}
+
+int
 stage_calls(const struct stage *w, const char *command)
 {
-	redisReply *stats =
-	    redis_server_command(w->server, "INFO commandstats");
 	char label[64];
-	const char *at;
-	int n;
 
 	snprintf(label, sizeof(label), "cmdstat_%s:calls=", command);
-	at = strstr(stats->str, label);
-	n = at != NULL ? atoi(at + strlen(label)) : 0;
-	freeReplyObject(stats);
+	return stage_info(w, "commandstats", label);
+}
+
+size_t
+stage_clients(const struct stage *w, const char *part)
+{
+	redisReply *reply = redis_server_command(w->server, "CLIENT LIST");
+	const char *at = reply->str;
+	size_t n = 0;
+
+	for (; (at = strstr(at, part)) != NULL; at++)
+		n++;
+	freeReplyObject(reply);
 	return n;
 }
 
