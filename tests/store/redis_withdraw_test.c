@@ -154,7 +154,7 @@ START_TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task)
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	broker_want(worker->broker, 0, 10);
-	stage_linger(&w, 100);
+	UNTIL(&w, stage_clients(&w, "cmd=blmove") == 1);
 	redis_server_run(w.server, "SET {flowrra:queue:io}:withdrawn 1");
 	redis_server_run(w.server, "LPUSH flowrra:queue:io %s",
 			 "{\"withdrawn\":true}");
