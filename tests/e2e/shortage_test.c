@@ -317,24 +317,41 @@ threads_of(struct world *w, const struct worker *k)
 	    10);
 }
 
-/* One that has just begun may have a thread that ends soon, whose place another
- * one would take. */
+/* Looks in a row with the same number of threads: WAIT_UNTIL() takes 120 ms for
+ * them at least. */
+#define SETTLED_LOOKS 15
+
+static bool
+looked_settled(long n, long *before, unsigned int *looks)
+{
+	*looks = n == *before ? *looks + 1 : 0;
+	*before = n;
+	return *looks >= SETTLED_LOOKS;
+}
+
+/* A worker that has just begun may have a thread that ends soon, whose place
+ * another one would take. Nothing tells of its end. */
 static void
 await_threads(struct world *w, const struct worker *k)
 {
-	long before, now = threads_of(w, k);
+	unsigned int looks = 0;
+	long before = 0;
 
-	do {
-		before = now;
-		usleep(100000);
-		now = threads_of(w, k);
-	} while (now != before);
+	WAIT_UNTIL(looked_settled(threads_of(w, k), &before, &looks));
 }
 
 static void
 allow(struct world *w, const char *group, long n)
 {
 	ck_assert_int_eq(run(w, "echo %ld >%s/pids.max", n, group)->status, 0);
+}
+
+/* How often a process or thread has been refused to the group. */
+static long
+refused(struct world *w, const char *group)
+{
+	return strtol(run(w, "sed -n 's/^max //p' %s/pids.events", group)->out,
+		      NULL, 10);
 }
 
 /* A worker in a group of its own, whose executor has just been killed and can
@@ -370,13 +387,15 @@ ck_waits(long more, const char *text, bool embedded)
 	struct world *w = world_start(&o);
 	const char *group = start_short(w, more), *id;
 	struct worker *k;
+	long before;
 
 	if (group != NULL) {
 		k = worker_of(w);
 		WAIT_UNTIL(worker_logged(k, text));
 		id = submit(w, "add 1 2");
 		/* Tries that fail add no line. */
-		usleep(700000);
+		before = refused(w, group);
+		WAIT_UNTIL(refused(w, group) >= before + 3);
 		ck_assert_uint_eq(
 		    count_text(worker_log(k), "raise TasksMax= of the unit"),
 		    1);
