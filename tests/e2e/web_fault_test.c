@@ -160,15 +160,12 @@ begin_long_body(const struct site *s, const char *credential)
 START_TEST(nobody_fills_the_memory_with_bodies_without_a_password)
 {
 	struct world *w = site_world(false);
-	const char *line = "alice:$2b$04$abcdefghijklmnopqrstuuinwY/"
-			   "tkBVrn3xrxQI/TgnMHhkvl85RW\n";
 	char reply[64];
 	struct site *s;
 	int fds[3], i;
 	ssize_t n;
 
-	world_write(w, "users", line, strlen(line));
-	run(w, "chmod 600 users");
+	site_make_alice(w);
 	s = site_start(w, "-o web.users=users");
 	for (i = 0; i < 3; i++) {
 		fds[i] = begin_long_body(s, "Basic eDp5");

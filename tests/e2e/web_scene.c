@@ -149,6 +149,18 @@ site_world(bool embedded)
 	return world_start(&o);
 }
 
+void
+site_make_alice(struct world *w)
+{
+	/* By htpasswd -B -C 4. */
+	static const char line[] =
+	    "alice:$2b$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/"
+	    "TgnMHhkvl85RW\n";
+
+	world_write(w, "users", line, strlen(line));
+	ck_assert_int_eq(run(w, "chmod 600 users")->status, 0);
+}
+
 const char *
 site_make_token(struct world *w, const char *name_and_role)
 {

@@ -24,6 +24,8 @@ struct world *site_world(bool embedded);
 /* Makes a token for "NAME ROLE", whose line it puts into the file "tokens", which
  * only the daemon can read; returns the token, which the world keeps. */
 const char *site_make_token(struct world *w, const char *name_and_role);
+/* Puts alice, whose password is "sesame", into the file "users". */
+void site_make_alice(struct world *w);
 /* Starts one and waits until it answers. `settings` may be "". */
 struct site *site_start(struct world *w, const char *settings);
 /* SIGKILL, or SIGTERM; then site_again() starts the same. */

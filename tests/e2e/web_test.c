@@ -38,15 +38,10 @@ END_TEST
 START_TEST(each_credential_gets_in_with_its_role)
 {
 	struct world *w = site_world(_i);
-	const char *token = site_make_token(w, "ci viewer"), *line;
+	const char *token = site_make_token(w, "ci viewer");
 	struct site *s;
 
-	/* alice:sesame */
-	line = world_text(w, "alice:%s\n",
-			  "$2b$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/"
-			  "TgnMHhkvl85RW");
-	world_write(w, "users", line, strlen(line));
-	run(w, "chmod 600 users");
+	site_make_alice(w);
 	s = site_start(w, "-o web.tokens=tokens -o web.users=users "
 			  "-o web.operators=alice");
 	ck_assert_int_eq(
@@ -298,13 +293,10 @@ END_TEST
 START_TEST(a_password_that_is_remembered_answers_no_guesses)
 {
 	struct world *w = site_world(_i);
-	const char *line = "alice:$2b$04$abcdefghijklmnopqrstuuinwY/"
-			   "tkBVrn3xrxQI/TgnMHhkvl85RW\n";
 	struct site *s;
 	int i;
 
-	world_write(w, "users", line, strlen(line));
-	run(w, "chmod 600 users");
+	site_make_alice(w);
 	s = site_start(w, "-o web.users=users -o web.proxies=unix");
 	/* alice is at work, at one address; another one guesses. */
 	ck_assert_int_eq(site_ask(s, "/api/v1/me", "-u alice:sesame"), 200);
