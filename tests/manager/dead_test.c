@@ -283,6 +283,18 @@ START_TEST(thousands_of_ids_can_be_named)
 }
 END_TEST
 
+/* Appends the keys of a page; returns how many there are. */
+static size_t
+append_keys(char *seen, const json_t *answer)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "items"), i, item)
+		strcat(seen, json_string_value(json_object_get(item, "key")));
+	return i;
+}
+
 START_TEST(the_dead_of_all_queues_are_merged_by_time_step_by_step)
 {
 	static const char *const queues[] = {"a", "b", "c"};
@@ -290,7 +302,7 @@ START_TEST(the_dead_of_all_queues_are_merged_by_time_step_by_step)
 	struct page_query page;
 	char id[16], cursor[256] = "", seen[2048] = "";
 	int number, before = 59;
-	json_t *answer, *item;
+	json_t *answer;
 	const char *next;
 	size_t i, n = 0;
 
@@ -305,11 +317,7 @@ START_TEST(the_dead_of_all_queues_are_merged_by_time_step_by_step)
 		page = (struct page_query){.cursor = cursor, .limit = 7};
 		answer = dead_page(scene.client, &filter, &page, &scene.err);
 		ck_assert_msg(answer != NULL, "%s", scene.err.msg);
-		json_array_foreach (json_object_get(answer, "items"), i, item) {
-			strcat(seen,
-			       json_string_value(json_object_get(item, "key")));
-			n++;
-		}
+		n += append_keys(seen, answer);
 		next = json_string_value(json_object_get(answer, "next"));
 		snprintf(cursor, sizeof(cursor), "%s",
 			 next != NULL ? next : "");

@@ -35,6 +35,20 @@ END_TEST
 
 #define VERSIONS_MAX 20
 
+/* The migrations `next` of the test below have been made, each once, and the
+ * schema has this version. */
+static void
+ck_next_is_there(struct world *w, int version)
+{
+	char *answer = world_ask(w, "SELECT n FROM flowrra_next");
+
+	ck_assert_str_eq(answer, "42\n");
+	free(answer);
+	answer = world_ask(w, "SELECT count(*) FROM flowrra_version");
+	ck_assert_int_eq(atoi(answer), version);
+	free(answer);
+}
+
 START_TEST(each_older_schema_is_brought_up_to_date)
 {
 	static migration next[] = {
@@ -47,7 +61,6 @@ START_TEST(each_older_schema_is_brought_up_to_date)
 	struct world w;
 	size_t from, own;
 	struct db *db;
-	char *answer;
 
 	world_open(&w, _i);
 	db = w.schedules->db;
@@ -67,12 +80,7 @@ START_TEST(each_older_schema_is_brought_up_to_date)
 		sql.n_migrations = own + 2;
 		OK(&w, schema_update(db, &sql, &w.err));
 		OK(&w, schema_update(db, &sql, &w.err));
-		answer = world_ask(&w, "SELECT n FROM flowrra_next");
-		ck_assert_str_eq(answer, "42\n");
-		free(answer);
-		answer = world_ask(&w, "SELECT count(*) FROM flowrra_version");
-		ck_assert_int_eq(atoi(answer), (int)own + 2);
-		free(answer);
+		ck_next_is_there(&w, (int)own + 2);
 		world_run(&w, "DROP TABLE flowrra_next");
 		world_run(&w, "DELETE FROM flowrra_version WHERE version > %d",
 			  (int)own);
@@ -81,6 +89,21 @@ START_TEST(each_older_schema_is_brought_up_to_date)
 	world_close(&w);
 }
 END_TEST
+
+/* The columns are those of the first schema. */
+static void
+insert_old(struct world *w)
+{
+	world_run(w, "INSERT INTO flowrra_schedules (id, identity, task, type,"
+		     " rule, tz, args, kwargs, queue, description, enabled,"
+		     " max_retries, retry_delay_us, priority, misfire,"
+		     " max_catchup, grace_us, overlap, jitter_us, day_match,"
+		     " start_us, end_us, max_runs, created_us, updated_us,"
+		     " last_run_us, next_run_us, due_us, runs, tz_data, fault)"
+		     " VALUES ('old', 'i', 'add', 'interval', '60s', '',"
+		     " '[]', '{}', '', '', 1, 7, -1, 0, 'once', 0, -1,"
+		     " 'allow', 0, 'or', 0, 0, 0, 1, 1, 0, 9, 9, 0, '', '')");
+}
 
 START_TEST(schedules_of_the_first_schema_leave_new_settings_to_the_module)
 {
@@ -96,15 +119,7 @@ START_TEST(schedules_of_the_first_schema_leave_new_settings_to_the_module)
 	first.n_migrations = 1;
 	w.schedules->db->sql = &first;
 	OK(&w, schedules_connect(w.schedules, &w.err));
-	world_run(&w, "INSERT INTO flowrra_schedules (id, identity, task, type,"
-		      " rule, tz, args, kwargs, queue, description, enabled,"
-		      " max_retries, retry_delay_us, priority, misfire,"
-		      " max_catchup, grace_us, overlap, jitter_us, day_match,"
-		      " start_us, end_us, max_runs, created_us, updated_us,"
-		      " last_run_us, next_run_us, due_us, runs, tz_data, fault)"
-		      " VALUES ('old', 'i', 'add', 'interval', '60s', '',"
-		      " '[]', '{}', '', '', 1, 7, -1, 0, 'once', 0, -1,"
-		      " 'allow', 0, 'or', 0, 0, 0, 1, 1, 0, 9, 9, 0, '', '')");
+	insert_old(&w);
 	schedules_disconnect(w.schedules);
 	w.schedules->db->sql = newest;
 	OK(&w, schedules_get(w.schedules, "old", &list, &w.err));

@@ -139,44 +139,40 @@ submit_first(const char *change, struct broker_submit *task)
 	return code;
 }
 
+/* What is changed before the submission and put right behind it. */
+static const struct {
+	const char *before, *after;
+	enum err_code code;
+	int queued;
+} refusals[] = {
+    {"ACL SETUSER default -mset -set", "ACL SETUSER default +@all", ERR_REFUSED,
+     0},
+    {"ACL SETUSER default -lpush", "ACL SETUSER default +@all", ERR_REFUSED, 0},
+    {"CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", ERR_UNAVAILABLE, 0},
+    {"SET flowrra:queue:io x", "DEL flowrra:queue:io", ERR_INTERNAL, 0},
+    /* These have another way. */
+    {"ACL SETUSER default -mset", "ACL SETUSER default +@all", ERR_NONE, 1},
+    {"ACL SETUSER default -llen", "ACL SETUSER default +@all", ERR_NONE, 1},
+    {"ACL SETUSER default -evalsha", "ACL SETUSER default +@all", ERR_NONE, 1},
+    {"ACL SETUSER default -script", "ACL SETUSER default +@all", ERR_NONE, 1}};
+
 START_TEST(a_first_task_whose_record_is_refused_is_not_queued)
 {
-	static const struct {
-		const char *before, *after;
-		enum err_code code;
-		int queued;
-	} cases[] = {
-	    {"ACL SETUSER default -mset -set", "ACL SETUSER default +@all",
-	     ERR_REFUSED, 0},
-	    {"ACL SETUSER default -lpush", "ACL SETUSER default +@all",
-	     ERR_REFUSED, 0},
-	    {"CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0",
-	     ERR_UNAVAILABLE, 0},
-	    {"SET flowrra:queue:io x", "DEL flowrra:queue:io", ERR_INTERNAL, 0},
-	    /* These have another way. */
-	    {"ACL SETUSER default -mset", "ACL SETUSER default +@all", ERR_NONE,
-	     1},
-	    {"ACL SETUSER default -llen", "ACL SETUSER default +@all", ERR_NONE,
-	     1},
-	    {"ACL SETUSER default -evalsha", "ACL SETUSER default +@all",
-	     ERR_NONE, 1},
-	    {"ACL SETUSER default -script", "ACL SETUSER default +@all",
-	     ERR_NONE, 1}};
 	struct broker_submit task = recorded;
 	enum err_code code;
 	size_t i;
 
 	stage_open(&w, KIND_REDIS);
 	w.options.with_results = true;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
 		redis_server_run(w.server, "SCRIPT FLUSH");
-		code = submit_first(cases[i].before, &task);
-		redis_server_run(w.server, cases[i].after);
-		ck_assert_msg(code == cases[i].code, "%s: %d (%s)",
-			      cases[i].before, code, task.err.msg);
+		code = submit_first(refusals[i].before, &task);
+		redis_server_run(w.server, refusals[i].after);
+		ck_assert_msg(code == refusals[i].code, "%s: %d (%s)",
+			      refusals[i].before, code, task.err.msg);
 		ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"),
-				 cases[i].queued);
-		if (cases[i].queued)
+				 refusals[i].queued);
+		if (refusals[i].queued)
 			ck_assert_int_eq(
 			    stage_number(&w, "EXISTS flowrra:task:a"), 1);
 	}

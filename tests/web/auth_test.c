@@ -199,11 +199,12 @@ START_TEST(files_of_another_user_are_an_error_that_names_the_way_out)
 }
 END_TEST
 
-START_TEST(a_password_is_checked_and_remembered_and_ends_with_its_hash)
+/* Their password is "sesame", and alice is an operator. */
+static void
+load_alice_and_bob(void)
 {
 	char text[200];
 	struct err err;
-	char *cookie;
 
 	snprintf(text, sizeof(text), "alice:%s\nbob:%s\n", login_sesame,
 		 login_sesame);
@@ -211,39 +212,47 @@ START_TEST(a_password_is_checked_and_remembered_and_ends_with_its_hash)
 	ck_assert_int_eq(login_load(&err, login_setting("users", "users"),
 				    "web.operators=alice", NULL),
 			 0);
+}
+
+/* The user and the password, in Base64. */
+static enum auth_answer
+ask_basic(const char *credentials)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "Basic %s", credentials);
+	return login_ask_with("Authorization", text);
+}
+
+START_TEST(a_password_is_checked_and_remembered_and_ends_with_its_hash)
+{
+	char text[200];
+	char *cookie;
+
+	load_alice_and_bob();
 	/* alice:sesame */
-	ck_assert_int_eq(
-	    login_ask_with("Authorization", "Basic YWxpY2U6c2VzYW1l"),
-	    AUTH_PASSWORD);
+	ck_assert_int_eq(ask_basic("YWxpY2U6c2VzYW1l"), AUTH_PASSWORD);
 	ck_assert(
 	    users_check_password(login.password.password, login.password.hash));
 	ck_assert(auth_password(login.auth, &login.password, &login.who));
 	ck_assert_int_eq(login.who.role, WEB_OPERATOR);
 	ck_assert(login.who.ambient);
-	ck_assert_int_eq(
-	    login_ask_with("Authorization", "Basic YWxpY2U6c2VzYW1l"),
-	    AUTH_KNOWN);
+	ck_assert_int_eq(ask_basic("YWxpY2U6c2VzYW1l"), AUTH_KNOWN);
 	cookie = login_session();
 	/* bob:sesame, alice:open; nobody:x takes as long */
-	ck_assert_int_eq(
-	    login_ask_with("Authorization", "Basic Ym9iOnNlc2FtZQ=="),
-	    AUTH_PASSWORD);
+	ck_assert_int_eq(ask_basic("Ym9iOnNlc2FtZQ=="), AUTH_PASSWORD);
 	ck_assert(auth_password(login.auth, &login.password, &login.who));
 	ck_assert_int_eq(login.who.role, WEB_VIEWER);
-	ck_assert_int_eq(
-	    login_ask_with("Authorization", "Basic YWxpY2U6b3Blbg=="),
-	    AUTH_PASSWORD);
+	ck_assert_int_eq(ask_basic("YWxpY2U6b3Blbg=="), AUTH_PASSWORD);
 	ck_assert(!users_check_password(login.password.password,
 					login.password.hash));
-	ck_assert_int_eq(login_ask_with("Authorization", "Basic bm9ib2R5Ong="),
-			 AUTH_PASSWORD);
+	ck_assert_int_eq(ask_basic("bm9ib2R5Ong="), AUTH_PASSWORD);
 	/* It takes as long as a user's. */
 	ck_assert_str_eq(login.password.hash, login_sesame);
 	ck_assert(!users_check_password(login.password.password,
 					login.password.hash));
 	ck_assert(!auth_password(login.auth, &login.password, &login.who));
-	ck_assert_int_eq(login_ask_with("Authorization", "Basic ***"),
-			 AUTH_WRONG);
+	ck_assert_int_eq(ask_basic("***"), AUTH_WRONG);
 	/* A new password. */
 	snprintf(text, sizeof(text), "alice:%.20sX%s\n", login_sesame,
 		 login_sesame + 21);
