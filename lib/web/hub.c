@@ -202,7 +202,7 @@ hub_subscribe(struct web_hub *hub, const struct hub_reader *reader,
 	return s;
 }
 
-/* Also within on_event(): hub_tell.c takes the next reader before it calls one. */
+/* Topics that nobody looks at any more are not asked for any longer. */
 void
 hub_leave(struct hub_subscriber *s)
 {
