@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "util/err.h"
+#include "util/fnv.h"
 #include "util/log.h"
 
 #define MAGIC 0x4c505346u /* "FSPL" */
@@ -54,20 +55,10 @@ struct spool_file {
 	bool complained;
 };
 
-/* FNV-1a: tells a torn write from a whole one; it need not resist anybody. */
-static uint32_t
-spool_checksum(uint32_t sum, struct slice bytes)
-{
-	size_t i;
-
-	for (i = 0; i < bytes.len; i++)
-		sum = (sum ^ (unsigned char)bytes.p[i]) * 16777619u;
-	return sum;
-}
-
 /* --- reading ------------------------------------------------------------- */
 
-/* The next record of `bytes`; returns its size there, 0 if there is none. */
+/* The next record of `bytes`; returns its size there, 0 if there is none. The sum
+ * tells a torn write from a whole one. */
 static size_t
 spool_parse(struct slice bytes, struct slice *ret_id, struct slice *ret_record)
 {
@@ -82,8 +73,7 @@ spool_parse(struct slice bytes, struct slice *ret_id, struct slice *ret_record)
 		return 0;
 	*ret_id = (struct slice){bytes.p + sizeof(f), f.id_len};
 	*ret_record = (struct slice){ret_id->p + f.id_len, f.record_len};
-	if (spool_checksum(spool_checksum(2166136261u, *ret_id), *ret_record) !=
-	    f.sum)
+	if (fnv_32(fnv_32(FNV_BASIS_32, *ret_id), *ret_record) != f.sum)
 		return 0;
 	return sizeof(f) + f.id_len + f.record_len;
 }
@@ -242,11 +232,11 @@ spool_run(void *arg)
 static void
 spool_add_frame(struct buf *out, struct slice id, struct slice record)
 {
-	const struct frame f = {
-	    .magic = MAGIC,
-	    .id_len = (uint32_t)id.len,
-	    .record_len = (uint32_t)record.len,
-	    .sum = spool_checksum(spool_checksum(2166136261u, id), record)};
+	const struct frame f = {.magic = MAGIC,
+				.id_len = (uint32_t)id.len,
+				.record_len = (uint32_t)record.len,
+				.sum =
+				    fnv_32(fnv_32(FNV_BASIS_32, id), record)};
 
 	if (buf_reserve(out, sizeof(f) + id.len + record.len) != 0)
 		return;

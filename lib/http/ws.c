@@ -159,8 +159,8 @@ ws_owed(const struct http_ws *ws)
 	return wslay_event_get_queued_msg_length(ws->frames);
 }
 
-/* Sends what can be sent and waits for the rest, or ends it: both have closed, or
- * the peer owes more than it may (its own pings count, too). */
+/* Sends what can be sent and waits for the rest, or ends it: both sides have
+ * closed, or more is owed to the peer than may be (answers to its pings count). */
 static void
 ws_go_on(struct http_ws *ws)
 {

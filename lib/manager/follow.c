@@ -15,6 +15,7 @@
 
 #include "manager/following.h"
 #include "store/results.h"
+#include "util/fnv.h"
 #include "util/pending.h"
 
 struct followed {
@@ -31,26 +32,13 @@ struct follow {
 	struct followed *tasks;
 };
 
-/* FNV-1a, 64 bits, with its published basis and prime. No record: the basis. */
-static uint64_t
-follow_hash(struct slice record)
-{
-	uint64_t hash = UINT64_C(14695981039346656037);
-	size_t i;
-
-	for (i = 0; i < record.len; i++)
-		hash = (hash ^ (unsigned char)record.p[i]) *
-		       UINT64_C(1099511628211);
-	return hash;
-}
-
 /* Trouble says nothing of the task; the watch goes on, and looks again. */
 static void
 on_followed(struct slice record, const struct err *err, void *arg)
 {
 	struct followed *task = arg;
 	const struct follow *all = task->all;
-	const uint64_t hash = follow_hash(record);
+	const uint64_t hash = fnv_64(FNV_BASIS_64, record);
 
 	if (err != NULL || all->f.ended || (task->told && task->hash == hash))
 		return;

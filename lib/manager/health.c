@@ -50,8 +50,8 @@ check_broker(struct health *h)
 	    healthy ? broker_name(h->client->broker) : h->trouble.msg);
 }
 
-/* Any read will do; there is no task with the ID "-". What the broker says of a
- * store that both share holds for its records, too. */
+/* Reads the record of a task that does not exist: only the answer matters. If both
+ * are one store, a failure of the broker is a failure of the backend, too. */
 static void
 check_backend(struct health *h)
 {

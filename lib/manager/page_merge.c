@@ -148,8 +148,8 @@ merge_order(const void *a, const void *b)
 	return x->number < y->number ? -1 : 1;
 }
 
-/* The queue that holds the others up most, but for `but`; SIZE_MAX: the others
- * were all read to their end. */
+/* Of the queues but `but`, the one that the others have to wait for; SIZE_MAX: all
+ * were read to their end. */
 static size_t
 merge_behind(const struct merging *m, size_t but)
 {

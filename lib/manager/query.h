@@ -130,7 +130,7 @@ int query_hasten(struct flowrra_client *c, const char *queue, const char *id,
 int query_requeue(struct flowrra_client *c, const char *queue,
 		  struct broker_requeue *batch, size_t n, struct err *err);
 
-/* Final records, as query_walk() does. `record` is no NULL-ended text. */
+/* Final records, as query_walk() does. `record` does not end in a NUL. */
 typedef int query_record_fn(struct slice record, void *arg, struct err *err);
 struct query_list {
 	bool failed; /* of tasks that failed, not of those that succeeded */

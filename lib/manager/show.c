@@ -244,8 +244,8 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 	json_t *record = NULL, *answer = NULL;
 	const char *queue;
 
-	/* The key of a dead one that has no id is none, either; but it has no
-	 * record. */
+	/* The key of a dead task that cannot be read is not an ID either; it has
+	 * no record. */
 	if (!task_id_valid(slice_of(id)))
 		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 	else

@@ -18,9 +18,7 @@
 #include "core/task.h"
 #include "manager/member.h"
 #include "util/err.h"
-
-/* FNV-1a: small, and good enough to notice that a filter is another one. */
-#define HASH_PRIME UINT64_C(1099511628211)
+#include "util/fnv.h"
 
 /* --- checks ------------------------------------------------------------ */
 
@@ -94,12 +92,8 @@ static uint64_t
 hash_text(uint64_t hash, const char *text)
 {
 	const size_t len = text != NULL ? strlen(text) + 1 : 0;
-	size_t i;
 
-	hash = (hash ^ len) * HASH_PRIME;
-	for (i = 0; i < len; i++)
-		hash = (hash ^ (unsigned char)text[i]) * HASH_PRIME;
-	return hash;
+	return fnv_64((hash ^ len) * FNV_PRIME_64, (struct slice){text, len});
 }
 
 /* Byte by byte, the lowest first, on any machine: a cursor may be used on
@@ -110,15 +104,14 @@ hash_number(uint64_t hash, int64_t number)
 	int i;
 
 	for (i = 0; i < 64; i += 8)
-		hash = (hash ^ ((uint64_t)number >> i & 255)) * HASH_PRIME;
+		hash = (hash ^ ((uint64_t)number >> i & 255)) * FNV_PRIME_64;
 	return hash;
 }
 
 uint64_t
 task_filter_hash(const struct task_filter *f, uint64_t seed)
 {
-	uint64_t hash =
-	    hash_number(UINT64_C(14695981039346656037), (int64_t)seed);
+	uint64_t hash = hash_number(FNV_BASIS_64, (int64_t)seed);
 	size_t i;
 
 	hash = hash_text(hash, f->queue);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "util/fnv.h"
 #include "util/pending.h"
 
 /* What a watch has been told. The states follow one another; a final record
@@ -37,14 +38,9 @@ struct watch {
 static size_t
 watches_hash(struct slice id)
 {
-	/* FNV-1a, 32 bits, with its published basis and prime. Ids are UUIDs,
-	 * or a user's own, which may differ in their last characters only. */
-	uint32_t hash = 2166136261u;
-	size_t i;
-
-	for (i = 0; i < id.len; i++)
-		hash = (hash ^ (unsigned char)id.p[i]) * 16777619u;
-	return hash % WATCHES_BUCKETS;
+	/* Ids are UUIDs, or a user's own, which may differ in their last
+	 * characters only. */
+	return fnv_32(FNV_BASIS_32, id) % WATCHES_BUCKETS;
 }
 
 void

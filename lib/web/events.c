@@ -101,17 +101,20 @@ on_viewer_event(const char *name, uint64_t id, struct slice json, void *arg)
 	return r;
 }
 
-/* Readers other than operators see masked texts, whatever their role is. */
+/* Readers other than operators see masked texts, whatever their role is. A page
+ * that reconnects waits two seconds. */
 static int
-viewer_subscribe(struct viewer *viewer, struct visit *v, char *const *topics,
-		 struct err *err)
+viewer_subscribe(struct viewer *viewer, char *const *topics, struct err *err)
 {
 	const struct hub_reader reader = {.on_event = on_viewer_event,
 					  .arg = viewer,
 					  .masked =
-					      v->who.role != WEB_OPERATOR};
+					      viewer->who.role != WEB_OPERATOR};
 
-	viewer->subscriber = hub_subscribe(v->web->hub, &reader, topics, err);
+	http_stream_send(viewer->stream, SLICE("retry: 2000\n\n"));
+	timer_set_ms(viewer->beat, BEAT_MS);
+	viewer->subscriber =
+	    hub_subscribe(viewer->web->hub, &reader, topics, err);
 	return viewer->subscriber != NULL ? 0 : -1;
 }
 
@@ -166,12 +169,9 @@ frame_events(struct web_call *call, struct err *err)
 	viewer->who = v->who;
 	if (viewer_begin(viewer, v) != 0) {
 		viewer_free(viewer);
-	} else {
-		/* A page that reconnects waits two seconds. */
-		http_stream_send(viewer->stream, SLICE("retry: 2000\n\n"));
-		timer_set_ms(viewer->beat, BEAT_MS);
-		if (viewer_subscribe(viewer, v, topics, err) != 0)
-			http_stream_end(viewer->stream);
+	} else if (viewer_subscribe(viewer, topics, err) != 0) {
+		http_stream_end(viewer->stream);
+		viewer_free(viewer);
 	}
 	conf_list_free(topics);
 	visit_release(v);

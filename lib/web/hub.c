@@ -77,8 +77,8 @@ hub_check_topic(const char *name, struct err *err)
 	for (i = 0; i < sizeof(hub_names) / sizeof(hub_names[0]); i++)
 		if (strcmp(hub_names[i], name) == 0)
 			return 0;
-	if (strncmp(name, "task:", 5) == 0 && strlen(name) < HUB_TOPIC_MAX &&
-	    task_id_valid(slice_of(name + 5)))
+	if (topic_task(name) != NULL && strlen(name) < HUB_TOPIC_MAX &&
+	    task_id_valid(slice_of(topic_task(name))))
 		return 0;
 	return err_set(err, ERR_USAGE,
 		       "topics: \"%.64s\" is not overview, queues, workers, "
@@ -113,6 +113,7 @@ topic_leave(struct web_hub *hub, struct hub_topic *t)
 		return;
 	LIST_REMOVE(t, next);
 	hub->n_topics--;
+	hub->n_tasks -= topic_task(t->name) != NULL;
 	for (i = 0; i < SEEN_N; i++)
 		free(t->full[i]);
 	free(t);
@@ -123,10 +124,10 @@ static struct hub_topic *
 topic_join(struct web_hub *hub, const char *name, struct err *err)
 {
 	struct hub_topic *t = hub_find_topic(hub, name);
+	const bool task = topic_task(name) != NULL;
 
-	/* Only tasks have a bound: the other topics are six, and for all. */
-	if (t == NULL && strncmp(name, "task:", 5) == 0 &&
-	    hub->n_topics >= HUB_TASKS_MAX) {
+	/* The other topics are six, and for all. */
+	if (t == NULL && task && hub->n_tasks >= HUB_TASKS_MAX) {
 		err_set(err, ERR_REFUSED, "too many tasks are watched already");
 		return NULL;
 	}
@@ -139,6 +140,7 @@ topic_join(struct web_hub *hub, const char *name, struct err *err)
 		t->id = ++hub->topic_id;
 		LIST_INSERT_HEAD(&hub->topics, t, next);
 		hub->n_topics++;
+		hub->n_tasks += task;
 	}
 	t->n++;
 	return t;
@@ -202,7 +204,7 @@ hub_subscribe(struct web_hub *hub, const struct hub_reader *reader,
 	return s;
 }
 
-/* Also within on_event(): hub_tell.c takes the next reader before it calls one. */
+/* Topics that nobody looks at any more are not asked for any longer. */
 void
 hub_leave(struct hub_subscriber *s)
 {

@@ -62,7 +62,8 @@ size_t hub_subscribers(const struct web_hub *hub);
 /* A reader. Callbacks come on the loop. */
 struct hub_reader {
 	/* Sends an event; -1: it has no room for it, and is told again what
-	 * comes of it after hub_drained(). NULL-ended `name`: overview, … */
+	 * comes of it after hub_drained(). `name`: overview, … Must not leave
+	 * the hub. */
 	int (*on_event)(const char *name, uint64_t id, struct slice json,
 			void *arg);
 	void *arg;

@@ -45,7 +45,8 @@ struct web_hub {
 	struct event *wake;
 	LIST_HEAD(, hub_topic) topics;
 	LIST_HEAD(, hub_subscriber) subscribers;
-	size_t n_topics, n_subscribers, n_feeds;
+	size_t n_topics, n_tasks; /* the tasks are topics, too */
+	size_t n_subscribers, n_feeds;
 	uint64_t id, topic_id; /* the last of an event, and of a topic */
 	char *stale; /* what is told of the stores being away; NULL: are not */
 };

@@ -81,7 +81,7 @@ static void
 hub_take_state(struct web_hub *hub, struct sample *sample)
 {
 	struct hub_topic *t = hub_find_topic(hub, sample->topic);
-	struct hub_subscriber *s, *next;
+	struct hub_subscriber *s;
 	size_t i;
 
 	if (t == NULL)
@@ -91,12 +91,10 @@ hub_take_state(struct web_hub *hub, struct sample *sample)
 		t->full[i] = sample->full[i];
 		sample->full[i] = NULL;
 	}
-	for (s = LIST_FIRST(&hub->subscribers); s != NULL; s = next) {
-		next = LIST_NEXT(s, next);
+	LIST_FOREACH (s, &hub->subscribers, next)
 		for (i = 0; i < s->n; i++)
 			if (s->topics[i].topic == t)
 				hub_send_change(s, &s->topics[i], sample);
-	}
 }
 
 /* What is more, or finds no room, is left out: the feed is to be looked at, and
@@ -108,17 +106,14 @@ hub_may_feed(struct hub_subscriber *s)
 			   clock_mono_us());
 }
 
-/* The next reader is taken first, since one may leave from within its callback. */
 static void
 hub_take_event(struct web_hub *hub, const struct sample *sample)
 {
-	struct hub_subscriber *s, *next;
+	struct hub_subscriber *s;
 
-	for (s = LIST_FIRST(&hub->subscribers); s != NULL; s = next) {
-		next = LIST_NEXT(s, next);
+	LIST_FOREACH (s, &hub->subscribers, next)
 		if (s->feed && hub_may_feed(s))
 			hub_send(s, "feed", sample->delta[hub_seen(s)]);
-	}
 }
 
 /* Of both forms the whole one: it has no data of tasks. It is kept for those
@@ -128,15 +123,13 @@ static void
 hub_take_trouble(struct web_hub *hub, struct sample *sample)
 {
 	const bool stale = sample->kind == SAMPLE_STALE;
-	struct hub_subscriber *s, *next;
+	struct hub_subscriber *s;
 
 	free(hub->stale);
 	hub->stale = NULL;
-	for (s = LIST_FIRST(&hub->subscribers); s != NULL; s = next) {
-		next = LIST_NEXT(s, next);
+	LIST_FOREACH (s, &hub->subscribers, next)
 		hub_send(s, stale ? "stale" : "live",
 			 sample->delta[SEEN_WHOLE]);
-	}
 	if (stale) {
 		hub->stale = sample->delta[SEEN_WHOLE];
 		sample->delta[SEEN_WHOLE] = NULL;

@@ -14,6 +14,7 @@
 #include "util/bucket.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/fnv.h"
 #include "web/access.h"
 #include "web/secret.h"
 
@@ -68,17 +69,6 @@ access_limits_free(struct access_limits *limits)
 	free(limits);
 }
 
-/* FNV-1a. */
-static unsigned int
-limits_hash(uint32_t seed, const char *name)
-{
-	unsigned int hash = 2166136261u ^ seed;
-
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * 16777619u;
-	return hash;
-}
-
 /* The place of a name, new in the one that was not used for the longest time. */
 static struct place *
 limits_place(struct access_limits *limits, char kind, const char *name)
@@ -90,7 +80,9 @@ limits_place(struct access_limits *limits, char kind, const char *name)
 
 	secret_digest(name, digest);
 	snprintf(key, sizeof(key), "%c:%s", kind, digest);
-	set = limits->places[limits_hash(limits->seed, key) % SETS];
+	set =
+	    limits->places[fnv_32(FNV_BASIS_32 ^ limits->seed, slice_of(key)) %
+			   SETS];
 	oldest = &set[0];
 	for (i = 0; i < WAYS; i++) {
 		if (strcmp(set[i].name, key) == 0) {

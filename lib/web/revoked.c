@@ -168,12 +168,15 @@ revoked_load(struct web_revoked *r, struct err *err)
 	if (st.st_ino == r->inode && st.st_mtim.tv_sec == r->changed.tv_sec &&
 	    st.st_mtim.tv_nsec == r->changed.tv_nsec)
 		return 0;
-	r->inode = st.st_ino;
-	r->changed = st.st_mtim;
 	result = secret_read_own(r->path, &text, err);
 	if (result == 1 && text.data != NULL)
 		result = revoked_parse(r, text.data, err);
 	buf_done(&text);
+	/* One that could not be read is read the next time. */
+	if (result >= 0) {
+		r->inode = st.st_ino;
+		r->changed = st.st_mtim;
+	}
 	return result < 0 ? -1 : 0;
 }
 

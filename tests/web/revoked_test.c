@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,12 +20,18 @@
 
 static char dir[128], list_path[160], lock_path[160];
 static struct web_revoked *list;
-static int64_t wall_us;
+static int64_t wall_us, mono_us;
 
 static int64_t
 revoked_wall(void)
 {
 	return wall_us;
+}
+
+static int64_t
+revoked_mono(void)
+{
+	return mono_us;
 }
 
 static struct web_revoked *
@@ -40,7 +47,8 @@ open_list(void)
 static void
 revoked_begin(void)
 {
-	static const struct clock_source clock = {.wall_us = revoked_wall};
+	static const struct clock_source clock = {.wall_us = revoked_wall,
+						  .mono_us = revoked_mono};
 	const char *tmp = getenv("TMPDIR");
 	FILE *lock;
 
@@ -52,6 +60,7 @@ revoked_begin(void)
 	ck_assert_ptr_nonnull(lock = fopen(lock_path, "we"));
 	fclose(lock);
 	wall_us = NOW_S * 1000000;
+	mono_us = 1000000;
 	clock_replace(&clock);
 	list = open_list();
 }
@@ -196,6 +205,24 @@ START_TEST(another_daemon_does_not_write_while_one_does)
 }
 END_TEST
 
+/* Others may change it for a moment: then it is not believed. */
+START_TEST(a_list_that_could_not_be_read_is_read_again)
+{
+	struct web_revoked *other = open_list();
+	const struct revoked one = one_of("a", 1, NOW_S + 100);
+	struct err err;
+
+	ck_assert_int_eq(revoked_add(other, &one, &err), 0);
+	revoked_free(other);
+	ck_assert_int_eq(chmod(list_path, 0620), 0);
+	mono_us += 1000000;
+	ck_assert(!has("a", 1, NOW_S + 100));
+	ck_assert_int_eq(chmod(list_path, 0600), 0);
+	mono_us += 1000000;
+	ck_assert(has("a", 1, NOW_S + 100));
+}
+END_TEST
+
 SUITE("web-revoked")
 {
 	tcase_add_checked_fixture(suite_case_, revoked_begin, revoked_end);
@@ -203,4 +230,5 @@ SUITE("web-revoked")
 	TEST(one_more_ends_all_that_end_no_later_than_the_last);
 	TEST(those_that_have_ended_by_themselves_make_room_first);
 	TEST(another_daemon_does_not_write_while_one_does);
+	TEST(a_list_that_could_not_be_read_is_read_again);
 }
