@@ -121,11 +121,10 @@ quick_deepen(struct quick_place places[N_QUICK], struct task_search *s,
 
 	do {
 		for (i = 0, left = 0; i < N_QUICK && s->info == NULL; i++) {
-			left += places[i].n;
-			if (places[i].n == 0 || clock_mono_us() >= end_us)
-				continue;
-			if (quick_look(&places[i], s, err) != 0)
+			if (places[i].n > 0 && clock_mono_us() < end_us &&
+			    quick_look(&places[i], s, err) != 0)
 				return -1;
+			left += places[i].n;
 		}
 	} while (left > 0 && s->info == NULL && clock_mono_us() < end_us);
 	s->stopped = left > 0;

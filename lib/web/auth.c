@@ -248,11 +248,13 @@ auth_token(struct web_auth *auth, const char *token, struct web_identity *who)
 	users_refresh(auth->users);
 	if (auth->token[0] != '\0' && secret_same(token, auth->token)) {
 		auth_set_who(who, WEB_BY_START, "start", WEB_OPERATOR);
+		auth_note_stamp(auth, who);
 		return true;
 	}
 	if ((found = users_token(auth->users, token)) == NULL)
 		return false;
 	auth_set_who(who, WEB_BY_TOKEN, found->name, found->role);
+	auth_note_stamp(auth, who);
 	return true;
 }
 

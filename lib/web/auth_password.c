@@ -79,6 +79,7 @@ auth_password(struct web_auth *auth, const struct auth_password *p,
 	auth->next_password = (auth->next_password + 1) % AUTH_REMEMBERED;
 	auth_set_who(who, WEB_BY_USER, p->user,
 		     auth_role_of_user(auth, p->user));
+	auth_note_stamp(auth, who);
 	who->ambient = true;
 	return true;
 }

@@ -46,6 +46,9 @@ enum auth_answer auth_basic(struct web_auth *auth, const char *text,
 
 /* --- auth_session.c --------------------------------------------------------- */
 
+/* Notes which credential, of those that the daemon knows, the identity has shown:
+ * auth_holds() tells by it whether that has changed. */
+void auth_note_stamp(struct web_auth *auth, struct web_identity *who);
 /* Whether a Cookie header has a session that is still good. */
 bool auth_by_session(struct web_auth *auth, const char *cookies,
 		     struct web_identity *who);

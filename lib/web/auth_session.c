@@ -71,9 +71,23 @@ auth_by_session(struct web_auth *auth, const char *cookies,
 	return true;
 }
 
-/* Whether a session is neither over nor logged out, and its credential unchanged. */
+void
+auth_note_stamp(struct web_auth *auth, struct web_identity *who)
+{
+	struct session session = {.kind = who->kind};
+	const char *credential;
+	enum web_role role;
+
+	memcpy(session.user, who->user, sizeof(session.user));
+	credential = auth_credential(auth, &session, &role);
+	if (credential != NULL)
+		session_stamp(auth->sessions, credential, who->stamp);
+}
+
+/* Whether the credential is as it was, and a session, if it came by one, is neither
+ * over nor logged out. */
 static bool
-auth_session_holds(struct web_auth *auth, const struct web_identity *who)
+auth_credential_holds(struct web_auth *auth, const struct web_identity *who)
 {
 	struct session session = {
 	    .kind = who->kind, .until_s = who->until_s, .nonce = who->nonce};
@@ -83,11 +97,11 @@ auth_session_holds(struct web_auth *auth, const struct web_identity *who)
 
 	memcpy(session.stamp, who->stamp, sizeof(session.stamp));
 	memcpy(session.user, who->user, sizeof(session.user));
-	if (session_is_over(auth->sessions, &session) ||
+	if ((who->cookie && session_is_over(auth->sessions, &session)) ||
 	    (credential = auth_credential(auth, &session, &role)) == NULL)
 		return false;
 	session_stamp(auth->sessions, credential, stamp);
-	return role == who->role && secret_same(stamp, session.stamp);
+	return role == who->role && secret_same(stamp, who->stamp);
 }
 
 /* Asked again and again while a stream lasts: it has to end with the credential,
@@ -95,12 +109,8 @@ auth_session_holds(struct web_auth *auth, const struct web_identity *who)
 bool
 auth_holds(struct web_auth *auth, const struct web_identity *who)
 {
-	struct session session = {.kind = who->kind};
-	enum web_role role = WEB_OPEN;
 	char name[PATH_USER_SIZE];
 
-	if (who->cookie)
-		return auth_session_holds(auth, who);
 	switch (who->kind) {
 	case WEB_BY_PROXY:
 		return auth->conf->web.user_header[0] != '\0' &&
@@ -111,9 +121,7 @@ auth_holds(struct web_auth *auth, const struct web_identity *who)
 					 strcmp(name, who->user) == 0) ==
 		       who->role;
 	default:
-		memcpy(session.user, who->user, sizeof(session.user));
-		return auth_credential(auth, &session, &role) != NULL &&
-		       role == who->role;
+		return auth_credential_holds(auth, who);
 	}
 }
 

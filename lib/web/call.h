@@ -89,10 +89,10 @@ struct web_identity {
 	bool cookie;  /* shown by a session's cookie */
 	bool ambient; /* a browser adds it to requests by itself */
 	char user[WEB_USER_MAX + 1];
+	char stamp[24]; /* of the credential; session.h */
 	/* Of the cookie: session.h. */
 	int64_t until_s;
 	uint64_t nonce;
-	char stamp[24];
 };
 
 /* What a call is made of; copied. */

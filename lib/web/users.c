@@ -2,11 +2,11 @@
 /*
  * Users with passwords (htpasswd's format) and bearer tokens.
  *
- * Both files are read again when they have changed, by their times and sizes, so
- * that a user is added without a restart. A change that cannot be read leaves what
- * was read before in use: an editor that saves half a file must not lock everybody
- * out. A file that others may read or write is refused, since it decides who gets
- * in.
+ * Both files are read again when they have changed, by their inodes, times and
+ * sizes, so that a user is added without a restart. A change that cannot be read
+ * leaves what was read before in use: an editor that saves half a file must not lock
+ * everybody out. A file that others may read or write is refused, since it decides
+ * who gets in.
  */
 #include "web/users.h"
 
@@ -30,6 +30,7 @@ static const char users_nobody[] =
 struct users_file {
 	const char *key; /* of [web] */
 	char *path;
+	ino_t inode; /* of what was read last */
 	struct timespec changed;
 	off_t size;
 	struct buf text;
@@ -205,7 +206,8 @@ users_check_mode(const char *path, const struct stat *st, struct err *err)
 static bool
 users_is_read(const struct users_file *file, const struct stat *st)
 {
-	return file->changed.tv_sec == st->st_mtim.tv_sec &&
+	return file->inode == st->st_ino &&
+	       file->changed.tv_sec == st->st_mtim.tv_sec &&
 	       file->changed.tv_nsec == st->st_mtim.tv_nsec &&
 	       file->size == st->st_size;
 }
@@ -245,6 +247,7 @@ users_load(struct users_file *file,
 	if (users_is_read(file, &st))
 		return 0;
 	/* Also if it is wrong: it is not read, and not told, again. */
+	file->inode = st.st_ino;
 	file->changed = st.st_mtim;
 	file->size = st.st_size;
 	if (users_check_mode(file->path, &st, err) != 0)

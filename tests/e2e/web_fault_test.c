@@ -193,7 +193,8 @@ END_TEST
 START_TEST(a_reload_hides_more_from_viewers_at_once)
 {
 	struct world *w = site_world(_i);
-	const char *id = "t1", *token = site_make_token(w, "eve viewer");
+	const char *id = "t1",
+		   *token = site_make_token(w, "web token eve viewer");
 	struct site *s;
 
 	s = site_start(w, "-o web.tokens=tokens -o web.peers=root:operator");

@@ -162,10 +162,10 @@ site_make_alice(struct world *w)
 }
 
 const char *
-site_make_token(struct world *w, const char *name_and_role)
+site_make_token(struct world *w, const char *command)
 {
 	static const char before[] = "again: ";
-	const char *line = ctl_ok(w, "web token %s 2>token", name_and_role);
+	const char *line = ctl_ok(w, "%s 2>token", command);
 	const char *token = strstr(world_read(w, "token"), before);
 
 	ck_assert_ptr_nonnull(token);

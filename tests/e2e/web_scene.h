@@ -21,9 +21,10 @@ struct site {
 
 /* A world whose store is given up on after two seconds. */
 struct world *site_world(bool embedded);
-/* Makes a token for "NAME ROLE", whose line it puts into the file "tokens", which
- * only the daemon can read; returns the token, which the world keeps. */
-const char *site_make_token(struct world *w, const char *name_and_role);
+/* Makes a token by a command like "web token NAME ROLE", and puts its line into the
+ * file "tokens", which only the daemon can read; returns the token, which the world
+ * keeps. */
+const char *site_make_token(struct world *w, const char *command);
 /* Puts alice, whose password is "sesame", into the file "users". */
 void site_make_alice(struct world *w);
 /* Starts one and waits until it answers. `settings` may be "". */

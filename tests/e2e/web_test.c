@@ -38,7 +38,7 @@ END_TEST
 START_TEST(each_credential_gets_in_with_its_role)
 {
 	struct world *w = site_world(_i);
-	const char *token = site_make_token(w, "ci viewer");
+	const char *token = site_make_token(w, "web token ci viewer");
 	struct site *s;
 
 	site_make_alice(w);

@@ -91,6 +91,29 @@ START_TEST(a_session_that_is_logged_out_holds_no_longer)
 }
 END_TEST
 
+/* The name is the same, and the role. */
+START_TEST(a_token_that_is_replaced_holds_no_longer)
+{
+	char digest[SECRET_HEX_SIZE], text[256];
+	struct web_identity who;
+	char *cookie;
+
+	log_in(&cookie);
+	free(cookie);
+	ck_assert_int_eq(login_ask_with("Authorization", "Bearer " LOGIN_TOKEN),
+			 AUTH_KNOWN);
+	who = login.who;
+	ck_assert(auth_holds(login.auth, &who));
+	secret_digest("another token", digest);
+	snprintf(text, sizeof(text), "ci operator %s\n", digest);
+	login_put("tokens", text);
+	login.mono_us += 1500000;
+	ck_assert(!auth_holds(login.auth, &who));
+	put_role("operator");
+	ck_assert(auth_holds(login.auth, &who));
+}
+END_TEST
+
 START_TEST(who_comes_by_a_proxy_or_a_socket_is_what_the_configuration_says)
 {
 	struct web_identity proxied, peer;
@@ -193,6 +216,7 @@ SUITE("web-holds")
 	TEST(a_session_holds_no_longer_than_its_role);
 	TEST(a_session_holds_no_longer_than_it_was_made_for);
 	TEST(a_session_that_is_logged_out_holds_no_longer);
+	TEST(a_token_that_is_replaced_holds_no_longer);
 	TEST(who_comes_by_a_proxy_or_a_socket_is_what_the_configuration_says);
 	TEST(a_password_is_remembered_for_five_minutes);
 	TEST(a_password_that_is_changed_while_it_is_checked_logs_nobody_in);
