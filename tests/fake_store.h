@@ -34,6 +34,8 @@ struct fake_store {
 	struct buf submitted;
 	unsigned int n_submitted;
 	unsigned int heartbeats, registrations; /* how many */
+	unsigned int tidied; /* how often, and the limits of the last time: */
+	struct broker_limits limits;
 	/* The last of each kind; what its slices point to may be gone, but for
 	 * the bytes that are kept here. */
 	struct results_put last_put;

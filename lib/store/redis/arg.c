@@ -15,6 +15,7 @@ const char RBROKER_CONTROL[] = "flowrra:control";
 const char RBROKER_REGISTRY[] = "flowrra:registry";
 const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";
+const char RBROKER_KEEPER[] = "flowrra:keeper:";
 const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
 
 const char RRESULTS_COMPLETE[] = "flowrra:complete:";

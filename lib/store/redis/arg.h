@@ -29,6 +29,9 @@ extern const char RBROKER_REGISTRY[];
 extern const char RBROKER_WORKERS[];
 /* Followed by a worker's id: its heartbeat, a key that expires. */
 extern const char RBROKER_WORKER[];
+/* Followed by [broker] queue_key: the id of the worker that does the
+ * housekeeping, while it does. */
+extern const char RBROKER_KEEPER[];
 /* Stands in a queue where a task was withdrawn: taking it out of the middle of
  * a list would move all that is behind. */
 extern const char RBROKER_WITHDRAWN[];

@@ -12,6 +12,7 @@
  *	reconcile.c	finds claims that were lost
  *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
+ *	tidy.c		housekeeping
  *	inflight.c	claims in memory
  *	settle.c	ends claims
  *	submit.h	leads to the producers' side
@@ -258,6 +259,16 @@ enum rbroker_records {
 	RECORDS_SINGLY	  /* each by its own SET */
 };
 
+/* Housekeeping under way: the queues of one page of names, one by one. */
+struct rtidy {
+	struct redis_request request;
+	bool under_way;
+	struct broker_limits limits;
+	char *cursor;	/* of the next page; "0": that was the last */
+	char *names;	/* of the queues of this one, each with a NUL behind */
+	size_t len, at; /* of them; where the next name begins */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -308,6 +319,7 @@ struct rbroker {
 	bool serving; /* it has said so */
 	struct rqueue *queues;
 	unsigned int n_queues;
+	struct rtidy tidy;
 };
 
 int rbroker_eval(struct rbroker *b, enum rscript script,
@@ -476,6 +488,9 @@ bool rbroker_idle(const struct broker *b);
 void rbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t rbroker_unsettled(const struct broker *b);
 extern const struct outbox_ops rbroker_settlements;
+
+void rbroker_tidy(struct broker *b, const struct broker_limits *limits);
+void rbroker_tidy_done(struct rbroker *b);
 
 void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
