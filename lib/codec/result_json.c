@@ -9,6 +9,7 @@
 #include "codec/repair.h"
 #include "codec/write.h"
 #include "util/err.h"
+#include "util/utf8.h"
 
 /* A handler's result may be as deep as jansson allows. */
 #define RESULT_DEPTH_MAX 2000
@@ -116,6 +117,42 @@ result_encode(const struct result *r, struct buf *out)
 		write_text(out, WRITE_NEXT("output"), r->output);
 	if (r->history.len > 0)
 		write_json(out, WRITE_NEXT("history"), r->history, SLICE("[]"));
+	write_end(out);
+}
+
+static void
+time_if_given(struct buf *out, struct slice key, enum clock_form form,
+	      int64_t wall_us)
+{
+	if (wall_us != 0)
+		write_time_as(out, key, form, wall_us);
+}
+
+/* Progress that is larger is left out: half a value is no JSON. */
+void
+result_encode_brief(const struct result *r, struct buf *out)
+{
+	const struct slice error = {
+	    r->error.p, utf8_cut(r->error.p, r->error.len, RESULT_BRIEF_TEXT)};
+
+	write_text(out, WRITE_FIRST("task_id"), r->task_id);
+	write_text(out, WRITE_NEXT("status"),
+		   slice_of(result_status_text(r->status)));
+	text_if_given(out, WRITE_NEXT("task_name"), r->task_name);
+	text_if_given(out, WRITE_NEXT("error"), error);
+	time_if_given(out, WRITE_NEXT("submitted_at"), r->times,
+		      r->submitted_us);
+	time_if_given(out, WRITE_NEXT("started_at"), r->times, r->started_us);
+	time_if_given(out, WRITE_NEXT("finished_at"), r->times, r->finished_us);
+	write_whole(out, WRITE_NEXT("retries"), r->retries);
+	text_if_given(out, WRITE_NEXT("queue"), r->queue);
+	text_if_given(out, WRITE_NEXT("worker"), r->worker);
+	if (r->attempts != 0)
+		write_whole(out, WRITE_NEXT("attempts"), r->attempts);
+	text_if_given(out, WRITE_NEXT("reason"), r->reason);
+	if (r->progress.len > 0 && r->progress.len <= RESULT_BRIEF_TEXT)
+		write_json(out, WRITE_NEXT("progress"), r->progress,
+			   SLICE("null"));
 	write_end(out);
 }
 

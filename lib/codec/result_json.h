@@ -17,6 +17,15 @@ struct err;
 void result_encode(const struct result *result, struct buf *out);
 
 /*
+ * Appends what people who look on want to know of it: the same members without
+ * args, kwargs, result, output, history and what is null; of an error and of the
+ * progress no more than RESULT_BRIEF_TEXT bytes. So it is some 300 bytes long,
+ * whatever the task carries.
+ */
+#define RESULT_BRIEF_TEXT 200
+void result_encode_brief(const struct result *result, struct buf *out);
+
+/*
  * Reads a record; the slices of *ret point into `bytes`, or into `scratch`
  * (which is emptied first, may grow, and must live as long) where a string had
  * to be unescaped. task_id and status must be there; null counts as absent, a

@@ -390,6 +390,7 @@ dispatch_free(struct dispatch *d)
 	tally_free(d->tally);
 	spool_close(d);
 	upkeep_close(d);
+	buf_done(&d->event);
 	pool_free(d->pool);
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL)

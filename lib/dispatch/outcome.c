@@ -17,14 +17,15 @@
 
 /* --- records ----------------------------------------------------------- */
 
-void
-outcome_record(const struct job *job, enum result_status status,
-	       const struct ending *ending, const char *reason, struct buf *out)
+static struct result
+outcome_result(const struct job *job, enum result_status status,
+	       const struct ending *ending, const char *reason)
 {
 	const struct dispatch *d = job->dispatch;
 	const struct task *t = job->task;
 	const bool failed = ending->outcome != OUTCOME_SUCCESS;
-	const struct result record = {
+
+	return (struct result){
 	    .task_id = slice_of(t->id),
 	    .status = status,
 	    .task_name = slice_of(t->name),
@@ -53,15 +54,49 @@ outcome_record(const struct job *job, enum result_status status,
 	    .history =
 		status == RESULT_SUCCESS ? t->history : (struct slice){NULL, 0},
 	    .times = d->conf->worker.foreign_times};
-
-	result_encode(&record, out);
 }
 
-void
-outcome_tell(struct dispatch *d, struct slice record)
+/* Whole records only for those who ask for them: they are what costs. */
+static void
+outcome_tell(struct dispatch *d, const struct result *record,
+	     struct slice encoded)
 {
-	if (results_heard(d->results))
-		results_changed(d->results, record);
+	const unsigned int heard = results_heard(d->results);
+	struct buf *event = &d->event;
+
+	if ((heard & 1u << RESULTS_BRIEF) != 0) {
+		buf_reset(event);
+		buf_adds(event, RESULTS_UPDATE);
+		result_encode_brief(record, event);
+		buf_addc(event, '}');
+		if (!event->failed)
+			results_event(d->results, RESULTS_BRIEF,
+				      (struct slice){event->data, event->len});
+	}
+	if ((heard & 1u << RESULTS_WHOLE) != 0) {
+		buf_reset(event);
+		buf_adds(event, RESULTS_UPDATE);
+		buf_add(event, encoded.p, encoded.len);
+		buf_addc(event, '}');
+		if (!event->failed)
+			results_event(d->results, RESULTS_WHOLE,
+				      (struct slice){event->data, event->len});
+	}
+}
+
+/* An event may come before its record: those who listen want to know soon, those
+ * who need to be sure read the record. */
+void
+outcome_record(const struct job *job, enum result_status status,
+	       const struct ending *ending, const char *reason, struct buf *out)
+{
+	const struct result record =
+	    outcome_result(job, status, ending, reason);
+
+	result_encode(&record, out);
+	if (!out->failed)
+		outcome_tell(job->dispatch, &record,
+			     (struct slice){out->data, out->len});
 }
 
 /* What is counted is what is on record: an attempt whose worker dies before runs
@@ -140,9 +175,6 @@ outcome_put(struct job *job, enum result_status status)
 				 .claim = d->one_store ? job->claim : NULL,
 				 .on_done = on_stored,
 				 .arg = job};
-	/* An event may come before its record: those who listen want to know
-	 * soon, those who need to be sure read the record. */
-	outcome_tell(d, job->put.record);
 	job_enter(job, JOB_STORING);
 	/* Once it is on disk, not even a kill makes the task run again. */
 	spool_storing(job);
@@ -174,6 +206,9 @@ record_refusal(const struct job *job, const struct result *before,
 	record.worker = slice_of(job->dispatch->opt.worker);
 	record.reason = slice_of(job->refused);
 	result_encode(&record, out);
+	if (!out->failed)
+		outcome_tell(job->dispatch, &record,
+			     (struct slice){out->data, out->len});
 }
 
 /* --- no attempt has ended ---------------------------------------------- */

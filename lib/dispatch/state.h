@@ -192,8 +192,9 @@ struct dispatch {
 	struct spool_file *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
-	bool announced;	 /* on_ready was called */
-	bool announcing; /* it is being confirmed that others see us */
+	bool announced;	  /* on_ready was called */
+	bool announcing;  /* it is being confirmed that others see us */
+	struct buf event; /* that is being told */
 	unsigned int beats;
 	struct upkeep upkeep;
 	struct cancelled_ids *cancelled_ids; /* cancelled before they came */
@@ -377,9 +378,8 @@ void outcome_suspect(struct job *job);
 void outcome_refused(struct job *job, const struct result *before);
 /* Its final record is stored already: only the claim is left to settle. */
 void outcome_recorded(struct job *job, const struct result *record);
-/* Tells those who listen to events of a record, if there are any. */
-void outcome_tell(struct dispatch *d, struct slice record);
-/* The record of a job in passing or at its end. */
+/* The record of a job in passing or at its end; tells those who listen to events
+ * of it. */
 void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);

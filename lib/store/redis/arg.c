@@ -21,6 +21,7 @@ const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
 const char RRESULTS_COMPLETE[] = "flowrra:complete:";
 const char RRESULTS_CHANGED[] = "flowrra:changed:";
 const char RRESULTS_EVENTS[] = "flowrra:events";
+const char RRESULTS_BRIEF[] = "flowrra:events:brief";
 const char RRESULTS_STATS[] = "flowrra:stats";
 const char RRESULTS_MEASURE[] = "flowrra:measure:";
 

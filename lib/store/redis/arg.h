@@ -41,8 +41,9 @@ extern const char RRESULTS_COMPLETE[];
 /* The same: another record is stored that is not final. A channel of its own, or
  * all who wait for the end would be woken by each step on the way. */
 extern const char RRESULTS_CHANGED[];
-/* Channel: task events. */
+/* Channels: task events, with whole records; and brief ones, a line each. */
 extern const char RRESULTS_EVENTS[];
+extern const char RRESULTS_BRIEF[];
 /* Hash: how many tasks succeeded and failed. */
 extern const char RRESULTS_STATS[];
 /* Followed by a minute (seconds since 1970), "hour:" and an hour, or "total": a

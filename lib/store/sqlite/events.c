@@ -64,12 +64,13 @@ events_next(const struct buf *list, size_t *at, struct slice *ret)
 /* --- telling: in the I/O thread ---------------------------------------- */
 
 int
-sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err)
+sevents_heard_run(struct tx *tx, unsigned int *ret_heard, struct err *err)
 {
-	const int more = tx_any(tx, err, SQL_LISTENERS_ANY);
-
-	*ret_heard = more == 1;
-	return more < 0 ? -1 : 0;
+	if (tx_first(tx, err, SQL_LISTENERS_ANY) < 0)
+		return -1;
+	*ret_heard = (unsigned int)tx_int(tx, SQL_LISTENERS_ANY, 0);
+	tx_end(tx, SQL_LISTENERS_ANY);
+	return 0;
 }
 
 /* Listeners whose process is gone, and what nobody has read for long. */
@@ -95,11 +96,22 @@ events_sweep(struct tx *tx, struct err *err)
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }
 
-/* The total of bytes goes on in each row, so that the size of all that is kept
- * is known by two rows. */
+/* One row; the total of bytes goes on in each, so that the size of all that is
+ * kept is known by two rows. */
+static int
+events_write_one(struct tx *tx, int64_t *total, enum results_detail detail,
+		 struct slice event, struct err *err)
+{
+	*total += (int64_t)event.len;
+	return tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), *total,
+		      (int64_t)(detail == RESULTS_WHOLE), event);
+}
+
+/* Brief ones are one row together: it is rows that cost. */
 static int
 events_write(struct spublishing *p, struct tx *tx, struct err *err)
 {
+	const struct buf *brief = &p->sent[RESULTS_BRIEF];
 	struct slice event = {NULL, 0};
 	int64_t total;
 	size_t at = 0;
@@ -110,14 +122,17 @@ events_write(struct spublishing *p, struct tx *tx, struct err *err)
 	tx_end(tx, SQL_EVENTS_TOTAL);
 	/* An empty one says that some are missing. */
 	if (p->sent_missed &&
-	    tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) < 0)
+	    events_write_one(tx, &total, RESULTS_WHOLE, event, err) < 0)
 		return -1;
-	while (events_next(&p->sent, &at, &event)) {
-		total += (int64_t)event.len;
-		if (tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) <
-		    0)
+	while (events_next(&p->sent[RESULTS_WHOLE], &at, &event))
+		if (events_write_one(tx, &total, RESULTS_WHOLE, event, err) < 0)
 			return -1;
-	}
+	/* The last newline separates nothing. */
+	if (brief->len > 0 &&
+	    events_write_one(tx, &total, RESULTS_BRIEF,
+			     (struct slice){brief->data, brief->len - 1},
+			     err) < 0)
+		return -1;
 	return tx_run(tx, err, SQL_EVENTS_TRIM, (int64_t)EVENTS_MAX,
 		      total - EVENTS_BYTES) < 0
 		   ? -1
@@ -139,7 +154,7 @@ publish_run(struct database_job *job, struct tx *tx, struct err *err)
 	}
 	if (sevents_heard_run(tx, &p->found, err) != 0)
 		return -1;
-	if (!p->found)
+	if (p->found == 0)
 		return 0;
 	if (events_write(p, tx, err) != 0)
 		return -1;
@@ -159,21 +174,27 @@ hear_run(struct database_job *job, struct tx *tx, struct err *err)
 
 /* --- telling: on the loop ---------------------------------------------- */
 
-/* The two buffers change places, so that neither is allocated again. */
+/* The buffers change places, so that none is allocated again. */
 static void
 publish(struct sresults *r)
 {
 	struct spublishing *p = &r->publishing;
-	struct buf empty = p->sent;
+	struct buf empty;
+	unsigned int i;
 
-	if (p->under_way || (p->waiting.len == 0 && !p->missed))
+	if (p->under_way || (p->waiting[RESULTS_BRIEF].len == 0 &&
+			     p->waiting[RESULTS_WHOLE].len == 0 && !p->missed))
 		return;
-	p->sent = p->waiting;
-	p->waiting = empty;
-	buf_reset(&p->waiting);
+	p->job.bytes = 0;
+	for (i = 0; i < RESULTS_DETAILS; i++) {
+		empty = p->sent[i];
+		p->sent[i] = p->waiting[i];
+		p->waiting[i] = empty;
+		buf_reset(&p->waiting[i]);
+		p->job.bytes += p->sent[i].len;
+	}
 	p->sent_missed = p->missed;
 	p->missed = false;
-	p->job.bytes = p->sent.len;
 	p->under_way = true;
 	database_post(&r->user, &p->job);
 }
@@ -194,19 +215,25 @@ publish_done(struct database_job *job, const struct err *err)
 }
 
 void
-sresults_event(struct results *results, struct slice event)
+sresults_event(struct results *results, enum results_detail detail,
+	       struct slice event)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct spublishing *p = &r->publishing;
+	struct buf *waiting = &p->waiting[detail];
 
-	if (!r->heard)
+	if ((r->heard & 1u << detail) == 0)
 		return;
-	if (p->waiting.len + event.len > WAITING_MAX)
+	if (waiting->len + event.len > WAITING_MAX) {
 		p->missed = true;
-	else
-		events_append(&p->waiting, event);
-	if (p->waiting.failed) {
-		buf_reset(&p->waiting);
+	} else if (detail == RESULTS_WHOLE) {
+		events_append(waiting, event);
+	} else {
+		buf_add(waiting, event.p, event.len);
+		buf_addc(waiting, '\n');
+	}
+	if (waiting->failed) {
+		buf_reset(waiting);
 		p->missed = true;
 	}
 	publish(r);
@@ -238,8 +265,15 @@ hear_done(struct database_job *job, const struct err *err)
 		hear(r);
 }
 
+/* A listener has its row before it says that it listens. */
+void
+sresults_expect(struct results *results, enum results_detail detail)
+{
+	((struct sresults *)results)->heard |= 1u << detail;
+}
+
 /* The first call asks; until the answer has come, nobody listens. */
-bool
+unsigned int
 sresults_heard(const struct results *results)
 {
 	struct sresults *r = (struct sresults *)results;
@@ -263,7 +297,8 @@ listener_enlist(struct slistening *l, struct tx *tx, struct err *err)
 		return -1;
 	l->newest = tx_int(tx, SQL_EVENTS_SEQUENCE, 0);
 	tx_end(tx, SQL_EVENTS_SEQUENCE);
-	if (tx_first(tx, err, SQL_LISTENER_ADD, sock, l->newest) < 0)
+	if (tx_first(tx, err, SQL_LISTENER_ADD, sock, l->newest,
+		     (int64_t)l->whole) < 0)
 		return -1;
 	l->number = tx_int(tx, SQL_LISTENER_ADD, 0);
 	tx_end(tx, SQL_LISTENER_ADD);
@@ -289,7 +324,9 @@ events_read(struct slistening *l, struct tx *tx, struct err *err)
 			events_append(&l->events, (struct slice){NULL, 0});
 		l->newest = number;
 		event = tx_bytes(tx, sql, 1);
-		events_append(&l->events, event);
+		/* An empty one is for all. */
+		if (event.len == 0 || tx_int(tx, sql, 2) == l->whole)
+			events_append(&l->events, event);
 		if (l->events.len >= READ_BYTES) {
 			tx_end(tx, sql);
 			break;
@@ -355,9 +392,10 @@ listener_look(struct sresults *r)
 	struct slistening *l = &r->listening;
 
 	l->again = l->under_way;
-	if (l->under_way || l->on_event == NULL)
+	if (l->under_way || l->ear.on_event == NULL)
 		return;
 	l->under_way = true;
+	l->whole = l->ear.detail == RESULTS_WHOLE;
 	database_post(&r->user, &l->job);
 }
 
@@ -366,12 +404,13 @@ listener_tell_missed(struct sresults *r)
 {
 	struct err err;
 
-	if (r->listening.on_event == NULL)
+	if (r->listening.ear.on_event == NULL)
 		return;
 	err_set(&err, ERR_UNAVAILABLE,
 		"%s: some events are missing: more happened than can be kept",
 		database_name(&r->user));
-	r->listening.on_event((struct slice){NULL, 0}, &err, r->listening.arg);
+	r->listening.ear.on_event((struct slice){NULL, 0}, &err,
+				  r->listening.ear.arg);
 }
 
 /* Hands over what was read; the listener may close the backend. */
@@ -384,9 +423,14 @@ listener_hand_over(struct sresults *r, const struct buf *events)
 	size_t at = 0;
 
 	l->telling = true;
-	while (l->on_event != NULL && events_next(events, &at, &event)) {
+	if (l->ear.on_event != NULL && !l->told_ready) {
+		l->told_ready = true;
+		if (l->ear.on_ready != NULL)
+			l->ear.on_ready(l->ear.arg);
+	}
+	while (l->ear.on_event != NULL && events_next(events, &at, &event)) {
 		if (event.len > 0)
-			l->on_event(event, NULL, l->arg);
+			l->ear.on_event(event, NULL, l->ear.arg);
 		else
 			listener_tell_missed(r);
 	}
@@ -436,9 +480,9 @@ sevents_leave(struct sresults *r)
 	struct slistening *l = &r->listening;
 	struct parting *p;
 
-	if (l->on_event == NULL)
+	if (l->ear.on_event == NULL)
 		return;
-	l->on_event = NULL;
+	l->ear.on_event = NULL;
 	l->left = l->under_way;
 	if (!l->under_way)
 		l->registered = false;
@@ -453,16 +497,16 @@ sevents_leave(struct sresults *r)
 }
 
 int
-sresults_listen(struct results *results, results_event_fn *on_event, void *arg,
+sresults_listen(struct results *results, const struct results_ear *ear,
 		struct err *err)
 {
 	struct sresults *r = (struct sresults *)results;
 
 	sevents_leave(r);
-	if (on_event == NULL)
+	if (ear == NULL)
 		return 0;
-	r->listening.on_event = on_event;
-	r->listening.arg = arg;
+	r->listening.ear = *ear;
+	r->listening.told_ready = false;
 	listener_look(r);
 	return 0;
 }
@@ -473,7 +517,7 @@ void
 sevents_wake(struct sresults *r)
 {
 	/* One that is heard learns with its next event when it is not. */
-	if (r->tells && !r->heard)
+	if (r->tells && r->heard == 0)
 		hear(r);
 	listener_look(r);
 }
@@ -494,7 +538,11 @@ sevents_init(struct sresults *r)
 void
 sevents_done(struct sresults *r)
 {
-	buf_done(&r->publishing.waiting);
-	buf_done(&r->publishing.sent);
+	unsigned int i;
+
+	for (i = 0; i < RESULTS_DETAILS; i++) {
+		buf_done(&r->publishing.waiting[i]);
+		buf_done(&r->publishing.sent[i]);
+	}
 	buf_done(&r->listening.events);
 }

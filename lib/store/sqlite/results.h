@@ -30,9 +30,11 @@ struct stotals {
 struct spublishing {
 	struct database_job job;
 	bool under_way;
-	struct buf waiting, sent; /* each with its length (size_t) before it */
+	/* Whole ones, each with its length (size_t) before it; and brief ones,
+	 * lines. */
+	struct buf waiting[RESULTS_DETAILS], sent[RESULTS_DETAILS];
 	bool missed, sent_missed; /* some had to be dropped before these */
-	bool found;		  /* a listener */
+	unsigned int found;	  /* listeners, as bits */
 	int64_t swept_ms;	  /* monotonic */
 };
 
@@ -40,7 +42,7 @@ struct spublishing {
 struct shearing {
 	struct database_job job;
 	bool under_way, again;
-	bool found;
+	unsigned int found;
 };
 
 /*
@@ -50,13 +52,14 @@ struct shearing {
 struct slistening {
 	struct database_job job;
 	bool under_way, again;
-	bool left;		    /* meanwhile */
-	results_event_fn *on_event; /* NULL: does not listen */
-	void *arg;
+	bool left;		/* meanwhile */
+	struct results_ear ear; /* on_event is NULL: does not listen */
+	bool told_ready;
 	bool registered;
 	int64_t seen; /* the last event that was handed over */
 	bool telling; /* events are being handed over */
 	/* The job's. */
+	bool whole;	/* which events it wants */
 	int64_t number; /* of the listener */
 	int64_t newest;
 	struct buf events; /* each with its length (size_t) before it */
@@ -75,10 +78,10 @@ struct sresults {
 	bool putting;
 	struct pending_list waiting, sent;
 	size_t count; /* in both */
-	bool put_heard;
+	unsigned int put_heard;
 
 	bool tells; /* has asked whether it is heard: listeners wake it */
-	bool heard;
+	unsigned int heard;
 	struct spublishing publishing;
 	struct shearing hearing;
 	struct slistening listening;
@@ -124,11 +127,13 @@ void sevents_done(struct sresults *r);
 /* Somebody may listen now, or has told something. */
 void sevents_wake(struct sresults *r);
 /* Whether anybody listens. */
-int sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err);
-void sresults_event(struct results *results, struct slice event);
-bool sresults_heard(const struct results *results);
-int sresults_listen(struct results *results, results_event_fn *on_event,
-		    void *arg, struct err *err);
+int sevents_heard_run(struct tx *tx, unsigned int *ret_heard, struct err *err);
+void sresults_event(struct results *results, enum results_detail detail,
+		    struct slice event);
+unsigned int sresults_heard(const struct results *results);
+void sresults_expect(struct results *results, enum results_detail detail);
+int sresults_listen(struct results *results, const struct results_ear *ear,
+		    struct err *err);
 
 /* --- wake.c ------------------------------------------------------------- */
 
