@@ -56,36 +56,40 @@ outcome_result(const struct job *job, enum result_status status,
 	    .times = d->conf->worker.foreign_times};
 }
 
-/* Whole records only for those who ask for them: they are what costs. */
 static void
-outcome_tell(struct dispatch *d, const struct result *record,
-	     struct slice encoded)
+outcome_tell(struct dispatch *d, enum results_detail detail)
 {
-	const unsigned int heard = results_heard(d->results);
-	struct buf *event = &d->event;
-
-	if ((heard & 1u << RESULTS_BRIEF) != 0) {
-		buf_reset(event);
-		buf_adds(event, RESULTS_UPDATE);
-		result_encode_brief(record, event);
-		buf_addc(event, '}');
-		if (!event->failed)
-			results_event(d->results, RESULTS_BRIEF,
-				      (struct slice){event->data, event->len});
-	}
-	if ((heard & 1u << RESULTS_WHOLE) != 0) {
-		buf_reset(event);
-		buf_adds(event, RESULTS_UPDATE);
-		buf_add(event, encoded.p, encoded.len);
-		buf_addc(event, '}');
-		if (!event->failed)
-			results_event(d->results, RESULTS_WHOLE,
-				      (struct slice){event->data, event->len});
-	}
+	buf_addc(&d->event, '}');
+	if (!d->event.failed)
+		results_event(d->results, detail,
+			      (struct slice){d->event.data, d->event.len});
 }
 
-/* An event may come before its record: those who listen want to know soon, those
- * who need to be sure read the record. */
+/* Encodes it, and tells those who listen of it. An event may come before its
+ * record: those who listen want to know soon, those who need to be sure read the
+ * record. Whole ones are only for those who ask for them: they are what costs. */
+static void
+outcome_encode(struct dispatch *d, const struct result *record, struct buf *out)
+{
+	const unsigned int heard = results_heard(d->results);
+
+	if ((heard & 1u << RESULTS_BRIEF) == 0) {
+		result_encode(record, out);
+	} else {
+		buf_reset(&d->event);
+		buf_adds(&d->event, RESULTS_UPDATE);
+		result_encode_both(record, out, &d->event);
+		if (!out->failed)
+			outcome_tell(d, RESULTS_BRIEF);
+	}
+	if ((heard & 1u << RESULTS_WHOLE) == 0 || out->failed)
+		return;
+	buf_reset(&d->event);
+	buf_adds(&d->event, RESULTS_UPDATE);
+	buf_add(&d->event, out->data, out->len);
+	outcome_tell(d, RESULTS_WHOLE);
+}
+
 void
 outcome_record(const struct job *job, enum result_status status,
 	       const struct ending *ending, const char *reason, struct buf *out)
@@ -93,10 +97,7 @@ outcome_record(const struct job *job, enum result_status status,
 	const struct result record =
 	    outcome_result(job, status, ending, reason);
 
-	result_encode(&record, out);
-	if (!out->failed)
-		outcome_tell(job->dispatch, &record,
-			     (struct slice){out->data, out->len});
+	outcome_encode(job->dispatch, &record, out);
 }
 
 /* What is counted is what is on record: an attempt whose worker dies before runs
@@ -205,10 +206,7 @@ record_refusal(const struct job *job, const struct result *before,
 	record.finished_us = clock_wall_us();
 	record.worker = slice_of(job->dispatch->opt.worker);
 	record.reason = slice_of(job->refused);
-	result_encode(&record, out);
-	if (!out->failed)
-		outcome_tell(job->dispatch, &record,
-			     (struct slice){out->data, out->len});
+	outcome_encode(job->dispatch, &record, out);
 }
 
 /* --- no attempt has ended ---------------------------------------------- */

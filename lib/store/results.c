@@ -127,18 +127,19 @@ results_event(struct results *r, enum results_detail detail, struct slice event)
 static void
 results_changed_brief(struct results *r, struct slice record)
 {
-	struct buf scratch = BUF_INIT, event = BUF_INIT;
+	struct buf scratch = BUF_INIT, whole = BUF_INIT, event = BUF_INIT;
 	struct result result;
 
 	if (result_decode(record, &scratch, &result, NULL) == 0) {
 		buf_adds(&event, RESULTS_UPDATE);
-		result_encode_brief(&result, &event);
+		result_encode_both(&result, &whole, &event);
 		buf_addc(&event, '}');
-		if (!event.failed)
+		if (!whole.failed && !event.failed)
 			results_event(r, RESULTS_BRIEF,
 				      (struct slice){event.data, event.len});
 	}
 	buf_done(&scratch);
+	buf_done(&whole);
 	buf_done(&event);
 }
 

@@ -94,10 +94,10 @@ static const struct result full = {
 START_TEST(a_brief_record_is_short_whatever_the_task_carries)
 {
 	struct result r = full;
-	struct buf out = BUF_INIT;
+	struct buf whole = BUF_INIT, out = BUF_INIT;
 	char text[1000];
 
-	result_encode_brief(&r, &out);
+	result_encode_both(&r, &whole, &out);
 	ck_assert_str_eq(
 	    out.data, "{\"task_id\":\"8fb37713\",\"status\":\"failed\","
 		      "\"task_name\":\"resize\","
@@ -116,13 +116,17 @@ START_TEST(a_brief_record_is_short_whatever_the_task_carries)
 			    .error = {text, sizeof(text)},
 			    .progress = {text, sizeof(text)}};
 	buf_reset(&out);
-	result_encode_brief(&r, &out);
+	result_encode_both(&r, &whole, &out);
 	ck_assert_uint_eq(out.len,
 			  strlen("{\"task_id\":\"1\",\"status\":\"failed\","
-				 "\"error\":\"\",\"retries\":0}") +
+				 "\"task_name\":null,"
+				 "\"error\":\"\",\"submitted_at\":null,"
+				 "\"started_at\":null,\"finished_at\":null,"
+				 "\"retries\":0}") +
 			      RESULT_BRIEF_TEXT - 1);
 	ck_assert_ptr_null(strstr(out.data, "progress"));
 	buf_done(&out);
+	buf_done(&whole);
 }
 END_TEST
 

@@ -292,7 +292,11 @@ START_TEST(a_record_that_changes_is_told_in_both_ways)
 			ck_assert_str_eq(e.text,
 					 "{\"type\":\"task.update\",\"task\":"
 					 "{\"task_id\":\"1\",\"status\":"
-					 "\"failed\",\"error\":\"no\","
+					 "\"failed\",\"task_name\":null,"
+					 "\"error\":\"no\","
+					 "\"submitted_at\":null,"
+					 "\"started_at\":null,"
+					 "\"finished_at\":null,"
 					 "\"retries\":0}}|");
 		else
 			ck_assert_ptr_nonnull(
