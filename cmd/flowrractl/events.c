@@ -12,6 +12,9 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* As much as a worker tells at once. */
+#define EVENTS_BUFFER (size_t)(64u << 10)
+
 /* Filled by the option table, but for the last three, which belong to the run.
  * --follow changes nothing: it is there so that a script can say what it means,
  * and for those who know it from tail(1). */
@@ -50,8 +53,8 @@ on_line(struct slice line, void *arg)
 	if (o->tty) {
 		print_event(o->out, line);
 	} else {
-		fwrite(line.p, 1, line.len, o->out);
-		putc('\n', o->out);
+		fwrite_unlocked(line.p, 1, line.len, o->out);
+		putc_unlocked('\n', o->out);
 	}
 	if (++o->seen == o->count)
 		return 1;
@@ -119,6 +122,8 @@ run_events(struct ctl *ctl, int argc, char **argv, void *options)
 	o->ctl = ctl;
 	o->out = stdout;
 	o->tty = isatty(STDOUT_FILENO) == 1;
+	/* What comes together is written together: on_pause(). */
+	setvbuf(stdout, NULL, _IOFBF, EVENTS_BUFFER);
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if (events_follow(ctl->client, &follow, &err) != 0)
