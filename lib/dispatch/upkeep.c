@@ -124,7 +124,8 @@ upkeep_turn(struct dispatch *d)
 {
 	const struct broker_limits limits = {
 	    .dead_max = d->conf->worker.dead_max,
-	    .dead_ttl_ms = d->conf->worker.dead_ttl / 1000};
+	    .dead_ttl_ms = d->conf->worker.dead_ttl / 1000,
+	    .idle_ms = BROKER_IDLE_MS};
 
 	if (!broker_is_up(d->broker))
 		return;

@@ -134,7 +134,11 @@ typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
 struct broker_limits {
 	int64_t dead_max;    /* tasks; 0: no limit */
 	int64_t dead_ttl_ms; /* by the store's clock; 0: they do not expire */
+	/* A queue that has been empty, and without a worker, for so long is not
+	 * listed any more until somebody names it again; 0: it stays. */
+	int64_t idle_ms;
 };
+#define BROKER_IDLE_MS (INT64_C(7) * 24 * 3600 * 1000)
 
 /* What a step has deleted from the dead list of a queue: the oldest, with what
  * could not be understood among them. */

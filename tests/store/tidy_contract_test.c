@@ -2,6 +2,7 @@
 /* Housekeeping, of every broker: what stays in a dead list, and who does it. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "redis_server.h"
 #include "store/admin_scene.h"
@@ -170,6 +171,132 @@ START_TEST(one_worker_does_it_and_another_when_that_is_gone)
 }
 END_TEST
 
+/* --- queues that nobody uses --------------------------------------------- */
+
+static void
+put_into(const char *queue)
+{
+	struct broker_submit task = {
+	    .queue = queue, .id = slice_of(queue), .bytes = SLICE("[1]")};
+
+	ck_assert_int_eq(party_submit_with(op.producer, &task), ERR_NONE);
+}
+
+static void
+empty(const char *queue)
+{
+	op_forget();
+	broker_purge(op.producer->broker, slice_of(queue), 10, op_on_page,
+		     NULL);
+	op_wait_told();
+	ck_assert_uint_eq(op.told.n, 1);
+}
+
+static bool
+is_listed(const char *queue)
+{
+	size_t n = op_queues(op.producer), i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(op.told.queues[i].name, queue) == 0)
+			return true;
+	return false;
+}
+
+/* As often as a worker would in a week. */
+static void
+tidy_idle(int64_t idle_ms, int times)
+{
+	const struct broker_limits limits = {.idle_ms = idle_ms};
+
+	for (; times > 0; times--) {
+		broker_tidy(op.worker->broker, &limits);
+		stage_linger(&op.stage, 30);
+	}
+}
+
+START_TEST(a_queue_that_nobody_uses_is_forgotten)
+{
+	op_open(_i);
+	put_into("gone");
+	put_into("full");
+	put_into("paused");
+	empty("gone");
+	empty("paused");
+	op_pause(op.producer, "paused", true);
+	put_into("zlast");
+	/* For an hour it is remembered. */
+	tidy_idle(HOUR_MS, 3);
+	ck_assert(is_listed("gone"));
+	tidy_idle(1, 5);
+	ck_assert(!is_listed("gone"));
+	ck_assert(is_listed("full") && is_listed("paused"));
+	op_close();
+}
+END_TEST
+
+START_TEST(a_queue_that_was_forgotten_can_be_used_again)
+{
+	struct party *other;
+
+	op_open(_i);
+	put_into("again");
+	put_into("zlast");
+	empty("again");
+	tidy_idle(1, 5);
+	ck_assert(!is_listed("again"));
+	/* Who comes later names it; its tasks are there. */
+	other = op.producer;
+	op.producer = party_open(&op.stage, NULL);
+	party_close(other);
+	put_into("again");
+	ck_assert(is_listed("again"));
+	ck_assert_int_eq(op_queue(op.producer, "again")->waiting, 1);
+	tidy_idle(1, 3);
+	ck_assert(is_listed("again"));
+	op_close();
+}
+END_TEST
+
+/* It may have tasks in flight there, and is looked for in what is named. */
+START_TEST(no_queue_is_forgotten_while_a_worker_is_missing)
+{
+	op_open(KIND_REDIS);
+	put_into("gone");
+	empty("gone");
+	redis_server_run(op.stage.server, "ZADD flowrra:workers 1 host:b");
+	/* In flight in a queue that nobody else has: it stays listed. */
+	redis_server_run(op.stage.server,
+			 "LPUSH {flowrra:queue:io}:inflight:host:b [1]");
+	tidy_idle(1, 5);
+	ck_assert(is_listed("gone"));
+	op_close();
+}
+END_TEST
+
+START_TEST(keys_of_unique_tasks_go_when_they_have_run_out)
+{
+	struct broker_submit task = {.queue = "io",
+				     .id = SLICE("1"),
+				     .bytes = SLICE("[1]"),
+				     .unique = SLICE("k"),
+				     .unique_s = 60};
+
+	op_open(KIND_SQLITE);
+	ck_assert_int_eq(party_submit_with(op.producer, &task), ERR_NONE);
+	ck_assert_int_eq(stage_sql(&op.stage, "SELECT count(*) FROM uniques"),
+			 1);
+	tidy_idle(HOUR_MS, 2);
+	ck_assert_int_eq(stage_sql(&op.stage, "SELECT count(*) FROM uniques"),
+			 1);
+	stage_sql(&op.stage, "UPDATE uniques SET expires = 1");
+	tidy_idle(HOUR_MS, 2);
+	ck_assert_int_eq(stage_sql(&op.stage, "SELECT count(*) FROM uniques"),
+			 0);
+	op_close();
+}
+END_TEST
+
 /* Nobody can trim what is not a list; the other queues have their turn. */
 START_TEST(a_queue_with_a_key_of_a_wrong_type_holds_up_no_other)
 {
@@ -193,19 +320,23 @@ END_TEST
 	X(without_limits_nothing_is_deleted, kind)                             \
 	X(thousands_go_in_steps, kind)                                         \
 	X(large_ones_go_in_smaller_steps, kind)                                \
-	X(one_worker_does_it_and_another_when_that_is_gone, kind)
+	X(one_worker_does_it_and_another_when_that_is_gone, kind)              \
+	X(a_queue_that_nobody_uses_is_forgotten, kind)                         \
+	X(a_queue_that_was_forgotten_can_be_used_again, kind)
 
 static void
 fill_redis(TCase *suite_case_)
 {
 	CASES(KIND_REDIS)
 	TEST(a_queue_with_a_key_of_a_wrong_type_holds_up_no_other);
+	TEST(no_queue_is_forgotten_while_a_worker_is_missing);
 }
 
 static void
 fill_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
+	TEST(keys_of_unique_tasks_go_when_they_have_run_out);
 }
 
 __attribute__((constructor)) static void

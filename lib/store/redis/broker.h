@@ -77,6 +77,7 @@ enum rqueue_key {
 	KEY_LANES,     /* names of lanes, and how many tasks are in each */
 	KEY_SERVED,    /* names of tasks, and until when a worker has them */
 	KEY_UNKNOWN,   /* names that no worker had, and when they were met */
+	KEY_IDLE,      /* since when nobody has used it */
 	KEY_COUNT
 };
 
@@ -267,6 +268,8 @@ struct rtidy {
 	char *cursor;	/* of the next page; "0": that was the last */
 	char *names;	/* of the queues of this one, each with a NUL behind */
 	size_t len, at; /* of them; where the next name begins */
+	bool idles;	/* names of queues that nobody uses go … */
+	bool gone;	/* … as that of this one has */
 };
 
 struct rbroker {

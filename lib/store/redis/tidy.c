@@ -4,6 +4,11 @@
  * (keep.lua) goes through the queues, one after the other, a page of names at a
  * time, and has the server delete from each dead list what is too much (trim.lua).
  *
+ * Names of queues that nobody has used for long leave the set (idle.lua). A dead
+ * worker may have tasks in flight in any queue, and is looked for in those that are
+ * named: so none leaves while one is missing. A producer says its queue's name
+ * again each hour (queue.c).
+ *
  * One request is under way at a time, so other commands have their turn between
  * two steps. What goes wrong ends the round: the next one begins with it again.
  * Should two workers do it at once, since the key has gone, they only share the
@@ -22,6 +27,7 @@
 #define NAMES_PAGE 100
 
 static void rtidy_next(struct rbroker *b);
+static int rtidy_ask_idle(struct rbroker *b);
 
 static void
 rtidy_end(struct rbroker *b)
@@ -37,6 +43,14 @@ rtidy_end(struct rbroker *b)
 static void
 rtidy_drop(struct redis_request *request)
 {
+}
+
+/* The next queue. */
+static void
+rtidy_pass(struct rbroker *b)
+{
+	b->tidy.at += strlen(b->tidy.names + b->tidy.at) + 1;
+	rtidy_next(b);
 }
 
 /* --- a queue ------------------------------------------------------------- */
@@ -57,13 +71,16 @@ rtidy_on_trimmed(struct redis_request *request, const struct redis_reply *reply)
 		rtidy_end(b);
 		return;
 	}
-	if (fault != REDIS_FAULT_NONE ||
-	    redis_reply_integer(redis_reply_at(reply, 2)) == 0)
-		b->tidy.at += strlen(name) + 1;
 	if (fault == REDIS_FAULT_NONE && trimmed.beyond + trimmed.expired > 0 &&
 	    b->opt.on_trimmed != NULL)
 		b->opt.on_trimmed(&trimmed, b->opt.arg);
-	rtidy_next(b);
+	if (fault == REDIS_FAULT_NONE &&
+	    redis_reply_integer(redis_reply_at(reply, 2)) != 0)
+		rtidy_next(b);
+	else if (!b->tidy.idles)
+		rtidy_pass(b);
+	else if (rtidy_ask_idle(b) != 0)
+		rtidy_end(b);
 }
 
 static int
@@ -95,6 +112,70 @@ rtidy_trim(struct rbroker *b, struct slice name)
 	for (i = 0; i < 3; i++)
 		buf_done(&names[i]);
 	return ok ? 0 : -1;
+}
+
+/* --- a queue that nobody uses -------------------------------------------- */
+
+/* No answer is awaited: the next look makes up for what was lost. */
+static void
+rtidy_name(struct rbroker *b, bool add)
+{
+	const struct slice argv[] = {add ? SLICE("SADD") : SLICE("SREM"),
+				     slice_of(b->queues_key),
+				     slice_of(b->tidy.names + b->tidy.at)};
+
+	redis_command(b->redis, NULL, NULL, 3, argv);
+	b->tidy.gone = !add;
+}
+
+/* Somebody may have begun to use it before its name went: so it is looked at once
+ * more, and the name comes back. */
+static void
+rtidy_on_idle(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct rbroker *b = container_of(request, struct rbroker, tidy.request);
+	const bool idle = redis_reply_integer(reply) == 1;
+
+	if (redis_fault(reply) == REDIS_FAULT_LOST) {
+		rtidy_end(b);
+		return;
+	}
+	if (b->tidy.gone && !idle)
+		rtidy_name(b, true);
+	if (!b->tidy.gone && idle) {
+		rtidy_name(b, false);
+		if (rtidy_ask_idle(b) != 0)
+			rtidy_end(b);
+		return;
+	}
+	b->tidy.gone = false;
+	rtidy_pass(b);
+}
+
+static int
+rtidy_ask_idle(struct rbroker *b)
+{
+	const int64_t kept_s = 2 * b->tidy.limits.idle_ms / 1000 + 1;
+	char idle[ARG_NUMBER_SIZE], kept[ARG_NUMBER_SIZE];
+	const struct slice args[] = {arg_number(idle, b->tidy.limits.idle_ms),
+				     arg_number(kept, kept_s)};
+	static const enum rqueue_key which[] = {
+	    KEY_WAITING, KEY_LEVELS, KEY_DELAYED, KEY_DEAD,
+	    KEY_PAUSED,	 KEY_LANES,  KEY_SERVED,  KEY_IDLE};
+	struct rqueue q;
+	struct slice keys[sizeof(which) / sizeof(which[0])];
+	size_t i;
+	int r;
+
+	if (rqueue_init(&q, b, b->tidy.names + b->tidy.at, 0) != 0)
+		return -1;
+	for (i = 0; i < sizeof(which) / sizeof(which[0]); i++)
+		keys[i] = slice_of(q.keys[which[i]]);
+	b->tidy.request.on_reply = rtidy_on_idle;
+	r = redis_request_eval(&b->tidy.request, &b->scripts[SCRIPT_IDLE],
+			       REDIS_ARGS(keys), REDIS_ARGS(args));
+	rqueue_done(&q);
+	return r;
 }
 
 /* --- names --------------------------------------------------------------- */
@@ -159,13 +240,41 @@ rtidy_next(struct rbroker *b)
 
 /* --- who does it --------------------------------------------------------- */
 
+/* Behind the number there are names of those who may be missing. */
+static void
+rtidy_on_missing(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct rbroker *b = container_of(request, struct rbroker, tidy.request);
+
+	b->tidy.idles = redis_fault(reply) == REDIS_FAULT_NONE &&
+			redis_reply_count(reply) == 1;
+	if (redis_fault(reply) == REDIS_FAULT_LOST || rtidy_ask_names(b) != 0)
+		rtidy_end(b);
+}
+
+static int
+rtidy_ask_missing(struct rbroker *b)
+{
+	char life[ARG_NUMBER_SIZE];
+	const struct slice keys[] = {slice_of(RBROKER_WORKERS)};
+	const struct slice args[] = {
+	    arg_number(life, BROKER_HEARTBEAT_TTL_S * 1000), SLICE("1"),
+	    SLICE("0")};
+
+	b->tidy.request.on_reply = rtidy_on_missing;
+	return redis_request_eval(&b->tidy.request, &b->scripts[SCRIPT_MISSING],
+				  REDIS_ARGS(keys), REDIS_ARGS(args));
+}
+
 static void
 rtidy_on_kept(struct redis_request *request, const struct redis_reply *reply)
 {
 	struct rbroker *b = container_of(request, struct rbroker, tidy.request);
 
 	if (redis_reply_integer(reply) != 1 ||
-	    (b->tidy.cursor = strdup("0")) == NULL || rtidy_ask_names(b) != 0)
+	    (b->tidy.cursor = strdup("0")) == NULL ||
+	    (b->tidy.limits.idle_ms > 0 ? rtidy_ask_missing(b)
+					: rtidy_ask_names(b)) != 0)
 		rtidy_end(b);
 }
 
@@ -186,6 +295,7 @@ rbroker_tidy(struct broker *broker, const struct broker_limits *limits)
 	buf_adds(&name, b->queue_key);
 	key = (struct slice){name.data, name.len};
 	b->tidy.limits = *limits;
+	b->tidy.idles = b->tidy.gone = false;
 	b->tidy.request = (struct redis_request){.queue = b->requests,
 						 .on_reply = rtidy_on_kept,
 						 .drop = rtidy_drop};

@@ -185,7 +185,8 @@ static const char *const migrations[] = {
     " PRIMARY KEY (step, begin, queue, task, what)) WITHOUT ROWID",
 
     /* 8: events with whole records (1), or some brief ones (0), and which of
-     * them a listener wants */
+     * them a listener wants; since when a queue is not used (0: it is) */
+    "ALTER TABLE queues ADD COLUMN idle INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE listeners ADD COLUMN whole INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE events ADD COLUMN whole INTEGER NOT NULL DEFAULT 1",
 };

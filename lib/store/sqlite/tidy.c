@@ -65,19 +65,49 @@ stidy_queue_run(struct stidying *t, struct tx *tx, int64_t queue,
 	return 0;
 }
 
+/* What runs out by itself, at the end of a round: keys of unique tasks, which else
+ * go with the next one only; queues that nobody uses. */
+static int
+stidy_rest_run(const struct stidying *t, struct tx *tx, struct err *err)
+{
+	const int64_t now = tx_now(tx);
+
+	if (tx_run(tx, err, SQL_UNIQUES_EXPIRE, now) < 0)
+		return -1;
+	if (t->limits.idle_ms == 0)
+		return 0;
+	if (tx_run(tx, err, SQL_QUEUES_IDLE, now) < 0 ||
+	    tx_run(tx, err, SQL_QUEUES_FORGET, now - t->limits.idle_ms,
+		   (int64_t)BROKER_TIDY_STEP) < 0)
+		return -1;
+	return tx_run(tx, err, SQL_UNKNOWN_FORGET) < 0 ? -1 : 0;
+}
+
+/* Whether it is this worker who does it: 1, 0, or -1 with *err. */
+static int
+stidy_is_ours(const struct sbroker *b, struct tx *tx, struct err *err)
+{
+	const int found = tx_first(tx, err, SQL_WORKERS_FIRST, tx_now(tx));
+	int64_t first;
+
+	/* None has said anything yet. */
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	first = tx_int(tx, SQL_WORKERS_FIRST, 0);
+	tx_end(tx, SQL_WORKERS_FIRST);
+	return first == b->worker_id;
+}
+
 /* Finds the next queue that has too much. May run again, after a rollback. */
 static int
 stidy_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct stidying *t = container_of(job, struct stidying, job);
 	const struct sbroker *b = container_of(t, struct sbroker, tidying);
+	const struct broker_limits *limits = &t->limits;
 	const int64_t most =
-	    t->limits.dead_max > 0 ? t->limits.dead_max : INT64_MAX;
-	struct stidy_step step = {.before =
-				      t->limits.dead_ttl_ms > 0
-					  ? tx_now(tx) - t->limits.dead_ttl_ms
-					  : 0,
-				  .bytes = BROKER_TIDY_BYTES,
+	    limits->dead_max > 0 ? limits->dead_max : INT64_MAX;
+	struct stidy_step step = {.bytes = BROKER_TIDY_BYTES,
 				  .rows = BROKER_TIDY_STEP};
 	struct slice name;
 	int64_t queue;
@@ -86,17 +116,13 @@ stidy_run(struct database_job *job, struct tx *tx, struct err *err)
 	t->beyond = t->expired = 0;
 	t->more = false;
 	buf_reset(&t->queue);
-	if ((found = tx_first(tx, err, SQL_WORKERS_FIRST, tx_now(tx))) < 0)
-		return -1;
-	queue = found == 1 ? tx_int(tx, SQL_WORKERS_FIRST, 0) : b->worker_id;
-	if (found == 1)
-		tx_end(tx, SQL_WORKERS_FIRST);
-	if (queue != b->worker_id ||
-	    (found =
-		 tx_first(tx, err, SQL_QUEUE_OVERFULL, most, step.before)) == 0)
-		return 0;
-	if (found < 0)
-		return -1;
+	if (limits->dead_ttl_ms > 0)
+		step.before = tx_now(tx) - limits->dead_ttl_ms;
+	if ((found = stidy_is_ours(b, tx, err)) <= 0)
+		return found;
+	found = tx_first(tx, err, SQL_QUEUE_OVERFULL, most, step.before);
+	if (found <= 0)
+		return found < 0 ? -1 : stidy_rest_run(t, tx, err);
 	queue = tx_int(tx, SQL_QUEUE_OVERFULL, 0);
 	name = tx_bytes(tx, SQL_QUEUE_OVERFULL, 1);
 	buf_add(&t->queue, name.p, name.len);
