@@ -49,7 +49,7 @@ PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl 
 	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
 	libmicrohttpd gnutls libmd
 # Without this, a missing package would show as a missing header somewhere.
-NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
+NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth bench-lives \
 	   dist deb check-deb browser format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \

@@ -25,10 +25,8 @@ stidy_goes(struct stidying *t, struct tx *tx, struct stidy_step *step)
 
 	if (step->excess <= 0 && !old)
 		return false;
-	if (step->rows <= 0 || step->bytes <= 0) {
-		t->more = true;
+	if (step->rows <= 0 || step->bytes <= 0)
 		return false;
-	}
 	step->excess--;
 	step->rows--;
 	step->bytes -= tx_int(tx, SQL_DEAD_OLDEST, 2);
@@ -68,12 +66,15 @@ stidy_queue_run(struct stidying *t, struct tx *tx, int64_t queue,
 /* What runs out by itself, at the end of a round: keys of unique tasks, which else
  * go with the next one only; queues that nobody uses. */
 static int
-stidy_rest_run(const struct stidying *t, struct tx *tx, struct err *err)
+stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 {
 	const int64_t now = tx_now(tx);
+	const int expired = tx_run(tx, err, SQL_UNIQUES_EXPIRE, now);
 
-	if (tx_run(tx, err, SQL_UNIQUES_EXPIRE, now) < 0)
+	if (expired < 0)
 		return -1;
+	/* The statement takes some at a time. */
+	t->more = expired > 0;
 	if (t->limits.idle_ms == 0)
 		return 0;
 	if (tx_run(tx, err, SQL_QUEUES_IDLE, now) < 0 ||
@@ -128,9 +129,12 @@ stidy_run(struct database_job *job, struct tx *tx, struct err *err)
 	buf_add(&t->queue, name.p, name.len);
 	step.excess = tx_int(tx, SQL_QUEUE_OVERFULL, 2) - most;
 	tx_end(tx, SQL_QUEUE_OVERFULL);
-	/* Or another queue has too much as well. */
-	t->more = true;
-	return stidy_queue_run(t, tx, queue, step, err);
+	if (stidy_queue_run(t, tx, queue, step, err) != 0)
+		return -1;
+	/* There, or in another queue; where nothing went, the next step would find
+	 * the same. */
+	t->more = t->beyond + t->expired > 0;
+	return 0;
 }
 
 static void
@@ -143,8 +147,7 @@ stidy_done(struct database_job *job, const struct err *err)
 	    .beyond = t->beyond,
 	    .expired = t->expired};
 
-	/* Where nothing went, the next one would find the same. */
-	t->under_way = err == NULL && t->more && t->beyond + t->expired > 0;
+	t->under_way = err == NULL && t->more;
 	if (err == NULL && trimmed.beyond + trimmed.expired > 0 &&
 	    !t->queue.failed && b->opt.on_trimmed != NULL)
 		b->opt.on_trimmed(&trimmed, b->opt.arg);
