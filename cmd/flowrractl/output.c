@@ -10,8 +10,10 @@
 
 #include "codec/scan.h"
 #include "flowrra/client.h"
+#include "manager/moment.h"
 #include "module/dump.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/err.h"
 #include "util/utf8.h"
 #include "verb.h"
@@ -58,6 +60,18 @@ print_masked(const char *text, int width)
 		mask_controls(copy);
 	printf("%-*s", width, copy != NULL ? copy : "?");
 	free(copy);
+}
+
+void
+tell_moment(struct ctl *ctl, const char *what, int64_t us)
+{
+	char text[MOMENT_TEXT_MAX];
+
+	if (us == 0 || ctl->globals.quiet || !isatty(STDERR_FILENO))
+		return;
+	moment_write(us, clock_wall_us(), text);
+	fflush(stdout);
+	fprintf(stderr, "%s %s\n", what, text);
 }
 
 void

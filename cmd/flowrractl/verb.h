@@ -121,6 +121,9 @@ int options_parse(const struct verb *verb, int argc, char **argv,
 /* Opens the client. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
 
+/* Tells a person when something will run, since times may be written in a local or
+ * short form: on standard error, if that is a terminal. 0: never. */
+void tell_moment(struct ctl *ctl, const char *what, int64_t us);
 /* One line on standard error: "flowrractl: VERB: …". Control characters are
  * masked; with --quiet nothing is printed. */
 void complain(struct ctl *ctl, const char *fmt, ...)
