@@ -5,10 +5,8 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "module/dump.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -28,18 +26,14 @@ struct events_options {
 	FILE *out;
 };
 
-/* A terminal shows what it is given: its strings are written once more, with all
- * that could move its cursor escaped. An event that cannot be encoded, for want
- * of memory, is dropped rather than ending a watch that may have run for days. */
+/* A terminal shows what it is given: it gets what print_json() makes of it. */
 static void
-print_event(FILE *out, struct slice line)
+print_event(struct slice line)
 {
 	json_t *event = json_loadb(line.p, line.len, JSON_ALLOW_NUL, NULL);
-	char *text = json_dumps(event, dump_flags(event));
 
-	if (text != NULL)
-		fprintf(out, "%s\n", text);
-	free(text);
+	if (event != NULL)
+		print_json(event);
 	json_decref(event);
 }
 
@@ -51,7 +45,7 @@ on_line(struct slice line, void *arg)
 	struct events_options *o = arg;
 
 	if (o->tty) {
-		print_event(o->out, line);
+		print_event(line);
 	} else {
 		fwrite_unlocked(line.p, 1, line.len, o->out);
 		putc_unlocked('\n', o->out);

@@ -128,10 +128,19 @@ void sevents_done(struct sresults *r);
 void sevents_wake(struct sresults *r);
 /* Whether anybody listens. */
 int sevents_heard_run(struct tx *tx, unsigned int *ret_heard, struct err *err);
+/* Lists of bytes, each with its length (size_t) before it. Adds one, all of it or
+ * nothing (list->failed); the one at *at, which moves behind it. */
+void sevents_append(struct buf *list, struct slice item);
+bool sevents_next(const struct buf *list, size_t *at, struct slice *ret);
 void sresults_event(struct results *results, enum results_detail detail,
 		    struct slice event);
 unsigned int sresults_heard(const struct results *results);
 void sresults_expect(struct results *results, enum results_detail detail);
+/* --- listen.c ---------------------------------------------------------- */
+
+void slisten_init(struct sresults *r);
+/* Enlists, or reads what has come, if somebody listens. */
+void sevents_look(struct sresults *r);
 int sresults_listen(struct results *results, const struct results_ear *ear,
 		    struct err *err);
 
