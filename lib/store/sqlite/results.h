@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SQLite backend, as its own files see it: records.c keeps records, watch.c
- * waits for them, list.c reads and lists them, events.c tells of events and
- * listens, measure.c keeps counts.
+ * waits for them, list.c reads and lists them, events.c tells of events, listen.c
+ * hears them, measure.c keeps counts.
  *
  * Functions named *_run, and others with a struct tx, run in the file's I/O
  * thread, in a transaction; all else on the loop. What a job's struct holds is
