@@ -236,6 +236,7 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 	else
 		status = verb->run(ctl, n, words, options);
 	flowrra_close(ctl->client);
+	conf_free(ctl->conf);
 	free(words);
 	free(options);
 	return status;

@@ -43,7 +43,7 @@ wake_socket_check_dir(int fd, const char *path, struct err *err)
 
 	if (fstat(fd, &st) != 0)
 		return err_sys(err, ERR_UNAVAILABLE, "cannot inspect %s", path);
-	if (st.st_uid != geteuid())
+	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return err_set(err, ERR_REFUSED,
 			       "%s belongs to user %u, but this process runs "
 			       "as user %u; remove it",

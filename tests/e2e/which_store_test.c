@@ -418,7 +418,8 @@ disk_start(const char *options)
 	if (!own_mounts())
 		return NULL;
 	w = world_start(&world);
-	ck_run(run(w, "mkdir disk && mount -t tmpfs -o %s none disk", options),
+	ck_run(run(w, "mkdir disk && mount -t tmpfs -o mode=755,%s none disk",
+		   options),
 	       0, "");
 	return w;
 }
