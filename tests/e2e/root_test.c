@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Root among the files of others: what a service's user can make root do. The
+ * user is 65534, whom every system has; only root can play both.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e2e/worker.h"
+
+#define AS_SERVICE "exec setpriv --reuid=65534 --regid=65534 --clear-groups "
+
+static const char *url;
+
+/* A directory of the service's, in which its database will lie. */
+static struct world *
+service_start(void)
+{
+	const struct world_options o = {.no_worker = true, .embedded = true};
+	struct world *w = world_start(&o);
+
+	ck_run(run(w, "chmod 755 . && mkdir -m 700 service && chown "
+		      "65534:65534 service"),
+	       0, "");
+	url = world_text(w, "sqlite://%s/service/q.db", world_dir(w));
+	return w;
+}
+
+static struct worker *
+service_worker(struct world *w)
+{
+	struct worker *worker =
+	    worker_spawn(w, world_text(w,
+				       AS_SERVICE "flowrrad -c flowrra.conf -o "
+						  "broker.url=%s -o "
+						  "worker.state_dir=%s/service",
+				       url, world_dir(w)));
+
+	/* It may not write to the socket that is told. */
+	WAIT_UNTIL(worker_logged(worker, "is ready"));
+	return worker;
+}
+
+/* All that lies in the directory is the service's: it could not open the rest,
+ * its database's log among it. */
+static void
+nothing_is_roots(struct world *w)
+{
+	ck_run(run(w, "find service ! -uid 65534 -o ! -gid 65534"), 0, "");
+}
+
+START_TEST(roots_commands_leave_nothing_that_is_roots)
+{
+	struct world *w = service_start();
+	struct worker *worker = service_worker(w);
+
+	/* From now on only root can read it, and what comes as input. */
+	run(w, "chmod 600 flowrra.conf; "
+	       "echo '{\"name\":\"add\",\"args\":[4,5]}' >tasks; "
+	       "chmod 600 tasks");
+	ck_assert_str_eq(
+	    ctl_ok(w, "-o broker.url=%s submit add 2 3 --wait", url), "5");
+	ck_run(run(w,
+		   "flowrractl -c flowrra.conf -o broker.url=%s submit --stdin "
+		   "<tasks >id && xargs flowrractl -c flowrra.conf -o "
+		   "broker.url=%s wait <id",
+		   url, url),
+	       0, "9\n");
+	nothing_is_roots(w);
+	ctl_ok(
+	    w,
+	    "-o broker.url=%s -o scheduler.database_url=%s schedule interval "
+	    "add 1h --args [1,2]",
+	    url, url);
+	ck_assert_ptr_nonnull(strstr(
+	    ctl_ok(w, "-o broker.url=%s -o scheduler.database_url=%s health",
+		   url, url),
+	    "1 schedules"));
+	nothing_is_roots(w);
+	/* The files beside it, which the last of its users takes away. */
+	worker_stop(worker);
+	ctl_ok(w, "-o broker.url=%s submit add 6 7 --id later", url);
+	nothing_is_roots(w);
+	worker = service_worker(w);
+	ck_assert_str_eq(ctl_ok(w, "-o broker.url=%s wait later", url), "13");
+	world_stop(w);
+}
+END_TEST
+
+/* What is there, of root's: links and files whose names the service chose. */
+START_TEST(no_database_is_reached_over_a_way_of_others)
+{
+	struct world *w = service_start();
+	const char *own = world_text(w, "sqlite://%s/own/q.db", world_dir(w));
+
+	ck_run(run(w, "mkdir -m 700 own"), 0, "");
+	ctl_ok(w, "-o broker.url=%s submit x --force --queue io --id x", own);
+	ck_run(run(w, "ln -s ../own/q.db service/q.db"), 0, "");
+	ck_complains(ctl(w, "-o broker.url=%s queues", url), 77,
+		     "belongs to user 65534");
+	/* As a file of root's that was moved there, or linked. */
+	ck_run(run(w, "rm service/q.db && cp own/q.db service/q.db"), 0, "");
+	ck_complains(ctl(w, "-o broker.url=%s queues", url), 77,
+		     "belongs to user 65534");
+	/* Where everybody may put the files that go with it. */
+	ck_run(run(w, "chmod 1777 own"), 0, "");
+	ck_complains(ctl(w, "-o broker.url=%s queues", own), 77,
+		     "is writable by every user; move it");
+	ck_run(run(w, "chmod 700 own"), 0, "");
+	ctl_ok(w, "-o broker.url=%s queues", own);
+	world_stop(w);
+}
+END_TEST
+
+/* They do not become somebody else: they say how to. */
+START_TEST(roots_daemons_refuse_a_database_of_others)
+{
+	static const char *const daemons[] = {
+	    "flowrrad -c flowrra.conf -o broker.url",
+	    "flowrra-beat -c flowrra.conf -o scheduler.database_url"};
+	struct world *w = service_start();
+	struct run *daemon;
+	size_t i;
+
+	worker_stop(service_worker(w));
+	for (i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++) {
+		daemon = run_start(w, "exec %s=%s >log 2>&1", daemons[i], url);
+		WAIT_UNTIL(strstr(world_read(w, "log"),
+				  "runuser -u nobody -- COMMAND") != NULL);
+		kill(daemon->pid, SIGKILL);
+		run_end(w, daemon);
+		nothing_is_roots(w);
+	}
+	world_stop(w);
+}
+END_TEST
+
+SUITE("root")
+{
+	SUITE_TIMEOUT(120);
+	if (geteuid() != 0)
+		return;
+	TEST(roots_commands_leave_nothing_that_is_roots);
+	TEST(no_database_is_reached_over_a_way_of_others);
+	TEST(roots_daemons_refuse_a_database_of_others);
+}
