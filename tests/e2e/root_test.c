@@ -75,16 +75,21 @@ START_TEST(roots_commands_leave_nothing_that_is_roots)
 	    "-o broker.url=%s -o scheduler.database_url=%s schedule interval "
 	    "add 1h --args [1,2]",
 	    url, url);
+	/* It is not healthy, without a scheduler. */
 	ck_assert_ptr_nonnull(strstr(
-	    ctl_ok(w, "-o broker.url=%s -o scheduler.database_url=%s health",
-		   url, url),
+	    ctl(w, "-o broker.url=%s -o scheduler.database_url=%s health", url,
+		url)
+		->out,
 	    "1 schedules"));
+	ctl(w, "-o broker.url=%s -o scheduler.database_url=%s doctor", url,
+	    url);
 	nothing_is_roots(w);
 	/* The files beside it, which the last of its users takes away. */
 	worker_stop(worker);
 	ctl_ok(w, "-o broker.url=%s submit add 6 7 --id later", url);
 	nothing_is_roots(w);
-	worker = service_worker(w);
+	run(w, "chmod 644 flowrra.conf");
+	service_worker(w);
 	ck_assert_str_eq(ctl_ok(w, "-o broker.url=%s wait later", url), "13");
 	world_stop(w);
 }
