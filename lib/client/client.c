@@ -280,9 +280,10 @@ flowrra_close(struct flowrra_client *c)
 	if (c == NULL)
 		return;
 	if (c->pid != getpid()) {
-		/* The connections are the parent's; see loop_abandon(). */
+		/* The connections are the parent's; see loop_abandon(). What
+		 * else threads of the parent may have been changing at the fork
+		 * stays, too: the cache, and the stores with their threads. */
 		loop_abandon(c->loop);
-		registry_free(c->registry);
 		if (!c->conf_lent)
 			conf_free(c->conf);
 		free(c);
