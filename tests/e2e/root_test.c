@@ -143,6 +143,81 @@ START_TEST(roots_daemons_refuse_a_database_of_others)
 }
 END_TEST
 
+/* --- secrets --------------------------------------------------------------- */
+
+static const char *
+environment(struct world *w, pid_t pid)
+{
+	return run(w, "tr '\\0' '\\n' </proc/%d/environ", (int)pid)->out;
+}
+
+/* What a handler could look at, which runs as the same user. */
+static void
+nobody_sees(struct world *w, pid_t pid)
+{
+	WAIT_UNTIL(strstr(environment(w, pid), "FLOWRRA_BROKER_URL") == NULL);
+	ck_assert_ptr_null(strstr(environment(w, pid), "q.db"));
+	ck_assert_ptr_nonnull(strstr(environment(w, pid), "PATH="));
+	ck_complains(run(w, AS_SERVICE "cat /proc/%d/environ", (int)pid), 1,
+		     "Permission denied");
+	ck_complains(run(w, AS_SERVICE "ls /proc/%d/fd", (int)pid), 2,
+		     "Permission denied");
+	ck_complains(run(w,
+			 AS_SERVICE "dd bs=1 count=1 if=/proc/%d/mem "
+				    "of=/dev/null",
+			 (int)pid),
+		     1, "Permission denied");
+}
+
+START_TEST(no_process_of_the_same_user_sees_a_url)
+{
+	struct world *w = service_start();
+	struct worker *worker;
+	struct run *other;
+	pid_t executor;
+	size_t i;
+	static const char *const others[] = {
+	    "flowrractl -c flowrra.conf -o broker.socket_timeout=60 events",
+	    "flowrra-beat -c flowrra.conf"};
+
+	ck_run(run(w, "sed -i /^url/d flowrra.conf"), 0, "");
+	worker = worker_spawn(
+	    w,
+	    world_text(w,
+		       "ulimit -c unlimited; FLOWRRA_BROKER_URL=%s " AS_SERVICE
+		       "flowrrad -c flowrra.conf "
+		       "-o worker.state_dir=%s/service",
+		       url, world_dir(w)));
+	WAIT_UNTIL(worker_logged(worker, "is ready"));
+	nobody_sees(w, worker_pid(worker));
+	/* It still knows the URL, and so does what it reads again. */
+	worker_signal(worker, SIGHUP);
+	WAIT_UNTIL(worker_logged(worker, "reloaded"));
+	ck_assert(!worker_logged(worker, "need a restart"));
+	ck_assert_str_eq(
+	    ctl_ok(w, "-o broker.url=%s submit add 2 3 --wait", url), "5");
+	/* Executors are never told; of them, a core file may be wanted. */
+	executor = worker_executor(worker);
+	ck_run(
+	    run(w, AS_SERVICE "grep -c q.db /proc/%d/environ", (int)executor),
+	    1, "0\n");
+	ck_assert_ptr_nonnull(
+	    strstr(run(w, "grep core /proc/%d/limits", (int)executor)->out,
+		   "unlimited            unlimited"));
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		other = run_start(
+		    w,
+		    "FLOWRRA_BROKER_URL=%s "
+		    "FLOWRRA_SCHEDULER_DATABASE_URL=%s " AS_SERVICE "%s",
+		    url, url, others[i]);
+		nobody_sees(w, other->pid);
+		kill(other->pid, SIGKILL);
+		run_end(w, other);
+	}
+	world_stop(w);
+}
+END_TEST
+
 SUITE("root")
 {
 	SUITE_TIMEOUT(120);
@@ -151,4 +226,5 @@ SUITE("root")
 	TEST(roots_commands_leave_nothing_that_is_roots);
 	TEST(no_database_is_reached_over_a_way_of_others);
 	TEST(roots_daemons_refuse_a_database_of_others);
+	TEST(no_process_of_the_same_user_sees_a_url);
 }
