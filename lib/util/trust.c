@@ -322,28 +322,49 @@ trust_check_file(const struct trust *t, struct err *err)
 	return 0;
 }
 
+/* As trust_walk(), for any path. */
+static int
+trust_walk_from_here(const char *path, bool mounted, struct trust *ret,
+		     struct err *err)
+{
+	char *directory, *whole = NULL;
+	int r;
+
+	*ret = (struct trust){.fd = -1};
+	if (path[0] == '/')
+		return trust_walk(path, mounted, ret, err);
+	if ((directory = getcwd(NULL, 0)) == NULL)
+		return err_sys(err, ERR_CONFIG,
+			       "cannot find the working directory");
+	if (asprintf(&whole, "%s/%s", directory, path) < 0)
+		whole = NULL;
+	free(directory);
+	if (whole == NULL)
+		return err_nomem(err);
+	r = trust_walk(whole, mounted, ret, err);
+	free(whole);
+	return r;
+}
+
 int
 trust_check(const char *path, bool mounted, struct err *err)
 {
-	char *directory, *whole = NULL;
 	struct trust t;
-	int r;
+	int r = trust_walk_from_here(path, mounted, &t, err);
 
-	if (path[0] != '/') {
-		if ((directory = getcwd(NULL, 0)) == NULL)
-			return err_sys(err, ERR_CONFIG,
-				       "cannot find the working directory");
-		if (asprintf(&whole, "%s/%s", directory, path) < 0)
-			whole = NULL;
-		free(directory);
-		if (whole == NULL)
-			return err_nomem(err);
-	}
-	r = trust_walk(whole != NULL ? whole : path, mounted, &t, err);
 	if (r == 0)
 		r = trust_check_file(&t, err);
 	trust_done(&t);
-	free(whole);
+	return r;
+}
+
+int
+trust_check_directory(const char *path, struct err *err)
+{
+	struct trust t;
+	const int r = trust_walk_from_here(path, false, &t, err);
+
+	trust_done(&t);
 	return r;
 }
 

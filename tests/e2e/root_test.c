@@ -120,6 +120,22 @@ START_TEST(no_database_is_reached_over_a_way_of_others)
 }
 END_TEST
 
+/* The spool of a worker that is gone would be read, and removed. */
+START_TEST(roots_worker_writes_to_no_directory_of_others)
+{
+	struct world *w = service_start();
+
+	ck_run(run(w, "ln -s $PWD/flowrra.conf service/worker-test:1.spool && "
+		      "chown -h 65534 service/worker-test:1.spool"),
+	       0, "");
+	ck_complains(run(w, "flowrrad -c flowrra.conf -o "
+			    "worker.state_dir=service"),
+		     77, "belongs to user 65534");
+	ck_run(run(w, "ls service"), 0, "worker-test:1.spool\n");
+	world_stop(w);
+}
+END_TEST
+
 /* They do not become somebody else: they say how to. */
 START_TEST(roots_daemons_refuse_a_database_of_others)
 {
@@ -225,6 +241,7 @@ SUITE("root")
 		return;
 	TEST(roots_commands_leave_nothing_that_is_roots);
 	TEST(no_database_is_reached_over_a_way_of_others);
+	TEST(roots_worker_writes_to_no_directory_of_others);
 	TEST(roots_daemons_refuse_a_database_of_others);
 	TEST(no_process_of_the_same_user_sees_a_url);
 }
