@@ -26,6 +26,7 @@
 #include "util/log.h"
 #include "util/notify.h"
 #include "util/proc.h"
+#include "util/suspend.h"
 
 /* How old `systemctl status` may be: it costs one datagram each time. */
 #define STATUS_S 5
@@ -444,6 +445,7 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 		proc_forbid_dumps();
 	proc_hold_standard_fds();
 	proc_reset_signals();
+	suspend_defer();
 	limits_raise_files();
 	log_init(program->name);
 	log_set_journal(journal_send);
