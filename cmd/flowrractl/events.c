@@ -5,9 +5,7 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "module/dump.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -30,12 +28,8 @@ static int
 on_event(const json_t *event, void *arg)
 {
 	struct events_options *o = arg;
-	char *text = json_dumps(event, dump_flags(event));
 
-	if (text == NULL)
-		return 0;
-	puts(text);
-	free(text);
+	print_json(event);
 	if (fflush(stdout) != 0)
 		return 1;
 	return ++o->seen == o->count;

@@ -312,6 +312,71 @@ START_TEST(the_shells_complete_with_the_scripts)
 }
 END_TEST
 
+/* --- texts of others ------------------------------------------------------ */
+
+/* CSI as U+009B, an override, an isolate, a mark, a space without width. */
+#define STRANGE                                                                \
+	"\xc2\x9b"                                                             \
+	"2J\xe2\x80\xae"                                                       \
+	"a\xe2\x81\xa6\xe2\x80\x8f\xe2\x80\x8b"
+#define STRANGE_JSON "\\u009b2J\\u202ea\\u2066\\u200f\\u200b"
+
+/* Whether a text has none of the characters as they are. */
+static bool
+is_clean(const char *text)
+{
+	return strstr(text, "\xc2\x9b") == NULL &&
+	       strstr(text, "\xe2\x80") == NULL &&
+	       strstr(text, "\xe2\x81") == NULL;
+}
+
+START_TEST(what_tasks_say_does_not_steer_a_terminal)
+{
+	static const char task[] =
+	    "{\"name\":\"echo\",\"args\":[\"" STRANGE "\"],\"kwargs\":{}}\n";
+	static const struct {
+		const char *verb;
+		bool has_id, has_text;
+		const char *option;
+	} shown[] = {
+	    {"tasks completed", false, false, ""},
+	    {"tasks show", true, false, ""},
+	    {"tasks show", true, true, "--json"},
+	    {"result", true, true, ""},
+	    {"result", true, true, "--json"},
+	    {"wait", true, true, ""},
+	    {"top --json", false, false, ""},
+	};
+	struct world *w = begin(_i);
+	const char *id;
+	struct run *r;
+	size_t i;
+
+	worker_start(w, NULL);
+	world_write(w, "task", task, strlen(task));
+	id = ctl_ok(w, "submit --stdin <task");
+	/* In a pipe a result is the very bytes. */
+	ck_assert_str_eq(ctl_ok(w, "wait %s", id),
+			 "{\"args\":[\"" STRANGE "\"],\"kwargs\":{}}");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "wait %s --json", id), STRANGE_JSON));
+	for (i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		r = run(w,
+			"exec script -qfec 'stty cols 400; flowrractl --config "
+			"flowrra.conf %s %s %s' /dev/null </dev/null",
+			shown[i].verb, shown[i].has_id ? id : "",
+			shown[i].option);
+		ck_assert_int_eq(r->status, 0);
+		ck_assert_msg(is_clean(r->out), "%s: %s", shown[i].verb,
+			      r->out);
+		ck_assert_msg(!shown[i].has_text ||
+				  strstr(r->out, STRANGE_JSON) != NULL,
+			      "%s: %s", shown[i].verb, r->out);
+	}
+	world_stop(w);
+}
+END_TEST
+
 SUITE("console")
 {
 	SUITE_TIMEOUT(120);
@@ -324,4 +389,5 @@ SUITE("console")
 	TEST_BOTH(words_are_completed_from_verbs_and_servers);
 	TEST_BOTH(what_a_shell_would_run_is_not_offered);
 	TEST_BOTH(the_shells_complete_with_the_scripts);
+	TEST_BOTH(what_tasks_say_does_not_steer_a_terminal);
 }
