@@ -44,8 +44,8 @@ owner_fix_url(char **url, struct err *err)
 
 	if ((*url)[0] != '\0')
 		return 0;
-	if ((path = path_database()) == NULL)
-		return err_nomem(err);
+	if ((path = path_database(err)) == NULL)
+		return -1;
 	if (asprintf(&fixed, "sqlite://%s", path) < 0)
 		fixed = NULL;
 	free(path);

@@ -51,7 +51,7 @@ owner_of_url(const char *url)
 		return strncmp(url, OWNER_SCHEME, len) == 0 && url[len] == '/'
 			   ? owner_of_path(url + len)
 			   : 0;
-	if ((path = path_database()) != NULL)
+	if ((path = path_database(NULL)) != NULL)
 		uid = owner_of_path(path);
 	free(path);
 	return uid;
