@@ -232,7 +232,7 @@ install: all
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
 	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \
-	    systemd/handlers.conf,$(docdir))
+	    systemd/handlers.conf systemd/commands.conf,$(docdir))
 	$(call put,644,$(wildcard conf/web/*),$(docdir)/web)
 	install -D -m 644 conf/flowrra.conf \
 	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example

@@ -71,24 +71,38 @@ sevents_heard_run(struct tx *tx, unsigned int *ret_heard, struct err *err)
 	return 0;
 }
 
-/* Listeners whose process is gone, and what nobody has read for long. */
+/* Listeners whose process is gone. All of a name is kept, however long it is: a
+ * part of it would find the same row again, for ever. */
+static int
+events_sweep_listeners(struct tx *tx, struct buf *name, struct err *err)
+{
+	struct slice sock, last = SLICE("");
+	int more;
+
+	while ((more = tx_first(tx, err, SQL_LISTENERS_SOCKETS, last)) == 1) {
+		sock = tx_bytes(tx, SQL_LISTENERS_SOCKETS, 0);
+		buf_reset(name);
+		buf_add(name, sock.p, sock.len);
+		tx_end(tx, SQL_LISTENERS_SOCKETS);
+		if (name->failed)
+			return err_nomem(err);
+		last = (struct slice){name->data, name->len};
+		if (!tx_reaches(tx, last) &&
+		    tx_run(tx, err, SQL_LISTENERS_LEAVE, last) < 0)
+			return -1;
+	}
+	return more;
+}
+
+/* They, and what nobody has read for long. */
 static int
 events_sweep(struct tx *tx, struct err *err)
 {
-	char name[64] = "";
-	struct slice sock;
-	int more;
+	struct buf name = BUF_INIT;
+	const int result = events_sweep_listeners(tx, &name, err);
 
-	while ((more = tx_first(tx, err, SQL_LISTENERS_SOCKETS,
-				slice_of(name))) == 1) {
-		sock = tx_bytes(tx, SQL_LISTENERS_SOCKETS, 0);
-		snprintf(name, sizeof(name), "%.*s", (int)sock.len, sock.p);
-		tx_end(tx, SQL_LISTENERS_SOCKETS);
-		if (!tx_reaches(tx, name) &&
-		    tx_run(tx, err, SQL_LISTENERS_LEAVE, slice_of(name)) < 0)
-			return -1;
-	}
-	if (more < 0 ||
+	buf_done(&name);
+	if (result < 0 ||
 	    tx_run(tx, err, SQL_EVENTS_EXPIRE, tx_now(tx) - EVENTS_LIFE_MS) < 0)
 		return -1;
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
