@@ -82,6 +82,14 @@ enum rqueue_key {
 /* A priority as text: a sign, ten digits, a NUL. */
 #define RLEVEL_SIZE 12
 
+/*
+ * Priorities other than 0 of which tasks may wait in a queue of limited length.
+ * All of their lists are counted with each submission, 0.3 ms of the server; of
+ * 10,000 it would be over 10 ms. Elsewhere a queue may have any number: what walks
+ * through them goes on with the next call.
+ */
+#define RLEVELS_MAX 256
+
 /* The priorities other than 0 of which a queue is known to have a list. */
 struct rlevels {
 	char (*names)[RLEVEL_SIZE];

@@ -11,7 +11,7 @@
 #include "store/redis/submit.h"
 
 /* What submit.lua answers for each task, if it is not the id of another. */
-enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
+enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE, TOO_MANY_LEVELS };
 
 /* --- answers ----------------------------------------------------------- */
 
@@ -51,11 +51,18 @@ take_answer(struct rbroker *b, struct broker_submit *task,
 			"queue %s is full ([executor] max_queue_size); "
 			"try again later",
 			task->queue);
+	else if (answer == TOO_MANY_LEVELS)
+		err_set(&task->err, ERR_FULL,
+			"queue %s has tasks of %d priorities, the most that a "
+			"queue of limited length may have ([executor] "
+			"max_queue_size); use fewer priorities, or try again "
+			"later",
+			task->queue, RLEVELS_MAX);
 	if (taken)
 		set_owner(task, redis_reply_string(reply));
 	else if (answer == QUEUED_BEFORE)
 		set_owner(task, task->id);
-	if (answer == QUEUE_FULL || taken)
+	if (task->err.code != ERR_NONE || taken)
 		rpush_forget_record(b, task);
 }
 

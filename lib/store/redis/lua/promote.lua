@@ -61,17 +61,33 @@ local function promote(task)
   moved = moved + 1
 end
 
--- Few at first, since their size is not known.
-local step = 2
+local function get(first, n)
+  return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', first, n)
+end
+
+-- How many to read at once, since what is read is copied, whatever its size: as
+-- many as fit if they are like those before, and like the last of them.
+local step, seen, size = 2, 0, 0
+local function reach()
+  local count = math.min(step, left, 2 + math.floor(bytes * seen / math.max(size, 1)))
+  while count > 2 do
+    local last = get(#lacking + count - 1, 1)[1] or ''
+    if #last * count <= bytes then break end
+    bytes = bytes - #last
+    count = math.max(1, math.floor(count / 8))
+  end
+  step = 8 * step
+  return count
+end
+
 while left > 0 and bytes > 0 do
-  local count = math.min(step, left)
-  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', #lacking, count)
+  local count = reach()
+  local due = get(#lacking, count)
   for _, task in ipairs(due) do
     promote(task)
-    left, bytes = left - 1, bytes - #task
+    left, bytes, seen, size = left - 1, bytes - #task, seen + 1, size + #task
   end
   if #due < count then break end
-  step = 4 * step
 end
 if wake then redis.pcall('PUBLISH', ARGV[1], ARGV[2]) end
 
