@@ -16,7 +16,8 @@
 --         those are searched; the control channel   7 the wake order
 -- Returns {where to go on, tasks to leave out there}, an empty place if all has
 -- been searched, and then the task, if it was found. Looks into 64 levels a call.
--- Where the first list is not in KEYS, returns a list of these levels in a list.
+-- Where a list of one of them is not in KEYS, returns a list of these levels in a
+-- list, and has done nothing.
 
 local id, place, start = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local effort, WINDOW = tonumber(ARGV[4]), 64
@@ -124,7 +125,9 @@ end
 
 local levels, plain = {}, false
 for _, level in ipairs(known) do
-  if not tonumber(level) then return {{unpack(known, 1, WINDOW)}} end
+  if not lists[level] and (level ~= following or not tonumber(level)) then
+    return {{unpack(known, 1, WINDOW)}}
+  end
   if tonumber(level) < 0 and not plain then
     levels[#levels + 1] = '0'
     plain = true
@@ -133,12 +136,9 @@ for _, level in ipairs(known) do
 end
 if not plain then levels[#levels + 1] = '0' end
 
-local begun = false
 for _, level in ipairs(levels) do
   if not from or tonumber(level) <= from then
-    if level == following or (begun and not lists[level]) then return {level, 0} end
-    if not lists[level] then return {{unpack(known, 1, WINDOW)}} end
-    begun = true
+    if level == following then return {level, 0} end
     if tonumber(level) ~= from then start = 0 end
     local list = lists[level]
     local task, at = search(function(first, last)

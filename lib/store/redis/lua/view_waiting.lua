@@ -7,8 +7,8 @@
 --       5 what stands in the place of a task that was withdrawn
 -- Returns {the level and the tasks to leave out for the next page, an empty
 -- level if that was all}, and then of each task its level and its bytes.
--- Looks into 64 levels a call, so that the page may be empty. Where the first
--- list is not in KEYS, returns a list of these levels in a list.
+-- Looks into 64 levels a call, so that the page may be empty. Where a list of one
+-- of them is not in KEYS, returns a list of these levels in a list.
 
 local from, want, budget = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local page, levels, plain = {'', 0}, {}, false
@@ -24,7 +24,9 @@ local known = redis.call('ZRANGE', KEYS[2], from or '+inf', '-inf', 'BYSCORE', '
   'LIMIT', 0, WINDOW + 1)
 local following = known[WINDOW + 1]
 for _, level in ipairs(known) do
-  if not tonumber(level) then return {{unpack(known, 1, WINDOW)}} end
+  if not lists[level] and (level ~= following or not tonumber(level)) then
+    return {{unpack(known, 1, WINDOW)}}
+  end
   if tonumber(level) < 0 and not plain then
     levels[#levels + 1] = '0'
     plain = true
@@ -68,19 +70,12 @@ local function read(level, start)
   return start
 end
 
-local first = true
 for _, level in ipairs(levels) do
   if not from or tonumber(level) <= from then
     if level == following then
       page[1] = level
       break
     end
-    if not lists[level] then
-      if first then return {{unpack(known, 1, WINDOW)}} end
-      page[1] = level
-      break
-    end
-    first = false
     local stopped = read(level, tonumber(level) == from and tonumber(ARGV[2]) or 0)
     if stopped then
       page[1], page[2] = level, stopped
