@@ -124,6 +124,34 @@ refused_of_batch(struct party *p, int first, size_t n, char why[256])
 
 #define LEVELS_LIMIT 256
 
+/* A batch of several calls, none of which knows the levels: the answer to the first
+ * tells them. */
+START_TEST(calls_that_are_under_way_learn_the_same_priorities)
+{
+	enum { SIZE = 200000, LARGE_ONES = 3 };
+	struct broker_submit tasks[LARGE_ONES];
+	char *bytes = malloc(SIZE);
+	struct party *other, *p;
+	int i;
+
+	memset(bytes, ' ', SIZE);
+	stage_open(&w, KIND_REDIS);
+	w.options.max_queue_size = 100;
+	other = party_open(&w, NULL);
+	for (i = 1; i < 5; i++)
+		party_submit(other, "1", "[1]", i, 0);
+	p = party_open(&w, NULL);
+	for (i = 0; i < LARGE_ONES; i++)
+		tasks[i] = (struct broker_submit){
+		    .queue = "io", .id = SLICE("id"), .bytes = {bytes, SIZE}};
+	party_submit_batch(p, tasks, LARGE_ONES);
+	free(bytes);
+	party_close(p);
+	party_close(other);
+	stage_close(&w);
+}
+END_TEST
+
 /* With the message that names it; tasks of priorities that are there, and of 0, are
  * taken. */
 START_TEST(a_limited_queue_has_so_many_priorities_at_most)
@@ -267,6 +295,7 @@ SUITE("broker_redis-priority")
 	TEST(tasks_of_many_priorities_come_in_their_order);
 	TEST(a_worker_comes_back_for_what_one_claim_cannot_bring);
 	TEST(the_limit_of_a_queue_counts_priorities_of_others);
+	TEST(calls_that_are_under_way_learn_the_same_priorities);
 	TEST(a_limited_queue_has_so_many_priorities_at_most);
 	TEST(the_limit_of_priorities_loses_nothing_that_was_accepted);
 	TEST(a_level_that_is_no_number_stops_nothing_for_ever);

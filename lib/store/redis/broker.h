@@ -364,6 +364,9 @@ bool rlevels_told(const struct redis_reply *reply);
 /* Notes the levels that a script has told; whether there was a new one. If not,
  * to ask again would bring the same answer. */
 bool rlevels_learn(struct rlevels *l, const struct redis_reply *told);
+/* Whether all that a script has told are known by now. Of several calls that are
+ * under way, the answer to one brings what the others lacked. */
+bool rlevels_know(const struct rlevels *l, const struct redis_reply *told);
 /* `n` keys, behind them the lists of `l`, and room for `more`; free() it. The
  * keys stay the caller's. NULL when memory runs out. */
 struct slice *rlevels_join(const struct rlevels *l, const struct rqueue *q,

@@ -183,6 +183,7 @@ send_records(struct rbatch *batch, size_t first, size_t n,
 
 /* Of one MSET: the server does nothing else meanwhile. */
 #define RECORDS_BYTES_MAX (2u << 20)
+#define RECORDS_MAX 1000
 
 /* Stores the records of IDs that nobody else can have. */
 static void
@@ -209,7 +210,7 @@ store_together(struct rbatch *batch)
 			bytes += batch->tasks[i].record.len;
 		}
 		at += len;
-		if (bytes < RECORDS_BYTES_MAX)
+		if (bytes < RECORDS_BYTES_MAX && argc < 2 * RECORDS_MAX)
 			continue;
 		send_records(batch, first, i + 1 - first,
 			     (struct redis_args){argv, argc});
