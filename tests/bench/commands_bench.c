@@ -189,13 +189,6 @@ op_miss(void)
 static void
 op_takeover(void)
 {
-	static const char *const heartbeat = "{\"id\":\"host:b\"}";
-	int i;
-
-	for (i = 0; i < 10; i++) {
-		broker_heartbeat(w.worker, slice_of(heartbeat));
-		world_claim(&w, 0);
-	}
 	world_until_none(&w,
 			 "EVAL 'local n = 0 for i = 1, 16 do n = n + "
 			 "redis.call(\"LLEN\", "
@@ -485,6 +478,7 @@ main(int argc, char **argv)
 		scene.levels = scaled(scene.levels);
 		scene.queues = scaled(scene.queues);
 		scene.workers = scaled(scene.workers);
+		scene.in_flight = scaled(scene.in_flight);
 		failed |= run_scene(&scene);
 	}
 	return failed;

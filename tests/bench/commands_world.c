@@ -17,15 +17,24 @@
 #define HANGS_MS 120000
 /* No claim for so long: there is none. */
 #define QUIET_MS 500
+/* What the worker says of itself. */
+#define WORLD_WORD "{\"id\":\"host:b\",\"queues\":[\"io\"]}"
 
 /* --- waiting ------------------------------------------------------------- */
 
+/* A worker that does not say that it lives doubts all that it has in flight. */
 static void
 world_turn(struct world *w, int ms)
 {
 	const struct timeval tv = {.tv_sec = ms / 1000,
 				   .tv_usec = ms % 1000 * 1000};
+	const int64_t now_ms = clock_mono_ms();
 
+	if (w->worker != NULL &&
+	    now_ms - w->beat_ms >= INT64_C(1000) * BROKER_HEARTBEAT_S) {
+		broker_heartbeat(w->worker, SLICE(WORLD_WORD));
+		w->beat_ms = now_ms;
+	}
 	event_base_loopexit(w->base, &tv);
 	event_base_loop(w->base, EVLOOP_ONCE);
 }
@@ -271,7 +280,7 @@ world_start(struct world *w)
 	struct broker_options options = world_options(w);
 
 	options.worker = options.token = COMMANDS_WORKER;
-	options.predecessor = COMMANDS_WORKER;
+	options.predecessor = "";
 	options.queues = queues;
 	options.n_queues = w->scene->queues > 0 ? 8 : 1;
 	options.max_task = (size_t)16 << 20;
@@ -353,8 +362,7 @@ world_settle(struct world *w, enum broker_disposition how, size_t n)
 void
 world_heartbeat(struct world *w)
 {
-	broker_heartbeat(w->worker,
-			 SLICE("{\"id\":\"host:b\",\"queues\":[\"io\"]}"));
+	w->beat_ms = 0;
 	world_turn(w, 50);
 }
 

@@ -22,6 +22,7 @@ struct world {
 	struct broker *broker, *limited; /* producers */
 	struct results *results;
 	struct broker *worker; /* NULL: none */
+	int64_t beat_ms;       /* when it said last that it lives */
 	struct broker_claim *claims[WORLD_CLAIMS_MAX];
 	size_t n_claims; /* that are not settled */
 	size_t n_settled;
