@@ -190,11 +190,10 @@ static void
 op_takeover(void)
 {
 	world_until_none(&w,
-			 "EVAL 'local n = 0 for i = 1, 16 do n = n + "
-			 "redis.call(\"LLEN\", "
-			 "\"{flowrra:queue:io}:inflight:host:dead#\" .. i) end "
-			 "return n' 0",
+			 "EXISTS {flowrra:queue:io}:inflight:host:dead#1 "
+			 "{flowrra:queue:io}:inflight:host:dead#16",
 			 TAKEOVER_MS);
+	world_claim(&w, 0);
 }
 
 static void

@@ -398,6 +398,8 @@ world_until_none(struct world *w, const char *command, int64_t ms)
 	do {
 		world_turn(w, 50);
 		reply = redis_server_command(w->server, command);
+		if (reply->type != REDIS_REPLY_INTEGER)
+			errx(1, "%s: %s", command, reply->str);
 		n = reply->integer;
 		freeReplyObject(reply);
 	} while (n != 0 && clock_mono_ms() < end_ms);

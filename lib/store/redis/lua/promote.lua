@@ -76,10 +76,10 @@ end
 
 -- How many to read at once, since what is read is copied, whatever its size: as
 -- many as fit if they are like those before, and like the last of them.
-local step, seen, size = 2, 0, 0
+local step, seen, size = 1, 0, 0
 local function reach()
-  local count = math.min(step, left, 2 + math.floor(bytes * seen / math.max(size, 1)))
-  while count > 2 do
+  local count = math.min(step, left, 1 + math.floor(bytes * seen / math.max(size, 1)))
+  while count > 1 do
     local last = get(#lacking + count - 1, 1)[1] or ''
     if #last * count <= bytes then break end
     bytes = bytes - #last

@@ -25,7 +25,8 @@ local effort, WINDOW = tonumber(ARGV[4]), 64
 -- lie before it. Farther from its ends than this, another is put in its place.
 local NEAR = 20000
 -- As it is written in JSON, by most. Others write "\/", or any character as
--- \u and its number: then only a look at the whole tells.
+-- \u and its number: then only a look at the whole tells; of a large one, an id
+-- that stands before all brackets, where most have it, spares that.
 local spelt = '"' .. string.gsub(id, '[\\"]', '\\%0') .. '"'
 
 local seen, spent = 0, 0
@@ -33,7 +34,12 @@ local function is_it(task)
   local cost = 0.8 + #task * 0.0015
   effort, seen, spent = effort - cost, seen + 1, spent + cost
   if not string.find(task, spelt, 1, true) and
-    not string.find(task, '\\[/u]') then return false end
+    not (string.find(task, '\\', 1, true) and string.find(task, '\\[/u]')) then
+    return false
+  end
+  local head = #task > 16384 and
+    string.match(string.sub(task, 1, 16384), '^%s*{[^{%[]-"id"%s*:%s*"([^"\\]*)"')
+  if head then return head == id end
   effort = effort - #task * 0.02
   local ok, fields = pcall(cjson.decode, task)
   if ok then return type(fields) == 'table' and fields['id'] == id end

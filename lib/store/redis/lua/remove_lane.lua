@@ -16,7 +16,12 @@ local function is_it(task)
   local cost = 0.8 + #task * 0.0015
   effort, seen, spent = effort - cost, seen + 1, spent + cost
   if not string.find(task, spelt, 1, true) and
-    not string.find(task, '\\[/u]') then return false end
+    not (string.find(task, '\\', 1, true) and string.find(task, '\\[/u]')) then
+    return false
+  end
+  local head = #task > 16384 and
+    string.match(string.sub(task, 17, 16400), '^%s*{[^{%[]-"id"%s*:%s*"([^"\\]*)"')
+  if head then return head == id end
   effort = effort - #task * 0.02
   local ok, fields = pcall(cjson.decode, string.sub(task, 17))
   return ok and type(fields) == 'table' and fields['id'] == id
