@@ -238,6 +238,50 @@ START_TEST(large_ones_that_are_due_are_moved_a_few_at_a_time)
 }
 END_TEST
 
+static void
+large_on_requeued(struct broker_requeue *batch, size_t n, void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ck_assert(batch[i].err.code == ERR_NONE && batch[i].found);
+	((struct party *)arg)->answered = true;
+}
+
+/* Their new bytes pass through a script. */
+START_TEST(large_dead_ones_go_back_a_few_at_a_time)
+{
+	enum { N = 20, SIZE = 100000 };
+	static char bytes[SIZE];
+	struct broker_requeue batch[N] = {{.priority = 0}};
+	char names[N][8];
+	struct party *p;
+	size_t i;
+
+	open_large_stage();
+	p = party_open(&w, NULL);
+	memset(bytes, 'x', SIZE);
+	for (i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "d%zu", i);
+		redis_server_run(w.server, "ZADD {flowrra:queue:io}:dead 1 %s",
+				 names[i]);
+		batch[i].key = slice_of(names[i]);
+		batch[i].retry_bytes = (struct slice){bytes, SIZE};
+	}
+	redis_server_run(w.server, "CONFIG RESETSTAT");
+	p->answered = false;
+	broker_requeue(p->broker, SLICE("io"), batch, N, large_on_requeued, p);
+	UNTIL(&w, p->answered);
+	/* 512 KiB a call, and one that loads the script. */
+	ck_assert_int_ge(stage_calls(&w, "evalsha"), 4);
+	ck_assert_int_le(stage_calls(&w, "evalsha"), 8);
+	ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"), N);
+	ck_assert_int_eq(stage_number(&w, "ZCARD {flowrra:queue:io}:dead"), 0);
+	party_close(p);
+	stage_close(&w);
+}
+END_TEST
+
 /* Each took the server a second once, since it was tried from each byte on. */
 START_TEST(large_ones_without_a_priority_are_moved_at_once)
 {
@@ -336,6 +380,7 @@ END_TEST
 
 SUITE("broker_redis_large")
 {
+	TEST(large_dead_ones_go_back_a_few_at_a_time);
 	TEST(large_ones_without_a_priority_are_moved_at_once);
 	TEST_LOOP(the_priority_of_a_large_task_is_found_at_either_end, 0, 5);
 	TEST(a_long_list_of_what_was_in_flight_is_found_stretch_by_stretch);
