@@ -27,36 +27,6 @@
 
 static struct world w;
 
-/* --- scenes -------------------------------------------------------------- */
-
-#define MIB (1 << 20)
-static const struct commands_scene scenes[] = {
-    {.name = "million",
-     .waiting = 1000000,
-     .delayed = 100000,
-     .dead = 100000,
-     .finished = 1000000,
-     .in_flight = 1000,
-     .names = 100},
-    {.name = "large",
-     .waiting = 540,
-     .delayed = 540,
-     .dead = 540,
-     .in_flight = 540,
-     .size = MIB},
-    {.name = "levels",
-     .waiting = 30000,
-     .delayed = 10000,
-     .dead = 1000,
-     .levels = 10000},
-    {.name = "queues", .waiting = 1000, .dead = 1000, .queues = 1000},
-    {.name = "workers",
-     .waiting = 1000,
-     .workers = 1000,
-     .names = 1000,
-     .in_flight = 1000},
-};
-
 /* --- operations ---------------------------------------------------------- */
 
 static void
@@ -466,10 +436,10 @@ main(int argc, char **argv)
 	size_t i;
 
 	printf("ms of the longest command, the least of %d runs\n", RUNS);
-	for (i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
-		if (!is_wanted(scenes[i].name, argc, argv))
+	for (i = 0; i < COMMANDS_SCENES; i++) {
+		if (!is_wanted(commands_scenes[i].name, argc, argv))
 			continue;
-		scene = scenes[i];
+		scene = commands_scenes[i];
 		scene.waiting = scaled(scene.waiting);
 		scene.delayed = scaled(scene.delayed);
 		scene.dead = scaled(scene.dead);

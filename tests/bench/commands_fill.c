@@ -8,6 +8,34 @@
 
 #include "redis_server.h"
 
+#define MIB (1 << 20)
+const struct commands_scene commands_scenes[COMMANDS_SCENES] = {
+    {.name = "million",
+     .waiting = 1000000,
+     .delayed = 100000,
+     .dead = 100000,
+     .finished = 1000000,
+     .in_flight = 1000,
+     .names = 100},
+    {.name = "large",
+     .waiting = 540,
+     .delayed = 540,
+     .dead = 540,
+     .in_flight = 540,
+     .size = MIB},
+    {.name = "levels",
+     .waiting = 30000,
+     .delayed = 10000,
+     .dead = 1000,
+     .levels = 10000},
+    {.name = "queues", .waiting = 1000, .dead = 1000, .queues = 1000},
+    {.name = "workers",
+     .waiting = 1000,
+     .workers = 1000,
+     .names = 1000,
+     .in_flight = 1000},
+};
+
 /* ARGV: the first number, how many, bytes of the argument, levels, and what else a
  * text below reads. A task and a record, as clients write them. */
 #define PROLOGUE                                                               \

@@ -20,6 +20,10 @@ struct commands_scene {
 	long names;	/* of tasks that are registered */
 };
 
+/* All that are measured, in full size. */
+#define COMMANDS_SCENES 5
+extern const struct commands_scene commands_scenes[COMMANDS_SCENES];
+
 #define COMMANDS_WORKER "host:b"
 #define COMMANDS_DEAD "host:dead"
 
