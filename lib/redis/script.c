@@ -136,8 +136,7 @@ bool
 redis_script_forget(struct redis *r, const struct redis_script *script,
 		    uint64_t command)
 {
-	struct redis_loaded *l =
-	    script != NULL ? script_sent(r, script) : NULL;
+	struct redis_loaded *l = script != NULL ? script_sent(r, script) : NULL;
 	size_t i;
 
 	if (l == NULL)

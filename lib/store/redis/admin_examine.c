@@ -10,6 +10,7 @@
 #include "store/redis/info.h"
 #include "store/redis/rights.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
 struct examination {
 	struct rquery query;
@@ -27,19 +28,28 @@ struct examination {
 };
 
 static void
-examination_free(struct rquery *i)
+examination_forget_rights(struct examination *e)
 {
-	struct examination *e = container_of(i, struct examination, query);
 	size_t k;
 
-	buf_done(&e->info);
-	buf_done(&e->save);
-	buf_done(&e->appendfsync);
 	for (k = 0; k < e->n_rights; k++) {
 		buf_done(&e->rights[k].what);
 		buf_done(&e->rights[k].remedy);
 	}
 	free(e->rights);
+	e->rights = NULL;
+	e->n_rights = 0;
+}
+
+static void
+examination_free(struct rquery *i)
+{
+	struct examination *e = container_of(i, struct examination, query);
+
+	buf_done(&e->info);
+	buf_done(&e->save);
+	buf_done(&e->appendfsync);
+	examination_forget_rights(e);
 	free(e);
 }
 
@@ -60,13 +70,15 @@ take_time(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct examination *e = container_of(i, struct examination, query);
 	const int64_t now_us = clock_wall_us();
 
-	e->clock_us = redis_reply_integer(redis_reply_at(reply, 0)) * 1000000 +
-		      redis_reply_integer(redis_reply_at(reply, 1));
+	e->clock_us = sat_add(
+	    sat_mul(redis_reply_integer(redis_reply_at(reply, 0)), 1000000),
+	    redis_reply_integer(redis_reply_at(reply, 1)));
+	e->ahead_us = 0;
 	/* It looked at it some time between our question and now. */
 	if (e->clock_us > now_us)
-		e->ahead_us = e->clock_us - now_us;
+		e->ahead_us = sat_sub(e->clock_us, now_us);
 	else if (e->clock_us < e->asked_us)
-		e->ahead_us = e->clock_us - e->asked_us;
+		e->ahead_us = sat_sub(e->clock_us, e->asked_us);
 }
 
 static void
@@ -93,6 +105,7 @@ ask_info(struct rquery *i)
 	/* TIME goes first: the span in which the server reads its clock is then
 	 * as short as it can be. */
 	e->asked_us = clock_wall_us();
+	buf_reset(&e->info);
 	rquery_command(i, take_time, 0, REDIS_ARGS(now));
 	rquery_command(i, take_info, 0, REDIS_ARGS(info));
 }
@@ -102,11 +115,14 @@ ask_info(struct rquery *i)
 static void
 ask_settings(struct rquery *i)
 {
+	struct examination *e = container_of(i, struct examination, query);
 	const struct slice save[] = {SLICE("CONFIG"), SLICE("GET"),
 				     SLICE("save")};
 	const struct slice fsync[] = {SLICE("CONFIG"), SLICE("GET"),
 				      SLICE("appendfsync")};
 
+	buf_reset(&e->save);
+	buf_reset(&e->appendfsync);
 	rquery_command(i, rexamine_take_setting, 0, REDIS_ARGS(save));
 	rquery_command(i, rexamine_take_setting, 1, REDIS_ARGS(fsync));
 }
@@ -122,8 +138,7 @@ take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct missing_right *right;
 	size_t k;
 
-	/* Asked again, after the server had forgotten the script, it is empty
-	 * still. */
+	examination_forget_rights(e);
 	if ((e->rights = calloc(n + 1, sizeof(*e->rights))) == NULL) {
 		err_nomem(&i->err);
 		return;

@@ -14,9 +14,12 @@
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
 /* The year 5138: what is due later is not told. */
 #define DUE_MAX_MS INT64_C(100000000000000)
+/* What queue.lua tells before the names of tasks. */
+#define QUEUE_HEAD 7
 
 static int
 on_task_member(void *arg, const struct scan_value *key,
@@ -80,26 +83,38 @@ take_queue_unknown(struct rquery *i, struct queue_stats *row,
 		buf_done(&names);
 }
 
+/* How many there are, of what the server counts. */
+static int64_t
+queue_count_at(const struct redis_reply *reply, size_t i)
+{
+	return sat_clamp(redis_reply_integer(redis_reply_at(reply, i)), 0,
+			 INT64_MAX);
+}
+
 static void
 take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 {
 	struct stats *s = container_of(i, struct stats, query);
 	struct queue_stats *row = &s->queues[index];
+	const size_t count = redis_reply_count(reply);
 	size_t names, k;
 	int64_t us;
 
 	if (rquery_take_levels(i, &s->levels[index], reply))
 		return;
-	row->waiting = redis_reply_integer(redis_reply_at(reply, 0));
-	row->delayed = redis_reply_integer(redis_reply_at(reply, 1));
-	row->dead = redis_reply_integer(redis_reply_at(reply, 2));
+	row->waiting = queue_count_at(reply, 0);
+	row->delayed = queue_count_at(reply, 1);
+	row->dead = queue_count_at(reply, 2);
 	row->paused = redis_reply_integer(redis_reply_at(reply, 3)) != 0;
 	row->next_due_us =
 	    due_us(redis_reply_integer(redis_reply_at(reply, 4)));
-	row->set_aside = redis_reply_integer(redis_reply_at(reply, 5));
-	names = (size_t)redis_reply_integer(redis_reply_at(reply, 6));
-	take_queue_unknown(i, row, reply, 7, names);
-	for (k = 7 + names; k < redis_reply_count(reply); k++) {
+	row->set_aside = queue_count_at(reply, 5);
+	/* Not more than there are, whatever it says. */
+	names = (size_t)sat_clamp(
+	    queue_count_at(reply, 6), 0,
+	    count > QUEUE_HEAD ? (int64_t)(count - QUEUE_HEAD) : 0);
+	take_queue_unknown(i, row, reply, QUEUE_HEAD, names);
+	for (k = QUEUE_HEAD + names; k < count; k++) {
 		us = submitted_us(redis_reply_string(redis_reply_at(reply, k)));
 		if (us > 0 && (row->oldest_us == 0 || us < row->oldest_us))
 			row->oldest_us = us;

@@ -118,7 +118,9 @@ rrights_missing(const struct redis_reply *reply)
 {
 	if (redis_fault(reply) == REDIS_FAULT_REFUSED)
 		return 1;
-	return redis_reply_count(reply);
+	/* More than there are is an answer of no script of ours. */
+	return redis_reply_count(reply) <= N_RIGHTS ? redis_reply_count(reply)
+						    : N_RIGHTS;
 }
 
 /* The key or channel that a command is about; empty: about none. */
