@@ -189,6 +189,9 @@ FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*
 
 # Those of flowrra-web ask its routes, and so have a store below them.
 $(filter %/web_fuzz %/web_auth_fuzz,$(FUZZERS)): $(call ar,$(WEB_LIBS))
+# What a target needs beside itself is in the folder of its name.
+$(B)/tests/fuzz/redis_store_fuzz: $(call test_objs,tests/fuzz/redis_store/*.c) \
+    $(call ar,$(STORE))
 
 $(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
 	$(call say,LD) $(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ \

@@ -214,6 +214,15 @@ on_listed(struct redis_request *request, const struct redis_reply *reply)
 	free(l);
 }
 
+static void
+rlist_drop(struct redis_request *request)
+{
+	struct listing *l = container_of(request, struct listing, request);
+
+	buf_done(&l->ids);
+	free(l);
+}
+
 /* A bad cursor is reported from the loop, as all answers are. */
 void
 rresults_list(struct results *results, bool failed, struct slice cursor,
@@ -229,14 +238,15 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 		fail_page(on_page, &err, arg);
 		return;
 	}
-	*l = (struct listing){
-	    .request = {.queue = r->requests, .on_reply = on_listed},
-	    .results = r,
-	    .failed = failed,
-	    .n = most > 0 ? most : 1,
-	    .on_page = on_page,
-	    .arg = arg,
-	    .len = cursor.len};
+	*l = (struct listing){.request = {.queue = r->requests,
+					  .on_reply = on_listed,
+					  .drop = rlist_drop},
+			      .results = r,
+			      .failed = failed,
+			      .n = most > 0 ? most : 1,
+			      .on_page = on_page,
+			      .arg = arg,
+			      .len = cursor.len};
 	if (cursor.len > 0)
 		memcpy(l->cursor, cursor.p, cursor.len);
 	if (cursor.len == 0 || is_cursor(cursor)) {
