@@ -10,8 +10,6 @@
 #include "codec/write.h"
 #include "util/err.h"
 
-/* A handler's result may be as deep as jansson allows. */
-#define RESULT_DEPTH_MAX 2000
 #define COUNTER_MAX 1e9
 /* The names, punctuation and numbers of a record. */
 #define RECORD_OVERHEAD 512
