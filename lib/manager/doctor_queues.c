@@ -10,6 +10,7 @@
 #include "manager/queues.h"
 #include "store/admin.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
 #define US_PER_S INT64_C(1000000)
 /* A delayed task is promoted within a moment; a busy store may need some
@@ -69,7 +70,7 @@ static void
 examine_servants(struct doctor *d, const json_t *queue, const char *name)
 {
 	const long long waiting =
-	    number(queue, "waiting") + number(queue, "delayed");
+	    sat_add(number(queue, "waiting"), number(queue, "delayed"));
 	size_t alive, running;
 
 	count_servants(d, name, &alive, &running);

@@ -24,6 +24,13 @@ sat_add(int64_t a, int64_t b)
 	return n;
 }
 
+/* *sum += n. */
+static inline void
+sat_count(int64_t *sum, int64_t n)
+{
+	*sum = sat_add(*sum, n);
+}
+
 static inline int64_t
 sat_sub(int64_t a, int64_t b)
 {

@@ -73,12 +73,13 @@ take_time(struct rquery *i, size_t none, const struct redis_reply *reply)
 	e->clock_us = sat_add(
 	    sat_mul(redis_reply_integer(redis_reply_at(reply, 0)), 1000000),
 	    redis_reply_integer(redis_reply_at(reply, 1)));
+	e->clock_us = sat_clamp(e->clock_us, 0, BROKER_TIME_MAX_MS * 1000);
 	e->ahead_us = 0;
 	/* It looked at it some time between our question and now. */
 	if (e->clock_us > now_us)
-		e->ahead_us = sat_sub(e->clock_us, now_us);
+		e->ahead_us = e->clock_us - now_us;
 	else if (e->clock_us < e->asked_us)
-		e->ahead_us = sat_sub(e->clock_us, e->asked_us);
+		e->ahead_us = e->clock_us - e->asked_us;
 }
 
 static void

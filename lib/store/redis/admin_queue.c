@@ -16,8 +16,6 @@
 #include "util/clock.h"
 #include "util/sat.h"
 
-/* The year 5138: what is due later is not told. */
-#define DUE_MAX_MS INT64_C(100000000000000)
 /* What queue.lua tells before the names of tasks. */
 #define QUEUE_HEAD 7
 
@@ -52,7 +50,7 @@ submitted_us(struct slice task)
 static int64_t
 due_us(int64_t due_ms)
 {
-	return due_ms > 0 && due_ms < DUE_MAX_MS ? due_ms * 1000 : 0;
+	return due_ms > 0 && due_ms < BROKER_TIME_MAX_MS ? due_ms * 1000 : 0;
 }
 
 /* Names of tasks; `n` of them, from reply `at` on. */

@@ -195,7 +195,8 @@ take_sorted(struct rquery *i, size_t none, const struct redis_reply *reply)
 	if ((items = make_items(v, reply, 1, 4, &n)) == NULL)
 		return;
 	for (k = 0; k < n; k++) {
-		items[k].time_ms = integer_at(reply, 2 + 4 * k);
+		items[k].time_ms = sat_clamp(integer_at(reply, 2 + 4 * k), 0,
+					     BROKER_TIME_MAX_MS);
 		if (v->place == BROKER_DELAYED) {
 			items[k].bytes = string_at(reply, 1 + 4 * k);
 			continue;

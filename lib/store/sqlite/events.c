@@ -22,6 +22,7 @@
 
 #include "store/sqlite/results.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
 /* What is kept for listeners that do not read: a bound for the file, and for
  * how far a listener that was stopped may lag. It is told that some are
@@ -113,13 +114,13 @@ events_write(struct spublishing *p, struct tx *tx, struct err *err)
 	    tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) < 0)
 		return -1;
 	while (events_next(&p->sent, &at, &event)) {
-		total += (int64_t)event.len;
+		total = sat_add(total, (int64_t)event.len);
 		if (tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) <
 		    0)
 			return -1;
 	}
 	return tx_run(tx, err, SQL_EVENTS_TRIM, (int64_t)EVENTS_MAX,
-		      total - EVENTS_BYTES) < 0
+		      sat_sub(total, EVENTS_BYTES)) < 0
 		   ? -1
 		   : 0;
 }
@@ -285,7 +286,7 @@ events_read(struct slistening *l, struct tx *tx, struct err *err)
 	for (; more == 1; more = tx_next(tx, err, sql)) {
 		number = tx_int(tx, sql, 0);
 		/* An empty one stands for some that are missing. */
-		if (number != l->newest + 1)
+		if (number != sat_add(l->newest, 1))
 			events_append(&l->events, (struct slice){NULL, 0});
 		l->newest = number;
 		event = tx_bytes(tx, sql, 1);
