@@ -30,6 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A worker looks at what there is for so long: it is told within that of all that
  * it can have. */
 #define WORK_MS 5
+/* What is asked of one database, in a row; then something is changed. */
+#define ASKED 5
 
 static char dir[] = "/dev/shm/damage-fuzz-XXXXXX";
 static char path[64], url[80], broker_url[100], schedules_url[100];
@@ -325,16 +327,16 @@ static void
 ask_all(struct peer_input *in)
 {
 	const size_t n = sizeof(targets) / sizeof(targets[0]);
+	const size_t n_changes = sizeof(changes) / sizeof(changes[0]);
+	const size_t first = peer_next(in) % n;
 	char *text, *target;
 	size_t i;
 
 	if (!web_ask_open(settings))
 		return;
-	for (i = 0; i < n + 2; i++) {
-		text = strdup(
-		    i < n ? targets[i]
-			  : changes[peer_next(in) %
-				    (sizeof(changes) / sizeof(changes[0]))]);
+	for (i = 0; i <= ASKED; i++) {
+		text = strdup(i < ASKED ? targets[(first + i) % n]
+					: changes[peer_next(in) % n_changes]);
 		target = strchr(text, ' ');
 		*target++ = '\0';
 		web_ask(text, target, SLICE("{}"), WEB_OPERATOR, "\n\n\n");

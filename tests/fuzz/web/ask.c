@@ -3,6 +3,7 @@
 #include "fuzz/web/ask.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,7 @@ method_of(const char *name)
 static void
 check_answer(const struct web_call *call, const char *secret)
 {
+	json_error_t error;
 	json_t *value;
 
 	must(call->status >= 200 && call->status < 600);
@@ -90,8 +92,11 @@ check_answer(const struct web_call *call, const char *secret)
 	if (call->type == NULL || strstr(call->type, "json") == NULL ||
 	    strstr(call->type, "ndjson") != NULL || call->bytes.len == 0)
 		return;
-	value = json_loadb(call->bytes.data, call->bytes.len, JSON_DECODE_ANY,
-			   NULL);
+	value = json_loadb(call->bytes.data, call->bytes.len,
+			   JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+	if (value == NULL)
+		fprintf(stderr, "%d: %s in %.*s\n", call->status, error.text,
+			(int)call->bytes.len, call->bytes.data);
 	must(value != NULL);
 	json_decref(value);
 }
