@@ -274,6 +274,44 @@ START_TEST(a_clock_beyond_all_times_is_cut)
 }
 END_TEST
 
+/* Rights that there are not, and of queues, about which records ask nothing. */
+static void
+on_hostile_findings(const struct results_finding *findings, size_t n,
+		    const struct err *err, void *arg)
+{
+	size_t i;
+
+	hostile_note(n, err);
+	for (i = 0; i < n; i++)
+		ck_assert(findings[i].what[0] != '\0');
+}
+
+START_TEST(a_right_that_was_not_asked_about_is_not_told_of)
+{
+	struct results_options options = {.timeout_ms = 5000,
+					  .max_connections = 10,
+					  .on_state = hostile_on_state};
+	char answer[2048] = "*102\r\n" MAX MIN;
+	struct results *r;
+	struct err err;
+	int i;
+
+	for (i = 0; i < 100; i++)
+		sprintf(answer + strlen(answer), ":%d\r\n", i);
+	hostile_open("EVALSHA", answer, 1);
+	options.base = h.base;
+	options.url = fake_url(h.fake);
+	h.up = false;
+	r = results_open(&options, &err);
+	hostile_until(&h.up);
+	results_examine(r, on_hostile_findings, NULL);
+	hostile_until(&h.told);
+	ck_assert_int_eq(h.err.code, ERR_NONE);
+	results_close(r);
+	hostile_close();
+}
+END_TEST
+
 /* --- closing ------------------------------------------------------------- */
 
 static void
@@ -342,5 +380,6 @@ SUITE("redis-hostile")
 	TEST(sums_of_what_workers_hold_do_not_overflow);
 	TEST_LOOP(a_clock_beyond_all_times_is_cut, 0,
 		  sizeof(clocks) / sizeof(clocks[0]));
+	TEST(a_right_that_was_not_asked_about_is_not_told_of);
 	TEST(a_store_that_is_closed_takes_its_questions_along);
 }

@@ -147,6 +147,10 @@ take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 	for (k = 0; k < n; k++) {
 		right = &e->rights[e->n_rights++];
 		rrights_describe(&of, reply, k, &right->what, &right->remedy);
+		if (right->what.len == 0) {
+			e->n_rights--;
+			continue;
+		}
 		buf_addc(&right->what, '\0');
 		buf_addc(&right->remedy, '\0');
 		if (right->what.failed || right->remedy.failed)

@@ -172,6 +172,9 @@ rrights_describe(const struct rrights *of, const struct redis_reply *reply,
 	if (index < 0 || (size_t)index >= N_RIGHTS)
 		return;
 	right = &rights[index];
+	/* Of what was not asked about, the answer says nothing. */
+	if (!no_scripts && !rrights_needs(of, right))
+		return;
 	object = object_of(right->example);
 	name = (struct slice){right->example, strcspn(right->example, " ")};
 	buf_addf(what, "does not allow user %s %.*s", user, (int)name.len,
