@@ -194,6 +194,8 @@ $(filter %/web_fuzz %/web_auth_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
 $(filter %/web_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
     $(call test_objs,tests/fuzz/web/*.c)
 $(B)/tests/fuzz/sqlite_damage_fuzz: $(B)/tests/fuzz/redis_store/peer.o
+$(B)/tests/fuzz/cursor_fuzz: $(B)/tests/fuzz/redis_store/told.o $(call ar,$(STORE))
+$(B)/tests/fuzz/spool_fuzz: $(B)/lib/dispatch/spool_read.o
 $(B)/tests/fuzz/redis_store_fuzz: $(call test_objs,tests/fuzz/redis_store/*.c) \
     $(call ar,$(STORE))
 

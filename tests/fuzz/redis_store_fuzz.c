@@ -337,6 +337,17 @@ turn(void)
 	}
 }
 
+/* A cursor of the user's own. */
+static void
+take_cursor(void)
+{
+	for (told.cursor_len = 0; told.cursor_len < sizeof(told.cursor);
+	     told.cursor_len++)
+		if ((told.cursor[told.cursor_len] = (char)peer_next(&sc.in)) ==
+		    '\0')
+			break;
+}
+
 /* Three times over one connection, so that what was learnt is used. */
 static void
 live(unsigned int role, const uint8_t which[5])
@@ -354,6 +365,8 @@ live(unsigned int role, const uint8_t which[5])
 		results_listen(sc.results, told_on_event, NULL, NULL);
 	for (round = 0; round < 3; round++) {
 		turn();
+		if (role & 64)
+			take_cursor();
 		if (role & 1)
 			work();
 		else
