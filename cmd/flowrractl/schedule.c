@@ -77,3 +77,18 @@ complain_of_schedule(struct ctl *ctl, const char *rule,
 	return complain_of_rule(ctl, rule != NULL ? rule : "", &fault->cron,
 				&more);
 }
+
+void
+warn_of_rule(struct ctl *ctl, const char *text)
+{
+	struct cron cron;
+
+	/* Periods and times are no expressions. */
+	if (cron_parse(text, NULL, &cron, NULL, NULL) == 0 &&
+	    cron_doubts_weekdays(&cron))
+		complain(ctl,
+			 "\"%.100s\": weekdays count from 0, Sunday, not "
+			 "from 1 as in Quartz; write names, such as "
+			 "MON-FRI or FRIL, to be sure",
+			 text);
+}

@@ -100,6 +100,8 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 		status = complain_of_schedule(ctl, argv[1], &fault, &err);
 	else
 		print_made(ctl, id, existing, next_us);
+	if (status == 0)
+		warn_of_rule(ctl, argv[1]);
 	schedules_close(db);
 	return status;
 }
