@@ -29,7 +29,7 @@ _Static_assert(UUID_TEXT_SIZE <= 37 && UUID_TEXT_SIZE <= FLOWRRA_ID_SIZE,
 	(offsetof(struct flowrra_submit_options, timeout) +                    \
 	 sizeof(((struct flowrra_submit_options *)0)->timeout))
 
-/* Values in a task: each has a byte at least, and so many no task may have. */
+/* Values in a task: each has a byte at least, and no task has as many bytes. */
 #define VALUES_MAX ((size_t)64 << 20)
 
 /* A handler that waits; it lies on that handler's stack. */
@@ -213,6 +213,30 @@ why_bad(const json_t *args, const json_t *kwargs,
 	return NULL;
 }
 
+/* The text of a task, or NULL, with the reason in the place of *ret_why if there is
+ * a better one. */
+static char *
+write_json(const json_t *j, const char **ret_why)
+{
+	char *text = NULL;
+	size_t flags;
+
+	switch (dump_look(j, VALUES_MAX, &flags)) {
+	case DUMP_FINE:
+		if ((text = json_dumps(j, flags)) != NULL)
+			*ret_why = NULL;
+		break;
+	case DUMP_DEEP:
+		*ret_why = "args or kwargs are too deep: more than 499 arrays "
+			   "and objects inside one another";
+		break;
+	case DUMP_LARGE:
+		*ret_why = "args or kwargs are too large";
+		break;
+	}
+	return text;
+}
+
 /* The task's JSON text, with the new id; free() it. Of args and kwargs it only has
  * references, so that it can be let go of however deep they are. */
 static char *
@@ -224,8 +248,7 @@ make_json(const char *id, const char *name, const json_t *args,
 	    "{ss, ss, so, so}", "id", id, "name", name, "args",
 	    args ? json_incref((json_t *)args) : json_array(), "kwargs",
 	    kwargs ? json_incref((json_t *)kwargs) : json_object());
-	char *text = NULL;
-	size_t flags;
+	char *text;
 
 	*ret_why = "name, args or kwargs cannot be written as JSON";
 	if (j == NULL)
@@ -246,19 +269,7 @@ make_json(const char *id, const char *name, const json_t *args,
 				    json_real(o->retry_delay));
 	if (o->timeout >= 0)
 		json_object_set_new(j, "timeout", json_real(o->timeout));
-	switch (dump_look(j, VALUES_MAX, &flags)) {
-	case DUMP_FINE:
-		if ((text = json_dumps(j, flags)) != NULL)
-			*ret_why = NULL;
-		break;
-	case DUMP_DEEP:
-		*ret_why = "args or kwargs are too deep: more than 499 arrays "
-			   "and objects inside one another";
-		break;
-	case DUMP_LARGE:
-		*ret_why = "args or kwargs are too large";
-		break;
-	}
+	text = write_json(j, ret_why);
 	json_decref(j);
 	return text;
 }

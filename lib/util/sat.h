@@ -57,7 +57,7 @@ sat_clamp(int64_t n, int64_t min, int64_t max)
 	return n < min ? min : n > max ? max : n;
 }
 
-/* A conversion of what is no number, or out of range, is undefined as well; NaN
+/* To convert what is not a number, or out of range, is undefined as well; NaN
  * is 0. */
 static inline int64_t
 sat_of_double(double d)

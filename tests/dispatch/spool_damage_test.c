@@ -134,7 +134,7 @@ START_TEST(a_damaged_record_costs_none_but_itself)
 }
 END_TEST
 
-START_TEST(a_file_that_is_no_spool_is_put_aside)
+START_TEST(a_file_that_is_not_a_spool_is_put_aside)
 {
 	static const char zeros[300];
 
@@ -236,7 +236,7 @@ static const struct {
     {SLICE("t1"), SLICE("{\"task_id\":")},
 };
 
-START_TEST(a_worker_puts_aside_what_is_no_record)
+START_TEST(a_worker_puts_aside_what_is_not_a_record)
 {
 	char path[64], aside[80];
 	struct spool_file *s;
@@ -266,11 +266,11 @@ SUITE("dispatch-spool-damage")
 {
 	TEST_LOOP(a_damaged_record_costs_none_but_itself, 0,
 		  sizeof(damages) / sizeof(damages[0]));
-	TEST(a_file_that_is_no_spool_is_put_aside);
+	TEST(a_file_that_is_not_a_spool_is_put_aside);
 	TEST(bytes_between_and_before_and_doubles_cost_nothing);
 	TEST(what_is_put_aside_comes_behind_what_was);
 	TEST(damage_that_cannot_be_put_aside_stays);
 	TEST(damage_of_another_spool_is_put_aside_here);
-	TEST_LOOP(a_worker_puts_aside_what_is_no_record, 0,
+	TEST_LOOP(a_worker_puts_aside_what_is_not_a_record, 0,
 		  sizeof(strange) / sizeof(strange[0]));
 }

@@ -348,6 +348,19 @@ take_cursor(void)
 			break;
 }
 
+static void
+ask_all(unsigned int role, const uint8_t which[5])
+{
+	if (role & 1)
+		work();
+	else
+		submit(which[0]);
+	ask_changes(which[1]);
+	ask_views(which[2]);
+	ask_state(which[3]);
+	ask_results(which[4]);
+}
+
 /* Three times over one connection, so that what was learnt is used. */
 static void
 live(unsigned int role, const uint8_t which[5])
@@ -367,14 +380,7 @@ live(unsigned int role, const uint8_t which[5])
 		turn();
 		if (role & 64)
 			take_cursor();
-		if (role & 1)
-			work();
-		else
-			submit(which[0]);
-		ask_changes(which[1]);
-		ask_views(which[2]);
-		ask_state(which[3]);
-		ask_results(which[4]);
+		ask_all(role, which);
 		if (sc.n_puts == 0)
 			put(which[0]);
 		if ((role & 16) && results_reply_to(sc.results) != NULL &&

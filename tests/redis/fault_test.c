@@ -63,9 +63,9 @@ on_script_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 	struct scene *sc = arg;
 
 	if (redis_fault(reply) == REDIS_FAULT_SCRIPT)
-		ck_assert_int_eq(redis_eval(r, &any, on_script_reply, sc, 0,
-					    NULL, 0, NULL),
-				 0);
+		ck_assert_int_eq(
+		    redis_eval(r, &any, on_script_reply, sc, 0, NULL, 0, NULL),
+		    0);
 	else
 		sc->fault = redis_fault(reply);
 	sc->answers += redis_fault(reply) != REDIS_FAULT_SCRIPT;
