@@ -42,22 +42,19 @@ int
 complain_of_rule(struct ctl *ctl, const char *text,
 		 const struct cron_fault *fault, const struct err *err)
 {
+	char shown[201];
 	size_t i, len = strlen(text);
 	const int status = complain_of_err(ctl, err);
 
 	if (fault->code == CRON_NONE || fault->column == 0 ||
-	    ctl->globals.quiet || len > 200)
+	    ctl->globals.quiet || len >= sizeof(shown))
 		return status;
 	/* The expression, indented, and below it an arrow at the column that is
 	 * wrong. Beyond 200 bytes a terminal would wrap the line and the arrow
 	 * would point nowhere. */
-	fputs("  ", stderr);
-	/* Control characters become one '?' each, so that columns still fit. */
-	for (i = 0; i < len; i++)
-		fputc((unsigned char)text[i] < ' ' || text[i] == 127 ? '?'
-								     : text[i],
-		      stderr);
-	fprintf(stderr, "\n  %*s^", (int)fault->column - 1, "");
+	memcpy(shown, text, len + 1);
+	mask_controls(shown);
+	fprintf(stderr, "  %s\n  %*s^", shown, (int)fault->column - 1, "");
 	for (i = 1; i < fault->len; i++)
 		fputc('~', stderr);
 	fputc('\n', stderr);

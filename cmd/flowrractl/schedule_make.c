@@ -100,8 +100,10 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 		status = complain_of_schedule(ctl, argv[1], &fault, &err);
 	else
 		print_made(ctl, id, existing, next_us);
-	if (status == 0)
+	if (status == 0) {
+		tell_moment(ctl, "next run", next_us);
 		warn_of_rule(ctl, argv[1]);
+	}
 	schedules_close(db);
 	return status;
 }

@@ -121,6 +121,9 @@ int options_parse(const struct verb *verb, int argc, char **argv,
 /* Opens the client. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
 
+/* Tells a person when something will run, since times may be written in a local or
+ * short form: on standard error, if that is a terminal. 0: never. */
+void tell_moment(struct ctl *ctl, const char *what, int64_t us);
 /* One line on standard error: "flowrractl: VERB: …". Control characters are
  * masked; with --quiet nothing is printed. */
 void complain(struct ctl *ctl, const char *fmt, ...)
@@ -129,9 +132,8 @@ void complain(struct ctl *ctl, const char *fmt, ...)
 int complain_of(struct ctl *ctl, const struct flowrra_error *error);
 int complain_of_err(struct ctl *ctl, const struct err *err);
 
-/* Replaces control characters, those of ASCII and those that UTF-8 writes as C2
- * 80 to C2 9F, and what turns text round (utf8_turns()): what tasks say must not
- * steer a terminal. */
+/* Replaces what is strange (utf8_strange()): what tasks say must not steer a
+ * terminal. */
 void mask_controls(char *text);
 /* Prints a text of others in `width` columns at least, masked. */
 void print_masked(const char *text, int width);
@@ -141,12 +143,15 @@ void show_progress(struct ctl *ctl, long long n, const char *what);
 /* Clears that line, before other things are printed. */
 void end_progress(struct ctl *ctl);
 
-/* Prints JSON without its optional white space. */
-void print_compact(const char *json);
+/* Prints JSON without its optional white space: on a terminal and with --json
+ * with what is strange as \u, else with the very bytes of its strings. */
+void print_compact(const struct ctl *ctl, const char *json);
 /* Prints text as a JSON string. */
 void print_quoted(const char *text);
 
-/* Prints JSON as one line, and takes it. */
+/* Prints JSON as one line, with what is strange as \u. */
+void print_json(const json_t *json);
+/* The same, and takes it. */
 void print_json_line(json_t *json);
 /* The same with --json only: for verbs that print nothing when they have done
  * what was asked, as mv(1) does. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether the commands of tasks are there.
+ * Whether the commands of tasks are there, and what arguments could do in them.
  *
  * It is asked when a worker starts, reloads, or is checked; a program that goes
  * missing later, as during an upgrade, is a failure of its task, which is
@@ -19,9 +19,11 @@
 #include <unistd.h>
 
 #include "spawn/spawn.h"
+#include "util/argv_guard.h"
 #include "util/argv_template.h"
 #include "util/conf_task.h"
 #include "util/err.h"
+#include "util/log.h"
 
 /* 0, or what is wrong, as in errno. What only the task's user may see is left
  * to that user: it is not known to be wrong. */
@@ -120,4 +122,37 @@ commands_find(const struct conf_task *t, struct err *err)
 	if (status != 0)
 		err_prefix(err, "[task %s]", t->name);
 	return status;
+}
+
+/* --- warnings ------------------------------------------------------------- */
+
+static void
+warn_word(const struct conf_task *t, const struct argv_template *command,
+	  size_t i)
+{
+	const enum argv_risk risk = argv_guard_risk(command, i);
+
+	if (risk == ARGV_RISK_CODE)
+		log_warning(
+		    "[task %s] command: %s runs what word %zu holds, and "
+		    "with it an argument; pass arguments as data, as after "
+		    "a script: sh -c 'commands \"$1\"' sh {0}",
+		    t->name, argv_guard_program(command, i), i + 1);
+	else if (risk == ARGV_RISK_OPTION)
+		log_notice(
+		    "[task %s] command: word %zu could be an option of %s, "
+		    "so an argument there that begins with \"-\" is "
+		    "refused; put -- before it",
+		    t->name, i + 1, argv_guard_program(command, i));
+}
+
+void
+commands_warn(const struct conf_task *t)
+{
+	struct argv_template *command = argv_template_parse(t->command, NULL);
+	size_t i;
+
+	for (i = 0; command != NULL && i < argv_template_count(command); i++)
+		warn_word(t, command, i);
+	argv_template_free(command);
 }

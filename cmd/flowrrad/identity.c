@@ -35,11 +35,15 @@
 
 /* The directory as conf_keys.def says; free() it. */
 static char *
-state_dir(const struct conf *conf)
+state_dir(const struct conf *conf, struct err *err)
 {
-	if (conf->worker.state_dir[0] != '\0')
-		return strdup(conf->worker.state_dir);
-	return path_state_dir();
+	char *dir;
+
+	if (conf->worker.state_dir[0] == '\0')
+		return path_state_dir(err);
+	if ((dir = strdup(conf->worker.state_dir)) == NULL)
+		err_nomem(err);
+	return dir;
 }
 
 /* The host's name stays the same from start to start, and "main" leaves room
@@ -167,12 +171,14 @@ sign_lock(struct identity *who)
 int
 identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 {
-	char *dir = state_dir(conf);
+	char *dir = state_dir(conf, err);
 	int status = -1;
 
 	/* Filled first: identity_drop() is called in any case. */
 	*ret = (struct identity){.lock_fd = -1, .id = make_id(conf)};
-	if (dir == NULL || ret->id == NULL ||
+	if (dir == NULL)
+		return -1;
+	if (ret->id == NULL ||
 	    (ret->path = beside(dir, ret->id, "lock")) == NULL ||
 	    (ret->spool = beside(dir, ret->id, "spool")) == NULL) {
 		err_nomem(err);

@@ -211,6 +211,7 @@ find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
 	if ((m->refused = calloc(conf->n_tasks + 1, sizeof(char *))) == NULL)
 		return err_nomem(err);
 	for (i = 0; i < conf->n_tasks; i++) {
+		commands_warn(conf->tasks[i]);
 		ret_found[i] = commands_find(conf->tasks[i], &why) == 0;
 		n += ret_found[i];
 		if (!ret_found[i] &&

@@ -61,10 +61,11 @@ lite_open(const char *url, struct err *err)
 	}
 	l->db.driver = &db_sqlite;
 	l->db.sql = &sql_sqlite;
-	l->path = standard ? path_database() : strdup(url + strlen(SCHEME));
+	l->path = standard ? path_database(err) : strdup(url + strlen(SCHEME));
 	if (l->path == NULL ||
 	    (l->db.name = malloc(strlen(l->path) + sizeof(SCHEME))) == NULL) {
-		err_nomem(err);
+		if (l->path != NULL || !standard)
+			err_nomem(err);
 		lite_free(&l->db);
 		return NULL;
 	}

@@ -220,7 +220,9 @@ database_url(const char *url, struct err *err)
 			url++;
 		if (asprintf(&full, "%s%s", SCHEME, url) < 0)
 			full = NULL;
-	} else if ((path = path_database()) != NULL) {
+	} else if ((path = path_database(err)) == NULL) {
+		return NULL;
+	} else {
 		if (asprintf(&full, "%s%s", SCHEME, path) < 0)
 			full = NULL;
 		free(path);

@@ -54,7 +54,8 @@ machine_start(bool embedded)
 		return NULL;
 	umask(022);
 	w = world_start(&options);
-	ck_run(run(w, "chmod 755 . && mkdir -m 777 home && mkdir -p etc var &&"
+	ck_run(run(w, "chmod 755 . && install -d -o " USER
+		      " home && mkdir -p etc var &&"
 		      "cp -aL /etc/passwd /etc/group /etc/nsswitch.conf "
 		      "/etc/ld.so.cache etc && mount --bind etc /etc &&"
 		      "mount --bind var /var/lib &&"

@@ -167,7 +167,9 @@ takeover_forget(struct tx *tx, int64_t id, struct err *err)
 {
 	char name[LOCK_NAME];
 
-	if (tx_run(tx, err, SQL_WORKER_DROP, id) < 0)
+	/* What it could run goes with it: no number is given twice. */
+	if (tx_run(tx, err, SQL_SERVED_LEAVE, id) < 0 ||
+	    tx_run(tx, err, SQL_WORKER_DROP, id) < 0)
 		return -1;
 	lock_name(id, name);
 	unlinkat(tx_directory(tx, err), name, 0);
