@@ -320,7 +320,7 @@ ask_results(unsigned int which)
 		results_create(sc.results, sc.ids, sc.records, sc.errs, 2,
 			       told_on_created, told_ask());
 	if ((which & 3) == 3)
-		results_event(sc.results, SLICE("{}"));
+		results_event(sc.results, RESULTS_WHOLE, SLICE("{}"));
 }
 
 /* --- one input ----------------------------------------------------------- */
@@ -365,6 +365,9 @@ ask_all(unsigned int role, const uint8_t which[5])
 static void
 live(unsigned int role, const uint8_t which[5])
 {
+	const struct results_ear ear = {.detail = role & 128 ? RESULTS_BRIEF
+							     : RESULTS_WHOLE,
+					.on_event = told_on_event};
 	struct results_watch *watches[3] = {NULL};
 	int round;
 
@@ -375,7 +378,7 @@ live(unsigned int role, const uint8_t which[5])
 		watches[1] = results_follow(sc.results, SLICE("t1"),
 					    told_on_watched, NULL, NULL);
 	if (role & 8)
-		results_listen(sc.results, told_on_event, NULL, NULL);
+		results_listen(sc.results, &ear, NULL);
 	for (round = 0; round < 3; round++) {
 		turn();
 		if (role & 64)
