@@ -188,7 +188,16 @@ FUZZ_LIBS := util core codec cron ipc redis http
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 # Those of flowrra-web ask its routes, and so have a store below them.
-$(filter %/web_fuzz %/web_auth_fuzz,$(FUZZERS)): $(call ar,$(WEB_LIBS))
+$(filter %/web_fuzz %/web_auth_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
+    $(call ar,$(WEB_LIBS))
+# What a target needs beside itself is in folders.
+$(filter %/web_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
+    $(call test_objs,tests/fuzz/web/*.c)
+$(B)/tests/fuzz/sqlite_damage_fuzz: $(B)/tests/fuzz/redis_store/peer.o
+$(B)/tests/fuzz/cursor_fuzz: $(B)/tests/fuzz/redis_store/told.o $(call ar,$(STORE))
+$(B)/tests/fuzz/spool_fuzz: $(B)/lib/dispatch/spool_read.o
+$(B)/tests/fuzz/redis_store_fuzz: $(call test_objs,tests/fuzz/redis_store/*.c) \
+    $(call ar,$(STORE))
 
 $(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
 	$(call say,LD) $(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ \

@@ -24,7 +24,7 @@ struct rquery {
 	struct rbroker *broker;
 	const char *what; /* is tried, for messages */
 	/* Asks, unless err is set already; called again if the server had
-	 * forgotten a script. */
+	 * forgotten a script. What it has taken by then is replaced. */
 	void (*ask)(struct rquery *i);
 	/* All is answered, or err says why not: goes on with rquery_next(), or
 	 * tells and frees. */
@@ -35,7 +35,7 @@ struct rquery {
 	/* The rest is admin.c's. */
 	struct redis_request start;
 	unsigned int under_way;
-	unsigned int forgotten; /* how often the server had no script */
+	unsigned int n_again; /* how often the phase was asked again */
 	bool again;
 };
 

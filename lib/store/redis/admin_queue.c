@@ -17,9 +17,13 @@
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
-/* The year 5138: what is due later is not told. */
-#define DUE_MAX_MS INT64_C(100000000000000)
+/* Of all queues: with a server that names new levels for ever, the sum is what was
+ * counted so far. */
+#define PAGES_MAX 10000
+/* What queue.lua tells before the names of tasks. */
+#define QUEUE_HEAD 8
 
 static int
 on_task_member(void *arg, const struct scan_value *key,
@@ -52,7 +56,7 @@ submitted_us(struct slice task)
 static int64_t
 due_us(int64_t due_ms)
 {
-	return due_ms > 0 && due_ms < DUE_MAX_MS ? due_ms * 1000 : 0;
+	return due_ms > 0 && due_ms < BROKER_TIME_MAX_MS ? due_ms * 1000 : 0;
 }
 
 /* Names of tasks; `n` of them, from reply `at` on. */
@@ -83,6 +87,14 @@ take_queue_unknown(struct rquery *i, struct queue_stats *row,
 		buf_done(&names);
 }
 
+/* How many there are, of what the server counts. */
+static int64_t
+queue_count_at(const struct redis_reply *reply, size_t i)
+{
+	return sat_clamp(redis_reply_integer(redis_reply_at(reply, i)), 0,
+			 INT64_MAX);
+}
+
 static void rqueue_ask_lengths(struct stats *s, size_t index,
 			       const struct rlevels *levels, struct slice last);
 
@@ -94,8 +106,8 @@ take_lengths(struct rquery *i, size_t index, const struct redis_reply *reply)
 	struct rlevels levels = {.names = NULL};
 	size_t k;
 
-	s->queues[index].waiting +=
-	    redis_reply_integer(redis_reply_at(reply, 0));
+	s->queues[index].waiting =
+	    sat_add(s->queues[index].waiting, queue_count_at(reply, 0));
 	for (k = 1; k < redis_reply_count(reply); k++)
 		rlevels_add(&levels,
 			    redis_reply_string(redis_reply_at(reply, k)));
@@ -111,6 +123,8 @@ rqueue_ask_lengths(struct stats *s, size_t index, const struct rlevels *levels,
 {
 	struct rqueue q;
 
+	if (s->n_pages++ >= PAGES_MAX)
+		return;
 	if (rqueue_init(&q, s->query.broker, s->queues[index].name, 0) != 0) {
 		err_nomem(&s->query.err);
 		return;
@@ -130,25 +144,29 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 	const struct rlevels none = {.names = NULL};
 	struct stats *s = container_of(i, struct stats, query);
 	struct queue_stats *row = &s->queues[index];
+	const size_t count = redis_reply_count(reply);
 	struct slice last;
 	size_t names, k;
 	int64_t us;
 
 	if (rquery_take_levels(i, &s->levels[index], reply))
 		return;
-	row->waiting = redis_reply_integer(redis_reply_at(reply, 0));
-	row->delayed = redis_reply_integer(redis_reply_at(reply, 1));
-	row->dead = redis_reply_integer(redis_reply_at(reply, 2));
+	row->waiting = queue_count_at(reply, 0);
+	row->delayed = queue_count_at(reply, 1);
+	row->dead = queue_count_at(reply, 2);
 	row->paused = redis_reply_integer(redis_reply_at(reply, 3)) != 0;
 	row->next_due_us =
 	    due_us(redis_reply_integer(redis_reply_at(reply, 4)));
-	row->set_aside = redis_reply_integer(redis_reply_at(reply, 5));
+	row->set_aside = queue_count_at(reply, 5);
 	last = redis_reply_string(redis_reply_at(reply, 6));
 	if (last.len > 0)
 		rqueue_ask_lengths(s, index, &none, last);
-	names = (size_t)redis_reply_integer(redis_reply_at(reply, 7));
-	take_queue_unknown(i, row, reply, 8, names);
-	for (k = 8 + names; k < redis_reply_count(reply); k++) {
+	/* Not more than there are, whatever it says. */
+	names = (size_t)sat_clamp(
+	    queue_count_at(reply, 7), 0,
+	    count > QUEUE_HEAD ? (int64_t)(count - QUEUE_HEAD) : 0);
+	take_queue_unknown(i, row, reply, QUEUE_HEAD, names);
+	for (k = QUEUE_HEAD + names; k < count; k++) {
 		us = submitted_us(redis_reply_string(redis_reply_at(reply, k)));
 		if (us > 0 && (row->oldest_us == 0 || us < row->oldest_us))
 			row->oldest_us = us;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "store/sqlite/broker.h"
+#include "util/sat.h"
 
 /* As many as the I/O thread puts into one transaction. */
 #define PUT_MAX 1000
@@ -44,15 +45,15 @@ put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 	int changed;
 
 	changed = tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
-			 (int64_t)put->failed, totals->ended[put->failed] + 1,
-			 tx_now(tx));
+			 (int64_t)put->failed,
+			 sat_add(totals->ended[put->failed], 1), tx_now(tx));
 	if (changed < 0)
 		return -1;
 	if (changed == 0) {
 		put->answer = RESULTS_ENDED;
 		return 0;
 	}
-	totals->ended[put->failed]++;
+	totals->ended[put->failed] = sat_add(totals->ended[put->failed], 1);
 	return totals->awaited == 1 ? swake_record_run(tx, put->id, err) : 0;
 }
 
