@@ -153,7 +153,7 @@ spool_run(void *arg)
 {
 	struct spool_file *s = arg;
 	struct buf batch = BUF_INIT;
-	bool failed = false;
+	bool failed = false, last;
 
 	pthread_mutex_lock(&s->lock);
 	while (wait_for_work(s, failed)) {
@@ -171,6 +171,8 @@ spool_run(void *arg)
 		/* Others may put more while this is being written. */
 		buf_add(&batch, s->waiting.data, s->waiting.len);
 		buf_reset(&s->waiting);
+		/* One try at the end is due, behind one that is under way. */
+		last = s->ending;
 		pthread_mutex_unlock(&s->lock);
 		failed =
 		    write_all(s, (struct slice){batch.data, batch.len}) != 0;
@@ -180,7 +182,7 @@ spool_run(void *arg)
 		if (!failed) {
 			buf_reset(&batch);
 			s->complained = false;
-		} else if (s->ending) {
+		} else if (last) {
 			/* Nobody could wait for a disk that is full. */
 			break;
 		} else if (!s->clear) {
