@@ -39,7 +39,7 @@ HARDEN   := -fstack-protector-strong -fstack-clash-protection \
 LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDFLAGS)
 endif
 ifeq ($(CONFIG),fuzz)
-CC       := clang-14
+CC       := clang
 # To clang a volatile variable that is only written is an oversight, and so is an
 # initializer that names some members and leaves the others 0.
 WARNINGS += -Wno-unused-but-set-variable -Wno-missing-field-initializers
