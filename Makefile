@@ -50,7 +50,7 @@ PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl 
 	libmicrohttpd gnutls libmd
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
-	   dist deb check-deb browser format clean help
+	   dist deb check-deb check-debian browser format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
 	     done 2>/dev/null)

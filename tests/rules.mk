@@ -133,6 +133,14 @@ systemd-short: $(if $(filter release,$(CONFIG)),check-systemd)
 check-deb: deb
 	@tests/package/check
 
+# CHECK="unit SUITES=cron-next" or CHECK="check CC=clang" PACKAGES=clang does
+# something else; the script has more.
+#: check-debian check in a Debian of its own; SUITE=bookworm, CACHE=DIR; needs root
+SUITE ?= trixie
+CHECK ?= check
+check-debian:
+	@tests/debian/check $(SUITE) $(CHECK)
+
 #: check    installs what is missing, builds everything, runs all tests
 check:
 	@.ci/deps build test $(if $(filter release,$(CONFIG)),web)
@@ -341,6 +349,7 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
+	check-debian \
 	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
 	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
