@@ -252,7 +252,7 @@ DIST := flowrra-$(VERSION)
 dist:
 	@mkdir -p build
 	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw,a-s \
-	    --mtime=@$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0) \
+	    --mtime=@$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)) \
 	    --transform='s|^|$(DIST)/|' --exclude='*.o' \
 	    .ci .clang-format .clang-tidy .debian .gitignore LICENSE Makefile README.md \
 	    cmd conf lib systemd tests | gzip -9n > build/$(DIST).tar.gz
