@@ -30,6 +30,12 @@ fake_broker_want(struct broker *b, unsigned int queue, unsigned int n)
 	fake_store_now->wanted[queue] = n;
 }
 
+static unsigned int
+fake_broker_coming(const struct broker *b, unsigned int queue)
+{
+	return fake_store_now->empty[queue] ? 0 : fake_store_now->wanted[queue];
+}
+
 static bool
 fake_broker_quiet(const struct broker *b)
 {
@@ -156,6 +162,7 @@ static const struct broker_ops fake_broker_ops = {
     .name = fake_broker_name,
     .is_up = fake_broker_is_up,
     .want = fake_broker_want,
+    .coming = fake_broker_coming,
     .idle = fake_broker_quiet,
     .settle = fake_broker_settle,
     .drop = fake_broker_drop,

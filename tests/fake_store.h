@@ -29,6 +29,7 @@ struct fake_store {
 	struct buf last_dead; /* its id, "" if it has none */
 	struct buf heartbeat; /* the last one */
 	unsigned int wanted[FAKE_QUEUES];
+	bool empty[FAKE_QUEUES]; /* it is known to hold nothing */
 	unsigned int registered; /* task types */
 	/* "ID@QUEUE; " of each task that was submitted, queued or not. */
 	struct buf submitted;

@@ -13,7 +13,6 @@
 #include "executor/executor.h"
 #include "ipc/ipc.h"
 #include "util/err.h"
-#include "util/limits.h"
 #include "util/log.h"
 
 static const char usage[] =
@@ -80,8 +79,6 @@ main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	/* A few threads share one heap well; each further one costs memory. */
 	mallopt(M_ARENA_MAX, 2);
-	/* Asynchronous handlers may have many connections. */
-	limits_raise_files();
 	fcntl(IPC_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(IPC_CRASH_FD, F_SETFD, FD_CLOEXEC);
 	set_signals();

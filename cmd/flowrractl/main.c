@@ -14,6 +14,7 @@
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/proc.h"
+#include "util/suspend.h"
 #include "verb.h"
 
 /* In the order in which --help lists them: what one does with tasks first, then
@@ -315,6 +316,8 @@ main(int argc, char **argv)
 	/* A parent may have closed 0, 1 or 2: the next socket would get that
 	 * number, and complaints would go to the broker. */
 	proc_hold_standard_fds();
+	/* Ctrl-Z must not keep the embedded database from all others. */
+	suspend_defer();
 	if (words == NULL) {
 		complain(&ctl, "out of memory");
 		return err_exit_status(ERR_SYSTEM);

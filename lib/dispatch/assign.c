@@ -17,11 +17,12 @@
 /* A queue that brought nothing for so long is asked for one task only: it
  * covers a claim on a slow network and the run of short jobs. */
 #define HOT_MS 100
-/* Of more busy queues than this, some take turns: each with a claim of this many
- * tasks at least, for so long. */
+/* More busy queues than this take turns, each with a claim of this many tasks: one of
+ * a few costs as much. A claim that finds nothing is not told of, so a look follows
+ * after so long. */
 #define TURNS_MIN 8
-#define SHARE_MIN 16
-#define ROTATE_MS 2
+#define SHARE 64
+#define LOOK_MS 2
 /* Jobs that have ended and wait for backend and broker: with more of them,
  * nothing is claimed until the servers have caught up. Plenty for a batch;
  * twice as many took 1.5 MiB and an eighth more processor time, since they do
@@ -142,79 +143,92 @@ queue_is_hot(const struct queue *queue, int64_t now)
 /* What is known when room is shared out, of each kind. */
 struct sharing {
 	unsigned int rooms[POOL_KINDS]; /* how many more jobs can be taken */
-	unsigned int hot[POOL_KINDS];	/* queues that bring tasks */
-	unsigned int turns[POOL_KINDS]; /* how many of those are asked at a
-					   time; 0: all */
-	unsigned int met[POOL_KINDS];	/* how many were given their share */
+	unsigned int hot[POOL_KINDS];	/* queues that bring tasks now */
+	unsigned int busy[POOL_KINDS];	/* and that may hold more */
+	unsigned int
+	    coming[POOL_KINDS]; /* tasks for which claims are under way */
 };
-
-/* Of many busy queues some take turns, since a claim of one task costs as much
- * as one of ten. */
-static unsigned int
-sharing_turns(const struct sharing *s, enum pool_kind kind)
-{
-	const unsigned int n = s->rooms[kind] / SHARE_MIN;
-
-	if (s->hot[kind] <= TURNS_MIN || s->hot[kind] <= n)
-		return 0;
-	return n > 0 ? n : 1;
-}
 
 static void
 sharing_begin(struct sharing *s, const struct dispatch *d, int64_t now)
 {
+	const struct queue *queue;
 	enum pool_kind kind;
 	unsigned int i;
 
-	*s = (struct sharing){.met = {0}};
+	*s = (struct sharing){.hot = {0}};
 	rooms_of(d, s->rooms);
-	for (i = 0; i < d->n_queues; i++)
-		if (queue_is_hot(&d->queues[i], now))
-			s->hot[expected_kind(d, &d->queues[i])]++;
-	for (kind = 0; kind < POOL_KINDS; kind++)
-		s->turns[kind] = sharing_turns(s, kind);
+	for (i = 0; i < d->n_queues; i++) {
+		queue = &d->queues[i];
+		kind = expected_kind(d, queue);
+		s->hot[kind] += queue_is_hot(queue, now);
+		s->busy[kind] += queue->busy;
+		s->coming[kind] += broker_coming(d->broker, i);
+	}
 }
 
-/* By the clock, and not with each turn of the loop, in which claims are still
- * under way. */
-static void
-rotate_turns(struct dispatch *d, const struct sharing *s, int64_t now)
+static bool
+sharing_has_turns(const struct sharing *s, enum pool_kind kind)
 {
-	const struct timeval tv = {.tv_usec = ROTATE_MS * 1000};
-	const bool due = now - d->rotated_ms >= ROTATE_MS;
-	enum pool_kind kind;
-
-	for (kind = 0; kind < POOL_KINDS; kind++) {
-		if (s->turns[kind] == 0)
-			continue;
-		if (due) {
-			d->first[kind] += s->turns[kind];
-			d->rotated_ms = now;
-		}
-		if (!evtimer_pending(d->rotate, NULL))
-			evtimer_add(d->rotate, &tv);
-	}
+	return s->rooms[kind] > 0 && s->busy[kind] > TURNS_MIN;
 }
 
 /* Queues that bring tasks share the room; the others could make it overflow,
  * and are asked for one to show that they are there. */
 static unsigned int
-share_of(struct sharing *s, const struct dispatch *d, enum pool_kind kind,
+share_of(const struct sharing *s, const struct dispatch *d, enum pool_kind kind,
 	 bool is_hot)
 {
-	const unsigned int room = s->rooms[kind], hot = s->hot[kind],
-			   turns = s->turns[kind];
-	unsigned int nth;
+	const unsigned int room = s->rooms[kind], hot = s->hot[kind];
 
-	if (room <= 1 || hot == 0)
-		return room;
-	if (!is_hot)
-		return 1;
-	if (turns == 0)
-		return (room + hot - 1) / hot;
-	/* Counted from the one whose turn it is first. */
-	nth = (s->met[kind]++ + hot - d->first[kind] % hot) % hot;
-	return nth < turns ? (room + turns - 1) / turns : 0;
+	if (room <= 1 || is_hot)
+		return hot > 1 ? (room + hot - 1) / hot : room;
+	return hot > 0 || d->n_queues > TURNS_MIN ? 1 : room;
+}
+
+/* Asks the next busy queue, if there is room for a large claim beside those that
+ * are under way, or there are none. One that is known to be empty has its next turn
+ * when it has brought something. */
+static void
+take_turn(struct dispatch *d, struct sharing *s, enum pool_kind kind,
+	  unsigned int i)
+{
+	const unsigned int room = minus(s->rooms[kind], s->coming[kind]);
+	const unsigned int share = room < SHARE ? room : SHARE;
+
+	if (share < SHARE && s->coming[kind] > 0)
+		return;
+	broker_want(d->broker, i, share);
+	if (broker_coming(d->broker, i) == 0) {
+		d->queues[i].busy = false;
+		broker_want(d->broker, i, 1);
+		return;
+	}
+	s->coming[kind] += share;
+	d->first[kind] = i + 1;
+}
+
+/* In the order of their turns; what is under way stays so. */
+static void
+take_turns(struct dispatch *d, struct sharing *s, enum pool_kind kind)
+{
+	const struct timeval tv = {.tv_usec = LOOK_MS * 1000};
+	const unsigned int first = d->first[kind];
+	unsigned int n, i, coming;
+
+	for (n = 0; n < d->n_queues; n++) {
+		i = (first + n) % d->n_queues;
+		if (expected_kind(d, &d->queues[i]) != kind)
+			continue;
+		coming = broker_coming(d->broker, i);
+		if (!d->queues[i].busy)
+			coming = 1;
+		broker_want(d->broker, i, coming);
+		if (coming == 0)
+			take_turn(d, s, kind, i);
+	}
+	if (!evtimer_pending(d->rotate, NULL))
+		evtimer_add(d->rotate, &tv);
 }
 
 void
@@ -230,15 +244,19 @@ assign_wants(struct dispatch *d)
 	if (!d->broker_state.up && !dispatch_is_stopping(d))
 		return;
 	sharing_begin(&s, d, now);
-	rotate_turns(d, &s, now);
 	for (i = 0; i < d->n_queues; i++) {
 		kind = expected_kind(d, &d->queues[i]);
-		if (s.rooms[kind] > 0 && !worth_asking(d, kind, s.rooms[kind]))
+		if (sharing_has_turns(&s, kind) ||
+		    (s.rooms[kind] > 0 &&
+		     !worth_asking(d, kind, s.rooms[kind])))
 			continue;
 		broker_want(
 		    d->broker, i,
 		    share_of(&s, d, kind, queue_is_hot(&d->queues[i], now)));
 	}
+	for (kind = 0; kind < POOL_KINDS; kind++)
+		if (sharing_has_turns(&s, kind))
+			take_turns(d, &s, kind);
 }
 
 /* --- held for too long ------------------------------------------------- */

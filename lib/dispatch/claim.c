@@ -303,6 +303,7 @@ claim_make_job(struct dispatch *d, struct broker_claim *claim)
 	job->claim = claim;
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
+	d->queues[claim->queue].busy = true;
 	if (claim->whole > 0) {
 		claim_too_large(job);
 		dispatch_turn(d);

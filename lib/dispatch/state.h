@@ -113,6 +113,7 @@ struct queue {
 	char *name;
 	enum pool_kind kind; /* of what it brought last */
 	int64_t claimed_ms;  /* when it brought something */
+	bool busy; /* it did, and was not found empty since (assign.c) */
 };
 
 /* What is known, and was said, of broker or backend. */
@@ -198,8 +199,7 @@ struct dispatch {
 	/* Busy queues that take turns; see assign.c. */
 	struct event *rotate;
 	unsigned int first[POOL_KINDS]; /* whose turn it is */
-	int64_t rotated_ms;
-	struct event *stop_deadline; /* ends DRAINING, and then KILLING */
+	struct event *stop_deadline;	/* ends DRAINING, and then KILLING */
 	struct store_state broker_state, results_state;
 };
 

@@ -8,6 +8,7 @@
 #include <event2/util.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "redis/openssl.h"
 #include "redis/url.h"
@@ -30,6 +31,24 @@ openssl_err(struct err *err, enum err_code code, const char *what,
 	openssl.ERR_clear_error();
 	return err_set(err, code, "%s %s: %s", what, on,
 		       why != NULL ? why : "unknown reason");
+}
+
+/* OpenSSL would wait for the writer of a pipe, on the loop. What is not there it
+ * names itself. */
+static int
+tls_check_files(const struct redis_url *url, struct err *err)
+{
+	const char *const files[] = {url->cafile, url->certfile, url->keyfile};
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i] != NULL && stat(files[i], &st) == 0 &&
+		    !S_ISREG(st.st_mode))
+			return err_set(err, ERR_CONFIG,
+				       "cannot read %s: it is no regular file",
+				       files[i]);
+	return 0;
 }
 
 static int
@@ -88,7 +107,7 @@ redis_tls_new(const struct redis_url *url, struct err *err)
 {
 	SSL_CTX *ctx;
 
-	if (openssl_load(err) != 0)
+	if (tls_check_files(url, err) != 0 || openssl_load(err) != 0)
 		return NULL;
 	openssl.ERR_clear_error();
 	ctx = openssl.SSL_CTX_new(openssl.TLS_client_method());

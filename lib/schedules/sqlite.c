@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "schedules/db.h"
+#include "sqlite/checkpoint.h"
 #include "sqlite/fault.h"
 #include "sqlite/file.h"
 #include "util/err.h"
@@ -128,19 +129,32 @@ lite_fail(struct lite *l, const char *what, struct err *err)
 	return fault_set(err, l->tx.db, l->db.name, what);
 }
 
+/* Outside a transaction, no lock is held, and the log is written back now and then,
+ * since the file has no server that would do it. */
+static void
+lite_relax(struct lite *l, bool tidy)
+{
+	if (!sqlite3_get_autocommit(l->tx.db))
+		return;
+	file_release(&l->tx);
+	if (tidy)
+		checkpoint_if_long(&l->tx, false);
+}
+
 static int
 lite_exec(struct db *db, const char *sql, const char *what, struct err *err)
 {
 	struct lite *l = (struct lite *)db;
+	int status = -1;
 
 	l->tx.timeout_ms = db_left_ms(db);
+	file_hold(&l->tx);
 	if (sqlite3_exec(l->tx.db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		return lite_fail(l, what, err);
-	/* Outside a transaction: the log is written back now and then, since
-	 * the file has no server that would do it. */
-	if (sqlite3_get_autocommit(l->tx.db))
-		file_checkpoint(&l->tx, false);
-	return 0;
+		lite_fail(l, what, err);
+	else
+		status = 0;
+	lite_relax(l, status == 0);
+	return status;
 }
 
 /* --- statements ---------------------------------------------------------- */
@@ -205,6 +219,7 @@ lite_run(struct db *db, enum query query, const struct db_value *values,
 			       stmt, NULL) != SQLITE_OK)
 		return lite_fail(l, query_name(query), err);
 	lite_bind(*stmt, values, n);
+	file_hold(&l->tx);
 	while ((status = sqlite3_step(*stmt)) == SQLITE_ROW)
 		if (rows != NULL)
 			take_row(*stmt, rows);
@@ -213,13 +228,13 @@ lite_run(struct db *db, enum query query, const struct db_value *values,
 	if (status != SQLITE_DONE) {
 		lite_fail(l, query_name(query), err);
 		sqlite3_reset(*stmt);
+		lite_relax(l, false);
 		return -1;
 	}
 	sqlite3_reset(*stmt);
+	lite_relax(l, true);
 	if (rows != NULL && db_rows_seal(rows) != 0)
 		return err_nomem(err);
-	if (sqlite3_get_autocommit(l->tx.db))
-		file_checkpoint(&l->tx, false);
 	return 0;
 }
 

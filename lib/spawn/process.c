@@ -103,8 +103,8 @@ spawner_open(struct spawner *s, const struct spawner_events *e, struct err *err)
 {
 	int pair[2];
 
-	/* Two descriptors a program are soon more than the usual 1024. An
-	 * executor has done it before. */
+	/* Two descriptors a program are soon more than the usual 1024. No code
+	 * but ours runs in the executor of commands. */
 	limits_raise_files();
 	/* Should it die, what it ran is not to be lost sight of. */
 	if (children_adopt() != 0)

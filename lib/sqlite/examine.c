@@ -21,18 +21,18 @@
 #include <unistd.h>
 
 #include "sqlite/file.h"
+#include "sqlite/holder.h"
 #include "util/err.h"
 
 /* What the log grows by with a small change is some pages of 4 KiB. */
 #define ROOM_CHANGE 65536
-/* Below these, the disk is nearly full. An error: what the log needs before it
- * is moved with force (file.c). A warning: little both in bytes and in
+/* Below these, the disk is nearly full. An error: what the log needs before
+ * readers are waited for (checkpoint.c). A warning: little both in bytes and in
  * proportion, since a small disk may well have less than a GiB. */
 #define ROOM_ERROR_MIB 64
 #define ROOM_WARNING_MIB 1024
 #define ROOM_WARNING_PERCENT 5
-/* Twice the length at which the log is moved with force: a reader prevents it.
- */
+/* Twice the length at which readers are waited for: one of them does not end. */
 #define LOG_WARNING_MIB 128
 
 #define MIB (INT64_C(1) << 20)
@@ -208,18 +208,21 @@ check_journal(const struct examination *e, struct finding *f)
 static bool
 check_log(const struct examination *e, struct finding *f)
 {
+	char reader[HOLDER_TEXT_MAX];
+
 	if (e->log_size < LOG_WARNING_MIB * MIB)
 		return false;
 	f->error = false;
+	holder_describe_reader(e->tx->db, reader, sizeof(reader));
 	snprintf(
 	    f->what, sizeof(f->what),
 	    "the log %s-wal has grown to %" PRId64
-	    " MiB: something that reads the database for a long time keeps "
-	    "it from being moved into the file",
-	    e->tx->path, e->log_size / MIB);
+	    " MiB: %s reads the database for a long time, which keeps it from "
+	    "being moved into the file",
+	    e->tx->path, e->log_size / MIB, reader);
 	snprintf(f->remedy, sizeof(f->remedy),
-		 "find that program (fuser %s), for example an open sqlite3, "
-		 "and end it",
+		 "have it end its transaction, or end it; fuser %s lists who "
+		 "has the file open",
 		 e->tx->path);
 	return true;
 }

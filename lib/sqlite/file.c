@@ -3,9 +3,9 @@
  * The connection to the database file: opening, transactions, tidiness.
  *
  * The file is in WAL mode: a commit appends to the log, so readers do not wait
- * for writers, and one flush of the log makes it durable. Moving the log into
- * the file (a checkpoint) and giving free pages back happen here rather than
- * inside a commit, where SQLite would do it, so that no job waits for them.
+ * for writers, and one flush of the log makes it durable. Free pages are given
+ * back here rather than inside a commit, where SQLite would do it, so that no job
+ * waits for that; checkpoint.c does the same with the log.
  *
  * Whether the file is there, and ours, is place.c's to say. Nothing here may
  * open and close the database's path on its own, for the reason given there.
@@ -20,22 +20,15 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "sqlite/checkpoint.h"
 #include "sqlite/fault.h"
 #include "sqlite/identity.h"
 #include "sqlite/place.h"
 #include "sqlite/reserve.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/suspend.h"
 
-/* The log is moved into the file when it has this many pages, twice SQLite's
- * default: 8 MiB, which takes some milliseconds. Readers can keep it from being
- * moved; when it is eight times as long, they are waited for. */
-#define LOG_PAGES 2000
-#define LOG_PAGES_MAX (8 * LOG_PAGES)
-/* A longer one (1 MiB) is not left by the last process that has the file: who
- * opens it next reads the log from its beginning, which takes 3 ms with the
- * other limit, and as long as a whole submission. */
-#define LOG_PAGES_LEFT 250
 /* What the log file may keep of its size once it was moved: to overwrite it is
  * cheaper than to grow it again. Four times the length at which it is moved. */
 #define LOG_SIZE "33554432"
@@ -47,7 +40,26 @@
  * a person or a service manager calls hung. */
 #define HURRY_MS 500
 
-/* --- locks of others --------------------------------------------------- */
+/* --- locks of ours, and of others -------------------------------------- */
+
+/* While a lock is held that others wait for, Ctrl-Z waits, too. */
+void
+file_hold(struct tx *tx)
+{
+	if (tx->holding)
+		return;
+	suspend_hold();
+	tx->holding = true;
+}
+
+void
+file_release(struct tx *tx)
+{
+	if (!tx->holding)
+		return;
+	tx->holding = false;
+	suspend_release();
+}
 
 /*
  * SQLite's busy handler: nonzero to try again. Others hold the lock for one
@@ -60,26 +72,24 @@ file_on_busy(void *arg, int tries)
 	struct tx *tx = arg;
 	int64_t now = clock_mono_ms(), patience;
 	long us = tries < 12 ? 50 + 25L * tries : tries < 40 ? 1000 : 10000;
+	bool begins;
 
 	if (tries == 0)
 		tx->waiting_since_ms = now;
-	patience = atomic_load(&tx->hurry) ? HURRY_MS : tx->timeout_ms;
+	patience = tx->patience_ms != 0	     ? tx->patience_ms
+		   : atomic_load(&tx->hurry) ? HURRY_MS
+					     : tx->timeout_ms;
 	if (now - tx->waiting_since_ms >= patience)
 		return 0;
+	/* Who begins has no lock yet that a stop could keep from others. */
+	begins = tx->holding && tx->patience_ms == 0 &&
+		 sqlite3_get_autocommit(tx->db) != 0;
+	if (begins)
+		file_release(tx);
 	nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
+	if (begins)
+		file_hold(tx);
 	return 1;
-}
-
-/* After each commit: how long the log is. What is registered here replaces
- * SQLite's own checkpoint. */
-static int
-file_on_log(void *arg, sqlite3 *db, const char *schema, int pages)
-{
-	struct tx *tx = arg;
-
-	tx->log_pages = pages;
-	tx->log_moved = false;
-	return SQLITE_OK;
 }
 
 /* --- opening ----------------------------------------------------------- */
@@ -232,7 +242,7 @@ file_set_up(struct tx *tx, struct err *err)
 	    (file_set_up_new(tx, err) != 0 || file_set_wal(tx, err) != 0))
 		return -1;
 	/* It also turns the automatic checkpoint off. */
-	sqlite3_wal_hook(tx->db, file_on_log, tx);
+	sqlite3_wal_hook(tx->db, checkpoint_on_commit, tx);
 	tx->sync = DATABASE_NOW;
 	return 0;
 }
@@ -271,6 +281,7 @@ file_open_there(struct tx *tx, bool *ret_final, struct err *err)
 	return full ? 1 : -1;
 }
 
+/* Whose lock it is has to be known before those who wait for the file give up. */
 int
 file_open(struct tx *tx, bool create, bool *ret_final, struct err *err)
 {
@@ -278,13 +289,16 @@ file_open(struct tx *tx, bool create, bool *ret_final, struct err *err)
 
 	*ret_final = false;
 	tx->gone = false;
+	tx->patience_ms = tx->timeout_ms / 2;
 	result = place_find_or_make(tx, create, ret_final, err);
-	if (result != 0)
-		return result;
-	result = file_open_there(tx, ret_final, err);
-	if (result == 1 && reserve_release(tx->path, RESERVE_TO_OPEN))
+	if (result == 0) {
 		result = file_open_there(tx, ret_final, err);
-	return result == 0 ? 0 : -1;
+		if (result == 1 && reserve_release(tx->path, RESERVE_TO_OPEN))
+			result = file_open_there(tx, ret_final, err);
+		result = result == 0 ? 0 : -1;
+	}
+	tx->patience_ms = 0;
+	return result;
 }
 
 void
@@ -299,12 +313,14 @@ file_close(struct tx *tx)
 	tx->statements = NULL;
 	/* What was moved is read all the same, until a commit overwrites it. */
 	if (tx->db != NULL &&
-	    (tx->log_pages >= LOG_PAGES_LEFT || tx->log_moved))
+	    (tx->log_pages >= CHECKPOINT_LEFT_PAGES || tx->log_moved))
 		sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
 				  NULL);
 	sqlite3_close(tx->db);
 	tx->db = NULL;
+	file_release(tx);
 	tx->log_pages = 0;
+	tx->log_forced = 0;
 	tx->log_moved = false;
 }
 
@@ -351,8 +367,11 @@ file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 	/* A writer takes the lock at once: a transaction that began as a reader
 	 * could fail when it first writes, whatever its patience. */
 	tx->n_wakes = 0;
-	if (file_exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
+	file_hold(tx);
+	if (file_exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK) {
+		file_release(tx);
 		return tx_fail(tx, err, "cannot begin a transaction");
+	}
 	/* Not before the lock is there: it may have taken a while. */
 	tx->now_ms = clock_wall_us() / 1000;
 	return 0;
@@ -375,9 +394,10 @@ int
 file_commit(struct tx *tx, struct err *err)
 {
 	file_wake(tx);
-	if (file_exec(tx, "COMMIT") == SQLITE_OK)
-		return 0;
-	return tx_fail(tx, err, "committing");
+	if (file_exec(tx, "COMMIT") != SQLITE_OK)
+		return tx_fail(tx, err, "committing");
+	file_release(tx);
+	return 0;
 }
 
 void
@@ -393,6 +413,7 @@ file_rollback(struct tx *tx)
 	/* SQLite rolls back by itself after some failures, a full disk say. */
 	if (!sqlite3_get_autocommit(tx->db))
 		file_exec(tx, "ROLLBACK");
+	file_release(tx);
 }
 
 bool
@@ -419,28 +440,6 @@ file_say_full(const struct tx *tx, struct err *err)
 
 /* --- tidiness ---------------------------------------------------------- */
 
-void
-file_checkpoint(struct tx *tx, bool all)
-{
-	const int mode = tx->log_pages > LOG_PAGES_MAX
-			     ? SQLITE_CHECKPOINT_RESTART
-			     : SQLITE_CHECKPOINT_PASSIVE;
-
-	if (tx->log_pages < (all ? 1 : LOG_PAGES))
-		return;
-	/* If it fails now, the next one will see to it. */
-	sqlite3_wal_checkpoint_v2(tx->db, NULL, mode, NULL, NULL);
-	tx->log_moved = tx->log_pages >= LOG_PAGES_LEFT;
-	tx->log_pages = 0; /* the next commit sets it again */
-}
-
-void
-file_truncate_log(struct tx *tx)
-{
-	sqlite3_wal_checkpoint_v2(tx->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
-				  NULL, NULL);
-}
-
 static int
 file_on_number(void *arg, int n, char **values, char **names)
 {
@@ -452,6 +451,7 @@ bool
 file_shrink(struct tx *tx)
 {
 	long free_pages = 0, pages = 0;
+	bool shrunk;
 
 	if (tx->db == NULL)
 		return false;
@@ -462,5 +462,8 @@ file_shrink(struct tx *tx)
 	 * the pages that it needs every day. */
 	if (free_pages < FREE_PAGES || free_pages < pages / 4)
 		return false;
-	return file_exec(tx, SHRINK) == SQLITE_OK;
+	file_hold(tx);
+	shrunk = file_exec(tx, SHRINK) == SQLITE_OK;
+	file_release(tx);
+	return shrunk;
 }

@@ -30,12 +30,15 @@ struct tx {
 	const struct description *description;
 	description_upgrade_fn *on_upgrade; /* with a description */
 	void *on_upgrade_arg;
-	int64_t timeout_ms; /* for locks */
+	int64_t timeout_ms;  /* for locks */
+	int64_t patience_ms; /* for those at this moment; 0: timeout_ms */
 	int64_t waiting_since_ms;
 	atomic_bool hurry; /* somebody waits for the end: little patience */
 	enum database_sync sync; /* the mode the connection is in */
 	int log_pages;		 /* of the write-ahead log, to be moved */
 	bool log_moved; /* a long one, since the last commit: yet as long */
+	int log_forced; /* how long it was when readers were waited for */
+	bool holding;	/* a lock, while which Ctrl-Z waits */
 	bool gone; /* deleted or replaced since it was opened: used no more */
 	int64_t now_ms; /* wall clock */
 	struct wake_socket socket;
@@ -53,6 +56,10 @@ struct tx {
 int file_open(struct tx *tx, bool create, bool *ret_final, struct err *err);
 void file_close(struct tx *tx);
 
+/* While a lock of the file is held, Ctrl-Z waits. Either may be called again. */
+void file_hold(struct tx *tx);
+void file_release(struct tx *tx);
+
 /* Begins and ends a transaction; none begins in a file that was deleted, or
  * replaced by another one, since it was opened. file_commit() sends the
  * wake-ups first. */
@@ -69,10 +76,6 @@ bool file_failure_is_general(const struct tx *tx);
 bool file_is_full(const struct tx *tx);
 int file_say_full(const struct tx *tx, struct err *err);
 
-/* Moves the log into the file and cuts it off, if no reader keeps it. */
-void file_truncate_log(struct tx *tx);
-/* Moves the log into the file, if it has grown long; `all`: however short. */
-void file_checkpoint(struct tx *tx, bool all);
 /* Gives free pages back to the file system, if there are many: some at a time.
  * Returns whether there are more. */
 bool file_shrink(struct tx *tx);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which process keeps others from writing into the database.
+ * Which process keeps others from writing into the database, or its log from being
+ * moved.
  *
  * SQLite's locks are POSIX ones, on bytes that its file format names, so the
  * kernel knows their owner. It is asked through the descriptors that SQLite has
@@ -12,6 +13,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,12 @@
 
 /* WAL_WRITE_LOCK, in the index of the log (sqlite.org/walformat.html). */
 #define WRITE_LOCK 120
+/* WAL_READ_LOCK(0) to (4), whose readers use the log up to the frame that the mark
+ * of the same number has. Those of 0 use the file alone, which must not change
+ * then. */
+#define READ_LOCK 123
+#define READ_MARKS 100
+#define READERS 5
 /* PENDING, RESERVED and SHARED bytes of the file itself: with
  * locking_mode = EXCLUSIVE, or without a log (sqlite.org/fileformat.html). */
 #define FILE_LOCKS 0x40000000
@@ -97,11 +105,35 @@ holder_name(pid_t pid, char name[NAME_SIZE])
 			*p = '?';
 }
 
-void
-holder_describe(sqlite3 *db, char *ret, size_t size)
+/* Of those that read now, who began first: it needs most of the log. Marks are
+ * compared as SQLite does, so one that is not used is the last. */
+static pid_t
+holder_find_reader(const char *path)
 {
-	const char *path = sqlite3_db_filename(db, "main");
-	const pid_t pid = path != NULL ? holder_find(path) : 0;
+	uint32_t marks[READERS], first = UINT32_MAX;
+	char index[4096];
+	pid_t pid, found = 0;
+	int fd, i;
+
+	if (snprintf(index, sizeof(index), "%s-shm", path) >=
+		(int)sizeof(index) ||
+	    (fd = holder_descriptor(index)) < 0 ||
+	    pread(fd, marks, sizeof(marks), READ_MARKS) !=
+		(ssize_t)sizeof(marks))
+		return 0;
+	for (i = 0; i < READERS; i++) {
+		pid = holder_of(fd, F_WRLCK, READ_LOCK + i, 1);
+		if (pid != 0 && marks[i] < first) {
+			first = marks[i];
+			found = pid;
+		}
+	}
+	return found;
+}
+
+static void
+holder_put(pid_t pid, char *ret, size_t size)
+{
 	char name[NAME_SIZE];
 
 	if (pid == 0) {
@@ -111,4 +143,20 @@ holder_describe(sqlite3 *db, char *ret, size_t size)
 	holder_name(pid, name);
 	snprintf(ret, size, name[0] != '\0' ? "process %d (%s)" : "process %d",
 		 (int)pid, name);
+}
+
+void
+holder_describe(sqlite3 *db, char *ret, size_t size)
+{
+	const char *path = sqlite3_db_filename(db, "main");
+
+	holder_put(path != NULL ? holder_find(path) : 0, ret, size);
+}
+
+void
+holder_describe_reader(sqlite3 *db, char *ret, size_t size)
+{
+	const char *path = sqlite3_db_filename(db, "main");
+
+	holder_put(path != NULL ? holder_find_reader(path) : 0, ret, size);
 }

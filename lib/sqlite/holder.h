@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which process keeps others from writing into the database. */
+/* Which process keeps others from writing into the database, or its log from being
+ * moved. */
 #ifndef SQLITE_HOLDER_H
 #define SQLITE_HOLDER_H
 
@@ -13,5 +14,7 @@ struct sqlite3;
 
 /* Names the process that holds the writers' lock at this moment. */
 void holder_describe(struct sqlite3 *db, char *ret, size_t size);
+/* The one that has read for longest. */
+void holder_describe_reader(struct sqlite3 *db, char *ret, size_t size);
 
 #endif

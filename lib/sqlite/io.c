@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sqlite/checkpoint.h"
 #include "sqlite/reserve.h"
 #include "util/clock.h"
 
@@ -230,7 +231,7 @@ io_run_with_reserve(struct database *db, const struct database_jobs *batch,
 		file_rollback(&db->tx);
 	db->use_reserve = false;
 	file_shrink(&db->tx);
-	file_truncate_log(&db->tx);
+	checkpoint_truncate(&db->tx);
 	reserve_fill(db->path);
 	return result;
 }
@@ -302,7 +303,7 @@ io_work(struct database *db)
 	if (db->tx.gone)
 		file_close(&db->tx);
 	else
-		file_checkpoint(&db->tx, false);
+		checkpoint_if_long(&db->tx, false);
 	pthread_mutex_lock(&db->lock);
 	if (db->tx.gone)
 		io_enter_state(db, REFUSED, &err);
@@ -320,7 +321,7 @@ io_tidy(struct database *db)
 
 	db->soon_ms = 0;
 	pthread_mutex_unlock(&db->lock);
-	file_checkpoint(&db->tx, db->unflushed);
+	checkpoint_if_long(&db->tx, db->unflushed);
 	db->unflushed = false;
 	more = file_shrink(&db->tx);
 	if (db->tx.worker)

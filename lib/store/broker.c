@@ -43,6 +43,12 @@ broker_want(struct broker *b, unsigned int queue, unsigned int n)
 	b->ops->want(b, queue, n);
 }
 
+unsigned int
+broker_coming(const struct broker *b, unsigned int queue)
+{
+	return b->ops->coming(b, queue);
+}
+
 bool
 broker_idle(const struct broker *b)
 {

@@ -202,6 +202,9 @@ bool broker_is_up(const struct broker *b);
  * that is over.
  */
 void broker_want(struct broker *b, unsigned int queue, unsigned int n);
+/* How many of those a claim is under way for. 0 right after broker_want(): the queue
+ * is known to hold nothing, or is paused, or the broker is out of reach. */
+unsigned int broker_coming(const struct broker *b, unsigned int queue);
 /* Whether no claim can come any more unless broker_want() asks for it. */
 bool broker_idle(const struct broker *b);
 
@@ -309,6 +312,7 @@ struct broker_ops {
 	const char *(*name)(const struct broker *);
 	bool (*is_up)(const struct broker *);
 	void (*want)(struct broker *, unsigned int queue, unsigned int n);
+	unsigned int (*coming)(const struct broker *, unsigned int queue);
 	bool (*idle)(const struct broker *);
 	void (*settle)(struct broker *, struct broker_settle *);
 	void (*drop)(struct broker *, struct broker_claim *);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <ini.h>
 
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/conf.h"
 #include "util/conf_key.h"
 #include "util/conf_task.h"
@@ -30,22 +32,44 @@
 /* The longest value is 65536 bytes; the rest is for name and blanks. */
 #define LINE_MAX_LEN 66000
 
+/* For all of what is not a file: it is read before a program does anything else, and
+ * by a reload on the loop. */
+#define PIPE_WAIT_MS 5000
+
 _Static_assert(INI_HANDLER_LINENO, "the handler wants line numbers");
 
 /* --- reading ------------------------------------------------------------- */
+
+/* A pipe, as of the shell's <(command), may be slow, or have nobody who writes. */
+static int
+conf_file_await(int fd, const char *path, int64_t until_ms, struct err *err)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	const int64_t left = until_ms - clock_mono_ms();
+
+	if (left > 0 && poll(&p, 1, (int)left) != 0)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "nothing has come from %s for %d s; name a file, or a "
+		       "pipe that is written to and closed",
+		       path, PIPE_WAIT_MS / 1000);
+}
 
 /* Into memory as a whole: the size is limited, and the line of an error can be
  * counted afterwards. */
 static int
 conf_file_read_all(int fd, const char *path, struct buf *out, struct err *err)
 {
+	const int64_t until_ms = clock_mono_ms() + PIPE_WAIT_MS;
 	ssize_t n;
 
 	while (out->len <= FILE_MAX) {
 		if (buf_reserve(out, 4096) != 0)
 			return err_nomem(err);
+		if (conf_file_await(fd, path, until_ms, err) != 0)
+			return -1;
 		n = read(fd, out->data + out->len, 4096);
-		if (n == -1 && errno == EINTR)
+		if (n == -1 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n == -1)
 			return err_sys(err, ERR_CONFIG, "cannot read %s", path);
@@ -79,7 +103,8 @@ check_content(const char *path, const struct buf *text, struct err *err)
 
 /*
  * Returns 1 when there is no such file; the caller knows whether it had to
- * exist. O_NOCTTY, because the path comes from a user and may name a terminal.
+ * exist. The path comes from a user and may name a terminal (O_NOCTTY) or a pipe
+ * without a writer (O_NONBLOCK).
  */
 int
 conf_file_read(const char *path, struct buf *out, struct err *err)
@@ -87,7 +112,8 @@ conf_file_read(const char *path, struct buf *out, struct err *err)
 	struct stat st;
 	int fd, r;
 
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1) {
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) ==
+	    -1) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return 1;
 		return err_sys(err, ERR_CONFIG, "cannot open %s", path);

@@ -26,6 +26,7 @@
 #include "util/log.h"
 #include "util/notify.h"
 #include "util/proc.h"
+#include "util/suspend.h"
 
 /* How old `systemctl status` may be: it costs one datagram each time. */
 #define STATUS_S 5
@@ -440,6 +441,7 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 
 	proc_hold_standard_fds();
 	proc_reset_signals();
+	suspend_defer();
 	if (program->private_memory)
 		proc_forbid_dumps();
 	limits_raise_files();

@@ -86,20 +86,29 @@ hub_check_topic(const char *name, struct err *err)
 		       name);
 }
 
+static int
+hub_refuse_task(struct err *err)
+{
+	return err_set(err, ERR_REFUSED, "too many tasks are watched already");
+}
+
 /* Before a stream is begun: a mistake can still be answered with a status. */
 int
-hub_check_topics(char *const *topics, struct err *err)
+hub_check_topics(struct web_hub *hub, char *const *topics, struct err *err)
 {
-	size_t n = 0;
+	size_t n = 0, tasks = 0;
 
-	for (; topics[n] != NULL; n++)
+	for (; topics[n] != NULL; n++) {
 		if (strcmp(topics[n], "feed") != 0 &&
 		    hub_check_topic(topics[n], err) != 0)
 			return -1;
+		tasks += topic_task(topics[n]) != NULL &&
+			 hub_find_topic(hub, topics[n]) == NULL;
+	}
 	if (n == 0 || n > HUB_TOPICS_MAX)
 		return err_set(err, ERR_USAGE, "topics: 1 to %d of them",
 			       HUB_TOPICS_MAX);
-	return 0;
+	return hub->n_tasks + tasks <= HUB_TASKS_MAX ? 0 : hub_refuse_task(err);
 }
 
 /* The last one to leave takes the state along. It would be old before anybody
@@ -128,7 +137,7 @@ topic_join(struct web_hub *hub, const char *name, struct err *err)
 
 	/* The other topics are six, and for all. */
 	if (t == NULL && task && hub->n_tasks >= HUB_TASKS_MAX) {
-		err_set(err, ERR_REFUSED, "too many tasks are watched already");
+		hub_refuse_task(err);
 		return NULL;
 	}
 	if (t == NULL) {

@@ -70,8 +70,9 @@ struct hub_reader {
 	bool masked; /* a viewer */
 };
 struct hub_subscriber;
-/* 0, or -1 with ERR_USAGE, which names the unknown topic. */
-int hub_check_topics(char *const *topics, struct err *err);
+/* Whether hub_subscribe() would take these: 0, or -1 with ERR_USAGE, which names the
+ * unknown topic, or ERR_REFUSED: too many tasks are watched. */
+int hub_check_topics(struct web_hub *hub, char *const *topics, struct err *err);
 /* `topics` is a NULL-ended list. NULL with *err: ERR_USAGE names an unknown topic,
  * ERR_REFUSED: too many tasks are watched. Events may come before it returns. */
 struct hub_subscriber *hub_subscribe(struct web_hub *hub,

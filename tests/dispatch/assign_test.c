@@ -100,32 +100,34 @@ END_TEST
 
 #define MANY 24
 
-/* Those that are asked now, each for 16 tasks or more, are noted in `asked`; the number
- * of all that were asked by now. */
-static unsigned int
-note_asked(const struct worker *w, bool *asked)
+/* Of those that hold something, only one is asked, for all that there is room. */
+static void
+ck_turn_of(struct worker *w, unsigned int queue)
 {
-	unsigned int i, now = 0, all = 0;
+	unsigned int i;
 
-	for (i = 0; i < MANY; i++) {
-		if (w->store.wanted[i] > 0) {
-			ck_assert_uint_ge(w->store.wanted[i], 16);
-			asked[i] = true;
-			now++;
-		}
-		all += asked[i];
-	}
-	ck_assert_uint_eq(now, 2);
-	return all;
+	FAKE_WAIT(&w->store, w->store.wanted[queue] >= 32);
+	for (i = 0; i < MANY; i++)
+		ck_assert(i == queue || w->store.wanted[i] <= 1);
 }
 
-/* Nothing happens meanwhile: their turns come by themselves. */
+static bool
+all_want_one(const struct worker *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++)
+		if (w->store.wanted[i] != 1)
+			return false;
+	return true;
+}
+
+/* Nothing comes meanwhile, and their turns come by themselves. */
 START_TEST(many_queues_that_bring_tasks_take_turns)
 {
 	static const char *const settings[] = {"executor.io_workers=32", NULL};
 	static const char *queues[MANY + 1];
 	static char names[MANY][8];
-	bool asked[MANY] = {false};
 	struct worker *w;
 	unsigned int i;
 
@@ -136,13 +138,19 @@ START_TEST(many_queues_that_bring_tasks_take_turns)
 	w = worker_open(
 	    &(struct worker_setup){.settings = settings, .queues = queues});
 	worker_up(w);
-	FAKE_WAIT(&w->store, w->store.wanted[0] > 0);
+	/* It is not known that any holds something. */
+	FAKE_WAIT(&w->store, all_want_one(w));
 	for (i = 0; i < MANY; i++) {
 		w->dispatch->queues[i].kind = POOL_THREAD;
-		w->dispatch->queues[i].claimed_ms = clock_mono_ms() + 60000;
+		w->dispatch->queues[i].busy = true;
+		w->store.wanted[i] = 0;
 	}
 	wanted(w, 0);
-	FAKE_WAIT(&w->store, note_asked(w, asked) == MANY);
+	for (i = 0; i < MANY; i++) {
+		ck_turn_of(w, i);
+		w->store.empty[i] = true;
+	}
+	FAKE_WAIT(&w->store, all_want_one(w));
 	worker_end(w);
 }
 END_TEST

@@ -141,6 +141,34 @@ START_TEST(to_wait_for_descriptors_longer_than_the_timeout_is_no_attempt)
 }
 END_TEST
 
+/* The soft limit of a process. */
+static long
+files_of(struct world *w, pid_t pid)
+{
+	return strtol(run(w,
+			  "awk '/Max open files/ { print $4 }' "
+			  "/proc/%d/limits",
+			  (int)pid)
+			  ->out,
+		      NULL, 10);
+}
+
+/* select(2) writes beyond its sets with a higher descriptor than 1023. */
+START_TEST(modules_have_the_soft_limit_that_their_worker_was_given)
+{
+	const struct world_options o = {.embedded = true,
+					.command =
+					    "ulimit -Sn 500; "
+					    "ulimit -Hn 2000; " WORLD_COMMAND};
+	struct world *w = world_start(&o);
+	struct worker *k = worker_of(w);
+
+	ck_assert_int_eq(files_of(w, worker_pid(k)), 2000);
+	ck_assert_int_eq(files_of(w, worker_executor(k)), 500);
+	world_stop(w);
+}
+END_TEST
+
 /* --- processes ----------------------------------------------------------- */
 
 static bool
@@ -433,6 +461,7 @@ SUITE("shortage")
 	TEST_LOOP(commands_wait_for_descriptors, 0, 6);
 	TEST_LOOP(to_wait_for_descriptors_longer_than_the_timeout_is_no_attempt,
 		  0, 2);
+	TEST(modules_have_the_soft_limit_that_their_worker_was_given);
 	TEST_LOOP(commands_wait_for_processes_of_the_user, 0, 2);
 	TEST_LOOP(the_time_of_a_cpu_bound_command_begins_when_it_does, 0, 2);
 	TEST_LOOP(commands_wait_for_processes_of_the_unit, 0, 2);

@@ -14,12 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sqlite/checkpoint.h"
 #include "store/stage.h"
 #include "suite.h"
 
-/* As in lib/sqlite/file.c. */
+/* As in lib/sqlite/checkpoint.c. */
 #define LOG_PAGES 2000
-#define LOG_PAGES_LEFT 250
+#define LOG_PAGES_MAX (8 * LOG_PAGES)
+#define LOG_PAGES_LEFT CHECKPOINT_LEFT_PAGES
 
 static struct stage w;
 
@@ -228,10 +230,79 @@ START_TEST(a_log_that_another_process_reads_is_left_to_it)
 }
 END_TEST
 
+/* Reads until it is told to end, as a backup does, or what was stopped. */
+static void
+be_reader(int ready, int go)
+{
+	sqlite3 *db;
+	char byte;
+
+	if (sqlite3_open(stage_path(&w), &db) != 0 ||
+	    sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != 0 ||
+	    count_tasks(db) != 0 || write(ready, "", 1) != 1)
+		_exit(1);
+	_exit(read(go, &byte, 1) == 0 ? 0 : 2);
+}
+
+static void
+submit_large(struct party *p, unsigned int n)
+{
+	static char bytes[60000];
+	char id[16];
+
+	memset(bytes, ' ', sizeof(bytes) - 1);
+	while (n-- > 0) {
+		snprintf(id, sizeof(id), "large-%u", n);
+		ck_assert_int_eq(party_submit(p, id, bytes, 0, 0), ERR_NONE);
+	}
+}
+
+/* With patience for locks of 30 s, a submission that met a process which waits
+ * for the reader would not be there in time. */
+START_TEST(a_reader_that_does_not_end_holds_up_nobody_and_is_named)
+{
+	struct party *worker, *producer;
+	int ready[2], go[2], status;
+	char name[64], byte;
+	pid_t pid;
+
+	stage_open(&w, KIND_SQLITE);
+	w.options.timeout_ms = 30000;
+	worker = party_open(&w, "host:a");
+	ck_assert_int_eq(pipe(ready), 0);
+	ck_assert_int_eq(pipe(go), 0);
+	ck_assert_int_ge(pid = fork(), 0);
+	if (pid == 0) {
+		close(go[1]);
+		be_reader(ready[1], go[0]);
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	/* 16 pages each: more than twice the length at which it is waited for,
+	 * and more than is reported. */
+	submit_large(worker, LOG_PAGES_MAX / 7);
+	ck_assert_uint_gt(log_frames(), 2 * LOG_PAGES_MAX);
+	producer = party_open(&w, NULL);
+	ck_assert_int_eq(party_submit(producer, "lone", "{}", 0, 0), ERR_NONE);
+	producer->answered = false;
+	broker_examine(producer->broker, party_on_report, producer);
+	UNTIL(&w, producer->answered);
+	snprintf(name, sizeof(name), "process %d (", (int)pid);
+	ck_assert_msg(strstr(producer->value, name) != NULL, "%s: not in %s",
+		      name, producer->value);
+	close(go[1]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	party_close(producer);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("sqlite-log")
 {
 	TEST(a_producer_that_ends_behind_5000_tasks_leaves_a_short_log);
 	TEST(a_log_that_was_moved_just_before_the_end_is_not_left_either);
 	TEST(a_short_log_stays_and_who_only_looks_writes_nothing);
 	TEST(a_log_that_another_process_reads_is_left_to_it);
+	TEST(a_reader_that_does_not_end_holds_up_nobody_and_is_named);
 }

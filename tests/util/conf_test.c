@@ -5,9 +5,11 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/buf.h"
@@ -337,6 +339,32 @@ START_TEST(what_is_no_text_file_is_refused)
 }
 END_TEST
 
+/* As the shell's <(command) gives one; it is read to its end. */
+START_TEST(a_pipe_is_read_and_one_that_nobody_writes_to_is_not_waited_for)
+{
+	char path[128], message[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/pipe", dir);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	snprintf(message, sizeof(message),
+		 "nothing has come from %s for 5 s; name a file, or a pipe "
+		 "that is written to and closed",
+		 path);
+	assert_refused(path, NULL, message);
+	if (fork() == 0) {
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		dprintf(fd, "[broker]\n");
+		usleep(1000); /* the reader comes first, or has to wait */
+		dprintf(fd, "url = unix:///piped\n");
+		_exit(0);
+	}
+	ck_assert_msg(conf_load(path, NULL, &conf, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(conf->broker.url, "unix:///piped");
+	wait(NULL);
+}
+END_TEST
+
 START_TEST(a_file_that_is_named_must_exist)
 {
 	assert_refused("/no/such/file", NULL, "no such file: /no/such/file");
@@ -544,6 +572,7 @@ SUITE("conf")
 		  N(bad_files));
 	TEST(a_line_that_is_too_long_is_refused_not_cut);
 	TEST(what_is_no_text_file_is_refused);
+	TEST(a_pipe_is_read_and_one_that_nobody_writes_to_is_not_waited_for);
 	TEST(a_file_that_is_named_must_exist);
 	TEST(an_unreadable_file_is_refused);
 	TEST(a_user_has_a_file_of_his_own);

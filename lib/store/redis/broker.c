@@ -295,6 +295,7 @@ const struct broker_ops broker_redis = {
     .name = rbroker_name,
     .is_up = rbroker_is_up,
     .want = rbroker_want,
+    .coming = rbroker_coming,
     .idle = rbroker_idle,
     .settle = rbroker_settle,
     .drop = rbroker_drop,

@@ -308,6 +308,7 @@ struct rbroker {
 	bool serving; /* it has said so */
 	struct rqueue *queues;
 	unsigned int n_queues;
+	unsigned int n_doubtful; /* of the queues */
 };
 
 int rbroker_eval(struct rbroker *b, enum rscript script,
@@ -472,6 +473,7 @@ void rbroker_check_liveness(struct rbroker *b);
 void rbroker_forget_suspects(struct rbroker *b);
 
 void rbroker_want(struct broker *b, unsigned int queue, unsigned int n);
+unsigned int rbroker_coming(const struct broker *b, unsigned int queue);
 bool rbroker_idle(const struct broker *b);
 void rbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t rbroker_unsettled(const struct broker *b);

@@ -221,6 +221,12 @@ rqueue_pump(struct rqueue *q)
 	}
 }
 
+unsigned int
+rbroker_coming(const struct broker *broker, unsigned int queue)
+{
+	return ((const struct rbroker *)broker)->queues[queue].asked;
+}
+
 void
 rbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
 {

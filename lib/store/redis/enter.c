@@ -201,12 +201,7 @@ rbroker_deregister(struct broker *broker)
 bool
 rbroker_is_sure_for(const struct rbroker *b, int64_t ms)
 {
-	unsigned int i;
-
-	for (i = 0; i < b->n_queues; i++)
-		if (b->queues[i].doubtful)
-			return false;
-	return b->confirmed_ms != 0 &&
+	return b->n_doubtful == 0 && b->confirmed_ms != 0 &&
 	       clock_boot_ms() - b->confirmed_ms + ms < LIFE_S * 1000;
 }
 

@@ -45,6 +45,7 @@ rqueue_trust(struct rqueue *q)
 	if (!q->doubtful)
 		return;
 	q->doubtful = false;
+	b->n_doubtful--;
 	b->opt.on_kept(NULL, b->opt.arg);
 }
 
@@ -468,6 +469,8 @@ rqueue_start(struct rqueue *q)
 void
 rqueue_doubt(struct rqueue *q)
 {
+	if (!q->doubtful)
+		q->broker->n_doubtful++;
 	q->doubtful = true;
 	/* Without a connection, the next one begins with a comparison. */
 	if (q->phase == RQUEUE_READY)

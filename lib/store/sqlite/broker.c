@@ -133,6 +133,7 @@ const struct broker_ops broker_sqlite = {
     .name = sbroker_name,
     .is_up = sbroker_is_up,
     .want = sbroker_want,
+    .coming = sbroker_coming,
     .idle = sbroker_idle,
     .settle = sbroker_settle,
     .drop = sbroker_drop,

@@ -122,9 +122,10 @@ struct sbroker {
 	/* Workers only. */
 	struct squeue *queues;
 	unsigned int n_queues;
-	bool entered;	   /* this worker is known, its claims are taken up */
-	int64_t worker_id; /* in the database */
-	int lock_fd;	   /* held while we live; -1 */
+	unsigned int wanted; /* of all of them */
+	bool entered;	     /* this worker is known, its claims are taken up */
+	int64_t worker_id;   /* in the database */
+	int lock_fd;	     /* held while we live; -1 */
 	struct sclaims claims;
 	struct claiming claiming;
 	struct settling settling;
@@ -160,6 +161,7 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			const struct sclaim *c, int64_t priority,
 			bool recovered);
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
+unsigned int sbroker_coming(const struct broker *b, unsigned int queue);
 bool sbroker_idle(const struct broker *b);
 
 /* --- delay.c ------------------------------------------------------------ */

@@ -290,8 +290,10 @@ sclaim_deliver(struct sbroker *b, struct sclaims *found)
 		TAILQ_REMOVE(found, c, link);
 		TAILQ_INSERT_TAIL(&b->claims, c, link);
 		q = &b->queues[c->pub.queue];
-		if (q->wanted > 0)
+		if (q->wanted > 0) {
 			q->wanted--;
+			b->wanted--;
+		}
 		b->opt.on_claim(&c->pub, b->opt.arg);
 	}
 }
@@ -455,16 +457,31 @@ void
 sbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
 {
 	struct sbroker *b = (struct sbroker *)broker;
-	unsigned int i, wanted = 0;
+	struct squeue *q = &b->queues[queue];
 
-	b->queues[queue].wanted = n;
-	for (i = 0; i < b->n_queues; i++)
-		wanted += b->queues[i].wanted;
+	/* A worker with many queues says the same of most of them. */
+	if (n == q->wanted)
+		return;
+	b->wanted += n - q->wanted;
+	q->wanted = n;
 	/* One that has not begun, since the disk is full, need not end. */
-	if (wanted == 0 && b->claiming.under_way &&
+	if (b->wanted == 0 && b->claiming.under_way &&
 	    database_cancel(&b->claiming.job))
 		b->claiming.under_way = false;
 	sclaim_pump(b);
+}
+
+/* The claim that is under way may have begun before this queue was wanted from; the
+ * next one follows at once. */
+unsigned int
+sbroker_coming(const struct broker *broker, unsigned int queue)
+{
+	const struct sbroker *b = (const struct sbroker *)broker;
+	const struct squeue *q = &b->queues[queue];
+
+	if (!b->claiming.under_way)
+		return 0;
+	return q->asked > 0 ? q->asked : q->more ? q->wanted : 0;
 }
 
 bool

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Moves the write-ahead log into the file, in the I/O thread. */
+#ifndef SQLITE_CHECKPOINT_H
+#define SQLITE_CHECKPOINT_H
+
+#include <stdbool.h>
+
+struct sqlite3;
+struct tx;
+
+/* How long readers are waited for, with the writers' lock. Reads of ours take some
+ * milliseconds. */
+#define CHECKPOINT_WAIT_MS 100
+/* A longer log (1 MiB) is not left by the last process that has the file: who
+ * opens it next reads the log from its beginning, which takes 3 ms with the length
+ * at which it is moved, and as long as a whole submission. */
+#define CHECKPOINT_LEFT_PAGES 250
+
+/* For sqlite3_wal_hook(), with the struct tx: how long the log is after each
+ * commit. It replaces SQLite's own checkpoint. */
+int checkpoint_on_commit(void *tx, struct sqlite3 *db, const char *schema,
+			 int pages);
+/* Moves the log, if it has grown long; `all`: however short. */
+void checkpoint_if_long(struct tx *tx, bool all);
+/* Moves it and cuts it off, if no reader keeps it. */
+void checkpoint_truncate(struct tx *tx);
+
+#endif
