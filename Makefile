@@ -49,7 +49,7 @@ PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl 
 	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
 	libmicrohttpd gnutls libmd
 # Without this, a missing package would show as a missing header somewhere.
-NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
+NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth bench-lives \
 	   dist deb check-deb check-debian browser format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
@@ -97,7 +97,7 @@ MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 # Databases for schedules, loaded by those who use them.
 DRIVERS  := $(patsubst %,$(B)/libexec/flowrra/database-%.so,postgresql mysql)
 DRIVER_SRC := $(addprefix lib/schedules/,postgresql.c postgresql_conn.c \
-	      mysql.c mysql_conn.c)
+	      mysql.c mysql_conn.c mysql_tls.c)
 
 #: all      programs, library and modules, in build/release (the default)
 all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
@@ -143,6 +143,7 @@ $(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
 
 $(B)/libexec/flowrra/database-postgresql.so: DRIVER_LIBS = $(call pc,libpq)
 $(B)/libexec/flowrra/database-mysql.so: DRIVER_LIBS = $(call pc,libmariadb)
+$(B)/libexec/flowrra/database-mysql.so: $(B)/lib/schedules/mysql_tls.o
 $(B)/libexec/flowrra/database-%.so: $(B)/lib/schedules/%.o \
     $(B)/lib/schedules/%_conn.o $(call ar,schedules util) lib/schedules/drivers.map
 	$(link) -shared -Wl,--version-script=lib/schedules/drivers.map \
@@ -231,7 +232,7 @@ install: all
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
 	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \
-	    systemd/handlers.conf,$(docdir))
+	    systemd/handlers.conf systemd/commands.conf,$(docdir))
 	$(call put,644,$(wildcard conf/web/*),$(docdir)/web)
 	install -D -m 644 conf/flowrra.conf \
 	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example

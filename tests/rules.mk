@@ -293,6 +293,11 @@ bench-growth:
 	$(again) $(JOBS) bench-programs
 	@$(TEST_ENV) tests/bench/growth/run
 
+#: bench-lives that nothing is left of 1,000,000 tasks; LIVES_TASKS=10000
+bench-lives: all
+	@.ci/deps build test
+	@$(TEST_ENV) tests/bench/growth/lives
+
 #: bench-beat measures the scheduler: wake-ups, bursts, how late fires are
 bench-beat: all $(ZONES) $(B)/tests/bench/beat_bench
 	@$(TEST_ENV) $(B)/tests/bench/beat_bench $(BENCH)
@@ -352,5 +357,5 @@ compile-flags:
 	check-debian \
 	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
 	soak-short soak-beat \
-	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
+	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth bench-lives \
 	bench-beat bench-operate bench-web coverage deps lint format compile-flags

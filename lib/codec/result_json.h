@@ -17,6 +17,16 @@ struct err;
 void result_encode(const struct result *result, struct buf *out);
 
 /*
+ * The same, and appends to `brief` what people who look on want to know of it: the
+ * same members without args, kwargs, result, output and history; an error is there
+ * if there is one, its first RESULT_BRIEF_TEXT bytes; progress if it is not larger.
+ * So it is some 300 bytes long, whatever the task carries.
+ */
+#define RESULT_BRIEF_TEXT 200
+void result_encode_both(const struct result *result, struct buf *out,
+			struct buf *brief);
+
+/*
  * Reads a record; the slices of *ret point into `bytes`, or into `scratch`
  * (which is emptied first, may grow, and must live as long) where a string had
  * to be unescaped. task_id and status must be there; null counts as absent, a

@@ -30,7 +30,7 @@ struct tally_cell {
 	unsigned int queue;
 	struct tally_cell *next; /* that has changed since the last batch */
 	bool changed;
-	int64_t numbers[MEASURE_RUN_US + 1]; /* by enum measure_what */
+	int64_t numbers[MEASURE_NUMBERS]; /* by enum measure_what */
 	uint32_t wait[BUCKETS], run[BUCKETS];
 	struct slice task;
 	char name[];
@@ -193,7 +193,7 @@ batch_add_cell(struct tally *t, struct tally_cell *c)
 {
 	unsigned int i;
 
-	for (i = 0; i <= MEASURE_RUN_US; i++)
+	for (i = 0; i < MEASURE_NUMBERS; i++)
 		batch_add(t, c, i, c->numbers[i]);
 	for (i = 0; i < BUCKETS; i++) {
 		batch_add(t, c, MEASURE_WAIT + i, c->wait[i]);

@@ -27,7 +27,7 @@
 
 /* What one point, or all of them, come to. */
 struct sums {
-	int64_t numbers[MEASURE_RUN_US + 1]; /* by enum measure_what */
+	int64_t numbers[MEASURE_NUMBERS]; /* by enum measure_what */
 	int64_t wait[BUCKETS], run[BUCKETS];
 };
 

@@ -70,6 +70,8 @@ names_of(const struct series_slot *slot, bool tasks)
 	size_t i;
 
 	for (i = 0; sorted != NULL && i < slot->n; i++) {
+		if (!measure_what_of_attempt(sorted[i]->what))
+			continue;
 		name = tasks ? sorted[i]->task : sorted[i]->queue;
 		if (!slice_eq(name, last))
 			json_array_append_new(names,

@@ -302,12 +302,59 @@ START_TEST(each_record_is_published_while_somebody_listens)
 	STEPS(w, "job", "", "started", "done=1");
 	WAIT_FOR(w, "ack");
 	ck_assert_uint_eq(w->store.events, 0);
-	w->store.heard = true;
+	w->store.heard = 1u << RESULTS_WHOLE;
 	STEPS(w, "job", "", "started", "done=1");
 	FAKE_WAIT(&w->store, worker_count(w, "ack") == 2);
 	ck_assert_uint_eq(w->store.events, 2);
 	ck_in(w->store.last_event, "\"type\":\"task.update\"");
 	ck_in(w->store.last_event, "\"status\":\"success\"");
+	ck_in(w->store.last_event, "\"result\":1");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(who_listens_to_brief_events_is_told_no_more_than_that)
+{
+	struct worker *w = worker_begin();
+
+	w->store.heard = 1u << RESULTS_BRIEF;
+	STEPS(w, "job", "", "started", "done=1");
+	WAIT_FOR(w, "ack");
+	ck_assert_uint_gt(w->store.events, 0);
+	ck_assert_int_eq(w->store.last_detail, RESULTS_BRIEF);
+	ck_in(w->store.last_event, "{\"type\":\"task.update\",\"task\":"
+				   "{\"task_id\":\"t1\",\"status\":"
+				   "\"success\",\"task_name\":\"job\"");
+	ck_in(w->store.last_event, "\"queue\":\"io\"");
+	ck_in(w->store.last_event, "\"worker\":\"test:main\"");
+	ck_not_in(w->store.last_event, "result");
+	ck_not_in(w->store.last_event, "args");
+	worker_end(w);
+}
+END_TEST
+
+static void
+order(struct worker *w, const char *text)
+{
+	w->store.broker.on_control(slice_of(text), w->store.broker.arg);
+}
+
+START_TEST(a_worker_answers_who_begins_to_listen)
+{
+	struct worker *w = worker_begin();
+
+	order(w, "{\"order\":\"hear\",\"id\":\"x1\"}");
+	ck_assert_uint_eq(w->store.heard, 1u << RESULTS_BRIEF);
+	ck_assert_int_eq(w->store.last_detail, RESULTS_BRIEF);
+	ck_assert_str_eq(w->store.last_event.data,
+			 "{\"type\":\"worker.hears\",\"id\":\"x1\","
+			 "\"worker\":\"test:main\"}");
+	order(w, "{\"order\":\"hear_whole\",\"id\":\"x2\"}");
+	ck_assert_int_eq(w->store.last_detail, RESULTS_WHOLE);
+	ck_in(w->store.last_event, "\"x2\"");
+	/* Not a name: it is not repeated to all who listen. */
+	order(w, "{\"order\":\"hear\",\"id\":\"a b\"}");
+	ck_assert_uint_eq(w->store.events, 2);
 	worker_end(w);
 }
 END_TEST
@@ -334,4 +381,6 @@ SUITE("dispatch-outcome")
 	TEST(a_suspect_that_a_person_cancelled_is_not_tried_again);
 	TEST(a_job_that_another_one_took_down_goes_on_uncounted);
 	TEST(each_record_is_published_while_somebody_listens);
+	TEST(who_listens_to_brief_events_is_told_no_more_than_that);
+	TEST(a_worker_answers_who_begins_to_listen);
 }

@@ -35,7 +35,13 @@ static void
 begin(struct backend *r, struct listener *l)
 {
 	*l = (struct listener){.last = -1};
-	ck_assert_int_eq(results_listen(r->results, on_event, l, NULL), 0);
+	ck_assert_int_eq(
+	    results_listen(r->results,
+			   &(struct results_ear){.detail = RESULTS_WHOLE,
+						 .on_event = on_event,
+						 .arg = l},
+			   NULL),
+	    0);
 }
 
 static void
@@ -46,7 +52,7 @@ publish(struct backend *r, int first, int n)
 
 	for (i = first; i < first + n; i++) {
 		snprintf(text, sizeof(text), "%d", i);
-		results_event(r->results, slice_of(text));
+		results_event(r->results, RESULTS_WHOLE, slice_of(text));
 	}
 }
 

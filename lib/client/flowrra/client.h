@@ -35,7 +35,8 @@
  *
  * After fork() the client belongs to the parent. In the child every function
  * fails with FLOWRRA_USAGE, except flowrra_close(), which leaves the parent's
- * connections alone. A child opens a client of its own.
+ * connections alone. A child may open a client of its own; on the embedded store
+ * only if the parent had no client open on one at the fork (FLOWRRA_USAGE).
  */
 #ifndef FLOWRRA_CLIENT_H
 #define FLOWRRA_CLIENT_H

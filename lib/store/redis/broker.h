@@ -12,6 +12,7 @@
  *	reconcile.c	finds claims that were lost
  *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
+ *	tidy.c		housekeeping
  *	inflight.c	claims in memory
  *	settle.c	ends claims
  *	submit.h	leads to the producers' side
@@ -76,6 +77,7 @@ enum rqueue_key {
 	KEY_LANES,     /* names of lanes, and how many tasks are in each */
 	KEY_SERVED,    /* names of tasks, and until when a worker has them */
 	KEY_UNKNOWN,   /* names that no worker had, and when they were met */
+	KEY_IDLE,      /* since when nobody has used it */
 	KEY_COUNT
 };
 
@@ -258,6 +260,18 @@ enum rbroker_records {
 	RECORDS_SINGLY	  /* each by its own SET */
 };
 
+/* Housekeeping under way: the queues of one page of names, one by one. */
+struct rtidy {
+	struct redis_request request;
+	bool under_way;
+	struct broker_limits limits;
+	char *cursor;	/* of the next page; "0": that was the last */
+	char *names;	/* of the queues of this one, each with a NUL behind */
+	size_t len, at; /* of them; where the next name begins */
+	bool idles;	/* names of queues that nobody uses go … */
+	bool gone;	/* … as that of this one has */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -308,6 +322,7 @@ struct rbroker {
 	bool serving; /* it has said so */
 	struct rqueue *queues;
 	unsigned int n_queues;
+	struct rtidy tidy;
 	unsigned int n_doubtful; /* of the queues */
 };
 
@@ -478,6 +493,9 @@ bool rbroker_idle(const struct broker *b);
 void rbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t rbroker_unsettled(const struct broker *b);
 extern const struct outbox_ops rbroker_settlements;
+
+void rbroker_tidy(struct broker *b, const struct broker_limits *limits);
+void rbroker_tidy_done(struct rbroker *b);
 
 void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);

@@ -444,6 +444,7 @@ const struct results_ops results_sqlite = {
     .unwatch = watches_unwatch,
     .event = sresults_event,
     .heard = sresults_heard,
+    .expect = sresults_expect,
     .listen = sresults_listen,
     .list = sresults_list,
     .counts = sresults_counts,
