@@ -231,7 +231,8 @@ fuzz:
 BENCH_OBJS := $(call test_objs,tests/bench/*.c)
 BENCH_FILL := $(addprefix $(B)/tests/bench/,operate_fill.o longest.o)
 BENCH_SITE := $(B)/tests/bench/web_site.o
-BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE),$(BENCH_OBJS))
+BENCH_COMMANDS := $(addprefix $(B)/tests/bench/,commands_fill.o commands_world.o commands_look.o)
+BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/bench/steps.so \
 		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
@@ -251,6 +252,10 @@ $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server
 
 $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
     $(SERVER_OBJS) $(call ar,$(STORE))
+	$(link) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/commands_bench: $(B)/tests/bench/commands_bench.o $(BENCH_COMMANDS) \
+    $(B)/tests/bench/longest.o $(SERVER_OBJS) $(call ar,$(STORE))
 	$(link) $(inputs) $(STORE_LIBS)
 
 $(B)/tests/bench/manager_bench: $(B)/tests/bench/manager_bench.o $(BENCH_FILL) \
@@ -309,6 +314,10 @@ bench-operate: all $(ZONES) $(B)/tests/bench/operate_bench $(B)/tests/bench/mana
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/operate_bench sqlite)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/manager_bench sqlite)
 
+#: bench-commands the longest Redis command; COMMANDS="levels large", COMMANDS_SCALE=10
+bench-commands: all $(B)/tests/bench/commands_bench
+	@$(TEST_ENV) $(B)/tests/bench/commands_bench $(COMMANDS)
+
 #: bench-web measures the dashboard: its calls with a million tasks, 500 viewers
 bench-web: all $(ZONES) $(B)/tests/bench/web_bench $(B)/tests/bench/viewers_bench \
     $(B)/tests/bench/module.so $(B)/tests/bench/steps.so
@@ -358,4 +367,4 @@ compile-flags:
 	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
 	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth bench-lives \
-	bench-beat bench-operate bench-web coverage deps lint format compile-flags
+	bench-beat bench-operate bench-commands bench-web coverage deps lint format compile-flags

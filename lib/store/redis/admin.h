@@ -103,8 +103,9 @@ char *rworker_name(struct slice name);
 #define CURSOR_OFFSET_MAX INT64_C(1000000000000)
 
 /* About this many bytes of tasks are shown in one page: little
- * memory on both sides, and a short stop of the server. */
-#define VIEW_BYTES (4 << 20)
+ * memory on both sides, and a short stop of the server, which copies them several
+ * times. */
+#define VIEW_BYTES (1 << 20)
 
 void radmin_queues(struct broker *b, struct slice queue,
 		   broker_queues_fn *on_queues, void *arg);

@@ -6,6 +6,9 @@
  * levels among its keys; where it finds others, all queues are asked once more. Of
  * many queues that would be dear, so a command each asks for the levels first, in
  * the same round trip that asks workers what they say.
+ *
+ * It looks into the first levels only. Where there are more, what waits in them is
+ * counted a stretch a call, and added up: it changes meanwhile.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -80,11 +83,54 @@ take_queue_unknown(struct rquery *i, struct queue_stats *row,
 		buf_done(&names);
 }
 
+static void rqueue_ask_lengths(struct stats *s, size_t index,
+			       const struct rlevels *levels, struct slice last);
+
+/* Members that are not priorities have no lists. */
+static void
+take_lengths(struct rquery *i, size_t index, const struct redis_reply *reply)
+{
+	struct stats *s = container_of(i, struct stats, query);
+	struct rlevels levels = {.names = NULL};
+	size_t k;
+
+	s->queues[index].waiting +=
+	    redis_reply_integer(redis_reply_at(reply, 0));
+	for (k = 1; k < redis_reply_count(reply); k++)
+		rlevels_add(&levels,
+			    redis_reply_string(redis_reply_at(reply, k)));
+	if (levels.n > 0)
+		rqueue_ask_lengths(s, index, &levels,
+				   slice_of(levels.names[levels.n - 1]));
+	rlevels_done(&levels);
+}
+
+static void
+rqueue_ask_lengths(struct stats *s, size_t index, const struct rlevels *levels,
+		   struct slice last)
+{
+	struct rqueue q;
+
+	if (rqueue_init(&q, s->query.broker, s->queues[index].name, 0) != 0) {
+		err_nomem(&s->query.err);
+		return;
+	}
+	const struct slice keys[] = {slice_of(q.keys[KEY_LEVELS])};
+
+	q.levels = *levels; /* stays the caller's */
+	rquery_eval_levels(&s->query, take_lengths, index, SCRIPT_LENGTHS, &q,
+			   REDIS_ARGS(keys), (struct redis_args){&last, 1});
+	q.levels = (struct rlevels){.names = NULL};
+	rqueue_done(&q);
+}
+
 static void
 take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 {
+	const struct rlevels none = {.names = NULL};
 	struct stats *s = container_of(i, struct stats, query);
 	struct queue_stats *row = &s->queues[index];
+	struct slice last;
 	size_t names, k;
 	int64_t us;
 
@@ -97,9 +143,12 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 	row->next_due_us =
 	    due_us(redis_reply_integer(redis_reply_at(reply, 4)));
 	row->set_aside = redis_reply_integer(redis_reply_at(reply, 5));
-	names = (size_t)redis_reply_integer(redis_reply_at(reply, 6));
-	take_queue_unknown(i, row, reply, 7, names);
-	for (k = 7 + names; k < redis_reply_count(reply); k++) {
+	last = redis_reply_string(redis_reply_at(reply, 6));
+	if (last.len > 0)
+		rqueue_ask_lengths(s, index, &none, last);
+	names = (size_t)redis_reply_integer(redis_reply_at(reply, 7));
+	take_queue_unknown(i, row, reply, 8, names);
+	for (k = 8 + names; k < redis_reply_count(reply); k++) {
 		us = submitted_us(redis_reply_string(redis_reply_at(reply, k)));
 		if (us > 0 && (row->oldest_us == 0 || us < row->oldest_us))
 			row->oldest_us = us;
@@ -134,8 +183,9 @@ void
 rstats_ask_levels(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
+	/* As many as queue.lua looks into. */
 	struct slice argv[] = {
-	    SLICE("ZRANGE"), {NULL, 0}, SLICE("0"), SLICE("-1")};
+	    SLICE("ZRANGE"), {NULL, 0}, SLICE("0"), SLICE("255")};
 	struct rqueue q;
 	size_t k;
 

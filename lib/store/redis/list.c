@@ -18,7 +18,7 @@
 #include "store/redis/scripts.h"
 
 /* A page ends early rather than keep the server busy: as VIEW_BYTES. */
-#define PAGE_BYTES "4194304"
+#define PAGE_BYTES "1048576"
 /* As in admin.c. */
 #define FORGOTTEN_MAX 3
 /* The list is cut long before it reaches this (see index.c), and Lua still adds
