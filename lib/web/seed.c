@@ -283,7 +283,7 @@ seed_get_task(struct web_call *call, struct err *err)
 /* --- the table ----------------------------------------------------------- */
 
 static const struct web_param seed_task_params[] = {
-    LIST_PATH("name", "the name of a task"), {NULL}};
+    LIST_PATH("name", "the name of a task"), {.name = NULL}};
 const struct web_route web_seed_routes[] = {
     {HTTP_GET, "/api/stats", WEB_VIEWER, WEB_SEED, NULL, seed_get_stats,
      "Figures, as the Python package's UI has them.",

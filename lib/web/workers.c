@@ -227,7 +227,7 @@ workers_run_reload(struct web_call *call, struct err *err)
 /* --- the table --------------------------------------------------------- */
 
 static const struct web_param worker_params[] = {
-    LIST_PATH("worker", "the name of a worker"), {NULL}};
+    LIST_PATH("worker", "the name of a worker"), {.name = NULL}};
 
 const struct web_route web_workers_routes[] = {
     {HTTP_GET, "/api/v1/workers", WEB_VIEWER, 0, NULL, workers_get_all,
