@@ -72,7 +72,8 @@ enum word_kind {
 };
 
 struct verb {
-	const char *name; /* one word or two */
+	const char *name;  /* one word or two */
+	const char *alias; /* another name for it; NULL: none */
 	const char *summary;
 	const char *usage; /* what follows the name */
 	const struct option_spec *options;

@@ -89,6 +89,19 @@ static migration migrations[] = {
 	" noted_us bigint NOT NULL, PRIMARY KEY (schedule_id, fire_us),"
 	" KEY flowrra_skipped_fires_noted (noted_us))" TABLE,
     },
+    /* 4: whose file a schedule is from */
+    {
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_schedules'"
+	" AND column_name = 'owner') = 0,"
+	" 'ALTER TABLE flowrra_schedules"
+	" ADD COLUMN owner varchar(128) NOT NULL DEFAULT ''''',"
+	" 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+    },
 };
 
 /* What is there stays as it is, and counts as not changed. INSERT IGNORE would

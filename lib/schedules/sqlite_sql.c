@@ -80,6 +80,11 @@ static migration migrations[] = {
 	"CREATE INDEX flowrra_skipped_fires_noted"
 	" ON flowrra_skipped_fires (noted_us)",
     },
+    /* 4: whose file a schedule is from */
+    {
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" owner TEXT NOT NULL DEFAULT ''",
+    },
 };
 
 const struct dialect sql_sqlite = {
