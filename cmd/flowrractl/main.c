@@ -59,6 +59,8 @@ const struct verb *const verbs[] = {
     &verb_schedule_show,
     &verb_schedule_fires,
     &verb_schedule_edit,
+    &verb_schedule_apply,
+    &verb_schedule_export,
     &verb_schedule_enable,
     &verb_schedule_disable,
     &verb_schedule_delete,

@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 
+#include "manager/schedule_apply.h"
+#include "util/buf.h"
+
 struct cron_fault;
 struct ctl;
 struct err;
@@ -27,5 +30,23 @@ int complain_of_rule(struct ctl *ctl, const char *text,
 int complain_of_schedule(struct ctl *ctl, const char *rule,
 			 const struct schedule_fault *fault,
 			 const struct err *err);
+
+/* --- files --------------------------------------------------------------- */
+
+/* Appends a whole file, "-" is standard input. 0, or the exit status after a
+ * complaint. */
+int schedule_read_text(struct ctl *ctl, const char *path, struct buf *text);
+
+/* Whose mistakes are told; `arg` of schedule_tell(). */
+struct schedule_source {
+	struct ctl *ctl;
+	const char *name;
+};
+schedule_tell_fn schedule_tell;
+
+/* Makes the schedules those of the file, and prints what was done. The exit
+ * status. */
+int schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
+			struct schedule_apply *apply);
 
 #endif

@@ -15,16 +15,6 @@
 /* Of a value in a message: enough to tell two apart. */
 #define SHOWN_MAX 80
 
-enum said_kind {
-	SAID_TEXT,
-	SAID_INT,
-	SAID_SECONDS,
-	SAID_NUMBER,
-	SAID_DEADLINE,
-	SAID_ARRAY,
-	SAID_OBJECT
-};
-
 struct said_row {
 	const char *name;
 	enum said_kind kind;
@@ -47,6 +37,19 @@ static const struct said_row rows[] = {
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 /* The first of them, which each schedule has. */
 #define N_WORDS 3
+
+int
+schedule_said_kind(const char *name)
+{
+	size_t i;
+
+	if (strcmp(name, "enabled") == 0 || strcmp(name, "force") == 0)
+		return SAID_SWITCH;
+	for (i = 0; i < N_ROWS; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return (int)rows[i].kind;
+	return SAID_TEXT;
+}
 
 /* As whole numbers where they are: 300 and not 300.0. */
 static json_t *
@@ -97,6 +100,8 @@ row_json(const struct schedule_form *form, const struct said_row *row)
 		return arguments_json(*(const char *const *)at, "[]");
 	case SAID_OBJECT:
 		return arguments_json(*(const char *const *)at, "{}");
+	case SAID_SWITCH:
+		break;
 	}
 	return NULL;
 }

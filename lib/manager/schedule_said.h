@@ -9,6 +9,21 @@
 
 struct schedule;
 
+/* What a field is. */
+enum said_kind {
+	SAID_TEXT,
+	SAID_INT,
+	SAID_SECONDS,
+	SAID_NUMBER,
+	SAID_DEADLINE,
+	SAID_ARRAY,
+	SAID_OBJECT,
+	SAID_SWITCH
+};
+
+/* Of a field by its name; SAID_TEXT for an unknown one. */
+int schedule_said_kind(const char *name);
+
 /* An object that makes this schedule again: "id", "task", "type", "rule", and
  * what is not as it is by default; "enabled" if it is false, "owner" if there
  * is one. NULL when memory runs out. */
