@@ -61,6 +61,7 @@ const struct verb *const verbs[] = {
     &verb_schedule_edit,
     &verb_schedule_apply,
     &verb_schedule_export,
+    &verb_schedule_import,
     &verb_schedule_enable,
     &verb_schedule_disable,
     &verb_schedule_delete,

@@ -41,10 +41,12 @@ int schedule_read_text(struct ctl *ctl, const char *path, struct buf *text);
 struct schedule_source {
 	struct ctl *ctl;
 	const char *name;
+	bool comment; /* what is done is printed behind "# " */
 };
 schedule_tell_fn schedule_tell;
 
-/* Makes the schedules those of the file, and prints what was done. The exit
+/* Makes the schedules those of the file, and prints what was done; apply->arg
+ * is a struct schedule_source. The exit
  * status. */
 int schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 			struct schedule_apply *apply);

@@ -58,20 +58,20 @@ schedule_tell(void *arg, int line, const char *text)
 /* --- apply --------------------------------------------------------------- */
 
 static void
-print_ids(const char *what, const json_t *ids)
+print_ids(const char *before, const char *what, const json_t *ids)
 {
 	const json_t *id;
 	size_t i;
 
 	json_array_foreach (ids, i, id) {
-		printf("%s ", what);
+		printf("%s%s ", before, what);
 		print_masked(json_string_value(id), 0);
 		putchar('\n');
 	}
 }
 
 static void
-print_changed(const json_t *changed)
+print_changed(const char *before, const json_t *changed)
 {
 	struct buf text = BUF_INIT;
 	const json_t *one;
@@ -81,7 +81,7 @@ print_changed(const json_t *changed)
 		buf_reset(&text);
 		schedule_differences_text(json_object_get(one, "fields"),
 					  &text);
-		printf("changed ");
+		printf("%schanged ", before);
 		print_masked(json_string_value(json_object_get(one, "id")), 0);
 		printf(": ");
 		print_masked(text.data != NULL ? text.data : "", 0);
@@ -91,7 +91,7 @@ print_changed(const json_t *changed)
 }
 
 static void
-print_applied(struct ctl *ctl, json_t *answer)
+print_applied(struct ctl *ctl, const char *before, json_t *answer)
 {
 	const json_t *created = json_object_get(answer, "created");
 	const json_t *changed = json_object_get(answer, "changed");
@@ -101,12 +101,12 @@ print_applied(struct ctl *ctl, json_t *answer)
 		print_json_line(answer);
 		return;
 	}
-	print_ids("created", created);
-	print_changed(changed);
-	print_ids("removed", removed);
+	print_ids(before, "created", created);
+	print_changed(before, changed);
+	print_ids(before, "removed", removed);
 	printf(
-	    "%zu created, %zu changed, %lld unchanged, %zu removed%s\n",
-	    json_array_size(created), json_array_size(changed),
+	    "%s%zu created, %zu changed, %lld unchanged, %zu removed%s\n",
+	    before, json_array_size(created), json_array_size(changed),
 	    (long long)json_integer_value(json_object_get(answer, "unchanged")),
 	    json_array_size(removed),
 	    json_is_true(json_object_get(answer, "dry_run"))
@@ -119,6 +119,7 @@ int
 schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 		    struct schedule_apply *apply)
 {
+	const struct schedule_source *source = apply->arg;
 	struct err err = ERR_INIT;
 	struct schedules *db;
 	json_t *answer;
@@ -134,7 +135,7 @@ schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 	schedules_close(db);
 	if (answer == NULL)
 		return complain_of_err(ctl, &err);
-	print_applied(ctl, answer);
+	print_applied(ctl, source->comment ? "# " : "", answer);
 	return 0;
 }
 
@@ -147,7 +148,7 @@ static int
 run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	const struct apply_options *o = options;
-	struct schedule_source source = {ctl, argv[0]};
+	struct schedule_source source = {ctl, argv[0], false};
 	struct schedule_apply apply = {.owner = o->owner,
 				       .take = o->take,
 				       .prune = o->prune,

@@ -175,6 +175,11 @@ const struct dialect sql_mysql = {
 	    [Q_SKIPS] = "SELECT reason, CAST(sum(n) AS SIGNED), max(last_us)"
 			" FROM flowrra_skips WHERE ? = '' OR schedule_id = ?"
 			" GROUP BY reason",
+	    [Q_PYTHON] = "SELECT id, task_name, schedule_type, schedule,"
+			 " CAST(args AS CHAR), CAST(kwargs AS CHAR), enabled,"
+			 " CAST(next_run_at AS CHAR), CAST(created_at AS CHAR),"
+			 " description, max_retries, CAST(retry_delay AS CHAR),"
+			 " priority FROM scheduled_tasks ORDER BY id",
 	    [Q_NOTIFY] = "UPDATE flowrra_revision SET revision = revision + 1",
 	    [Q_REVISION] = "SELECT revision FROM flowrra_revision",
 	    [Q_HAS_VERSION] = "SELECT count(*) FROM information_schema.tables"

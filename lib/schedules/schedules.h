@@ -532,6 +532,22 @@ enum schedules_woken { SCHEDULES_TIMEOUT, SCHEDULES_CHANGED, SCHEDULES_FD };
 int schedules_wait(struct schedules *s, int fd, int64_t timeout_ms,
 		   enum schedules_woken *ret, struct err *err);
 
+/* --- others -------------------------------------------------------------- */
+
+/* A row of the table of the Python package; times without a zone. NULL: none. */
+struct schedules_python {
+	const char *id, *task, *type, *schedule, *args, *kwargs, *description;
+	const char *next_run, *created, *retry_delay;
+	bool enabled;
+	int64_t max_retries, priority;
+};
+typedef int schedules_python_fn(void *arg, const struct schedules_python *row,
+				struct err *err);
+/* Reads them from a database of its own, in which nothing is made or changed;
+ * ends with the first -1. ERR_NOT_FOUND: there is no such file. */
+int schedules_read_python(const char *url, schedules_python_fn *on_row,
+			  void *arg, struct err *err);
+
 /* --- health -------------------------------------------------------------- */
 
 /* What a scheduler says of itself. */

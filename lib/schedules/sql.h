@@ -64,6 +64,7 @@
 	X(SET_VERSION, "version")                                              \
 	X(LOCK_SCHEMA, "")                                                     \
 	X(UNLOCK_SCHEMA, "")                                                   \
+	X(PYTHON, "")                                                          \
 	X(PORTS, "")                                                           \
 	X(ADD_PORT, "port")                                                    \
 	X(DROP_PORT, "port")

@@ -176,6 +176,8 @@ static const struct {
      "a_file_is_applied_and_once_more_changes_nothing"},
     {"schedule export", "schedule_file_test.c",
      "what_is_exported_is_what_is_applied"},
+    {"schedule import", "schedule_import_test.c",
+     "what_a_crontab_has_no_more_is_removed"},
     {"schedule fires", "schedule_cli_test.c",
      "a_schedule_that_is_edited_fires_by_the_new_rule"},
     {"web", "web_test.c", "each_credential_gets_in_with_its_role"},
