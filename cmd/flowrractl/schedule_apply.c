@@ -104,6 +104,7 @@ print_applied(struct ctl *ctl, const char *before, json_t *answer)
 	print_ids(before, "created", created);
 	print_changed(before, changed);
 	print_ids(before, "removed", removed);
+	print_ids(before, "ended", json_object_get(answer, "ended"));
 	printf(
 	    "%s%zu created, %zu changed, %lld unchanged, %zu removed%s\n",
 	    before, json_array_size(created), json_array_size(changed),

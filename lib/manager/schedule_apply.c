@@ -159,6 +159,8 @@ plan_entry(struct applying *ap, struct planned *p, const struct schedule *old,
 	if (choose_owner(ap, e, old, &owner, err) != 0)
 		return -1;
 	p->does_something = old == NULL || !says_nothing_new(p, old, owner);
+	p->ended = !p->does_something && old->enabled &&
+		   (old->next_run_us == 0 || old->next_run_us == INT64_MAX);
 	if (!p->does_something)
 		return 0;
 	if (schedule_draft_with(&ap->zones, &e->form, old, ap->a->now_us,
@@ -309,13 +311,16 @@ static json_t *
 report(const struct applying *ap)
 {
 	json_t *created = json_array(), *changed = json_array(),
-	       *removed = json_array();
+	       *removed = json_array(), *ended = json_array();
 	json_int_t unchanged = 0;
 	const struct planned *p;
 	size_t i;
 
 	for (i = 0; i < ap->n_planned; i++) {
 		p = &ap->planned[i];
+		if (p->ended)
+			json_array_append_new(ended,
+					      json_string(p->entry->form.id));
 		if (!p->does_something)
 			unchanged += p->entry != NULL;
 		else if (p->step.kind == SCHEDULES_ADD)
@@ -329,9 +334,9 @@ report(const struct applying *ap)
 							p->entry->form.id,
 							"fields", p->fields));
 	}
-	return json_pack("{s:b,s:o,s:o,s:o,s:I}", "dry_run", ap->a->dry_run,
+	return json_pack("{s:b,s:o,s:o,s:o,s:I,s:o}", "dry_run", ap->a->dry_run,
 			 "created", created, "changed", changed, "removed",
-			 removed, "unchanged", unchanged);
+			 removed, "unchanged", unchanged, "ended", ended);
 }
 
 /* --- all ------------------------------------------------------------------- */

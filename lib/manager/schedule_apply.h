@@ -35,7 +35,8 @@ struct schedule_apply {
  * and due fires. What says the same as before is not touched.
  *
  * {"dry_run", "created": [id], "changed": [{"id", "fields": {field: [old,
- * new]}}], "removed": [id], "unchanged": n}, or NULL with *err.
+ * new]}}], "removed": [id], "unchanged": n, "ended": [id]}, or NULL with *err. Those
+ * that have ended are unchanged ones that will not fire again.
  */
 json_t *schedule_apply(struct schedules *db, struct schedule_file *file,
 		       const struct schedule_apply *apply, struct err *err);

@@ -14,6 +14,7 @@ struct planned {
 	struct schedule gone; /* of a removal: id and owner */
 	json_t *fields;	      /* of a change */
 	bool does_something;
+	bool ended; /* it says the same, and fires no more */
 };
 
 struct applying {

@@ -52,6 +52,12 @@ START_TEST(a_file_is_applied_and_once_more_changes_nothing)
 	ck_run(ctl(w, "schedule apply s.ini --prune"), 0,
 	       "changed sum: queue: null -> \"io\"\nremoved often\n"
 	       "0 created, 1 changed, 0 unchanged, 1 removed\n");
+	/* Somebody's edit is undone by the next file; the owner stays. */
+	ck_run(ctl(w, "schedule edit sum --priority 3"), 0, "");
+	ck_run(ctl(w, "schedule export --owner team | grep -c sum"), 0, "1\n");
+	ck_run(ctl(w, "schedule apply s.ini --prune"), 0,
+	       "changed sum: priority: 3 -> 0\n"
+	       "0 created, 1 changed, 0 unchanged, 0 removed\n");
 	/* A task that nobody has registered is most likely a typing error. */
 	put(w, "bad.ini",
 	    "[schedule a]\ntask = add\ntype = interval\nrule = 5m\n"

@@ -138,6 +138,30 @@ START_TEST(a_change_leaves_history_counters_and_due_fires)
 }
 END_TEST
 
+START_TEST(what_has_ended_is_named_and_is_no_mistake)
+{
+	static const char once[] = "[schedule o]\ntask = add\ntype = once\n"
+				   "rule = 2026-11-23T13:00:00Z\n";
+	struct schedule_file file = {.n = 0};
+	json_t *json;
+
+	open_world(_i);
+	ck_apply(once, "+[\"o\"] ~[] -[] =0");
+	planner_claim(PLANNER_NOON_US + PLANNER_HOUR_US);
+	options.now_us = PLANNER_NOON_US + 2 * PLANNER_HOUR_US;
+	ck_assert_int_eq(
+	    schedule_file_read(&file, once, tell, NULL, &planner.w.err), 0);
+	json = schedule_apply(planner.w.schedules, &file, &options,
+			      &planner.w.err);
+	ck_assert_msg(json != NULL, "%s", planner.w.err.msg);
+	ck_assert_str_eq(planner_member(json, "ended"), "[\"o\"]");
+	ck_assert_str_eq(planner_member(json, "unchanged"), "1");
+	json_decref(json);
+	schedule_file_done(&file);
+	world_close(&planner.w);
+}
+END_TEST
+
 START_TEST(what_the_file_has_no_more_is_removed_if_it_is_the_owners)
 {
 	open_world(_i);
@@ -382,6 +406,7 @@ SUITE("manager-schedule-apply")
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
 	TEST_LOOP(a_file_is_applied_and_once_more_changes_nothing, 0, N_WORLDS);
 	TEST_LOOP(a_change_leaves_history_counters_and_due_fires, 0, N_WORLDS);
+	TEST_LOOP(what_has_ended_is_named_and_is_no_mistake, 0, N_WORLDS);
 	TEST_LOOP(what_the_file_has_no_more_is_removed_if_it_is_the_owners, 0,
 		  N_WORLDS);
 	TEST_LOOP(a_schedule_of_another_owner_is_not_taken_by_mistake, 0,
