@@ -31,6 +31,9 @@ int complain_of_schedule(struct ctl *ctl, const char *rule,
 			 const struct schedule_fault *fault,
 			 const struct err *err);
 
+/* Says what in an expression may not mean what its writer thinks. */
+void warn_of_rule(struct ctl *ctl, const char *text);
+
 /* --- files --------------------------------------------------------------- */
 
 /* Appends a whole file, "-" is standard input. 0, or the exit status after a

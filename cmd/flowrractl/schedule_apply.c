@@ -126,7 +126,7 @@ schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 	json_t *answer;
 	int status = 0;
 
-	if (!apply->force && (status = ctl_open(ctl)) != 0)
+	if (!apply->force && (status = ctl_open_all(ctl)) != 0)
 		return status;
 	apply->client = ctl->client;
 	apply->now_us = clock_wall_us();
