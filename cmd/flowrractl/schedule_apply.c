@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs that keep schedules in files: apply and export. */
+/*
+ * The verbs that keep schedules in files: apply and export.
+ *
+ * Exit status 0 of apply means that the schedules are those of the file: nothing
+ * is half done without a word.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +22,8 @@
 #define FILE_MAX (256 * 1024 * 1024)
 #define PAGE 1000
 
+/* In one piece: the line of a mistake is counted from its beginning, and a file
+ * that breaks off must not be half applied. */
 int
 schedule_read_text(struct ctl *ctl, const char *path, struct buf *text)
 {
@@ -44,6 +51,7 @@ schedule_read_text(struct ctl *ctl, const char *path, struct buf *text)
 	return n == 0 ? 0 : err_exit_status(ERR_DATA);
 }
 
+/* As compilers write it, so that editors find the line. */
 void
 schedule_tell(void *arg, int line, const char *text)
 {
@@ -57,6 +65,7 @@ schedule_tell(void *arg, int line, const char *text)
 
 /* --- apply --------------------------------------------------------------- */
 
+/* IDs come from the file, and must not steer the terminal. */
 static void
 print_ids(const char *before, const char *what, const json_t *ids)
 {
@@ -70,6 +79,7 @@ print_ids(const char *before, const char *what, const json_t *ids)
 	}
 }
 
+/* With what it was and what it is: the log of a deployment then says it all. */
 static void
 print_changed(const char *before, const json_t *changed)
 {
@@ -116,6 +126,7 @@ print_applied(struct ctl *ctl, const char *before, json_t *answer)
 	json_decref(answer);
 }
 
+/* A dry run must not make a database file. */
 int
 schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 		    struct schedule_apply *apply)
@@ -145,6 +156,7 @@ struct apply_options {
 	bool prune, dry_run, take, force;
 };
 
+/* The file is judged as a whole before a server is asked. */
 static int
 run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -208,6 +220,7 @@ struct export_options {
 	const char *format, *owner;
 };
 
+/* In pages, as the list is read: the whole may be larger than one answer. */
 static int
 collect(struct schedules *db, const char *owner, json_t *all, struct err *err)
 {
@@ -233,6 +246,7 @@ collect(struct schedules *db, const char *owner, json_t *all, struct err *err)
 	return 0;
 }
 
+/* Only the text is printed, so that it can go into a file as it is. */
 static int
 run_export(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb schedule import: takes the schedules of cron(8), or of the Python
- * package. */
+/*
+ * The verb schedule import: takes the schedules of cron(8), or of the Python
+ * package.
+ *
+ * A crontab's commands become tasks that no worker has yet: what it needs for
+ * them is printed, in the form of its configuration.
+ */
 #include "manager/schedule_import.h"
 
 #include <errno.h>
@@ -76,6 +81,7 @@ read_url(struct ctl *ctl, const char *given, struct buf *url)
 	return 0;
 }
 
+/* Of the one or the other; check_options() has seen to it. */
 static int
 read_source(struct ctl *ctl, const struct import_options *o,
 	    struct schedule_import *import, struct schedule_file *file,
@@ -119,6 +125,7 @@ write_tasks(struct ctl *ctl, const char *path, const struct buf *tasks)
 	return 0;
 }
 
+/* An option that would mean nothing is refused, rather than ignored. */
 static int
 check_options(struct ctl *ctl, const struct import_options *o)
 {

@@ -21,6 +21,8 @@
 
 /* --- mistakes -------------------------------------------------------------- */
 
+/* Told at once, so that a person can put all of them right before the next try;
+ * the first one makes the exit status. */
 static void
 mistake(struct applying *ap, const struct schedule_entry *e, const char *field,
 	const struct err *why)
@@ -57,6 +59,8 @@ name_entries(struct applying *ap)
 	}
 }
 
+/* By ID, and those of one ID as they stand in the file: the later one is the
+ * mistake. */
 static int
 compare_entries(const void *a, const void *b)
 {
@@ -67,6 +71,7 @@ compare_entries(const void *a, const void *b)
 	return order != 0 ? order : p->line - q->line;
 }
 
+/* Which of two counts would depend on their order; so neither does. */
 static int
 find_twins(struct applying *ap, struct err *err)
 {
@@ -135,6 +140,9 @@ choose_owner(const struct applying *ap, const struct schedule_entry *e,
 		       e->form.id, has, wanted);
 }
 
+/* By the id that is made of a definition, which costs nothing more here: the
+ * entry's is known. A schedule that is set aside is not what the file asks for,
+ * since it does not fire; to say it again computes its next run. */
 static bool
 says_nothing_new(const struct planned *p, const struct schedule *old,
 		 const char *owner)
@@ -186,6 +194,7 @@ plan_entry(struct applying *ap, struct planned *p, const struct schedule *old,
 	return 0;
 }
 
+/* In the order of the file, in which they are reported, too. */
 static void
 plan_entries(struct applying *ap)
 {
@@ -204,6 +213,7 @@ plan_entries(struct applying *ap)
 	}
 }
 
+/* As the database orders them: byte by byte. */
 static int
 compare_ids(const void *a, const void *b)
 {
@@ -280,6 +290,10 @@ again(struct applying *ap, struct planned *p, struct err *err)
 		       p->entry->form.id);
 }
 
+/* A batch is one transaction: with one for each schedule, ten thousand would
+ * wait for the disk ten thousand times; with one for all, everybody else would
+ * wait for them. An error in between leaves whole batches done, and applying the
+ * file again does the rest. */
 static int
 carry_out(struct applying *ap, struct err *err)
 {
@@ -307,6 +321,7 @@ carry_out(struct applying *ap, struct err *err)
 	return result;
 }
 
+/* What was done, or with a dry run would be. */
 static json_t *
 report(const struct applying *ap)
 {
@@ -341,6 +356,9 @@ report(const struct applying *ap)
 
 /* --- all ------------------------------------------------------------------- */
 
+/* A file that is applied under a wrong name would take away the schedules of
+ * another one with --prune: so two names that differ are refused, and so is
+ * --prune without any. */
 static int
 choose_file_owner(struct applying *ap, struct err *err)
 {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What is in the database, for a file of schedules to be compared with. */
+/*
+ * What is in the database, for a file of schedules to be compared with.
+ *
+ * All of it is held while the file is applied: the plans borrow from it. A
+ * schedule takes about a kilobyte, so that ten thousand are no trouble.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +15,7 @@
 #define FEW 50
 #define PAGE 10000
 
+/* The list stays, since all else points into it. */
 int
 applying_add(struct applying *ap, struct schedules_list *page, struct err *err)
 {
@@ -34,6 +40,7 @@ applying_add(struct applying *ap, struct schedules_list *page, struct err *err)
 	return 0;
 }
 
+/* All databases have the same order: that of bytes. */
 static int
 compare_there(const void *a, const void *b)
 {
@@ -73,6 +80,8 @@ read_few(struct applying *ap, struct err *err)
 	return 0;
 }
 
+/* In pages, so that no answer is longer than the database's limit; they are not
+ * one moment of it, but each step compares again what it was planned by. */
 int
 applying_read(struct applying *ap, struct err *err)
 {

@@ -105,6 +105,7 @@ check_field(const char *p, size_t len, size_t number)
 	return NULL;
 }
 
+/* Ours has others, such as @every, that cron(8) does not run. */
 static const char *
 check_nickname(const char *word)
 {
@@ -224,6 +225,7 @@ job_schedule(struct crontab *c, const struct job *job, const char *task)
 	return object;
 }
 
+/* The section comes first, since the schedule has the task's name. */
 static int
 add_job(struct crontab *c, const struct job *job)
 {
@@ -249,6 +251,7 @@ add_job(struct crontab *c, const struct job *job)
 	return result;
 }
 
+/* Where there is no field, the crontab is somebody's as a whole. */
 static bool
 take_user(struct crontab *c, struct job *job, const char **p)
 {
@@ -266,6 +269,8 @@ take_user(struct crontab *c, struct job *job, const char **p)
 	return true;
 }
 
+/* A line that is neither blank, comment nor variable is a job. Control characters
+ * could not be written into a section. */
 static int
 take_line(struct crontab *c, const char *p, int line)
 {
@@ -317,6 +322,7 @@ take_base(struct crontab *c)
 			*p = '_';
 }
 
+/* Line by line: a line cannot be continued in a crontab. */
 int
 schedule_read_crontab(struct schedule_import *import, const char *text,
 		      struct schedule_file *file, struct buf *tasks,

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The sections of flowrra.conf that run the commands of a crontab. */
+/*
+ * The sections of flowrra.conf that run the commands of a crontab.
+ *
+ * The command is one word, in quotes in which nothing is replaced, for the shell
+ * that cron(8) would start. A second shell around it, which knows nothing of the
+ * command, gives it its input.
+ */
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +80,7 @@ add_command(struct crontab *c, const struct job *job, struct buf *out)
 	buf_done(&input);
 }
 
+/* A word of its own, in which nothing is replaced. */
 static void
 add_variable(struct buf *out, const char *name, const char *value)
 {
@@ -119,6 +126,7 @@ add_environment(struct crontab *c, const struct job *job, struct buf *out)
 	}
 }
 
+/* Eight digits: of the commands of one crontab no two will have the same. */
 void
 crontab_hash(const char *text, char ret[CRONTAB_HASH_LEN + 1])
 {

@@ -33,6 +33,7 @@ has_id(const struct declaring *d)
 	return d->form->id != NULL && d->form->id[0] != '\0';
 }
 
+/* A row that cannot be read any more says nothing that could be the same. */
 static bool
 says_the_same(const struct declaring *d, const struct schedule *s)
 {
@@ -173,6 +174,8 @@ make_it(struct declaring *d, struct flowrra_client *c, const char *id,
 	return 0;
 }
 
+/* Looks before the rule is checked: a moment that has passed is no mistake if its
+ * schedule is there, and has run. */
 int
 schedule_declare(struct schedules *db, struct flowrra_client *c,
 		 const struct schedule_form *form, int64_t now_us,

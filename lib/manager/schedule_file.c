@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Files of schedules in JSON, and what both forms have in common. */
+/*
+ * Files of schedules in JSON, and what both forms have in common.
+ *
+ * jansson tells the line of what is not JSON, but not where a value stood. So
+ * the text is walked once more for the places of the schedules.
+ */
 #include "manager/schedule_file.h"
 
 #include <ctype.h>
@@ -28,6 +33,9 @@ schedule_file_done(struct schedule_file *file)
 
 /* --- entries --------------------------------------------------------------- */
 
+/* Not counted before it has been read: what has a mistake is dropped again. The
+ * form begins with what holds where nothing is said, so that what the file no
+ * longer says becomes standard again. */
 static struct schedule_entry *
 new_entry(struct schedule_file *file)
 {
@@ -83,6 +91,7 @@ check_moments(const json_t *object, const char **ret_field, struct err *err)
 	return 0;
 }
 
+/* As an ID: it stands in messages and on command lines. */
 static int
 read_owner(const json_t *object, char **ret, struct err *err)
 {
@@ -101,6 +110,8 @@ read_owner(const json_t *object, char **ret, struct err *err)
 	return *ret != NULL ? 0 : err_nomem(err);
 }
 
+/* The form's reader passes over what answers tell, and so over `owner`: it is no
+ * field that an editor of one schedule may set. Hence a second look. */
 int
 schedule_file_add_text(struct schedule_file *file, struct slice json,
 		       struct slice text, int line, const char **ret_field,
@@ -179,6 +190,7 @@ struct walk {
 	int line;
 };
 
+/* What stands between values counts as blank: the text is valid. */
 static void
 walk_blanks(struct walk *w)
 {
@@ -239,6 +251,7 @@ walk_to_schedules(struct walk *w)
 	}
 }
 
+/* Each element is read from its own bytes, which say the line. */
 static int
 read_elements(struct schedule_file *file, const char *text,
 	      schedule_tell_fn *tell, void *arg, struct err *err)
@@ -319,6 +332,7 @@ schedule_file_read(struct schedule_file *file, const char *text,
 	return schedule_ini_read(file, text, tell, arg, err);
 }
 
+/* A schedule a line, for diff(1) and for a history of versions. */
 void
 schedule_file_write_json(const json_t *schedules, struct buf *out)
 {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What imports of schedules have in common. */
+/*
+ * What imports of schedules have in common.
+ *
+ * What is imported becomes entries of a file, and is applied as one: so an
+ * import can be repeated, removes what is gone, and is told in the same words.
+ */
 #include "manager/schedule_import.h"
 
 #include <limits.h>
@@ -55,6 +60,7 @@ schedule_local_zone(char zone[TZ_NAME_MAX + 1])
 		memcpy(zone, "UTC", sizeof("UTC"));
 }
 
+/* Counted, so that the exit status says it, too. */
 void
 schedule_import_refuse(struct schedule_import *import, int line,
 		       const char *fmt, ...)
@@ -69,6 +75,8 @@ schedule_import_refuse(struct schedule_import *import, int line,
 	import->refuse(import->arg, line, text);
 }
 
+/* Drafted as if it were new: what would not fire is known with its line then,
+ * and one mistake does not keep the rest of the file away. */
 int
 schedule_import_add(struct schedule_import *import, struct schedule_file *file,
 		    const json_t *object, int line, struct err *err)

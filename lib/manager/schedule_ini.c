@@ -27,6 +27,8 @@ struct ini {
 	bool bad; /* it has a mistake */
 };
 
+/* Of a section with a mistake nothing further is said: what is missing in it may
+ * follow from that. */
 static void
 ini_mistake(struct ini *ini, int line, const struct err *why)
 {
@@ -64,6 +66,7 @@ ini_value(const char *name, const char *text)
 	return json != NULL ? json : json_string(text);
 }
 
+/* Options have a '-' where fields have a '_'; both are understood. */
 static void
 ini_key(struct ini *ini, char *name, const char *text, int line)
 {
@@ -119,6 +122,7 @@ ini_end(struct ini *ini, const char *end)
 	ini->object = NULL;
 }
 
+/* The ID is all up to the last bracket: it may have brackets, too. */
 static void
 ini_section(struct ini *ini, const char *line, size_t len, const char *begin,
 	    int number)
@@ -176,6 +180,8 @@ ini_line(struct ini *ini, char *line, const char *begin, int number)
 	ini_key(ini, line, value, number);
 }
 
+/* Not with inih, which flowrra.conf is read with: it cuts a value at a ';' behind
+ * a blank, and what is exported must come back as it was. */
 int
 schedule_ini_read(struct schedule_file *file, const char *text,
 		  schedule_tell_fn *tell, void *arg, struct err *err)
@@ -218,6 +224,8 @@ is_plain_text(const char *text)
 	return true;
 }
 
+/* Values that are not plain text are JSON, which the reader takes for all of
+ * them. */
 void
 schedule_file_write_ini(const json_t *schedules, struct buf *out)
 {

@@ -18,6 +18,7 @@
 
 #define US_PER_S INT64_C(1000000)
 
+/* One reading. */
 struct python {
 	struct schedule_import *import;
 	struct schedule_file *file;
@@ -53,6 +54,7 @@ python_moment(const struct python *py, const char *text, int64_t *ret_us)
 	return 0;
 }
 
+/* As a file of ours has it, in UTC. */
 static json_t *
 python_time(int64_t us)
 {
@@ -126,6 +128,7 @@ add_rule(struct python *py, const struct schedules_python *row, json_t *to)
 	return true;
 }
 
+/* By JSON, since the databases write it in ways of their own. */
 static bool
 add_arguments(struct python *py, const struct schedules_python *row, json_t *to)
 {
@@ -180,6 +183,7 @@ add_python_row(void *arg, const struct schedules_python *row, struct err *err)
 	return result;
 }
 
+/* The zone must be known before any row: a wrong one would move all of them. */
 int
 schedule_read_python(struct schedule_import *import, const char *url,
 		     struct schedule_file *file, struct err *err)

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What people have said of a schedule, by the table of manager/schedule.def:
- * to be written down, and to be compared. */
+/*
+ * What people have said of a schedule, by the table of manager/schedule.def:
+ * to be written down, and to be compared.
+ *
+ * Both go by way of the form, whose units are those of people: a field that is
+ * added to the table is exported, applied and compared without a line here.
+ */
 #include "manager/schedule_said.h"
 
 #include <math.h>
@@ -74,6 +79,7 @@ arguments_json(const char *text, const char *empty)
 	return json != NULL ? json : json_string(text);
 }
 
+/* What is not set is null, as in the answers of the API. */
 static json_t *
 row_json(const struct schedule_form *form, const struct said_row *row)
 {
@@ -116,6 +122,8 @@ standard_form(struct schedule_form *form)
 	form->day_match = schedule_day_match_name(SCHEDULE_DAYS_OR);
 }
 
+/* What is as it is by default is left out: a file shows what somebody wanted,
+ * and a default that a later version changes is not written down for ever. */
 json_t *
 schedule_said(const struct schedule *s)
 {
@@ -180,6 +188,7 @@ same_description(const char *a, const char *b)
 		       SCHEDULE_TEXT_MAX - 4) == 0;
 }
 
+/* Takes both values. */
 static void
 add_difference(json_t *to, const char *name, json_t *old, json_t *new)
 {
@@ -189,6 +198,7 @@ add_difference(json_t *to, const char *name, json_t *old, json_t *new)
 	json_decref(new);
 }
 
+/* By JSON and not by text: arguments that are written otherwise are the same. */
 json_t *
 schedule_differences(const struct schedule *old, const struct schedule *new)
 {
@@ -212,6 +222,7 @@ schedule_differences(const struct schedule *old, const struct schedule *new)
 	return to;
 }
 
+/* Cut, since arguments may be a megabyte long. */
 static void
 add_shown(const json_t *value, struct buf *out)
 {
