@@ -209,57 +209,58 @@ START_TEST(a_schedule_of_another_owner_is_not_taken_by_mistake)
 }
 END_TEST
 
+static const struct {
+	const char *text, *line;
+} mistakes[] = {
+    {"[{\"id\":\"n\",\"task\":\"add\",\"type\":\"interval\","
+     "\"rule\":\"5m\"},\n{\"id\":\"m\",\"task\":\"add\",\n"
+     "\"type\":\"cron\",\n\"rule\":\"0 25 * * *\"}]",
+     "4: "},
+    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
+     "[schedule m]\ntask = add\ntype = cron\n\nrule = 0 25 * * *\n",
+     "9: "},
+    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
+     "prio = 3\n",
+     "5: unknown schedule field \"prio\""},
+    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
+     "priority = high\n",
+     "5: \"priority\" must be a whole number"},
+    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
+     "start_at = 1h\n",
+     "5: start_at \"1h\": a file needs a time"},
+    {"[schedule n]\ntask = add\ntype = once\nrule = in 5m\n",
+     "4: rule \"in 5m\""},
+    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
+     "[schedule n]\ntask = add\ntype = interval\nrule = 6m\n",
+     "5: schedule n is in line 1, too"},
+    {"[schedule n]\ntask = add\ntask = sub\n", "3: task is there"},
+    {"rule = 5m\n[schedule n]\n", "1: \"rule\" before"},
+    {"[task n]\n", "1: \"[task n]\" is not"},
+    {"[schedule n]\nnonsense\n", "2: \"nonsense\" is neither"},
+    {"[{\"id\":\"n\",\n", "2: not valid JSON"},
+    {"{\"schedule\": []}", "1: unknown member \"schedule\""},
+    {"[schedule n]\ntask = add\ntype = cron\nrule = 0 9 * * *\n"
+     "tz = Europe/Berln\n",
+     "5: "},
+    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
+     "owner = a b\n",
+     "5: owner"},
+};
+
 START_TEST(a_file_with_a_mistake_changes_nothing_and_names_the_line)
 {
-	static const struct {
-		const char *text, *line;
-	} cases[] = {
-	    {"[{\"id\":\"n\",\"task\":\"add\",\"type\":\"interval\","
-	     "\"rule\":\"5m\"},\n{\"id\":\"m\",\"task\":\"add\",\n"
-	     "\"type\":\"cron\",\n\"rule\":\"0 25 * * *\"}]",
-	     "4: "},
-	    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
-	     "[schedule m]\ntask = add\ntype = cron\n\nrule = 0 25 * * *\n",
-	     "9: "},
-	    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
-	     "prio = 3\n",
-	     "5: unknown schedule field \"prio\""},
-	    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
-	     "priority = high\n",
-	     "5: \"priority\" must be a whole number"},
-	    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
-	     "start_at = 1h\n",
-	     "5: start_at \"1h\": a file needs a time"},
-	    {"[schedule n]\ntask = add\ntype = once\nrule = in 5m\n",
-	     "4: rule \"in 5m\""},
-	    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
-	     "[schedule n]\ntask = add\ntype = interval\nrule = 6m\n",
-	     "5: schedule n is in line 1, too"},
-	    {"[schedule n]\ntask = add\ntask = sub\n", "3: task is there"},
-	    {"rule = 5m\n[schedule n]\n", "1: \"rule\" before"},
-	    {"[task n]\n", "1: \"[task n]\" is not"},
-	    {"[schedule n]\nnonsense\n", "2: \"nonsense\" is neither"},
-	    {"[{\"id\":\"n\",\n", "2: not valid JSON"},
-	    {"{\"schedule\": []}", "1: unknown member \"schedule\""},
-	    {"[schedule n]\ntask = add\ntype = cron\nrule = 0 9 * * *\n"
-	     "tz = Europe/Berln\n",
-	     "5: "},
-	    {"[schedule n]\ntask = add\ntype = interval\nrule = 5m\n"
-	     "owner = a b\n",
-	     "5: owner"},
-	};
 	char *before, *after;
 	size_t i;
 
 	open_world(_i);
 	apply(two);
 	before = all_rows();
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		ck_assert_msg(apply(cases[i].text) == NULL, "%s",
-			      cases[i].text);
-		ck_assert_msg(
-		    strncmp(told, cases[i].line, strlen(cases[i].line)) == 0,
-		    "%s: %s", cases[i].text, told);
+	for (i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		ck_assert_msg(apply(mistakes[i].text) == NULL, "%s",
+			      mistakes[i].text);
+		ck_assert_msg(strncmp(told, mistakes[i].line,
+				      strlen(mistakes[i].line)) == 0,
+			      "%s: %s", mistakes[i].text, told);
 	}
 	after = all_rows();
 	ck_assert_str_eq(after, before);
@@ -322,6 +323,16 @@ START_TEST(what_is_exported_makes_the_same_in_an_empty_database)
 }
 END_TEST
 
+/* By what was read. */
+static void
+fill_step(struct schedules_step *step, const struct schedule *s)
+{
+	*step = (struct schedules_step){.kind = SCHEDULES_SET,
+					.schedule = s,
+					.old_updated_us = s->updated_us,
+					.old_next_run_us = s->next_run_us};
+}
+
 START_TEST(a_step_that_was_overtaken_is_not_done_and_the_others_are)
 {
 	struct schedules_list *a, *b;
@@ -331,7 +342,7 @@ START_TEST(a_step_that_was_overtaken_is_not_done_and_the_others_are)
 					       .rule = "1s",
 					       .owner = "x",
 					       .settings = TASK_SETTINGS_UNSET};
-	struct schedules_step steps[4] = {{.kind = SCHEDULES_SET}};
+	struct schedules_step steps[4];
 
 	open_world(_i);
 	apply(two);
@@ -342,13 +353,8 @@ START_TEST(a_step_that_was_overtaken_is_not_done_and_the_others_are)
 	new_b = b->items[0];
 	new_a.queue = new_b.queue = "night";
 	planner_claim(PLANNER_NOON_US + 300 * S);
-	steps[0].schedule = &new_a;
-	steps[1] = steps[0];
-	steps[1].schedule = &new_b;
-	steps[0].old_updated_us = new_a.updated_us;
-	steps[0].old_next_run_us = new_a.next_run_us;
-	steps[1].old_updated_us = new_b.updated_us;
-	steps[1].old_next_run_us = new_b.next_run_us;
+	fill_step(&steps[0], &new_a);
+	fill_step(&steps[1], &new_b);
 	steps[2] =
 	    (struct schedules_step){.kind = SCHEDULES_DROP, .schedule = &gone};
 	steps[3] =
