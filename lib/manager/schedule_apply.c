@@ -76,7 +76,7 @@ static int
 find_twins(struct applying *ap, struct err *err)
 {
 	struct schedule_entry **sorted =
-	    calloc(ap->file->n + 1, sizeof(*sorted));
+	    calloc(ap->file->n + 1, sizeof(void *));
 	struct err why = ERR_INIT;
 	size_t i;
 
@@ -84,7 +84,7 @@ find_twins(struct applying *ap, struct err *err)
 		return err_nomem(err);
 	for (i = 0; i < ap->file->n; i++)
 		sorted[i] = &ap->file->entries[i];
-	qsort(sorted, ap->file->n, sizeof(*sorted), compare_entries);
+	qsort(sorted, ap->file->n, sizeof(void *), compare_entries);
 	for (i = 1; i < ap->file->n; i++) {
 		if (strcmp(sorted[i]->form.id, sorted[i - 1]->form.id) != 0)
 			continue;
@@ -297,12 +297,13 @@ again(struct applying *ap, struct planned *p, struct err *err)
 static int
 carry_out(struct applying *ap, struct err *err)
 {
-	struct schedules_step *steps =
-	    calloc(SCHEDULES_STEPS_MAX, sizeof(*steps));
+	struct schedules_step *steps;
 	struct planned *batch[SCHEDULES_STEPS_MAX];
 	size_t i = 0, n, k;
-	int result = steps != NULL ? 0 : err_nomem(err);
+	int result = 0;
 
+	if ((steps = calloc(SCHEDULES_STEPS_MAX, sizeof(*steps))) == NULL)
+		return err_nomem(err);
 	while (result == 0 && i < ap->n_planned) {
 		for (n = 0; n < SCHEDULES_STEPS_MAX && i < ap->n_planned; i++)
 			if (ap->planned[i].does_something) {

@@ -21,13 +21,13 @@ applying_add(struct applying *ap, struct schedules_list *page, struct err *err)
 {
 	const size_t n = ap->n_there + page->n;
 	struct schedules_list **pages =
-	    reallocarray(ap->pages, ap->n_pages + 1, sizeof(*pages));
+	    reallocarray(ap->pages, ap->n_pages + 1, sizeof(void *));
 	const struct schedule **there;
 	size_t i;
 
 	if (pages != NULL)
 		ap->pages = pages;
-	there = reallocarray(ap->there, n + 1, sizeof(*there));
+	there = reallocarray(ap->there, n + 1, sizeof(void *));
 	if (there != NULL)
 		ap->there = there;
 	if (pages == NULL || there == NULL) {
@@ -54,7 +54,7 @@ applying_find(const struct applying *ap, const char *id)
 	const struct schedule key = {.id = id}, *p = &key, *const *found = NULL;
 
 	if (ap->n_there > 0)
-		found = bsearch(&p, ap->there, ap->n_there, sizeof(p),
+		found = bsearch(&p, ap->there, ap->n_there, sizeof(void *),
 				compare_there);
 	return found != NULL ? *found : NULL;
 }
@@ -108,7 +108,6 @@ applying_read(struct applying *ap, struct err *err)
 		} while (n == PAGE);
 	}
 	if (ap->n_there > 0)
-		qsort(ap->there, ap->n_there, sizeof(ap->there[0]),
-		      compare_there);
+		qsort(ap->there, ap->n_there, sizeof(void *), compare_there);
 	return 0;
 }

@@ -195,7 +195,9 @@ job_schedule(struct crontab *c, const struct job *job, const char *task)
 {
 	const char *delay = crontab_variable(c, "RANDOM_DELAY", NULL);
 	const char *zone = crontab_variable(c, "CRON_TZ", c->zone);
+	const long minutes = delay != NULL ? strtol(delay, NULL, 10) : 0;
 	char all[1024], hash[CRONTAB_HASH_LEN + 1];
+	size_t len;
 	struct slice shown;
 	json_t *object;
 
@@ -204,8 +206,9 @@ job_schedule(struct crontab *c, const struct job *job, const char *task)
 	crontab_hash(all, hash);
 	snprintf(all, sizeof(all), "%s.%s", task, hash);
 	/* The same line twice is two runs to cron(8). */
-	while (json_object_get(c->ids, all) != NULL && strlen(all) < 1000)
-		strcat(all, "x");
+	while (json_object_get(c->ids, all) != NULL &&
+	       (len = strlen(all)) < sizeof(all) - 2)
+		memcpy(all + len, "x", sizeof("x"));
 	json_object_set_new(c->ids, all, json_true());
 	shown = (struct slice){job->command.data, job->command.len};
 	if (shown.len > DESCRIPTION_MAX)
@@ -219,9 +222,9 @@ job_schedule(struct crontab *c, const struct job *job, const char *task)
 			   "misfire", "skip", "force", 1);
 	if (job->both_days)
 		json_object_set_new(object, "day_match", json_string("and"));
-	if (delay != NULL && atoi(delay) > 0)
+	if (minutes > 0 && minutes < 1440)
 		json_object_set_new(object, "jitter",
-				    json_integer(atoi(delay) * 60));
+				    json_integer(minutes * 60));
 	return object;
 }
 

@@ -6,6 +6,7 @@
  * of an earlier version, or of the dashboard, has another ID without anybody's
  * choice: so one that says the same is looked for, too.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,7 +148,7 @@ look_for(const struct declaring *d, const char *id,
 		found = &list->items[0];
 	}
 	result = check_there_is(d, found, err);
-	strcpy(ret_id, found->id);
+	snprintf(ret_id, SCHEDULE_ID_MAX + 1, "%s", found->id);
 	schedules_list_free(list);
 	return result == 0 ? 1 : -1;
 }
@@ -199,7 +200,7 @@ schedule_declare(struct schedules *db, struct flowrra_client *c,
 			ret->existing = found > 0;
 			return found > 0 ? 0 : -1;
 		}
-		strcpy(ret->id, id);
+		snprintf(ret->id, sizeof(ret->id), "%s", id);
 		if (make_it(&d, c, id, &ret->next_us, &done, err) != 0)
 			return -1;
 	}

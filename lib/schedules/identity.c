@@ -72,7 +72,8 @@ plain_expression(const char *rule, struct buf *ret_rule, struct buf *ret_tz)
 	if (strncmp(rule, ZONE_PREFIX, sizeof(ZONE_PREFIX) - 1) == 0) {
 		rule += sizeof(ZONE_PREFIX) - 1;
 		len = strcspn(rule, " \t");
-		if (ret_tz->len == 0 && (len != 3 || strncmp(rule, "UTC", 3)))
+		if (ret_tz->len == 0 &&
+		    (len != 3 || strncmp(rule, "UTC", 3) != 0))
 			buf_add(ret_tz, rule, len);
 		rule += len;
 	}

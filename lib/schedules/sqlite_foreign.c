@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Another program's file of SQLite. */
 #include <errno.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include "schedules/sqlite_row.h"

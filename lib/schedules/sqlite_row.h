@@ -3,14 +3,13 @@
 #ifndef SCHEDULES_SQLITE_ROW_H
 #define SCHEDULES_SQLITE_ROW_H
 
-#include <sqlite3.h>
-
 #include "schedules/db.h"
 
 struct err;
+struct sqlite3_stmt;
 
 /* Adds the row that a statement stands at. */
-void sqlite_take_row(sqlite3_stmt *stmt, struct db_rows *rows);
+void sqlite_take_row(struct sqlite3_stmt *stmt, struct db_rows *rows);
 
 /*
  * Asks another program's file, which is opened for reading only, and in which
