@@ -80,6 +80,11 @@ static migration migrations[] = {
 	"CREATE INDEX flowrra_skipped_fires_noted"
 	" ON flowrra_skipped_fires (noted_us)",
     },
+    /* 4: whose file a schedule is from */
+    {
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" owner TEXT NOT NULL DEFAULT ''",
+    },
 };
 
 const struct dialect sql_sqlite = {
@@ -120,6 +125,11 @@ const struct dialect sql_sqlite = {
 			" WHERE ? = '' OR schedule_id = ? GROUP BY reason",
 	    [Q_HAS_VERSION] = "SELECT count(*) FROM sqlite_schema"
 			      " WHERE name = 'flowrra_version'",
+	    [Q_PYTHON] =
+		"SELECT id, task_name, schedule_type, schedule, args, kwargs,"
+		" enabled, next_run_at, created_at, description, max_retries,"
+		" CAST(retry_delay AS TEXT), priority FROM scheduled_tasks"
+		" ORDER BY id",
 	    [Q_PORTS] = "SELECT port FROM flowrra_ports",
 	    [Q_ADD_PORT] = "INSERT OR IGNORE INTO flowrra_ports (port)"
 			   " VALUES (?)",
