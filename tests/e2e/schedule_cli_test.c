@@ -121,7 +121,7 @@ START_TEST(the_next_fires_need_no_server)
 	       0, "2026-03-30T09:00:00+02:00\n2026-03-31T09:00:00+02:00\n");
 	ck_run(ctl(w, "schedule next '0 9 * * *' --tz Asia/Tokyo "
 		      "--after 1970-01-01T00:00:00Z --count 1"),
-	       0, "1970-01-01T09:00:00+09:00\n");
+	       0, "1970-01-02T09:00:00+09:00\n");
 	ck_run(ctl(w, "schedule next '@yearly' --after 2026-03-28T00:00:00Z "
 		      "--count 1 --json"),
 	       0, "[\"2027-01-01T00:00:00+00:00\"]\n");
