@@ -51,6 +51,34 @@ START_TEST(a_schedule_is_made_shown_and_removed)
 }
 END_TEST
 
+START_TEST(several_schedules_are_changed_and_each_is_reported)
+{
+	struct world *w = start();
+	struct run *r;
+
+	ctl_ok(w, "schedule interval add 1h --args '[1,1]' --id a");
+	ctl_ok(w, "schedule interval add 1h --args '[1,2]' --id b");
+	ctl_ok(w, "schedule interval add 1h --args '[1,3]' --id c");
+	ck_run(ctl(w, "schedule disable a b"), 0, "disabled a\ndisabled b\n");
+	ck_run(ctl(w, "schedule enable b a --json"), 0,
+	       "{\"id\":\"b\",\"enabled\":true}\n"
+	       "{\"id\":\"a\",\"enabled\":true}\n");
+	/* One that is not there keeps no other from it. */
+	r = ctl(w, "schedule delete a nobody b");
+	ck_assert_int_eq(r->status, 2);
+	ck_assert_str_eq(r->out, "deleted a\ndeleted b\n");
+	ck_assert_ptr_nonnull(strstr(r->err, "nobody"));
+	r = ctl(w, "schedule delete nobody c --json");
+	ck_assert_int_eq(r->status, 2);
+	ck_assert_ptr_nonnull(
+	    strstr(r->out, "{\"id\":\"nobody\",\"code\":2,\"error\":"));
+	ck_assert_ptr_nonnull(
+	    strstr(r->out, "}\n{\"id\":\"c\",\"deleted\":true}\n"));
+	ck_run(ctl(w, "schedule list --json"), 0, "[]\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(an_identical_schedule_is_made_once)
 {
 	struct world *w = start();
@@ -354,6 +382,7 @@ SUITE("schedule-verbs")
 {
 	SUITE_TIMEOUT(120);
 	TEST(a_schedule_is_made_shown_and_removed);
+	TEST(several_schedules_are_changed_and_each_is_reported);
 	TEST(an_identical_schedule_is_made_once);
 	TEST(schedules_fire_and_their_tasks_run);
 	TEST(the_next_fires_need_no_server);
