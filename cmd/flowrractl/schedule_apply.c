@@ -156,6 +156,18 @@ struct apply_options {
 	bool prune, dry_run, take, force;
 };
 
+static int
+complete_zones(struct zone_words *words, struct schedule_file *file,
+	       struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < file->n; i++)
+		if (zone_complete(words, &file->entries[i].form.tz, err) != 0)
+			return -1;
+	return 0;
+}
+
 /* The file is judged as a whole before a server is asked. */
 static int
 run_apply(struct ctl *ctl, int argc, char **argv, void *options)
@@ -170,6 +182,7 @@ run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 				       .tell = schedule_tell,
 				       .arg = &source};
 	struct schedule_file file = {.n = 0};
+	struct zone_words words = {.local = ""};
 	struct err err = ERR_INIT;
 	struct buf text = BUF_INIT;
 	int status = schedule_read_text(ctl, argv[0], &text);
@@ -179,6 +192,9 @@ run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "nothing was changed");
 		status = err_exit_status(err.code);
 	}
+	if (status == 0 && (zone_default(ctl, &words, &apply.zone, &err) != 0 ||
+			    complete_zones(&words, &file, &err) != 0))
+		status = complain_of_err(ctl, &err);
 	if (status == 0)
 		status = schedule_apply_file(ctl, &file, &apply);
 	schedule_file_done(&file);

@@ -124,6 +124,7 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 				     .apply = apply_options,
 				     .arg = o,
 				     .now_us = clock_wall_us()};
+	struct zone_words words = {.local = ""};
 	struct schedule_fault fault;
 	struct err err = ERR_INIT;
 	struct schedules *db;
@@ -135,6 +136,8 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "nothing to change: give an option");
 		return err_exit_status(ERR_USAGE);
 	}
+	if (zone_complete(&words, &o->texts[EDIT_tz], &err) != 0)
+		return complain_of_err(ctl, &err);
 	/* Only a task's name is asked about at the broker. */
 	if (o->texts[EDIT_task] != NULL && !o->force &&
 	    (status = ctl_open_all(ctl)) != 0)

@@ -172,9 +172,13 @@ run_import(struct ctl *ctl, int argc, char **argv, void *options)
 				       .tell = schedule_tell,
 				       .arg = &source};
 	struct schedule_file file = {.n = 0};
+	struct zone_words words = {.local = ""};
+	struct err err = ERR_INIT;
 	struct buf tasks = BUF_INIT;
 	int status = check_options(ctl, o);
 
+	if (status == 0 && zone_complete(&words, &import.tz, &err) != 0)
+		status = complain_of_err(ctl, &err);
 	if (status != 0)
 		return status;
 	import.system = o->crontab != NULL && is_system(o);
@@ -207,7 +211,7 @@ static const struct option_spec import_options[] = {
     IMPORT_OPTION("user", "USER", TEXT, user, 0, 0,
 		  "whose crontab it is: run the commands as this user"),
     IMPORT_OPTION("tz", "ZONE", TEXT, tz, 0, 0,
-		  "the zone of local times; the machine's by default"),
+		  "the zone of local times; local, the machine's, by default"),
     IMPORT_OPTION("tasks", "FILE", TEXT, tasks, 0, 0,
 		  "write the sections [task NAME] here; standard output by "
 		  "default"),

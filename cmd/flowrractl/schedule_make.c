@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
@@ -32,30 +33,47 @@ make_init(void *options)
 
 #define OPTION(...) VERB_OPTION(struct make_options, 0, __VA_ARGS__)
 
-/* Those of expressions come first; interval and once use the table from behind
- * them on. */
-static const struct option_spec make_options[] = {
-#define SCHEDULE_FIELD(field, type, member, stored, as, low, high, option,     \
-		       arg, help)                                              \
+#define FIELD(field, type, member, stored, as, low, high, option, arg, help)   \
 	OPTION(option, arg, type, form.member, low, high, help),
-#define SCHEDULE_SETTING(field, type, member, stored, low, high, option, arg,  \
-			 help)                                                 \
+#define SETTING(field, type, member, stored, low, high, option, arg, help)     \
 	OPTION(option, arg, type, form.member, low, high, help),
-#define SCHEDULE_JSON_FIELD(field, kind, member, stored, option, arg, help)    \
+#define JSON_FIELD(field, kind, member, stored, option, arg, help)             \
 	OPTION(option, arg, TEXT, form.member, 0, 0, help),
-#define SCHEDULE_NEW(field, type, member, option, arg, help)                   \
+#define NEW(field, type, member, option, arg, help)                            \
 	OPTION(option, arg, type, form.member, 0, 0, help),
+#define OTHERS                                                                 \
+	OPTION("disabled", NULL, FLAG, disabled, 0, 0,                         \
+	       "store the schedule disabled"),                                 \
+	    OPTION("force", NULL, FLAG, form.force, 0, 0,                      \
+		   "accept a task that no worker has registered")
+
+/* Those of expressions come first; interval uses the table from behind them
+ * on. */
+static const struct option_spec make_options[] = {
+#define SCHEDULE_FIELD FIELD
+#define SCHEDULE_SETTING SETTING
+#define SCHEDULE_JSON_FIELD JSON_FIELD
+#define SCHEDULE_NEW NEW
 #include "manager/schedule.def"
-    OPTION("disabled", NULL, FLAG, disabled, 0, 0,
-	   "store the schedule disabled"),
-    OPTION("force", NULL, FLAG, form.force, 0, 0,
-	   "accept a task that no worker has registered"),
+    OTHERS,
 };
 #define N_OPTIONS (sizeof(make_options) / sizeof(make_options[0]))
 enum {
 #define SCHEDULE_CRON_FIELD(field, ...) CRON_OPTION_##field,
 #include "manager/schedule.def"
 	N_CRON_OPTIONS
+};
+
+/* A moment is by the clock of a zone, too. */
+static const struct option_spec once_options[] = {
+#define SCHEDULE_CRON_FIELD(...)
+#define SCHEDULE_ZONE_FIELD FIELD
+#define SCHEDULE_FIELD FIELD
+#define SCHEDULE_SETTING SETTING
+#define SCHEDULE_JSON_FIELD JSON_FIELD
+#define SCHEDULE_NEW NEW
+#include "manager/schedule.def"
+    OTHERS,
 };
 
 /* An identical schedule that was there is not an error, so that a deployment
@@ -81,6 +99,7 @@ static int
 make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 {
 	struct schedule_declared declared;
+	struct zone_words words = {.local = ""};
 	struct schedule_fault fault;
 	struct err err = ERR_INIT;
 	struct schedules *db;
@@ -90,6 +109,10 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	o->form.task = argv[0];
 	o->form.rule = argv[1];
 	o->form.enabled = !o->disabled;
+	/* A period is the same in all zones. */
+	if (strcmp(type, "interval") != 0 &&
+	    zone_choose(ctl, &words, argv[1], &o->form.tz, &err) != 0)
+		return complain_of_err(ctl, &err);
 	if ((!o->form.force && (status = ctl_open_all(ctl)) != 0) ||
 	    (db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
@@ -157,8 +180,8 @@ const struct verb verb_schedule_once = {
     .name = "schedule once",
     .summary = "Make a schedule that fires once and print its ID",
     .usage = "TASK TIME|'in DURATION' [OPTION...]",
-    .options = make_options + N_CRON_OPTIONS,
-    .n_options = N_OPTIONS - N_CRON_OPTIONS,
+    .options = once_options,
+    .n_options = sizeof(once_options) / sizeof(once_options[0]),
     .options_size = sizeof(struct make_options),
     .init = make_init,
     .min_args = 2,

@@ -37,7 +37,8 @@ next_init(void *options)
 
 static const struct option_spec next_options[] = {
     OPTION("tz", "ZONE", TEXT, tz, 0, 0,
-	   "the time zone, such as Europe/Berlin; UTC by default"),
+	   "the time zone, such as Europe/Berlin, or local; see [scheduler] "
+	   "timezone for the default"),
     OPTION("after", "TIME", TIME, after_us, 0, 0,
 	   "print fires after this time; now by default"),
     OPTION("count", "N", INT, count, 1, 1000000, "print N fires; 5 by default"),
@@ -134,13 +135,16 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 	struct err err = ERR_INIT;
 	struct tz_set *zones = tz_set_new(NULL, &err);
 	struct rule rule = {.zone = tz_utc()};
+	struct zone_words words = {.local = ""};
 	int status = 0;
 
 	if (o->after_us == NOT_GIVEN)
 		o->after_us = clock_wall_us();
 	if (zones == NULL)
 		return complain_of_err(ctl, &err);
-	if (read_next(argv[0], o, zones, &rule, &fault, &err) != 0)
+	if (zone_choose(ctl, &words, argv[0], &o->tz, &err) != 0)
+		status = complain_of_err(ctl, &err);
+	else if (read_next(argv[0], o, zones, &rule, &fault, &err) != 0)
 		status = complain_of_rule(ctl, argv[0], &fault, &err);
 	else
 		print_next(ctl, &rule, o);

@@ -43,6 +43,13 @@ void tz_set_free(struct tz_set *set);
 const struct tz *tz_find(struct tz_set *set, struct slice name,
 			 struct err *err);
 
+/*
+ * The name of the zone of this machine's clock: that of TZ, else of the link
+ * `etc`/localtime, else of `etc`/timezone (`etc` NULL: /etc). ERR_DATA with the
+ * remedy where the clock's zone has no name, as in TZ=EST5EDT,M3.2.0,M11.1.0.
+ */
+int tz_local_name(const char *etc, char ret[TZ_NAME_MAX + 1], struct err *err);
+
 const char *tz_name(const struct tz *zone);
 /* Seconds east of Greenwich at an instant in seconds since 1970. */
 int32_t tz_offset_s(const struct tz *zone, int64_t instant_s);

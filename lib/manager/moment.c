@@ -10,15 +10,18 @@
 #include <string.h>
 #include <time.h>
 
+#include "cron/tz.h"
 #include "util/clock.h"
 #include "util/err.h"
 
 #define US_PER_S INT64_C(1000000)
-#define DAY_US (86400 * US_PER_S)
+#define DAY_S 86400
+#define DAY_US (DAY_S * US_PER_S)
 
 struct reading {
 	enum moment_side side;
 	int64_t now_us;
+	const struct tz *zone;
 	int64_t us; /* the answer */
 };
 
@@ -53,7 +56,22 @@ read_time_of_day(const char *p, struct tm *tm)
 	       tm->tm_sec < 60;
 }
 
-/* Days may be out of their month: mktime() puts that right. */
+/* When the clock of a zone shows it. A day before and a day behind, no change of
+ * the clock lies between: a zone is less than a day away from Greenwich, and does
+ * not change twice in two days. */
+static int64_t
+zone_instant_s(const struct tz *zone, int64_t shown_s)
+{
+	const int64_t before_s = shown_s - tz_offset_s(zone, shown_s - DAY_S);
+	const int64_t after_s = shown_s - tz_offset_s(zone, shown_s + DAY_S);
+
+	if (before_s + tz_offset_s(zone, before_s) != shown_s &&
+	    after_s + tz_offset_s(zone, after_s) == shown_s)
+		return after_s;
+	return before_s;
+}
+
+/* Days may be out of their month: mktime() and timegm() put that right. */
 static bool
 set_local(struct reading *r, const struct tm *tm)
 {
@@ -61,7 +79,10 @@ set_local(struct reading *r, const struct tm *tm)
 	time_t s;
 
 	copy.tm_isdst = -1;
-	s = mktime(&copy);
+	if (r->zone != NULL)
+		s = (time_t)zone_instant_s(r->zone, timegm(&copy));
+	else
+		s = mktime(&copy);
 	r->us = s * US_PER_S;
 	return s >= 0;
 }
@@ -69,10 +90,15 @@ set_local(struct reading *r, const struct tm *tm)
 static struct tm
 local_now(const struct reading *r)
 {
-	const time_t s = (time_t)(r->now_us / US_PER_S);
+	time_t s = (time_t)(r->now_us / US_PER_S);
 	struct tm tm = {.tm_mday = 1};
 
-	localtime_r(&s, &tm);
+	if (r->zone != NULL) {
+		s += tz_offset_s(r->zone, s);
+		gmtime_r(&s, &tm);
+	} else {
+		localtime_r(&s, &tm);
+	}
 	return tm;
 }
 
@@ -194,7 +220,7 @@ is_duration(struct reading *r, const char *text)
 }
 
 int
-moment_read(const char *text, enum moment_side side, int64_t now_us,
+moment_read(const char *text, const struct moment_reading *reading,
 	    int64_t *ret_us, struct err *err)
 {
 	static moment_form_fn *const forms[] = {is_rfc3339,	is_date,
@@ -204,7 +230,9 @@ moment_read(const char *text, enum moment_side side, int64_t now_us,
 						    "in 10m, 10m ago",
 						[MOMENT_FUTURE] = "10m",
 						[MOMENT_PAST] = "10m ago"};
-	struct reading r = {.side = side, .now_us = now_us};
+	struct reading r = {.side = reading->side,
+			    .now_us = reading->now_us,
+			    .zone = reading->zone};
 	size_t i;
 
 	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
@@ -217,7 +245,7 @@ moment_read(const char *text, enum moment_side side, int64_t now_us,
 	    "\"%.64s\": not a time, such as "
 	    "2026-11-23T11:53:08+01:00, \"2026-11-23 18:00\", 18:00, "
 	    "\"tomorrow 9:00\" or %s",
-	    text, durations[side]);
+	    text, durations[reading->side]);
 }
 
 /* --- writing ------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  * Moments as people write them on a command line: one dialect for all options.
  *
  *	2026-12-24T18:00:00+01:00	RFC 3339; without an offset it is UTC
- *	2026-12-24 18:00[:30]		the local clock, as all that follow
+ *	2026-12-24 18:00[:30]		the clock of the zone, as all that follow
  *	2026-12-24
  *	18:00[:30]	the next time that it is so late, or the last one
  *	today|tomorrow|yesterday [18:00[:30]]
@@ -11,8 +11,9 @@
  *	in 10m, 2h ago	durations as of clock_parse_duration()
  *	10m		from now on, or before now
  *
- * A local time that a clock leaves out, or shows twice, is what mktime(3) makes of
- * it.
+ * A time that the clock of a zone shows twice is the first of the two; one that it
+ * leaves out is as far behind the gap as it is in it. By the process's own clock
+ * both are what mktime(3) makes of them.
  */
 #ifndef MANAGER_MOMENT_H
 #define MANAGER_MOMENT_H
@@ -20,6 +21,7 @@
 #include <stdint.h>
 
 struct err;
+struct tz;
 
 /* Where a moment lies that may be either. */
 enum moment_side {
@@ -28,8 +30,15 @@ enum moment_side {
 	MOMENT_PAST
 };
 
+/* The moment that is asked for, and how it is to be read. */
+struct moment_reading {
+	enum moment_side side;
+	int64_t now_us;
+	const struct tz *zone; /* whose clock; NULL: the process's (TZ) */
+};
+
 /* 0, or -1 with *err (ERR_DATA), whose message begins with the text. */
-int moment_read(const char *text, enum moment_side side, int64_t now_us,
+int moment_read(const char *text, const struct moment_reading *reading,
 		int64_t *ret_us, struct err *err);
 
 /* "2026-12-24 18:00:00 CET, in 3h": a moment after now for the one who wrote it, by

@@ -7,6 +7,7 @@
  * then; so is what a scheduler has claimed meanwhile.
  */
 #include "manager/schedule_apply_private.h"
+#include "manager/schedule_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,35 @@ mistake(struct applying *ap, const struct schedule_entry *e, const char *field,
 			    why->msg);
 }
 
+/* Whether the zone is left to the default. */
+static bool
+wants_zone(const struct schedule_form *form)
+{
+	return !is_given(form->tz) && is_given(form->type) &&
+	       strcmp(form->type, "interval") != 0 &&
+	       (form->rule == NULL || cron_zone(form->rule).p == NULL);
+}
+
+/* Of an entry with an ID: what is there keeps the zone that it was made with, or a
+ * default that is changed would move it. */
+static int
+place_entry(const struct applying *ap, struct schedule_entry *e,
+	    const struct schedule *old, struct err *err)
+{
+	const bool keeps = old != NULL && old->type != SCHEDULE_INTERVAL;
+	struct schedule_draft draft;
+	struct schedule_fault fault;
+
+	if (!wants_zone(&e->form))
+		return 0;
+	e->form.tz = keeps ? old->tz : ap->a->zone;
+	if (!is_given(e->form.tz))
+		return 0;
+	if (schedule_define(&e->form, ap->a->now_us, &draft, &fault, err) != 0)
+		return -1;
+	return schedules_definition_id(&draft.schedule, e->id, err);
+}
+
 /* Of a file without IDs, they are made of what the entries say. */
 static void
 name_entries(struct applying *ap)
@@ -47,6 +77,8 @@ name_entries(struct applying *ap)
 	for (i = 0; i < ap->file->n; i++) {
 		e = &ap->file->entries[i];
 		why = (struct err)ERR_INIT;
+		if (wants_zone(&e->form) && !is_given(e->form.id))
+			e->form.tz = ap->a->zone;
 		if (schedule_define(&e->form, ap->a->now_us, &draft, &fault,
 				    &why) != 0 ||
 		    schedules_definition_id(&draft.schedule, e->id, &why) !=
@@ -163,6 +195,9 @@ plan_entry(struct applying *ap, struct planned *p, const struct schedule *old,
 	struct schedule_entry *e = p->entry;
 	const char *owner;
 
+	fault->field = "tz";
+	if (place_entry(ap, e, old, err) != 0)
+		return -1;
 	fault->field = "owner";
 	if (choose_owner(ap, e, old, &owner, err) != 0)
 		return -1;

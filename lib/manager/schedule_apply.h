@@ -21,6 +21,9 @@ struct schedule_apply {
 	bool take;
 	/* Removes the owner's schedules that the file has no more. */
 	bool prune;
+	/* Of new schedules of which the file says none; NULL: UTC. What is there
+	 * keeps its zone then. */
+	const char *zone;
 	bool dry_run;
 	bool force; /* tasks need not be registered */
 	struct flowrra_client *client;

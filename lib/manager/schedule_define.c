@@ -7,6 +7,7 @@
 
 #include "codec/value.h"
 #include "core/task.h"
+#include "cron/tz.h"
 #include "manager/moment.h"
 #include "manager/schedule_private.h"
 #include "util/err.h"
@@ -197,17 +198,31 @@ write_period(const char *text, char *rule, size_t size, struct err *err)
 	return 0;
 }
 
-/* A fixed time, for "10m" too: the schedule must mean the same tomorrow. */
+/* A fixed time, for "10m" too: the schedule must mean the same tomorrow. The zone
+ * is that of the clock that the person looked at. */
 static int
-write_moment(const char *text, int64_t now_us, char rule[CLOCK_TEXT_SIZE],
-	     struct err *err)
+write_moment(const struct drafting *d, struct err *err)
 {
+	const char *tz = d->draft->schedule.tz;
+	struct moment_reading reading = {.side = MOMENT_FUTURE,
+					 .now_us = d->now_us};
+	struct tz_set *zones = NULL;
+	int result = 0;
 	int64_t us;
 
-	if (moment_read(text, MOMENT_FUTURE, now_us, &us, err) != 0)
-		return -1;
-	clock_format(us, rule);
-	return 0;
+	if (is_given(tz)) {
+		if ((zones = tz_set_new(NULL, err)) == NULL)
+			return -1;
+		reading.zone = tz_find(zones, slice_of(tz), err);
+		if (reading.zone == NULL)
+			result = blame(d, "tz");
+	}
+	if (result == 0)
+		result = moment_read(d->form->rule, &reading, &us, err);
+	tz_set_free(zones);
+	if (result == 0)
+		clock_format(us, d->draft->rule);
+	return result;
 }
 
 /* The rule's text. That of cron stays as it was written, since users want to
@@ -226,7 +241,7 @@ fill_rule(const struct drafting *d, struct err *err)
 	if (s->type == SCHEDULE_INTERVAL)
 		return write_period(rule, own, sizeof(d->draft->rule), err);
 	if (s->type == SCHEDULE_ONCE)
-		return write_moment(rule, d->now_us, own, err);
+		return write_moment(d, err);
 	s->rule = rule;
 	zone = cron_zone(rule);
 	if (zone.p != NULL && is_given(s->tz) &&
@@ -249,7 +264,9 @@ drafting_define(const struct drafting *d, struct err *err)
 	if (check_texts(d, err) != 0 || check_choices(d, err) != 0)
 		return -1;
 	fill_schedule(d);
-	return fill_rule(d, err) == 0 ? 0 : blame(d, "rule");
+	if (fill_rule(d, err) == 0)
+		return 0;
+	return d->fault->field != NULL ? -1 : blame(d, "rule");
 }
 
 int

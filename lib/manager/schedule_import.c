@@ -7,56 +7,17 @@
  */
 #include "manager/schedule_import.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "util/err.h"
 
-/* Whether it is a name that tz_find() can take. */
-static bool
-take_zone(const char *name, char zone[TZ_NAME_MAX + 1])
-{
-	struct tz_set *set = tz_set_new(NULL, NULL);
-	const size_t len = strlen(name);
-	const bool there = set != NULL && len > 0 && len <= TZ_NAME_MAX &&
-			   tz_find(set, slice_of(name), NULL) != NULL;
-
-	/* As it is where nothing is set. */
-	if (there && strcmp(name, "Etc/UTC") == 0)
-		memcpy(zone, "UTC", sizeof("UTC"));
-	else if (there)
-		memcpy(zone, name, len + 1);
-	tz_set_free(set);
-	return there;
-}
-
-/* In the order of the C library and of Debian's tools. */
 void
 schedule_local_zone(char zone[TZ_NAME_MAX + 1])
 {
-	const char *tz = getenv("TZ"), *name;
-	char text[PATH_MAX] = "";
-	FILE *file;
-	ssize_t len;
-
-	if (tz != NULL && take_zone(tz + (*tz == ':'), zone))
-		return;
-	len = readlink("/etc/localtime", text, sizeof(text) - 1);
-	text[len > 0 ? len : 0] = '\0';
-	name = strstr(text, "zoneinfo/");
-	if (name != NULL && take_zone(name + strlen("zoneinfo/"), zone))
-		return;
-	text[0] = '\0';
-	if ((file = fopen("/etc/timezone", "re")) != NULL) {
-		if (fgets(text, sizeof(text), file) != NULL)
-			text[strcspn(text, " \r\n")] = '\0';
-		fclose(file);
-	}
-	if (!take_zone(text, zone))
+	if (tz_local_name(NULL, zone, NULL) != 0)
 		memcpy(zone, "UTC", sizeof("UTC"));
 }
 

@@ -133,6 +133,10 @@ schedule_said(const struct schedule *s)
 
 	schedule_form_of(s, &form);
 	standard_form(&standard);
+	/* Where none is said, another machine may have another default. */
+	if (s->type == SCHEDULE_CRON && s->tz[0] == '\0' &&
+	    cron_zone(s->rule).p == NULL)
+		form.tz = "UTC";
 	json_object_set_new(said, "id", json_string(s->id));
 	for (i = 0; i < N_ROWS; i++) {
 		value = row_json(&form, &rows[i]);

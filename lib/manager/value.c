@@ -106,10 +106,20 @@ read_seconds(const struct value_spec *spec, const char *text, void *target,
 }
 
 static int
+read_moment(const char *text, enum moment_side side, void *target,
+	    struct err *err)
+{
+	const struct moment_reading reading = {.side = side,
+					       .now_us = clock_wall_us()};
+
+	return moment_read(text, &reading, target, err);
+}
+
+static int
 read_time(const struct value_spec *spec, const char *text, void *target,
 	  struct err *err)
 {
-	return moment_read(text, MOMENT_ANY, clock_wall_us(), target, err);
+	return read_moment(text, MOMENT_ANY, target, err);
 }
 
 /* A duration counts from now, when the command is given, not from when the task
@@ -118,14 +128,14 @@ static int
 read_deadline(const struct value_spec *spec, const char *text, void *target,
 	      struct err *err)
 {
-	return moment_read(text, MOMENT_FUTURE, clock_wall_us(), target, err);
+	return read_moment(text, MOMENT_FUTURE, target, err);
 }
 
 static int
 read_past(const struct value_spec *spec, const char *text, void *target,
 	  struct err *err)
 {
-	return moment_read(text, MOMENT_PAST, clock_wall_us(), target, err);
+	return read_moment(text, MOMENT_PAST, target, err);
 }
 
 /* Further values of an option that may be given several times. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cron/tz.h"
 #include "suite.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -94,7 +95,10 @@ START_TEST(people_write_moments_in_many_ways)
 	int r;
 
 	set_zone(NEW_YORK);
-	r = moment_read(text, cases[_i].side, moment_of(now_text), &us, &err);
+	r = moment_read(text,
+			&(struct moment_reading){.side = cases[_i].side,
+						 .now_us = moment_of(now_text)},
+			&us, &err);
 	if (cases[_i].meant == NULL) {
 		ck_assert_msg(r == -1, "\"%s\" was taken", text);
 		ck_assert_int_eq(err.code, ERR_DATA);
@@ -114,10 +118,55 @@ START_TEST(a_local_time_that_is_left_out_is_close_to_it)
 	int64_t us;
 
 	set_zone(NEW_YORK);
-	ck_assert_int_eq(
-	    moment_read("2026-03-08 02:30", MOMENT_ANY, 0, &us, NULL), 0);
+	ck_assert_int_eq(moment_read("2026-03-08 02:30",
+				     &(struct moment_reading){MOMENT_ANY}, &us,
+				     NULL),
+			 0);
 	ck_assert_int_ge(us, moment_of("2026-03-08T06:30:00Z"));
 	ck_assert_int_le(us, moment_of("2026-03-08T07:30:00Z"));
+}
+END_TEST
+
+/* By the clock of Berlin, whatever that of the process is. */
+static const struct {
+	enum moment_side side;
+	const char *text, *meant;
+} zoned[] = {
+    {MOMENT_FUTURE, "2026-12-24 18:00", "2026-12-24T17:00:00Z"},
+    {MOMENT_FUTURE, "2026-12-24", "2026-12-23T23:00:00Z"},
+    {MOMENT_FUTURE, "2027-07-24 18:00:30", "2027-07-24T16:00:30Z"},
+    {MOMENT_FUTURE, "2026-12-24T18:00:00", "2026-12-24T18:00:00Z"},
+    /* It is 18:00 there. */
+    {MOMENT_FUTURE, "17:30", "2026-11-24T16:30:00Z"},
+    {MOMENT_PAST, "17:30", "2026-11-23T16:30:00Z"},
+    {MOMENT_FUTURE, "tomorrow 0:30", "2026-11-23T23:30:00Z"},
+    {MOMENT_FUTURE, "in 10m", "2026-11-23T17:10:00Z"},
+    /* Shown twice: the first. Left out: behind the gap. */
+    {MOMENT_FUTURE, "2027-10-31 02:30", "2027-10-31T00:30:00Z"},
+    {MOMENT_FUTURE, "2027-10-31 03:00", "2027-10-31T02:00:00Z"},
+    {MOMENT_FUTURE, "2027-03-28 02:30", "2027-03-28T01:30:00Z"},
+    {MOMENT_FUTURE, "2027-03-28 01:59", "2027-03-28T00:59:00Z"},
+    {MOMENT_FUTURE, "2027-03-28 03:00", "2027-03-28T01:00:00Z"},
+};
+
+START_TEST(a_moment_is_read_by_the_clock_of_a_zone)
+{
+	struct err err = ERR_INIT;
+	struct tz_set *zones = tz_set_new(NULL, &err);
+	const struct moment_reading reading = {
+	    .side = zoned[_i].side,
+	    .now_us = moment_of(now_text),
+	    .zone = tz_find(zones, SLICE("Europe/Berlin"), &err)};
+	char meant[CLOCK_TEXT_SIZE];
+	int64_t us = 0;
+
+	set_zone(NEW_YORK);
+	ck_assert_msg(reading.zone != NULL, "%s", err.msg);
+	ck_assert_int_eq(moment_read(zoned[_i].text, &reading, &us, &err), 0);
+	clock_format(us, meant);
+	ck_assert_msg(us == moment_of(zoned[_i].meant), "\"%s\" is %s",
+		      zoned[_i].text, meant);
+	tz_set_free(zones);
 }
 END_TEST
 
@@ -141,5 +190,7 @@ SUITE("moment")
 	TEST_LOOP(people_write_moments_in_many_ways, 0,
 		  (int)(sizeof(cases) / sizeof(cases[0])));
 	TEST(a_local_time_that_is_left_out_is_close_to_it);
+	TEST_LOOP(a_moment_is_read_by_the_clock_of_a_zone, 0,
+		  (int)(sizeof(zoned) / sizeof(zoned[0])));
 	TEST(a_moment_is_written_with_its_distance);
 }
