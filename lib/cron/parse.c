@@ -26,6 +26,7 @@
 #define ALL_DAYS UINT32_C(0x7fffffff) /* 31 */
 #define ALL_WEEKDAYS 0x7f	      /* 7 */
 #define US_PER_S INT64_C(1000000)
+#define PERIOD_MIN_US INT64_C(100000)
 #define ANCHOR_END_US (INT64_C(7258118400) * US_PER_S) /* the year 2200 */
 
 _Static_assert(sizeof(struct cron) <= 104, "schedulers hold very many");
@@ -355,17 +356,17 @@ cron_parse(const char *text, const struct cron_options *options,
 	return 0;
 }
 
-/* A second is what the scheduler can keep; a hundred years is more than anybody
- * waits for. */
+/* Ten times in a second is what a scheduler keeps beside others: each fire is a
+ * transaction of the database. A hundred years is more than anybody waits for. */
 int
 cron_interval(int64_t period_us, int64_t anchor_us, struct cron *ret,
 	      struct err *err)
 {
-	if (period_us < US_PER_S ||
+	if (period_us < PERIOD_MIN_US ||
 	    period_us > INT64_C(36525) * 86400 * US_PER_S)
 		return err_set(err, ERR_DATA,
 			       "a period of %" PRId64 " µs is out of range; "
-			       "write 1s to 36525d",
+			       "write 100ms to 36525d",
 			       period_us);
 	if (anchor_us < 0 || anchor_us >= ANCHOR_END_US)
 		return err_set(err, ERR_DATA,

@@ -193,8 +193,11 @@ write_period(const char *text, char *rule, size_t size, struct err *err)
 		return -1;
 	if (us % US_PER_S == 0)
 		snprintf(rule, size, "%" PRId64 "s", us / US_PER_S);
-	else
+	else if (us % 1000 == 0)
 		snprintf(rule, size, "%" PRId64 "ms", us / 1000);
+	else /* no unit is as small; without one, it is seconds */
+		snprintf(rule, size, "%" PRId64 ".%06" PRId64, us / US_PER_S,
+			 us % US_PER_S);
 	return 0;
 }
 

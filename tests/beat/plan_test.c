@@ -353,6 +353,34 @@ START_TEST(jitter_is_the_same_each_time_and_keeps_the_order)
 }
 END_TEST
 
+/* A jitter that is longer than the period moves no fire behind the next one. */
+START_TEST(fires_of_a_tenth_of_a_second_keep_their_order)
+{
+	struct schedule s = make("100ms");
+	char id[SCHEDULE_TASK_ID_SIZE], last[SCHEDULE_TASK_ID_SIZE] = "";
+	int64_t due, last_due = 0;
+	static struct plan p;
+	struct rule r;
+	size_t i;
+
+	s.jitter_us = 500000;
+	r = rule_of(&s);
+	plan_make(&s, &r, T0 + 2000000, false, &p);
+	ck_assert_uint_ge(p.n_fires, 20);
+	for (i = 0; i < p.n_fires; i++) {
+		ck_assert_int_eq(p.fires[i], T0 + (int64_t)i * 100000);
+		due = rule_due(&r, p.fires[i]);
+		ck_assert_int_gt(due, last_due);
+		ck_assert_int_lt(due, p.fires[i] + 100000);
+		schedule_task_id("s", p.fires[i], id);
+		ck_assert_str_ne(id, last);
+		memcpy(last, id, sizeof(last));
+		last_due = due;
+	}
+	ck_assert_ptr_nonnull(strchr(id, 'Z'));
+}
+END_TEST
+
 SUITE("plan")
 {
 	TEST_LOOP(fires_become_tasks_as_the_policies_say, 0,
@@ -364,4 +392,5 @@ SUITE("plan")
 	TEST(
 	    after_a_fire_of_the_rule_before_the_new_one_fires_from_its_change_on);
 	TEST(skipped_fires_are_noted_as_runs_between_those_that_ran);
+	TEST(fires_of_a_tenth_of_a_second_keep_their_order);
 }

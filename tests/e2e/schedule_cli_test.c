@@ -137,6 +137,28 @@ START_TEST(schedules_fire_and_their_tasks_run)
 }
 END_TEST
 
+#define FIRES                                                                  \
+	"flowrractl -c flowrra.conf schedule fires fast --status --json | "
+
+START_TEST(a_schedule_fires_ten_times_in_a_second)
+{
+	struct world *w = start();
+
+	start_beat(w);
+	ctl_ok(w, "schedule interval add 0.1s --args '[1, 2]' --id fast "
+		  "--max-runs 12");
+	ck_assert_str_eq(
+	    json_field(w, ctl_ok(w, "schedule show fast --json"), "rule"),
+	    "100ms");
+	WAIT_UNTIL(
+	    strcmp(run(w, FIRES "grep -o success | wc -l")->out, "12\n") == 0);
+	/* Each fire is a task with an ID of its own. */
+	ck_run(run(w, FIRES "grep -o 'fast:[0-9T.]*Z' | sort -u | wc -l"), 0,
+	       "12\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(the_next_fires_need_no_server)
 {
 	const struct world_options o = {.no_worker = true,
@@ -411,6 +433,7 @@ SUITE("schedule-verbs")
 	TEST(several_schedules_are_changed_and_each_is_reported);
 	TEST(an_identical_schedule_is_made_once);
 	TEST(schedules_fire_and_their_tasks_run);
+	TEST(a_schedule_fires_ten_times_in_a_second);
 	TEST(the_next_fires_need_no_server);
 	TEST(what_is_wrong_is_shown_where_it_stands);
 	TEST(a_schedule_waits_for_its_last_task);

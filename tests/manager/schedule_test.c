@@ -58,6 +58,8 @@ START_TEST(a_rule_says_when_it_fires_first)
 	    {SCHEDULE_INTERVAL, "300", "300s", INT64_C(300000000)},
 	    {SCHEDULE_INTERVAL, "5m", "300s", INT64_C(300000000)},
 	    {SCHEDULE_INTERVAL, "1.5", "1500ms", 1500000},
+    {SCHEDULE_INTERVAL, "0.1", "100ms", 100000},
+    {SCHEDULE_INTERVAL, "0.1505", "0.150500", 150500},
 	    {SCHEDULE_ONCE, "2026-11-23T15:00:00+02:00",
 	     "2026-11-23T13:00:00.000000+00:00", HOUR_US},
 	    {SCHEDULE_ONCE, "in 1h", "2026-11-23T13:00:00.000000+00:00",
@@ -87,7 +89,7 @@ static const struct {
 } bad_rules[] = {
     {SCHEDULE_INTERVAL, "soon", "\"soon\" is not a duration; write seconds "},
     {SCHEDULE_INTERVAL, "0",
-     "a period of 0 µs is out of range; write 1s to 36525d"},
+     "a period of 0 µs is out of range; write 100ms to 36525d"},
     {SCHEDULE_ONCE, "2026-11-23T12:00:00Z",
      "\"2026-11-23T12:00:00Z\" is in the past; give a future time"},
     {SCHEDULE_ONCE, "in 0", "\"in 0\" is in the past; give a future time"},
