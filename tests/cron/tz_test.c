@@ -250,10 +250,42 @@ START_TEST(tzdir_says_where_the_files_are)
 }
 END_TEST
 
+/* By the two files of a machine, and by TZ, which goes before both. */
+START_TEST(the_zone_of_the_machine_has_a_name)
+{
+	struct err err = ERR_INIT;
+	char name[TZ_NAME_MAX + 1], path[128];
+
+	make_folder();
+	ck_assert_int_eq(unsetenv("TZ"), 0);
+	ck_assert_int_eq(tz_local_name(folder, name, &err), -1);
+	ck_assert_int_eq(err.code, ERR_DATA);
+	ck_assert_ptr_nonnull(strstr(err.msg, "set TZ"));
+	write_file("timezone", "Asia/Tokyo\n", 11);
+	ck_assert_int_eq(tz_local_name(folder, name, NULL), 0);
+	ck_assert_str_eq(name, "Asia/Tokyo");
+	snprintf(path, sizeof(path), "%s/localtime", folder);
+	ck_assert_int_eq(symlink("../usr/share/zoneinfo/Europe/Berlin", path),
+			 0);
+	ck_assert_int_eq(tz_local_name(folder, name, NULL), 0);
+	ck_assert_str_eq(name, "Europe/Berlin");
+	setenv("TZ", ":/usr/share/zoneinfo/America/New_York", 1);
+	ck_assert_int_eq(tz_local_name(folder, name, NULL), 0);
+	ck_assert_str_eq(name, "America/New_York");
+	/* The clock follows TZ: no other name would be true. */
+	setenv("TZ", "EST5EDT,M3.2.0,M11.1.0", 1);
+	ck_assert_int_eq(tz_local_name(folder, name, NULL), -1);
+	remove_file("localtime");
+	remove_file("timezone");
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 SUITE("cron-tz")
 {
 	SUITE_TIMEOUT(60);
 	TEST(all_zones_agree_with_glibc_from_1970_to_2100);
+	TEST(the_zone_of_the_machine_has_a_name);
 	TEST(a_zone_is_read_once);
 	TEST(utc_needs_no_files);
 	TEST_LOOP(a_bad_name_is_refused_with_advice, 0, N(bad_names));
