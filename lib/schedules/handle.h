@@ -3,10 +3,14 @@
 #ifndef SCHEDULES_HANDLE_H
 #define SCHEDULES_HANDLE_H
 
+#include <stdint.h>
+
 struct db;
 
 struct schedules {
 	struct db *db;
+	/* In place of a server's clock, for tests; NULL. */
+	int64_t (*db_clock)(void);
 };
 
 #endif
