@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A year of clocks that are wrong: two schedulers, whose clocks jump by seconds
+ * to years, both ways, and are put right again, and which are killed and started
+ * at random. With a server as the database each has a clock of its own; with
+ * SQLite they are on one machine and have one clock.
+ *
+ * The oracle: each fire of a rule that was to be done while some scheduler with
+ * a right clock was running becomes exactly one task, no later than that (none
+ * is lost, none is silent); no fire becomes two tasks; and by a server's clock
+ * none becomes one before its time. All time is simulated.
+ */
+#include <event2/event.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "beat/rule.h"
+#include "beat/state.h"
+#include "cron/tz.h"
+#include "fake_store.h"
+#include "schedules/handle.h"
+#include "schedules/world.h"
+#include "suite.h"
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/log.h"
+
+#define S INT64_C(1000000)
+#define HOUR (3600 * S)
+#define DAY (24 * HOUR)
+/* 2032-01-01T00:00:00Z. So late that the kernel's timers, which follow its own
+ * clock, wake nobody. */
+#define BEGIN (INT64_C(1956528000) * S)
+#define BEATS 2
+/* After its due time; the schedulers wake in time, the clock stands still. */
+#define LATE S
+
+static const struct row {
+	const char *id;
+	enum schedule_type type;
+	const char *rule, *tz;
+	enum schedule_misfire misfire;
+	int64_t jitter_us, max_runs;
+} rows[] = {
+    {"thrice", SCHEDULE_CRON, "0 */3 * * *", "Europe/Berlin", SCHEDULE_LATEST,
+     0, 0},
+    {"five", SCHEDULE_INTERVAL, "5h", "", SCHEDULE_LATEST, 0, 0},
+    {"daily", SCHEDULE_CRON, "30 2 * * *", "America/New_York", SCHEDULE_SKIP,
+     900 * S, 0},
+    {"weekly", SCHEDULE_CRON, "0 9 * * MON", "Asia/Kolkata", SCHEDULE_ALL, 0,
+     0},
+    {"monthly", SCHEDULE_CRON, "0 0 L * *", "Europe/Berlin", SCHEDULE_LATEST, 0,
+     0},
+    {"some", SCHEDULE_INTERVAL, "25h", "", SCHEDULE_ALL, 0, 200},
+};
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* What happens to a scheduler, or to the clock of its machine. */
+struct trouble {
+	int64_t off_us;		/* the clock is wrong by this */
+	int64_t wrong_until_us; /* NEVER: it is right */
+	int64_t down_until_us;	/* NEVER: it is running */
+	int64_t next_us;	/* of either kind */
+};
+
+struct stretch {
+	int64_t from_us, to_us;
+};
+
+struct made {
+	int64_t at_us;
+	unsigned int n;
+	char id[SCHEDULE_TASK_ID_SIZE];
+};
+
+static struct sim {
+	int kind;
+	int64_t now_us, end_us, slack_us;
+	uint64_t random;
+	int current; /* whose clock is read */
+	struct trouble trouble[BEATS];
+	struct world w;
+	struct conf *conf;
+	struct fake_store store;
+	struct event_base *bases[BEATS];
+	struct beat *beats[BEATS];
+	struct broker_options brokers[BEATS];
+	struct results_options results[BEATS];
+	struct stretch *right; /* some scheduler with a right clock runs */
+	size_t n_right;
+	bool is_right;
+	void *tasks;
+	unsigned int n_tasks, n_limited, n_jumps, n_kills;
+} sim;
+
+/* --- chance and clocks ------------------------------------------------- */
+
+static int64_t
+sim_chance(int64_t n)
+{
+	sim.random = sim.random * UINT64_C(6364136223846793005) +
+		     UINT64_C(1442695040888963407);
+	return (int64_t)((sim.random >> 20) % (uint64_t)n);
+}
+
+/* Any order of magnitude is as likely as another. */
+static int64_t
+sim_spread(int64_t low_us, int64_t high_us)
+{
+	int64_t top = low_us;
+
+	while (top < high_us && sim_chance(14) != 0)
+		top *= 2;
+	if (top > high_us)
+		top = high_us;
+	return low_us + sim_chance(top - low_us + 1);
+}
+
+static int
+sim_machine(int i)
+{
+	return sim.kind == WORLD_SQLITE ? 0 : i;
+}
+
+static int64_t
+sim_mono(void)
+{
+	return sim.now_us - BEGIN + DAY + sim.slack_us;
+}
+
+static int64_t
+sim_wall(void)
+{
+	return sim.now_us + sim.trouble[sim_machine(sim.current)].off_us;
+}
+
+static int64_t
+sim_server(void)
+{
+	return sim.now_us;
+}
+
+/* --- tasks ------------------------------------------------------------- */
+
+static int
+by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct made *)a)->id,
+		      ((const struct made *)b)->id);
+}
+
+static struct made *
+sim_find(const char *id)
+{
+	struct made key;
+	void *found;
+
+	snprintf(key.id, sizeof(key.id), "%s", id);
+	found = tfind(&key, &sim.tasks, by_id);
+	return found != NULL ? *(struct made **)found : NULL;
+}
+
+/* Takes over what was submitted: "ID@QUEUE; " of each. */
+static void
+sim_collect(void)
+{
+	struct buf *text = &sim.store.submitted;
+	char *p, *save;
+	struct made *task;
+
+	if (text->len == 0)
+		return;
+	buf_addc(text, '\0');
+	for (p = strtok_r(text->data, ";", &save); p != NULL;
+	     p = strtok_r(NULL, ";", &save)) {
+		p += strspn(p, " ");
+		if (strchr(p, '@') == NULL)
+			continue;
+		*strchr(p, '@') = '\0';
+		if ((task = sim_find(p)) == NULL) {
+			task = calloc(1, sizeof(*task));
+			ck_assert_ptr_nonnull(task);
+			snprintf(task->id, sizeof(task->id), "%s", p);
+			task->at_us = sim.now_us;
+			ck_assert_ptr_nonnull(tsearch(task, &sim.tasks, by_id));
+			sim.n_tasks++;
+			sim.n_limited += strncmp(p, "some:", 5) == 0;
+		}
+		task->n++;
+	}
+	buf_reset(text);
+	buf_reset(&sim.store.journal);
+}
+
+/* --- schedulers -------------------------------------------------------- */
+
+static void
+on_sim_ready(void *arg)
+{
+}
+
+static void
+on_sim_stopped(const struct err *why, void *arg)
+{
+	ck_abort_msg("a scheduler ended: %s", why != NULL ? why->msg : "");
+}
+
+static bool
+is_done(const struct beat *b)
+{
+	return !work_under_way(b) &&
+	       (!work_may_claim(b) ||
+		(!b->renew.active && !b->rezone && b->due_state == DUE_KNOWN &&
+		 b->next_due_us > watch_now_us(b)));
+}
+
+/* News of the broker that is no news makes a turn. The clock that nobody sets
+ * goes on a little, which is much less than the clocks are wrong by. */
+static void
+sim_wake(int i)
+{
+	sim.slack_us += 10000;
+	sim.brokers[i].on_state(true, false, NULL, sim.brokers[i].arg);
+}
+
+/* All that it does at this moment; the other one's loop stands still. */
+static void
+sim_run(int i)
+{
+	struct beat *b = sim.beats[i];
+	int turns = 0;
+
+	sim.current = i;
+	sim.store.base = sim.bases[i];
+	sim_wake(i);
+	do {
+		ck_assert_msg(turns++ < 2000,
+			      "it does not come to rest: due %d, next in %lld "
+			      "us, renew %d, rezone %d, under way %d",
+			      b->due_state,
+			      (long long)(b->next_due_us - watch_now_us(b)),
+			      b->renew.active, b->rezone, work_under_way(b));
+		event_base_loop(sim.bases[i], EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		/* A pause of its own is waited for. */
+		if (turns % 20 == 0)
+			sim_wake(i);
+	} while (turns < 4 || !is_done(b));
+	sim_collect();
+}
+
+static void
+sim_start(int i)
+{
+	static const char *const ids[BEATS] = {"one", "two"};
+	struct err err;
+
+	sim.current = i;
+	sim.store.base = sim.bases[i];
+	sim.beats[i] =
+	    beat_new(&(struct beat_options){.base = sim.bases[i],
+					    .conf = sim.conf,
+					    .id = ids[i],
+					    .on_ready = on_sim_ready,
+					    .on_stopped = on_sim_stopped,
+					    .open_broker = fake_broker_open,
+					    .open_results = fake_results_open},
+		     &err);
+	ck_assert_msg(sim.beats[i] != NULL, "%s", err.msg);
+	sim.beats[i]->db->db_clock = sim_server;
+	sim.brokers[i] = sim.store.broker;
+	sim.results[i] = sim.store.results;
+	fake_store_reach(&sim.store, true);
+	sim_run(i);
+}
+
+static void
+sim_kill(int i)
+{
+	sim.current = i;
+	sim.store.base = sim.bases[i];
+	beat_free(sim.beats[i]);
+	sim.beats[i] = NULL;
+	sim.n_kills++;
+}
+
+/* When it wakes by itself, in true time. */
+static int64_t
+sim_wakes(int i)
+{
+	const struct beat *b = sim.beats[i];
+
+	if (b == NULL || !work_may_claim(b) || b->next_due_us == NEVER)
+		return NEVER;
+	return b->next_due_us - sim.trouble[sim_machine(i)].off_us;
+}
+
+/* --- trouble ----------------------------------------------------------- */
+
+static void
+sim_note_right(void)
+{
+	bool right = false;
+	int i;
+
+	for (i = 0; i < BEATS; i++)
+		right |= sim.beats[i] != NULL &&
+			 sim.trouble[sim_machine(i)].off_us == 0;
+	if (right && !sim.is_right) {
+		sim.right = reallocarray(sim.right, sim.n_right + 1,
+					 sizeof(*sim.right));
+		ck_assert_ptr_nonnull(sim.right);
+		sim.right[sim.n_right++] = (struct stretch){sim.now_us, NEVER};
+	} else if (!right && sim.is_right) {
+		sim.right[sim.n_right - 1].to_us = sim.now_us;
+	}
+	sim.is_right = right;
+}
+
+/* The kernel tells all schedulers of the machine. */
+static void
+sim_set_clock(int machine, int64_t off_us)
+{
+	int i;
+
+	sim.trouble[machine].off_us = off_us;
+	for (i = 0; i < BEATS; i++)
+		if (sim.beats[i] != NULL && sim_machine(i) == machine)
+			sim_run(i);
+	sim_note_right();
+}
+
+/* With SQLite, where nothing tells which clock is right, a clock that is wrong
+ * for more than an hour is believed. */
+static void
+sim_begin_trouble(int i)
+{
+	struct trouble *t = &sim.trouble[i];
+	int64_t off_us;
+
+	t->next_us = sim.now_us + sim_spread(60 * S, DAY);
+	if (sim_machine(i) == i && t->wrong_until_us == NEVER &&
+	    sim_chance(2) == 0) {
+		off_us = sim_spread(2 * S, 3 * 365 * DAY);
+		t->wrong_until_us =
+		    sim.now_us + sim_spread(S, sim.kind == WORLD_SQLITE
+						   ? HOUR - 600 * S
+						   : 2 * DAY);
+		sim.n_jumps++;
+		sim_set_clock(i, sim_chance(2) == 0 ? off_us : -off_us);
+	} else if (sim.beats[i] != NULL) {
+		t->down_until_us = sim.now_us + sim_spread(S, DAY);
+		sim_kill(i);
+		sim_note_right();
+	}
+}
+
+static void
+sim_trouble(int i)
+{
+	struct trouble *t = &sim.trouble[i];
+
+	if (t->wrong_until_us <= sim.now_us) {
+		t->wrong_until_us = NEVER;
+		sim_set_clock(i, 0);
+	}
+	if (t->down_until_us <= sim.now_us) {
+		t->down_until_us = NEVER;
+		sim_start(i);
+		sim_note_right();
+	}
+	if (t->next_us <= sim.now_us)
+		sim_begin_trouble(i);
+}
+
+/* --- the year ---------------------------------------------------------- */
+
+static struct schedule
+sim_schedule(const struct row *row)
+{
+	return (struct schedule){.id = row->id,
+				 .task = row->id,
+				 .type = row->type,
+				 .rule = row->rule,
+				 .tz = row->tz,
+				 .queue = "q",
+				 .enabled = true,
+				 .settings = TASK_SETTINGS_UNSET,
+				 .misfire = row->misfire,
+				 .grace_us = SCHEDULE_UNSET,
+				 .jitter_us = row->jitter_us,
+				 .max_runs = row->max_runs,
+				 .start_us = BEGIN};
+}
+
+static void
+sim_store(struct tz_set *zones)
+{
+	char id[SCHEDULE_ID_MAX + 1];
+	struct schedule_next next;
+	struct schedule s;
+	struct rule rule;
+	bool existing;
+	size_t i;
+
+	for (i = 0; i < N_ROWS; i++) {
+		s = sim_schedule(&rows[i]);
+		OK(&sim.w, rule_read(&s, zones, &rule, NULL, &sim.w.err));
+		next = rule_schedule(&rule, BEGIN, "");
+		s.next_run_us = next.next_run_us;
+		s.due_us = next.due_us;
+		OK(&sim.w, schedules_create(sim.w.schedules, &s, BEGIN, id,
+					    &existing, &sim.w.err));
+	}
+}
+
+static int64_t
+sim_next(void)
+{
+	int64_t next_us = sim.end_us, at[4];
+	size_t j;
+	int i;
+
+	for (i = 0; i < BEATS; i++) {
+		at[0] = sim_wakes(i);
+		at[1] = sim.trouble[i].wrong_until_us;
+		at[2] = sim.trouble[i].down_until_us;
+		at[3] = sim.trouble[i].next_us;
+		for (j = 0; j < 4; j++)
+			if (at[j] < next_us)
+				next_us = at[j];
+	}
+	return next_us > sim.now_us ? next_us : sim.now_us;
+}
+
+static void
+sim_live(void)
+{
+	int i;
+
+	while (sim.now_us < sim.end_us) {
+		sim.now_us = sim_next();
+		/* What is due at this moment comes before what happens. */
+		for (i = 0; i < BEATS; i++)
+			if (sim_wakes(i) <= sim.now_us)
+				sim_run(i);
+		for (i = 0; i < BEATS; i++)
+			sim_trouble(i);
+	}
+	if (sim.is_right)
+		sim.right[sim.n_right - 1].to_us = sim.now_us;
+}
+
+/* --- the oracle -------------------------------------------------------- */
+
+static bool
+was_right(int64_t at_us)
+{
+	static size_t hint;
+	size_t i;
+
+	if (hint >= sim.n_right || sim.right[hint].from_us >= at_us)
+		hint = 0;
+	for (i = hint; i < sim.n_right && sim.right[i].from_us < at_us; i++) {
+		hint = i;
+		if (at_us < sim.right[i].to_us)
+			return true;
+	}
+	return false;
+}
+
+static void
+ck_task(const void *node, VISIT visit, int depth)
+{
+	const struct made *task = *(const struct made *const *)node;
+
+	if (visit == postorder || visit == leaf)
+		ck_assert_msg(task->n == 1, "%s: %u tasks", task->id, task->n);
+}
+
+/* Returns how many fires had to be there. */
+static unsigned int
+ck_row(const struct row *row, struct tz_set *zones)
+{
+	const struct schedule s = sim_schedule(row);
+	char id[SCHEDULE_TASK_ID_SIZE];
+	int64_t fire, due, fires = 0;
+	const struct made *task;
+	unsigned int n = 0;
+	struct rule rule;
+
+	OK(&sim.w, rule_read(&s, zones, &rule, NULL, &sim.w.err));
+	for (fire = rule_next(&rule, BEGIN);
+	     (due = rule_due(&rule, fire)) < sim.end_us;
+	     fire = rule_next(&rule, fire)) {
+		schedule_task_id(row->id, fire, id);
+		task = sim_find(id);
+		fires++;
+		/* Of one with a limit, chance decides which they are. */
+		if (row->max_runs != 0)
+			continue;
+		if (task != NULL && sim.kind != WORLD_SQLITE)
+			ck_assert_msg(task->at_us >= due, "%s %lld s early", id,
+				      (long long)((due - task->at_us) / S));
+		if (!was_right(due))
+			continue;
+		n++;
+		ck_assert_msg(task != NULL, "%s was lost", id);
+		ck_assert_msg(task->at_us <= due + LATE, "%s: %lld s late", id,
+			      (long long)((task->at_us - due) / S));
+	}
+	if (row->max_runs != 0)
+		ck_assert_uint_le(sim.n_limited, row->max_runs);
+	/* All of them, a while after the last. */
+	if (row->max_runs != 0 && fires > row->max_runs + 10)
+		ck_assert_uint_eq(sim.n_limited, row->max_runs);
+	return n;
+}
+
+static void
+sim_begin(int kind)
+{
+	static const struct clock_source clocks = {.mono_us = sim_mono,
+						   .wall_us = sim_wall};
+	const char *settings[] = {NULL}, *days = getenv("WRONG_DAYS");
+	const char *seed = getenv("WRONG_SEED");
+	struct err err;
+	int i;
+
+	sim = (struct sim){.kind = kind, .now_us = BEGIN};
+	sim.random = seed != NULL ? strtoull(seed, NULL, 10) : 4711;
+	sim.end_us = BEGIN + (days != NULL ? atoll(days) : 365) * DAY;
+	clock_replace(&clocks);
+	world_open(&sim.w, kind);
+	/* It has a password, and so is no setting of a command line. */
+	ck_assert_int_eq(setenv("FLOWRRA_SCHEDULER_DATABASE_URL", sim.w.url, 1),
+			 0);
+	ck_assert_msg(conf_load("/dev/null", settings, &sim.conf, &err) == 0,
+		      "%s", err.msg);
+	for (i = 0; i < BEATS; i++) {
+		sim.bases[i] = event_base_new();
+		sim.trouble[i] = (struct trouble){
+		    0, NEVER, NEVER, BEGIN + HOUR + sim_chance(DAY)};
+	}
+	fake_store_init(&sim.store, sim.bases[0]);
+}
+
+static void
+sim_end(void)
+{
+	int i;
+
+	for (i = 0; i < BEATS; i++)
+		if (sim.beats[i] != NULL)
+			sim_kill(i);
+	tdestroy(sim.tasks, free);
+	free(sim.right);
+	fake_store_done(&sim.store);
+	world_close(&sim.w);
+	conf_free(sim.conf);
+	for (i = 0; i < BEATS; i++)
+		event_base_free(sim.bases[i]);
+	clock_replace(NULL);
+}
+
+START_TEST(a_year_of_wrong_clocks_loses_doubles_and_silences_nothing)
+{
+	struct tz_set *zones;
+	unsigned int n = 0;
+	struct err err;
+	size_t row;
+	int i;
+
+	log_set_level(LOG_LEVEL_error);
+	sim_begin(_i);
+	zones = tz_set_new(NULL, &err);
+	sim_store(zones);
+	for (i = 0; i < BEATS; i++)
+		sim_start(i);
+	sim_note_right();
+	sim_live();
+	twalk(sim.tasks, ck_task);
+	for (row = 0; row < N_ROWS; row++)
+		n += ck_row(&rows[row], zones);
+	printf("%d: %u tasks, %u of them had to be; %u jumps, %u kills, %zu "
+	       "right stretches\n",
+	       _i, sim.n_tasks, n, sim.n_jumps, sim.n_kills, sim.n_right);
+	ck_assert_uint_gt(n, (unsigned int)((sim.end_us - BEGIN) / DAY) * 4);
+	ck_assert_uint_gt(sim.n_jumps, 10);
+	tz_set_free(zones);
+	sim_end();
+}
+END_TEST
+
+SUITE("beat_wrong_year")
+{
+	SUITE_TIMEOUT(600);
+	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
+	TEST_LOOP(a_year_of_wrong_clocks_loses_doubles_and_silences_nothing, 0,
+		  N_WORLDS);
+}
