@@ -212,18 +212,19 @@ print_stats(const struct schedules_stats *s, int64_t now_us)
 	for (i = 0; i < s->n_schedulers; i++) {
 		fputs("scheduler    ", stdout);
 		print_masked(s->schedulers[i].id, 0);
-		printf(
-		    ": %" PRId64
-		    " fires, lag %.3f s, at most %.3f s, seen %.0f s ago%s%s\n",
-		    s->schedulers[i].fires,
-		    (double)s->schedulers[i].lag_us / US_PER_S,
-		    (double)s->schedulers[i].max_lag_us / US_PER_S,
-		    (double)((s->clock_us != 0 ? s->clock_us : now_us) -
-			     s->schedulers[i].seen_us) /
-			US_PER_S,
-		    s->schedulers[i].state[0] != '\0' ? "; claims nothing: "
-						      : "",
-		    s->schedulers[i].state);
+		printf(": %" PRId64
+		       " fires, lag %.3f s, at most %.3f s, seen %.0f s ago",
+		       s->schedulers[i].fires,
+		       (double)s->schedulers[i].lag_us / US_PER_S,
+		       (double)s->schedulers[i].max_lag_us / US_PER_S,
+		       (double)((s->clock_us != 0 ? s->clock_us : now_us) -
+				s->schedulers[i].seen_us) /
+			   US_PER_S);
+		if (s->schedulers[i].state[0] != '\0') {
+			fputs("; claims nothing: ", stdout);
+			print_masked(s->schedulers[i].state, 0);
+		}
+		putchar('\n');
 	}
 	if (s->n_schedulers == 0)
 		printf("scheduler    none is running\n");
