@@ -135,13 +135,10 @@ static int64_t
 earliest(const struct beat *b, int64_t mono)
 {
 	const int64_t at[] = {
-	    b->at.beat,
-	    b->at.prune,
-	    b->at.zones,
-	    b->at.poll,
-	    b->at.check,
-	    b->at.lacks,
-	    work_may_claim(b) ? b->at.look : NEVER,
+	    b->at.beat, b->at.prune, b->at.zones, b->at.poll, b->at.check,
+	    b->at.lacks, work_may_claim(b) ? b->at.look : NEVER,
+	    /* The next piece; the loop comes to its other events first. */
+	    work_may_claim(b) && b->renew.active ? mono : NEVER,
 	    work_may_claim(b) && b->at.pause > mono ? b->at.pause : NEVER};
 	int64_t first = NEVER;
 	size_t i;
@@ -274,10 +271,6 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	}
 	if (b->phase != BEAT_STOPPED && !work_under_way(b))
 		arm(b, mono);
-	/* The next piece; what is due comes in between. */
-	if (b->renew.active && b->at.retry <= mono && work_may_claim(b) &&
-	    !work_under_way(b))
-		beat_turn(b);
 }
 
 static void
