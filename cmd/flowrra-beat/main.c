@@ -139,7 +139,6 @@ main(int argc, char **argv)
 	static const struct daemon_program program = {.name = "flowrra-beat",
 						      .usage = usage,
 						      .notes = notes,
-						      .private_memory = true,
 						      .precise_timers = true,
 						      .check = beat_check,
 						      .start = start,

@@ -8,45 +8,55 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/client.h"
 #include "codec/scan.h"
-#include "flowrra/client.h"
+#include "manager/moment.h"
 #include "module/dump.h"
 #include "util/buf.h"
+#include "util/clock.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "util/utf8.h"
 #include "verb.h"
 
 /* Opens no connection yet: that is done by the first question, which waits for
  * socket_timeout at most. */
+static int
+ctl_open_client(struct ctl *ctl, bool schedules)
+{
+	struct err err = ERR_INIT;
+	struct conf *conf = ctl_conf(ctl, schedules, &err);
+
+	if (conf != NULL &&
+	    conf_check_store(conf, CONF_STORE_BROKER, &err) == 0 &&
+	    conf_check_store(conf, CONF_STORE_BACKEND, &err) == 0 &&
+	    client_open_with(conf, &ctl->client, &err) == 0)
+		return 0;
+	return complain_of_err(ctl, &err);
+}
+
 int
 ctl_open(struct ctl *ctl)
 {
-	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
-	struct flowrra_error error;
-
-	options.config_file = ctl->globals.config_file;
-	options.settings = ctl->globals.settings.items;
-	if (flowrra_open(&options, &ctl->client, &error) == 0)
-		return 0;
-	return complain_of(ctl, &error);
+	return ctl_open_client(ctl, false);
 }
 
-/* In place, byte for byte: the length stays. C2 80 to C2 9F are the C1 controls
- * in UTF-8, of which terminals obey CSI (9B) as they obey ESC [. What turns text
- * round would show the cells behind it in another order. */
+int
+ctl_open_all(struct ctl *ctl)
+{
+	return ctl_open_client(ctl, true);
+}
+
+/* In place, byte for byte: the length stays. */
 void
 mask_controls(char *text)
 {
-	unsigned char *p;
+	char *p = text, *end = text + strlen(text);
+	size_t len;
 
-	for (p = (unsigned char *)text; *p != '\0'; p++) {
-		if (*p < ' ' || *p == 127)
-			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			p[0] = p[1] = '?';
-		else if (utf8_turns(p, strnlen((char *)p, 3)))
-			p[0] = p[1] = p[2] = '?';
-	}
+	for (; p < end; p += len)
+		if (utf8_strange(p, (size_t)(end - p), &len))
+			memset(p, *p == '\n' || *p == '\t' ? ' ' : '?', len);
 }
 
 void
@@ -58,6 +68,18 @@ print_masked(const char *text, int width)
 		mask_controls(copy);
 	printf("%-*s", width, copy != NULL ? copy : "?");
 	free(copy);
+}
+
+void
+tell_moment(struct ctl *ctl, const char *what, int64_t us)
+{
+	char text[MOMENT_TEXT_MAX];
+
+	if (us == 0 || ctl->globals.quiet || !isatty(STDERR_FILENO))
+		return;
+	moment_write(us, clock_wall_us(), text);
+	fflush(stdout);
+	fprintf(stderr, "%s %s\n", what, text);
 }
 
 void
@@ -122,22 +144,43 @@ end_progress(struct ctl *ctl)
 
 /* --- JSON -------------------------------------------------------------- */
 
-/* JSON from a store, as it stands but for white space: decoding it would round
- * numbers that are longer than a double, and lose the order of members. */
-void
-print_compact(const char *json)
+/* What is strange in the values of others must not steer a terminal. */
+static void
+print_safe(struct slice json)
 {
+	struct buf out = BUF_INIT;
+
+	utf8_add_json(&out, json.p, json.len);
+	if (!out.failed)
+		fwrite(out.data, 1, out.len, stdout);
+	buf_done(&out);
+}
+
+/* JSON from a store, as it stands but for white space: decoding it would round
+ * numbers that are longer than a double, and lose the order of members. A result
+ * in a pipe is left as its bytes are. */
+void
+print_compact(const struct ctl *ctl, const char *json)
+{
+	struct buf out = BUF_INIT;
 	bool in_string = false;
 
 	for (; *json != '\0'; json++) {
 		if (!in_string && strchr(" \t\r\n", *json) != NULL)
 			continue;
-		putchar(*json);
+		buf_addc(&out, *json);
 		if (in_string && *json == '\\' && json[1] != '\0')
-			putchar(*++json);
+			buf_addc(&out, *++json);
 		else if (*json == '"')
 			in_string = !in_string;
 	}
+	if (!out.failed && out.len > 0) {
+		if (ctl->globals.json || isatty(STDOUT_FILENO))
+			print_safe((struct slice){out.data, out.len});
+		else
+			fwrite(out.data, 1, out.len, stdout);
+	}
+	buf_done(&out);
 }
 
 void
@@ -146,8 +189,8 @@ print_quoted(const char *text)
 	struct buf out = BUF_INIT;
 
 	scan_quote(&out, slice_of(text));
-	if (out.data != NULL)
-		fwrite(out.data, 1, out.len, stdout);
+	if (!out.failed)
+		print_safe((struct slice){out.data, out.len});
 	buf_done(&out);
 }
 
@@ -155,13 +198,21 @@ print_quoted(const char *text)
  * rounded. Without memory nothing is printed; flush() cannot
  * see that, but neither could anything else be done. */
 void
-print_json_line(json_t *json)
+print_json(const json_t *json)
 {
 	char *text = json_dumps(json, dump_flags(json));
 
-	if (text != NULL)
-		puts(text);
+	if (text != NULL) {
+		print_safe(slice_of(text));
+		putchar('\n');
+	}
 	free(text);
+}
+
+void
+print_json_line(json_t *json)
+{
+	print_json(json);
 	json_decref(json);
 }
 

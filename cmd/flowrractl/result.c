@@ -36,12 +36,13 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 	const char *id = record->id;
 
 	if (ctl->globals.json) {
-		print_compact(record->json);
+		print_compact(ctl, record->json);
 		putchar('\n');
 	} else if (record->state == FLOWRRA_SUCCESS) {
 		if (prefix != NULL)
 			printf("%s\t", prefix);
-		print_compact(record->result != NULL ? record->result : "null");
+		print_compact(ctl,
+			      record->result != NULL ? record->result : "null");
 		putchar('\n');
 	}
 	if (record->state == FLOWRRA_FAILED)

@@ -19,20 +19,16 @@
 struct schedules *
 open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 {
-	const struct globals *g = &ctl->globals;
 	struct schedules_options options = {.reads = reads};
 	struct schedules *s = NULL;
 	struct err err = ERR_INIT;
-	struct conf *conf = NULL;
+	const struct conf *conf = ctl_conf(ctl, true, &err);
 
-	/* The configuration is loaded again rather than taken from a client,
-	 * which would need a broker's URL that is right. */
-	if (conf_load(g->config_file, g->settings.items, &conf, &err) == 0 &&
+	if (conf != NULL &&
 	    conf_check_store(conf, CONF_STORE_SCHEDULES, &err) == 0) {
 		options.url = conf->scheduler.database_url;
 		s = schedules_open(&options, &err);
 	}
-	conf_free(conf);
 	if (s == NULL)
 		*ret_status = complain_of_err(ctl, &err);
 	return s;
@@ -42,22 +38,19 @@ int
 complain_of_rule(struct ctl *ctl, const char *text,
 		 const struct cron_fault *fault, const struct err *err)
 {
+	char shown[201];
 	size_t i, len = strlen(text);
 	const int status = complain_of_err(ctl, err);
 
 	if (fault->code == CRON_NONE || fault->column == 0 ||
-	    ctl->globals.quiet || len > 200)
+	    ctl->globals.quiet || len >= sizeof(shown))
 		return status;
 	/* The expression, indented, and below it an arrow at the column that is
 	 * wrong. Beyond 200 bytes a terminal would wrap the line and the arrow
 	 * would point nowhere. */
-	fputs("  ", stderr);
-	/* Control characters become one '?' each, so that columns still fit. */
-	for (i = 0; i < len; i++)
-		fputc((unsigned char)text[i] < ' ' || text[i] == 127 ? '?'
-								     : text[i],
-		      stderr);
-	fprintf(stderr, "\n  %*s^", (int)fault->column - 1, "");
+	memcpy(shown, text, len + 1);
+	mask_controls(shown);
+	fprintf(stderr, "  %s\n  %*s^", shown, (int)fault->column - 1, "");
 	for (i = 1; i < fault->len; i++)
 		fputc('~', stderr);
 	fputc('\n', stderr);
@@ -76,4 +69,19 @@ complain_of_schedule(struct ctl *ctl, const char *rule,
 			err->msg);
 	return complain_of_rule(ctl, rule != NULL ? rule : "", &fault->cron,
 				&more);
+}
+
+void
+warn_of_rule(struct ctl *ctl, const char *text)
+{
+	struct cron cron;
+
+	/* Periods and times are no expressions. */
+	if (cron_parse(text, NULL, &cron, NULL, NULL) == 0 &&
+	    cron_doubts_weekdays(&cron))
+		complain(ctl,
+			 "\"%.100s\": weekdays count from 0, Sunday, not "
+			 "from 1 as in Quartz; write names, such as "
+			 "MON-FRI or FRIL, to be sure",
+			 text);
 }

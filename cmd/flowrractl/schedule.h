@@ -28,4 +28,7 @@ int complain_of_schedule(struct ctl *ctl, const char *rule,
 			 const struct schedule_fault *fault,
 			 const struct err *err);
 
+/* Says what in an expression may not mean what its writer thinks. */
+void warn_of_rule(struct ctl *ctl, const char *text);
+
 #endif

@@ -92,7 +92,7 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	o->form.task = argv[0];
 	o->form.rule = argv[1];
 	o->form.enabled = !o->disabled;
-	if ((!o->form.force && (status = ctl_open(ctl)) != 0) ||
+	if ((!o->form.force && (status = ctl_open_all(ctl)) != 0) ||
 	    (db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
 	if (schedule_create(db, ctl->client, &o->form, clock_wall_us(), id,
@@ -100,6 +100,10 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 		status = complain_of_schedule(ctl, argv[1], &fault, &err);
 	else
 		print_made(ctl, id, existing, next_us);
+	if (status == 0) {
+		tell_moment(ctl, "next run", next_us);
+		warn_of_rule(ctl, argv[1]);
+	}
 	schedules_close(db);
 	return status;
 }

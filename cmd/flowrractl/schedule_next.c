@@ -12,6 +12,9 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* A moment that nobody can ask for: 1970 is one. */
+#define NOT_GIVEN INT64_MIN
+
 /* `id` is the seed of H in an expression: fires of two schedules with the same
  * expression differ by it. Without one, H is as for an empty ID. */
 struct next_options {
@@ -24,7 +27,10 @@ struct next_options {
 static void
 next_init(void *options)
 {
-	((struct next_options *)options)->count = 5;
+	struct next_options *o = options;
+
+	o->count = 5;
+	o->after_us = NOT_GIVEN;
 }
 
 #define OPTION(...) VERB_OPTION(struct next_options, 0, __VA_ARGS__)
@@ -40,6 +46,7 @@ static const struct option_spec next_options[] = {
     OPTION("id", "ID", TEXT, id, 0, 0, "the schedule's ID, on which H depends"),
 };
 
+#define US_PER_S INT64_C(1000000)
 /* More of them say nothing new. */
 #define NOTES_MAX 5
 
@@ -58,6 +65,16 @@ print_note(struct ctl *ctl, const struct rule *rule, int64_t at, const char *tz)
 		 notes[rule_note(rule, at)]);
 }
 
+/* As the clock of the zone shows it, which is what the expression is about. */
+static void
+print_moment(const struct rule *rule, int64_t at)
+{
+	char text[MOMENT_SIZE];
+
+	moment_text_in(at, tz_offset_s(rule->zone, at / US_PER_S), text);
+	puts(text);
+}
+
 /* Fewer than asked for if the expression ends. With --json the array is printed
  * as one line, and so as a whole. */
 static void
@@ -66,20 +83,18 @@ print_next(struct ctl *ctl, const struct rule *rule,
 {
 	json_t *list = json_array();
 	int64_t at = o->after_us;
-	char text[MOMENT_SIZE];
 	int i, notes = 0;
 
 	for (i = 0; i < o->count && (at = rule_next(rule, at)) != 0; i++) {
-		moment_text(at, text);
 		if (o->tz != NULL && notes < NOTES_MAX &&
 		    rule_note(rule, at) != RULE_PLAIN) {
 			print_note(ctl, rule, at, o->tz);
 			notes++;
 		}
 		if (ctl->globals.json)
-			json_array_append_new(list, json_string(text));
+			json_array_append_new(list, moment_json(at));
 		else
-			puts(text);
+			print_moment(rule, at);
 	}
 	if (ctl->globals.json)
 		print_json_line(list);
@@ -118,11 +133,10 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 	struct next_options *o = options;
 	struct err err = ERR_INIT;
 	struct tz_set *zones = tz_set_new(NULL, &err);
-	struct rule rule;
+	struct rule rule = {.zone = tz_utc()};
 	int status = 0;
 
-	/* 0 is 1970 and not a value that anybody wants; it is "not given". */
-	if (o->after_us == 0)
+	if (o->after_us == NOT_GIVEN)
 		o->after_us = clock_wall_us();
 	if (zones == NULL)
 		return complain_of_err(ctl, &err);
@@ -130,14 +144,15 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 		status = complain_of_rule(ctl, argv[0], &fault, &err);
 	else
 		print_next(ctl, &rule, o);
+	if (status == 0)
+		warn_of_rule(ctl, argv[0]);
 	tz_set_free(zones);
 	return status;
 }
 
 const struct verb verb_schedule_next = {
     .name = "schedule next",
-    .summary =
-	"Print the fire times of a cron expression, one UTC time per line",
+    .summary = "Print the fire times of a cron expression, one per line",
     .usage = "EXPRESSION [--tz ZONE] [--after TIME] [--count N]",
     .options = next_options,
     .n_options = sizeof(next_options) / sizeof(next_options[0]),

@@ -229,6 +229,8 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	} else if (submit_has_task(ctl) && o->from_stdin) {
 		status = submit_stream_by_task(ctl, &o->request);
 	} else {
+		if (!o->from_stdin)
+			tell_moment(ctl, "runs", o->request.at_us);
 		status = o->from_stdin ? submit_stream(ctl, &o->request)
 				       : submit_one(ctl, o);
 	}

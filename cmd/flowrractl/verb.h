@@ -13,6 +13,7 @@
 
 #include "manager/value.h"
 
+struct conf;
 struct err;
 struct flowrra_client;
 struct flowrra_error;
@@ -53,6 +54,7 @@ struct globals {
 struct ctl {
 	const struct verb *verb; /* NULL before it is known */
 	struct globals globals;
+	struct conf *conf;	       /* once ctl_conf() was called */
 	struct flowrra_client *client; /* once ctl_open() was called */
 	bool progress; /* a line of progress is on the terminal */
 };
@@ -118,9 +120,20 @@ int options_parse(const struct verb *verb, int argc, char **argv,
 
 /* --- what verbs have in common ----------------------------------------- */
 
+/*
+ * The configuration, loaded at the first call; it stays ctl's. Of root, whose
+ * stores (with `schedules`, also theirs) are files of another user, the program
+ * becomes that user with it: see owner.c. NULL with *err.
+ */
+struct conf *ctl_conf(struct ctl *ctl, bool schedules, struct err *err);
 /* Opens the client. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
+/* The same for a verb that looks at the schedules, too. */
+int ctl_open_all(struct ctl *ctl);
 
+/* Tells a person when something will run, since times may be written in a local or
+ * short form: on standard error, if that is a terminal. 0: never. */
+void tell_moment(struct ctl *ctl, const char *what, int64_t us);
 /* One line on standard error: "flowrractl: VERB: …". Control characters are
  * masked; with --quiet nothing is printed. */
 void complain(struct ctl *ctl, const char *fmt, ...)
@@ -129,9 +142,8 @@ void complain(struct ctl *ctl, const char *fmt, ...)
 int complain_of(struct ctl *ctl, const struct flowrra_error *error);
 int complain_of_err(struct ctl *ctl, const struct err *err);
 
-/* Replaces control characters, those of ASCII and those that UTF-8 writes as C2
- * 80 to C2 9F, and what turns text round (utf8_turns()): what tasks say must not
- * steer a terminal. */
+/* Replaces what is strange (utf8_strange()): what tasks say must not steer a
+ * terminal. */
 void mask_controls(char *text);
 /* Prints a text of others in `width` columns at least, masked. */
 void print_masked(const char *text, int width);
@@ -141,12 +153,15 @@ void show_progress(struct ctl *ctl, long long n, const char *what);
 /* Clears that line, before other things are printed. */
 void end_progress(struct ctl *ctl);
 
-/* Prints JSON without its optional white space. */
-void print_compact(const char *json);
+/* Prints JSON without its optional white space: on a terminal and with --json
+ * with what is strange as \u, else with the very bytes of its strings. */
+void print_compact(const struct ctl *ctl, const char *json);
 /* Prints text as a JSON string. */
 void print_quoted(const char *text);
 
-/* Prints JSON as one line, and takes it. */
+/* Prints JSON as one line, with what is strange as \u. */
+void print_json(const json_t *json);
+/* The same, and takes it. */
 void print_json_line(json_t *json);
 /* The same with --json only: for verbs that print nothing when they have done
  * what was asked, as mv(1) does. */

@@ -32,14 +32,19 @@
 #include "util/err.h"
 #include "util/log.h"
 #include "util/path.h"
+#include "util/trust.h"
 
 /* The directory as conf_keys.def says; free() it. */
 static char *
-state_dir(const struct conf *conf)
+state_dir(const struct conf *conf, struct err *err)
 {
-	if (conf->worker.state_dir[0] != '\0')
-		return strdup(conf->worker.state_dir);
-	return path_state_dir();
+	char *dir;
+
+	if (conf->worker.state_dir[0] == '\0')
+		return path_state_dir(err);
+	if ((dir = strdup(conf->worker.state_dir)) == NULL)
+		err_nomem(err);
+	return dir;
 }
 
 /* The host's name stays the same from start to start, and "main" leaves room
@@ -164,19 +169,34 @@ sign_lock(struct identity *who)
 	free(place);
 }
 
+/* Root writes there, and removes what dead workers left: in a directory of
+ * somebody else, the files would be of their choice. */
+static int
+check_dir(const char *dir, struct err *err)
+{
+	if (geteuid() != 0 || trust_check_directory(dir, err) == 0)
+		return 0;
+	err_prefix(err, "cannot use the state directory as root");
+	return err_hint(err, "run this as the user whose it is, or set "
+			     "[worker] state_dir");
+}
+
 int
 identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 {
-	char *dir = state_dir(conf);
+	char *dir = state_dir(conf, err);
 	int status = -1;
 
 	/* Filled first: identity_drop() is called in any case. */
 	*ret = (struct identity){.lock_fd = -1, .id = make_id(conf)};
-	if (dir == NULL || ret->id == NULL ||
+	if (dir == NULL)
+		return -1;
+	if (ret->id == NULL ||
 	    (ret->path = beside(dir, ret->id, "lock")) == NULL ||
 	    (ret->spool = beside(dir, ret->id, "spool")) == NULL) {
 		err_nomem(err);
-	} else if (path_make_dir(dir, err) == 0 && take_lock(ret, err) == 0) {
+	} else if (path_make_dir(dir, err) == 0 && check_dir(dir, err) == 0 &&
+		   take_lock(ret, err) == 0) {
 		sign_lock(ret);
 		status = 0;
 	}

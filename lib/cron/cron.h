@@ -11,7 +11,7 @@
  * A field is a list of items with commas in between:
  *
  *	*  a  a-b  each with or without /n; a/n is a-max/n
- *	JAN … DEC, SUN … SAT   in any case; 7 is Sunday, too
+ *	JAN … DEC, SUN … SAT   in any case, also in full (Monday); 7 is Sunday, too
  *	?                      the same as *, in the two day fields
  *	H  H(a-b)  H/n         a value drawn from the seed (1-28 for a day)
  *	L  L-n  LW  nW         day of month: the last one, n before it, the last
@@ -89,7 +89,7 @@ struct cron_options {
 	X(UNKNOWN_NAME, "the name is unknown")                                 \
 	X(NOT_HERE, "this cannot stand in this field")                         \
 	X(BAD_DURATION, "the period is wrong")                                 \
-	X(BAD_ZONE, "the time zone is missing")                                \
+	X(BAD_ZONE, "the time zone is not where it belongs")                   \
 	X(NEVER, "it never fires")
 
 enum cron_fault_code {
@@ -118,6 +118,10 @@ struct cron_fault {
  */
 int cron_parse(const char *text, const struct cron_options *options,
 	       struct cron *ret, struct cron_fault *fault, struct err *err);
+
+/* Whether a weekday is written as a number in an expression that may be one of Quartz,
+ * where 1 is Sunday; here it is Monday. */
+bool cron_doubts_weekdays(const struct cron *cron);
 
 /* Makes the rule of "@every": from 1 s to 100 years. */
 int cron_interval(int64_t period_us, int64_t anchor_us, struct cron *ret,

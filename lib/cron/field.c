@@ -7,6 +7,13 @@
 
 #include <string.h>
 
+static const char *const months[] = {
+    "January", "February",  "March",   "April",	   "May",      "June", "July",
+    "August",  "September", "October", "November", "December", NULL};
+static const char *const weekdays[] = {"Sunday",    "Monday",	"Tuesday",
+				       "Wednesday", "Thursday", "Friday",
+				       "Saturday",  NULL};
+
 /* `last` is the end of a full turn, and less than `max` where two values mean
  * the same (7 is Sunday); `drawn` is the last value that H may take. */
 const struct field fields[FIELDS] = {
@@ -43,6 +50,7 @@ const struct field fields[FIELDS] = {
 		     .drawn = 12,
 		     .takes = "1 to 12 or JAN to DEC",
 		     .names = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC",
+		     .full = months,
 		     .letters = ""},
     [FIELD_WEEKDAY] = {.name = "day of week",
 		       .max = 7,
@@ -50,6 +58,7 @@ const struct field fields[FIELDS] = {
 		       .drawn = 6,
 		       .takes = "0 to 7 or SUN to SAT, also with L or #n",
 		       .names = "SUNMONTUEWEDTHUFRISAT",
+		       .full = weekdays,
 		       .letters = "L#?+"},
     [FIELD_YEAR] = {.name = "year",
 		    .min = CRON_YEAR_MIN,
@@ -85,6 +94,7 @@ field_read(struct scan *s, struct field_set *ret)
 	ret->bare = end - s->p == 1 &&
 		    (ret->star ||
 		     (*s->p == '?' && strchr(field->letters, '?') != NULL));
+	s->quartz = s->quartz || (ret->bare && !ret->star);
 	if (ret->bare) {
 		field_set_add(ret, s->field, field->min, field->last, 1);
 		return 0;

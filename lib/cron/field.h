@@ -26,7 +26,8 @@ struct field {
 	unsigned int drawn;    /* H is at most this */
 	const char *takes;     /* for hints */
 	const char *names;     /* three letters each, from `min` on; or NULL */
-	const char *letters;   /* that this field alone understands */
+	const char *const *full; /* the same in full, NULL at the end */
+	const char *letters;	 /* that this field alone understands */
 };
 
 extern const struct field fields[FIELDS];
@@ -49,6 +50,8 @@ struct scan {
 	const char *end;
 	const char *start, *stop; /* of the field, or of all fields */
 	enum field_id field;	  /* FIELDS: none */
+	bool numbered;		  /* the value that was read last is no name */
+	bool quartz; /* a "?" was read, which Vixie cron does not have */
 	uint64_t seed;
 	struct cron *cron; /* gets what fits in no set: L, W, # */
 	struct cron_fault *fault;

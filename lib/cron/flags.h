@@ -12,6 +12,8 @@ enum cron_flag {
 	CRON_EVERY_DAY = 1 << 2,
 	/* `from_last`, `nearest` or `nth` holds something. */
 	CRON_SPECIAL_DAYS = 1 << 3,
+	/* A weekday is a number where Quartz would understand another one. */
+	CRON_QUARTZ_DAYS = 1 << 4,
 };
 
 #endif

@@ -106,6 +106,14 @@ reversed(const struct scan *s, const char *from, const char *dash)
 			  last_len, dash + 1);
 }
 
+/* Quartz counts weekdays from 1, which is Sunday there; it has "?", L and #. */
+static void
+note_weekday(struct scan *s)
+{
+	if (s->field == FIELD_WEEKDAY && s->numbered)
+		s->cron->flags |= CRON_QUARTZ_DAYS;
+}
+
 /* Reads what follows the first value of a range, and its step. */
 static int
 read_range(struct scan *s, const char *from, unsigned int first,
@@ -135,6 +143,8 @@ read_range(struct scan *s, const char *from, unsigned int first,
 		return -1;
 	if (s->p < s->end)
 		return not_understood(s);
+	if (s->quartz)
+		note_weekday(s);
 	field_set_add(set, s->field, first, last, step);
 	return 0;
 }
@@ -146,6 +156,7 @@ read_nth(struct scan *s, unsigned int weekday)
 	const char *from = s->p;
 	unsigned int week = 5;
 
+	note_weekday(s);
 	if (peek(s) == '#') {
 		s->p++;
 		if (s->end - s->p == 1 && *s->p >= '1' && *s->p <= '5')

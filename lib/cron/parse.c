@@ -6,6 +6,7 @@
  */
 #include "cron/cron.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
@@ -19,6 +20,8 @@
 /* As in cronie's tables and in Go's cron; it goes before the schedule's own
  * zone. */
 #define ZONE_PREFIX "CRON_TZ="
+/* In the environment, and in Go's cron. */
+#define TZ_PREFIX "TZ="
 #define EVERY "@every"
 #define ALL_DAYS UINT32_C(0x7fffffff) /* 31 */
 #define ALL_WEEKDAYS 0x7f	      /* 7 */
@@ -160,6 +163,24 @@ set_flags(struct cron *c)
 		c->flags |= CRON_EVERY_DAY;
 }
 
+/* A zone's name behind the fields, where other schedulers have it; a field of ours
+ * has a slash before a number only. */
+static int
+check_no_zone(struct scan *s, const char *from, const char *to)
+{
+	const char *slash = memchr(from, '/', (size_t)(to - from));
+	const bool utc = to - from == 3 && strncasecmp(from, "UTC", 3) == 0;
+
+	if (!utc && (slash == NULL || to - slash < 2 ||
+		     !isalpha((unsigned char)slash[1]) ||
+		     !isalpha((unsigned char)*from)))
+		return 0;
+	return scan_fault(s, CRON_BAD_ZONE, from, to,
+			  "it stands in front: write " ZONE_PREFIX
+			  "%.*s, or use --tz",
+			  (int)(to - from < 64 ? to - from : 64), from);
+}
+
 /* Finds where each field begins and ends before it reads any: their number
  * tells which the first is. */
 static int
@@ -179,6 +200,9 @@ read_fields(struct scan *s, const char *p)
 			to[count] = p;
 		count++;
 	}
+	if (count > 1 && count <= FIELDS &&
+	    check_no_zone(s, from[count - 1], to[count - 1]) != 0)
+		return -1;
 	if (count < 5 || count > FIELDS)
 		return field_count(s, count);
 	if (count == 5) {
@@ -242,6 +266,10 @@ unknown_macro(const struct scan *s, const char *from, const char *to)
 	if (len < sizeof(typed)) {
 		memcpy(typed, from, len);
 		typed[len] = '\0';
+		if (strcasecmp(typed, "@minutely") == 0 ||
+		    strcasecmp(typed, "@every_minute") == 0)
+			return scan_fault(s, CRON_UNKNOWN_NAME, from, to,
+					  "write * * * * * or @every 1m");
 		for (i = 0; i < N_MACROS; i++)
 			closest_offer(&close, macros[i].name);
 	}
@@ -288,6 +316,10 @@ parse_all(struct scan *s, const char *p, int64_t anchor_us)
 		return scan_fault(s, CRON_TOO_LONG, p, s->stop,
 				  "at most %d bytes are allowed",
 				  CRON_TEXT_MAX);
+	if (strncmp(p, TZ_PREFIX, strlen(TZ_PREFIX)) == 0)
+		return scan_fault(s, CRON_BAD_ZONE, p, skip_word(p),
+				  "write " ZONE_PREFIX
+				  "a zone such as Europe/Berlin, or use --tz");
 	/* Its name is checked when the zone is looked for. */
 	if (zone.p != NULL && zone.len == 0)
 		return scan_fault(s, CRON_BAD_ZONE, p, zone.p,
@@ -340,6 +372,12 @@ cron_interval(int64_t period_us, int64_t anchor_us, struct cron *ret,
 			       "a period must begin in the years 1970 to 2199");
 	*ret = (struct cron){.period_us = period_us, .anchor_us = anchor_us};
 	return 0;
+}
+
+bool
+cron_doubts_weekdays(const struct cron *cron)
+{
+	return (cron->flags & CRON_QUARTZ_DAYS) != 0;
 }
 
 int

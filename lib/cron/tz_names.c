@@ -30,7 +30,7 @@ tz_folder(void)
 	/* Not in a program with rights that its user has not. */
 	const char *folder = secure_getenv("TZDIR");
 
-	return folder != NULL && *folder != '\0' ? folder : FOLDER;
+	return folder != NULL && *folder == '/' ? folder : FOLDER;
 }
 
 int

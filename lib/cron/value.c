@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Numbers and names: the smallest parts of an expression. Names are the English
- * ones of three letters, in any case, as in all crons.
+ * ones, in any case: three letters, as in all crons, or more of the full name.
  */
 #include "cron/field.h"
 
@@ -21,18 +21,19 @@ end_of(const char *p, const char *end, int (*is)(int))
 	return p;
 }
 
-/* The value that a name stands for, or -1. */
+/* The value that a name stands for, or -1. No two begin with the same three
+ * letters. */
 static int
 find_name(const struct field *field, const char *p, size_t len)
 {
-	const char *name;
+	unsigned int i;
 
-	if (field->names == NULL || len != NAME_LEN)
+	if (field->full == NULL || len < NAME_LEN)
 		return -1;
-	for (name = field->names; *name != '\0'; name += NAME_LEN)
-		if (strncasecmp(p, name, NAME_LEN) == 0)
-			return (int)field->min +
-			       (int)(name - field->names) / NAME_LEN;
+	for (i = 0; field->full[i] != NULL; i++)
+		if (len <= strlen(field->full[i]) &&
+		    strncasecmp(p, field->full[i], len) == 0)
+			return (int)(field->min + i);
 	return -1;
 }
 
@@ -85,7 +86,7 @@ read_name(struct scan *s, unsigned int *ret)
 	int value = find_name(&fields[s->field], s->p, len);
 
 	/* FRIL is FRI and an L. */
-	if (value < 0 && s->field == FIELD_WEEKDAY && len == NAME_LEN + 1 &&
+	if (value < 0 && s->field == FIELD_WEEKDAY && len > NAME_LEN &&
 	    toupper((unsigned char)to[-1]) == 'L') {
 		len--;
 		value = find_name(&fields[s->field], s->p, len);
@@ -93,6 +94,7 @@ read_name(struct scan *s, unsigned int *ret)
 	if (value < 0)
 		return value_fault_name(s, s->p, to);
 	s->p += len;
+	s->numbered = false;
 	*ret = (unsigned int)value;
 	return 0;
 }
@@ -117,6 +119,7 @@ value_read(struct scan *s, unsigned int *ret)
 		return scan_fault(s, CRON_OUT_OF_RANGE, s->p, to, "write %s",
 				  field->takes);
 	s->p = to;
+	s->numbered = true;
 	*ret = value;
 	return 0;
 }

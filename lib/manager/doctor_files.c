@@ -49,7 +49,7 @@ examine_state_dir(struct doctor *d)
 {
 	const char *configured = d->client->conf->worker.state_dir;
 	char *dir =
-	    configured[0] != '\0' ? strdup(configured) : path_state_dir();
+	    configured[0] != '\0' ? strdup(configured) : path_state_dir(NULL);
 	struct stat st;
 
 	if (dir != NULL && stat(dir, &st) == 0 &&

@@ -16,6 +16,7 @@
 #include "codec/value.h"
 #include "core/task.h"
 #include "cron/tz.h"
+#include "manager/moment.h"
 #include "util/err.h"
 #include "util/name.h"
 
@@ -229,20 +230,15 @@ write_period(const char *text, char *rule, size_t size, struct err *err)
 	return 0;
 }
 
-/* A fixed time, for "in 10m" too: the schedule must mean the same tomorrow. */
+/* A fixed time, for "10m" too: the schedule must mean the same tomorrow. */
 static int
 write_moment(const char *text, int64_t now_us, char rule[CLOCK_TEXT_SIZE],
 	     struct err *err)
 {
 	int64_t us;
 
-	if (strncmp(text, "in ", 3) == 0) {
-		if (clock_parse_duration(text + 3, &us, err) != 0)
-			return -1;
-		us += now_us;
-	} else if (clock_parse(text, &us, err) != 0) {
-		return err_prefix(err, "not a time or \"in 10m\"");
-	}
+	if (moment_read(text, MOMENT_FUTURE, now_us, &us, err) != 0)
+		return -1;
 	clock_format(us, rule);
 	return 0;
 }

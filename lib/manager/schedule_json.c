@@ -4,6 +4,8 @@
 #include "manager/schedule_json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "client/load.h"
 #include "manager/schedule.h"
@@ -25,6 +27,19 @@ moment_text(int64_t us, char text[MOMENT_SIZE])
 		snprintf(text, MOMENT_SIZE, "%.19s+00:00", full);
 	else
 		snprintf(text, MOMENT_SIZE, "%.26s+00:00", full);
+}
+
+void
+moment_text_in(int64_t us, int32_t offset_s, char text[MOMENT_SIZE])
+{
+	const int minutes = abs(offset_s) / 60;
+	const int64_t east_us = INT64_C(60000000) * minutes;
+
+	/* RFC 3339 has no seconds of an offset: the moment stays right. */
+	moment_text(offset_s < 0 ? us - east_us : us + east_us, text);
+	snprintf(text + strlen(text) - strlen("+00:00"), sizeof("+00:00"),
+		 "%c%02d:%02d", offset_s < 0 ? '-' : '+', minutes / 60 % 100,
+		 minutes % 60);
 }
 
 /* INT64_MAX is "never again", as the scheduler stores it. */

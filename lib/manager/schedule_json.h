@@ -37,6 +37,8 @@ json_t *schedule_stats_json(const struct schedules_stats *s, int64_t now_us);
 /* "2026-11-23T09:00:00+00:00", with a fraction if there is one. */
 #define MOMENT_SIZE 33
 void moment_text(int64_t us, char text[MOMENT_SIZE]);
+/* The same by a clock that is so many seconds east of Greenwich. */
+void moment_text_in(int64_t us, int32_t offset_s, char text[MOMENT_SIZE]);
 /* The same as JSON; null for 0. */
 json_t *moment_json(int64_t us);
 

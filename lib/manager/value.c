@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manager/moment.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -108,7 +109,7 @@ static int
 read_time(const struct value_spec *spec, const char *text, void *target,
 	  struct err *err)
 {
-	return clock_parse(text, target, err);
+	return moment_read(text, MOMENT_ANY, clock_wall_us(), target, err);
 }
 
 /* A duration counts from now, when the command is given, not from when the task
@@ -117,37 +118,14 @@ static int
 read_deadline(const struct value_spec *spec, const char *text, void *target,
 	      struct err *err)
 {
-	int64_t us;
-
-	if (clock_parse(text, target, NULL) == 0)
-		return 0;
-	if (clock_parse_duration(text, &us, NULL) != 0)
-		return err_set(
-		    err, ERR_DATA,
-		    "\"%.64s\": not a time (2026-11-23T11:53:08+00:00) or a "
-		    "duration from now (90, 1h30m)",
-		    text);
-	*(int64_t *)target = clock_wall_us() + us;
-	return 0;
+	return moment_read(text, MOMENT_FUTURE, clock_wall_us(), target, err);
 }
 
-/* What has happened: "2h", or "-2h", is two hours ago. */
 static int
 read_past(const struct value_spec *spec, const char *text, void *target,
 	  struct err *err)
 {
-	int64_t us;
-
-	if (clock_parse(text, target, NULL) == 0)
-		return 0;
-	if (clock_parse_duration(text + (text[0] == '-'), &us, NULL) != 0)
-		return err_set(
-		    err, ERR_DATA,
-		    "\"%.64s\": not a time (2026-11-23T11:53:08+00:00) or a "
-		    "duration before now (90, 1h30m)",
-		    text);
-	*(int64_t *)target = clock_wall_us() - us;
-	return 0;
+	return moment_read(text, MOMENT_PAST, clock_wall_us(), target, err);
 }
 
 /* Further values of an option that may be given several times. */

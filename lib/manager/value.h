@@ -18,9 +18,9 @@ struct err;
 	X(INT, int)                                                            \
 	X(NUMBER, double)                                                      \
 	X(SECONDS, double)   /* clock_parse_duration(); in seconds */          \
-	X(TIME, int64_t)     /* clock_parse(); µs of the wall clock */        \
-	X(DEADLINE, int64_t) /* a time, or a duration from now */              \
-	X(PAST, int64_t)     /* a time, or a duration before now */            \
+	X(TIME, int64_t)     /* moment_read(); µs of the wall clock */        \
+	X(DEADLINE, int64_t) /* the same, to come */                           \
+	X(PAST, int64_t)     /* the same, gone by */                           \
 	X(LIST, struct value_list)
 
 enum value_type {

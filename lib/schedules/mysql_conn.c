@@ -8,6 +8,7 @@
 
 #include "schedules/db.h"
 #include "schedules/mysql_conn.h"
+#include "schedules/mysql_tls.h"
 #include "util/err.h"
 
 /* The first that has SKIP LOCKED. */
@@ -104,6 +105,7 @@ set_options(struct my_conn *c, unsigned int timeout_s)
 	mysql_ssl_set(c->mysql, c->url.key, c->url.cert, c->url.ca, NULL, NULL);
 	mysql_options(c->mysql, MYSQL_OPT_SSL_ENFORCE, &tls);
 	mysql_options(c->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+	mysql_tls_begin(c->mysql);
 }
 
 /* Older ones would fail with a syntax error that says nothing to people. */
@@ -145,22 +147,41 @@ set_session(struct db *db, unsigned int timeout_s, struct err *err)
 				"connecting", err);
 }
 
+/* The cipher is asked for although the greeting was looked at: that was not
+ * done at a Unix socket, and depends on how the library waits. */
+static int
+check_tls(struct my_conn *c, struct db *db, struct err *err)
+{
+	if (c->url.tls == MY_TLS_OFF || mysql_get_ssl_cipher(c->mysql) != NULL)
+		return 0;
+	return mysql_tls_refuse(db->name, err);
+}
+
+static int
+open_connection(struct my_conn *c, struct db *db, struct err *err)
+{
+	const struct my_url *url = &c->url;
+	const bool open = mysql_real_connect(c->mysql, url->host, url->user,
+					     url->password, url->database,
+					     url->port, url->socket, 0) != NULL;
+
+	if (mysql_tls_end())
+		return mysql_tls_refuse(db->name, err);
+	return open ? check_tls(c, db, err)
+		    : my_conn_fail(db, mysql_errno(c->mysql),
+				   mysql_error(c->mysql), "connecting", err);
+}
+
 int
 my_conn_connect(struct my_conn *c, struct db *db, struct err *err)
 {
-	const struct my_url *url = &c->url;
 	unsigned int timeout_s = (unsigned int)((db->timeout_ms + 999) / 1000);
 
 	if ((c->mysql = mysql_init(NULL)) == NULL)
 		return err_nomem(err);
 	set_options(c, timeout_s);
-	if (mysql_real_connect(c->mysql, url->host, url->user, url->password,
-			       url->database, url->port, url->socket,
-			       0) == NULL)
-		my_conn_fail(db, mysql_errno(c->mysql), mysql_error(c->mysql),
-			     "connecting", err);
-	else if (check_server(c, db, err) == 0 &&
-		 set_session(db, timeout_s, err) == 0)
+	if (open_connection(c, db, err) == 0 && check_server(c, db, err) == 0 &&
+	    set_session(db, timeout_s, err) == 0)
 		return 0;
 	my_conn_close(c);
 	return -1;

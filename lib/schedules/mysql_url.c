@@ -190,9 +190,11 @@ my_url_parse(const char *text, struct my_url *url, struct err *err)
 		return -1;
 	if (parse_host(at != NULL ? at + 1 : p, slash, url, err) != 0)
 		return -1;
-	if (memchr(slash + 1, '/', (size_t)(query - slash - 1)) != NULL)
-		return bad(err,
-			   "write a '/' in a password or a database as %2F");
+	/* Behind a careless password; it would be shown as the database. */
+	if (memchr(slash + 1, '/', (size_t)(query - slash - 1)) != NULL ||
+	    memchr(slash + 1, '@', (size_t)(query - slash - 1)) != NULL)
+		return bad(err, "write a '/' in a password or a database as "
+				"%2F, and an '@' as %40");
 	if (*query == '?' && parse_parameters(query + 1, url, err) != 0)
 		return -1;
 	if (url->host == NULL && url->socket == NULL)

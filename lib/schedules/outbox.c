@@ -47,7 +47,7 @@ read_fires(const struct db_rows *rows, struct schedules_fires **ret,
 		    .queue = db_text(rows, i, 3).p,
 		    .priority = (int32_t)db_int(rows, i, 4),
 		    .task = db_text(rows, i, 5).p,
-		    .created_us = db_int(rows, i, 6),
+		    .created_us = db_us(rows, i, 6),
 		};
 		fires_add(&fires, &fire);
 	}
@@ -271,7 +271,7 @@ schedules_next_due_but(struct schedules *s, const char *lacks, int64_t *ret_us,
 		return -1;
 	result = DB_RUN(s->db, Q_NEXT_DUE, values, &rows, NULL, err);
 	if (result == 0)
-		*ret_us = rows.n > 0 ? db_int(&rows, 0, 0) : INT64_MAX;
+		*ret_us = rows.n > 0 ? db_us(&rows, 0, 0) : INT64_MAX;
 	db_rows_done(&rows);
 	return result;
 }

@@ -7,6 +7,7 @@
  */
 #include <libpq-fe.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,23 +29,45 @@ option(const PQconninfoOption *options, const char *keyword)
 	return "";
 }
 
+/*
+ * Whether the host or the database would have an '@'. libpq ends the password at
+ * the first '@', and takes one with a '/' before for host and port: the rest of
+ * a careless password would stand in names and messages, as a host. In a
+ * parameter an '@' is as good as any other character.
+ */
+static bool
+has_stray_at(const char *url)
+{
+	const char *p = strstr(url, "://") + 3;
+	const char *end = p + strcspn(p, "@/");
+
+	if (*end == '@')
+		p = end + 1;
+	return memchr(p, '@', strcspn(p, "?")) != NULL;
+}
+
 /* libpq's own words may quote the URL, and in it a password. */
+static int
+pg_url_bad(struct err *err)
+{
+	return err_set(err, ERR_CONFIG,
+		       "[scheduler] database_url: not a valid PostgreSQL URL; "
+		       "write postgresql://user:password@host:port/"
+		       "database?parameter=value, use only parameters that "
+		       "libpq knows, and write special characters as %%XX ('@' "
+		       "as %%40, '/' as %%2F)");
+}
+
 int
 pg_conn_init(struct pg_conn *c, const char *url, char **ret_name,
 	     struct err *err)
 {
-	PQconninfoOption *options = PQconninfoParse(url, NULL);
+	PQconninfoOption *options;
 	const char *host, *port;
 	int n;
 
-	if (options == NULL)
-		return err_set(
-		    err, ERR_CONFIG,
-		    "[scheduler] database_url: not a valid PostgreSQL URL; "
-		    "write "
-		    "postgresql://user:password@host:port/"
-		    "database?parameter=value, use only parameters that libpq "
-		    "knows, and write special characters as %%XX");
+	if (has_stray_at(url) || (options = PQconninfoParse(url, NULL)) == NULL)
+		return pg_url_bad(err);
 	host = option(options, "host");
 	port = option(options, "port");
 	n = asprintf(ret_name, "postgresql://%s%s%s/%s", host,

@@ -61,10 +61,11 @@ lite_open(const char *url, struct err *err)
 	}
 	l->db.driver = &db_sqlite;
 	l->db.sql = &sql_sqlite;
-	l->path = standard ? path_database() : strdup(url + strlen(SCHEME));
+	l->path = standard ? path_database(err) : strdup(url + strlen(SCHEME));
 	if (l->path == NULL ||
 	    (l->db.name = malloc(strlen(l->path) + sizeof(SCHEME))) == NULL) {
-		err_nomem(err);
+		if (l->path != NULL || !standard)
+			err_nomem(err);
 		lite_free(&l->db);
 		return NULL;
 	}
@@ -277,7 +278,7 @@ lite_notify(struct db *db, struct err *err)
 	for (i = 0; i < rows.n && result == 0; i++) {
 		port[0] = *db_value(&rows, i, 0);
 		if (port[0].type != DB_TEXT ||
-		    port[0].s.len != WAKE_SOCKET_NAME_LEN ||
+		    !wake_socket_is_name(port[0].s) ||
 		    wake_socket_wake(&l->tx.socket, port[0].s.p) != 0)
 			result = DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, err);
 	}

@@ -21,6 +21,7 @@
 #include "util/conf_services.h"
 #include "util/conf_task.h"
 #include "util/err.h"
+#include "util/path.h"
 
 /* Where the packages put it, whatever the prefix of the programs. */
 #define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
@@ -101,7 +102,7 @@ static int
 load_user_file(struct conf *conf, struct err *err)
 {
 	const char *dir = getenv("XDG_CONFIG_HOME");
-	const char *home = getenv("HOME");
+	char *home;
 	struct buf path = BUF_INIT;
 	int r = 1;
 
@@ -111,8 +112,10 @@ load_user_file(struct conf *conf, struct err *err)
 	/* Relative paths are to be ignored, says the XDG specification. */
 	if (dir != NULL && *dir == '/')
 		buf_addf(&path, "%s/flowrra.conf", dir);
-	else if (home != NULL && *home == '/')
+	else if ((home = path_home()) != NULL) {
 		buf_addf(&path, "%s/.config/flowrra.conf", home);
+		free(home);
+	}
 	if (path.failed)
 		r = err_nomem(err);
 	else if (path.len > 0)
@@ -201,7 +204,7 @@ load_credentials(struct conf *conf, struct err *err)
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");
 	size_t i;
 
-	if (directory == NULL)
+	if (directory == NULL || directory[0] != '/')
 		return 0;
 	for (i = 0; i < conf_n_keys; i++)
 		if (conf_keys[i].type == CONF_SECRET &&
@@ -406,50 +409,4 @@ conf_frozen_changes(const struct conf *old, const struct conf *next)
 	buf_done(&a);
 	buf_done(&b);
 	return buf_take(&names);
-}
-
-/* Whether an environment entry is the variable `name`. */
-static bool
-is_variable(const char *entry, const char *name)
-{
-	const size_t len = strlen(name);
-
-	return strncmp(entry, name, len) == 0 && entry[len] == '=';
-}
-
-static bool
-is_private(const char *entry)
-{
-	static const char *const of_service[] = {
-	    "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID",
-	    "WATCHDOG_USEC"};
-	char name[CONF_VARIABLE_SIZE];
-	size_t i;
-
-	for (i = 0; i < sizeof(of_service) / sizeof(of_service[0]); i++)
-		if (is_variable(entry, of_service[i]))
-			return true;
-	for (i = 0; i < conf_n_keys; i++) {
-		conf_variable_name(&conf_keys[i], name);
-		if (conf_keys[i].type == CONF_SECRET &&
-		    is_variable(entry, name))
-			return true;
-	}
-	return false;
-}
-
-char **
-conf_public_environment(void)
-{
-	size_t n = 0, i;
-	char **list;
-
-	while (environ[n] != NULL)
-		n++;
-	if ((list = calloc(n + 1, sizeof(*list))) == NULL)
-		return NULL;
-	for (i = n = 0; environ[i] != NULL; i++)
-		if (!is_private(environ[i]))
-			list[n++] = environ[i];
-	return list;
 }

@@ -6,10 +6,24 @@
  * so it is not hidden as a whole. The store that reads it may judge it
  * differently, or refuse it; what is hidden must not depend on that.
  */
+#include <stdbool.h>
 #include <string.h>
 
 #include "util/buf.h"
 #include "util/conf_key.h"
+
+/*
+ * Whether what stands before the '@' without a colon is a user. Redis knows none
+ * without a password, so there it is rather a password whose ':' was forgotten;
+ * and a second '@' is part of something that should have been escaped.
+ */
+static bool
+is_only_user(const char *scheme, const char *start, const char *end)
+{
+	return strncmp(scheme, "redis", 5) != 0 &&
+	       strncmp(scheme, "unix", 4) != 0 &&
+	       memchr(start, '@', (size_t)(end - start)) == NULL;
+}
 
 /*
  * The password in "scheme://user:password@host". Where a careless password
@@ -23,32 +37,42 @@ find_userinfo(const char *text)
 	const char *colon;
 
 	start = start != NULL ? start + 3 : text;
-	if (end == NULL || end < start)
+	if (end == NULL || end <= start)
 		return (struct slice){NULL, 0};
 	colon = memchr(start, ':', (size_t)(end - start));
-	if (colon == NULL || colon + 1 == end)
+	if (colon != NULL)
+		start = colon + 1;
+	else if (is_only_user(text, start, end))
 		return (struct slice){NULL, 0};
-	return (struct slice){colon + 1, (size_t)(end - colon - 1)};
+	if (start == end)
+		return (struct slice){NULL, 0};
+	return (struct slice){start, (size_t)(end - start)};
 }
 
-/* The value of "password=", as in ?password=x or a libpq connection string:
- * up to "&" or a blank, or to the end if it is quoted. */
+/* The value of "password=", as in ?password=x or a libpq connection string,
+ * where blanks may stand around the '=': up to "&" or a blank, or to the end if
+ * it is quoted. */
 static struct slice
 find_parameter(const char *text)
 {
-	const char *p = text;
+	const char *p = text, *value;
 	size_t len;
 
 	for (; (p = strcasestr(p, "passw")) != NULL; p++) {
-		if (strncasecmp(p, "password=", 9) == 0)
-			p += 9;
-		else if (strncasecmp(p, "passwd=", 7) == 0)
-			p += 7;
+		if (strncasecmp(p, "password", 8) == 0)
+			value = p + 8;
+		else if (strncasecmp(p, "passwd", 6) == 0)
+			value = p + 6;
 		else
 			continue;
-		len = *p == '\'' || *p == '"' ? strlen(p) : strcspn(p, "& ");
+		value += strspn(value, " \t");
+		if (*value != '=')
+			continue;
+		value += 1 + strspn(value + 1, " \t");
+		len = *value == '\'' || *value == '"' ? strlen(value)
+						      : strcspn(value, "& ");
 		if (len > 0)
-			return (struct slice){p, len};
+			return (struct slice){value, len};
 	}
 	return (struct slice){NULL, 0};
 }

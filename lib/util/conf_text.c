@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/argv_guard.h"
 #include "util/argv_template.h"
 #include "util/buf.h"
 #include "util/conf.h"
@@ -103,73 +104,18 @@ check_worker(const char *text, struct err *err)
 
 /* --- of tasks ------------------------------------------------------------ */
 
-/* By name only. Scripts of other interpreters (python -c) have the same danger,
- * but their options differ too much to be recognised. */
-static bool
-is_shell(const char *program)
-{
-	/* Those whose -c takes a script. */
-	static const char *const shells[] = {"sh",  "bash", "dash", "ash",
-					     "ksh", "mksh", "zsh",  "fish",
-					     "csh", "tcsh"};
-	const char *slash = strrchr(program, '/');
-	size_t i;
-
-	program = slash != NULL ? slash + 1 : program;
-	for (i = 0; i < LEN(shells); i++)
-		if (strcmp(program, shells[i]) == 0)
-			return true;
-	return false;
-}
-
-static bool
-is_option(const char *word)
-{
-	return word[0] == '-' || word[0] == '+';
-}
-
-/* "-c", "-ec". */
-static bool
-is_script_option(const char *word)
-{
-	return word[0] == '-' && word[1] != '-' && strchr(word, 'c') != NULL;
-}
-
-/*
- * Whether the first word with a placeholder is the text of a shell's script.
- * Between the option that announces it and that text more options may stand:
- * sh -c -e -o nounset 'text'.
- */
-static bool
-has_open_script(const struct argv_template *t)
-{
-	bool shell = false, announced = false, named = false;
-	const char *word;
-	size_t i;
-
-	for (i = 0; i < argv_template_count(t) && argv_template_is_fixed(t, i);
-	     i++) {
-		word = argv_template_prefix(t, i);
-		if (is_option(word)) {
-			announced =
-			    announced || (shell && is_script_option(word));
-			named = word[1] != '-' && strpbrk(word, "oO") != NULL;
-		} else {
-			/* The name that -o wants, or the text. */
-			announced = announced && named;
-			named = false;
-		}
-		shell = shell || is_shell(word);
-	}
-	return announced && i < argv_template_count(t);
-}
-
 /* An argument in the text of a shell's script would be a part of the script:
- * anybody who may submit the task could run commands. */
+ * anybody who may submit the task could run commands. What other programs do
+ * with a text is known less well, and is warned of when a worker starts. */
 static int
 check_script(const struct argv_template *t, struct err *err)
 {
-	if (!has_open_script(t))
+	size_t i;
+
+	for (i = 0; i < argv_template_count(t); i++)
+		if (argv_guard_risk(t, i) == ARGV_RISK_SCRIPT)
+			break;
+	if (i == argv_template_count(t))
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		       "an argument inside a script would run as part of it; "

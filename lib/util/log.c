@@ -139,48 +139,7 @@ log_enabled(enum log_level level)
 
 /* --- lines ------------------------------------------------------------- */
 
-/*
- * The bytes at p that are to be shown as such: a control character (U+0080 to
- * U+009F are two bytes), one that turns the rest of the line round, or what is not
- * UTF-8. Otherwise 0, and *ret_plain is the number of bytes of the character.
- */
-static size_t
-strange_length(const unsigned char *p, const unsigned char *end,
-	       size_t *ret_plain)
-{
-	*ret_plain = 1;
-	if (*p < 0x80)
-		return *p < 0x20 || *p == 0x7f;
-	*ret_plain = utf8_length(p, (size_t)(end - p));
-	if (*ret_plain == 0)
-		return 1;
-	if (utf8_turns(p, *ret_plain))
-		return 3;
-	return *p == 0xc2 && p[1] <= 0x9f ? 2 : 0;
-}
-
-/*
- * Bytes, not characters, are shown: \xc3\x28 tells a reader what was written.
- */
-static void
-add_escaped(struct buf *line, const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	const unsigned char *end = p + len;
-	size_t strange, plain;
-
-	while (p < end) {
-		strange = strange_length(p, end, &plain);
-		if (strange == 0) {
-			buf_add(line, p, plain);
-			p += plain;
-		}
-		for (; strange > 0; strange--)
-			buf_addf(line, "\\x%02x", *p++);
-	}
-}
-
-/* What has gone through add_escaped() as a JSON string. */
+/* What has gone through utf8_add_visible() as a JSON string. */
 static void
 log_add_quoted(struct buf *line, const char *text)
 {
@@ -204,7 +163,7 @@ add_member(struct buf *line, enum log_field field, const char *value)
 		buf_adds(line, value);
 		return;
 	}
-	add_escaped(&clean, value, strlen(value));
+	utf8_add_visible(&clean, value, strlen(value));
 	log_add_quoted(line, clean.data != NULL ? clean.data : "");
 	buf_done(&clean);
 }
@@ -351,7 +310,7 @@ log_entry(enum log_level level, const struct log_subject *about,
 	int len = vasprintf(&text, fmt, ap);
 
 	if (len >= 0) {
-		add_escaped(&message, text, (size_t)len);
+		utf8_add_visible(&message, text, (size_t)len);
 		free(text);
 	}
 	e.message = len == 0 ? "" : message.failed ? NULL : message.data;

@@ -43,29 +43,123 @@ path_is_personal(void)
 	return path_of_service() == NULL && !path_belongs_to_services();
 }
 
-/*
- * The service manager's word first, then the place for root and the services, then what the XDG
- * Base Directory specification says, which wants relative values ignored. /tmp
- * is the last resort of an account without a home; path_make_dir() keeps it
- * private.
- */
+/* A process without $HOME, as cron and containers start some, has the home of its
+ * account all the same. */
 char *
-path_state_dir(void)
+path_home(void)
+{
+	struct passwd entry, *found = NULL;
+	const char *home = getenv("HOME");
+	char buffer[4096];
+
+	if (home != NULL && home[0] == '/')
+		return strdup(home);
+	if (getpwuid_r(geteuid(), &entry, buffer, sizeof(buffer), &found) !=
+		0 ||
+	    found == NULL || found->pw_dir[0] != '/')
+		return NULL;
+	return strdup(found->pw_dir);
+}
+
+/* What the XDG Base Directory specification says, which wants relative values
+ * ignored. *ret_base is the length of what the user has chosen of it. */
+static char *
+path_of_user(size_t *ret_base, struct err *err)
+{
+	const char *env = getenv("XDG_STATE_HOME");
+	const bool chosen = env != NULL && env[0] == '/';
+	char *base = chosen ? strdup(env) : path_home(), *dir = NULL;
+
+	if (base == NULL && !chosen) {
+		err_set(
+		    err, ERR_CONFIG,
+		    "user %u has no home, neither in HOME nor in the "
+		    "password database; set HOME or XDG_STATE_HOME to an "
+		    "absolute path, or name the store in FLOWRRA_BROKER_URL "
+		    "and the directory in FLOWRRA_WORKER_STATE_DIR",
+		    (unsigned int)geteuid());
+		return NULL;
+	}
+	if (base == NULL || asprintf(&dir, "%s%s/flowrra", base,
+				     chosen ? "" : "/.local/state") < 0) {
+		dir = NULL;
+		err_nomem(err);
+	} else {
+		*ret_base = strlen(base);
+	}
+	free(base);
+	return dir;
+}
+
+/* Who may rename what lies in a directory, or put another in its place; NULL:
+ * only we and root. In the last one nobody else may make anything, either; in
+ * those above, such as /tmp, the sticky bit is enough. */
+static const char *
+path_who_else(const char *dir, bool last)
+{
+	struct stat link, st;
+
+	if (lstat(dir, &link) != 0 || stat(dir, &st) != 0)
+		return NULL; /* it is made, or that fails */
+	if (S_ISLNK(link.st_mode) && link.st_uid != geteuid() &&
+	    link.st_uid != 0)
+		return "is a link of another user";
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return "belongs to another user";
+	if ((st.st_mode & S_IWOTH) != 0 &&
+	    (last || (st.st_mode & S_ISVTX) == 0))
+		return "is writable by every user";
+	return NULL;
+}
+
+/* From the state directory up to the user's own: others would read the arguments
+ * of tasks there, and choose their results. */
+static int
+path_check_own(const char *path, size_t base, struct err *err)
+{
+	char *dir = strdup(path);
+	const char *why = NULL;
+	size_t len = strlen(path);
+
+	if (dir == NULL)
+		return err_nomem(err);
+	while ((why = path_who_else(dir, len == strlen(path))) == NULL &&
+	       len > base && len > 1) {
+		while (len > base && dir[len - 1] != '/')
+			len--;
+		while (len > base && len > 1 && dir[len - 1] == '/')
+			len--;
+		dir[len] = '\0';
+	}
+	if (why != NULL)
+		err_set(err, ERR_REFUSED,
+			"%s %s, who could change what is kept there; set "
+			"XDG_STATE_HOME to a directory of your own",
+			dir, why);
+	free(dir);
+	return why != NULL ? -1 : 0;
+}
+
+/* The service manager's word first, then the place for root and the services,
+ * which belongs to neither of them always, then the user's own. */
+char *
+path_state_dir(struct err *err)
 {
 	const char *env = path_of_service();
-	const char *home = getenv("HOME");
-	char *dir = NULL;
+	size_t base;
+	char *dir;
 
-	if (env != NULL)
-		return strndup(env, strcspn(env, ":"));
-	if (path_belongs_to_services())
-		return strdup(PATH_SERVICES);
-	env = getenv("XDG_STATE_HOME");
-	if (env != NULL && env[0] == '/')
-		return asprintf(&dir, "%s/flowrra", env) < 0 ? NULL : dir;
-	if (home == NULL || home[0] != '/')
-		home = "/tmp";
-	return asprintf(&dir, "%s/.local/state/flowrra", home) < 0 ? NULL : dir;
+	if (!path_is_personal()) {
+		dir = env != NULL ? strndup(env, strcspn(env, ":"))
+				  : strdup(PATH_SERVICES);
+		if (dir == NULL)
+			err_nomem(err);
+	} else if ((dir = path_of_user(&base, err)) != NULL &&
+		   path_check_own(dir, base, err) != 0) {
+		free(dir);
+		dir = NULL;
+	}
+	return dir;
 }
 
 void
@@ -81,12 +175,14 @@ path_user_name(uid_t uid, char name[PATH_USER_SIZE])
 }
 
 char *
-path_database(void)
+path_database(struct err *err)
 {
-	char *dir = path_state_dir(), *path = NULL;
+	char *dir = path_state_dir(err), *path = NULL;
 
-	if (dir != NULL && asprintf(&path, "%s/flowrra.db", dir) < 0)
+	if (dir != NULL && asprintf(&path, "%s/flowrra.db", dir) < 0) {
 		path = NULL;
+		err_nomem(err);
+	}
 	free(dir);
 	return path;
 }
@@ -109,6 +205,21 @@ make_above(char *path, struct err *err)
 	return 0;
 }
 
+/* Another user may have been faster than path_state_dir() could see. What the
+ * configuration names is its author's choice. */
+static int
+path_check_made(const char *path, struct err *err)
+{
+	size_t base;
+	char *dir = path_is_personal() ? path_of_user(&base, NULL) : NULL;
+	const int r = dir != NULL && strcmp(dir, path) == 0
+			  ? path_check_own(path, base, err)
+			  : 0;
+
+	free(dir);
+	return r;
+}
+
 /* 0700: the database holds the arguments of tasks, which may be secret. The
  * first mkdir() is the usual case and needs no copy of the path. */
 int
@@ -118,7 +229,7 @@ path_make_dir(const char *path, struct err *err)
 	int made;
 
 	if (mkdir(path, 0700) == 0 || errno == EEXIST)
-		return 0;
+		return path_check_made(path, err);
 	if ((copy = strdup(path)) == NULL)
 		return err_nomem(err);
 	made = make_above(copy, err);
@@ -126,7 +237,7 @@ path_make_dir(const char *path, struct err *err)
 	if (made == 0 && mkdir(path, 0700) != 0 && errno != EEXIST)
 		return err_sys(err, ERR_SYSTEM,
 			       "cannot create the directory %s", path);
-	return made;
+	return made == 0 ? path_check_made(path, err) : -1;
 }
 
 /* The nearest directory above a path that is there; free() it. NULL: none, or

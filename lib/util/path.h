@@ -14,13 +14,18 @@ struct err;
 /* The state directory of this machine's services. */
 #define PATH_SERVICES "/var/lib/flowrra"
 
+/* The user's home: $HOME, or that in the password database; NULL: neither is an
+ * absolute path. free() it. */
+char *path_home(void);
+
 /*
  * The state directory: the first of $STATE_DIRECTORY, which systemd sets,
  * /var/lib/flowrra for root and for its owner, $XDG_STATE_HOME/flowrra,
- * ~/.local/state/flowrra. It need not exist. free() it; NULL when memory runs
- * out.
+ * ~/.local/state/flowrra. It need not exist. free() it. NULL with *err:
+ * ERR_CONFIG for a user without a home, ERR_REFUSED for one of the last two that
+ * belongs to another user (but root), or that every user may write to.
  */
-char *path_state_dir(void);
+char *path_state_dir(struct err *err);
 
 /* Whether that is one of the last two: of this user, not of the services. */
 bool path_is_personal(void);
@@ -30,10 +35,10 @@ bool path_is_personal(void);
 void path_user_name(uid_t uid, char name[PATH_USER_SIZE]);
 
 /* The embedded database: "flowrra.db" in the state directory. */
-char *path_database(void);
+char *path_database(struct err *err);
 
 /* Makes a directory with mode 0700, and what is missing above it with 0755. One
- * that is there stays as it is. */
+ * that is there stays as it is; the user's state directory is refused as above. */
 int path_make_dir(const char *path, struct err *err);
 
 /*

@@ -3,11 +3,13 @@
  * UTF-8: what is well-formed, and what becomes of what is not.
  *
  * Tasks, results and log lines travel as JSON, which must be UTF-8, while
- * commands and files may contain anything.
+ * commands and files may contain anything. And what of it may be shown: whatever
+ * prints a text of others asks here.
  */
 #include "util/utf8.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "util/buf.h"
 
@@ -45,16 +47,100 @@ utf8_length(const void *text, size_t left)
 	return len;
 }
 
-/* Marks of a direction (U+200E, U+200F, U+061C) are as letters are: no other text
- * is turned by them. */
+static uint32_t
+utf8_decode(const unsigned char *p, size_t len)
+{
+	uint32_t c = len == 1 ? *p : *p & (0x7fU >> len);
+	size_t i;
+
+	for (i = 1; i < len; i++)
+		c = c << 6 | (p[i] & 0x3fU);
+	return c;
+}
+
+/* In their order. A text with one of them can look like another text, or steer a
+ * terminal; letters and emoji need none but U+200C and U+200D, and a name can be
+ * read without these. */
+static const struct {
+	uint32_t first, last;
+} hidden[] = {
+    {0x00, 0x1f},	/* C0 */
+    {0x7f, 0x9f},	/* DEL, and C1: CSI is 9B */
+    {0xad, 0xad},	/* a hyphen that is not there */
+    {0x61c, 0x61c},	/* the mark of Arabic letters' direction */
+    {0x180e, 0x180e},	/* a separator without width */
+    {0x200b, 0x200f},	/* without width; the marks of directions */
+    {0x2028, 0x202e},	/* breaks; embeddings and overrides of a direction */
+    {0x2060, 0x206f},	/* without width; isolates */
+    {0xfeff, 0xfeff},	/* the byte order mark */
+    {0xfff9, 0xfffb},	/* annotations */
+    {0xe0000, 0xe007f}, /* tags */
+};
+
+static bool
+is_hidden(uint32_t c)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		if (c <= hidden[i].last)
+			return c >= hidden[i].first;
+	return false;
+}
+
 bool
-utf8_turns(const void *text, size_t left)
+utf8_strange(const void *text, size_t left, size_t *ret_len)
 {
 	const unsigned char *p = text;
+	const size_t len = utf8_length(p, left);
 
-	return left >= 3 && p[0] == 0xE2 &&
-	       ((p[1] == 0x80 && continues(p[2], 0xAA, 0xAE)) ||
-		(p[1] == 0x81 && continues(p[2], 0xA6, 0xA9)));
+	*ret_len = len > 0 ? len : 1;
+	return len == 0 || is_hidden(utf8_decode(p, len));
+}
+
+/* Bytes, not characters, are shown: \xc3\x28 tells a reader what was written. */
+void
+utf8_add_visible(struct buf *out, const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+	size_t n;
+
+	while (p < end) {
+		if (!utf8_strange(p, (size_t)(end - p), &n)) {
+			buf_add(out, p, n);
+			p += n;
+			continue;
+		}
+		for (; n > 0; n--)
+			buf_addf(out, "\\x%02x", *p++);
+	}
+}
+
+/* Outside of its strings JSON has only ASCII, and blanks are all of it that is
+ * below a space. */
+void
+utf8_add_json(struct buf *out, const char *json, size_t len)
+{
+	const char *end = json + len;
+	uint32_t c;
+	size_t n;
+
+	for (; json < end; json += n) {
+		if (!utf8_strange(json, (size_t)(end - json), &n) ||
+		    (*json > 0 && *json < ' ')) {
+			buf_add(out, json, n);
+			continue;
+		}
+		c = n == 1 && *json != 0x7f
+			? 0xfffd
+			: utf8_decode((const unsigned char *)json, n);
+		if (c >= 0x10000)
+			buf_addf(out, "\\u%04x\\u%04x",
+				 0xd800 + ((c - 0x10000) >> 10),
+				 0xdc00 + ((c - 0x10000) & 0x3ff));
+		else
+			buf_addf(out, "\\u%04x", c);
+	}
 }
 
 /* A byte of the form 10xxxxxx continues a character: the cut moves back to one

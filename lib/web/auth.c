@@ -115,10 +115,15 @@ auth_check(const struct conf *conf, struct err *err)
 }
 
 static char *
-auth_state_dir(const struct conf_web *web)
+auth_state_dir(const struct conf_web *web, struct err *err)
 {
-	return web->state_dir[0] != '\0' ? strdup(web->state_dir)
-					 : path_state_dir();
+	char *dir;
+
+	if (web->state_dir[0] == '\0')
+		return path_state_dir(err);
+	if ((dir = strdup(web->state_dir)) == NULL)
+		err_nomem(err);
+	return dir;
 }
 
 /* What is in a directory cannot be read or made. The files of another user's
@@ -138,9 +143,11 @@ auth_hint_dir(const char *path, const char *key, struct err *err)
 static int
 auth_open_sessions(struct web_auth *auth, struct err *err)
 {
-	char *dir = auth_state_dir(&auth->conf->web), *path = NULL;
+	char *dir = auth_state_dir(&auth->conf->web, err), *path = NULL;
 
-	if (dir == NULL || asprintf(&path, "%s/web.key", dir) < 0) {
+	if (dir == NULL)
+		return -1;
+	if (asprintf(&path, "%s/web.key", dir) < 0) {
 		free(dir);
 		return err_nomem(err);
 	}

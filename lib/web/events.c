@@ -153,7 +153,7 @@ frame_events(struct web_call *call, struct err *err)
 
 	if (topics == NULL)
 		return err_nomem(err);
-	if (hub_check_topics(topics, err) != 0) {
+	if (hub_check_topics(web->hub, topics, err) != 0) {
 		conf_list_free(topics);
 		return web_fault(call, "topics", NULL, err);
 	}

@@ -64,7 +64,10 @@ hub_tell_sampler(struct web_hub *hub)
 	LIST_FOREACH (t, &hub->topics, next)
 		wanted[n++] =
 		    (struct topic_wanted){.name = t->name, .id = t->id};
-	sampler_want(hub->sampler, wanted, hub->n_feeds > 0);
+	sampler_want(hub->sampler, wanted,
+		     hub->n_whole > 0	? FEED_WHOLE
+		     : hub->n_feeds > 0 ? FEED_BRIEF
+					: FEED_NONE);
 	free(wanted);
 }
 
@@ -86,20 +89,29 @@ hub_check_topic(const char *name, struct err *err)
 		       name);
 }
 
+static int
+hub_refuse_task(struct err *err)
+{
+	return err_set(err, ERR_REFUSED, "too many tasks are watched already");
+}
+
 /* Before a stream is begun: a mistake can still be answered with a status. */
 int
-hub_check_topics(char *const *topics, struct err *err)
+hub_check_topics(struct web_hub *hub, char *const *topics, struct err *err)
 {
-	size_t n = 0;
+	size_t n = 0, tasks = 0;
 
-	for (; topics[n] != NULL; n++)
+	for (; topics[n] != NULL; n++) {
 		if (strcmp(topics[n], "feed") != 0 &&
 		    hub_check_topic(topics[n], err) != 0)
 			return -1;
+		tasks += topic_task(topics[n]) != NULL &&
+			 hub_find_topic(hub, topics[n]) == NULL;
+	}
 	if (n == 0 || n > HUB_TOPICS_MAX)
 		return err_set(err, ERR_USAGE, "topics: 1 to %d of them",
 			       HUB_TOPICS_MAX);
-	return 0;
+	return hub->n_tasks + tasks <= HUB_TASKS_MAX ? 0 : hub_refuse_task(err);
 }
 
 /* The last one to leave takes the state along. It would be old before anybody
@@ -128,7 +140,7 @@ topic_join(struct web_hub *hub, const char *name, struct err *err)
 
 	/* The other topics are six, and for all. */
 	if (t == NULL && task && hub->n_tasks >= HUB_TASKS_MAX) {
-		err_set(err, ERR_REFUSED, "too many tasks are watched already");
+		hub_refuse_task(err);
 		return NULL;
 	}
 	if (t == NULL) {
@@ -155,6 +167,7 @@ subscriber_add(struct hub_subscriber *s, const char *name, struct err *err)
 
 	if (strcmp(name, "feed") == 0) {
 		s->hub->n_feeds += !s->feed;
+		s->hub->n_whole += !s->feed && s->reader.whole;
 		s->feed = true;
 		return 0;
 	}
@@ -214,6 +227,7 @@ hub_leave(struct hub_subscriber *s)
 	for (i = 0; i < s->n; i++)
 		topic_leave(hub, s->topics[i].topic);
 	hub->n_feeds -= s->feed;
+	hub->n_whole -= s->feed && s->reader.whole;
 	hub->n_subscribers--;
 	figures_streams(hub->options.shared->figures,
 			(int64_t)hub->n_subscribers);

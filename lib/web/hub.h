@@ -9,8 +9,8 @@
  * while nobody looks, but whether the stores answer.
  *
  * Topics: overview, queues, workers, running, schedules, dead; task:ID, the
- * record of a task; and feed, each change of a task as it happens, which costs
- * the workers something.
+ * record of a task; and feed, each change of a task as it happens: with whole
+ * records that costs the workers up to half of their speed.
  */
 #ifndef WEB_HUB_H
 #define WEB_HUB_H
@@ -68,10 +68,12 @@ struct hub_reader {
 			void *arg);
 	void *arg;
 	bool masked; /* a viewer */
+	bool whole;  /* the feed with whole records */
 };
 struct hub_subscriber;
-/* 0, or -1 with ERR_USAGE, which names the unknown topic. */
-int hub_check_topics(char *const *topics, struct err *err);
+/* Whether hub_subscribe() would take these: 0, or -1 with ERR_USAGE, which names the
+ * unknown topic, or ERR_REFUSED: too many tasks are watched. */
+int hub_check_topics(struct web_hub *hub, char *const *topics, struct err *err);
 /* `topics` is a NULL-ended list. NULL with *err: ERR_USAGE names an unknown topic,
  * ERR_REFUSED: too many tasks are watched. Events may come before it returns. */
 struct hub_subscriber *hub_subscribe(struct web_hub *hub,

@@ -55,6 +55,10 @@ START_TEST(names_count_in_any_case)
 	assert_same("0 0 * * sun", "0 0 * * 7");
 	assert_same("0 0 * * 0", "0 0 * * 7");
 	assert_same("0 0 * * fri#2", "0 0 * * 5#2");
+	assert_same("0 0 * September Monday-friday", "0 0 * 9 1-5");
+	assert_same("0 0 * Sept Tues,Thurs", "0 0 * 9 2,4");
+	assert_same("0 0 * * FridayL", "0 0 * * 5L");
+	assert_same("0 0 * * MONDAY#1", "0 0 * * 1#1");
 	assert_same("0 0 l,lw,3w * *", "0 0 L,LW,3W * *");
 	assert_same("@DAILY", "@midnight");
 }
@@ -268,8 +272,8 @@ static const struct {
     {"0 0 0 1 1 * 1969", CRON_OUT_OF_RANGE, "year", 13, 4, "1970 to 2199"},
     {"99999999999999999999 * * * *", CRON_OUT_OF_RANGE, "minute", 1, 20, ""},
     {"0 0 * * MOM", CRON_UNKNOWN_NAME, "day of week", 9, 3, "mean MON?"},
-    {"0 0 * * monday", CRON_UNKNOWN_NAME, "day of week", 9, 6, "mean MON?"},
-    {"0 0 * FEBR *", CRON_UNKNOWN_NAME, "month", 7, 4, "mean FEB?"},
+    {"0 0 * * mondays", CRON_UNKNOWN_NAME, "day of week", 9, 7, "mean MON?"},
+    {"0 0 * FEBUARY *", CRON_UNKNOWN_NAME, "month", 7, 7, "mean FEB?"},
     {"0 0 * * FOO", CRON_UNKNOWN_NAME, "day of week", 9, 3, "SUN to SAT"},
     {"noon 0 * * *", CRON_UNKNOWN_NAME, "minute", 1, 4, "0 to 59"},
     {"@dialy", CRON_UNKNOWN_NAME, NULL, 1, 6, "mean \"@daily\"?"},
@@ -294,6 +298,11 @@ static const struct {
     {"@every fast", CRON_BAD_DURATION, NULL, 8, 4, "not a duration"},
     {"@every 10ms", CRON_BAD_DURATION, NULL, 8, 4, "1s to"},
     {"CRON_TZ= * * * * *", CRON_BAD_ZONE, NULL, 1, 8, "Europe/Berlin"},
+    {"TZ=UTC * * * * *", CRON_BAD_ZONE, NULL, 1, 6, "CRON_TZ="},
+    {"0 9 * * * Europe/Paris", CRON_BAD_ZONE, NULL, 11, 12,
+     "CRON_TZ=Europe/Paris"},
+    {"0 9 * * UTC", CRON_BAD_ZONE, NULL, 9, 3, "CRON_TZ=UTC"},
+    {"@minutely", CRON_UNKNOWN_NAME, NULL, 1, 9, "@every 1m"},
 };
 
 START_TEST(an_error_names_field_column_token_and_remedy)
@@ -317,6 +326,28 @@ START_TEST(an_error_names_field_column_token_and_remedy)
 	ck_assert_mem_eq(&cron, &before, sizeof(cron));
 	/* Neither is needed. */
 	ck_assert_int_eq(cron_parse(text, NULL, &cron, NULL, NULL), -1);
+}
+END_TEST
+
+/* In Quartz, 6 is Friday. */
+START_TEST(numbers_of_weekdays_that_quartz_reads_differently_are_doubted)
+{
+	static const char *const doubtful[] = {"0 0 12 ? * 2-6", "0 12 * * 6L",
+					       "0 12 * * 2#1", "0 12 ? * 1,3"};
+	static const char *const clear[] = {
+	    "0 0 12 ? * MON-FRI", "0 12 * * 2-6", "0 12 * * FRIL",
+	    "0 12 * * MON#1",	  "0 12 1 * ?",	  "@weekly"};
+	struct cron cron;
+	size_t i;
+
+	for (i = 0; i < N(doubtful); i++) {
+		cron = parsed(doubtful[i]);
+		ck_assert_msg(cron_doubts_weekdays(&cron), "%s", doubtful[i]);
+	}
+	for (i = 0; i < N(clear); i++) {
+		cron = parsed(clear[i]);
+		ck_assert_msg(!cron_doubts_weekdays(&cron), "%s", clear[i]);
+	}
 }
 END_TEST
 
@@ -390,6 +421,7 @@ SUITE("cron-parse")
 	TEST(h_of_two_fields_is_drawn_twice);
 	TEST(h_as_a_day_fires_in_every_month);
 	TEST_LOOP(an_error_names_field_column_token_and_remedy, 0, N(bad));
+	TEST(numbers_of_weekdays_that_quartz_reads_differently_are_doubted);
 	TEST(a_text_without_end_is_refused);
 	TEST_LOOP(what_never_fires_is_refused, 0, N(impossible));
 	TEST(what_is_over_is_refused);

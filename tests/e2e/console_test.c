@@ -29,8 +29,8 @@ n_listeners(struct world *w, int broker)
 	long long n = 0;
 
 	if (broker == ON_REDIS) {
-		reply = redis_server_command(world_redis(w),
-					     "PUBSUB NUMSUB flowrra:events");
+		reply = redis_server_command(
+		    world_redis(w), "PUBSUB NUMSUB flowrra:events:brief");
 		n = reply->element[1]->integer;
 		freeReplyObject(reply);
 		return n;
@@ -76,6 +76,59 @@ START_TEST(events_are_told_as_they_happen)
 	ck_assert_int_eq(run_end(w, all)->status, 0);
 	/* They may have begun to listen while it ran. */
 	ck_assert_ptr_nonnull(strstr(all->out, "\"status\":\"running\""));
+	world_stop(w);
+}
+END_TEST
+
+/* A task that begins as soon as the listener has said that it follows, and ends
+ * at once: a worker that looked for listeners each second would tell of it too
+ * late, most of the time. */
+#define FOLLOWED 100
+START_TEST(nothing_is_missed_once_it_is_said_that_it_follows)
+{
+	struct world *w = begin(_i);
+	struct run *events;
+	int64_t deadline;
+	int i, heard = 0;
+
+	worker_start(w, NULL);
+	for (i = 0; i < FOLLOWED; i++) {
+		world_write(w, "said", "", 0);
+		events = run_start(w,
+				   "flowrractl --config flowrra.conf events "
+				   "--count 1 --id t%d 2>said",
+				   i);
+		deadline = now_ms() + PATIENCE_MS;
+		while (strstr(world_read(w, "said"), "following") == NULL)
+			ck_assert_int_lt(now_ms(), deadline);
+		submit(w, "add 1 2 --wait --id t%d", i);
+		heard += run_end(w, events)->status == 0 &&
+			 strstr(events->out, "\"success\"") != NULL;
+	}
+	ck_assert_int_eq(heard, FOLLOWED);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(events_have_the_record_where_that_is_asked_for)
+{
+	struct world *w = begin(_i);
+	struct run *brief, *full;
+
+	worker_start(w, NULL);
+	brief = run_start(w, "flowrractl --config flowrra.conf events "
+			     "--count 1 2>said");
+	full = run_start(w, "flowrractl --config flowrra.conf events --full "
+			    "--count 1 2>said.full");
+	WAIT_UNTIL(strstr(world_read(w, "said"), "following") != NULL &&
+		   strstr(world_read(w, "said.full"), "following") != NULL);
+	submit(w, "add 3 4 --wait");
+	ck_assert_int_eq(run_end(w, full)->status, 0);
+	ck_assert_str_eq(json_field(w, full->out, "task.result"), "7");
+	ck_assert_int_eq(run_end(w, brief)->status, 0);
+	ck_assert_str_eq(json_field(w, brief->out, "task.status"), "success");
+	ck_assert_ptr_null(strstr(brief->out, "result"));
+	ck_assert_ptr_null(strstr(brief->out, "args"));
 	world_stop(w);
 }
 END_TEST
@@ -128,7 +181,7 @@ START_TEST(events_end_when_nobody_reads_them)
 	       now_ms() < deadline)
 		submit(w, "add 1 1 --wait");
 	ck_assert_int_eq(run_end(w, events)->status, 0);
-	ck_assert_str_eq(events->err, "");
+	ck_assert_str_eq(events->err, "flowrractl: events: following\n");
 	world_stop(w);
 }
 END_TEST
@@ -312,10 +365,77 @@ START_TEST(the_shells_complete_with_the_scripts)
 }
 END_TEST
 
+/* --- texts of others ------------------------------------------------------ */
+
+/* CSI as U+009B, an override, an isolate, a mark, a space without width. */
+#define STRANGE                                                                \
+	"\xc2\x9b"                                                             \
+	"2J\xe2\x80\xae"                                                       \
+	"a\xe2\x81\xa6\xe2\x80\x8f\xe2\x80\x8b"
+#define STRANGE_JSON "\\u009b2J\\u202ea\\u2066\\u200f\\u200b"
+
+/* Whether a text has none of the characters as they are. */
+static bool
+is_clean(const char *text)
+{
+	return strstr(text, "\xc2\x9b") == NULL &&
+	       strstr(text, "\xe2\x80") == NULL &&
+	       strstr(text, "\xe2\x81") == NULL;
+}
+
+START_TEST(what_tasks_say_does_not_steer_a_terminal)
+{
+	static const char task[] =
+	    "{\"name\":\"echo\",\"args\":[\"" STRANGE "\"],\"kwargs\":{}}\n";
+	static const struct {
+		const char *verb;
+		bool has_id, has_text;
+		const char *option;
+	} shown[] = {
+	    {"tasks completed", false, false, ""},
+	    {"tasks show", true, false, ""},
+	    {"tasks show", true, true, "--json"},
+	    {"result", true, true, ""},
+	    {"result", true, true, "--json"},
+	    {"wait", true, true, ""},
+	    {"top --json", false, false, ""},
+	};
+	struct world *w = begin(_i);
+	const char *id;
+	struct run *r;
+	size_t i;
+
+	worker_start(w, NULL);
+	world_write(w, "task", task, strlen(task));
+	id = ctl_ok(w, "submit --stdin <task");
+	/* In a pipe a result is the very bytes. */
+	ck_assert_str_eq(ctl_ok(w, "wait %s", id),
+			 "{\"args\":[\"" STRANGE "\"],\"kwargs\":{}}");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "wait %s --json", id), STRANGE_JSON));
+	for (i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		r = run(w,
+			"exec script -qfec 'stty cols 400; flowrractl --config "
+			"flowrra.conf %s %s %s' /dev/null </dev/null",
+			shown[i].verb, shown[i].has_id ? id : "",
+			shown[i].option);
+		ck_assert_int_eq(r->status, 0);
+		ck_assert_msg(is_clean(r->out), "%s: %s", shown[i].verb,
+			      r->out);
+		ck_assert_msg(!shown[i].has_text ||
+				  strstr(r->out, STRANGE_JSON) != NULL,
+			      "%s: %s", shown[i].verb, r->out);
+	}
+	world_stop(w);
+}
+END_TEST
+
 SUITE("console")
 {
 	SUITE_TIMEOUT(120);
 	TEST_BOTH(events_are_told_as_they_happen);
+	TEST_BOTH(nothing_is_missed_once_it_is_said_that_it_follows);
+	TEST_BOTH(events_have_the_record_where_that_is_asked_for);
 	TEST_BOTH(events_tell_of_tasks_that_are_cancelled_before_they_run);
 	TEST_BOTH(events_end_when_nobody_reads_them);
 	TEST_BOTH(top_gives_the_terminal_back);
@@ -324,4 +444,5 @@ SUITE("console")
 	TEST_BOTH(words_are_completed_from_verbs_and_servers);
 	TEST_BOTH(what_a_shell_would_run_is_not_offered);
 	TEST_BOTH(the_shells_complete_with_the_scripts);
+	TEST_BOTH(what_tasks_say_does_not_steer_a_terminal);
 }

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "e2e/world.h"
@@ -73,7 +74,8 @@ END_TEST
 START_TEST(a_full_disk_is_not_healthy)
 {
 	static const char script[] =
-	    "mkdir disk && mount -t tmpfs -o size=2m none disk || exit 99\n"
+	    "mkdir disk && mount -t tmpfs -o size=2m,mode=755 none disk || "
+	    "exit 99\n"
 	    "C=\"flowrractl -o broker.url=sqlite://$PWD/disk/f.db\"\n"
 	    "$C submit x --force --queue io --id x || exit 1\n"
 	    "cat /dev/zero >disk/fill 2>/dev/null\n"
@@ -144,6 +146,43 @@ START_TEST(what_becomes_of_tasks_is_heard)
 }
 END_TEST
 
+/* A user other than root, without an environment. */
+#define AS_USER(variables)                                                     \
+	"exec env -i PATH=\"$PATH\" " variables                                \
+	" setpriv --reuid=4712 --regid=4712 --clear-groups "
+
+/* What lies in /tmp may be somebody else's, who was there first. */
+START_TEST(no_store_is_found_in_a_directory_of_others)
+{
+	const struct world_options o = {.no_worker = true, .embedded = true};
+	struct world *w;
+	struct run *r;
+
+	if (geteuid() != 0)
+		return;
+	umask(022);
+	w = world_start(&o);
+	ck_run(run(w, "chmod 755 . && mkdir -m 1777 tmp &&"
+		      "mkdir -p tmp/.local/state/flowrra other &&"
+		      "chown -R 4711 tmp/.local && chmod -R 777 tmp/.local"),
+	       0, "");
+	r = run(w, AS_USER("HOME=$PWD/tmp") "flowrractl submit x --force "
+					    "--queue io -c /dev/null");
+	ck_complains(r, 77, "tmp/.local/state/flowrra belongs to another user");
+	r = run(w, AS_USER("HOME=$PWD/tmp") "flowrrad -c /dev/null");
+	ck_complains(r, 77, "belongs to another user");
+	r = run(
+	    w,
+	    AS_USER("") "flowrractl submit x --force --queue io -c /dev/null");
+	ck_complains(r, 78, "user 4712 has no home");
+	r = run(w, AS_USER("HOME=relative") "flowrra-beat -c /dev/null");
+	ck_complains(r, 78, "user 4712 has no home");
+	r = run(w, "ls tmp/.local/state/flowrra");
+	ck_run(r, 0, "");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("embedded")
 {
 	SUITE_TIMEOUT(60);
@@ -152,4 +191,5 @@ SUITE("embedded")
 	TEST(a_full_disk_is_not_healthy);
 	TEST(a_scheduler_does_not_call_a_store_reachable_that_it_cannot_make);
 	TEST(what_becomes_of_tasks_is_heard);
+	TEST(no_store_is_found_in_a_directory_of_others);
 }

@@ -192,6 +192,48 @@ START_TEST(an_argument_is_one_word_whatever_it_holds)
 }
 END_TEST
 
+/* The program writes a file if it takes an argument for its option. */
+static const char of_options[] =
+    "[task bare]\ncommand = sh tool -q {0}\nmax_retries = 3\n"
+    "[task named]\ncommand = sh tool {path}\narguments = text\n"
+    "[task guarded]\ncommand = sh tool -q -- {0}\n"
+    "[task code]\ncommand = awk \"/{0}/\" /dev/null\n"
+    "[task plain]\ncommand = true\n";
+
+static const char tool[] = "while getopts qo: o; do"
+			   " test $o = o && eval \"${OPTARG#|}\"; done\n"
+			   "shift $((OPTIND - 1)); printf '<%s>' \"$@\"\n";
+
+START_TEST(an_argument_is_no_option)
+{
+	static const char evil[] = "-o'|touch pwned'";
+	struct world *w = world_start(
+	    &(struct world_options){.no_worker = true, .config = of_options});
+	const char *error = "an argument begins with \"-\", so that sh could";
+
+	world_write(w, "tool", tool, strlen(tool));
+	worker_start(w, NULL);
+	ck_failed(w, world_text(w, "bare --string -- %s", evil), "1", error);
+	ck_failed(w, world_text(w, "named --kw path=%s", evil), "1", error);
+	ck_assert_str_eq(submit(w, "guarded --string --wait -- %s", evil),
+			 "\"<-o|touch pwned>\"");
+	ck_assert_str_eq(submit(w, "bare --wait -- -"), "\"<->\"");
+	ck_assert_int_ne(access(world_text(w, "%s/pwned", world_dir(w)), F_OK),
+			 0);
+	/* A negative number reaches the program, which makes of it what it
+	 * wants. */
+	ck_assert_str_eq(submit(w, "bare --wait -- -1.5"), "\"<>\"");
+	ck_assert(worker_logged(worker_of(w),
+				"[task bare] command: word 4 could be an "
+				"option of sh"));
+	ck_assert(worker_logged(worker_of(w),
+				"[task code] command: awk runs what word 2"));
+	ck_assert(!worker_logged(worker_of(w), "[task guarded] command"));
+	ck_assert(!worker_logged(worker_of(w), "[task plain] command"));
+	world_stop(w);
+}
+END_TEST
+
 /* What no JSON library prints as it was written. */
 static const char *const numbers[] = {"1.10",
 				      "1e5",
@@ -348,6 +390,7 @@ SUITE("exec")
 	TEST(standard_output_is_the_result);
 	TEST(a_failure_tells_code_and_last_lines);
 	TEST(an_argument_is_one_word_whatever_it_holds);
+	TEST(an_argument_is_no_option);
 	TEST(a_command_gets_numbers_as_they_were_written);
 	TEST(a_task_may_take_words_as_text);
 	TEST(a_command_finds_environment_directory_and_input);

@@ -8,12 +8,13 @@
 #include "e2e/look.h"
 #include "e2e/worker.h"
 
-/* The rule in the manual, for this user. */
+/* The rule in the manual that is for `who`, for this user. */
 static const char *
-manual_rule(struct world *w, const char *name)
+manual_rule_of(struct world *w, const char *who, const char *name)
 {
 	char *page = world_read(w, world_source(w, "conf/flowrra.conf.5"));
-	char *rule = strstr(page, "ACL SETUSER NAME on >PASSWORD"), *end, *p;
+	const char *begin = world_text(w, "ACL SETUSER %s on >PASSWORD", who);
+	char *rule = strstr(page, begin), *end, *p;
 
 	ck_assert_ptr_nonnull(rule);
 	end = strstr(rule, "\n.Ed");
@@ -23,7 +24,13 @@ manual_rule(struct world *w, const char *name)
 		if (*p == '\n')
 			*p = ' ';
 	return world_text(w, "ACL SETUSER %s on >geheim%s", name,
-			  rule + strlen("ACL SETUSER NAME on >PASSWORD"));
+			  rule + strlen(begin));
+}
+
+static const char *
+manual_rule(struct world *w, const char *name)
+{
+	return manual_rule_of(w, "NAME", name);
 }
 
 static const char *
@@ -324,6 +331,78 @@ START_TEST(without_the_right_to_records_nothing_is_queued)
 }
 END_TEST
 
+/* --- orders ----------------------------------------------------------------- */
+
+/* A command as this user, past all programs; what the server answers. */
+static const char *
+answer(struct world *w, const char *user, const char *command, const char *key,
+       const char *value)
+{
+	redisContext *c =
+	    redisConnect("127.0.0.1", redis_server_port(world_redis(w)));
+	redisReply *reply;
+	const char *text;
+
+	ck_assert(c != NULL && c->err == 0);
+	freeReplyObject(redisCommand(c, "AUTH %s geheim", user));
+	reply = redisCommand(c, "%s %s %s", command, key, value);
+	ck_assert_ptr_nonnull(reply);
+	text = reply->type == REDIS_REPLY_INTEGER
+		   ? world_text(w, "%lld", reply->integer)
+		   : world_text(w, "%s", reply->str);
+	freeReplyObject(reply);
+	redisFree(c);
+	return text;
+}
+
+#define STOP_ORDER "{\"order\":\"stop\",\"worker\":\"test:1\"}"
+
+/* What the manual says of the rule for those who only submit. */
+START_TEST(who_may_submit_gives_no_orders)
+{
+	static const char *const submits[] = {
+	    "", "--priority 3", "--unique key", "--delay 0.1", "--id own"};
+	struct world *w = world_start(NULL);
+	size_t i;
+
+	redis_server_run(world_redis(w),
+			 manual_rule_of(w, "PRODUCER", "producer"));
+	setenv("FLOWRRA_BROKER_URL", user_url(w, "producer"), 1);
+	for (i = 0; i < sizeof(submits) / sizeof(submits[0]); i++)
+		ck_run(run(w,
+			   "exec flowrractl --config flowrra.conf -q submit "
+			   "add 2 3 --force --queue io %s >/dev/null",
+			   submits[i]),
+		       0, "");
+	ck_complains(ctl(w, "worker stop test:1"), 77, "permission");
+	ck_assert_ptr_nonnull(strstr(
+	    answer(w, "producer", "PUBLISH", "flowrra:control", STOP_ORDER),
+	    "NOPERM"));
+	/* The price of one that may queue tasks. */
+	ck_assert_str_eq(
+	    answer(w, "producer", "SET", "flowrra:queue:other", "x"), "OK");
+	unsetenv("FLOWRRA_BROKER_URL");
+	WAIT_UNTIL(count_records(w, "success") == 5);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(who_may_publish_stops_workers)
+{
+	struct world *w = world_start(NULL);
+	struct worker *k = worker_of(w);
+
+	redis_server_run(world_redis(w),
+			 "ACL SETUSER herald on >geheim resetkeys "
+			 "resetchannels &flowrra:control -@all +publish");
+	ck_assert_str_eq(
+	    answer(w, "herald", "PUBLISH", "flowrra:control", STOP_ORDER), "1");
+	WAIT_UNTIL(worker_logged(k, "stop"));
+	ck_assert_int_eq(worker_end(k), 0);
+	world_stop(w);
+}
+END_TEST
+
 /* --- another server -------------------------------------------------------- */
 
 START_TEST(a_replica_is_refused_and_its_master_named)
@@ -376,6 +455,8 @@ SUITE("rights")
 	TEST(without_the_right_to_listen_results_are_waited_for_all_the_same);
 	TEST(a_producer_without_channels_queues_delayed_tasks_once);
 	TEST(without_the_right_to_records_nothing_is_queued);
+	TEST(who_may_submit_gives_no_orders);
+	TEST(who_may_publish_stops_workers);
 	TEST(a_replica_is_refused_and_its_master_named);
 	TEST(a_server_that_comes_later_is_judged_like_the_first);
 }

@@ -105,22 +105,28 @@ START_TEST(the_next_fires_need_no_server)
 
 	ck_run(ctl(w, "schedule next '0 9 * * MON-FRI' --tz Europe/Berlin "
 		      "--after 2026-03-28T00:00:00Z --count 2"),
-	       0, "2026-03-30T07:00:00+00:00\n2026-03-31T07:00:00+00:00\n");
+	       0, "2026-03-30T09:00:00+02:00\n2026-03-31T09:00:00+02:00\n");
+	ck_run(ctl(w, "schedule next '0 9 * * *' --tz Asia/Kathmandu "
+		      "--after 1970-01-01T00:00:00Z --count 1"),
+	       0, "1970-01-01T09:00:00+05:45\n");
 	ck_run(ctl(w, "schedule next '@yearly' --after 2026-03-28T00:00:00Z "
 		      "--count 1 --json"),
 	       0, "[\"2027-01-01T00:00:00+00:00\"]\n");
 	/* What the clock does is told beside the times. */
 	r = ctl(w, "schedule next '30 2 28 3 *' --tz Europe/Berlin "
 		   "--after 2027-01-01T00:00:00Z --count 1");
-	ck_assert_str_eq(r->out, "2027-03-28T01:00:00+00:00\n");
+	ck_assert_str_eq(r->out, "2027-03-28T03:00:00+02:00\n");
 	ck_assert_ptr_nonnull(strstr(
 	    r->err,
 	    "2027-03-28T01:00:00+00:00: the clock of Europe/Berlin leaves "
 	    "out"));
 	r = ctl(w, "schedule next '30 2 31 10 *' --tz Europe/Berlin "
 		   "--after 2027-01-01T00:00:00Z --count 1 --quiet");
-	ck_assert_str_eq(r->out, "2027-10-31T00:30:00+00:00\n");
+	ck_assert_str_eq(r->out, "2027-10-31T02:30:00+02:00\n");
 	ck_assert_str_eq(r->err, "");
+	r = ctl(w, "schedule next '0 9 * * 6L' --count 1 --json");
+	ck_assert_int_eq(r->status, 0);
+	ck_assert_ptr_nonnull(strstr(r->err, "from 1 as in Quartz"));
 	world_stop(w);
 }
 END_TEST

@@ -54,7 +54,8 @@ machine_start(bool embedded)
 		return NULL;
 	umask(022);
 	w = world_start(&options);
-	ck_run(run(w, "chmod 755 . && mkdir -m 777 home && mkdir -p etc var &&"
+	ck_run(run(w, "chmod 755 . && install -d -o " USER
+		      " home && mkdir -p etc var &&"
 		      "cp -aL /etc/passwd /etc/group /etc/nsswitch.conf "
 		      "/etc/ld.so.cache etc && mount --bind etc /etc &&"
 		      "mount --bind var /var/lib &&"
@@ -98,6 +99,7 @@ START_TEST(users_of_the_group_and_services_share_one_url)
 		      "chmod 777 $(find . -type s)"),
 	       0, "");
 	worker = run_start(w, "STATE_DIRECTORY=$PWD/var/flowrra exec flowrrad "
+			      "-o worker.state_dir=$PWD/state "
 			      "-o worker.modules=demo");
 	WAIT_UNTIL(run(w, "exec flowrractl tasks info echo")->status == 0);
 	ck_run(run(w, AS_MEMBER "flowrractl submit echo 1 --wait"), 0,
@@ -418,7 +420,8 @@ disk_start(const char *options)
 	if (!own_mounts())
 		return NULL;
 	w = world_start(&world);
-	ck_run(run(w, "mkdir disk && mount -t tmpfs -o %s none disk", options),
+	ck_run(run(w, "mkdir disk && mount -t tmpfs -o mode=755,%s none disk",
+		   options),
 	       0, "");
 	return w;
 }

@@ -96,7 +96,7 @@ static const struct {
      "to 2147483647)\n"},
     {"$F submit add --priority 2147483648", 64, "not a whole number"},
     {"$F submit add --delay soon", 64, "--delay \"soon\" is not a duration"},
-    {"$F submit add --at noon", 64, "--at \"noon\" is not a time"},
+    {"$F submit add --at noon", 64, "--at \"noon\": not a time"},
     {"$F submit add --retry-jitter 2", 64, "not a number (0 to 1)"},
     {"$F submit add --delay 1 --at 2030-01-01T00:00:00Z", 64,
      "cannot use --delay"},

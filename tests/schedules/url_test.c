@@ -52,6 +52,15 @@ START_TEST(a_wrong_url_is_refused_and_not_quoted)
 	    "mysql://u:hunter2@h/db?sslmode=hunter2",
 	    "mysql://u:hunter2@h/db?sslmode=verify-full",
 	    "mysql://u:hunter2@h/db?socket",
+	    "mysql://u:1/hunter2@h",
+	    "mysql://u:p@ss/hunter2@h/db",
+	    "mysql://u:p/hunter2@h?sslmode=disable",
+	    "postgresql://u:hun@ter2@h/db",
+	    "postgresql://u:hun@hunter2/1@127.0.0.1:1/db",
+	    "postgresql://u:1/hunter2@h/db",
+	    "postgresql://hunter2/hunter2@h/db",
+	    "postgresql://u:p@hunter2?x@h/db",
+	    "postgres://u:hun@ter2@h1,h2/db",
 	    "postgresql://u:hunter2@h/db?hunter2=1",
 	    "postgresql://u:hunter2%2@h/db",
 	    "postgresql://u:hunter2@[h/db",
@@ -78,6 +87,11 @@ START_TEST(a_name_shows_where_and_no_secret)
 	    {"postgres://u:hunter2@h:1/d?sslmode=require",
 	     "postgresql://h:1/d"},
 	    {"mysql://u:hunter2@h/d?sslmode=require", "mysql://h:3306/d"},
+	    {"mysql://u:hun@ter2@h/d", "mysql://h:3306/d"},
+	    {"postgresql://u:hun%40ter2@h/a%40b?user=u@x",
+	     "postgresql://h/a@b"},
+	    {"postgresql:///d?host=/run&password=hun@ter2",
+	     "postgresql:///run/d"},
 	};
 	struct schedules_options options = {.url = NULL};
 	struct err err = ERR_INIT;

@@ -478,7 +478,12 @@ END_TEST
 static const char *const secrets[][2] = {
     {"", ""},
     {"redis://h:6379/0", "redis://h:6379/0"},
-    {"redis://u@h:6379/0", "redis://u@h:6379/0"},
+    {"redis://u@h:6379/0", "redis://***@h:6379/0"},
+    {"unix://u@/run/s", "unix://***@/run/s"},
+    {"postgresql://u@h/d", "postgresql://u@h/d"},
+    {"postgresql://p@w@h/d", "postgresql://***@h/d"},
+    {"postgresql://u:p@w@h/d", "postgresql://u:***@h/d"},
+    {"mysql://u:p@w/x@h/d", "mysql://u:***@h/d"},
     {"redis://:pw@h:6379", "redis://:***@h:6379"},
     {"redis://u:pw@h", "redis://u:***@h"},
     {"redis://u:p@w/x:y@h", "redis://u:***@h"},
@@ -488,6 +493,8 @@ static const char *const secrets[][2] = {
     {"postgresql://u:pw@h/d?sslpassword=qw",
      "postgresql://u:***@h/d?sslpassword=***"},
     {"host=h PASSWORD=pw dbname=d", "host=h PASSWORD=*** dbname=d"},
+    {"host=h password = pw x=1", "host=h password = *** x=1"},
+    {"passwords password=pw", "passwords password=***"},
     {"host=h password='p w' x=1", "host=h password=***"},
     {"passwd=a password=b", "passwd=*** password=***"},
 };

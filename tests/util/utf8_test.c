@@ -56,6 +56,57 @@ START_TEST(what_is_not_utf8_is_replaced)
 }
 END_TEST
 
+/* What must not be shown, and one beside it that may: as bytes and as JSON. */
+static const struct {
+	const char *text;
+	const char *visible;
+	const char *json;
+} strange[] = {
+    {"\x1b", "\\x1b", "\x1b"}, /* not in valid JSON */
+    {"\x7f", "\\x7f", "\\u007f"},
+    {"\xc2\x80", "\\xc2\\x80", "\\u0080"},
+    {"\xc2\x9b", "\\xc2\\x9b", "\\u009b"},
+    {"\xc2\x9f", "\\xc2\\x9f", "\\u009f"},
+    {"\xc2\xa0", "\xc2\xa0", "\xc2\xa0"},
+    {"\xc2\xad", "\\xc2\\xad", "\\u00ad"},
+    {"\xd8\x9b", "\xd8\x9b", "\xd8\x9b"},
+    {"\xd8\x9c", "\\xd8\\x9c", "\\u061c"},
+    {"\xe1\xa0\x8e", "\\xe1\\xa0\\x8e", "\\u180e"},
+    {"\xe2\x80\x8a", "\xe2\x80\x8a", "\xe2\x80\x8a"},
+    {"\xe2\x80\x8b", "\\xe2\\x80\\x8b", "\\u200b"},
+    {"\xe2\x80\x8f", "\\xe2\\x80\\x8f", "\\u200f"},
+    {"\xe2\x80\x90", "\xe2\x80\x90", "\xe2\x80\x90"},
+    {"\xe2\x80\xa7", "\xe2\x80\xa7", "\xe2\x80\xa7"},
+    {"\xe2\x80\xa8", "\\xe2\\x80\\xa8", "\\u2028"},
+    {"\xe2\x80\xae", "\\xe2\\x80\\xae", "\\u202e"},
+    {"\xe2\x80\xaf", "\xe2\x80\xaf", "\xe2\x80\xaf"},
+    {"\xe2\x81\xa0", "\\xe2\\x81\\xa0", "\\u2060"},
+    {"\xe2\x81\xa6", "\\xe2\\x81\\xa6", "\\u2066"},
+    {"\xe2\x81\xa9", "\\xe2\\x81\\xa9", "\\u2069"},
+    {"\xe2\x81\xb0", "\xe2\x81\xb0", "\xe2\x81\xb0"},
+    {"\xef\xbb\xbf", "\\xef\\xbb\\xbf", "\\ufeff"},
+    {"\xef\xbf\xbd", "\xef\xbf\xbd", "\xef\xbf\xbd"},
+    {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+    {"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81", "\\udb40\\udc41"},
+    {"\x9b", "\\x9b", "\\ufffd"},
+    {"a\xe2\x80", "a\\xe2\\x80", "a\\ufffd\\ufffd"}, /* cut off */
+    {"{\"\xc3\xa9\": 1}\n", "{\"\xc3\xa9\": 1}\\x0a", "{\"\xc3\xa9\": 1}\n"},
+};
+
+START_TEST(what_is_strange_is_made_visible)
+{
+	const char *text = strange[_i].text;
+	struct buf out = BUF_INIT;
+
+	utf8_add_visible(&out, text, strlen(text));
+	ck_assert_str_eq(out.data, strange[_i].visible);
+	buf_reset(&out);
+	utf8_add_json(&out, text, strlen(text));
+	ck_assert_str_eq(out.data, strange[_i].json);
+	buf_done(&out);
+}
+END_TEST
+
 /* --- lines --------------------------------------------------------------- */
 
 static int64_t now_us;
@@ -134,6 +185,8 @@ SUITE("text")
 	TEST(a_cut_is_between_two_characters);
 	TEST_LOOP(what_is_not_utf8_is_replaced, 0,
 		  sizeof(texts) / sizeof(texts[0]));
+	TEST_LOOP(what_is_strange_is_made_visible, 0,
+		  sizeof(strange) / sizeof(strange[0]));
 	TEST(output_is_cut_into_lines);
 	TEST(a_long_line_is_cut_off);
 	TEST(a_flood_is_cut_off_and_said_to_be);

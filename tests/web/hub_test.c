@@ -354,8 +354,12 @@ START_TEST(no_more_tasks_are_watched_than_there_is_memory_for)
 	}
 	one[0] = names[n];
 	how.arg = &other;
+	ck_assert_int_eq(hub_check_topics(readers.hub, one, &err), -1);
+	ck_assert_int_eq(err.code, ERR_REFUSED);
 	ck_assert_ptr_null(hub_subscribe(readers.hub, &how, one, &err));
 	ck_assert_int_eq(err.code, ERR_REFUSED);
+	one[0] = names[0];
+	ck_assert_int_eq(hub_check_topics(readers.hub, one, &err), 0);
 	/* One that is watched already may be watched by others. */
 	reader_look(&other, false, names[0], "queues");
 	reader_leave(&other);
@@ -379,14 +383,17 @@ START_TEST(topics_that_are_none_are_refused)
 	struct err err;
 	size_t i;
 
+	readers_begin(DESK_SQLITE, "");
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_int_eq(hub_check_topics(bad[i], &err), -1);
-	ck_assert_int_eq(hub_check_topics(many, &err), -1);
+		ck_assert_int_eq(hub_check_topics(readers.hub, bad[i], &err),
+				 -1);
+	ck_assert_int_eq(hub_check_topics(readers.hub, many, &err), -1);
 	for (i = 0; i <= HUB_TOPICS_MAX; i++)
 		many[i] = (char *)"feed";
-	ck_assert_int_eq(hub_check_topics(many, &err), -1);
+	ck_assert_int_eq(hub_check_topics(readers.hub, many, &err), -1);
 	many[HUB_TOPICS_MAX] = NULL;
-	ck_assert_int_eq(hub_check_topics(many, &err), 0);
+	ck_assert_int_eq(hub_check_topics(readers.hub, many, &err), 0);
+	readers_end();
 }
 END_TEST
 

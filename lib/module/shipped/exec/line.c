@@ -16,6 +16,7 @@
 #include "codec/scan.h"
 #include "codec/write.h"
 #include "core/task.h"
+#include "util/argv_guard.h"
 #include "util/argv_template.h"
 #include "util/err.h"
 #include "util/limits.h"
@@ -136,18 +137,39 @@ value_of(void *arg, const struct argv_template_placeholder *place,
 
 /* --- lists --------------------------------------------------------------- */
 
+/*
+ * An argument is data: what was written as the template decides which options a
+ * program gets. Final for the task, and the argument is not quoted.
+ */
+static int
+refuse_option(const struct argv_template *w, size_t i, struct err *err)
+{
+	const char *program = argv_guard_program(w, i);
+
+	return err_set(
+	    err, ERR_DATA,
+	    "an argument begins with \"-\", so that %.64s could take "
+	    "it for an option; put -- before word %zu of the command, "
+	    "or write --option={…}, or sh -c '%.64s \"$1\"' sh {…}",
+	    program, i + 1, program);
+}
+
 /* Appends the words, each with a NUL behind it. */
 static int
 fill_words(const struct argv_template *w, const struct arguments *a,
 	   struct buf *out, struct err *err)
 {
-	size_t i;
+	size_t i, begin;
 
 	for (i = 0; i < argv_template_count(w); i++) {
+		begin = out->len;
 		if (argv_template_fill(w, i, value_of, (void *)a, out, err) !=
 		    0)
 			return -1;
 		buf_addc(out, '\0');
+		if (!out->failed && argv_guard_is_option(out->data + begin) &&
+		    argv_guard_risk(w, i) == ARGV_RISK_OPTION)
+			return refuse_option(w, i, err);
 	}
 	return 0;
 }
