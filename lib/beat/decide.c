@@ -99,7 +99,8 @@ decide_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 
 /* Left as it is, for others: the next claim leaves it out. */
 static void
-leave(const struct beat *b, const struct schedule *s, struct schedule_verdict *v)
+leave(const struct beat *b, const struct schedule *s,
+      struct schedule_verdict *v)
 {
 	v->unchanged = cron_zone(s->rule).p == NULL;
 	if (!v->unchanged)
