@@ -101,7 +101,7 @@ find_why(const struct schedules_stats *stats, const struct schedule *s,
 	char text[160];
 	size_t i;
 
-	strcpy(to->why, "no scheduler is alive");
+	snprintf(to->why, sizeof(to->why), "no scheduler is alive");
 	for (i = 0; i < stats->n_schedulers; i++, one++) {
 		if (!schedules_check_alive(one, to->now_us))
 			continue;
@@ -109,7 +109,7 @@ find_why(const struct schedules_stats *stats, const struct schedule *s,
 			to->why[0] = '\0';
 			return;
 		}
-		strcpy(to->why, text);
+		snprintf(to->why, sizeof(to->why), "%s", text);
 	}
 }
 

@@ -200,7 +200,7 @@ lack_berlin(char dir[64])
 {
 	char path[128];
 
-	strcpy(dir, "/tmp/flowrra-zones-XXXXXX");
+	snprintf(dir, 64, "/tmp/flowrra-zones-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/Europe", dir);
 	ck_assert_int_eq(mkdir(path, 0700), 0);

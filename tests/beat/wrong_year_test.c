@@ -204,7 +204,8 @@ sim_begin(int kind)
 
 	sim = (struct sim){.kind = kind, .now_us = BEGIN};
 	sim.random = seed != NULL ? strtoull(seed, NULL, 10) : 4711;
-	sim.end_us = BEGIN + (days != NULL ? atoll(days) : 30) * DAY;
+	sim.end_us =
+	    BEGIN + (days != NULL ? strtoll(days, NULL, 10) : 30) * DAY;
 	clock_replace(&clocks);
 	world_open(&sim.w, kind);
 	/* It has a password, and so is no setting of a command line. */
