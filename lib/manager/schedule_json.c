@@ -65,7 +65,8 @@ seconds_or_null(int64_t us)
 static json_t *
 text_or_json_null(const char *text)
 {
-	return text[0] == '\0' ? json_null() : json_string(text);
+	return text == NULL || text[0] == '\0' ? json_null()
+					       : json_string(text);
 }
 
 /* Arguments as JSON. What another program stored may not be JSON: then as a
@@ -116,7 +117,7 @@ static json_t *
 policies_json(const struct schedule *s)
 {
 	return json_pack(
-	    "{s:i,s:o,s:o,s:s,s:I,s:o,s:s,s:o,s:s,s:o,s:o,s:I,s:o,s:o}",
+	    "{s:i,s:o,s:o,s:s,s:I,s:o,s:s,s:o,s:s,s:o,s:o,s:I,s:o,s:o,s:o}",
 	    "priority", s->priority, "description",
 	    text_or_json_null(s->description), "fault",
 	    text_or_json_null(s->fault), "misfire",
@@ -128,7 +129,7 @@ policies_json(const struct schedule *s)
 	    moment_json(s->start_us), "end_at", moment_json(s->end_us),
 	    "max_runs", (json_int_t)s->max_runs, "created_at",
 	    moment_json(s->created_us), "updated_at",
-	    moment_json(s->updated_us));
+	    moment_json(s->updated_us), "owner", text_or_json_null(s->owner));
 }
 
 static json_t *

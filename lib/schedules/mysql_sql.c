@@ -89,7 +89,20 @@ static migration migrations[] = {
 	" noted_us bigint NOT NULL, PRIMARY KEY (schedule_id, fire_us),"
 	" KEY flowrra_skipped_fires_noted (noted_us))" TABLE,
     },
-    /* 4: what is wrong with a scheduler; fires up to which are forgotten */
+    /* 4: whose file a schedule is from */
+    {
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_schedules'"
+	" AND column_name = 'owner') = 0,"
+	" 'ALTER TABLE flowrra_schedules"
+	" ADD COLUMN owner varchar(128) NOT NULL DEFAULT ''''',"
+	" 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+    },
+    /* 5: what is wrong with a scheduler; fires up to which are forgotten */
     {
 	"SET @flowrra_change = if((SELECT count(*)"
 	" FROM information_schema.columns WHERE table_schema = database()"
@@ -198,6 +211,11 @@ const struct dialect sql_mysql = {
 	    [Q_SKIPS] = "SELECT reason, CAST(sum(n) AS SIGNED), max(last_us)"
 			" FROM flowrra_skips WHERE ? = '' OR schedule_id = ?"
 			" GROUP BY reason",
+	    [Q_PYTHON] = "SELECT id, task_name, schedule_type, schedule,"
+			 " CAST(args AS CHAR), CAST(kwargs AS CHAR), enabled,"
+			 " CAST(next_run_at AS CHAR), CAST(created_at AS CHAR),"
+			 " description, max_retries, CAST(retry_delay AS CHAR),"
+			 " priority FROM scheduled_tasks ORDER BY id",
 	    [Q_NOTIFY] = "UPDATE flowrra_revision SET revision = revision + 1",
 	    [Q_REVISION] = "SELECT revision FROM flowrra_revision",
 	    [Q_HAS_VERSION] = "SELECT count(*) FROM information_schema.tables"

@@ -74,7 +74,12 @@ static migration migrations[] = {
 	"CREATE INDEX flowrra_skipped_fires_noted"
 	" ON flowrra_skipped_fires (noted_us)",
     },
-    /* 4: what is wrong with a scheduler; fires up to which are forgotten */
+    /* 4: whose file a schedule is from */
+    {
+	"ALTER TABLE flowrra_schedules"
+	" ADD COLUMN owner text NOT NULL DEFAULT ''",
+    },
+    /* 5: what is wrong with a scheduler; fires up to which are forgotten */
     {
 	"ALTER TABLE flowrra_schedulers"
 	" ADD COLUMN clock_off_us bigint NOT NULL DEFAULT 0,"
@@ -142,6 +147,12 @@ const struct dialect sql_postgresql = {
 	    [Q_SKIPS] = "SELECT reason, sum(n)::bigint, max(last_us)"
 			" FROM flowrra_skips WHERE ?::text = ''"
 			" OR schedule_id = ? GROUP BY reason",
+	    [Q_PYTHON] =
+		"SELECT id, task_name, schedule_type, schedule, args::text,"
+		" kwargs::text, enabled::integer, next_run_at::text,"
+		" created_at::text, description, max_retries,"
+		" retry_delay::text, priority FROM scheduled_tasks"
+		" ORDER BY id",
 	    [Q_NOTIFY] = "NOTIFY flowrra_schedules",
 	    /* Ends with the transaction. The number means nothing; it must only
 	     * be the same in all versions. */

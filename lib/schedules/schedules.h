@@ -48,6 +48,7 @@
 #include <stdint.h>
 
 #include "core/task.h"
+#include "util/buf.h"
 
 struct err;
 struct schedules;
@@ -58,6 +59,7 @@ struct schedules;
 #define SCHEDULE_RULE_MAX 1024
 #define SCHEDULE_TZ_MAX 64
 #define SCHEDULE_TZ_DATA_MAX 64
+#define SCHEDULE_OWNER_MAX 128	  /* bytes: as an ID */
 #define SCHEDULE_TEXT_MAX 1024	  /* description, fault: longer is cut off */
 #define SCHEDULE_ARGS_MAX 1048576 /* args, kwargs */
 #define SCHEDULE_UNSET (-1)	  /* no such limit */
@@ -156,6 +158,9 @@ struct schedule {
 	 * is due of the rule before is done, and what follows it is the rule's
 	 * first fire after this. */
 	int64_t rule_us;
+	/* Whose file it is from; "": nobody's. What is no longer in that file
+	 * may be removed. */
+	const char *owner;
 };
 
 /* The text of `SCHEDULE_TASK_ID_SIZE` bytes or fewer that is the id of the task
@@ -222,6 +227,21 @@ int schedules_create(struct schedules *s, const struct schedule *schedule,
 		     int64_t now_us, char ret_id[SCHEDULE_ID_MAX + 1],
 		     bool *ret_existing, struct err *err);
 
+/*
+ * What makes two definitions the same: an id made of all that people say of a
+ * schedule but its own id, its owner, and whether it is enabled. JSON counts
+ * by what it means, a rule without regard to its blanks, and UTC is no zone.
+ */
+int schedules_definition_id(const struct schedule *schedule,
+			    char ret_id[SCHEDULE_ID_MAX + 1], struct err *err);
+/* Appends rule and zone as they are compared. */
+void schedules_plain_rule(const struct schedule *schedule, struct buf *ret_rule,
+			  struct buf *ret_tz);
+struct schedules_list;
+/* Those with the same task, type, rule, tz, args and kwargs; at most 100. */
+int schedules_alike(struct schedules *s, const struct schedule *schedule,
+		    struct schedules_list **ret, struct err *err);
+
 /* Fires that did not become tasks: `n` of them, one after the other, for the
  * same reason. */
 struct schedule_skip {
@@ -243,11 +263,34 @@ struct schedules_change {
 /*
  * Changes a schedule in place, unless somebody changed it or a fire was claimed
  * since it was read: then *ret_done is false. Read it again; updated_us tells
- * which of the two it was. ERR_NOT_FOUND; ERR_REFUSED: another schedule is
- * identical; ERR_DATA: a value will not do.
+ * which of the two it was. ERR_NOT_FOUND; ERR_DATA: a value will not do.
  */
 int schedules_update(struct schedules *s, const struct schedules_change *change,
 		     int64_t now_us, bool *ret_done, struct err *err);
+
+/* One of many changes. */
+enum schedules_step_kind {
+	SCHEDULES_ADD, /* under its own id; identical ones do not matter */
+	SCHEDULES_SET, /* as schedules_update() */
+	SCHEDULES_DROP /* if it is still its owner's */
+};
+struct schedules_step {
+	enum schedules_step_kind kind;
+	/* As it shall be; of SCHEDULES_DROP, id and owner. */
+	const struct schedule *schedule;
+	int64_t old_updated_us, old_next_run_us;
+	const struct schedule_skip *dropped; /* or NULL */
+	/* Set: false if the id is taken, or the schedule has been changed
+	 * meanwhile. */
+	bool done;
+};
+#define SCHEDULES_STEPS_MAX 500
+/*
+ * Carries out up to SCHEDULES_STEPS_MAX changes in one transaction: all that
+ * can be done are, or with an error none. ERR_DATA: a value will not do.
+ */
+int schedules_take_steps(struct schedules *s, struct schedules_step *steps,
+			 size_t n, int64_t now_us, struct err *err);
 
 /* Schedules as an answer; schedules_list_free(). */
 struct schedules_list {
@@ -530,6 +573,22 @@ int schedules_wait(struct schedules *s, int fd, int64_t timeout_ms,
 int schedules_clock(struct schedules *s, int64_t *ret_us, struct err *err);
 /* How many connections have been made: another number means another one. */
 unsigned int schedules_connections(const struct schedules *s);
+
+/* --- others -------------------------------------------------------------- */
+
+/* A row of the table of the Python package; times without a zone. NULL: none. */
+struct schedules_python {
+	const char *id, *task, *type, *schedule, *args, *kwargs, *description;
+	const char *next_run, *created, *retry_delay;
+	bool enabled;
+	int64_t max_retries, priority;
+};
+typedef int schedules_python_fn(void *arg, const struct schedules_python *row,
+				struct err *err);
+/* Reads them from a database of its own, in which nothing is made or changed;
+ * ends with the first -1. ERR_NOT_FOUND: there is no such file. */
+int schedules_read_python(const char *url, schedules_python_fn *on_row,
+			  void *arg, struct err *err);
 
 /* --- health -------------------------------------------------------------- */
 

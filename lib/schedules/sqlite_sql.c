@@ -80,7 +80,12 @@ static migration migrations[] = {
 	"CREATE INDEX flowrra_skipped_fires_noted"
 	" ON flowrra_skipped_fires (noted_us)",
     },
-    /* 4: what is wrong with a scheduler; fires up to which are forgotten */
+    /* 4: whose file a schedule is from */
+    {
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" owner TEXT NOT NULL DEFAULT ''",
+    },
+    /* 5: what is wrong with a scheduler; fires up to which are forgotten */
     {
 	"ALTER TABLE flowrra_schedulers ADD COLUMN"
 	" clock_off_us INTEGER NOT NULL DEFAULT 0",
@@ -146,6 +151,11 @@ const struct dialect sql_sqlite = {
 			" WHERE ? = '' OR schedule_id = ? GROUP BY reason",
 	    [Q_HAS_VERSION] = "SELECT count(*) FROM sqlite_schema"
 			      " WHERE name = 'flowrra_version'",
+	    [Q_PYTHON] =
+		"SELECT id, task_name, schedule_type, schedule, args, kwargs,"
+		" enabled, next_run_at, created_at, description, max_retries,"
+		" CAST(retry_delay AS TEXT), priority FROM scheduled_tasks"
+		" ORDER BY id",
 	    [Q_PORTS] = "SELECT port FROM flowrra_ports",
 	    [Q_ADD_PORT] = "INSERT OR IGNORE INTO flowrra_ports (port)"
 			   " VALUES (?)",
