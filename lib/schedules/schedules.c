@@ -134,6 +134,8 @@ run_list(struct db *db, const struct schedules_filter *f, struct db_rows *rows,
 	size_t limit = f->limit == 0	     ? LIST_USUAL
 		       : f->limit > LIST_MAX ? LIST_MAX
 					     : f->limit;
+	const struct db_value last[] = {DB_I((int64_t)limit)};
+	const struct db_value aside[] = {DB_S(after), last[0]};
 	const struct db_value by_id[] = {
 	    DB_S(after),   DB_S(task),	  DB_S(task),
 	    DB_I(enabled), DB_I(enabled), DB_I((int64_t)limit),
@@ -147,6 +149,10 @@ run_list(struct db *db, const struct schedules_filter *f, struct db_rows *rows,
 	    DB_I((int64_t)limit),
 	};
 
+	if (f->last_due)
+		return DB_RUN(db, Q_LIST_LAST, last, rows, NULL, err);
+	if (f->only_aside)
+		return DB_RUN(db, Q_LIST_ASIDE, aside, rows, NULL, err);
 	if (f->by_due && !idle)
 		return DB_RUN(db, Q_LIST_DUE, by_due, rows, NULL, err);
 	return DB_RUN(db, idle ? Q_LIST_IDLE : Q_LIST, by_id, rows, NULL, err);
