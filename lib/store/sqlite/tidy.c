@@ -73,9 +73,9 @@ stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 	int records = expired;
 
 	if (expired >= 0)
-		records = tx_run(tx, err, SQL_RECORDS_EXPIRE, now,
-				 (int64_t)BROKER_TIDY_STEP,
-				 SRECORDS_EXPIRE_BYTES);
+		records =
+		    tx_run(tx, err, SQL_RECORDS_EXPIRE, now,
+			   (int64_t)BROKER_TIDY_STEP, SRECORDS_EXPIRE_BYTES);
 	if (records < 0)
 		return -1;
 	/* The statements take some at a time. */
