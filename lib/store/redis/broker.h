@@ -13,7 +13,7 @@
  *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
  *	tidy.c		housekeeping
- *	lost.c		the same: records of tasks that are gone
+ *	lost.h		leads to that of records whose tasks are gone
  *	inflight.c	claims in memory
  *	settle.c	ends claims
  *	submit.h	leads to the producers' side
