@@ -308,8 +308,8 @@ int
 main(int argc, char **argv)
 {
 	struct ctl ctl = {.verb = NULL};
-	char **words = calloc((size_t)argc + 1, sizeof(*words));
 	struct err err;
+	char **words;
 	int status;
 
 	/* A URL may have a password, and root's may be read by the owner of a
@@ -327,6 +327,7 @@ main(int argc, char **argv)
 	proc_hold_standard_fds();
 	/* Ctrl-Z must not keep the embedded database from all others. */
 	suspend_defer();
+	words = calloc((size_t)argc + 1, sizeof(*words));
 	if (words == NULL) {
 		complain(&ctl, "out of memory");
 		return err_exit_status(ERR_SYSTEM);

@@ -11,8 +11,6 @@
 #include "util/err.h"
 #include "util/utf8.h"
 
-/* A handler's result may be as deep as jansson allows. */
-#define RESULT_DEPTH_MAX 2000
 #define COUNTER_MAX 1e9
 /* The names, punctuation and numbers of a record. */
 #define RECORD_OVERHEAD 512

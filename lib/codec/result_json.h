@@ -14,6 +14,10 @@
 
 struct err;
 
+/* Arrays and objects of a record inside one another: as scan.h allows, which is
+ * less than jansson does. */
+#define RESULT_DEPTH_MAX 2000
+
 /* Appends the record. JSON slices are copied as they are. */
 void result_encode(const struct result *result, struct buf *out);
 

@@ -16,6 +16,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/name.h"
+#include "util/sat.h"
 #include "util/timer.h"
 
 /* What a kill may lose; and a batch a second is nothing to a store. */
@@ -125,11 +126,11 @@ tally_add(struct tally *t, struct tally_cell *c,
 		return;
 	c->numbers[attempt->how]++;
 	if (attempt->wait_us >= 0) {
-		c->numbers[MEASURE_WAIT_US] += attempt->wait_us;
+		sat_count(&c->numbers[MEASURE_WAIT_US], attempt->wait_us);
 		c->wait[bucket_of(attempt->wait_us)]++;
 	}
 	if (attempt->run_us >= 0) {
-		c->numbers[MEASURE_RUN_US] += attempt->run_us;
+		sat_count(&c->numbers[MEASURE_RUN_US], attempt->run_us);
 		c->run[bucket_of(attempt->run_us)]++;
 	}
 	if (c->changed)

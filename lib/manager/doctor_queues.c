@@ -11,6 +11,7 @@
 #include "store/admin.h"
 #include "util/clock.h"
 #include "util/conf.h"
+#include "util/sat.h"
 
 #define US_PER_S INT64_C(1000000)
 /* A delayed task is promoted within a moment; a busy store may need some
@@ -70,7 +71,7 @@ static void
 examine_servants(struct doctor *d, const json_t *queue, const char *name)
 {
 	const long long waiting =
-	    number(queue, "waiting") + number(queue, "delayed");
+	    sat_add(number(queue, "waiting"), number(queue, "delayed"));
 	size_t alive, running;
 
 	count_servants(d, name, &alive, &running);

@@ -47,7 +47,7 @@ read_fires(const struct db_rows *rows, struct schedules_fires **ret,
 		    .queue = db_text(rows, i, 3).p,
 		    .priority = (int32_t)db_int(rows, i, 4),
 		    .task = db_text(rows, i, 5).p,
-		    .created_us = db_int(rows, i, 6),
+		    .created_us = db_us(rows, i, 6),
 		};
 		fires_add(&fires, &fire);
 	}
@@ -193,7 +193,7 @@ schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err)
 	result =
 	    s->db->driver->run(s->db, Q_NEXT_DUE, NULL, 0, &rows, NULL, err);
 	if (result == 0)
-		*ret_us = rows.n > 0 ? db_int(&rows, 0, 0) : INT64_MAX;
+		*ret_us = rows.n > 0 ? db_us(&rows, 0, 0) : INT64_MAX;
 	db_rows_done(&rows);
 	return result;
 }

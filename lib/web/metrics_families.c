@@ -15,6 +15,7 @@
 #include "manager/series.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
+#include "util/sat.h"
 #include "web/metrics_text.h"
 
 #define US_PER_S 1e6
@@ -32,7 +33,7 @@ static double
 age_s(const json_t *object, const char *name)
 {
 	const int64_t us = member_time_us(object, name);
-	const double s = (double)(clock_wall_us() - us) / US_PER_S;
+	const double s = (double)sat_sub(clock_wall_us(), us) / US_PER_S;
 
 	return us == 0 || s < 0 ? 0 : s;
 }

@@ -49,6 +49,25 @@ START_TEST(an_async_job_and_a_cpu_bound_one_succeed_as_others_do)
 }
 END_TEST
 
+/* What an executor says of times may be anything. */
+START_TEST(times_that_no_clock_has_end_a_task_as_others_do)
+{
+	struct worker *w = worker_begin_with("worker.log_level=debug");
+
+	STEPS(w, "job", "", "lied=1");
+	WAIT_FOR(w, "ack");
+	STEPS(w, "job", ",\"max_retries\":1", "started", "lied=false");
+	WAIT_FOR(w, "retry");
+	/* Of a task that says it was due at a time that none can be. */
+	STEPS(w, "job", ",\"due_ms\":9223372036854775807", "lied=2");
+	FAKE_WAIT(&w->store, worker_count(w, "ack") == 2);
+	ck_record(w, "\"result\":2");
+	ck_assert(tally_send(w->dispatch->tally));
+	worker_settle(w);
+	worker_end(w);
+}
+END_TEST
+
 /* --- failures ---------------------------------------------------------- */
 
 START_TEST(a_failure_is_tried_again_after_the_delay_of_its_task)
@@ -362,6 +381,7 @@ END_TEST
 SUITE("dispatch-outcome")
 {
 	TEST(a_success_is_recorded_with_the_life_of_a_final_record);
+	TEST(times_that_no_clock_has_end_a_task_as_others_do);
 	TEST(a_result_that_is_not_json_is_a_failure_for_good);
 	TEST(an_async_job_and_a_cpu_bound_one_succeed_as_others_do);
 	TEST(a_failure_is_tried_again_after_the_delay_of_its_task);

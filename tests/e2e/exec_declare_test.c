@@ -146,6 +146,9 @@ START_TEST(root_runs_no_program_that_others_can_change)
 	run(w, "chown 0 bin/ok; chmod 664 flowrra.conf");
 	ck_complains(run(w, "flowrrad -c flowrra.conf --check"), 78,
 		     "cannot run as root what flowrra.conf says: ");
+	/* A pipe that its parent has made is not theirs. */
+	ck_run(run(w, "cat flowrra.conf | flowrrad -c /dev/stdin --check"), 0,
+	       "flowrrad: the configuration is good\n");
 	run(w, "chmod 600 flowrra.conf; chown 65534 bin/ok");
 	/* Theirs is the risk. */
 	world_configure(w, "", "[task t]\nuser = nobody\ncommand = bin/ok\n");

@@ -209,7 +209,8 @@ struct flowrra_request {
  * FLOWRRA_DATA: a bad value, or a name that no worker has registered; the
  *	message lists similar names. If no worker has ever registered a task,
  *	the call waits two seconds for one.
- * FLOWRRA_FULL: the queue has reached its limit.
+ * FLOWRRA_FULL: the queue has reached its limit, of tasks or, on Redis, of
+ *	priorities (max_queue_size in flowrra.conf(5)).
  * FLOWRRA_REFUSED: the id is taken, or the server refuses the connection.
  * FLOWRRA_UNAVAILABLE: no connection within socket_timeout, or the server is
  *	out of memory. The message says if the task may be queued all the same.

@@ -86,6 +86,14 @@ enum rqueue_key {
 /* A priority as text: a sign, ten digits, a NUL. */
 #define RLEVEL_SIZE 12
 
+/*
+ * Priorities other than 0 of which tasks may wait in a queue of limited length.
+ * All of their lists are counted with each submission, 0.3 ms of the server; of
+ * 10,000 it would be over 10 ms. Elsewhere a queue may have any number: what walks
+ * through them goes on with the next call.
+ */
+#define RLEVELS_MAX 256
+
 /* The priorities other than 0 of which a queue is known to have a list. */
 struct rlevels {
 	char (*names)[RLEVEL_SIZE];
@@ -392,6 +400,9 @@ bool rlevels_told(const struct redis_reply *reply);
 /* Notes the levels that a script has told; whether there was a new one. If not,
  * to ask again would bring the same answer. */
 bool rlevels_learn(struct rlevels *l, const struct redis_reply *told);
+/* Whether all that a script has told are known by now. Of several calls that are
+ * under way, the answer to one brings what the others lacked. */
+bool rlevels_know(const struct rlevels *l, const struct redis_reply *told);
 /* `n` keys, behind them the lists of `l`, and room for `more`; free() it. The
  * keys stay the caller's. NULL when memory runs out. */
 struct slice *rlevels_join(const struct rlevels *l, const struct rqueue *q,

@@ -22,6 +22,7 @@
 
 #include "store/sqlite/results.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
 /* What is kept for listeners that do not read: a bound for the file, and for
  * how far a listener that was stopped may lag. It is told that some are
@@ -114,7 +115,7 @@ static int
 events_write_one(struct tx *tx, int64_t *total, enum results_detail detail,
 		 struct slice event, struct err *err)
 {
-	*total += (int64_t)event.len;
+	*total = sat_add(*total, (int64_t)event.len);
 	return tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), *total,
 		      (int64_t)(detail == RESULTS_WHOLE), event);
 }
@@ -146,7 +147,7 @@ events_write(struct spublishing *p, struct tx *tx, struct err *err)
 			     err) < 0)
 		return -1;
 	return tx_run(tx, err, SQL_EVENTS_TRIM, (int64_t)EVENTS_MAX,
-		      total - EVENTS_BYTES) < 0
+		      sat_sub(total, EVENTS_BYTES)) < 0
 		   ? -1
 		   : 0;
 }

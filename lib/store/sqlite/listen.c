@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "store/sqlite/results.h"
+#include "util/sat.h"
 
 /* Read in one transaction: it holds the writers' lock. */
 #define READ_BYTES (1u << 20)
@@ -44,7 +45,7 @@ events_read(struct slistening *l, struct tx *tx, struct err *err)
 	for (; more == 1; more = tx_next(tx, err, sql)) {
 		number = tx_int(tx, sql, 0);
 		/* An empty one stands for some that are missing. */
-		if (number != l->newest + 1)
+		if (number != sat_add(l->newest, 1))
 			sevents_append(&l->events, (struct slice){NULL, 0});
 		l->newest = number;
 		event = tx_bytes(tx, sql, 1);

@@ -62,7 +62,8 @@ local function see(task)
   return true
 end
 
--- Few at first, since their size is not known. Returns false where it gave up.
+-- Few at once, since what is read is copied, whatever its size. Returns false where
+-- it gave up.
 local function read(command, key, stamp)
   local start, step = 0, 2
   repeat
@@ -71,7 +72,7 @@ local function read(command, key, stamp)
       -- In a lane a stamp stands before each.
       if not see(string.sub(task, stamp + 1)) or bytes < 0 then return false end
     end
-    start, step = start + #tasks, math.min(4 * step, 512)
+    start, step = start + #tasks, math.min(4 * step, 32)
   until #tasks == 0
   return true
 end
