@@ -15,7 +15,7 @@
 #define RECORD(id) "{\"task_id\":\"" id "\",\"status\":\"pending\"}"
 #define LOST_RECORD(id)                                                        \
 	"{\"task_id\":\"" id "\",\"status\":\"failed\",\"lost\":true,\"end\":" \
-			     "1}"
+	"1}"
 
 static struct backend *records;
 
