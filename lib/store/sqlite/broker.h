@@ -125,11 +125,10 @@ struct stidying {
 	struct database_job job;
 	bool under_way;
 	struct broker_limits limits;
-	struct buf queue;	   /* that had its turn; empty: none */
-	int64_t beyond, expired;   /* that were deleted there */
-	bool more;		   /* to do */
-	unsigned int expire_steps; /* left in this round, for records */
-	bool ours;		   /* this worker does it */
+	struct buf queue;	 /* that had its turn; empty: none */
+	int64_t beyond, expired; /* that were deleted there */
+	bool more;		 /* to do */
+	bool ours;		 /* this worker does it */
 };
 
 /* What housekeeping does about tasks that may be lost: one job at a time. */

@@ -63,36 +63,20 @@ stidy_queue_run(struct stidying *t, struct tx *tx, int64_t queue,
 	return 0;
 }
 
-/* Steps of a round that delete records which have expired: those who put others,
- * and heartbeats, delete some too, but after a burst its records would stay for
- * hours. More would be felt by who uses the file. */
-#define EXPIRE_STEPS 20
-
-/* Some of them. Returns whether there may be more, or -1 with *err. */
-static int
-stidy_records_run(struct stidying *t, struct tx *tx, struct err *err)
-{
-	int gone;
-
-	if (t->expire_steps == 0)
-		return 0;
-	gone = tx_any(tx, err, SQL_RECORDS_EXPIRED, tx_now(tx));
-	if (gone == 1)
-		gone = tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx),
-			      (int64_t)BROKER_TIDY_STEP, SRECORDS_EXPIRE_BYTES);
-	return gone < 0 ? -1 : gone > 0;
-}
-
-/* What runs out by itself, at the end of a round: keys of unique tasks, which else
- * go with the next one only; what nobody registers any more; queues that nobody
- * uses. */
+/* What runs out by itself, at the end of a round: keys of unique tasks and records,
+ * which else go with the next ones only; what nobody registers any more; queues
+ * that nobody uses. */
 static int
 stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 {
 	const int64_t now = tx_now(tx);
 	const int expired = tx_run(tx, err, SQL_UNIQUES_EXPIRE, now);
-	const int records = expired < 0 ? -1 : stidy_records_run(t, tx, err);
+	int records = expired;
 
+	if (expired >= 0)
+		records =
+		    tx_run(tx, err, SQL_RECORDS_EXPIRE, now,
+			   (int64_t)BROKER_TIDY_STEP, SRECORDS_EXPIRE_BYTES);
 	if (records < 0)
 		return -1;
 	/* The statements take some at a time. */
@@ -177,8 +161,6 @@ stidy_done(struct database_job *job, const struct err *err)
 	    .expired = t->expired};
 
 	t->under_way = err == NULL && t->more;
-	if (t->expire_steps > 0)
-		t->expire_steps--;
 	if (err == NULL && trimmed.beyond + trimmed.expired > 0 &&
 	    !t->queue.failed && b->opt.on_trimmed != NULL)
 		b->opt.on_trimmed(&trimmed, b->opt.arg);
@@ -197,7 +179,6 @@ sbroker_tidy(struct broker *broker, const struct broker_limits *limits)
 	if (!b->entered || t->under_way)
 		return;
 	t->limits = *limits;
-	t->expire_steps = EXPIRE_STEPS;
 	t->under_way = true;
 	database_post(&b->user, &t->job);
 }
