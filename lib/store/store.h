@@ -45,6 +45,8 @@ struct stores_options {
 	void (*on_idle)(void *arg);
 	void (*on_control)(struct slice message, void *arg);
 	void (*on_trimmed)(const struct broker_trimmed *trimmed, void *arg);
+	bool (*on_pending)(struct slice record, struct buf *queue,
+			   struct buf *ended, void *arg);
 	/*
 	 * If both are one store, its records are left closed until
 	 * stores_open_results(): a program that only submits then needs no
