@@ -103,7 +103,9 @@ answer_question(struct fake_question q)
 	size_t i;
 
 	for (i = 0; q.batch != NULL && i < q.n; i++)
-		q.batch[i].err = fake_store_now->submit_err;
+		if (fake_store_now->full_queue == NULL ||
+		    strcmp(q.batch[i].queue, fake_store_now->full_queue) == 0)
+			q.batch[i].err = fake_store_now->submit_err;
 	for (i = 0; q.errs != NULL && i < q.n; i++)
 		q.errs[i] = fake_store_now->create_err;
 	if (q.on_measured != NULL)

@@ -58,13 +58,14 @@ struct fake_store {
 	bool unsure;	   /* the claims may be another worker's */
 	enum results_answer answer;   /* to each record */
 	struct broker_claim *doubted; /* by broker_doubt(), last */
-	struct err get_err;    /* results_get() fails, if it has a code */
-	struct err submit_err; /* submissions fail, if it has a code */
-	struct err create_err; /* no record can be made, if it has a code */
-	struct err value_err;  /* broker_registered() fails, if it has a code */
-	bool hold_submits;     /* no submission is answered … */
-	bool hold_values;      /* no broker_registered() is answered … */
-	bool hold_measures;    /* no results_measure() is answered … */
+	struct err get_err;	/* results_get() fails, if it has a code */
+	struct err submit_err;	/* submissions fail, if it has a code … */
+	const char *full_queue; /* … to this queue; NULL: to all */
+	struct err create_err;	/* no record can be made, if it has a code */
+	struct err value_err; /* broker_registered() fails, if it has a code */
+	bool hold_submits;    /* no submission is answered … */
+	bool hold_values;     /* no broker_registered() is answered … */
+	bool hold_measures;   /* no results_measure() is answered … */
 	struct err measure_err;	  /* it fails, if it has a code */
 	const char *served;	  /* what broker_served() finds; NULL: nobody */
 	struct buf last_lane;	  /* of the last one that was set aside */

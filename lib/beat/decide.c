@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "beat/lookup.h"
+#include "beat/outage.h"
 #include "beat/rule.h"
 #include "beat/state.h"
 #include "util/clock.h"
@@ -193,6 +194,10 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 		postpone(b, s, v);
 	} else if (task == LOOKUP_NOTED || last == LOOKUP_NOTED) {
 		keep(s, v);
+	} else if (outage_of_queue(b->outage, s->queue[0] != '\0'
+						  ? s->queue
+						  : defaults.queue)) {
+		postpone(b, s, v);
 	} else {
 		plan_make(s, &rule, b->now_us, busy, &b->plan);
 		apply(b, s, &rule, &defaults, v);

@@ -136,7 +136,7 @@ earliest(const struct beat *b, int64_t mono)
 	    b->at.zones,
 	    b->at.poll,
 	    b->at.check,
-	    work_may_claim(b) ? b->at.look : NEVER,
+	    work_may_send(b) ? b->at.look : NEVER,
 	    work_may_claim(b) && b->at.pause > mono ? b->at.pause : NEVER};
 	int64_t first = NEVER;
 	size_t i;
