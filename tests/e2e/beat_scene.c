@@ -196,6 +196,10 @@ scene_schedule(struct scene *s, int n, int64_t period_ms)
 					    .start_us = now_us + period_us / 2};
 		char args[32];
 
+		if (s->grace_us > 0) {
+			schedule.misfire = SCHEDULE_LATEST;
+			schedule.grace_us = s->grace_us;
+		}
 		snprintf(id, sizeof(id), "s%d", s->n_schedules);
 		snprintf(args, sizeof(args), "[%d]", s->n_schedules++);
 		schedule.args = args;

@@ -27,6 +27,7 @@ struct scene {
 	char *disk;	     /* a small one for the tables; NULL: none */
 	const char *command; /* of the schedulers */
 	int n_schedules;
+	int64_t grace_us; /* of schedules that are made; 0: none, misfire=all */
 };
 
 /* Starts the servers; no scheduler yet. */

@@ -121,6 +121,71 @@ START_TEST(a_broker_that_was_away_is_sent_each_fire_once)
 }
 END_TEST
 
+/* Of each schedule: fires of a stretch of time that became tasks, and those that
+ * were too late. */
+static void
+count_past(struct scene *s, int64_t from_us, int64_t to_us, int64_t *ret_sent,
+	   int64_t *ret_late)
+{
+	struct schedules_history *h;
+	struct err err = ERR_INIT;
+	char id[32];
+	size_t j;
+	int i;
+
+	*ret_sent = *ret_late = 0;
+	for (i = 0; i < s->n_schedules; i++) {
+		snprintf(id, sizeof(id), "s%d", i);
+		ck_assert_msg(schedules_history(s->db, id, INT64_MAX, 1000, &h,
+						&err) == 0,
+			      "%s", err.msg);
+		for (j = 0; j < h->n; j++)
+			if (h->items[j].outcome != SCHEDULE_SENT)
+				*ret_late += h->items[j].n;
+			else if (h->items[j].fire_us >= from_us &&
+				 h->items[j].fire_us <= to_us)
+				(*ret_sent)++;
+		schedules_history_free(h);
+	}
+}
+
+#define GRACE_US INT64_C(1000000)
+#define FULL_US INT64_C(6000000)
+
+/* It answers, and takes nothing: what was due then is late, whether it was
+ * claimed or not. */
+START_TEST(a_broker_that_was_full_gets_nothing_that_is_past_its_grace)
+{
+	int64_t begin_us, end_us, sent, late;
+	long long before;
+	struct scene s;
+
+	scene_open(&s, (enum scene_database)_i);
+	s.grace_us = GRACE_US;
+	scene_schedule(&s, SCHEDULES, PERIOD_MS);
+	scene_start(&s, SCENE_BEATS);
+	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES);
+	redis_server_run(world_redis(s.world), "CONFIG SET maxmemory 1");
+	begin_us = clock_wall_us();
+	WAIT_UNTIL(worker_logged(s.beats[0], "cannot be enqueued") ||
+		   worker_logged(s.beats[1], "cannot be enqueued") ||
+		   worker_logged(s.beats[2], "cannot be enqueued"));
+	WAIT_UNTIL(clock_wall_us() - begin_us > FULL_US);
+	end_us = clock_wall_us();
+	before = scene_enqueued(&s);
+	redis_server_run(world_redis(s.world), "CONFIG SET maxmemory 0");
+	WAIT_UNTIL(scene_enqueued(&s) > before + 3 * SCHEDULES);
+	WAIT_UNTIL(worker_logged(s.beats[0], "enqueued again") ||
+		   worker_logged(s.beats[1], "enqueued again") ||
+		   worker_logged(s.beats[2], "enqueued again"));
+	/* Some time for those that were being sent. */
+	count_past(&s, begin_us, end_us - 3 * GRACE_US / 2, &sent, &late);
+	ck_assert_int_eq(sent, 0);
+	ck_assert_int_ge(late, SCHEDULES);
+	scene_close(&s);
+}
+END_TEST
+
 /* --- reloading ----------------------------------------------------------- */
 
 START_TEST(a_reload_enables_what_was_disabled)
@@ -284,6 +349,8 @@ SUITE("beat")
 	TEST_LOOP(what_a_dead_scheduler_has_claimed_is_sent_within_5_s, 0,
 		  SCENE_DATABASES);
 	TEST(a_reload_enables_what_was_disabled);
+	TEST_LOOP(a_broker_that_was_full_gets_nothing_that_is_past_its_grace, 0,
+		  SCENE_DATABASES);
 	TEST_LOOP(a_broker_that_was_away_is_sent_each_fire_once, 0,
 		  SCENE_DATABASES);
 	TEST_LOOP(a_database_that_was_away_loses_and_doubles_nothing,
