@@ -10,6 +10,7 @@
 #ifndef TESTS_FAKE_STORE_H
 #define TESTS_FAKE_STORE_H
 
+#include "store/admin.h"
 #include "store/broker.h"
 #include "store/results.h"
 
@@ -71,6 +72,12 @@ struct fake_store {
 	struct buf last_lane;	  /* of the last one that was set aside */
 	const char *stored;	  /* what results_get() finds; NULL: nothing */
 	const char *registration; /* what broker_registered() finds */
+	/* What broker_view() finds at a place, one task; NULL: nothing. How
+	 * often it was asked. */
+	const char *viewed;
+	enum broker_location viewed_place;
+	bool endless_view; /* there is always one more page */
+	unsigned int views;
 	/* Called when a claim is about to be given to the worker. */
 	void (*before_claim)(void);
 	/* The fake's own. */

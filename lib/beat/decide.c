@@ -91,6 +91,9 @@ ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
 		return LOOKUP_KNOWN;
 	schedule_task_id(s->id, s->last_run_us, id);
 	state = lookup_fate(b->lookup, id, &fate);
+	/* Asked once more a little later, when the schedule is due again. */
+	if (state == LOOKUP_KNOWN && fate == FATE_MISSING)
+		return LOOKUP_FAILED;
 	if (state == LOOKUP_KNOWN)
 		*ret_busy =
 		    fate == FATE_UNFINISHED ||
