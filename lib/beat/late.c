@@ -4,17 +4,20 @@
  *
  * Whether such a fire is queued may be unknown: its answer was lost, or its
  * scheduler died before it marked it. Its record tells, which is made in one step
- * with the task, or before it. Where there is none, there is no task; where there
- * is one, the fire is sent once more, and the broker knows it if it is there.
+ * with the task, or before it. Where there is none, there is no task; nor where
+ * there is one and the task is nowhere. Else the fire is sent once more, and the
+ * broker knows it if it is there.
  */
 #include "beat/late.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "beat/lookup.h"
 #include "beat/outbox.h"
 #include "beat/plan.h"
 #include "beat/state.h"
+#include "store/results.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -56,9 +59,15 @@ judge_late(struct beat *b, const struct schedule_fire *fire,
 	if (reason == SCHEDULE_N_REASONS)
 		return LATE_SEND;
 	state = lookup_fate(b->lookup, fire->task_id, &fate);
-	if (state != LOOKUP_KNOWN)
+	if (state != LOOKUP_KNOWN || fate == FATE_MISSING)
 		return LATE_UNKNOWN;
-	return fate == FATE_NO_RECORD ? LATE_DROP : LATE_SEND;
+	/* A backend of its own has the record, and the broker not the task. */
+	if (fate == FATE_LOST)
+		results_forget(
+		    b->results,
+		    &(struct slice){fire->task_id, strlen(fire->task_id)}, 1);
+	return fate == FATE_NO_RECORD || fate == FATE_LOST ? LATE_DROP
+							   : LATE_SEND;
 }
 
 /* People look for the reason why a task did not run. */

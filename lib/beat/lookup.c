@@ -31,7 +31,7 @@
 #define FATE_FRESH_US INT64_C(1000000)
 /* How long it is known that a task was looked for: so often at most is one that
  * runs for long. */
-#define TRACE_LIFE_US INT64_C(60000000)
+#define TRACE_LIFE_US INT64_C(10000000)
 /* Tasks that are looked for at the same time; another one counts as unfinished
  * for now. */
 #define TRACES_MAX 8

@@ -149,6 +149,26 @@ START_TEST(a_late_fire_that_may_be_queued_is_sent_again)
 }
 END_TEST
 
+/* Its record was made in a backend of its own before the broker had no room. */
+START_TEST(a_late_fire_with_a_record_that_is_nowhere_is_dropped)
+{
+	struct scene *s = begin_outage(SCHEDULE_SKIP, -1, ERR_UNAVAILABLE);
+
+	s->store.stored =
+	    "{\"task_id\":\"a\",\"name\":\"add\",\"queue\":\"io\","
+	    "\"status\":\"pending\"}";
+	beat_scene_pass(s, 30 * SECOND_US);
+	s->store.submit_err.code = ERR_NONE;
+	FAKE_WAIT(&s->store, s->store.views == 3);
+	beat_scene_pass(s, 2 * SECOND_US);
+	FAKE_WAIT(&s->store, SCENE_UNSENT(s) == 0);
+	ck_assert_int_eq(TAKEN(s, "a"), 0);
+	ck_assert_int_eq(SKIPPED(s, "a", SCHEDULE_MISFIRE), 1);
+	ck_assert(fake_store_saw(&s->store, "forget"));
+	beat_scene_free(s);
+}
+END_TEST
+
 START_TEST(nobody_is_asked_of_a_fire_that_is_not_late)
 {
 	struct scene *s = begin_outage(SCHEDULE_LATEST, 30, ERR_UNAVAILABLE);
@@ -241,6 +261,7 @@ SUITE("beat-outage")
 	    sizeof(outages) / sizeof(outages[0]));
 	TEST(nothing_is_claimed_while_a_store_takes_nothing);
 	TEST(a_late_fire_that_may_be_queued_is_sent_again);
+	TEST(a_late_fire_with_a_record_that_is_nowhere_is_dropped);
 	TEST(nobody_is_asked_of_a_fire_that_is_not_late);
 	TEST(a_full_queue_holds_up_its_own_schedules_alone);
 	TEST(what_a_full_queue_refuses_past_its_grace_is_late);

@@ -186,6 +186,28 @@ START_TEST(a_broker_that_was_full_gets_nothing_that_is_past_its_grace)
 }
 END_TEST
 
+/* The broker loses what is queued, and the records say "pending" for ever. */
+START_TEST(a_queue_that_was_lost_does_not_hold_up_those_that_must_not_overlap)
+{
+	struct scene s;
+	int i;
+
+	scene_open(&s, SCENE_SQLITE);
+	s.no_overlap = true;
+	scene_schedule(&s, 3, PERIOD_MS);
+	scene_start(&s, 1);
+	for (i = 0; i < 2; i++) {
+		WAIT_UNTIL(scene_enqueued(&s) == 3);
+		/* They wait: no second fire of the same becomes a task. */
+		WAIT_UNTIL(scene_skipped(&s, SCHEDULE_OVERLAP) >= 3 * (i + 1));
+		ck_assert_int_eq(scene_enqueued(&s), 3);
+		redis_server_run(world_redis(s.world), "DEL flowrra:queue:io");
+	}
+	WAIT_UNTIL(scene_enqueued(&s) == 3);
+	scene_close(&s);
+}
+END_TEST
+
 /* --- reloading ----------------------------------------------------------- */
 
 START_TEST(a_reload_enables_what_was_disabled)
@@ -349,6 +371,8 @@ SUITE("beat")
 	TEST_LOOP(what_a_dead_scheduler_has_claimed_is_sent_within_5_s, 0,
 		  SCENE_DATABASES);
 	TEST(a_reload_enables_what_was_disabled);
+	TEST(
+	    a_queue_that_was_lost_does_not_hold_up_those_that_must_not_overlap);
 	TEST_LOOP(a_broker_that_was_full_gets_nothing_that_is_past_its_grace, 0,
 		  SCENE_DATABASES);
 	TEST_LOOP(a_broker_that_was_away_is_sent_each_fire_once, 0,
