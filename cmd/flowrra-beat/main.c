@@ -69,6 +69,19 @@ make_id(struct scheduler *s)
 		 (long)getpid());
 }
 
+/* A schedule that is made on another machine would be in a file there. */
+static void
+warn_of_file(const struct conf *conf)
+{
+	if (schedules_in_file(conf->scheduler.database_url) &&
+	    stores_queues_are_elsewhere(conf))
+		log_warning("the broker is on another machine, but the "
+			    "schedules are in a file of this one; if schedules "
+			    "are also made, or schedulers run, on other "
+			    "machines, set [scheduler] database_url to a "
+			    "database that all of them use");
+}
+
 /* Nothing need be in reach: the scheduler retries, and systemd is told when
  * it is ready. */
 static int
@@ -86,6 +99,7 @@ start(struct daemon *d, void *arg, struct err *err)
 	make_id(s);
 	if (conf_check_store(options.conf, CONF_STORE_SCHEDULES, err) != 0)
 		return -1;
+	warn_of_file(options.conf);
 	s->beat = beat_new(&options, err);
 	return s->beat != NULL ? 0 : -1;
 }

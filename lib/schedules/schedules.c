@@ -52,6 +52,13 @@ schedules_close(struct schedules *s)
 	free(s);
 }
 
+bool
+schedules_in_file(const char *url)
+{
+	return url == NULL || strncmp(url, "sqlite:", strlen("sqlite:")) == 0 ||
+	       url[0] == '\0';
+}
+
 int
 schedules_check_url(const char *url, struct err *err)
 {

@@ -191,6 +191,8 @@ struct schedules *schedules_open(const struct schedules_options *options,
 				 struct err *err);
 void schedules_close(struct schedules *s);
 /* The database's name without secrets, for logs. */
+/* Whether it is a file: other machines have others. */
+bool schedules_in_file(const char *url);
 /* What schedules_open() would say of a URL. */
 int schedules_check_url(const char *url, struct err *err);
 const char *schedules_name(const struct schedules *s);

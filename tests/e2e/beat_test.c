@@ -208,6 +208,23 @@ START_TEST(a_queue_that_was_lost_does_not_hold_up_those_that_must_not_overlap)
 }
 END_TEST
 
+/* The address leads nowhere: it is said before anybody is asked. */
+START_TEST(a_file_of_schedules_beside_a_distant_broker_is_warned_of)
+{
+	static const char what[] = "the broker is on another machine, but";
+	struct scene s;
+
+	scene_open(&s, SCENE_SQLITE);
+	scene_start(&s, 1);
+	ck_assert(!worker_logged(s.beats[0], what));
+	s.beats[1] =
+	    worker_spawn(s.world, "exec flowrra-beat --config flowrra.conf"
+				  " -o broker.url=redis://192.0.2.1:6379/0");
+	WAIT_UNTIL(worker_logged(s.beats[1], what));
+	scene_close(&s);
+}
+END_TEST
+
 /* --- reloading ----------------------------------------------------------- */
 
 START_TEST(a_reload_enables_what_was_disabled)
@@ -370,6 +387,7 @@ SUITE("beat")
 		  SCENE_DATABASES);
 	TEST_LOOP(what_a_dead_scheduler_has_claimed_is_sent_within_5_s, 0,
 		  SCENE_DATABASES);
+	TEST(a_file_of_schedules_beside_a_distant_broker_is_warned_of);
 	TEST(a_reload_enables_what_was_disabled);
 	TEST(
 	    a_queue_that_was_lost_does_not_hold_up_those_that_must_not_overlap);
