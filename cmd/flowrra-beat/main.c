@@ -147,20 +147,31 @@ beat_check(const struct conf *conf, struct err *err)
 		   : -1;
 }
 
+static int
+print_schema(const struct conf *conf, struct err *err)
+{
+	return schedules_print_schema(conf->scheduler.database_url, stdout,
+				      err);
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct daemon_program program = {.name = "flowrra-beat",
-						      .usage = usage,
-						      .notes = notes,
-						      .private_memory = true,
-						      .precise_timers = true,
-						      .check = beat_check,
-						      .start = start,
-						      .reload = reload,
-						      .stop = stop,
-						      .status = status,
-						      .finish = finish};
+	static const struct daemon_program program = {
+	    .name = "flowrra-beat",
+	    .usage = usage,
+	    .notes = notes,
+	    .private_memory = true,
+	    .precise_timers = true,
+	    .check = beat_check,
+	    .print_option = "print-schema",
+	    .print_help = "print the SQL that makes the tables, and end",
+	    .print = print_schema,
+	    .start = start,
+	    .reload = reload,
+	    .stop = stop,
+	    .status = status,
+	    .finish = finish};
 	struct scheduler s = {.beat = NULL};
 
 	return daemon_run(&program, &s, argc, argv);

@@ -46,6 +46,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/task.h"
 
@@ -191,6 +192,12 @@ struct schedules *schedules_open(const struct schedules_options *options,
 				 struct err *err);
 void schedules_close(struct schedules *s);
 /* The database's name without secrets, for logs. */
+/*
+ * Writes the statements that make the tables in an empty database of the URL's
+ * kind, for an administrator who runs them by hand: then the schedulers need no
+ * right to create or change tables. Nobody is asked. ERR_CONFIG for a file.
+ */
+int schedules_print_schema(const char *url, FILE *out, struct err *err);
 /* Whether it is a file: other machines have others. */
 bool schedules_in_file(const char *url);
 /* What schedules_open() would say of a URL. */

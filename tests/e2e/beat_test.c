@@ -225,6 +225,39 @@ START_TEST(a_file_of_schedules_beside_a_distant_broker_is_warned_of)
 }
 END_TEST
 
+/* For an administrator; no server is asked, and no password told. */
+START_TEST(the_schema_is_printed_for_each_kind_of_server)
+{
+	static const struct {
+		const char *url, *in_it;
+	} kinds[] = {
+	    {"postgresql://u@192.0.2.1/d", "\nCOMMIT;\n"},
+	    {"mysql://u@192.0.2.1/d", "EXECUTE flowrra_change;\n"},
+	};
+	struct scene s;
+	const struct run *r;
+	size_t i;
+
+	scene_open(&s, SCENE_SQLITE);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		r = run(s.world,
+			"flowrra-beat -c flowrra.conf --print-schema"
+			" -o scheduler.database_url=%s",
+			kinds[i].url);
+		ck_assert_int_eq(r->status, 0);
+		ck_assert_str_eq(r->err, "");
+		ck_assert_ptr_nonnull(strstr(
+		    r->out, "CREATE TABLE IF NOT EXISTS flowrra_version"));
+		ck_assert_msg(strstr(r->out, kinds[i].in_it) != NULL, "%s",
+			      r->out);
+	}
+	r = run(s.world, "flowrra-beat -c flowrra.conf --print-schema");
+	ck_assert_int_eq(r->status, 78);
+	ck_assert_str_eq(r->out, "");
+	scene_close(&s);
+}
+END_TEST
+
 /* --- reloading ----------------------------------------------------------- */
 
 START_TEST(a_reload_enables_what_was_disabled)
@@ -388,6 +421,7 @@ SUITE("beat")
 	TEST_LOOP(what_a_dead_scheduler_has_claimed_is_sent_within_5_s, 0,
 		  SCENE_DATABASES);
 	TEST(a_file_of_schedules_beside_a_distant_broker_is_warned_of);
+	TEST(the_schema_is_printed_for_each_kind_of_server);
 	TEST(a_reload_enables_what_was_disabled);
 	TEST(
 	    a_queue_that_was_lost_does_not_hold_up_those_that_must_not_overlap);
