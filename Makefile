@@ -39,7 +39,7 @@ HARDEN   := -fstack-protector-strong -fstack-clash-protection \
 LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDFLAGS)
 endif
 ifeq ($(CONFIG),fuzz)
-CC       := clang-14
+CC       := clang
 # To clang a volatile variable that is only written is an oversight, and so is an
 # initializer that names some members and leaves the others 0.
 WARNINGS += -Wno-unused-but-set-variable -Wno-missing-field-initializers
@@ -49,8 +49,8 @@ PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl 
 	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
 	libmicrohttpd gnutls libmd
 # Without this, a missing package would show as a missing header somewhere.
-NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
-	   dist deb check-deb browser format clean help
+NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth bench-lives \
+	   dist deb check-deb check-debian browser format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
 	     done 2>/dev/null)
@@ -233,7 +233,7 @@ install: all
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
 	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \
-	    systemd/handlers.conf,$(docdir))
+	    systemd/handlers.conf systemd/commands.conf,$(docdir))
 	$(call put,644,$(wildcard conf/web/*),$(docdir)/web)
 	install -D -m 644 conf/flowrra.conf \
 	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example
@@ -254,7 +254,7 @@ DIST := flowrra-$(VERSION)
 dist:
 	@mkdir -p build
 	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw,a-s \
-	    --mtime=@$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0) \
+	    --mtime=@$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)) \
 	    --transform='s|^|$(DIST)/|' --exclude='*.o' \
 	    .ci .clang-format .clang-tidy .debian .gitignore LICENSE Makefile README.md \
 	    cmd conf lib systemd tests | gzip -9n > build/$(DIST).tar.gz

@@ -119,6 +119,13 @@ fake_broker_register(struct broker *b, const struct slice *names,
 }
 
 static void
+fake_broker_tidy(struct broker *b, const struct broker_limits *limits)
+{
+	fake_store_now->limits = *limits;
+	fake_store_now->tidied++;
+}
+
+static void
 fake_broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		   broker_submitted_fn *on_done, void *arg)
 {
@@ -185,6 +192,7 @@ static const struct broker_ops fake_broker_ops = {
     .heartbeat = fake_broker_heartbeat,
     .deregister = fake_broker_farewell,
     .register_tasks = fake_broker_register,
+    .tidy = fake_broker_tidy,
     .submit = fake_broker_submit,
     .registered = fake_broker_registered,
     .served = fake_broker_served};

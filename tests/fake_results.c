@@ -69,17 +69,25 @@ fake_results_forget(struct results *r, const struct slice *ids, size_t n)
 	fake_journal("forget");
 }
 
-static bool
+static unsigned int
 fake_results_heard(const struct results *r)
 {
 	return fake_store_now->heard;
 }
 
 static void
-fake_results_event(struct results *r, struct slice event)
+fake_results_event(struct results *r, enum results_detail detail,
+		   struct slice event)
 {
+	fake_store_now->last_detail = detail;
 	fake_keep_text(&fake_store_now->last_event, event);
 	fake_store_now->events++;
+}
+
+static void
+fake_results_expect(struct results *r, enum results_detail detail)
+{
+	fake_store_now->heard |= 1u << detail;
 }
 
 static bool
@@ -117,6 +125,7 @@ static const struct results_ops fake_results_ops = {
     .forget = fake_results_forget,
     .event = fake_results_event,
     .heard = fake_results_heard,
+    .expect = fake_results_expect,
     .is_up = fake_results_is_up,
     .measure = fake_results_measure};
 

@@ -36,6 +36,8 @@ struct fake_store {
 	struct buf submitted;
 	unsigned int n_submitted;
 	unsigned int heartbeats, registrations; /* how many */
+	unsigned int tidied; /* how often, and the limits of the last time: */
+	struct broker_limits limits;
 	/* The last of each kind; what its slices point to may be gone, but for
 	 * the bytes that are kept here. */
 	struct results_put last_put;
@@ -44,7 +46,8 @@ struct fake_store {
 	struct broker_submit last_submit;
 	struct buf last_task;  /* its bytes */
 	struct buf last_event; /* of those that results_event() published … */
-	unsigned int events;   /* … and how many there were */
+	enum results_detail last_detail;
+	unsigned int events; /* … and how many there were */
 	/* "QUEUE/TASK WHAT+N; " of each that results_measure() was given, and
 	 * how often it was called. */
 	struct buf measured;
@@ -54,9 +57,9 @@ struct fake_store {
 	bool hold_lossy;   /* none that may be lost is … */
 	bool hold_gets;	   /* no results_get() is answered … */
 	bool claiming;	   /* claims are under way: the broker is not idle */
-	bool heard;	   /* somebody listens to events */
-	bool hold_claims;  /* no settlement is confirmed … */
-	bool unsure;	   /* the claims may be another worker's */
+	unsigned int heard; /* kinds of events that somebody listens to */
+	bool hold_claims;   /* no settlement is confirmed … */
+	bool unsure;	    /* the claims may be another worker's */
 	enum results_answer answer;   /* to each record */
 	struct broker_claim *doubted; /* by broker_doubt(), last */
 	struct err get_err;	/* results_get() fails, if it has a code */

@@ -95,6 +95,14 @@ arg(struct redis_server *s, const char *name, const char *value)
 	s->argv[s->argc] = NULL;
 }
 
+const char *
+redis_server_program(void)
+{
+	const char *program = getenv("REDIS_SERVER");
+
+	return program != NULL && *program != '\0' ? program : "redis-server";
+}
+
 static void
 make_args(struct redis_server *s)
 {
@@ -102,7 +110,7 @@ make_args(struct redis_server *s)
 
 	snprintf(s->port_text, sizeof(s->port_text), "%d", s->port);
 	s->argc = 0;
-	s->argv[s->argc++] = "redis-server";
+	s->argv[s->argc++] = redis_server_program();
 	arg(s, "--bind", "127.0.0.1");
 	arg(s, "--unixsocket", "redis.sock");
 	arg(s, "--logfile", "log");

@@ -25,6 +25,9 @@ struct redis_server_options {
 	const char *const *args;
 };
 
+/* What is run: $REDIS_SERVER, such as "valkey-server", or "redis-server". */
+const char *redis_server_program(void);
+
 /* Starts one and waits until it answers. `options` may be NULL. */
 struct redis_server *
 redis_server_start(const struct redis_server_options *options);

@@ -6,9 +6,11 @@ export ASAN_OPTIONS  ?= detect_stack_use_after_return=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
 # Tests find what was built in $BUILD_DIR; no configuration of the user's
-# reaches them.
+# reaches them, and no time zone of the system's.
+ZONES    = $(B)/tests/zoneinfo
 TEST_ENV = env $(addprefix -u ,$(filter FLOWRRA_%,$(.VARIABLES))) \
-	   -u CREDENTIALS_DIRECTORY BUILD_DIR=$(abspath $(B))
+	   -u CREDENTIALS_DIRECTORY BUILD_DIR=$(abspath $(B)) \
+	   TZDIR=$(abspath $(ZONES))
 JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # A make of its own: only after .ci/deps does pkg-config find everything.
 again    = +@$(MAKE) --no-print-directory
@@ -21,6 +23,11 @@ $(B)/tests/%.o: CPPFLAGS += -Itests
 $(B)/tests/libexec:
 	@mkdir -p $(@D)
 	@ln -sfn ../libexec $@
+
+# zic is where a user's PATH does not lead on all systems.
+$(ZONES): tests/zones.zi
+	$(call say,ZIC) rm -rf $@ && PATH="$$PATH:/usr/sbin:/sbin" zic -b slim -d $@ $<
+	@cp $< $@/tzdata.zi && touch $@
 
 # --- tests -------------------------------------------------------------------
 
@@ -41,7 +48,7 @@ $(B)/tests/modules/%.so: tests/modules/%.c
 	    -MF $(@:.so=.d) -o $@ $<
 
 test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run \
-    $(B)/tests/soak/clock_shim.so
+    $(B)/tests/soak/clock_shim.so $(ZONES)
 
 # Runs the suites of the program $(1). Most of their time goes by in waiting, so
 # $(2) of them run side by side, in the order $(3), which brings the longest one
@@ -50,7 +57,7 @@ suites = $(if $(SUITES),$(TEST_ENV) $(1) $(SUITES),\
     $(1) --list | $(3) | $(TEST_ENV) xargs -P $(2) -n 1 tests/one $(1))
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
-unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES)
+unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES)
 	$(call suites,$(B)/tests/unit,4,sort -ru)
 
 #: e2e      the tests of the whole, with real programs and servers, only
@@ -126,6 +133,14 @@ systemd-short: $(if $(filter release,$(CONFIG)),check-systemd)
 check-deb: deb
 	@tests/package/check
 
+# CHECK="unit SUITES=cron-next" or CHECK="check CC=clang" PACKAGES=clang does
+# something else; the script has more.
+#: check-debian check in a Debian of its own; SUITE=bookworm, CACHE=DIR; needs root
+SUITE ?= trixie
+CHECK ?= check
+check-debian:
+	@tests/debian/check $(SUITE) $(CHECK)
+
 #: check    installs what is missing, builds everything, runs all tests
 check:
 	@.ci/deps build test $(if $(filter release,$(CONFIG)),web)
@@ -158,7 +173,7 @@ $(B)/tests/soak/clock_shim.so: tests/soak/clock_shim.c
 	    -shared -o $@ $<
 
 soak-programs: all $(TEST_MODULES) $(B)/tests/soak/campaign \
-    $(B)/tests/soak/clock_shim.so
+    $(B)/tests/soak/clock_shim.so $(ZONES)
 
 #: soak     injects all faults, for hours; SOAK="--short --seed 7 cuts" less
 soak: soak-programs
@@ -173,7 +188,7 @@ soak-beat: test-programs
 	$(TEST_ENV) BEAT_FIRES=10000 $(B)/tests/e2e/run beat
 
 #: soak-sqlite kills users of the embedded database 1,000 times, at random
-soak-sqlite: $(B)/tests/unit
+soak-sqlite: $(B)/tests/unit $(ZONES)
 	$(TEST_ENV) FLOWRRA_CRASH_RUNS=1000 CK_TIMEOUT_MULTIPLIER=10 \
 	    $(B)/tests/unit sqlite-crash
 
@@ -188,7 +203,16 @@ FUZZ_LIBS := util core codec cron ipc redis http
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 # Those of flowrra-web ask its routes, and so have a store below them.
-$(filter %/web_fuzz %/web_auth_fuzz,$(FUZZERS)): $(call ar,$(WEB_LIBS))
+$(filter %/web_fuzz %/web_auth_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
+    $(call ar,$(WEB_LIBS))
+# What a target needs beside itself is in folders.
+$(filter %/web_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
+    $(call test_objs,tests/fuzz/web/*.c)
+$(B)/tests/fuzz/sqlite_damage_fuzz: $(B)/tests/fuzz/redis_store/peer.o
+$(B)/tests/fuzz/cursor_fuzz: $(B)/tests/fuzz/redis_store/told.o $(call ar,$(STORE))
+$(B)/tests/fuzz/spool_fuzz: $(B)/lib/dispatch/spool_read.o
+$(B)/tests/fuzz/redis_store_fuzz: $(call test_objs,tests/fuzz/redis_store/*.c) \
+    $(call ar,$(STORE))
 
 $(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
 	$(call say,LD) $(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ \
@@ -216,7 +240,8 @@ fuzz:
 BENCH_OBJS := $(call test_objs,tests/bench/*.c)
 BENCH_FILL := $(addprefix $(B)/tests/bench/,operate_fill.o longest.o)
 BENCH_SITE := $(B)/tests/bench/web_site.o
-BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE),$(BENCH_OBJS))
+BENCH_COMMANDS := $(addprefix $(B)/tests/bench/,commands_fill.o commands_world.o commands_look.o)
+BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/bench/steps.so \
 		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
@@ -236,6 +261,10 @@ $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server
 
 $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
     $(SERVER_OBJS) $(call ar,$(STORE))
+	$(link) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/commands_bench: $(B)/tests/bench/commands_bench.o $(BENCH_COMMANDS) \
+    $(B)/tests/bench/longest.o $(SERVER_OBJS) $(call ar,$(STORE))
 	$(link) $(inputs) $(STORE_LIBS)
 
 $(B)/tests/bench/manager_bench: $(B)/tests/bench/manager_bench.o $(BENCH_FILL) \
@@ -258,7 +287,7 @@ $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 $(B)/tests/bench/steps.so: $(B)/tests/bench/steps.o
 	$(link) -shared $(inputs)
 
-bench-programs: all $(BENCH_PROGRAMS)
+bench-programs: all $(BENCH_PROGRAMS) $(ZONES)
 
 #: bench    measures throughput and latency; BENCH=--help lists its options
 bench:
@@ -278,19 +307,28 @@ bench-growth:
 	$(again) $(JOBS) bench-programs
 	@$(TEST_ENV) tests/bench/growth/run
 
+#: bench-lives that nothing is left of 1,000,000 tasks; LIVES_TASKS=10000
+bench-lives: all
+	@.ci/deps build test
+	@$(TEST_ENV) tests/bench/growth/lives
+
 #: bench-beat measures the scheduler: wake-ups, bursts, how late fires are
-bench-beat: all $(B)/tests/bench/beat_bench
+bench-beat: all $(ZONES) $(B)/tests/bench/beat_bench
 	@$(TEST_ENV) $(B)/tests/bench/beat_bench $(BENCH)
 
 #: bench-operate measures what operators ask for, with a million tasks
-bench-operate: all $(B)/tests/bench/operate_bench $(B)/tests/bench/manager_bench
+bench-operate: all $(ZONES) $(B)/tests/bench/operate_bench $(B)/tests/bench/manager_bench
 	@$(TEST_ENV) $(B)/tests/bench/operate_bench $(or $(BENCH),redis)
 	@$(TEST_ENV) $(B)/tests/bench/manager_bench $(or $(BENCH),redis)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/operate_bench sqlite)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/manager_bench sqlite)
 
+#: bench-commands the longest Redis command; COMMANDS="levels large", COMMANDS_SCALE=10
+bench-commands: all $(B)/tests/bench/commands_bench
+	@$(TEST_ENV) $(B)/tests/bench/commands_bench $(COMMANDS)
+
 #: bench-web measures the dashboard: its calls with a million tasks, 500 viewers
-bench-web: all $(B)/tests/bench/web_bench $(B)/tests/bench/viewers_bench \
+bench-web: all $(ZONES) $(B)/tests/bench/web_bench $(B)/tests/bench/viewers_bench \
     $(B)/tests/bench/module.so $(B)/tests/bench/steps.so
 	@$(TEST_ENV) $(B)/tests/bench/web_bench $(or $(BENCH),redis)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/web_bench sqlite)
@@ -334,7 +372,8 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
+	check-debian \
 	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
 	soak-short soak-beat \
-	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
-	bench-beat bench-operate bench-web coverage deps lint format compile-flags
+	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth bench-lives \
+	bench-beat bench-operate bench-commands bench-web coverage deps lint format compile-flags

@@ -161,7 +161,6 @@ main(int argc, char **argv)
 	    .name = "flowrra-beat",
 	    .usage = usage,
 	    .notes = notes,
-	    .private_memory = true,
 	    .precise_timers = true,
 	    .check = beat_check,
 	    .print_option = "print-schema",

@@ -107,7 +107,6 @@ main(int argc, char **argv)
 	static const struct daemon_program program = {.name = "flowrra-web",
 						      .usage = usage,
 						      .notes = notes,
-						      .private_memory = true,
 						      .check = web_check,
 						      .probe = web_probe,
 						      .start = start,

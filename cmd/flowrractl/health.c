@@ -77,7 +77,7 @@ run_health(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "--timeout needs --wait");
 		return err_exit_status(ERR_USAGE);
 	}
-	if ((status = ctl_open(ctl)) != 0)
+	if ((status = ctl_open_all(ctl)) != 0)
 		return status;
 	if ((components = look(ctl, o)) == NULL) {
 		complain(ctl, "out of memory");
@@ -146,7 +146,7 @@ run_doctor(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *findings;
 	int status;
 
-	if ((status = ctl_open(ctl)) != 0)
+	if ((status = ctl_open_all(ctl)) != 0)
 		return status;
 	if ((findings = doctor_examine(ctl->client)) == NULL) {
 		complain(ctl, "out of memory");

@@ -237,6 +237,7 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 	else
 		status = verb->run(ctl, n, words, options);
 	flowrra_close(ctl->client);
+	conf_free(ctl->conf);
 	free(words);
 	free(options);
 	return status;
@@ -307,9 +308,17 @@ int
 main(int argc, char **argv)
 {
 	struct ctl ctl = {.verb = NULL};
-	char **words = calloc((size_t)argc + 1, sizeof(*words));
+	struct err err;
+	char **words;
 	int status;
 
+	/* A URL may have a password, and root's may be read by the owner of a
+	 * database otherwise: see owner.c. */
+	proc_forbid_dumps();
+	if (conf_hide_environment(&err) != 0) {
+		complain(&ctl, "%s", err.msg);
+		return err_exit_status(err.code);
+	}
 	/* `flowrractl … | head` ends quietly, also under a parent that has
 	 * taught its children to ignore this. */
 	signal(SIGPIPE, SIG_DFL);
@@ -318,6 +327,7 @@ main(int argc, char **argv)
 	proc_hold_standard_fds();
 	/* Ctrl-Z must not keep the embedded database from all others. */
 	suspend_defer();
+	words = calloc((size_t)argc + 1, sizeof(*words));
 	if (words == NULL) {
 		complain(&ctl, "out of memory");
 		return err_exit_status(ERR_SYSTEM);

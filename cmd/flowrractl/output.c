@@ -8,29 +8,43 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/client.h"
 #include "codec/scan.h"
-#include "flowrra/client.h"
 #include "manager/moment.h"
 #include "module/dump.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "util/utf8.h"
 #include "verb.h"
 
 /* Opens no connection yet: that is done by the first question, which waits for
  * socket_timeout at most. */
+static int
+ctl_open_client(struct ctl *ctl, bool schedules)
+{
+	struct err err = ERR_INIT;
+	struct conf *conf = ctl_conf(ctl, schedules, &err);
+
+	if (conf != NULL &&
+	    conf_check_store(conf, CONF_STORE_BROKER, &err) == 0 &&
+	    conf_check_store(conf, CONF_STORE_BACKEND, &err) == 0 &&
+	    client_open_with(conf, &ctl->client, &err) == 0)
+		return 0;
+	return complain_of_err(ctl, &err);
+}
+
 int
 ctl_open(struct ctl *ctl)
 {
-	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
-	struct flowrra_error error;
+	return ctl_open_client(ctl, false);
+}
 
-	options.config_file = ctl->globals.config_file;
-	options.settings = ctl->globals.settings.items;
-	if (flowrra_open(&options, &ctl->client, &error) == 0)
-		return 0;
-	return complain_of(ctl, &error);
+int
+ctl_open_all(struct ctl *ctl)
+{
+	return ctl_open_client(ctl, true);
 }
 
 /* In place, byte for byte: the length stays. */

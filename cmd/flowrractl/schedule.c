@@ -19,20 +19,16 @@
 struct schedules *
 open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 {
-	const struct globals *g = &ctl->globals;
 	struct schedules_options options = {.reads = reads};
 	struct schedules *s = NULL;
 	struct err err = ERR_INIT;
-	struct conf *conf = NULL;
+	const struct conf *conf = ctl_conf(ctl, true, &err);
 
-	/* The configuration is loaded again rather than taken from a client,
-	 * which would need a broker's URL that is right. */
-	if (conf_load(g->config_file, g->settings.items, &conf, &err) == 0 &&
+	if (conf != NULL &&
 	    conf_check_store(conf, CONF_STORE_SCHEDULES, &err) == 0) {
 		options.url = conf->scheduler.database_url;
 		s = schedules_open(&options, &err);
 	}
-	conf_free(conf);
 	if (s == NULL)
 		*ret_status = complain_of_err(ctl, &err);
 	return s;

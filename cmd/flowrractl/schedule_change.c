@@ -83,7 +83,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
-	if ((status = ctl_open(ctl)) == 0) {
+	if ((status = ctl_open_all(ctl)) == 0) {
 		if (schedule_run(db, ctl->client, argv[0], NULL, id, &err) != 0)
 			status = complain_of_err(ctl, &err);
 		else if (ctl->globals.json)

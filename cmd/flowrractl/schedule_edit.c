@@ -137,7 +137,7 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	/* Only a task's name is asked about at the broker. */
 	if (o->texts[EDIT_task] != NULL && !o->force &&
-	    (status = ctl_open(ctl)) != 0)
+	    (status = ctl_open_all(ctl)) != 0)
 		return status;
 	edit.client = ctl->client;
 	if ((db = open_schedules(ctl, false, &status)) == NULL)

@@ -65,7 +65,7 @@ run_fires(struct ctl *ctl, int argc, char **argv, void *options)
 	int status = 0;
 	json_t *list;
 
-	if ((o->status && (status = ctl_open(ctl)) != 0) ||
+	if ((o->status && (status = ctl_open_all(ctl)) != 0) ||
 	    (db = open_schedules(ctl, true, &status)) == NULL)
 		return status;
 	list = read_fires(ctl, db, argv[0], o, &err);

@@ -92,7 +92,7 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	o->form.task = argv[0];
 	o->form.rule = argv[1];
 	o->form.enabled = !o->disabled;
-	if ((!o->form.force && (status = ctl_open(ctl)) != 0) ||
+	if ((!o->form.force && (status = ctl_open_all(ctl)) != 0) ||
 	    (db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
 	if (schedule_create(db, ctl->client, &o->form, clock_wall_us(), id,

@@ -133,7 +133,7 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 	struct next_options *o = options;
 	struct err err = ERR_INIT;
 	struct tz_set *zones = tz_set_new(NULL, &err);
-	struct rule rule;
+	struct rule rule = {.zone = tz_utc()};
 	int status = 0;
 
 	if (o->after_us == NOT_GIVEN)

@@ -13,6 +13,7 @@
 
 #include "manager/value.h"
 
+struct conf;
 struct err;
 struct flowrra_client;
 struct flowrra_error;
@@ -53,6 +54,7 @@ struct globals {
 struct ctl {
 	const struct verb *verb; /* NULL before it is known */
 	struct globals globals;
+	struct conf *conf;	       /* once ctl_conf() was called */
 	struct flowrra_client *client; /* once ctl_open() was called */
 	bool progress; /* a line of progress is on the terminal */
 };
@@ -118,8 +120,16 @@ int options_parse(const struct verb *verb, int argc, char **argv,
 
 /* --- what verbs have in common ----------------------------------------- */
 
+/*
+ * The configuration, loaded at the first call; it stays ctl's. Of root, whose
+ * stores (with `schedules`, also theirs) are files of another user, the program
+ * becomes that user with it: see owner.c. NULL with *err.
+ */
+struct conf *ctl_conf(struct ctl *ctl, bool schedules, struct err *err);
 /* Opens the client. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
+/* The same for a verb that looks at the schedules, too. */
+int ctl_open_all(struct ctl *ctl);
 
 /* Tells a person when something will run, since times may be written in a local or
  * short form: on standard error, if that is a terminal. 0: never. */

@@ -24,6 +24,7 @@
 #include "util/conf_task.h"
 #include "util/err.h"
 #include "util/log.h"
+#include "util/trust.h"
 
 /* 0, or what is wrong, as in errno. What only the task's user may see is left
  * to that user: it is not known to be wrong. */
@@ -47,16 +48,17 @@ check_program(const struct conf_task *t, const char *file)
 	return errno;
 }
 
+/* Leaves what was found in `file`. */
 static int
-search_program(const struct conf_task *t, const char *path, const char *name)
+search_program(const struct conf_task *t, const char *path, const char *name,
+	       char file[PATH_MAX])
 {
-	char file[PATH_MAX];
 	int sys = ENOENT, r;
 	size_t len;
 
 	for (;; path += len + 1) {
 		len = strcspn(path, ":");
-		if (len > 0 && snprintf(file, sizeof(file), "%.*s/%s", (int)len,
+		if (len > 0 && snprintf(file, PATH_MAX, "%.*s/%s", (int)len,
 					path, name) < PATH_MAX) {
 			if ((r = check_program(t, file)) == 0)
 				return 0;
@@ -84,11 +86,29 @@ path_of(const struct argv_template *environment)
 	return path != NULL ? path : SPAWN_STANDARD_PATH;
 }
 
+/* What root runs must be root's to change. */
+static int
+check_trust(const struct conf_task *t, const char *file, struct err *err)
+{
+	const bool in_directory = *file != '/' && *t->directory != '\0';
+	char path[PATH_MAX];
+
+	if (geteuid() != 0 || *t->user != '\0')
+		return 0;
+	if (snprintf(path, sizeof(path), "%s%s%s",
+		     in_directory ? t->directory : "", in_directory ? "/" : "",
+		     file) >= PATH_MAX ||
+	    trust_check(path, false, err) == 0)
+		return 0; /* too long: it cannot be run either */
+	return err_prefix(err, "cannot run %s as root", file);
+}
+
 static int
 check_command(const struct conf_task *t, const struct argv_template *command,
 	      const struct argv_template *environment, struct err *err)
 {
 	const char *name = argv_template_prefix(command, 0), *path = NULL;
+	char found[PATH_MAX];
 	struct stat st;
 	int r;
 
@@ -98,9 +118,9 @@ check_command(const struct conf_task *t, const struct argv_template *command,
 	if (strchr(name, '/') == NULL && (path = path_of(environment)) == NULL)
 		return 0;
 	r = path == NULL ? check_program(t, name)
-			 : search_program(t, path, name);
+			 : search_program(t, path, name, found);
 	if (r == 0)
-		return 0;
+		return check_trust(t, path == NULL ? name : found, err);
 	errno = r;
 	return path == NULL
 		   ? err_sys(err, ERR_CONFIG, "cannot run %s", name)

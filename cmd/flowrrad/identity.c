@@ -32,6 +32,7 @@
 #include "util/err.h"
 #include "util/log.h"
 #include "util/path.h"
+#include "util/trust.h"
 
 /* The directory as conf_keys.def says; free() it. */
 static char *
@@ -168,6 +169,18 @@ sign_lock(struct identity *who)
 	free(place);
 }
 
+/* Root writes there, and removes what dead workers left: in a directory of
+ * somebody else, the files would be of their choice. */
+static int
+check_dir(const char *dir, struct err *err)
+{
+	if (geteuid() != 0 || trust_check_directory(dir, err) == 0)
+		return 0;
+	err_prefix(err, "cannot use the state directory as root");
+	return err_hint(err, "run this as the user whose it is, or set "
+			     "[worker] state_dir");
+}
+
 int
 identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 {
@@ -182,7 +195,8 @@ identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 	    (ret->path = beside(dir, ret->id, "lock")) == NULL ||
 	    (ret->spool = beside(dir, ret->id, "spool")) == NULL) {
 		err_nomem(err);
-	} else if (path_make_dir(dir, err) == 0 && take_lock(ret, err) == 0) {
+	} else if (path_make_dir(dir, err) == 0 && check_dir(dir, err) == 0 &&
+		   take_lock(ret, err) == 0) {
 		sign_lock(ret);
 		status = 0;
 	}

@@ -218,6 +218,7 @@ main(int argc, char **argv)
 	static const struct daemon_program program = {.name = "flowrrad",
 						      .usage = usage,
 						      .notes = notes,
+						      .children_dump = true,
 						      .check = check,
 						      .probe = check_modules,
 						      .start = start,

@@ -27,6 +27,7 @@
 #include "util/conf_task.h"
 #include "util/err.h"
 #include "util/proc.h"
+#include "util/trust.h"
 
 /* A name with a slash, or one that ends in .so, is a file, seen from the
  * working directory; any other is the name of an installed module. */
@@ -253,11 +254,36 @@ write_config(const struct conf *conf, const bool *found, bool any)
 	return buf_take(&out);
 }
 
+/* A descriptor that our parent has opened for us, as of the shell's <(command). */
+static bool
+is_inherited(const char *path)
+{
+	return strncmp(path, "/dev/fd/", 8) == 0 ||
+	       strncmp(path, "/proc/self/fd/", 14) == 0 ||
+	       strcmp(path, "/dev/stdin") == 0;
+}
+
+/* Who can change the file can have root run any command. What lies on a file
+ * system that is mounted read-only is given to containers with any mode. */
+static int
+check_origin(const struct conf *conf, struct err *err)
+{
+	if (geteuid() != 0 || conf->file.path == NULL ||
+	    is_inherited(conf->file.path) ||
+	    trust_check(conf->file.path, true, err) == 0)
+		return 0;
+	err->code = ERR_CONFIG; /* to start again would not help */
+	return err_prefix(err, "cannot run as root what %s says",
+			  conf->file.path);
+}
+
 int
 modules_check(const struct conf *conf, struct err *err)
 {
 	size_t i;
 
+	if (check_origin(conf, err) != 0)
+		return -1;
 	for (i = 0; i < conf->n_tasks; i++)
 		if (check_user(conf->tasks[i], err) != 0)
 			return -1;

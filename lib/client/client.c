@@ -183,7 +183,8 @@ client_free(struct flowrra_client *c)
 	broker_close(c->broker);
 	loop_free(c->loop);
 	registry_free(c->registry);
-	conf_free(c->conf);
+	if (!c->conf_lent)
+		conf_free(c->conf);
 	free(c);
 }
 
@@ -196,12 +197,11 @@ client_init_readiness(struct flowrra_client *c)
 		       stores_results_timeout_ms(c->conf));
 }
 
+/* The configuration is there. */
 static int
-client_open(struct flowrra_client *c, const struct flowrra_options *options,
-	    struct err *err)
+client_open(struct flowrra_client *c, struct err *err)
 {
-	if (client_configure(c, options, err) != 0 ||
-	    (c->registry = registry_new(err)) == NULL ||
+	if ((c->registry = registry_new(err)) == NULL ||
 	    (c->loop = loop_new(err)) == NULL)
 		return -1;
 	/* Before the stores, whose callbacks report to it. */
@@ -246,11 +246,31 @@ flowrra_open(const struct flowrra_options *options,
 	}
 	/* Set first: client_free() and client_check() rely on it. */
 	c->pid = getpid();
-	if (client_open(c, options, &err) != 0) {
+	if (client_configure(c, options, &err) != 0 ||
+	    client_open(c, &err) != 0) {
 		client_free(c);
 		return client_fail(error, &err);
 	}
 	*client = c;
+	return 0;
+}
+
+int
+client_open_with(struct conf *conf, struct flowrra_client **ret,
+		 struct err *err)
+{
+	struct flowrra_client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return err_nomem(err);
+	c->pid = getpid();
+	c->conf = conf;
+	c->conf_lent = true;
+	if (client_open(c, err) != 0) {
+		client_free(c);
+		return -1;
+	}
+	*ret = c;
 	return 0;
 }
 
@@ -260,10 +280,12 @@ flowrra_close(struct flowrra_client *c)
 	if (c == NULL)
 		return;
 	if (c->pid != getpid()) {
-		/* The connections are the parent's; see loop_abandon(). */
+		/* The connections are the parent's; see loop_abandon(). What
+		 * else threads of the parent may have been changing at the fork
+		 * stays, too: the cache, and the stores with their threads. */
 		loop_abandon(c->loop);
-		registry_free(c->registry);
-		conf_free(c->conf);
+		if (!c->conf_lent)
+			conf_free(c->conf);
 		free(c);
 		return;
 	}

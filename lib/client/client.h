@@ -24,6 +24,7 @@ struct results;
 struct flowrra_client {
 	pid_t pid; /* who opened it */
 	struct conf *conf;
+	bool conf_lent; /* by client_open_with(): not the client's to free */
 	struct loop *loop;
 	struct registry *registry;
 	bool one_store; /* queues and results live in the same one */
@@ -41,6 +42,14 @@ struct flowrra_client {
 	/* Anybody's: see results_reply_to(); as it was at the last call. */
 	const char *_Atomic reply_to;
 };
+
+/*
+ * flowrra_open() with a configuration that was loaded already, by a program that
+ * may not read its file any more. The caller frees it, after the client; its
+ * URLs must have passed conf_check_store(). 0, or -1 with *err.
+ */
+int client_open_with(struct conf *conf, struct flowrra_client **ret,
+		     struct err *err);
 
 /* On the loop: the results, opened at their first use, since a program that
  * only submits to one server needs no second connection. NULL with *err. */

@@ -22,7 +22,11 @@ struct err;
 	X(QUIET, "quiet", worker)   /* claim no more tasks */                  \
 	X(RESUME, "resume", worker) /* claim tasks again */                    \
 	X(STOP, "stop", worker)	    /* as SIGTERM */                           \
-	X(RELOAD, "reload", worker) /* as SIGHUP */
+	X(RELOAD, "reload", worker) /* as SIGHUP */                            \
+	X(HEAR, "hear", id)	    /* somebody listens to brief events … */ \
+	X(HEAR_WHOLE, "hear_whole",                                            \
+	  id) /* … or to records: says that it will  \
+					   be told */
 
 enum order_kind {
 #define X(kind, text, member) ORDER_##kind,

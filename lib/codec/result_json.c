@@ -9,9 +9,8 @@
 #include "codec/repair.h"
 #include "codec/write.h"
 #include "util/err.h"
+#include "util/utf8.h"
 
-/* A handler's result may be as deep as jansson allows. */
-#define RESULT_DEPTH_MAX 2000
 #define COUNTER_MAX 1e9
 /* The names, punctuation and numbers of a record. */
 #define RECORD_OVERHEAD 512
@@ -82,41 +81,103 @@ text_if_given(struct buf *out, struct slice key, struct slice text)
 		write_text(out, key, text);
 }
 
+/* Where the parts of a record begin: they are what a brief one is made of. */
+enum part {
+	PART_NAME, /* task_id, status, task_name */
+	PART_RESULT,
+	PART_ERROR,
+	PART_TIMES, /* and retries */
+	PART_ARGS,
+	PART_QUEUE, /* and worker, attempts, reason */
+	PART_PROGRESS,
+	PART_OUTPUT,
+	PARTS
+};
+
 /* The fixed order lets a reader find each field at the first try (fields.c),
  * and makes equal records equal bytes. */
-void
-result_encode(const struct result *r, struct buf *out)
+static void
+encode_parts(const struct result *r, struct buf *out, size_t at[PARTS])
 {
-	/* Mostly the only growth; what it leaves out, appending makes up. */
-	buf_reserve(out, RECORD_OVERHEAD + r->result.len + r->args.len +
-			     r->kwargs.len + r->progress.len + r->output.len +
-			     r->history.len);
+	at[PART_NAME] = out->len;
 	write_text(out, WRITE_FIRST("task_id"), r->task_id);
 	write_text(out, WRITE_NEXT("status"),
 		   slice_of(result_status_text(r->status)));
 	text_or_null(out, WRITE_NEXT("task_name"), r->task_name);
+	at[PART_RESULT] = out->len;
 	write_json(out, WRITE_NEXT("result"), r->result, SLICE("null"));
+	at[PART_ERROR] = out->len;
 	text_or_null(out, WRITE_NEXT("error"), r->error);
+	at[PART_TIMES] = out->len;
 	time_or_null(out, WRITE_NEXT("submitted_at"), r->times,
 		     r->submitted_us);
 	time_or_null(out, WRITE_NEXT("started_at"), r->times, r->started_us);
 	time_or_null(out, WRITE_NEXT("finished_at"), r->times, r->finished_us);
 	write_whole(out, WRITE_NEXT("retries"), r->retries);
+	at[PART_ARGS] = out->len;
 	write_json(out, WRITE_NEXT("args"), r->args, SLICE("[]"));
 	write_json(out, WRITE_NEXT("kwargs"), r->kwargs, SLICE("{}"));
+	at[PART_QUEUE] = out->len;
 	text_if_given(out, WRITE_NEXT("queue"), r->queue);
 	text_if_given(out, WRITE_NEXT("worker"), r->worker);
 	if (r->attempts != 0)
 		write_whole(out, WRITE_NEXT("attempts"), r->attempts);
 	text_if_given(out, WRITE_NEXT("reason"), r->reason);
+	at[PART_PROGRESS] = out->len;
 	if (r->progress.len > 0)
 		write_json(out, WRITE_NEXT("progress"), r->progress,
 			   SLICE("null"));
+	at[PART_OUTPUT] = out->len;
 	if (r->output.len > 0)
 		write_text(out, WRITE_NEXT("output"), r->output);
 	if (r->history.len > 0)
 		write_json(out, WRITE_NEXT("history"), r->history, SLICE("[]"));
 	write_end(out);
+}
+
+/* Copied, not written again: it is the times that cost. */
+static void
+add_part(struct buf *brief, const struct buf *out, const size_t at[PARTS],
+	 enum part part)
+{
+	buf_add(brief, out->data + at[part], at[part + 1] - at[part]);
+}
+
+static void
+encode_brief(const struct result *r, const struct buf *out,
+	     const size_t at[PARTS], struct buf *brief)
+{
+	const struct slice error = {
+	    r->error.p, utf8_cut(r->error.p, r->error.len, RESULT_BRIEF_TEXT)};
+
+	add_part(brief, out, at, PART_NAME);
+	text_if_given(brief, WRITE_NEXT("error"), error);
+	add_part(brief, out, at, PART_TIMES);
+	add_part(brief, out, at, PART_QUEUE);
+	/* Half a value is no JSON. */
+	if (r->progress.len <= RESULT_BRIEF_TEXT)
+		add_part(brief, out, at, PART_PROGRESS);
+	write_end(brief);
+}
+
+void
+result_encode_both(const struct result *r, struct buf *out, struct buf *brief)
+{
+	size_t at[PARTS];
+
+	/* Mostly the only growth; what it leaves out, appending makes up. */
+	buf_reserve(out, RECORD_OVERHEAD + r->result.len + r->args.len +
+			     r->kwargs.len + r->progress.len + r->output.len +
+			     r->history.len);
+	encode_parts(r, out, at);
+	if (brief != NULL && !out->failed)
+		encode_brief(r, out, at, brief);
+}
+
+void
+result_encode(const struct result *r, struct buf *out)
+{
+	result_encode_both(r, out, NULL);
 }
 
 /* "field \"status\": \"odd\", must be pending, running, …" */

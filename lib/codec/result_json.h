@@ -13,8 +13,22 @@
 
 struct err;
 
+/* Arrays and objects of a record inside one another: as scan.h allows, which is
+ * less than jansson does. */
+#define RESULT_DEPTH_MAX 2000
+
 /* Appends the record. JSON slices are copied as they are. */
 void result_encode(const struct result *result, struct buf *out);
+
+/*
+ * The same, and appends to `brief` what people who look on want to know of it: the
+ * same members without args, kwargs, result, output and history; an error is there
+ * if there is one, its first RESULT_BRIEF_TEXT bytes; progress if it is not larger.
+ * So it is some 300 bytes long, whatever the task carries.
+ */
+#define RESULT_BRIEF_TEXT 200
+void result_encode_both(const struct result *result, struct buf *out,
+			struct buf *brief);
 
 /*
  * Reads a record; the slices of *ret point into `bytes`, or into `scratch`

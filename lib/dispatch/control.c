@@ -8,6 +8,7 @@
  * is dropped, since an answer could reach nobody.
  */
 #include "codec/order.h"
+#include "codec/scan.h"
 
 #include "core/task.h"
 #include "dispatch/cancelled_ids.h"
@@ -81,6 +82,39 @@ control_reload(struct dispatch *d, struct slice worker)
 	d->opt.on_reload_command(d->opt.arg);
 }
 
+/* Somebody listens to events, and begins when all workers have said that they
+ * tell them: on the same way, in their order. */
+static void
+control_tell(struct dispatch *d, enum results_detail detail, struct slice id)
+{
+	struct buf event = BUF_INIT;
+
+	if (!task_id_valid(id))
+		return;
+	results_expect(d->results, detail);
+	buf_adds(&event, RESULTS_HEARD ",\"id\":");
+	scan_quote(&event, id);
+	buf_adds(&event, ",\"worker\":");
+	scan_quote(&event, slice_of(d->opt.worker));
+	buf_addc(&event, '}');
+	if (!event.failed)
+		results_event(d->results, detail,
+			      (struct slice){event.data, event.len});
+	buf_done(&event);
+}
+
+static void
+control_hear(struct dispatch *d, struct slice id)
+{
+	control_tell(d, RESULTS_BRIEF, id);
+}
+
+static void
+control_hear_whole(struct dispatch *d, struct slice id)
+{
+	control_tell(d, RESULTS_WHOLE, id);
+}
+
 static const struct {
 	void (*fn)(struct dispatch *d, struct slice subject);
 	bool to_worker; /* the one that it names */
@@ -91,6 +125,8 @@ static const struct {
     [ORDER_RESUME] = {control_resume, true},
     [ORDER_STOP] = {control_stop, true},
     [ORDER_RELOAD] = {control_reload, true},
+    [ORDER_HEAR] = {control_hear, false},
+    [ORDER_HEAR_WHOLE] = {control_hear_whole, false},
 };
 
 void

@@ -130,6 +130,12 @@ on_tally_sent(void *arg)
 }
 
 static void
+on_trimmed(const struct broker_trimmed *trimmed, void *arg)
+{
+	upkeep_note(arg, trimmed);
+}
+
+static void
 on_control(struct slice message, void *arg)
 {
 	control_take(arg, message);
@@ -259,6 +265,7 @@ dispatch_open_stores(struct dispatch *d, struct err *err)
 	    .on_kept = on_claim_kept,
 	    .on_idle = on_broker_quiet,
 	    .on_control = on_control,
+	    .on_trimmed = on_trimmed,
 	    .on_broker_state = on_worker_broker_state,
 	    .on_results_state = on_worker_results_state,
 	    .arg = d,
@@ -382,6 +389,8 @@ dispatch_free(struct dispatch *d)
 	results_close(d->results);
 	tally_free(d->tally);
 	spool_close(d);
+	upkeep_close(d);
+	buf_done(&d->event);
 	pool_free(d->pool);
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL)

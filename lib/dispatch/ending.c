@@ -8,6 +8,7 @@
 #include "codec/history.h"
 #include "dispatch/state.h"
 #include "util/log.h"
+#include "util/sat.h"
 
 const struct ending_kind endings[] = {
     [OUTCOME_SUCCESS] = {NULL, false, false, LOG_LEVEL_info, "succeeded"},
@@ -76,7 +77,8 @@ ending_log(const struct job *job, const struct ending *ending, bool again)
 		log_job(job, LOG_LEVEL_info,
 			"task %s (%s) succeeded after %" PRId64 " ms", t->id,
 			t->name,
-			(ending->finished_us - ending->started_us) / 1000);
+			sat_sub(ending->finished_us, ending->started_us) /
+			    1000);
 	else if (ending_has_no_attempt(ending))
 		log_job(job, endings[ending->outcome].level,
 			"task %s (%s) %s: %.*s", t->id, t->name,
@@ -106,11 +108,11 @@ static int64_t
 ending_wait_us(const struct task *t, int64_t started_us)
 {
 	const int64_t since =
-	    t->due_ms != 0 ? t->due_ms * 1000 : t->submitted_us;
+	    t->due_ms != 0 ? sat_mul(t->due_ms, 1000) : t->submitted_us;
 
 	if (since == 0)
 		return -1;
-	return started_us > since ? started_us - since : 0;
+	return started_us > since ? sat_sub(started_us, since) : 0;
 }
 
 void
@@ -127,5 +129,6 @@ ending_measure(struct job *job, const struct ending *ending, bool again)
 		   : again			      ? MEASURE_RETRIED
 						      : MEASURE_FAILED,
 	    .wait_us = ran ? ending_wait_us(job->task, ending->started_us) : -1,
-	    .run_us = ran ? ending->finished_us - ending->started_us : -1};
+	    .run_us =
+		ran ? sat_sub(ending->finished_us, ending->started_us) : -1};
 }

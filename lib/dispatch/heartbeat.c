@@ -15,6 +15,8 @@
  * server does not take it, and the broker may have been emptied. With a
  * heartbeat every BROKER_HEARTBEAT_S that is twice a minute. */
 #define BEATS_A_REGISTRATION 10
+/* Housekeeping may be a little more frequent than it has to be. */
+#define BEATS_A_TIDYING (BROKER_TIDY_S / BROKER_HEARTBEAT_S)
 
 /* --- what it can run --------------------------------------------------- */
 
@@ -73,6 +75,8 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	heartbeat_send(d);
 	if (++d->beats % BEATS_A_REGISTRATION == 0)
 		heartbeat_register(d);
+	if (d->beats % BEATS_A_TIDYING == 0)
+		upkeep_turn(d);
 }
 
 int

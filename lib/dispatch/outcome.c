@@ -17,14 +17,15 @@
 
 /* --- records ----------------------------------------------------------- */
 
-void
-outcome_record(const struct job *job, enum result_status status,
-	       const struct ending *ending, const char *reason, struct buf *out)
+static struct result
+outcome_result(const struct job *job, enum result_status status,
+	       const struct ending *ending, const char *reason)
 {
 	const struct dispatch *d = job->dispatch;
 	const struct task *t = job->task;
 	const bool failed = ending->outcome != OUTCOME_SUCCESS;
-	const struct result record = {
+
+	return (struct result){
 	    .task_id = slice_of(t->id),
 	    .status = status,
 	    .task_name = slice_of(t->name),
@@ -53,15 +54,50 @@ outcome_record(const struct job *job, enum result_status status,
 	    .history =
 		status == RESULT_SUCCESS ? t->history : (struct slice){NULL, 0},
 	    .times = d->conf->worker.foreign_times};
+}
 
-	result_encode(&record, out);
+static void
+outcome_tell(struct dispatch *d, enum results_detail detail)
+{
+	buf_addc(&d->event, '}');
+	if (!d->event.failed)
+		results_event(d->results, detail,
+			      (struct slice){d->event.data, d->event.len});
+}
+
+/* Encodes it, and tells those who listen of it. An event may come before its
+ * record: those who listen want to know soon, those who need to be sure read the
+ * record. Whole ones are only for those who ask for them: they are what costs. */
+static void
+outcome_encode(struct dispatch *d, const struct result *record, struct buf *out)
+{
+	const unsigned int heard = results_heard(d->results);
+
+	if ((heard & 1u << RESULTS_BRIEF) == 0) {
+		result_encode(record, out);
+	} else {
+		buf_reset(&d->event);
+		buf_adds(&d->event, RESULTS_UPDATE);
+		result_encode_both(record, out, &d->event);
+		if (!out->failed)
+			outcome_tell(d, RESULTS_BRIEF);
+	}
+	if ((heard & 1u << RESULTS_WHOLE) == 0 || out->failed)
+		return;
+	buf_reset(&d->event);
+	buf_adds(&d->event, RESULTS_UPDATE);
+	buf_add(&d->event, out->data, out->len);
+	outcome_tell(d, RESULTS_WHOLE);
 }
 
 void
-outcome_tell(struct dispatch *d, struct slice record)
+outcome_record(const struct job *job, enum result_status status,
+	       const struct ending *ending, const char *reason, struct buf *out)
 {
-	if (results_heard(d->results))
-		results_changed(d->results, record);
+	const struct result record =
+	    outcome_result(job, status, ending, reason);
+
+	outcome_encode(job->dispatch, &record, out);
 }
 
 /* What is counted is what is on record: an attempt whose worker dies before runs
@@ -140,9 +176,6 @@ outcome_put(struct job *job, enum result_status status)
 				 .claim = d->one_store ? job->claim : NULL,
 				 .on_done = on_stored,
 				 .arg = job};
-	/* An event may come before its record: those who listen want to know
-	 * soon, those who need to be sure read the record. */
-	outcome_tell(d, job->put.record);
 	job_enter(job, JOB_STORING);
 	/* Once it is on disk, not even a kill makes the task run again. */
 	spool_storing(job);
@@ -173,7 +206,7 @@ record_refusal(const struct job *job, const struct result *before,
 	record.finished_us = clock_wall_us();
 	record.worker = slice_of(job->dispatch->opt.worker);
 	record.reason = slice_of(job->refused);
-	result_encode(&record, out);
+	outcome_encode(job->dispatch, &record, out);
 }
 
 /* --- no attempt has ended ---------------------------------------------- */

@@ -121,7 +121,6 @@ run_record(struct job *job)
 	    .claim = job->dispatch->one_store ? job->claim : NULL,
 	    .on_done = on_running_stored,
 	    .arg = job};
-	outcome_tell(job->dispatch, job->running.record);
 	results_put(job->dispatch->results, &job->running);
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "codec/result_json.h"
+#include "codec/scan.h"
 #include "dispatch/state.h"
 #include "util/log.h"
 
@@ -63,13 +64,26 @@ tells_of_failure(struct slice record)
 	return failed;
 }
 
-static void
+/* What we write is the id of a task, and an object; a NUL is in neither. */
+static bool
+may_be_ours(struct slice id, struct slice record)
+{
+	struct scan_value value;
+
+	return task_id_valid(id) &&
+	       scan_check(record, RESULT_DEPTH_MAX, &value, NULL) == 0 &&
+	       value.type == SCAN_OBJECT;
+}
+
+static bool
 on_left_record(struct slice id, struct slice record, void *arg)
 {
 	struct dispatch *d = arg;
-	struct orphan *o = calloc(1, sizeof(*o));
+	struct orphan *o;
 
-	if (o != NULL) {
+	if (!may_be_ours(id, record))
+		return false;
+	if ((o = calloc(1, sizeof(*o))) != NULL) {
 		o->id = strndup(id.p, id.len);
 		o->record = strndup(record.p, record.len);
 	}
@@ -77,7 +91,7 @@ on_left_record(struct slice id, struct slice record, void *arg)
 	 * claims are still there run again: no result is lost for good. */
 	if (o == NULL || o->id == NULL || o->record == NULL) {
 		orphan_free(o);
-		return;
+		return true;
 	}
 	o->put = (struct results_put){.id = {o->id, id.len},
 				      .record = {o->record, record.len},
@@ -88,6 +102,7 @@ on_left_record(struct slice id, struct slice record, void *arg)
 				      .arg = o,
 				      .owner = d};
 	results_put(d->results, &o->put);
+	return true;
 }
 
 /* Retries are not worth it: their claim brings them back as they were. */

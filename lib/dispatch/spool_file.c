@@ -2,8 +2,8 @@
 /*
  * Final records on disk, until the backend has them.
  *
- * The file is a sequence of frames, each with a checksum; it is only ever added
- * to, or emptied. The loop's thread puts frames into `waiting`, and the spool's
+ * The file is a sequence of frames (spool_read.h); it is only ever added to, or
+ * emptied. The loop's thread puts frames into `waiting`, and the spool's
  * thread takes all of them at once, so that many records cost one flush. `lock`
  * covers what both use; the file and its length are of the spool's thread alone
  * as soon as that runs.
@@ -13,32 +13,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "util/err.h"
-#include "util/fnv.h"
 #include "util/log.h"
 
-#define MAGIC 0x4c505346u /* "FSPL" */
 /* Before the next try, when the disk was full: it is not urgent, since all
  * waits in memory meanwhile. */
 #define RETRY_S 1
-/* Larger lengths are damage: the largest result and the largest arguments make
- * half of that each. */
-#define RECORD_MAX (64u << 20)
-
-/* In host order: the file never leaves the machine. */
-struct frame {
-	uint32_t magic;
-	uint32_t id_len;
-	uint32_t record_len;
-	uint32_t sum; /* FNV-1a of id and record */
-};
 
 struct spool_file {
 	char *path;
@@ -53,72 +39,66 @@ struct spool_file {
 	bool ending;
 	off_t length; /* of the file; of the spool's thread */
 	bool complained;
+	bool keeps; /* something that must not go when all else has gone */
 };
 
 /* --- reading ------------------------------------------------------------- */
 
-/* The next record of `bytes`; returns its size there, 0 if there is none. The sum
- * tells a torn write from a whole one. */
-static size_t
-spool_parse(struct slice bytes, struct slice *ret_id, struct slice *ret_record)
-{
-	struct frame f;
-
-	if (bytes.len < sizeof(f))
-		return 0;
-	memcpy(&f, bytes.p, sizeof(f));
-	if (f.magic != MAGIC || f.id_len > RECORD_MAX ||
-	    f.record_len > RECORD_MAX ||
-	    bytes.len - sizeof(f) < (size_t)f.id_len + f.record_len)
-		return 0;
-	*ret_id = (struct slice){bytes.p + sizeof(f), f.id_len};
-	*ret_record = (struct slice){ret_id->p + f.id_len, f.record_len};
-	if (fnv_32(fnv_32(FNV_BASIS_32, *ret_id), *ret_record) != f.sum)
-		return 0;
-	return sizeof(f) + f.id_len + f.record_len;
-}
-
+/* Puts what is damaged aside, and the whole frames into a file of their own, which
+ * then is the spool: there is one at any time, and it has them all. */
 static int
-spool_read_all(const struct spool_file *s, struct buf *out, struct err *err)
+spool_renew(struct spool_file *s, const struct spool_found *found,
+	    struct err *err)
 {
-	char chunk[65536];
-	ssize_t n;
+	const struct slice whole = {found->whole.data, found->whole.len};
+	char *name = NULL;
+	int fd = -1;
 
-	while ((n = read(s->fd, chunk, sizeof(chunk))) > 0)
-		buf_add(out, chunk, (size_t)n);
-	if (n < 0)
-		return err_sys(err, ERR_SYSTEM, "cannot read the spool %s",
-			       s->path);
-	return out->failed ? err_nomem(err) : 0;
-}
-
-/* Reads up to the first frame that is not whole: what follows one cannot be
- * told from chance. `length` is the end of the good part, where writing goes
- * on. */
-static int
-spool_load(struct spool_file *s,
-	   void (*on_record)(struct slice id, struct slice record, void *arg),
-	   void *arg, struct err *err)
-{
-	struct buf content = BUF_INIT;
-	struct slice rest, id, record;
-	int status = -1;
-	size_t n;
-
-	if (spool_read_all(s, &content, err) != 0)
-		goto out;
-	rest = (struct slice){content.data, content.len};
-	while ((n = spool_parse(rest, &id, &record)) > 0) {
-		on_record(id, record, arg);
-		s->used = true;
-		rest.p += n;
-		rest.len -= n;
+	if (spool_put_aside(s->path, found, err) != 0)
+		return -1;
+	if (asprintf(&name, "%s.new", s->path) < 0)
+		return err_nomem(err);
+	if ((fd = spool_open_fd(name, O_RDWR | O_CREAT | O_TRUNC, err)) >= 0 &&
+	    (spool_write(fd, whole, 0) != 0 || rename(name, s->path) != 0)) {
+		err_sys(err, ERR_SYSTEM, "cannot renew the spool %s", s->path);
+		unlink(name);
+		close(fd);
+		fd = -1;
 	}
-	s->length = (off_t)(content.len - rest.len);
-	status = 0;
-out:
-	buf_done(&content);
-	return status;
+	free(name);
+	if (fd < 0)
+		return -1;
+	close(s->fd);
+	s->fd = fd;
+	s->length = (off_t)whole.len;
+	return 0;
+}
+
+/* What is damaged and cannot be put aside stays in the file, which is then never
+ * emptied: it is tried again when it is opened again. */
+static int
+spool_load(struct spool_file *s, spool_record_fn *on_record, void *arg,
+	   struct err *err)
+{
+	struct spool_found found;
+	int rc = spool_read(s->fd, s->path, on_record, arg, &found, err);
+	struct err why;
+
+	s->length = found.end;
+	s->used = found.whole.len > 0;
+	if (rc == 0 && found.pieces > 0) {
+		s->keeps = spool_renew(s, &found, &why) != 0;
+		if (s->keeps)
+			log_error("%s; the spool keeps what is damaged",
+				  why.msg);
+	}
+	/* A record that was cut short may be longer than what is written next. */
+	else if (rc == 0 && found.pieces == 0 &&
+		 ftruncate(s->fd, found.end) != 0)
+		log_warning("cannot cut the spool %s: %s", s->path,
+			    strerrordesc_np(errno));
+	spool_found_done(&found);
+	return rc;
 }
 
 /* --- writing ------------------------------------------------------------- */
@@ -128,18 +108,7 @@ out:
 static int
 write_all(struct spool_file *s, struct slice bytes)
 {
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < bytes.len) {
-		n = pwrite(s->fd, bytes.p + done, bytes.len - done,
-			   s->length + (off_t)done);
-		if (n < 0 && errno != EINTR)
-			return -1;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	/* Before that, a power failure could take the record along. */
-	if (fdatasync(s->fd) != 0)
+	if (spool_write(s->fd, bytes, s->length) != 0)
 		return -1;
 	s->length += (off_t)bytes.len;
 	return 0;
@@ -184,23 +153,26 @@ spool_run(void *arg)
 {
 	struct spool_file *s = arg;
 	struct buf batch = BUF_INIT;
-	bool failed = false;
+	bool failed = false, last;
 
 	pthread_mutex_lock(&s->lock);
 	while (wait_for_work(s, failed)) {
 		if (s->clear) {
 			s->clear = false;
-			s->length = 0;
 			buf_reset(&batch);
 			/* What an error leaves there is delivered again. */
-			if (ftruncate(s->fd, 0) != 0)
+			if (!s->keeps && ftruncate(s->fd, 0) != 0)
 				spool_warn(s);
+			if (!s->keeps)
+				s->length = 0;
 			failed = false;
 			continue;
 		}
 		/* Others may put more while this is being written. */
 		buf_add(&batch, s->waiting.data, s->waiting.len);
 		buf_reset(&s->waiting);
+		/* One try at the end is due, behind one that is under way. */
+		last = s->ending;
 		pthread_mutex_unlock(&s->lock);
 		failed =
 		    write_all(s, (struct slice){batch.data, batch.len}) != 0;
@@ -210,7 +182,7 @@ spool_run(void *arg)
 		if (!failed) {
 			buf_reset(&batch);
 			s->complained = false;
-		} else if (s->ending) {
+		} else if (last) {
 			/* Nobody could wait for a disk that is full. */
 			break;
 		} else if (!s->clear) {
@@ -228,70 +200,38 @@ spool_run(void *arg)
 
 /* --- another worker's ---------------------------------------------------- */
 
-/* Whole or not at all: buf_add() after a reservation cannot fail. */
-static void
-spool_add_frame(struct buf *out, struct slice id, struct slice record)
+static bool
+spool_take_all(struct slice id, struct slice record, void *arg)
 {
-	const struct frame f = {.magic = MAGIC,
-				.id_len = (uint32_t)id.len,
-				.record_len = (uint32_t)record.len,
-				.sum =
-				    fnv_32(fnv_32(FNV_BASIS_32, id), record)};
-
-	if (buf_reserve(out, sizeof(f) + id.len + record.len) != 0)
-		return;
-	buf_add(out, &f, sizeof(f));
-	buf_add(out, id.p, id.len);
-	buf_add(out, record.p, record.len);
+	return true;
 }
 
-static void
-spool_collect(struct slice id, struct slice record, void *arg)
-{
-	spool_add_frame(arg, id, record);
-}
-
-static void
-spool_ignore(struct slice id, struct slice record, void *arg)
-{
-}
-
-static int
-spool_open_fd(const char *path, int flags, struct err *err)
-{
-	/* Not through a link: somebody else could have put it there. */
-	const int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	return fd >= 0
-		   ? fd
-		   : err_sys(err, ERR_SYSTEM, "cannot open the spool %s", path);
-}
-
+/* The other's damage goes to this one's, since that file is removed next. */
 int
 spool_file_adopt(const char *path, const char *other, struct err *err)
 {
-	struct spool_file from = {.path = (char *)other, .fd = -1},
-			  to = {.path = (char *)path, .fd = -1};
-	struct buf records = BUF_INIT;
+	struct spool_file to = {.path = (char *)path, .fd = -1};
+	const int from = spool_open_fd(other, O_RDONLY, err);
+	struct spool_found found = {.pieces = 0};
 	int status = -1;
 
-	if ((from.fd = spool_open_fd(other, O_RDONLY, err)) < 0 ||
+	if (from < 0 ||
 	    (to.fd = spool_open_fd(path, O_RDWR | O_CREAT, err)) < 0 ||
-	    spool_load(&from, spool_collect, &records, err) != 0 ||
-	    spool_load(&to, spool_ignore, NULL, err) != 0)
+	    spool_read(from, other, spool_take_all, NULL, &found, err) != 0 ||
+	    spool_load(&to, spool_take_all, NULL, err) != 0 ||
+	    (found.pieces > 0 && spool_put_aside(path, &found, err) != 0))
 		goto out;
-	if (records.failed)
-		err_nomem(err);
-	else if (write_all(&to, (struct slice){records.data, records.len}) != 0)
+	if (write_all(&to, (struct slice){found.whole.data, found.whole.len}) !=
+	    0)
 		err_sys(err, ERR_SYSTEM, "cannot write the spool %s", path);
 	else
 		status = 0;
 out:
-	if (from.fd >= 0)
-		close(from.fd);
+	if (from >= 0)
+		close(from);
 	if (to.fd >= 0)
 		close(to.fd);
-	buf_done(&records);
+	spool_found_done(&found);
 	return status;
 }
 
@@ -316,7 +256,7 @@ spool_file_put(struct spool_file *s, struct slice id, struct slice record)
 	pthread_mutex_lock(&s->lock);
 	/* Without memory it is left out: the record waits for the backend in
 	 * the job as well. */
-	spool_add_frame(&s->waiting, id, record);
+	spool_frame_add(&s->waiting, id, record);
 	pthread_cond_signal(&s->work);
 	pthread_mutex_unlock(&s->lock);
 	spool_start_thread(s);
@@ -342,10 +282,8 @@ spool_file_used(const struct spool_file *s)
 }
 
 struct spool_file *
-spool_file_open(const char *path,
-		void (*on_record)(struct slice id, struct slice record,
-				  void *arg),
-		void *arg, struct err *err)
+spool_file_open(const char *path, spool_record_fn *on_record, void *arg,
+		struct err *err)
 {
 	struct spool_file *s = calloc(1, sizeof(*s));
 	pthread_condattr_t monotonic;

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "dispatch/spool_read.h"
 #include "util/buf.h"
 
 struct err;
@@ -20,16 +21,15 @@ struct spool_file;
 /*
  * Opens or makes the file and calls on_record for each whole record in it; a
  * last one that is cut short is left out, since the process that wrote it was
- * killed before it counted.
+ * killed before it counted. What else is not whole, and what on_record does not
+ * take, is named in the log and put aside (spool_read.h).
  */
-struct spool_file *spool_file_open(const char *path,
-				   void (*on_record)(struct slice id,
-						     struct slice record,
-						     void *arg),
+struct spool_file *spool_file_open(const char *path, spool_record_fn *on_record,
 				   void *arg, struct err *err);
 /*
  * Adds the whole records of another spool, which nobody has open, to that at
- * `path`, and flushes them. 0, or -1 with *err; then some may be in both.
+ * `path`, and flushes them; what is damaged there is put aside here. 0, or -1
+ * with *err; then some may be in both.
  */
 int spool_file_adopt(const char *path, const char *other, struct err *err);
 /* Writes what waits, and ends the thread. */

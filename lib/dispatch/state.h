@@ -17,6 +17,7 @@
  *	timeout.c   timeouts and cancellation
  *	submit.c    tasks that handlers submit
  *	describe.c  what the worker tells of itself
+ *	upkeep.c    what housekeeping has deleted from dead lists
  *	heartbeat.c tells others that the worker lives, and what it can run
  *	control.c   commands from outside
  *	run.c       what the pool says of jobs
@@ -152,6 +153,20 @@ enum stop_phase {
 };
 #define PHASE_BIT(name) (1u << PHASE_##name)
 
+/* What was deleted from dead lists: since the log said so last, and, by queue,
+ * since it was counted last. */
+struct upkeep_count {
+	struct upkeep_count *next;
+	int64_t beyond, expired;
+	char queue[];
+};
+struct upkeep {
+	int64_t beyond, expired;
+	int64_t told_ms; /* monotonic; 0: never */
+	struct upkeep_count *counts;
+	unsigned int n_counts;
+};
+
 struct dispatch {
 	struct dispatch_options opt;
 	const struct conf *conf;
@@ -178,9 +193,11 @@ struct dispatch {
 	struct spool_file *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
-	bool announced;	 /* on_ready was called */
-	bool announcing; /* it is being confirmed that others see us */
+	bool announced;	  /* on_ready was called */
+	bool announcing;  /* it is being confirmed that others see us */
+	struct buf event; /* that is being told */
 	unsigned int beats;
+	struct upkeep upkeep;
 	struct cancelled_ids *cancelled_ids; /* cancelled before they came */
 	bool quiet;			     /* told to claim nothing more */
 	enum stop_phase phase;
@@ -361,9 +378,8 @@ void outcome_suspect(struct job *job);
 void outcome_refused(struct job *job, const struct result *before);
 /* Its final record is stored already: only the claim is left to settle. */
 void outcome_recorded(struct job *job, const struct result *record);
-/* Tells those who listen to events of a record, if there are any. */
-void outcome_tell(struct dispatch *d, struct slice record);
-/* The record of a job in passing or at its end. */
+/* The record of a job in passing or at its end; tells those who listen to events
+ * of it. */
 void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);
@@ -428,6 +444,13 @@ void stop_fail(struct dispatch *d, const struct err *why);
 /* --- describe.c -------------------------------------------------------- */
 
 void describe_worker(const struct dispatch *d, struct buf *out);
+
+/* --- upkeep.c ----------------------------------------------------------- */
+
+/* Has the broker do its housekeeping, and says what it has come to. */
+void upkeep_turn(struct dispatch *d);
+void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
+void upkeep_close(struct dispatch *d);
 
 /* --- heartbeat.c -------------------------------------------------------- */
 

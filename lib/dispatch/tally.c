@@ -16,6 +16,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/name.h"
+#include "util/sat.h"
 #include "util/timer.h"
 
 /* What a kill may lose; and a batch a second is nothing to a store. */
@@ -30,7 +31,7 @@ struct tally_cell {
 	unsigned int queue;
 	struct tally_cell *next; /* that has changed since the last batch */
 	bool changed;
-	int64_t numbers[MEASURE_RUN_US + 1]; /* by enum measure_what */
+	int64_t numbers[MEASURE_NUMBERS]; /* by enum measure_what */
 	uint32_t wait[BUCKETS], run[BUCKETS];
 	struct slice task;
 	char name[];
@@ -125,11 +126,11 @@ tally_add(struct tally *t, struct tally_cell *c,
 		return;
 	c->numbers[attempt->how]++;
 	if (attempt->wait_us >= 0) {
-		c->numbers[MEASURE_WAIT_US] += attempt->wait_us;
+		sat_count(&c->numbers[MEASURE_WAIT_US], attempt->wait_us);
 		c->wait[bucket_of(attempt->wait_us)]++;
 	}
 	if (attempt->run_us >= 0) {
-		c->numbers[MEASURE_RUN_US] += attempt->run_us;
+		sat_count(&c->numbers[MEASURE_RUN_US], attempt->run_us);
 		c->run[bucket_of(attempt->run_us)]++;
 	}
 	if (c->changed)
@@ -193,7 +194,7 @@ batch_add_cell(struct tally *t, struct tally_cell *c)
 {
 	unsigned int i;
 
-	for (i = 0; i <= MEASURE_RUN_US; i++)
+	for (i = 0; i < MEASURE_NUMBERS; i++)
 		batch_add(t, c, i, c->numbers[i]);
 	for (i = 0; i < BUCKETS; i++) {
 		batch_add(t, c, MEASURE_WAIT + i, c->wait[i]);

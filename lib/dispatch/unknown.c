@@ -8,6 +8,7 @@
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/sat.h"
 
 /*
  * A task that no living worker of ours knows may be for a program of another
@@ -108,7 +109,8 @@ unknown_take(struct job *job)
 	    .queue = slice_of(d->queues[job->claim->queue].name),
 	    .name = slice_of(job->task->name)};
 
-	if (unknown_waited_ms(job->task) * 1000 < d->conf->worker.unknown_after)
+	if (sat_mul(unknown_waited_ms(job->task), 1000) <
+	    d->conf->worker.unknown_after)
 		unknown_set_aside(job);
 	else
 		broker_served(d->broker, &question, unknown_on_served, job);

@@ -169,7 +169,7 @@ flowrra_finish(struct flowrra_task *t, json_t *result)
 	check_use(t);
 	end = task_end_result(t, result, &t->loop->scratch);
 	async_end_task(t, &end);
-	json_decref(result);
+	task_drop_result(result, &end);
 }
 
 /* Tells the handler, once, that its task is to end. */
@@ -245,7 +245,8 @@ start_task(struct async *l, struct flowrra_task *t)
 	t->listed = true;
 	task_begin(t);
 	if (task_parse(t, &err) != 0) {
-		end = (struct task_end){IPC_FAILED_FINAL, slice_of(err.msg)};
+		end = (struct task_end){.outcome = IPC_FAILED_FINAL,
+					.text = slice_of(err.msg)};
 		async_end_task(t, &end);
 		return;
 	}

@@ -115,10 +115,12 @@ int
 flowrra_task_progress(struct flowrra_task *t, const json_t *progress)
 {
 	struct outbox_frame frame = {.type = IPC_PROGRESS, .task = t->number};
-	char *text = json_dumps(progress, dump_flags(progress));
+	size_t flags;
+	char *text;
 	int r = -1;
 
-	if (text == NULL)
+	if (dump_look(progress, t->env->max_result, &flags) != DUMP_FINE ||
+	    (text = json_dumps(progress, flags)) == NULL)
 		return -1;
 	frame.rest = slice_of(text);
 	/* Limited as a result is. */

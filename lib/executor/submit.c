@@ -29,6 +29,9 @@ _Static_assert(UUID_TEXT_SIZE <= 37 && UUID_TEXT_SIZE <= FLOWRRA_ID_SIZE,
 	(offsetof(struct flowrra_submit_options, timeout) +                    \
 	 sizeof(((struct flowrra_submit_options *)0)->timeout))
 
+/* Values in a task: each has a byte at least, and no task has as many bytes. */
+#define VALUES_MAX ((size_t)64 << 20)
+
 /* A handler that waits; it lies on that handler's stack. */
 struct waiter {
 	LIST_ENTRY(waiter) entry;
@@ -210,10 +213,36 @@ why_bad(const json_t *args, const json_t *kwargs,
 	return NULL;
 }
 
-/* The task's JSON text, with the new id; free() it. */
+/* The text of a task, or NULL, with the reason in the place of *ret_why if there is
+ * a better one. */
+static char *
+write_json(const json_t *j, const char **ret_why)
+{
+	char *text = NULL;
+	size_t flags;
+
+	switch (dump_look(j, VALUES_MAX, &flags)) {
+	case DUMP_FINE:
+		if ((text = json_dumps(j, flags)) != NULL)
+			*ret_why = NULL;
+		break;
+	case DUMP_DEEP:
+		*ret_why = "args or kwargs are too deep: more than 499 arrays "
+			   "and objects inside one another";
+		break;
+	case DUMP_LARGE:
+		*ret_why = "args or kwargs are too large";
+		break;
+	}
+	return text;
+}
+
+/* The task's JSON text, with the new id; free() it. Of args and kwargs it only has
+ * references, so that it can be let go of however deep they are. */
 static char *
 make_json(const char *id, const char *name, const json_t *args,
-	  const json_t *kwargs, const struct flowrra_submit_options *o)
+	  const json_t *kwargs, const struct flowrra_submit_options *o,
+	  const char **ret_why)
 {
 	json_t *j = json_pack(
 	    "{ss, ss, so, so}", "id", id, "name", name, "args",
@@ -221,6 +250,7 @@ make_json(const char *id, const char *name, const json_t *args,
 	    kwargs ? json_incref((json_t *)kwargs) : json_object());
 	char *text;
 
+	*ret_why = "name, args or kwargs cannot be written as JSON";
 	if (j == NULL)
 		return NULL;
 	/* What the module did not set is left out: the daemon's configuration
@@ -239,7 +269,7 @@ make_json(const char *id, const char *name, const json_t *args,
 				    json_real(o->retry_delay));
 	if (o->timeout >= 0)
 		json_object_set_new(j, "timeout", json_real(o->timeout));
-	text = json_dumps(j, dump_flags(j));
+	text = write_json(j, ret_why);
 	json_decref(j);
 	return text;
 }
@@ -260,9 +290,8 @@ flowrra_task_submit(struct flowrra_task *task, const char *name,
 	 * alone. */
 	if (why == NULL)
 		why = why_bad(args, kwargs, &o);
-	if (why == NULL &&
-	    (text = make_json(new_id, name, args, kwargs, &o)) == NULL)
-		why = "name, args or kwargs cannot be written as JSON";
+	if (why == NULL)
+		text = make_json(new_id, name, args, kwargs, &o, &why);
 	if (why != NULL) {
 		flowrra_task_log(task, 3, "cannot submit %s: %s",
 				 name ? name : "the task has no name", why);

@@ -170,7 +170,7 @@ dump_some(const char *p, size_t len, void *arg)
 static struct task_end
 end_text(enum ipc_outcome outcome, const struct buf *b)
 {
-	return (struct task_end){outcome, {b->data, b->len}};
+	return (struct task_end){.outcome = outcome, .text = {b->data, b->len}};
 }
 
 struct task_end
@@ -178,16 +178,29 @@ task_end_result(const struct flowrra_task *t, const json_t *result,
 		struct buf *scratch)
 {
 	struct limited l = {scratch, t->env->max_result, false};
+	enum dump_fault fault;
+	struct task_end end = {.outcome = IPC_SUCCESS, .text = SLICE("null")};
+	size_t flags = 0;
 
 	buf_reset(scratch);
 	if (result == NULL)
-		return (struct task_end){IPC_SUCCESS, SLICE("null")};
-	if ((t->exact != NULL ? dump_some(t->exact, strlen(t->exact), &l)
-			      : json_dump_callback(result, dump_some, &l,
-						   dump_flags(result))) == 0)
-		return end_text(IPC_SUCCESS, scratch);
+		return end;
+	fault = dump_look(result, l.max, &flags);
+	if (fault == DUMP_FINE &&
+	    (t->exact != NULL
+		 ? dump_some(t->exact, strlen(t->exact), &l)
+		 : json_dump_callback(result, dump_some, &l, flags)) == 0) {
+		end = end_text(IPC_SUCCESS, scratch);
+		end.shallow = true;
+		return end;
+	}
 	buf_reset(scratch);
-	if (l.over)
+	if (fault == DUMP_DEEP)
+		buf_addf(scratch,
+			 "the result is too deep: more than %d arrays and "
+			 "objects inside one another",
+			 DUMP_DEPTH_MAX);
+	else if (l.over || fault == DUMP_LARGE)
 		buf_addf(scratch,
 			 "the result is larger than %u bytes, the limit "
 			 "([executor] max_result_size)",
@@ -195,6 +208,16 @@ task_end_result(const struct flowrra_task *t, const json_t *result,
 	else
 		buf_adds(scratch, "the result cannot be written as JSON");
 	return end_text(IPC_FAILED_FINAL, scratch);
+}
+
+/* A handler that has failed may have left a result, too. */
+void
+task_drop_result(json_t *result, const struct task_end *end)
+{
+	if (end->shallow)
+		json_decref(result);
+	else
+		dump_free(result);
 }
 
 struct task_end
@@ -205,7 +228,8 @@ task_end_failed(const struct flowrra_task *t, int code, struct buf *scratch)
 					      : IPC_FAILED;
 
 	if (t->error != NULL)
-		return (struct task_end){outcome, slice_of(t->error)};
+		return (struct task_end){.outcome = outcome,
+					 .text = slice_of(t->error)};
 	buf_reset(scratch);
 	buf_addf(scratch, "the handler of %s returned %d without a reason",
 		 t->name, code);

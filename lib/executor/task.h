@@ -109,12 +109,15 @@ void task_report(struct flowrra_task *t);
 struct task_end {
 	enum ipc_outcome outcome;
 	struct slice text;
+	bool shallow; /* the result was looked at, and is not too deep */
 };
 
 /*
  * Makes the end of a result (borrowed; NULL is null), its text in `scratch`:
- * success, or a final failure if it is too large or cannot be written.
+ * success, or a final failure if it is too large, too deep, or cannot be written.
+ * task_drop_result() lets go of the result, with that end.
  */
+void task_drop_result(json_t *result, const struct task_end *end);
 struct task_end task_end_result(const struct flowrra_task *t,
 				const json_t *result, struct buf *scratch);
 /* Makes the end of what flowrra_fail() left, or of the number `code`. */

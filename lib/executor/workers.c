@@ -173,7 +173,8 @@ run_handler(struct worker *self, struct flowrra_task *t, json_t **ret_result)
 		buf_reset(&self->scratch);
 		buf_adds(&self->scratch, err.msg);
 		return (struct task_end){
-		    IPC_FAILED_FINAL, {self->scratch.data, self->scratch.len}};
+		    .outcome = IPC_FAILED_FINAL,
+		    .text = {self->scratch.data, self->scratch.len}};
 	}
 	crash_set_task(t->number);
 	r = t->type->type.run(t, t->args, t->kwargs, ret_result);
@@ -198,7 +199,7 @@ run_task(struct worker *self, struct flowrra_task *t)
 	next = take_next(self, task_ran_us(t));
 	task_send_end(t, &end, next == NULL);
 	crash_set_task(t->number); /* releasing may call what it made */
-	json_decref(result);
+	task_drop_result(result, &end);
 	crash_set_task(0);
 	task_free(t);
 	if (self->scratch.cap > SCRATCH_KEEP)

@@ -272,8 +272,7 @@ request_end(struct http_request *request)
 
 	if (request->owned && !request->given) {
 		request->given = true;
-		request->alone =
-		    !http_parser_is_strict() && *request->after == '\0';
+		request->alone = *request->after == '\0';
 		http_conn_phase(request->conn, HTTP_ANSWER);
 		server->user.on_request(request, server->user.arg);
 	}

@@ -24,6 +24,12 @@
  * to send a reply in parts. */
 #define ENGINE_AGAIN_MAX 16
 #define ENGINE_AGAIN_MS 5
+/*
+ * MHD_USE_NO_THREAD_SAFETY, which headers before 1.0 do not have: the version that
+ * runs may be newer. Without it, 1.0 begins a connection that it is given in its
+ * next turn, and http_conn_hand_over() could not tell whether it will.
+ */
+#define ENGINE_ONE_THREAD (1U << 19)
 /* For the head of a reply, beside that of the request: what a security policy
  * and a cookie take, several times over. */
 #define HTTP_REPLY_ROOM 8192
@@ -150,6 +156,7 @@ engine_start(struct http_engine *engine, const struct http_tls *tls)
 	unsigned int flags = MHD_USE_ERROR_LOG | MHD_USE_EPOLL |
 			     MHD_USE_NO_LISTEN_SOCKET |
 			     MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
+			     (http_parser_is_strict() ? ENGINE_ONE_THREAD : 0) |
 			     (tls != NULL ? MHD_USE_TLS : 0);
 	struct MHD_OptionItem more[5] = {{MHD_OPTION_END, 0, NULL}};
 

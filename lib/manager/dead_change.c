@@ -341,6 +341,10 @@ pass(struct change *ch, struct err *err)
 	return result;
 }
 
+/* A pass skips half of the list at most, so 30 would do for a thousand million. An
+ * entry that stays, since the store is damaged, would be put back in each. */
+#define PASSES_MAX 40
+
 /* What leaves the list moves the others, and the cursor may then skip some: so
  * the list is read again until a pass changes nothing. What was refused before
  * is met again in each pass, hence its count and its list start over. */
@@ -349,11 +353,17 @@ change_queue(struct change *ch, struct err *err)
 {
 	const int64_t refused = ch->n_refused;
 	const size_t listed = json_array_size(ch->refused);
+	unsigned int passes = 0;
 	int64_t done;
 	int result;
 
 	ch->newest_ms = 0;
 	do {
+		if (passes++ == PASSES_MAX)
+			return err_set(err, ERR_DATA,
+				       "the dead list of queue %s does not get "
+				       "shorter; its store may be damaged",
+				       ch->queue);
 		done = ch->n_done;
 		ch->n_refused = refused;
 		while (json_array_size(ch->refused) > listed)

@@ -10,6 +10,8 @@
 #include "manager/queues.h"
 #include "store/admin.h"
 #include "util/clock.h"
+#include "util/conf.h"
+#include "util/sat.h"
 
 #define US_PER_S INT64_C(1000000)
 /* A delayed task is promoted within a moment; a busy store may need some
@@ -69,7 +71,7 @@ static void
 examine_servants(struct doctor *d, const json_t *queue, const char *name)
 {
 	const long long waiting =
-	    number(queue, "waiting") + number(queue, "delayed");
+	    sat_add(number(queue, "waiting"), number(queue, "delayed"));
 	size_t alive, running;
 
 	count_servants(d, name, &alive, &running);
@@ -187,6 +189,22 @@ doctor_dead(struct doctor *d)
 	json_decref(found);
 }
 
+/* Workers delete the oldest, by their own limit, which should be ours. */
+static void
+examine_full(struct doctor *d, const json_t *queue, const char *name)
+{
+	const int64_t most = d->client->conf->worker.dead_max;
+
+	if (most == 0 || number(queue, "dead") < most)
+		return;
+	doctor_find(d, DOCTOR_WARNING, "queues",
+		    "Retry or delete them with flowrractl tasks, or raise "
+		    "[worker] dead_max.",
+		    "queue %s: the dead list is full, with %lld tasks; the "
+		    "oldest are deleted",
+		    name, number(queue, "dead"));
+}
+
 /* They wait and come again: nothing is lost while it is put right. */
 static void
 examine_unknown(struct doctor *d, const json_t *queue)
@@ -224,6 +242,7 @@ doctor_queues(struct doctor *d)
 			examine_delayed(d, queue, name);
 		examine_servants(d, queue, name);
 		examine_unknown(d, queue);
+		examine_full(d, queue, name);
 	}
 	doctor_dead(d);
 }

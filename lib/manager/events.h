@@ -7,6 +7,8 @@
 
 #include <jansson.h>
 
+#include "util/buf.h"
+
 struct err;
 struct flowrra_client;
 
@@ -15,13 +17,26 @@ struct flowrra_client;
  *	{"type": "task.update", "task": a record}
  * of a task whose record a worker has changed: it runs (if it does so for more
  * than a moment), has told how far it is, has succeeded or failed, or is to be
- * retried. Later versions may have other types.
+ * retried. Later versions may have other types. The record is brief (codec/
+ * result_json.h): without what the task was given and has returned.
  */
 struct events_follow {
 	/* Only events of these; NULL: of any. */
 	const char *id, *task, *queue;
+	/* With whole records, which cost the workers up to half of their speed. */
+	bool whole;
 	/* Called for each, on the client's loop; not 0: that was the last. */
 	int (*on_event)(const json_t *event, void *arg);
+	/* The same of the event as it came, an object in one line, in the place of
+	 * on_event: much cheaper. NULL: on_event is called. */
+	int (*on_line)(struct slice line, void *arg);
+	/* No more is there for now. NULL: nobody cares. */
+	void (*on_pause)(void *arg);
+	/*
+	 * From now on no event is missed; there were none before. NULL: events
+	 * come at once, but what workers tell in the first second may be missed.
+	 */
+	void (*on_ready)(void *arg);
 	/* Asked several times a second, on the client's loop, whether to end
 	 * although no event comes, also while the backend is out of reach; NULL:
 	 * it does not. */

@@ -26,26 +26,30 @@ typedef bool moment_form_fn(struct reading *r, const char *text);
 
 /* --- the local clock ----------------------------------------------------- */
 
+/* Reads one digit or two, at least `least`; returns what follows, or NULL. */
+static const char *
+read_part(const char *p, int least, int *ret)
+{
+	int digits = 0;
+
+	for (*ret = 0; digits < 2 && isdigit((unsigned char)*p); digits++)
+		*ret = *ret * 10 + (*p++ - '0');
+	return digits >= least ? p : NULL;
+}
+
 /* Reads "18:00" or "18:00:30" up to the end; nothing is midnight. */
 static bool
-read_time_of_day(const char *text, struct tm *tm)
+read_time_of_day(const char *p, struct tm *tm)
 {
-	int len = 0;
-
 	tm->tm_hour = tm->tm_min = tm->tm_sec = 0;
-	if (*text == '\0')
+	if (*p == '\0')
 		return true;
-	if (!isdigit((unsigned char)*text) ||
-	    sscanf(text, "%2d:%2d%n", &tm->tm_hour, &tm->tm_min, &len) != 2 ||
-	    len < 4 || !isdigit((unsigned char)text[len - 2]))
+	if ((p = read_part(p, 1, &tm->tm_hour)) == NULL || *p++ != ':' ||
+	    (p = read_part(p, 2, &tm->tm_min)) == NULL)
 		return false;
-	text += len;
-	if (*text == ':' && (!isdigit((unsigned char)text[1]) ||
-			     !isdigit((unsigned char)text[2]) ||
-			     sscanf(text, ":%2d%n", &tm->tm_sec, &len) != 1))
+	if (*p == ':' && (p = read_part(p + 1, 2, &tm->tm_sec)) == NULL)
 		return false;
-	text += *text == ':' ? len : 0;
-	return *text == '\0' && tm->tm_hour < 24 && tm->tm_min < 60 &&
+	return *p == '\0' && tm->tm_hour < 24 && tm->tm_min < 60 &&
 	       tm->tm_sec < 60;
 }
 
@@ -84,27 +88,30 @@ is_rfc3339(struct reading *r, const char *text)
 	return !local && clock_parse(text, &r->us, NULL) == 0;
 }
 
-/* That there is such a date is for the strict reader to say. */
+/* That there is such a date is for the strict reader to say; its UTC is then taken
+ * for the local clock's. */
 static bool
 is_date(struct reading *r, const char *text)
 {
 	const char *time = text + strnlen(text, 10);
 	char midnight[CLOCK_TEXT_SIZE];
-	struct tm tm = {.tm_mday = 0};
+	struct tm tm, date;
 	int64_t us;
+	time_t s;
 
 	/* A blank, and then the time; or neither. */
 	if (*time != '\0' && (*time++ != ' ' || *time == '\0'))
 		return false;
 	snprintf(midnight, sizeof(midnight), "%.10sT00:00:00Z", text);
 	if (clock_parse(midnight, &us, NULL) != 0 ||
-	    sscanf(text, "%4d-%2d-%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) !=
-		3 ||
 	    !read_time_of_day(time, &tm))
 		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
-	return set_local(r, &tm);
+	s = (time_t)(us / US_PER_S);
+	gmtime_r(&s, &date);
+	date.tm_hour = tm.tm_hour;
+	date.tm_min = tm.tm_min;
+	date.tm_sec = tm.tm_sec;
+	return set_local(r, &date);
 }
 
 static bool

@@ -23,6 +23,7 @@
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/name.h"
+#include "util/sat.h"
 
 /* A queue that holds something is known, which saves the query for the list.
  * Paused counts: it was done to this queue. */
@@ -450,8 +451,8 @@ queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 	if (queues == NULL)
 		return NULL;
 	queue = json_array_get(queues, 0);
-	n = json_integer_value(json_object_get(queue, "waiting")) +
-	    json_integer_value(json_object_get(queue, "delayed"));
+	n = sat_add(json_integer_value(json_object_get(queue, "waiting")),
+		    json_integer_value(json_object_get(queue, "delayed")));
 	json_decref(queues);
 	if (!purge->dry_run)
 		result = purge_pages(c, purge, &n, &stopped, err);

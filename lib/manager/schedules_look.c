@@ -18,6 +18,7 @@
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
 #include "util/err.h"
+#include "util/sat.h"
 
 #define LIMIT_USUAL 50
 /* With a text, many are read for one that is found. */
@@ -135,7 +136,7 @@ add_missed(struct schedules *db, const char *id, json_t *item, struct err *err)
 	if (schedules_skipped(db, id, skipped, err) != 0)
 		return -1;
 	for (i = 0; i < SCHEDULE_N_REASONS; i++)
-		sum += skipped[i];
+		sum = sat_add(sum, skipped[i]);
 	json_object_set_new(item, "missed", json_integer(sum));
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/name.h"
+#include "util/sat.h"
 
 #define US_PER_S 1000000
 #define SPAN_STANDARD_S 3600
@@ -27,7 +28,7 @@
 
 /* What one point, or all of them, come to. */
 struct sums {
-	int64_t numbers[MEASURE_RUN_US + 1]; /* by enum measure_what */
+	int64_t numbers[MEASURE_NUMBERS]; /* by enum measure_what */
 	int64_t wait[BUCKETS], run[BUCKETS];
 };
 
@@ -37,11 +38,11 @@ static void
 sums_add(struct sums *sums, const struct measure *m)
 {
 	if (m->what >= MEASURE_RUN)
-		sums->run[m->what - MEASURE_RUN] += m->n;
+		sat_count(&sums->run[m->what - MEASURE_RUN], m->n);
 	else if (m->what >= MEASURE_WAIT)
-		sums->wait[m->what - MEASURE_WAIT] += m->n;
+		sat_count(&sums->wait[m->what - MEASURE_WAIT], m->n);
 	else
-		sums->numbers[m->what] += m->n;
+		sat_count(&sums->numbers[m->what], m->n);
 }
 
 /* Names are compared for each measure: a slot has as many as tasks ended under

@@ -72,7 +72,7 @@ json_t *series_figures(struct series *s, struct flowrra_client *c,
 /* All that was ever counted of one task in one queue. */
 struct series_total {
 	char *queue, *task;
-	int64_t numbers[MEASURE_RUN_US + 1]; /* by enum measure_what */
+	int64_t numbers[MEASURE_NUMBERS]; /* by enum measure_what */
 	int64_t wait[BUCKETS], run[BUCKETS];
 };
 /* A new array, in the order of tasks and queues; free it with

@@ -11,6 +11,7 @@
 #include "manager/series.h"
 #include "manager/series_read.h"
 #include "util/err.h"
+#include "util/sat.h"
 
 /* --- names ------------------------------------------------------------- */
 
@@ -70,6 +71,8 @@ names_of(const struct series_slot *slot, bool tasks)
 	size_t i;
 
 	for (i = 0; sorted != NULL && i < slot->n; i++) {
+		if (!measure_what_of_attempt(sorted[i]->what))
+			continue;
 		name = tasks ? sorted[i]->task : sorted[i]->queue;
 		if (!slice_eq(name, last))
 			json_array_append_new(names,
@@ -102,11 +105,11 @@ static void
 total_add(struct series_total *t, const struct measure *m)
 {
 	if (m->what >= MEASURE_RUN)
-		t->run[m->what - MEASURE_RUN] += m->n;
+		sat_count(&t->run[m->what - MEASURE_RUN], m->n);
 	else if (m->what >= MEASURE_WAIT)
-		t->wait[m->what - MEASURE_WAIT] += m->n;
+		sat_count(&t->wait[m->what - MEASURE_WAIT], m->n);
 	else
-		t->numbers[m->what] += m->n;
+		sat_count(&t->numbers[m->what], m->n);
 }
 
 /* The total that a measure belongs to, which may be the last one, or a new one:

@@ -13,6 +13,7 @@
 #include "manager/workers.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/sat.h"
 
 /* Of a count that each of the objects has. */
 static json_t *
@@ -23,7 +24,8 @@ sum(const json_t *objects, const char *name)
 	size_t i;
 
 	json_array_foreach (objects, i, one)
-		total += json_integer_value(json_object_get(one, name));
+		total = sat_add(total,
+				json_integer_value(json_object_get(one, name)));
 	return json_integer(total);
 }
 
@@ -56,8 +58,9 @@ count_workers(const json_t *workers, json_int_t *ret_alive,
 		++*ret_alive;
 		json_object_foreach (json_object_get(worker, "slots"), name,
 				     kind)
-			*ret_slots +=
-			    json_integer_value(json_object_get(kind, "slots"));
+			*ret_slots = sat_add(
+			    *ret_slots,
+			    json_integer_value(json_object_get(kind, "slots")));
 	}
 }
 

@@ -16,6 +16,7 @@
 #include "manager/query.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/sat.h"
 
 #define US_PER_S 1e6
 /* Between two looks at a worker that reloads. New executors are up after some
@@ -59,7 +60,8 @@ add_total(json_t *memory)
 	size_t i;
 
 	json_array_foreach (json_object_get(memory, "executors"), i, executor)
-		total += json_integer_value(json_object_get(executor, "bytes"));
+		total = sat_add(total, json_integer_value(
+					   json_object_get(executor, "bytes")));
 	if (json_is_object(memory))
 		json_object_set_new(memory, "total", json_integer(total));
 }

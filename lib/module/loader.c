@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "module/describe.h"
-#include "module/file.h"
 #include "util/err.h"
+#include "util/trust.h"
 
 struct loader {
 	/* Each allocated alone: pointers to them are handed out. */
@@ -238,22 +238,38 @@ fail:
 	return -1;
 }
 
-/* RTLD_NOW: a symbol that is missing shows here and not in the midst of a task.
- * RTLD_LOCAL: two modules may have functions of the same name. */
+/*
+ * RTLD_NOW: a symbol that is missing shows here and not in the midst of a task.
+ * RTLD_LOCAL: two modules may have functions of the same name.
+ *
+ * The path that was judged is loaded, not its descriptor: under the name
+ * "/proc/self/fd/5" $ORIGIN would lead nowhere, debuggers and dladdr(3) would
+ * show it, and a second module could be taken for the first. No race is left by
+ * that: nobody but root and our own user can exchange anything on the path.
+ */
+static void *
+open_object(const char *path, struct err *err)
+{
+	struct trust file;
+	void *handle = NULL;
+
+	if (trust_walk(path, false, &file, err) != 0)
+		return NULL;
+	if (trust_check_file(&file, err) == 0 &&
+	    (handle = dlopen(file.path, RTLD_NOW | RTLD_LOCAL)) == NULL)
+		err_set(err, ERR_CONFIG, "cannot load it: %s", dlerror());
+	trust_done(&file);
+	return handle;
+}
+
 static int
 load(struct loader *l, const char *path, struct err *err)
 {
 	const struct flowrra_module *(*describe)(void);
-	char *real = file_check(path, err);
-	void *handle;
+	void *handle = open_object(path, err);
 
-	if (real == NULL)
-		return -1;
-	handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
-	free(real);
 	if (handle == NULL)
-		return err_set(err, ERR_CONFIG, "cannot load it: %s",
-			       dlerror());
+		return -1;
 	/* ISO C has no cast from an object to a function; POSIX has. */
 	*(void **)&describe = dlsym(handle, "flowrra_module");
 	if (describe == NULL)

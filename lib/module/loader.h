@@ -4,10 +4,9 @@
  *
  * A module is code that runs with all our rights, so its file is judged before
  * it is mapped: an absolute path to a regular file, owned by root or by the
- * effective user, writable by its owner only, in no directory that everybody
- * may write to (a sticky one, as /tmp, is fine: nobody else can replace the
- * file there). Directories writable by a group are accepted: Debian's
- * /usr/local is one.
+ * effective user and writable by its owner only, as are all directories on the
+ * way to it (util/trust.h). Objects that the module needs are the dynamic
+ * linker's business.
  *
  * Loading happens in one thread; loader_find() may be called from many
  * afterwards. No module is ever unmapped, refused ones neither: threads or

@@ -263,7 +263,7 @@ redis_conn_up(struct redis *r)
 
 	r->phase = REDIS_PHASE_UP;
 	r->up_ms = r->since_ms = clock_mono_ms();
-	redis_script_forget(r, UINT64_MAX);
+	redis_script_renew(r);
 	conn_set_deadline(r);
 	if (r->subscriber && redis_pubsub_restore(r) != 0) {
 		err_nomem(&err);

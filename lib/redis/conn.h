@@ -102,6 +102,7 @@ struct redis {
 
 	struct redis_loaded *loaded; /* script.c */
 	size_t n_loaded;
+	size_t n_reloaded; /* of these, how many wait to be found known again */
 
 	void *channels; /* pubsub.c: a tree of tsearch(3) */
 	struct redis_channel *left[REDIS_LEFT_MAX];
@@ -169,9 +170,16 @@ int redis_login(struct redis *r);
 
 /* --- script.c ------------------------------------------------------------ */
 
-/* All scripts that were loaded before the command with that number (which got
- * NOSCRIPT) have to be loaded again. */
-void redis_script_forget(struct redis *r, uint64_t command);
+/* The command with that number, of `script` (NULL: of none), got NOSCRIPT: all
+ * scripts that were loaded before it have to be loaded again. Whether it makes
+ * sense to send it once more. */
+bool redis_script_forget(struct redis *r, const struct redis_script *script,
+			 uint64_t command);
+/* It got another answer. */
+void redis_script_known(struct redis *r, const struct redis_script *script,
+			uint64_t command);
+/* A new connection: none is loaded. */
+void redis_script_renew(struct redis *r);
 void redis_script_done(struct redis *r);
 
 /* --- pubsub.c ------------------------------------------------------------ */

@@ -30,9 +30,14 @@ typedef int array_len;
 #define TASK(hi) (&(hi)->rstack[(hi)->ridx])
 #endif
 
+/* The limit of hiredis before 1.0, which has none: a peer could make it allocate
+ * a level for every four bytes. No reply that we ask for is as deep. */
+#define LEVELS_MAX 8
+
 struct redis_reader {
 	redisReader *hi;
 	struct redis_arena arena;
+	const char *refused; /* why a value of the reply was; NULL: none was */
 	size_t max_reply;
 	uint64_t fed;	 /* bytes taken in, ever */
 	uint64_t begun;	 /* of these, before the reply that is being read */
@@ -63,13 +68,41 @@ reader_grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
 	return wider;
 }
 
-/* The reply that the value of `task` goes to; NULL when memory runs out. */
+/*
+ * Types of RESP3 do not occur: only HELLO 3 turns them on, which we never send.
+ * hiredis reads them from 1.0 on, and hands out a number in place of a value that
+ * none of our functions took.
+ */
+static bool
+reader_takes(struct redis_reader *reader, const redisReadTask *task)
+{
+	switch (task->type) {
+	case REDIS_REPLY_ARRAY:
+		if (reader->hi->ridx < LEVELS_MAX)
+			return true;
+		reader->refused = "arrays within arrays, too many of them";
+		return false;
+	case REDIS_REPLY_STRING:
+	case REDIS_REPLY_INTEGER:
+	case REDIS_REPLY_STATUS:
+	case REDIS_REPLY_ERROR:
+		return true;
+	default:
+		reader->refused = "a type of RESP3";
+		return false;
+	}
+}
+
+/* The reply that the value of `task` goes to; NULL when it is refused, and when
+ * memory runs out. */
 static struct redis_reply *
 reader_place(const redisReadTask *task, enum redis_reply_type type)
 {
 	struct redis_reader *reader = task->privdata;
 	struct redis_reply *reply, *array;
 
+	if (!reader_takes(reader, task))
+		return NULL;
 	if (task->parent == NULL) {
 		reply = redis_arena_take(&reader->arena, sizeof(*reply));
 	} else {
@@ -93,9 +126,12 @@ make_string(const redisReadTask *task, char *p, size_t len)
 	enum redis_reply_type type =
 	    task->type == REDIS_REPLY_ERROR ? REDIS_ERROR : REDIS_STRING;
 	struct redis_reply *reply = reader_place(task, type);
-	char *bytes = redis_arena_take(&reader->arena, len + 1);
+	char *bytes;
 
-	if (reply == NULL || bytes == NULL)
+	if (reply == NULL)
+		return NULL;
+	bytes = redis_arena_take(&reader->arena, len + 1);
+	if (bytes == NULL)
 		return NULL;
 	memcpy(bytes, p, len);
 	bytes[len] = '\0';
@@ -126,19 +162,35 @@ make_nil(const redisReadTask *task)
 	return reader_place(task, REDIS_NIL);
 }
 
+#if HIREDIS_MAJOR >= 1
+static void *
+make_double(const redisReadTask *task, double x, char *p, size_t len)
+{
+	return reader_place(task, REDIS_NIL); /* which refuses its type */
+}
+
+static void *
+make_bool(const redisReadTask *task, int x)
+{
+	return reader_place(task, REDIS_NIL); /* so here */
+}
+#endif
+
 static void
 reader_forget(void *reply)
 {
 	(void)reply; /* the arena has it */
 }
 
-/* The types of RESP3 do not occur: only HELLO 3 turns them on, which we never
- * send. */
 static redisReplyObjectFunctions makers = {
     .createString = make_string,
     .createArray = make_array,
     .createInteger = make_integer,
     .createNil = make_nil,
+#if HIREDIS_MAJOR >= 1
+    .createDouble = make_double,
+    .createBool = make_bool,
+#endif
     .freeObject = reader_forget,
 };
 
@@ -223,12 +275,13 @@ redis_reader_next(struct redis_reader *reader, const struct redis_reply **ret,
 		reader->handed_out = false;
 	}
 	if (redisReaderGetReply(hi, &reply) != REDIS_OK)
-		return hi->err == REDIS_ERR_OOM
+		return hi->err == REDIS_ERR_OOM && reader->refused == NULL
 			   ? err_nomem(err)
 			   : err_set(err, ERR_DATA,
 				     "the server does not speak the Redis "
 				     "protocol (%s); is it a Redis server?",
-				     hi->errstr);
+				     reader->refused != NULL ? reader->refused
+							     : hi->errstr);
 	if (reply == NULL) {
 		/* A string is refused as soon as its length is known: its bytes
 		 * would lie in hiredis' buffer until the last has come. */

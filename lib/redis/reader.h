@@ -9,6 +9,7 @@
 #ifndef REDIS_READER_H
 #define REDIS_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct redis_reader;
 
 struct redis_reply {
 	enum redis_reply_type type;
+	bool final; /* an error that another try would only meet again */
 	size_t len; /* bytes of a string or error, or members of an array */
 	union {
 		int64_t integer;

@@ -54,8 +54,11 @@ const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t i);
 enum redis_fault {
 	REDIS_FAULT_NONE,     /* not an error */
 	REDIS_FAULT_LOST,     /* NULL: the connection broke; outcome unknown */
-	REDIS_FAULT_SCRIPT,   /* NOSCRIPT: not carried out; the script is being
-				 loaded again, send it once more */
+	REDIS_FAULT_SCRIPT,   /* NOSCRIPT to a script: not carried out; it is
+				 being loaded again, send it once more. Told
+				 only once until it has run: a server that
+				 still has none, or says so of a command that
+				 needs none, is REDIS_FAULT_OTHER */
 	REDIS_FAULT_FULL,     /* OOM: not carried out; the server is full */
 	REDIS_FAULT_LATER,    /* LOADING, MISCONF, BUSY, TRYAGAIN, CLUSTERDOWN,
 				 NOREPLICAS, MASTERDOWN, UNBLOCKED: not carried

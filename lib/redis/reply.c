@@ -166,7 +166,8 @@ redis_fault(const struct redis_reply *reply_or_null)
 	s = unwrap(redis_reply_string(reply_or_null));
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (begins_with_word(s, faults[i].code))
-			return faults[i].fault;
+			return reply_or_null->final ? REDIS_FAULT_OTHER
+						    : faults[i].fault;
 	return fault_is_of_script_rights(s) ? REDIS_FAULT_REFUSED
 					    : REDIS_FAULT_OTHER;
 }

@@ -17,7 +17,8 @@
 struct redis_due {
 	redis_reply_fn *on_reply; /* may be NULL */
 	void *arg;
-	int64_t block_ms; /* how long the server may keep it */
+	int64_t block_ms;		   /* how long the server may keep it */
+	const struct redis_script *script; /* of EVALSHA; else NULL */
 };
 
 struct redis_ring {

@@ -6,7 +6,9 @@
  * SCRIPT LOAD travels in front of the first EVALSHA of a connection without
  * waiting for its answer. A server that loses its scripts (a restart, SCRIPT
  * FLUSH) answers NOSCRIPT; the script is then loaded again, and the caller
- * sends its request again.
+ * sends its request again. That helps once. If a script that was just loaded
+ * again is still not there, the server does not keep scripts, or lies; to go on
+ * would be a loop as fast as the connection.
  *
  * The sums are stored with the connection and not with the script, which
  * several threads may share.
@@ -25,6 +27,10 @@ struct redis_loaded {
 	char sha[2 * SHA1_SIZE + 1];
 	bool loaded;
 	uint64_t at; /* the number of its SCRIPT LOAD among the commands */
+	/* Its number, too, if that was the answer to NOSCRIPT and the script
+	 * has not run since; else 0. */
+	uint64_t again_at;
+	bool gone; /* NOSCRIPT was answered, and it was not loaded since */
 };
 
 static struct redis_loaded *
@@ -71,6 +77,11 @@ script_load(struct redis *r, struct redis_loaded *l)
 			    &(struct redis_args){argv, 3}, 1) != 0)
 		return -1;
 	l->loaded = true;
+	if (l->gone && l->again_at == 0)
+		r->n_reloaded++;
+	if (l->gone)
+		l->again_at = l->at;
+	l->gone = false;
 	return 0;
 }
 
@@ -98,8 +109,22 @@ redis_eval(struct redis *r, const struct redis_script *script,
 	    {keys, n_keys},
 	    {args, n_args},
 	};
-	return redis_conn_send(
-	    r, (struct redis_due){.on_reply = on_reply, .arg = arg}, parts, 3);
+	return redis_conn_send(r,
+			       (struct redis_due){.on_reply = on_reply,
+						  .arg = arg,
+						  .script = script},
+			       parts, 3);
+}
+
+static struct redis_loaded *
+script_sent(struct redis *r, const struct redis_script *script)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_loaded; i++)
+		if (r->loaded[i].script == script)
+			return &r->loaded[i];
+	return NULL;
 }
 
 /*
@@ -107,14 +132,46 @@ redis_eval(struct redis *r, const struct redis_script *script,
  * which loads were before the flush. A load that was sent after it is on its
  * way and counts.
  */
-void
-redis_script_forget(struct redis *r, uint64_t command)
+bool
+redis_script_forget(struct redis *r, const struct redis_script *script,
+		    uint64_t command)
 {
+	struct redis_loaded *l = script != NULL ? script_sent(r, script) : NULL;
 	size_t i;
 
+	if (l == NULL)
+		return false;
+	l->gone = l->gone || l->at < command;
 	for (i = 0; i < r->n_loaded; i++)
 		if (r->loaded[i].at < command)
 			r->loaded[i].loaded = false;
+	return l->again_at == 0 || l->again_at > command;
+}
+
+void
+redis_script_known(struct redis *r, const struct redis_script *script,
+		   uint64_t command)
+{
+	struct redis_loaded *l;
+
+	/* Nearly always: no search for each reply. */
+	if (r->n_reloaded == 0 || (l = script_sent(r, script)) == NULL ||
+	    l->again_at == 0 || l->again_at > command)
+		return;
+	l->again_at = 0;
+	r->n_reloaded--;
+}
+
+void
+redis_script_renew(struct redis *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_loaded; i++) {
+		r->loaded[i].loaded = r->loaded[i].gone = false;
+		r->loaded[i].again_at = 0;
+	}
+	r->n_reloaded = 0;
 }
 
 void
@@ -122,5 +179,5 @@ redis_script_done(struct redis *r)
 {
 	free(r->loaded);
 	r->loaded = NULL;
-	r->n_loaded = 0;
+	r->n_loaded = r->n_reloaded = 0;
 }

@@ -21,6 +21,7 @@ transport_take_reply(struct redis *r, const struct redis_reply *reply)
 {
 	enum redis_fault fault = redis_fault(reply);
 	uint64_t number = r->due.popped;
+	struct redis_reply final;
 	struct redis_due due;
 	struct err err;
 
@@ -33,9 +34,16 @@ transport_take_reply(struct redis *r, const struct redis_reply *reply)
 		redis_conn_fail(r, &err);
 		return;
 	}
-	/* Before the callback, which may send the script again. */
-	if (fault == REDIS_FAULT_SCRIPT)
-		redis_script_forget(r, number);
+	/* Before the callback, which may send the script again. A server that
+	 * says so for ever must not be asked for ever. */
+	if (fault == REDIS_FAULT_SCRIPT &&
+	    !redis_script_forget(r, due.script, number)) {
+		final = *reply;
+		final.final = true;
+		reply = &final;
+	} else if (fault != REDIS_FAULT_SCRIPT && due.script != NULL) {
+		redis_script_known(r, due.script, number);
+	}
 	if (due.on_reply != NULL)
 		due.on_reply(r, reply, due.arg);
 	/* After the callback: the command is answered, and the connection is of

@@ -8,6 +8,7 @@
 #include "schedules/schema.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/sat.h"
 
 /* What a message says was tried. */
 const char *
@@ -45,6 +46,12 @@ db_int(const struct db_rows *rows, size_t row, size_t column)
 	const struct db_value *v = db_value(rows, row, column);
 
 	return v->type == DB_INT ? v->i : 0;
+}
+
+int64_t
+db_us(const struct db_rows *rows, size_t row, size_t column)
+{
+	return sat_clamp(db_int(rows, row, column), 0, DB_US_MAX);
 }
 
 struct slice

@@ -53,6 +53,10 @@ const struct db_value *db_value(const struct db_rows *rows, size_t row,
 				size_t column);
 /* Where nothing is stored, or no number: 0, the empty slice. */
 int64_t db_int(const struct db_rows *rows, size_t row, size_t column);
+/* The same for a time or a span, in microseconds, to calculate with: what cannot be
+ * one (negative, or beyond the year 9999) is the nearest that can. */
+#define DB_US_MAX INT64_C(253402300799999999)
+int64_t db_us(const struct db_rows *rows, size_t row, size_t column);
 struct slice db_text(const struct db_rows *rows, size_t row, size_t column);
 /* For drivers: appends a value; texts are copied. The row is complete with its
  * last column. db_rows_seal() follows the last one; -1: out of memory. */

@@ -78,7 +78,7 @@ read_unsent(struct db *db, const char *id, struct schedules_stats *to,
 
 	if (result == 0 && rows.n > 0) {
 		to->unsent = db_int(&rows, 0, 0);
-		to->oldest_unsent_us = db_int(&rows, 0, 1);
+		to->oldest_unsent_us = db_us(&rows, 0, 1);
 	}
 	db_rows_done(&rows);
 	return result;
@@ -102,7 +102,7 @@ read_skips(struct db *db, const char *id, struct schedules_stats *to,
 					 (enum schedule_reason)reason)))) {
 				to->skipped[reason] = db_int(&rows, i, 1);
 				to->last_skipped_us[reason] =
-				    db_int(&rows, i, 2);
+				    db_us(&rows, i, 2);
 			}
 	db_rows_done(&rows);
 	return result;
@@ -126,10 +126,10 @@ read_schedulers(struct db *db, struct figures *f, struct err *err)
 		to->id = db_text(&f->rows, i, 0).p;
 		to->host = db_text(&f->rows, i, 1).p;
 		to->pid = db_int(&f->rows, i, 2);
-		to->started_us = db_int(&f->rows, i, 3);
-		to->seen_us = db_int(&f->rows, i, 4);
-		to->lag_us = db_int(&f->rows, i, 5);
-		to->max_lag_us = db_int(&f->rows, i, 6);
+		to->started_us = db_us(&f->rows, i, 3);
+		to->seen_us = db_us(&f->rows, i, 4);
+		to->lag_us = db_us(&f->rows, i, 5);
+		to->max_lag_us = db_us(&f->rows, i, 6);
 		to->fires = db_int(&f->rows, i, 7);
 	}
 	return 0;

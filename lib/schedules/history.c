@@ -29,8 +29,8 @@ static struct schedule_past
 past_fire(const struct db_rows *rows, size_t i)
 {
 	const struct slice refused = db_text(rows, i, 4);
-	const int64_t fire_us = db_int(rows, i, 0);
-	const int64_t marked_us = db_int(rows, i, 3);
+	const int64_t fire_us = db_us(rows, i, 0);
+	const int64_t marked_us = db_us(rows, i, 3);
 	const int named = schedule_reason_of(refused.p);
 	const enum schedule_reason reason =
 	    named >= 0 ? (enum schedule_reason)named : SCHEDULE_REFUSED;
@@ -56,12 +56,12 @@ static struct schedule_past
 past_skip(const struct db_rows *rows, size_t i)
 {
 	struct schedule_past past = {
-	    .fire_us = db_int(rows, i, 0),
-	    .last_us = db_int(rows, i, 1),
+	    .fire_us = db_us(rows, i, 0),
+	    .last_us = db_us(rows, i, 1),
 	    .n = db_int(rows, i, 2),
 	    .outcome = SCHEDULE_MISSED,
 	    .task_id = "",
-	    .sent_us = db_int(rows, i, 4),
+	    .sent_us = db_us(rows, i, 4),
 	    .reason = db_text(rows, i, 3).p,
 	    .refused = "",
 	};

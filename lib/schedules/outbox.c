@@ -41,8 +41,8 @@ read_patience(const struct db_rows *rows, size_t i)
 	    .misfire =
 		misfire >= 0 ? (enum schedule_misfire)misfire : SCHEDULE_LATEST,
 	    .grace_us = db_int(rows, i, 8),
-	    .jitter_us = db_int(rows, i, 9),
-	    .next_run_us = db_int(rows, i, 10)};
+	    .jitter_us = db_us(rows, i, 9),
+	    .next_run_us = db_us(rows, i, 10)};
 }
 
 /* Copies: the rows are gone when the fires are sent. */
@@ -62,7 +62,7 @@ read_fires(const struct db_rows *rows, struct schedules_fires **ret,
 		    .queue = db_text(rows, i, 3).p,
 		    .priority = (int32_t)db_int(rows, i, 4),
 		    .task = db_text(rows, i, 5).p,
-		    .created_us = db_int(rows, i, 6),
+		    .created_us = db_us(rows, i, 6),
 		    .patience = read_patience(rows, i),
 		};
 		fires_add(&fires, &fire);
@@ -212,7 +212,7 @@ schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err)
 	result =
 	    s->db->driver->run(s->db, Q_NEXT_DUE, NULL, 0, &rows, NULL, err);
 	if (result == 0)
-		*ret_us = rows.n > 0 ? db_int(&rows, 0, 0) : INT64_MAX;
+		*ret_us = rows.n > 0 ? db_us(&rows, 0, 0) : INT64_MAX;
 	db_rows_done(&rows);
 	return result;
 }

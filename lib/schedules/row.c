@@ -33,7 +33,7 @@ struct column {
 	enum kind kind;
 	size_t offset;	/* in struct schedule */
 	int64_t min;	/* NUMBER, and SETTINGs as they are stored */
-	int64_t max;	/* SETTINGs */
+	int64_t max;	/* the same */
 	size_t max_len; /* TEXT */
 	/* A literal: a row that is not valid has no memory of its own for
 	 * it. */
@@ -67,9 +67,10 @@ WORDS(day_match)
 		AT(member), .kind = TEXT, .max_len = SCHEDULE_ARGS_MAX,        \
 			    .empty = (none)                                    \
 	}
+/* No sum of two of them, nor of one and a span, overflows. */
 #define N(member, least)                                                       \
 	{                                                                      \
-		AT(member), .kind = NUMBER, .min = (least)                     \
+		AT(member), .kind = NUMBER, .min = (least), .max = DB_US_MAX   \
 	}
 #define W(member)                                                              \
 	{                                                                      \
@@ -190,6 +191,8 @@ check_column(const struct schedule *s, const struct column *c, struct err *err)
 		number = *(const int64_t *)member(s, c);
 		if (number < c->min)
 			return bad_column(err, c->name, "must not be negative");
+		if (number > c->max)
+			return bad_column(err, c->name, "is too large");
 	}
 	if ((c->kind == SETTING || c->kind == SETTING_FRACTION) &&
 	    !setting_is_valid(c, setting_of(s, c)))
@@ -279,7 +282,7 @@ row_write(const struct schedule *s, struct db_value values[SQL_N_COLUMNS])
 static bool
 read_column(const struct db_value *v, const struct column *c, char *to)
 {
-	const bool valid = v->type == DB_INT && setting_is_valid(c, v->i);
+	bool valid = v->type == DB_INT && setting_is_valid(c, v->i);
 	int word;
 
 	switch (c->kind) {
@@ -312,9 +315,9 @@ read_column(const struct db_value *v, const struct column *c, char *to)
 		return valid;
 	case NUMBER:
 		/* due_us is NULL where there is none. */
-		*(int64_t *)(void *)to = v->type == DB_INT ? v->i : 0;
-		return v->type == DB_NULL ||
-		       (v->type == DB_INT && v->i >= c->min);
+		valid = v->type == DB_INT && v->i >= c->min && v->i <= c->max;
+		*(int64_t *)(void *)to = valid ? v->i : 0;
+		return v->type == DB_NULL || valid;
 	}
 	return false;
 }

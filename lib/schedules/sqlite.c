@@ -278,7 +278,7 @@ lite_notify(struct db *db, struct err *err)
 	for (i = 0; i < rows.n && result == 0; i++) {
 		port[0] = *db_value(&rows, i, 0);
 		if (port[0].type != DB_TEXT ||
-		    port[0].s.len != WAKE_SOCKET_NAME_LEN ||
+		    !wake_socket_is_name(port[0].s) ||
 		    wake_socket_wake(&l->tx.socket, port[0].s.p) != 0)
 			result = DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, err);
 	}

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "sqlite/fork_guard.h"
 #include "sqlite/io.h"
 #include "util/limits.h"
 #include "util/path.h"
@@ -321,6 +322,11 @@ database_join(struct database_user *user,
 
 	if (name == NULL)
 		return -1;
+	/* Before the lock, which a thread of the parent may have held. */
+	if (fork_guard_enter(err) != 0) {
+		free(name);
+		return -1;
+	}
 	pthread_mutex_lock(&databases_lock);
 	LIST_FOREACH (db, &databases, link)
 		if (db->base == options->base &&
@@ -344,6 +350,8 @@ database_join(struct database_user *user,
 		pthread_mutex_unlock(&db->lock);
 	}
 	pthread_mutex_unlock(&databases_lock);
+	if (db == NULL)
+		fork_guard_leave();
 	return db != NULL ? 0 : -1;
 }
 
@@ -412,4 +420,5 @@ database_leave(struct database_user *user)
 	user->database = NULL;
 	if (last)
 		database_end(db);
+	fork_guard_leave();
 }

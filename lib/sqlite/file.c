@@ -22,6 +22,7 @@
 
 #include "sqlite/checkpoint.h"
 #include "sqlite/fault.h"
+#include "sqlite/fork_guard.h"
 #include "sqlite/identity.h"
 #include "sqlite/place.h"
 #include "sqlite/reserve.h"
@@ -176,6 +177,9 @@ file_connect(struct tx *tx, struct err *err)
 	char *uri;
 	int status;
 
+	if (fork_guard_enter(err) != 0)
+		return -1;
+	tx->guarded = true;
 	if (!file_is_frozen(tx)) {
 		status = sqlite3_open_v2(
 		    tx->path, &tx->db,
@@ -275,7 +279,8 @@ file_open_there(struct tx *tx, bool *ret_final, struct err *err)
 	    file_prepare(tx, err) == 0)
 		return 0;
 	/* Only a person can mend these; all else may pass. */
-	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
+	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA ||
+		     err->code == ERR_USAGE;
 	full = file_is_full(tx);
 	file_close(tx);
 	return full ? 1 : -1;
@@ -317,6 +322,9 @@ file_close(struct tx *tx)
 		sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
 				  NULL);
 	sqlite3_close(tx->db);
+	if (tx->guarded)
+		fork_guard_leave();
+	tx->guarded = false;
 	tx->db = NULL;
 	file_release(tx);
 	tx->log_pages = 0;

@@ -21,6 +21,7 @@ struct sqlite3_stmt;
 
 struct tx {
 	struct sqlite3 *db; /* NULL: not open, or the file is not there */
+	bool guarded;	    /* fork_guard_leave() when it is closed */
 	const char *path;
 	const char *name;   /* for messages */
 	bool default_place; /* make the directory, and what is above it */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "sqlite/file.h"
+#include "sqlite/owner.h"
 #include "util/err.h"
 #include "util/path.h"
 
@@ -39,23 +40,6 @@ place_make_dir(const struct tx *tx, struct err *err)
 				 "cannot create %s, the directory of the "
 				 "database",
 				 dir);
-	free(dir);
-	return result;
-}
-
-/* What root makes for a service, in the service's directory, is the service's:
- * it could not open it otherwise. */
-static int
-place_give_to_owner(const struct tx *tx, int fd)
-{
-	const char *slash = strrchr(tx->path, '/');
-	char *dir = strndup(tx->path, (size_t)(slash - tx->path) + 1);
-	struct stat st;
-	int result = 0;
-
-	if (geteuid() == 0 && (dir == NULL || stat(dir, &st) != 0 ||
-			       fchown(fd, st.st_uid, st.st_gid) != 0))
-		result = -1;
 	free(dir);
 	return result;
 }
@@ -83,10 +67,8 @@ place_make(const struct tx *tx, struct err *err)
 	if ((fd = mkostemp(temporary, O_CLOEXEC)) < 0) { /* mode 0600 */
 		result = place_cannot_make(tx, err);
 	} else {
-		result = place_give_to_owner(tx, fd);
 		close(fd);
-		if (result != 0 ||
-		    (link(temporary, tx->path) != 0 && errno != EEXIST))
+		if (link(temporary, tx->path) != 0 && errno != EEXIST)
 			result = place_cannot_make(tx, err);
 		unlink(temporary);
 	}
@@ -157,14 +139,16 @@ place_judge(const struct tx *tx, const struct stat *st, struct err *err)
 		    err, ERR_CONFIG,
 		    "%s is not a regular file; name a file for the tasks",
 		    tx->path);
-	if (geteuid() != 0 && st->st_uid != geteuid())
+	if (geteuid() == 0)
+		return owner_check_root(tx->path, err);
+	if (st->st_uid != geteuid())
 		return err_set(
 		    err, ERR_REFUSED,
 		    "%s belongs to user %u, but this process runs as user %u; "
 		    "run it as that user, or name another file",
 		    tx->path, (unsigned int)st->st_uid,
 		    (unsigned int)geteuid());
-	if (geteuid() != 0 && (st->st_mode & 0600) != 0600)
+	if ((st->st_mode & 0600) != 0600)
 		return err_set(err, ERR_REFUSED,
 			       "%s is read-only; make it writable (chmod 600)",
 			       tx->path);
@@ -183,7 +167,8 @@ place_find_or_make(const struct tx *tx, bool create, bool *ret_final,
 			place_say_absent(tx, err);
 			return 1;
 		}
-		if (place_make_dir(tx, err) != 0) {
+		if (place_make_dir(tx, err) != 0 ||
+		    (geteuid() == 0 && owner_check_root(tx->path, err) != 0)) {
 			*ret_final = true;
 			return -1;
 		}

@@ -30,16 +30,6 @@ reserve_open(const char *path, int flags)
 	return fd;
 }
 
-/* As the database itself, what root makes is the service's. */
-static bool
-reserve_give_to_owner(const char *path, int fd)
-{
-	struct stat st;
-
-	return geteuid() != 0 ||
-	       (stat(path, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0);
-}
-
 /*
  * How large the reserve can be, of `there` bytes now. A new one must be small
  * beside what is free. One that was used takes back half of it, since what a
@@ -69,8 +59,7 @@ reserve_grow(const char *path, int fd, bool new)
 	struct stat st;
 	off_t size;
 
-	if (fstat(fd, &st) != 0 || st.st_size >= RESERVE_BYTES ||
-	    !reserve_give_to_owner(path, fd))
+	if (fstat(fd, &st) != 0 || st.st_size >= RESERVE_BYTES)
 		return;
 	size = reserve_size(path, st.st_size, new);
 	if (size > st.st_size && posix_fallocate(fd, 0, size) != 0 &&

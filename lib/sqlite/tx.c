@@ -191,7 +191,7 @@ tx_wake(struct tx *tx, struct slice name)
 	size_t i, cap;
 
 	/* The database is not trusted to hold names only. */
-	if (name.len != WAKE_SOCKET_NAME_LEN)
+	if (!wake_socket_is_name(name))
 		return;
 	for (i = 0; i < tx->n_wakes; i++)
 		if (memcmp(tx->wakes[i], name.p, WAKE_SOCKET_NAME_LEN) == 0)
@@ -224,11 +224,17 @@ tx_wake_all(struct tx *tx, struct err *err, unsigned int which, int more)
 }
 
 bool
-tx_reaches(struct tx *tx, const char *name)
+tx_reaches(struct tx *tx, struct slice name)
 {
+	char text[WAKE_SOCKET_NAME_LEN + 1];
+
+	if (!wake_socket_is_name(name))
+		return false;
+	memcpy(text, name.p, WAKE_SOCKET_NAME_LEN);
+	text[WAKE_SOCKET_NAME_LEN] = '\0';
 	/* In doubt it is there: nobody is taken for dead by our trouble. */
 	return tx_directory(tx, NULL) < 0 ||
-	       wake_socket_wake(&tx->socket, name) == 0;
+	       wake_socket_wake(&tx->socket, text) == 0;
 }
 
 int

@@ -41,7 +41,7 @@ void tx_wake(struct tx *tx, struct slice name);
  * tx_first() answered. 0, or -1 with *err. */
 int tx_wake_all(struct tx *tx, struct err *err, unsigned int which, int more);
 /* Whether a process still listens on a wake socket; wakes it. */
-bool tx_reaches(struct tx *tx, const char *name);
+bool tx_reaches(struct tx *tx, struct slice name);
 /* The name of this process's own wake socket, made at the first call; empty and
  * *err set if it cannot be. */
 struct slice tx_wake_socket(struct tx *tx, struct err *err);

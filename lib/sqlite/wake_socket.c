@@ -34,15 +34,27 @@ wake_socket_address(const struct wake_socket *ws, const char *name,
 		 ws->dir_fd, name);
 }
 
-/* Root works on the files of a service: they stay the service's, which could not
- * send to, or remove, what is root's. */
-static void
-wake_socket_give_to_owner(int dir_fd, const char *name, const struct stat *of)
+/* Who may write to the directory may put links into it, by which a datagram or
+ * a removal would reach other files. */
+static int
+wake_socket_check_dir(int fd, const char *path, struct err *err)
 {
-	if (geteuid() == 0 && of->st_uid != 0 &&
-	    fchownat(dir_fd, name, of->st_uid, of->st_gid,
-		     AT_SYMLINK_NOFOLLOW) != 0)
-		return; /* then they cannot wake us; a file system for root */
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return err_sys(err, ERR_UNAVAILABLE, "cannot inspect %s", path);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(err, ERR_REFUSED,
+			       "%s belongs to user %u, but this process runs "
+			       "as user %u; remove it",
+			       path, (unsigned int)st.st_uid,
+			       (unsigned int)geteuid());
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(err, ERR_REFUSED,
+			       "%s is writable by others than its owner (run "
+			       "chmod go-w on it)",
+			       path);
+	return 0;
 }
 
 /* mkdir() first, whether it is there or not: processes that start together
@@ -51,7 +63,6 @@ int
 wake_socket_open_dir(struct wake_socket *ws, const char *database,
 		     struct err *err)
 {
-	struct stat owner;
 	char *path = NULL;
 	int result = -1;
 
@@ -59,10 +70,7 @@ wake_socket_open_dir(struct wake_socket *ws, const char *database,
 		return 0;
 	if (asprintf(&path, "%s-wake", database) < 0)
 		return err_nomem(err);
-	if (mkdir(path, 0700) == 0) {
-		if (stat(database, &owner) == 0)
-			wake_socket_give_to_owner(AT_FDCWD, path, &owner);
-	} else if (errno != EEXIST) {
+	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
 		err_sys(err, ERR_UNAVAILABLE, "cannot create %s", path);
 		goto out;
 	}
@@ -70,6 +78,11 @@ wake_socket_open_dir(struct wake_socket *ws, const char *database,
 	    open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (ws->dir_fd < 0) {
 		err_sys(err, ERR_UNAVAILABLE, "cannot open %s", path);
+		goto out;
+	}
+	if (wake_socket_check_dir(ws->dir_fd, path, err) != 0) {
+		close(ws->dir_fd);
+		ws->dir_fd = -1;
 		goto out;
 	}
 	result = 0;
@@ -100,7 +113,6 @@ int
 wake_socket_make(struct wake_socket *ws, struct err *err)
 {
 	struct sockaddr_un address;
-	struct stat owner;
 	uint64_t number;
 	int fd;
 
@@ -119,8 +131,6 @@ wake_socket_make(struct wake_socket *ws, struct err *err)
 		close(fd);
 		return -1;
 	}
-	if (fstat(ws->dir_fd, &owner) == 0)
-		wake_socket_give_to_owner(ws->dir_fd, ws->name, &owner);
 	ws->fd = fd;
 	return 0;
 }
@@ -135,13 +145,40 @@ wake_socket_drain(struct wake_socket *ws)
 		;
 }
 
+bool
+wake_socket_is_name(struct slice name)
+{
+	size_t i;
+
+	if (name.len != WAKE_SOCKET_NAME_LEN)
+		return false;
+	for (i = 0; i < name.len; i++)
+		if (!(name.p[i] >= '0' && name.p[i] <= '9') &&
+		    !(name.p[i] >= 'a' && name.p[i] <= 'f'))
+			return false;
+	return true;
+}
+
+/* Whatever its name, what is no socket was not left by a process of ours. */
+static void
+wake_socket_remove(const struct wake_socket *ws, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(ws->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISSOCK(st.st_mode))
+		unlinkat(ws->dir_fd, name, 0);
+}
+
+/* The name may come from the database: it is looked at again here, where it
+ * becomes a path. */
 int
 wake_socket_wake(struct wake_socket *ws, const char *name)
 {
 	struct sockaddr_un address;
 	int fd = ws->fd, result = 0;
 
-	if (ws->dir_fd < 0)
+	if (ws->dir_fd < 0 || !wake_socket_is_name(slice_of(name)))
 		return -1;
 	/* One that only wakes others has no socket of its own. */
 	if (fd < 0)
@@ -155,7 +192,7 @@ wake_socket_wake(struct wake_socket *ws, const char *name)
 		/* Nobody has it open: its process was killed. EAGAIN, a full
 		 * buffer, is as good as sent. */
 		if (errno == ECONNREFUSED)
-			unlinkat(ws->dir_fd, name, 0);
+			wake_socket_remove(ws, name);
 		result = errno == ECONNREFUSED || errno == ENOENT ? -1 : 0;
 	}
 	if (fd != ws->fd)
@@ -179,9 +216,7 @@ wake_socket_sweep(struct wake_socket *ws)
 	/* To wake a socket is to learn whether its process lives. The locks of
 	 * workers lie here, too: their names differ. */
 	while ((entry = readdir(dir)) != NULL)
-		if (strlen(entry->d_name) == WAKE_SOCKET_NAME_LEN &&
-		    strspn(entry->d_name, "0123456789abcdef") ==
-			WAKE_SOCKET_NAME_LEN &&
+		if (wake_socket_is_name(slice_of(entry->d_name)) &&
 		    strcmp(entry->d_name, ws->name) != 0)
 			wake_socket_wake(ws, entry->d_name);
 	closedir(dir);

@@ -20,6 +20,8 @@
 #ifndef SQLITE_WAKE_SOCKET_H
 #define SQLITE_WAKE_SOCKET_H
 
+#include <stdbool.h>
+
 #include "util/buf.h"
 
 /* 64 random bits in hexadecimal: no two processes ever draw the same name. */
@@ -38,8 +40,10 @@ struct wake_socket {
 		.dir_fd = -1, .fd = -1                                         \
 	}
 
-/* Opens, or makes, the directory beside the database. As root, it is given to
- * the database's owner. */
+/* Whether a text from the database is such a name: its length and its digits. */
+bool wake_socket_is_name(struct slice name);
+/* Opens, or makes, the directory beside the database. One that others than this
+ * process's user may write to is refused (ERR_REFUSED). */
 int wake_socket_open_dir(struct wake_socket *ws, const char *database,
 			 struct err *err);
 /* Makes this process's own socket; the directory must be open. At the second
@@ -47,7 +51,8 @@ int wake_socket_open_dir(struct wake_socket *ws, const char *database,
 int wake_socket_make(struct wake_socket *ws, struct err *err);
 /* Reads all datagrams that are there. */
 void wake_socket_drain(struct wake_socket *ws);
-/* Wakes another process. A socket whose process is gone is removed: -1 then. */
+/* Wakes another process. -1 if there is none: a socket whose process is gone is
+ * removed, and what is not the name of a socket is never used as a path. */
 int wake_socket_wake(struct wake_socket *ws, const char *name);
 /* Removes the sockets of processes that are gone. */
 void wake_socket_sweep(struct wake_socket *ws);

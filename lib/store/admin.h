@@ -94,6 +94,9 @@ void broker_find(struct broker *b, enum broker_location place,
 		 broker_found_fn *on_found, void *arg);
 
 #define BROKER_PAGE_MAX 500
+/* The end of the year 9999. No time that a store tells is later, or before 1970,
+ * whatever is stored: in microseconds they fit, and so do their differences. */
+#define BROKER_TIME_MAX_MS INT64_C(253402300799999)
 struct broker_view {
 	struct slice queue;
 	enum broker_location place;

@@ -105,6 +105,12 @@ broker_register(struct broker *b, const struct slice *names,
 }
 
 void
+broker_tidy(struct broker *b, const struct broker_limits *limits)
+{
+	b->ops->tidy(b, limits);
+}
+
+void
 broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 	      broker_submitted_fn *on_done, void *arg)
 {

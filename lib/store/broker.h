@@ -128,6 +128,26 @@ bool broker_submit_left_nothing(const struct broker_submit *submit);
 typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
 				 void *arg);
 
+/* --- housekeeping ------------------------------------------------------ */
+
+/* How much of the dead list of a queue stays. */
+struct broker_limits {
+	int64_t dead_max;    /* tasks; 0: no limit */
+	int64_t dead_ttl_ms; /* by the store's clock; 0: they do not expire */
+	/* A queue that has been empty, and without a worker, for so long is not
+	 * listed any more until somebody names it again; 0: it stays. */
+	int64_t idle_ms;
+};
+#define BROKER_IDLE_MS (INT64_C(7) * 24 * 3600 * 1000)
+
+/* What a step has deleted from the dead list of a queue: the oldest, with what
+ * could not be understood among them. */
+struct broker_trimmed {
+	struct slice queue;
+	int64_t beyond;	 /* since there were more than dead_max */
+	int64_t expired; /* since they died dead_ttl_ms ago */
+};
+
 /* --- opening ----------------------------------------------------------- */
 
 struct broker_options {
@@ -173,6 +193,8 @@ struct broker_options {
 	/* An order to workers came in (codec/order.h), or what somebody took
 	 * for one. Workers only. */
 	void (*on_control)(struct slice message, void *arg);
+	/* broker_tidy() has deleted something. Workers only; may be NULL. */
+	void (*on_trimmed)(const struct broker_trimmed *trimmed, void *arg);
 	/*
 	 * The broker came into reach (up; why is NULL), or went out of it and
 	 * will be looked for (down), or will never let us in (`final`). Also
@@ -251,6 +273,20 @@ void broker_deregister(struct broker *b);
 void broker_register(struct broker *b, const struct slice *names,
 		     const struct slice *descriptions, size_t n);
 
+/*
+ * Housekeeping, of all queues that there are: one of the workers does it, and
+ * for the others this costs one short command. To be called every
+ * BROKER_TIDY_S. Does nothing while the last call is still at work.
+ *
+ * It goes in steps of at most BROKER_TIDY_STEP tasks and about
+ * BROKER_TIDY_BYTES (one task may be larger), between which others have their
+ * turn. on_trimmed tells of each step that has deleted something.
+ */
+#define BROKER_TIDY_S 10
+#define BROKER_TIDY_STEP 500
+#define BROKER_TIDY_BYTES (1u << 20)
+void broker_tidy(struct broker *b, const struct broker_limits *limits);
+
 /* --- producers --------------------------------------------------------- */
 
 /*
@@ -323,6 +359,7 @@ struct broker_ops {
 	void (*deregister)(struct broker *);
 	void (*register_tasks)(struct broker *, const struct slice *names,
 			       const struct slice *descriptions, size_t n);
+	void (*tidy)(struct broker *, const struct broker_limits *limits);
 	void (*submit)(struct broker *, struct broker_submit *batch, size_t n,
 		       broker_submitted_fn *on_done, void *arg);
 	void (*registered)(struct broker *, struct slice name,

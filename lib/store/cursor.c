@@ -29,7 +29,9 @@ cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret)
 		if (__builtin_mul_overflow(n, 10, &n) ||
 		    __builtin_add_overflow(n, s->p[i] - '0', &n))
 			return false;
-	if (i == start || (i < s->len && s->p[i] != ':'))
+	/* Nor are zeros in front, or a minus before 0, what we write. */
+	if (i == start || (i < s->len && s->p[i] != ':') ||
+	    (s->p[start] == '0' && (i - start > 1 || negative)))
 		return false;
 	/* A colon with nothing behind it is left, so that it is noticed. */
 	if (i + 1 < s->len)
@@ -47,7 +49,8 @@ cursor_bad(struct err *err)
 		       "invalid cursor; start the list without a cursor");
 }
 
-/* `n` is at most CURSOR_NUMBERS_MAX, for which there is room. */
+/* `n` is at most CURSOR_NUMBERS_MAX, for which there is room. What snprintf()
+ * returns is not what it has written, should that ever not be so. */
 struct slice
 cursor_write(char text[CURSOR_SIZE], const int64_t *numbers, size_t n)
 {
@@ -57,7 +60,7 @@ cursor_write(char text[CURSOR_SIZE], const int64_t *numbers, size_t n)
 		len += (size_t)snprintf(text + len, CURSOR_SIZE - len,
 					"%s%" PRId64, i > 0 ? ":" : "",
 					numbers[i]);
-	return (struct slice){text, len};
+	return (struct slice){text, len < CURSOR_SIZE ? len : CURSOR_SIZE - 1};
 }
 
 int

@@ -22,10 +22,14 @@ bool cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret);
 /* Sets *err (ERR_DATA); returns -1. */
 int cursor_bad(struct err *err);
 
-/* A cursor that is `n` numbers and nothing else; they are not negative. */
+/*
+ * A cursor that is `n` numbers and nothing else. What is written fits, whatever the
+ * numbers are; what is read is not negative: only a damaged database has such
+ * keys, and a list of it ends with an error rather than without its rest.
+ */
 #define CURSOR_NUMBERS_MAX 2
-/* Of each 19 digits, and a colon or a NUL. */
-#define CURSOR_SIZE (CURSOR_NUMBERS_MAX * 20)
+/* Of each a sign, 19 digits, and a colon or a NUL. */
+#define CURSOR_SIZE (CURSOR_NUMBERS_MAX * 21)
 struct slice cursor_write(char text[CURSOR_SIZE], const int64_t *numbers,
 			  size_t n);
 /* Reads such a one; -1 with *err (ERR_DATA). */

@@ -7,9 +7,15 @@
 bool
 measure_what_valid(int64_t what)
 {
-	return (what >= MEASURE_SUCCEEDED && what <= MEASURE_RUN_US) ||
+	return (what >= MEASURE_SUCCEEDED && what < MEASURE_NUMBERS) ||
 	       (what >= MEASURE_WAIT && what < MEASURE_WAIT + BUCKETS) ||
 	       (what >= MEASURE_RUN && what < MEASURE_RUN + BUCKETS);
+}
+
+bool
+measure_what_of_attempt(int64_t what)
+{
+	return what != MEASURE_DEAD_BEYOND && what != MEASURE_DEAD_EXPIRED;
 }
 
 /* Rounded down also before 1970, where a clock may be set to: division rounds

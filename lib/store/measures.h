@@ -48,12 +48,20 @@ enum measure_what {
 	MEASURE_RETRIED = 2,
 	MEASURE_WAIT_US = 3, /* the sum of the waiting times */
 	MEASURE_RUN_US = 4,  /* the sum of the durations */
+	/* Deleted from dead lists, of the task MEASURE_OTHER: what was one too
+	 * many, and what was too old (struct broker_trimmed). */
+	MEASURE_DEAD_BEYOND = 5,
+	MEASURE_DEAD_EXPIRED = 6,
+	MEASURE_NUMBERS, /* of those before */
 	/* And a bucket: how many waited, and ran, that long. */
 	MEASURE_WAIT = 100,
 	MEASURE_RUN = 200,
 };
 /* Whether a number that was read is one of these. */
 bool measure_what_valid(int64_t what);
+/* Whether it is one of attempts, as most are: what is of dead lists has no
+ * task, and is none of a chart of tasks. */
+bool measure_what_of_attempt(int64_t what);
 
 struct measure {
 	struct slice queue, task; /* valid names */

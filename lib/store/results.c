@@ -6,6 +6,7 @@
  */
 #include "store/results.h"
 
+#include "codec/result_json.h"
 #include "store/store.h"
 
 struct results *
@@ -116,9 +117,30 @@ results_await(struct results *r, struct slice id, results_record_fn *on_record,
 }
 
 void
-results_event(struct results *r, struct slice event)
+results_event(struct results *r, enum results_detail detail, struct slice event)
 {
-	r->ops->event(r, event);
+	r->ops->event(r, detail, event);
+}
+
+/* The record may be another program's: one that cannot be read has no brief
+ * event. */
+static void
+results_changed_brief(struct results *r, struct slice record)
+{
+	struct buf scratch = BUF_INIT, whole = BUF_INIT, event = BUF_INIT;
+	struct result result;
+
+	if (result_decode(record, &scratch, &result, NULL) == 0) {
+		buf_adds(&event, RESULTS_UPDATE);
+		result_encode_both(&result, &whole, &event);
+		buf_addc(&event, '}');
+		if (!whole.failed && !event.failed)
+			results_event(r, RESULTS_BRIEF,
+				      (struct slice){event.data, event.len});
+	}
+	buf_done(&scratch);
+	buf_done(&whole);
+	buf_done(&event);
 }
 
 void
@@ -127,26 +149,34 @@ results_changed(struct results *r, struct slice record)
 	/* The record is JSON already, and goes in as it is. */
 	struct buf event = BUF_INIT;
 
-	buf_adds(&event, "{\"type\":\"task.update\",\"task\":");
+	buf_adds(&event, RESULTS_UPDATE);
 	buf_add(&event, record.p, record.len);
 	buf_addc(&event, '}');
 	/* Without memory it is lost, as any event may be. */
 	if (!event.failed)
-		results_event(r, (struct slice){event.data, event.len});
+		results_event(r, RESULTS_WHOLE,
+			      (struct slice){event.data, event.len});
 	buf_done(&event);
+	results_changed_brief(r, record);
 }
 
-bool
+unsigned int
 results_heard(const struct results *r)
 {
 	return r->ops->heard(r);
 }
 
+void
+results_expect(struct results *r, enum results_detail detail)
+{
+	r->ops->expect(r, detail);
+}
+
 int
-results_listen(struct results *r, results_event_fn *on_event, void *arg,
+results_listen(struct results *r, const struct results_ear *ear,
 	       struct err *err)
 {
-	return r->ops->listen(r, on_event, arg, err);
+	return r->ops->listen(r, ear, err);
 }
 
 void

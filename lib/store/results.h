@@ -147,22 +147,50 @@ struct results_watch *results_await(struct results *r, struct slice id,
 				    results_record_fn *on_record, void *arg,
 				    struct err *err);
 
-/* Publishes a task event (JSON), if anybody is known to listen. */
-void results_event(struct results *r, struct slice event);
-/* The same: the record of a task has become this one. */
-void results_changed(struct results *r, struct slice record);
-/* Whether anybody listens; a hint, at most some seconds old. */
-bool results_heard(const struct results *r);
 /*
- * Listens: on_event is called with each event of any worker from a moment soon
- * after this, in the order in which a worker published them. `err` is NULL, or
- * says (with an empty event) that some may have been missed: out of reach, or
- * too slow. Listening goes on by itself. One listener for each backend; NULL
- * ends it. 0, or -1 with *err.
+ * Events: what has become of tasks, for those who look on. There are two kinds.
+ * A brief one is a line that says which task it is and how it does (codec/
+ * result_json.h), and comes together with others; a whole one carries the record.
+ * Those who tell them know which kind somebody listens to, since records cost a
+ * worker up to half of its speed.
+ */
+enum results_detail { RESULTS_BRIEF, RESULTS_WHOLE };
+#define RESULTS_DETAILS 2
+
+/* How the answer of a worker to ORDER_HEAR begins (codec/order.h), and an event
+ * of a task: its record, whole or brief, and "}" follow. */
+#define RESULTS_HEARD "{\"type\":\"worker.hears\""
+#define RESULTS_UPDATE "{\"type\":\"task.update\",\"task\":"
+
+/* Publishes an event (JSON, without a newline), if anybody is known to listen. A
+ * brief one may wait some ms for others. */
+void results_event(struct results *r, enum results_detail detail,
+		   struct slice event);
+/* Both: the record of a task has become this one. */
+void results_changed(struct results *r, struct slice record);
+/* Which kinds anybody listens to, as bits 1 << detail; a hint, at most some
+ * seconds old. */
+unsigned int results_heard(const struct results *r);
+/* Somebody says that he listens: counts as true from now on, until that can be
+ * seen. Only for those who call results_heard(). */
+void results_expect(struct results *r, enum results_detail detail);
+/*
+ * Listens: on_event is called with the events of any worker, from on_ready (which
+ * may be NULL) on, in the order in which a worker published them; with one whole
+ * one, or with some brief ones, a line each. `err` is NULL, or says (with an
+ * empty event) that some may have been missed: out of reach, or too slow.
+ * Listening goes on by itself, and on_ready is called once. One listener for each
+ * backend; NULL ends it. 0, or -1 with *err.
  */
 typedef void results_event_fn(struct slice event, const struct err *err,
 			      void *arg);
-int results_listen(struct results *r, results_event_fn *on_event, void *arg,
+struct results_ear {
+	enum results_detail detail;
+	results_event_fn *on_event;
+	void (*on_ready)(void *arg);
+	void *arg;
+};
+int results_listen(struct results *r, const struct results_ear *ear,
 		   struct err *err);
 
 /* --- for those who run it ---------------------------------------------- */
@@ -244,9 +272,11 @@ struct results_ops {
 	struct results_watch *(*await)(struct results *, struct slice id,
 				       results_record_fn *on_record, void *arg,
 				       struct err *err);
-	void (*event)(struct results *, struct slice event);
-	bool (*heard)(const struct results *);
-	int (*listen)(struct results *, results_event_fn *on_event, void *arg,
+	void (*event)(struct results *, enum results_detail detail,
+		      struct slice event);
+	unsigned int (*heard)(const struct results *);
+	void (*expect)(struct results *, enum results_detail detail);
+	int (*listen)(struct results *, const struct results_ear *ear,
 		      struct err *err);
 	void (*list)(struct results *, bool failed, struct slice cursor,
 		     unsigned int n, results_page_fn *on_page, void *arg);

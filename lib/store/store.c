@@ -157,6 +157,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .on_kept = o->on_kept,
 	    .on_idle = o->on_idle,
 	    .on_control = o->on_control,
+	    .on_trimmed = o->on_trimmed,
 	    .on_state = o->on_broker_state,
 	    .arg = o->arg};
 

@@ -15,6 +15,7 @@
 struct broker;
 struct broker_claim;
 struct broker_ops;
+struct broker_trimmed;
 struct broker_options;
 struct conf;
 struct err;
@@ -43,6 +44,7 @@ struct stores_options {
 	void (*on_kept)(struct broker_claim *claim, void *arg);
 	void (*on_idle)(void *arg);
 	void (*on_control)(struct slice message, void *arg);
+	void (*on_trimmed)(const struct broker_trimmed *trimmed, void *arg);
 	/*
 	 * If both are one store, its records are left closed until
 	 * stores_open_results(): a program that only submits then needs no

@@ -113,6 +113,12 @@ void conf_tell_strange(conf_strange_fn *tell, void *arg);
  * memory runs out.
  */
 char **conf_public_environment(void);
+/*
+ * Takes the variables of SECRET keys out of /proc/PID/environ; getenv() still
+ * finds them, for a reload. To be called once, before there are other threads. 0,
+ * or -1 with *err.
+ */
+int conf_hide_environment(struct err *err);
 
 /* Cuts a list at spaces and commas into a NULL-ended array of strings; free
  * it with conf_list_free(). NULL when memory runs out. */

@@ -431,8 +431,8 @@ daemon_loop(struct daemon *d, struct err *err)
 	return 0;
 }
 
-/* The descriptors first, before anything opens a file; the log next, so that
- * all errors after it are seen. */
+/* The descriptors first, before anything opens a file, and at once what others of
+ * our user can see; the log next, so that all errors after it are seen. */
 int
 daemon_run(const struct daemon_program *program, void *arg, int argc,
 	   char **argv)
@@ -441,17 +441,19 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 	struct err err;
 	int status;
 
+	if (program->children_dump)
+		proc_forbid_tracing();
+	else
+		proc_forbid_dumps();
 	proc_hold_standard_fds();
 	proc_reset_signals();
 	suspend_defer();
-	if (program->private_memory)
-		proc_forbid_dumps();
 	limits_raise_files();
 	log_init(program->name);
 	log_set_journal(journal_send);
 	if ((status = daemon_args_parse(program, argc, argv, &d.args)) >= 0)
 		return status;
-	if (daemon_loop(&d, &err) != 0) {
+	if (conf_hide_environment(&err) != 0 || daemon_loop(&d, &err) != 0) {
 		log_error("%s", err.msg);
 		d.exit_status = err_exit_status(err.code);
 	}

@@ -28,11 +28,12 @@ struct daemon_program {
 	/* Due times are to be met closer than by milliseconds. */
 	bool precise_timers;
 	/*
-	 * No core files (proc_forbid_dumps()): its memory holds what must not
-	 * lie on a disk. Not for a worker: its tasks would inherit the limit,
-	 * and its core is what shows why it has crashed under them.
+	 * The programs that it starts may leave core files. Daemons themselves
+	 * leave none and cannot be traced, since URLs with passwords are in
+	 * their memory; but a core of an executor is what shows why it has
+	 * crashed under its tasks.
 	 */
-	bool private_memory;
+	bool children_dump;
 	/* Whether this machine can do what the configuration says. May block:
 	 * a reload runs it in a thread. NULL: nothing to check. */
 	int (*check)(const struct conf *conf, struct err *err);

@@ -243,8 +243,15 @@ proc_forbid_dumps(void)
 {
 	const struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
 
-	prctl(PR_SET_DUMPABLE, 0);
+	proc_forbid_tracing();
 	setrlimit(RLIMIT_CORE, &none);
+}
+
+/* An execve() ends it: /proc/PID is then its user's again (prctl(2)). */
+void
+proc_forbid_tracing(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
 }
 
 /*

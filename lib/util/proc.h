@@ -56,6 +56,8 @@ void proc_reset_signals(void);
  * starts inherit the limit on core files (0), not the rest.
  */
 void proc_forbid_dumps(void);
+/* The same but for the limit: programs that it starts may leave core files. */
+void proc_forbid_tracing(void);
 
 /* Bytes of memory that a process has resident; 0 if that cannot be told. */
 int64_t proc_resident(pid_t pid);

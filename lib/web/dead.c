@@ -266,8 +266,9 @@ dead_run_delete(struct web_call *call, struct err *err)
 /* --- the table --------------------------------------------------------- */
 
 static const struct web_param dead_list_params[] = {
-    FILTER_PARAMS, LIST_PARAMS, {NULL}};
-static const struct web_param dead_group_params[] = {FILTER_PARAMS, {NULL}};
+    FILTER_PARAMS, LIST_PARAMS, {.name = NULL}};
+static const struct web_param dead_group_params[] = {FILTER_PARAMS,
+						     {.name = NULL}};
 static const struct web_param dead_change_params[] = {
     LIST_BODY("ids", WEB_JSON, "ids, or keys of the dead list: 1 to 10000"),
     LIST_BODY(
@@ -275,7 +276,7 @@ static const struct web_param dead_change_params[] = {
 	"all that it matches: {queue, task, worker, reason, error, before, "
 	"after}; {} means all"),
     LIST_BODY("dry_run", WEB_BOOL, "change nothing; say what would be changed"),
-    {NULL}};
+    {.name = NULL}};
 
 const struct web_route web_dead_routes[] = {
     {HTTP_GET, "/api/v1/dead", WEB_VIEWER, 0, dead_list_params, dead_get_list,

@@ -2,9 +2,9 @@
 /*
  * The thread that listens to the events of tasks.
  *
- * While it listens each worker publishes every record, which costs it up to half
- * of its speed: so it listens only while somebody reads the feed, and leaves as
- * soon as the last reader has.
+ * While it listens each worker publishes what it does: brief events, or every
+ * record, which costs it up to half of its speed. So it listens only while somebody
+ * reads the feed, to what the readers want, and leaves as soon as the last has.
  */
 #include "web/feeder.h"
 
@@ -24,17 +24,20 @@ struct feeder {
 	struct flowrra_client *client;
 	const struct web_shared *daemon;
 	struct samples *samples;
-	atomic_bool feed; /* set with the lock, as `stop` is */
+	atomic_int feed; /* enum feed; set with the lock, as `stop` is */
+	int heard;	 /* the thread's: what it listens to */
 	struct web_thread thread;
 };
 
-/* Asked while nothing happens, too: the last reader may have left. */
+/* Asked while nothing happens, too: the last reader may have left, or one may want
+ * more. */
 static bool
 on_feeder_asked(void *arg)
 {
 	struct feeder *f = arg;
 
-	return atomic_load(&f->thread.stop) || !atomic_load(&f->feed);
+	return atomic_load(&f->thread.stop) ||
+	       atomic_load(&f->feed) != f->heard;
 }
 
 /* An event that finds no memory or no room is left out: the feed is to be looked
@@ -63,8 +66,10 @@ feeder_wait(struct feeder *f, bool failed)
 	pthread_mutex_lock(&f->thread.lock);
 	if (failed && !on_feeder_asked(f))
 		web_thread_wait(&f->thread, until_us);
-	while (!atomic_load(&f->thread.stop) && !atomic_load(&f->feed))
+	while (!atomic_load(&f->thread.stop) &&
+	       atomic_load(&f->feed) == FEED_NONE)
 		web_thread_wait(&f->thread, THREAD_FOREVER);
+	f->heard = atomic_load(&f->feed);
 	pthread_mutex_unlock(&f->thread.lock);
 }
 
@@ -72,7 +77,7 @@ static void *
 feeder_thread(void *arg)
 {
 	struct feeder *f = arg;
-	const struct events_follow follow = {
+	struct events_follow follow = {
 	    .on_event = on_feeder_event, .stopped = on_feeder_asked, .arg = f};
 	struct err err;
 	bool failed = false;
@@ -81,6 +86,7 @@ feeder_thread(void *arg)
 		feeder_wait(f, failed);
 		if (atomic_load(&f->thread.stop))
 			return NULL;
+		follow.whole = f->heard == FEED_WHOLE;
 		failed = events_follow(f->client, &follow, &err) != 0;
 		if (failed)
 			log_debug("events: %s", err.msg);
@@ -88,10 +94,10 @@ feeder_thread(void *arg)
 }
 
 void
-feeder_want(struct feeder *f, bool feed)
+feeder_want(struct feeder *f, enum feed feed)
 {
 	pthread_mutex_lock(&f->thread.lock);
-	atomic_store(&f->feed, feed);
+	atomic_store(&f->feed, (int)feed);
 	pthread_cond_broadcast(&f->thread.changed);
 	pthread_mutex_unlock(&f->thread.lock);
 }

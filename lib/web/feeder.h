@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The thread that listens to the events of tasks (the topic feed), only while
- * somebody wants them: a listener makes each worker publish every record.
+ * somebody wants them.
  * Private to the hub.
  */
 #ifndef WEB_FEEDER_H
 #define WEB_FEEDER_H
 
 #include <stdbool.h>
+
+#include "web/topics.h"
 
 struct err;
 struct flowrra_client;
@@ -20,8 +22,8 @@ struct web_shared;
 struct feeder *feeder_new(struct flowrra_client *client,
 			  const struct web_shared *daemon,
 			  struct samples *samples, struct err *err);
-/* Whether somebody wants events from now on. */
-void feeder_want(struct feeder *f, bool feed);
+/* What somebody wants from now on. Of two, whole records are for both. */
+void feeder_want(struct feeder *f, enum feed feed);
 /* Has the thread end soon, without waiting for it. */
 void feeder_stop(struct feeder *f);
 /* Waits for the thread. NULL is allowed. */

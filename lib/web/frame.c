@@ -83,24 +83,24 @@ frame_get_me(struct web_call *call, struct err *err)
 
 static const struct web_param frame_job_params[] = {
     {"id", WEB_TEXT, WEB_PATH, .required = true, .help = "the id of a job"},
-    {NULL}};
+    {.name = NULL}};
 static const struct web_param frame_audit_params[] = {
     {"limit", WEB_INT, WEB_QUERY, .min = 1, .max = AUDIT_MAX,
      .help = "at most this many"},
-    {NULL}};
+    {.name = NULL}};
 
 static const struct web_param frame_session_params[] = {
     {"token", WEB_TEXT, WEB_BODY, .help = "a bearer token"},
     {"code", WEB_TEXT, WEB_BODY, .help = "a code of `flowrractl web`"},
     {"user", WEB_TEXT, WEB_BODY, .help = "a name of the users file"},
     {"password", WEB_TEXT, WEB_BODY, .help = "and its password"},
-    {NULL}};
+    {.name = NULL}};
 static const struct web_param frame_events_params[] = {
     {"topics", WEB_TEXT, WEB_QUERY, .required = true,
      .help = "overview, queues, workers, running, schedules, dead, feed or "
 	     "task:ID, separated by commas"},
     {"live", WEB_TEXT, WEB_QUERY, .help = "of the page; ignored"},
-    {NULL}};
+    {.name = NULL}};
 
 const struct web_route web_frame_routes[] = {
     {HTTP_GET, "/api/v1/me", WEB_METRICS, .run = frame_get_me,

@@ -64,7 +64,10 @@ hub_tell_sampler(struct web_hub *hub)
 	LIST_FOREACH (t, &hub->topics, next)
 		wanted[n++] =
 		    (struct topic_wanted){.name = t->name, .id = t->id};
-	sampler_want(hub->sampler, wanted, hub->n_feeds > 0);
+	sampler_want(hub->sampler, wanted,
+		     hub->n_whole > 0	? FEED_WHOLE
+		     : hub->n_feeds > 0 ? FEED_BRIEF
+					: FEED_NONE);
 	free(wanted);
 }
 
@@ -164,6 +167,7 @@ subscriber_add(struct hub_subscriber *s, const char *name, struct err *err)
 
 	if (strcmp(name, "feed") == 0) {
 		s->hub->n_feeds += !s->feed;
+		s->hub->n_whole += !s->feed && s->reader.whole;
 		s->feed = true;
 		return 0;
 	}
@@ -223,6 +227,7 @@ hub_leave(struct hub_subscriber *s)
 	for (i = 0; i < s->n; i++)
 		topic_leave(hub, s->topics[i].topic);
 	hub->n_feeds -= s->feed;
+	hub->n_whole -= s->feed && s->reader.whole;
 	hub->n_subscribers--;
 	figures_streams(hub->options.shared->figures,
 			(int64_t)hub->n_subscribers);

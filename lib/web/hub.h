@@ -9,8 +9,8 @@
  * while nobody looks, but whether the stores answer.
  *
  * Topics: overview, queues, workers, running, schedules, dead; task:ID, the
- * record of a task; and feed, each change of a task as it happens, which costs
- * the workers something.
+ * record of a task; and feed, each change of a task as it happens: with whole
+ * records that costs the workers up to half of their speed.
  */
 #ifndef WEB_HUB_H
 #define WEB_HUB_H
@@ -68,6 +68,7 @@ struct hub_reader {
 			void *arg);
 	void *arg;
 	bool masked; /* a viewer */
+	bool whole;  /* the feed with whole records */
 };
 struct hub_subscriber;
 /* Whether hub_subscribe() would take these: 0, or -1 with ERR_USAGE, which names the

@@ -47,6 +47,7 @@ struct web_hub {
 	LIST_HEAD(, hub_subscriber) subscribers;
 	size_t n_topics, n_tasks; /* the tasks are topics, too */
 	size_t n_subscribers, n_feeds;
+	size_t n_whole;	       /* of the feeds: with whole records */
 	uint64_t id, topic_id; /* the last of an event, and of a topic */
 	char *stale; /* what is told of the stores being away; NULL: are not */
 };

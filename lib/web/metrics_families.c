@@ -15,6 +15,7 @@
 #include "manager/series.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
+#include "util/sat.h"
 #include "web/metrics_text.h"
 
 #define US_PER_S 1e6
@@ -32,7 +33,7 @@ static double
 age_s(const json_t *object, const char *name)
 {
 	const int64_t us = member_time_us(object, name);
-	const double s = (double)(clock_wall_us() - us) / US_PER_S;
+	const double s = (double)sat_sub(clock_wall_us(), us) / US_PER_S;
 
 	return us == 0 || s < 0 ? 0 : s;
 }
@@ -215,6 +216,34 @@ write_outcomes(struct metrics_text *m, const struct series_total *totals,
 			    (double)totals[i].numbers[outcomes[k].what]);
 }
 
+/* Both reasons, at 0 too, of each queue in which any were. */
+static void
+write_deleted(struct metrics_text *m, const struct series_total *totals,
+	      size_t n)
+{
+	size_t i;
+
+	metrics_family(m, METRICS_COUNTER, "flowrra_dead_deleted", NULL,
+		       "Tasks that housekeeping deleted from dead lists, by "
+		       "the limit that they were beyond.");
+	for (i = 0; i < n; i++) {
+		const int64_t *numbers = totals[i].numbers;
+
+		if (numbers[MEASURE_DEAD_BEYOND] +
+			numbers[MEASURE_DEAD_EXPIRED] ==
+		    0)
+			continue;
+		metrics_sample(m,
+			       METRICS_LABELS({"queue", totals[i].queue},
+					      {"limit", "dead_max"}),
+			       (double)numbers[MEASURE_DEAD_BEYOND]);
+		metrics_sample(m,
+			       METRICS_LABELS({"queue", totals[i].queue},
+					      {"limit", "dead_ttl"}),
+			       (double)numbers[MEASURE_DEAD_EXPIRED]);
+	}
+}
+
 /* Of one task, over its queues: they stand together. */
 static void
 write_times(struct metrics_text *m, const struct series_total *totals, size_t n,
@@ -249,6 +278,7 @@ metrics_write_totals(struct metrics_text *m, const struct series_total *totals,
 		     size_t n)
 {
 	write_outcomes(m, totals, n);
+	write_deleted(m, totals, n);
 	metrics_family(m, METRICS_HISTOGRAM, "flowrra_task_duration_seconds",
 		       "seconds", "How long attempts ran.");
 	write_times(m, totals, n, false);

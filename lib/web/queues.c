@@ -324,12 +324,12 @@ queues_run_purge(struct web_call *call, struct err *err)
 
 /* The names of parameters of paths are those in the paths, without braces. */
 static const struct web_param queue_params[] = {
-    LIST_PATH("queue", "the name of a queue"), {NULL}};
+    LIST_PATH("queue", "the name of a queue"), {.name = NULL}};
 static const struct web_param queue_purge_params[] = {
     LIST_PATH("queue", "the name of a queue"),
     LIST_BODY("dry_run", WEB_BOOL, "only count the tasks"),
     LIST_BODY("confirm", WEB_TEXT, "the name of the queue once more"),
-    {NULL}};
+    {.name = NULL}};
 
 const struct web_route web_queues_routes[] = {
     {HTTP_GET, "/api/v1/queues", WEB_VIEWER, 0, NULL, queues_get_all,

@@ -133,7 +133,8 @@ wanted_in_each_turn(const struct topic_wanted *wanted)
 }
 
 int
-sampler_want(struct sampler *s, const struct topic_wanted *topics, bool feed)
+sampler_want(struct sampler *s, const struct topic_wanted *topics,
+	     enum feed feed)
 {
 	struct topic_wanted *wanted = wanted_copy(topics);
 

@@ -29,7 +29,7 @@ void sampler_free(struct sampler *s);
 /* What is to be asked for from now on, at once if it is another set than before;
  * copied, the last has no name. 0, or -1 without memory: as before. */
 int sampler_want(struct sampler *s, const struct topic_wanted *topics,
-		 bool feed);
+		 enum feed feed);
 /* Asks for all of it at once: who may see what has changed. */
 void sampler_again(struct sampler *s);
 /* The next of what was found; NULL: there is none. */

@@ -23,6 +23,7 @@
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/sat.h"
 #include "web/lists.h"
 
 /* --- stats and health ---------------------------------------------------- */
@@ -39,10 +40,11 @@ seed_slots(const json_t *workers, const char *kind)
 	json_array_foreach (workers, i, worker) {
 		state = member_text(worker, "state");
 		if (state != NULL && strcmp(state, "dead") != 0)
-			n += json_integer_value(json_object_get(
-			    json_object_get(json_object_get(worker, "slots"),
-					    kind),
-			    "slots"));
+			n = sat_add(
+			    n, json_integer_value(json_object_get(
+				   json_object_get(
+				       json_object_get(worker, "slots"), kind),
+				   "slots")));
 	}
 	return n;
 }
@@ -281,7 +283,7 @@ seed_get_task(struct web_call *call, struct err *err)
 /* --- the table ----------------------------------------------------------- */
 
 static const struct web_param seed_task_params[] = {
-    LIST_PATH("name", "the name of a task"), {NULL}};
+    LIST_PATH("name", "the name of a task"), {.name = NULL}};
 const struct web_route web_seed_routes[] = {
     {HTTP_GET, "/api/stats", WEB_VIEWER, WEB_SEED, NULL, seed_get_stats,
      "Figures, as the Python package's UI has them.",

@@ -373,9 +373,9 @@ seed_delete(struct web_call *call, struct err *err)
 
 static const struct web_param seed_schedules_params[] = {
     LIST_QUERY("enabled_only", WEB_BOOL, "only those that are enabled"),
-    {NULL}};
+    {.name = NULL}};
 static const struct web_param seed_schedule_params[] = {
-    LIST_PATH("id", "the id of a schedule"), {NULL}};
+    LIST_PATH("id", "the id of a schedule"), {.name = NULL}};
 
 #define SEED_MAKE(word, make, rule)                                            \
 	{                                                                      \

@@ -321,7 +321,7 @@ static const struct web_param submit_params[] = {
     LIST_QUERY("wait", WEB_SECONDS,
 	       "wait for the end of the task, at most this long, and answer "
 	       "its record; 60 s at most"),
-    {NULL}};
+    {.name = NULL}};
 
 const struct web_route web_submit_routes[] = {
     {HTTP_POST, "/api/v1/tasks", WEB_OPERATOR,

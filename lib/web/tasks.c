@@ -275,9 +275,9 @@ static const struct web_param task_list_params[] = {
 	       "failed"),
     FILTER_PARAMS,
     LIST_PARAMS,
-    {NULL}};
+    {.name = NULL}};
 static const struct web_param task_params[] = {
-    LIST_PATH("id", "the ID of a task"), {NULL}};
+    LIST_PATH("id", "the ID of a task"), {.name = NULL}};
 
 const struct web_route web_tasks_routes[] = {
     {HTTP_GET, "/api/v1/tasks", WEB_VIEWER, 0, task_list_params, tasks_get_list,

@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The events that readers want: none, brief ones, or with whole records. */
+enum feed { FEED_NONE, FEED_BRIEF, FEED_WHOLE };
+
 struct err;
 struct samples;
 struct topics;

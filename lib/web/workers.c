@@ -16,6 +16,7 @@
 #include "manager/workers.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/sat.h"
 #include "web/lists.h"
 
 #define US_PER_S 1e6
@@ -66,8 +67,10 @@ count_slots(const json_t *worker, json_int_t *slots, json_int_t *busy)
 	json_t *kind;
 
 	json_object_foreach (json_object_get(worker, "slots"), name, kind) {
-		*slots += json_integer_value(json_object_get(kind, "slots"));
-		*busy += json_integer_value(json_object_get(kind, "tasks"));
+		*slots = sat_add(
+		    *slots, json_integer_value(json_object_get(kind, "slots")));
+		*busy = sat_add(
+		    *busy, json_integer_value(json_object_get(kind, "tasks")));
 	}
 }
 
@@ -224,7 +227,7 @@ workers_run_reload(struct web_call *call, struct err *err)
 /* --- the table --------------------------------------------------------- */
 
 static const struct web_param worker_params[] = {
-    LIST_PATH("worker", "the name of a worker"), {NULL}};
+    LIST_PATH("worker", "the name of a worker"), {.name = NULL}};
 
 const struct web_route web_workers_routes[] = {
     {HTTP_GET, "/api/v1/workers", WEB_VIEWER, 0, NULL, workers_get_all,

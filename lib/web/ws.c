@@ -3,8 +3,8 @@
  * The WebSocket of the Python package: each change of a task, as it happens.
  *
  * It is the topic "feed" in another wrapping, for programs that were written
- * against the package; pages use server-sent events. A listener makes each worker
- * publish its records (feeder.c), so one that nobody reads any more is closed.
+ * against the package, and want whole records; pages use server-sent events. A
+ * listener makes each worker publish those (feeder.c), so one that nobody reads any more is closed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +100,7 @@ frame_ws(struct web_call *call, struct err *err)
 	struct visit *v = call->visit;
 	struct listener *listener;
 	struct hub_reader reader = {.on_event = on_listener_event,
+				    .whole = true,
 				    .masked = v->who.role != WEB_OPERATOR};
 	struct http_ws_user user = {.on_text = on_listener_text,
 				    .on_gone = on_listener_gone};

@@ -401,6 +401,7 @@ open_both(void)
 					      .queue_key = "flowrra:queue",
 					      .timeout_ms = 5000,
 					      .max_connections = 10,
+					      .creates = true,
 					      .on_state = on_state};
 	const struct results_options results = {.base = bench.base,
 						.url = bench.url,

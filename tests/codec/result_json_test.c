@@ -91,6 +91,45 @@ static const struct result full = {
 	"\"worker\":\"host:default\",\"attempts\":3,\"reason\":\"timeout\","   \
 	"\"progress\":0.5}"
 
+START_TEST(a_brief_record_is_short_whatever_the_task_carries)
+{
+	struct result r = full;
+	struct buf whole = BUF_INIT, out = BUF_INIT;
+	char text[1000];
+
+	result_encode_both(&r, &whole, &out);
+	ck_assert_str_eq(
+	    out.data, "{\"task_id\":\"8fb37713\",\"status\":\"failed\","
+		      "\"task_name\":\"resize\","
+		      "\"error\":\"no \\\"disk\\\"\\nleft \xC3\xA9\","
+		      "\"submitted_at\":\"2026-11-23T11:53:08.846827+00:00\","
+		      "\"started_at\":\"2026-11-23T11:53:08.900000+00:00\","
+		      "\"finished_at\":\"2026-11-23T11:53:09.000001+00:00\","
+		      "\"retries\":2,\"queue\":\"io\","
+		      "\"worker\":\"host:default\",\"attempts\":3,"
+		      "\"reason\":\"timeout\",\"progress\":0.5}");
+	/* 199 bytes, and then a character of two: it is not cut in half. */
+	memset(text, 'x', sizeof(text));
+	memcpy(text + RESULT_BRIEF_TEXT - 1, "\xC3\xA9", 2);
+	r = (struct result){.task_id = SLICE("1"),
+			    .status = RESULT_FAILED,
+			    .error = {text, sizeof(text)},
+			    .progress = {text, sizeof(text)}};
+	buf_reset(&out);
+	result_encode_both(&r, &whole, &out);
+	ck_assert_uint_eq(out.len,
+			  strlen("{\"task_id\":\"1\",\"status\":\"failed\","
+				 "\"task_name\":null,"
+				 "\"error\":\"\",\"submitted_at\":null,"
+				 "\"started_at\":null,\"finished_at\":null,"
+				 "\"retries\":0}") +
+			      RESULT_BRIEF_TEXT - 1);
+	ck_assert_ptr_null(strstr(out.data, "progress"));
+	buf_done(&out);
+	buf_done(&whole);
+}
+END_TEST
+
 START_TEST(a_record_is_written_in_the_agreed_order)
 {
 	const struct result bare = {.task_id = SLICE("1"),
@@ -254,6 +293,7 @@ SUITE("result_json")
 {
 	TEST(a_record_of_the_python_package_is_understood);
 	TEST(a_record_is_written_in_the_agreed_order);
+	TEST(a_brief_record_is_short_whatever_the_task_carries);
 	TEST(times_can_be_written_and_read_without_an_offset);
 	TEST(a_record_that_is_written_reads_back_the_same);
 	TEST(many_escaped_texts_all_stay_where_they_are);

@@ -56,11 +56,14 @@ compare_zone(const struct tz *zone)
 START_TEST(all_zones_agree_with_glibc_from_1970_to_2100)
 {
 	struct err err = ERR_INIT;
-	struct tz_set *set = tz_set_new(NULL, &err);
 	struct tz_names names;
 	const struct tz *zone;
 	size_t transitions = 0, i;
+	struct tz_set *set;
 
+	/* The system's, whatever its rules are: both read the same files. */
+	unsetenv("TZDIR");
+	set = tz_set_new(NULL, &err);
 	srandom(SEED);
 	ck_assert_msg(tz_names_read(NULL, &names, &err) == 0, "%s", err.msg);
 	ck_assert_uint_gt(names.count, 300);

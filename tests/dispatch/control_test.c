@@ -193,6 +193,77 @@ START_TEST(handlers_are_registered_again_with_every_tenth_heartbeat)
 }
 END_TEST
 
+START_TEST(the_broker_is_told_the_limits_of_dead_lists)
+{
+	struct worker *w = worker_begin_with("worker.dead_ttl=90s");
+	int i;
+
+	ck_assert_uint_eq(w->store.tidied, 0);
+	for (i = 0; i < 3; i++)
+		worker_due(w, w->dispatch->heartbeat);
+	ck_assert_uint_eq(w->store.tidied, 1);
+	ck_assert_int_eq(w->store.limits.dead_max, 100000);
+	ck_assert_int_eq(w->store.limits.dead_ttl_ms, 90000);
+	fake_store_reach(&w->store, false);
+	for (i = 0; i < 3; i++)
+		worker_due(w, w->dispatch->heartbeat);
+	ck_assert_uint_eq(w->store.tidied, 1);
+	worker_end(w);
+}
+END_TEST
+
+/* The broker has deleted something, and it is time to say so. */
+static void
+trim(struct worker *w, const char *queue, int64_t beyond, int64_t expired)
+{
+	const struct broker_trimmed trimmed = {
+	    .queue = slice_of(queue), .beyond = beyond, .expired = expired};
+	int i;
+
+	w->store.broker.on_trimmed(&trimmed, w->store.broker.arg);
+	for (i = 0; i < 3; i++)
+		worker_due(w, w->dispatch->heartbeat);
+}
+
+START_TEST(what_was_deleted_is_counted_and_logged_once_a_minute)
+{
+	struct worker *w = worker_begin();
+
+	worker_log_begin();
+	trim(w, "io", 500, 0);
+	ck_assert_str_eq(w->store.measured.data, "io/other 5+500; ");
+	ck_assert_ptr_nonnull(
+	    strstr(worker_log(), "500 tasks deleted from dead lists"));
+	buf_reset(&w->store.measured);
+	trim(w, "io", 7, 1);
+	trim(w, "far", 0, 2);
+	ck_assert_str_eq(w->store.measured.data,
+			 "io/other 5+7; io/other 6+1; far/other 6+2; ");
+	ck_assert_ptr_null(
+	    strstr(strstr(worker_log(), "deleted") + 1, "deleted"));
+	w->dispatch->upkeep.told_ms -= 60000;
+	trim(w, "io", 1, 0);
+	ck_assert_ptr_nonnull(strstr(worker_log(),
+				     "8 tasks deleted from dead lists that are "
+				     "full ([worker] dead_max), 3 that died"));
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(what_was_deleted_is_counted_when_the_backend_is_back)
+{
+	struct worker *w = worker_begin();
+
+	w->store.results_up = false;
+	trim(w, "io", 5, 0);
+	ck_assert_uint_eq(w->store.measurings, 0);
+	w->store.results_up = true;
+	trim(w, "io", 6, 0);
+	ck_assert_str_eq(w->store.measured.data, "io/other 5+11; ");
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_worker_describes_itself_and_what_it_runs)
 {
 	static const char *const parts[] = {
@@ -298,6 +369,9 @@ SUITE("dispatch-control")
 	TEST(a_worker_is_ready_when_others_can_see_it);
 	TEST(a_worker_is_not_ready_before_the_broker_has_answered);
 	TEST(a_heartbeat_is_lost_while_the_broker_is_away);
+	TEST(the_broker_is_told_the_limits_of_dead_lists);
+	TEST(what_was_deleted_is_counted_and_logged_once_a_minute);
+	TEST(what_was_deleted_is_counted_when_the_backend_is_back);
 	TEST(a_broker_that_is_back_hears_at_once_what_the_worker_can_run);
 	TEST(handlers_are_registered_again_with_every_tenth_heartbeat);
 	TEST(a_worker_describes_itself_and_what_it_runs);

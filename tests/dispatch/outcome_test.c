@@ -49,6 +49,25 @@ START_TEST(an_async_job_and_a_cpu_bound_one_succeed_as_others_do)
 }
 END_TEST
 
+/* What an executor says of times may be anything. */
+START_TEST(times_that_no_clock_has_end_a_task_as_others_do)
+{
+	struct worker *w = worker_begin_with("worker.log_level=debug");
+
+	STEPS(w, "job", "", "lied=1");
+	WAIT_FOR(w, "ack");
+	STEPS(w, "job", ",\"max_retries\":1", "started", "lied=false");
+	WAIT_FOR(w, "retry");
+	/* Of a task that says it was due at a time that none can be. */
+	STEPS(w, "job", ",\"due_ms\":9223372036854775807", "lied=2");
+	FAKE_WAIT(&w->store, worker_count(w, "ack") == 2);
+	ck_record(w, "\"result\":2");
+	ck_assert(tally_send(w->dispatch->tally));
+	worker_settle(w);
+	worker_end(w);
+}
+END_TEST
+
 /* --- failures ---------------------------------------------------------- */
 
 START_TEST(a_failure_is_tried_again_after_the_delay_of_its_task)
@@ -302,12 +321,59 @@ START_TEST(each_record_is_published_while_somebody_listens)
 	STEPS(w, "job", "", "started", "done=1");
 	WAIT_FOR(w, "ack");
 	ck_assert_uint_eq(w->store.events, 0);
-	w->store.heard = true;
+	w->store.heard = 1u << RESULTS_WHOLE;
 	STEPS(w, "job", "", "started", "done=1");
 	FAKE_WAIT(&w->store, worker_count(w, "ack") == 2);
 	ck_assert_uint_eq(w->store.events, 2);
 	ck_in(w->store.last_event, "\"type\":\"task.update\"");
 	ck_in(w->store.last_event, "\"status\":\"success\"");
+	ck_in(w->store.last_event, "\"result\":1");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(who_listens_to_brief_events_is_told_no_more_than_that)
+{
+	struct worker *w = worker_begin();
+
+	w->store.heard = 1u << RESULTS_BRIEF;
+	STEPS(w, "job", "", "started", "done=1");
+	WAIT_FOR(w, "ack");
+	ck_assert_uint_gt(w->store.events, 0);
+	ck_assert_int_eq(w->store.last_detail, RESULTS_BRIEF);
+	ck_in(w->store.last_event, "{\"type\":\"task.update\",\"task\":"
+				   "{\"task_id\":\"t1\",\"status\":"
+				   "\"success\",\"task_name\":\"job\"");
+	ck_in(w->store.last_event, "\"queue\":\"io\"");
+	ck_in(w->store.last_event, "\"worker\":\"test:main\"");
+	ck_not_in(w->store.last_event, "result");
+	ck_not_in(w->store.last_event, "args");
+	worker_end(w);
+}
+END_TEST
+
+static void
+order(struct worker *w, const char *text)
+{
+	w->store.broker.on_control(slice_of(text), w->store.broker.arg);
+}
+
+START_TEST(a_worker_answers_who_begins_to_listen)
+{
+	struct worker *w = worker_begin();
+
+	order(w, "{\"order\":\"hear\",\"id\":\"x1\"}");
+	ck_assert_uint_eq(w->store.heard, 1u << RESULTS_BRIEF);
+	ck_assert_int_eq(w->store.last_detail, RESULTS_BRIEF);
+	ck_assert_str_eq(w->store.last_event.data,
+			 "{\"type\":\"worker.hears\",\"id\":\"x1\","
+			 "\"worker\":\"test:main\"}");
+	order(w, "{\"order\":\"hear_whole\",\"id\":\"x2\"}");
+	ck_assert_int_eq(w->store.last_detail, RESULTS_WHOLE);
+	ck_in(w->store.last_event, "\"x2\"");
+	/* Not a name: it is not repeated to all who listen. */
+	order(w, "{\"order\":\"hear\",\"id\":\"a b\"}");
+	ck_assert_uint_eq(w->store.events, 2);
 	worker_end(w);
 }
 END_TEST
@@ -315,6 +381,7 @@ END_TEST
 SUITE("dispatch-outcome")
 {
 	TEST(a_success_is_recorded_with_the_life_of_a_final_record);
+	TEST(times_that_no_clock_has_end_a_task_as_others_do);
 	TEST(a_result_that_is_not_json_is_a_failure_for_good);
 	TEST(an_async_job_and_a_cpu_bound_one_succeed_as_others_do);
 	TEST(a_failure_is_tried_again_after_the_delay_of_its_task);
@@ -334,4 +401,6 @@ SUITE("dispatch-outcome")
 	TEST(a_suspect_that_a_person_cancelled_is_not_tried_again);
 	TEST(a_job_that_another_one_took_down_goes_on_uncounted);
 	TEST(each_record_is_published_while_somebody_listens);
+	TEST(who_listens_to_brief_events_is_told_no_more_than_that);
+	TEST(a_worker_answers_who_begins_to_listen);
 }

@@ -23,10 +23,11 @@
 
 /* Only this process and those that it starts see it. */
 static bool
-mount_disk(struct scene *s, unsigned int kib)
+mount_disk(struct scene *s, enum scene_database kind, unsigned int kib)
 {
-	/* A server wants to own it, and root may do all. */
-	const struct passwd *owner = getpwnam("postgres");
+	/* A server wants to own it; root uses no file of others. */
+	const struct passwd *owner =
+	    kind != SCENE_SQLITE ? getpwnam("postgres") : NULL;
 	char options[64];
 
 	s->disk = strdup("/tmp/flowrra-disk-XXXXXX");
@@ -142,7 +143,7 @@ scene_open_small(struct scene *s, enum scene_database kind,
 		 unsigned int disk_kib)
 {
 	*s = (struct scene){.db = NULL};
-	if (!mount_disk(s, disk_kib))
+	if (!mount_disk(s, kind, disk_kib))
 		return false;
 	open_scene(s, kind);
 	return true;

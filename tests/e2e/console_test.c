@@ -29,8 +29,8 @@ n_listeners(struct world *w, int broker)
 	long long n = 0;
 
 	if (broker == ON_REDIS) {
-		reply = redis_server_command(world_redis(w),
-					     "PUBSUB NUMSUB flowrra:events");
+		reply = redis_server_command(
+		    world_redis(w), "PUBSUB NUMSUB flowrra:events:brief");
 		n = reply->element[1]->integer;
 		freeReplyObject(reply);
 		return n;
@@ -76,6 +76,59 @@ START_TEST(events_are_told_as_they_happen)
 	ck_assert_int_eq(run_end(w, all)->status, 0);
 	/* They may have begun to listen while it ran. */
 	ck_assert_ptr_nonnull(strstr(all->out, "\"status\":\"running\""));
+	world_stop(w);
+}
+END_TEST
+
+/* A task that begins as soon as the listener has said that it follows, and ends
+ * at once: a worker that looked for listeners each second would tell of it too
+ * late, most of the time. */
+#define FOLLOWED 100
+START_TEST(nothing_is_missed_once_it_is_said_that_it_follows)
+{
+	struct world *w = begin(_i);
+	struct run *events;
+	int64_t deadline;
+	int i, heard = 0;
+
+	worker_start(w, NULL);
+	for (i = 0; i < FOLLOWED; i++) {
+		world_write(w, "said", "", 0);
+		events = run_start(w,
+				   "flowrractl --config flowrra.conf events "
+				   "--count 1 --id t%d 2>said",
+				   i);
+		deadline = now_ms() + PATIENCE_MS;
+		while (strstr(world_read(w, "said"), "following") == NULL)
+			ck_assert_int_lt(now_ms(), deadline);
+		submit(w, "add 1 2 --wait --id t%d", i);
+		heard += run_end(w, events)->status == 0 &&
+			 strstr(events->out, "\"success\"") != NULL;
+	}
+	ck_assert_int_eq(heard, FOLLOWED);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(events_have_the_record_where_that_is_asked_for)
+{
+	struct world *w = begin(_i);
+	struct run *brief, *full;
+
+	worker_start(w, NULL);
+	brief = run_start(w, "flowrractl --config flowrra.conf events "
+			     "--count 1 2>said");
+	full = run_start(w, "flowrractl --config flowrra.conf events --full "
+			    "--count 1 2>said.full");
+	WAIT_UNTIL(strstr(world_read(w, "said"), "following") != NULL &&
+		   strstr(world_read(w, "said.full"), "following") != NULL);
+	submit(w, "add 3 4 --wait");
+	ck_assert_int_eq(run_end(w, full)->status, 0);
+	ck_assert_str_eq(json_field(w, full->out, "task.result"), "7");
+	ck_assert_int_eq(run_end(w, brief)->status, 0);
+	ck_assert_str_eq(json_field(w, brief->out, "task.status"), "success");
+	ck_assert_ptr_null(strstr(brief->out, "result"));
+	ck_assert_ptr_null(strstr(brief->out, "args"));
 	world_stop(w);
 }
 END_TEST
@@ -128,7 +181,7 @@ START_TEST(events_end_when_nobody_reads_them)
 	       now_ms() < deadline)
 		submit(w, "add 1 1 --wait");
 	ck_assert_int_eq(run_end(w, events)->status, 0);
-	ck_assert_str_eq(events->err, "");
+	ck_assert_str_eq(events->err, "flowrractl: events: following\n");
 	world_stop(w);
 }
 END_TEST
@@ -381,6 +434,8 @@ SUITE("console")
 {
 	SUITE_TIMEOUT(120);
 	TEST_BOTH(events_are_told_as_they_happen);
+	TEST_BOTH(nothing_is_missed_once_it_is_said_that_it_follows);
+	TEST_BOTH(events_have_the_record_where_that_is_asked_for);
 	TEST_BOTH(events_tell_of_tasks_that_are_cancelled_before_they_run);
 	TEST_BOTH(events_end_when_nobody_reads_them);
 	TEST_BOTH(top_gives_the_terminal_back);

@@ -74,7 +74,8 @@ END_TEST
 START_TEST(a_full_disk_is_not_healthy)
 {
 	static const char script[] =
-	    "mkdir disk && mount -t tmpfs -o size=2m none disk || exit 99\n"
+	    "mkdir disk && mount -t tmpfs -o size=2m,mode=755 none disk || "
+	    "exit 99\n"
 	    "C=\"flowrractl -o broker.url=sqlite://$PWD/disk/f.db\"\n"
 	    "$C submit x --force --queue io --id x || exit 1\n"
 	    "cat /dev/zero >disk/fill 2>/dev/null\n"

@@ -126,6 +126,38 @@ START_TEST(bad_declarations_are_refused_at_the_start)
 }
 END_TEST
 
+/* Its owner could have root run anything. */
+START_TEST(root_runs_no_program_that_others_can_change)
+{
+	const struct world_options o = {.no_worker = true, .embedded = true};
+	struct world *w = world_start(&o);
+
+	run(w, "mkdir bin && cp /bin/true bin/ok && chmod 755 . bin bin/ok");
+	world_configure(w, "", "[task t]\ncommand = bin/ok\n");
+	ck_run(run(w, "flowrrad -c flowrra.conf --check"), 0,
+	       "flowrrad: the configuration is good\n");
+	run(w, "chmod 775 bin");
+	ck_complains(run(w, "flowrrad -c flowrra.conf --check"), 78,
+		     "cannot run bin/ok as root: its directory");
+	run(w, "chmod 755 bin; chown 65534 bin/ok");
+	ck_complains(run(w, "flowrrad -c flowrra.conf --check"), 78,
+		     "belongs to user 65534");
+	/* Who can change what says what root runs. */
+	run(w, "chown 0 bin/ok; chmod 664 flowrra.conf");
+	ck_complains(run(w, "flowrrad -c flowrra.conf --check"), 78,
+		     "cannot run as root what flowrra.conf says: ");
+	/* A pipe that its parent has made is not theirs. */
+	ck_run(run(w, "cat flowrra.conf | flowrrad -c /dev/stdin --check"), 0,
+	       "flowrrad: the configuration is good\n");
+	run(w, "chmod 600 flowrra.conf; chown 65534 bin/ok");
+	/* Theirs is the risk. */
+	world_configure(w, "", "[task t]\nuser = nobody\ncommand = bin/ok\n");
+	ck_run(run(w, "flowrrad -c flowrra.conf --check"), 0,
+	       "flowrrad: the configuration is good\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(only_root_can_give_a_command_another_user)
 {
 	struct world *w = start("[task who]\ncommand = sh -c 'id -un; echo "
@@ -177,7 +209,7 @@ START_TEST(who_gives_a_command_another_user_can_kill_it)
 				"max_retries = 0\n");
 		ck_complains(run(w, AS_SERVICE("+setuid,+setgid")), 78,
 			     "handlers.conf");
-		run(w, "chown 1 flowrra.db*");
+		run(w, "chown 1 . flowrra.db*");
 		worker_start(w, AS_SERVICE("+setuid,+setgid,+kill"));
 		id = end_of(w, submit(w, "deaf"));
 		ck_told(w, id, "error",
@@ -196,6 +228,7 @@ SUITE("exec-declare")
 	TEST(a_reload_brings_a_changed_file_into_force);
 	TEST(a_broken_file_keeps_what_is_there);
 	TEST(bad_declarations_are_refused_at_the_start);
+	TEST(root_runs_no_program_that_others_can_change);
 	TEST(only_root_can_give_a_command_another_user);
 	TEST(who_gives_a_command_another_user_can_kill_it);
 }

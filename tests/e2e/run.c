@@ -107,7 +107,7 @@ run(struct world *w, const char *fmt, ...)
 	return run_end(w, start(w, command));
 }
 
-static struct run *
+__attribute__((format(printf, 3, 0))) static struct run *
 vctl(struct world *w, const char *before, const char *fmt, va_list ap)
 {
 	const char *rest = world_vtext(w, fmt, ap);

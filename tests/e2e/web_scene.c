@@ -85,7 +85,7 @@ site_stop(struct site *s)
 		      s->daemon->status, s->daemon->err);
 }
 
-static int
+__attribute__((format(printf, 4, 0))) static int
 site_vask(struct site *s, const char *path, const char *token, const char *fmt,
 	  va_list ap)
 {

@@ -99,6 +99,7 @@ START_TEST(users_of_the_group_and_services_share_one_url)
 		      "chmod 777 $(find . -type s)"),
 	       0, "");
 	worker = run_start(w, "STATE_DIRECTORY=$PWD/var/flowrra exec flowrrad "
+			      "-o worker.state_dir=$PWD/state "
 			      "-o worker.modules=demo");
 	WAIT_UNTIL(run(w, "exec flowrractl tasks info echo")->status == 0);
 	ck_run(run(w, AS_MEMBER "flowrractl submit echo 1 --wait"), 0,
@@ -419,7 +420,8 @@ disk_start(const char *options)
 	if (!own_mounts())
 		return NULL;
 	w = world_start(&world);
-	ck_run(run(w, "mkdir disk && mount -t tmpfs -o %s none disk", options),
+	ck_run(run(w, "mkdir disk && mount -t tmpfs -o mode=755,%s none disk",
+		   options),
 	       0, "");
 	return w;
 }

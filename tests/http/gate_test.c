@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/state.h"
 #include "site.h"
 #include "suite.h"
 #include "util/buf.h"
@@ -280,11 +281,14 @@ START_TEST(one_that_was_sent_with_a_good_one_is_refused)
 	ck_assert_int_eq(reply.status, 200);
 	peer_wait_eof(&peer);
 	ck_assert_uint_eq(site.requests, 1);
-	/* One that it cannot read at all it closes without a word. */
+	/* One that it cannot read at all it closes without a word. From 1.0 on
+	 * it also refuses a coding that it does not know, before we see it. */
 	if (peer.in.len > 0) {
 		peer_reply_head(&peer, &reply);
-		ck_assert_msg(reply.status == bad->status, "%s: %s", bad->what,
-			      reply.head);
+		ck_assert_msg(reply.status == bad->status ||
+				  (reply.status == 400 && bad->status == 501 &&
+				   http_parser_is_strict()),
+			      "%s: %s", bad->what, reply.head);
 		ck_assert_msg(peer.in.len == 0 ||
 				  count_heads(peer.in.data) == 0,
 			      "%s: %s", bad->what, peer.in.data);

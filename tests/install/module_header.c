@@ -22,7 +22,7 @@ run(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 }
 
 /* The way of C++; good in C, too, but not for a static array. */
-static inline struct flowrra_task_type
+__attribute__((unused)) static inline struct flowrra_task_type
 task_type(const char *name, flowrra_run_fn *handler)
 {
 	struct flowrra_task_type type = FLOWRRA_TASK_TYPE_INIT;

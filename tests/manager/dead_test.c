@@ -450,6 +450,26 @@ START_TEST(what_dies_once_more_is_not_put_back_once_more)
 }
 END_TEST
 
+/* What is taken out of the list is there again, as in a damaged store. */
+static void
+stay_dead(enum scene_call call)
+{
+	if (call == SCENE_requeue)
+		scene_dead("io", "a", SCENE_NOON_MS, "{}");
+}
+
+START_TEST(a_list_that_does_not_get_shorter_is_left)
+{
+	scene_dead("io", "a", SCENE_NOON_MS, "{}");
+	scene.on_call = stay_dead;
+	ck_assert_ptr_null(dead_change(scene.client, &change, &scene.err));
+	ck_assert_int_eq(scene.err.code, ERR_DATA);
+	ck_assert_str_eq(scene.err.msg,
+			 "after 40 tasks: the dead list of queue io does not "
+			 "get shorter; its store may be damaged");
+}
+END_TEST
+
 /* --- faults -------------------------------------------------------------- */
 
 START_TEST(a_task_that_leaves_the_list_first_gets_its_old_record_back)
@@ -544,6 +564,7 @@ SUITE("manager-dead")
 	TEST(pages_are_read_until_there_is_nothing_to_be_done);
 	TEST(the_first_thousand_are_listed_and_the_rest_counted);
 	TEST(what_dies_once_more_is_not_put_back_once_more);
+	TEST(a_list_that_does_not_get_shorter_is_left);
 	TEST(a_task_that_leaves_the_list_first_gets_its_old_record_back);
 	TEST(a_task_that_the_broker_does_not_take_stays_dead);
 	TEST(a_task_whose_record_cannot_be_stored_stays_dead);

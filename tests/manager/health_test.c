@@ -481,6 +481,21 @@ START_TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page)
 }
 END_TEST
 
+START_TEST(a_dead_list_that_is_full_is_found)
+{
+	be_well();
+	scene.client->conf->worker.dead_max = 2;
+	scene_dead("io", "e", SCENE_NOON_MS - 7200000, "{}");
+	ck_assert_str_eq(findings(), "");
+	scene_dead("io", "f", SCENE_NOON_MS - 7200000, "{}");
+	ck_assert_str_eq(findings(),
+			 "warning queues: queue io: the dead list is full, "
+			 "with 2 tasks; the oldest are deleted\n");
+	scene.client->conf->worker.dead_max = 0;
+	ck_assert_str_eq(findings(), "");
+}
+END_TEST
+
 START_TEST(schedules_are_examined)
 {
 	be_well();
@@ -590,6 +605,7 @@ SUITE("manager-health")
 	TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named);
 	TEST(queues_are_examined_one_by_one);
 	TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page);
+	TEST(a_dead_list_that_is_full_is_found);
 	TEST(schedules_are_examined);
 	TEST(files_that_others_may_change_are_found);
 }

@@ -14,8 +14,7 @@ static struct fault {
 } faults[SCENE_N_CALLS];
 
 static TAILQ_HEAD(answer_list, scene_answer) answers;
-static results_event_fn *on_event;
-static void *event_arg;
+static struct results_ear listener; /* on_event is NULL: nobody */
 
 static void
 give_event(const char *event)
@@ -23,10 +22,14 @@ give_event(const char *event)
 	struct err why;
 
 	err_set(&why, ERR_UNAVAILABLE, "some may be missing");
-	if (on_event != NULL && strcmp(event, "!") == 0)
-		on_event((struct slice){NULL, 0}, &why, event_arg);
-	else if (on_event != NULL)
-		on_event(slice_of(event), NULL, event_arg);
+	if (listener.on_event == NULL)
+		return;
+	if (event == NULL)
+		listener.on_ready(listener.arg);
+	else if (strcmp(event, "!") == 0)
+		listener.on_event((struct slice){NULL, 0}, &why, listener.arg);
+	else
+		listener.on_event(slice_of(event), NULL, listener.arg);
 }
 
 static void
@@ -170,10 +173,9 @@ scene_answers_done(void)
 }
 
 void
-scene_listener(results_event_fn *fn, void *arg)
+scene_listener(const struct results_ear *ear)
 {
-	on_event = fn;
-	event_arg = arg;
+	listener = ear != NULL ? *ear : (struct results_ear){.on_event = NULL};
 }
 
 void

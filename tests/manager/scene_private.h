@@ -56,7 +56,7 @@ struct scene_answer {
 	results_page_fn *on_records;
 	broker_requeued_fn *on_requeued;
 	struct results_put *put;
-	const char *event;
+	const char *event; /* NULL: the listener is told that it listens */
 	void *arg;
 	struct err err;
 	struct slice value; /* the cursor of pages */
@@ -80,7 +80,7 @@ struct scene_answer *scene_called(enum scene_call call, struct slice what,
 /* The error of a call that fails, if it has any left. */
 const struct err *scene_fault(enum scene_call call);
 /* Who listens to events; NULL: nobody any more. */
-void scene_listener(results_event_fn *on_event, void *arg);
+void scene_listener(const struct results_ear *ear);
 
 /* --- the stores (scene_store.c) ------------------------------------------ */
 

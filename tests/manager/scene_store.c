@@ -404,24 +404,30 @@ scene_results_get(struct results *r, struct slice id,
 }
 
 static void
-scene_results_event(struct results *r, struct slice event)
+scene_results_event(struct results *r, enum results_detail detail,
+		    struct slice event)
 {
+	/* A brief one goes beside each whole one. */
+	if (detail == RESULTS_BRIEF)
+		return;
 	buf_addf(&scene.events, "%.*s; ", (int)event.len, event.p);
 }
 
 static int
-scene_results_listen(struct results *r, results_event_fn *heard, void *arg,
+scene_results_listen(struct results *r, const struct results_ear *ear,
 		     struct err *err)
 {
 	const char *const *event = scene.heard;
 
-	scene_listener(heard, arg);
-	buf_adds(&scene.journal, heard != NULL ? "listen; " : "unlisten; ");
-	if (heard != NULL && scene_fault(SCENE_listen)->code != ERR_NONE) {
+	scene_listener(ear);
+	buf_adds(&scene.journal, ear != NULL ? "listen; " : "unlisten; ");
+	if (ear != NULL && scene_fault(SCENE_listen)->code != ERR_NONE) {
 		*err = *scene_fault(SCENE_listen);
 		return -1;
 	}
-	for (; heard != NULL && *event != NULL; event++)
+	if (ear != NULL && ear->on_ready != NULL)
+		scene_answer_later((struct scene_answer){.event = NULL});
+	for (; ear != NULL && *event != NULL; event++)
 		scene_answer_later((struct scene_answer){.event = *event});
 	return 0;
 }

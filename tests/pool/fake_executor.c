@@ -151,6 +151,19 @@ step_limited(struct fake_job *job, const char *value)
 }
 
 static void
+step_lied(struct fake_job *job, const char *value)
+{
+	const struct ipc_done done = {.started_us = INT64_MIN,
+				      .finished_us = INT64_MAX,
+				      .ran_us = INT64_MAX,
+				      .outcome = value[0] == 'f' ? IPC_FAILED
+								 : IPC_SUCCESS};
+
+	say(IPC_DONE, job->number, &done, value);
+	job->number = 0;
+}
+
+static void
 step_progress(struct fake_job *job, const char *value)
 {
 	say(IPC_PROGRESS, job->number, NULL, value);
@@ -346,23 +359,41 @@ static const struct {
 	const char *name;
 	void (*take)(struct fake_job *job, const char *value);
 } steps[] = {
-    {"started", step_started},	 {"other", step_other},
-    {"done", step_done},	 {"failed", step_failed},
-    {"final", step_final},	 {"limited", step_limited},
-    {"progress", step_progress}, {"log", step_log},
-    {"submit", step_submit},	 {"returned", step_returned},
-    {"print", step_print},	 {"unfinished", step_unfinished},
-    {"complain", step_complain}, {"flood", step_flood},
-    {"long", step_long},	 {"ran", step_ran},
-    {"pad", step_pad},		 {"needs", step_needs},
-    {"cut", step_cut},		 {"type", step_type},
-    {"bytes", step_bytes},	 {"exit", step_exit},
-    {"kill", step_kill},	 {"words", step_words},
-    {"queued", step_queued},	 {"deaf", step_deaf},
-    {"stall", step_stall},	 {"fork", step_fork},
-    {"close", step_close},	 {"silent", step_silent},
-    {"lost", step_lost},	 {"behind", step_behind},
-    {"nameless", step_nameless}, {"hello", step_hello},
+    {"started", step_started},
+    {"other", step_other},
+    {"done", step_done},
+    {"failed", step_failed},
+    {"final", step_final},
+    {"limited", step_limited},
+    {"lied", step_lied},
+    {"progress", step_progress},
+    {"log", step_log},
+    {"submit", step_submit},
+    {"returned", step_returned},
+    {"print", step_print},
+    {"unfinished", step_unfinished},
+    {"complain", step_complain},
+    {"flood", step_flood},
+    {"long", step_long},
+    {"ran", step_ran},
+    {"pad", step_pad},
+    {"needs", step_needs},
+    {"cut", step_cut},
+    {"type", step_type},
+    {"bytes", step_bytes},
+    {"exit", step_exit},
+    {"kill", step_kill},
+    {"words", step_words},
+    {"queued", step_queued},
+    {"deaf", step_deaf},
+    {"stall", step_stall},
+    {"fork", step_fork},
+    {"close", step_close},
+    {"silent", step_silent},
+    {"lost", step_lost},
+    {"behind", step_behind},
+    {"nameless", step_nameless},
+    {"hello", step_hello},
     {"ready", step_ready},
 };
 

@@ -26,6 +26,7 @@
  *	since it was told to end), progress=JSON, log=LEVEL:TEXT, submit=JSON,
  *	returned	the messages of these names
  *	ran=US		what DONE says that it took; else 1000
+ *	lied=JSON	DONE with times that no clock has; "false" fails
  *	print=TEXT	a line on standard output
  *	complain=TEXT	a line on standard error
  *	flood=N, long=N	N lines; a line of N bytes

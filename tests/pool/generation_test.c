@@ -125,10 +125,11 @@ START_TEST(a_pool_without_the_program_cannot_be_opened)
 {
 	const char *const none[] = {NULL};
 	struct event_base *base = event_base_new();
-	struct pool_options options = {.base = base,
-				       .executor = "/nowhere/executor",
-				       .conf = &user_conf,
-				       .modules = {none, "{}"}};
+	struct pool_options options = {
+	    .base = base,
+	    .executor = "/nowhere/executor",
+	    .conf = &user_conf,
+	    .modules = {.paths = none, .config = "{}"}};
 	struct err err;
 
 	ck_assert_ptr_null(pool_new(&options, &err));

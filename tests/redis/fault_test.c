@@ -17,6 +17,9 @@ struct scene {
 	struct fake *fake;
 	const char *says; /* what the server answers */
 	size_t len;	  /* of it, if it is to be cut */
+	bool known;	  /* the scripts are there */
+	int calls, answers;
+	enum redis_fault fault; /* of the last answer */
 };
 
 static void
@@ -36,6 +39,110 @@ scene_done(struct scene *sc)
 	fake_free(sc->fake);
 	event_base_free(sc->s.base);
 }
+
+/* --- scripts ------------------------------------------------------------- */
+
+static const struct redis_script any = {"any", "return 1"};
+
+/* Says NOSCRIPT to all; counts the calls of scripts. */
+static void
+answer_noscript(struct fake_peer *peer, const char *words, void *arg)
+{
+	struct scene *sc = arg;
+
+	if (fake_login(peer, words))
+		return;
+	sc->calls += strncmp(words, "EVALSHA", 7) == 0;
+	fake_say(peer, sc->known ? "+fine\r\n" : "-NOSCRIPT no\r\n");
+}
+
+/* Sends the script again as long as it is said to be worth it. */
+static void
+on_script_reply(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct scene *sc = arg;
+
+	if (redis_fault(reply) == REDIS_FAULT_SCRIPT)
+		ck_assert_int_eq(
+		    redis_eval(r, &any, on_script_reply, sc, 0, NULL, 0, NULL),
+		    0);
+	else
+		sc->fault = redis_fault(reply);
+	sc->answers += redis_fault(reply) != REDIS_FAULT_SCRIPT;
+}
+
+static void
+scene_eval(struct scene *sc, int times)
+{
+	const int before = sc->answers;
+	int i;
+
+	for (i = 0; i < times; i++)
+		ck_assert_int_eq(redis_eval(sc->s.r, &any, on_script_reply, sc,
+					    0, NULL, 0, NULL),
+				 0);
+	session_wait(&sc->s, &sc->answers, before + times);
+}
+
+START_TEST(a_script_that_never_becomes_known_is_sent_twice)
+{
+	struct scene sc = {.calls = 0};
+
+	scene_init(&sc, answer_noscript, NULL);
+	session_wait(&sc.s, &sc.s.ups, 1);
+	scene_eval(&sc, 5);
+	ck_assert_int_eq(sc.fault, REDIS_FAULT_OTHER);
+	ck_assert_int_eq(sc.calls, 10);
+	/* What comes later is not even worth the second time. */
+	scene_eval(&sc, 1);
+	ck_assert_int_eq(sc.fault, REDIS_FAULT_OTHER);
+	ck_assert_int_eq(sc.calls, 11);
+	scene_done(&sc);
+}
+END_TEST
+
+START_TEST(a_script_that_has_run_is_sent_twice_again)
+{
+	struct scene sc = {.calls = 0};
+
+	scene_init(&sc, answer_noscript, NULL);
+	session_wait(&sc.s, &sc.s.ups, 1);
+	scene_eval(&sc, 1);
+	sc.known = true;
+	scene_eval(&sc, 1);
+	ck_assert_int_eq(sc.fault, REDIS_FAULT_NONE);
+	sc.known = false;
+	sc.calls = 0;
+	scene_eval(&sc, 1);
+	ck_assert_int_eq(sc.fault, REDIS_FAULT_OTHER);
+	ck_assert_int_eq(sc.calls, 2);
+	scene_done(&sc);
+}
+END_TEST
+
+static void
+on_plain_reply(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct scene *sc = arg;
+
+	sc->fault = redis_fault(reply);
+	sc->answers++;
+}
+
+START_TEST(a_command_that_needs_no_script_is_not_worth_another_try)
+{
+	const struct slice argv[] = {SLICE("GET"), SLICE("k")};
+	struct scene sc = {.calls = 0};
+
+	scene_init(&sc, answer_noscript, NULL);
+	session_wait(&sc.s, &sc.s.ups, 1);
+	ck_assert_int_eq(redis_command(sc.s.r, on_plain_reply, &sc, 2, argv),
+			 0);
+	session_wait(&sc.s, &sc.answers, 1);
+	ck_assert_int_eq(sc.fault, REDIS_FAULT_OTHER);
+	scene_done(&sc);
+}
+END_TEST
 
 /* --- while it is up ------------------------------------------------------ */
 
@@ -444,6 +551,9 @@ END_TEST
 
 SUITE("redis_fault")
 {
+	TEST(a_script_that_never_becomes_known_is_sent_twice);
+	TEST(a_script_that_has_run_is_sent_twice_again);
+	TEST(a_command_that_needs_no_script_is_not_worth_another_try);
 	TEST_LOOP(a_reply_that_is_cut_off_anywhere_is_lost, 0, sizeof(whole));
 	TEST(garbage_breaks_the_connection_and_it_is_made_anew);
 	TEST(a_reply_that_nobody_asked_for_breaks_the_connection);

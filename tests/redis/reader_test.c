@@ -140,6 +140,18 @@ START_TEST(what_is_no_reply_is_an_error)
 	    "$-2\r\n",
 	    ":12x\r\n",
 	    "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
+	    /* RESP3, which a newer hiredis reads, but nobody asked for. */
+	    ",1.5\r\n",
+	    "#t\r\n",
+	    "_\r\n",
+	    "(123\r\n",
+	    "=5\r\ntxt:a\r\n",
+	    "%1\r\n+a\r\n+b\r\n",
+	    "~1\r\n:1\r\n",
+	    ">1\r\n:1\r\n",
+	    "|1\r\n+a\r\n+b\r\n",
+	    "*1\r\n,1.5\r\n",
+	    "*1\r\n#f\r\n",
 	};
 	struct err err;
 	size_t i;

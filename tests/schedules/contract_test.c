@@ -282,9 +282,15 @@ START_TEST(schedulers_are_seen_until_they_say_farewell)
 }
 END_TEST
 
+/* Forked before its parent has connected, as SQLite wants it. */
+static int gate[2];
+
 static void
 create_one(struct world *w, int fd)
 {
+	char go;
+
+	ck_assert_int_eq(read(gate[0], &go, 1), 1);
 	ck_assert_int_eq(write(fd, "", 1), 1);
 	world_create(w, 1, 1000);
 }
@@ -299,13 +305,15 @@ START_TEST(who_waits_is_woken_by_a_change)
 
 	world_open(&w, _i);
 	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(pipe(gate), 0);
+	pid = world_fork(&w, create_one, fds[1]);
 	OK(&w, schedules_wait(w.schedules, -1, -1, &woken, &w.err));
 	ck_assert_int_eq(woken, SCHEDULES_CHANGED);
 	OK(&w, schedules_wait(w.schedules, -1, 1, &woken, &w.err));
 	ck_assert_int_eq(woken, SCHEDULES_TIMEOUT);
 	ck_assert(schedules_fd(w.schedules) >= 0 ||
 		  schedules_poll_ms(w.schedules) > 0);
-	pid = world_fork(&w, create_one, fds[1]);
+	ck_assert_int_eq(write(gate[1], "", 1), 1);
 	OK(&w, schedules_wait(w.schedules, -1, 15000, &woken, &w.err));
 	ck_assert_int_eq(woken, SCHEDULES_CHANGED);
 	/* What woke us is there to be seen. */

@@ -238,7 +238,6 @@ START_TEST(edits_of_several_processes_are_done_one_after_the_other)
 
 	world_open(&w, _i);
 	world_create(&w, 1, 1000);
-	schedules_disconnect(w.schedules);
 	for (i = 0; i < 4; i++)
 		pids[i] = world_fork(&w, edit_often, -1);
 	for (i = 0; i < 4; i++)
@@ -250,12 +249,22 @@ START_TEST(edits_of_several_processes_are_done_one_after_the_other)
 }
 END_TEST
 
-/* In another process. */
+/* In another process, which is forked before its parent has connected. */
+static void
+await_turn(int fd)
+{
+	char go;
+
+	ck_assert_int_eq(read(fd, &go, 1), 1);
+}
+
 static void
 edit_one(struct world *w, int fd)
 {
-	struct schedules_list *list = world_get(w, "s1");
+	struct schedules_list *list;
 
+	await_turn(fd);
+	list = world_get(w, "s1");
 	ck_assert(edit(w, list->items, "edited", 2000));
 	schedules_list_free(list);
 }
@@ -263,12 +272,14 @@ edit_one(struct world *w, int fd)
 static void
 disable_one(struct world *w, int fd)
 {
+	await_turn(fd);
 	OK(w, schedules_disable(w->schedules, "s1", 2000, &w->err));
 }
 
 static void
 delete_one(struct world *w, int fd)
 {
+	await_turn(fd);
 	OK(w, schedules_delete(w->schedules, "s1", &w->err));
 }
 
@@ -279,19 +290,24 @@ START_TEST(who_waits_is_woken_by_each_kind_of_change)
 	    edit_one, disable_one, delete_one};
 	enum schedules_woken woken;
 	struct world w;
+	pid_t pids[3];
+	int turns[3][2];
 	size_t i;
-	pid_t pid;
 
 	world_open(&w, _i);
 	world_create(&w, 1, 1000);
+	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		ck_assert_int_eq(pipe(turns[i]), 0);
+		pids[i] = world_fork(&w, changes[i], turns[i][0]);
+	}
 	OK(&w, schedules_wait(w.schedules, -1, 1, &woken, &w.err));
 	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		OK(&w, schedules_wait(w.schedules, -1, 1, &woken, &w.err));
 		ck_assert_int_eq(woken, SCHEDULES_TIMEOUT);
-		pid = world_fork(&w, changes[i], -1);
+		ck_assert_int_eq(write(turns[i][1], "", 1), 1);
 		OK(&w, schedules_wait(w.schedules, -1, 15000, &woken, &w.err));
 		ck_assert_msg(woken == SCHEDULES_CHANGED, "change %zu", i);
-		ck_assert_int_eq(world_reap(pid), 0);
+		ck_assert_int_eq(world_reap(pids[i]), 0);
 	}
 	world_close(&w);
 }

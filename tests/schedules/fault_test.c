@@ -217,23 +217,29 @@ START_TEST(a_schedule_with_bad_data_is_set_aside_and_the_others_fire)
 	world_create(&w, 1, 1000);
 	world_create(&w, 2, 1000);
 	world_create(&w, 3, 1000);
+	world_create(&w, 4, 1000);
 	world_run(&w, "UPDATE flowrra_schedules SET type = 'junk'"
 		      " WHERE id = 's1'");
 	world_run(&w, "UPDATE flowrra_schedules SET enabled = 7, runs = -5"
 		      " WHERE id = 's2'");
+	/* With which no time can be calculated. */
+	world_run(&w, "UPDATE flowrra_schedules SET"
+		      " end_us = 9223372036854775807 WHERE id = 's4'");
 	world_claim(&w, 1000, 9, NULL, &claimed);
-	ck_assert_uint_eq(claimed.n, 3);
-	ck_assert_uint_eq(claimed.set_aside, 2);
+	ck_assert_uint_eq(claimed.n, 4);
+	ck_assert_uint_eq(claimed.set_aside, 3);
 	ck_assert_uint_eq(claimed.fires->n, 1);
 	ck_assert_str_eq(claimed.fires->items[0].schedule, "s3");
 	schedules_fires_free(claimed.fires);
 	OK(&w, schedules_list(w.schedules, NULL, &list, &w.err));
-	ck_assert_uint_eq(list->n, 3);
+	ck_assert_uint_eq(list->n, 4);
 	ck_assert_str_eq(list->items[0].fault,
 			 "bad data: its type in the database is not valid");
 	ck_assert_str_eq(list->items[1].fault,
 			 "bad data: its enabled in the database is not valid");
 	ck_assert_str_eq(list->items[2].fault, "");
+	ck_assert_str_eq(list->items[3].fault,
+			 "bad data: its end_us in the database is not valid");
 	schedules_list_free(list);
 	world_claim(&w, 1000, 9, NULL, &claimed);
 	ck_assert_uint_eq(claimed.n, 0);

@@ -263,8 +263,11 @@ world_claim(struct world *w, int64_t now_us, size_t limit, int64_t *period,
 pid_t
 world_fork(struct world *w, void (*fn)(struct world *w, int fd), int fd)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	/* SQLite opens no file in a child whose parent has one open. */
+	schedules_disconnect(w->schedules);
+	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid > 0)
 		return pid;

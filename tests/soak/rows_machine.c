@@ -11,6 +11,7 @@
 
 #include <flowrra/client.h>
 
+#include "redis_server.h"
 #include "soak/rows.h"
 
 #define HOUR_US (3600ll * 1000000)
@@ -183,8 +184,8 @@ preload(char clocks[static 32])
 static void
 clean_up(const char *clocks)
 {
-	static const char *const programs[] = {"flowrrad", "flowrra-executor",
-					       "redis-server"};
+	const char *const programs[] = {"flowrrad", "flowrra-executor",
+					basename(redis_server_program())};
 	char path[4096];
 	size_t i;
 
@@ -249,7 +250,7 @@ redis_clock_is_stepped(struct scene *s)
 	unsigned int i;
 
 	preload(clocks);
-	redis = clock_of(s, clocks, "redis-server");
+	redis = clock_of(s, clocks, basename(redis_server_program()));
 	scene_start(s, &(struct scene_options){.workers = 2});
 	s->clock_was_set = true;
 	load_start(s, &(struct load){.max_ms = 300,

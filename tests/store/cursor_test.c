@@ -2,6 +2,7 @@
 /* Cursors come back as they were, and nothing else is one. */
 #include "store/cursor.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "suite.h"
@@ -20,10 +21,44 @@ START_TEST(what_was_written_is_read)
 }
 END_TEST
 
+START_TEST(what_is_written_fits_whatever_the_numbers_are)
+{
+	static const int64_t numbers[] = {INT64_MIN, INT64_MIN};
+	static const char whole[] = "-9223372036854775808:-9223372036854775808";
+	char *text = malloc(CURSOR_SIZE); /* its end is watched */
+	struct slice cursor = cursor_write(text, numbers, 2);
+	int64_t back[2];
+	struct err err = ERR_INIT;
+
+	ck_assert_uint_lt(cursor.len, CURSOR_SIZE);
+	ck_assert(slice_eq(cursor, slice_of(whole)));
+	ck_assert_int_eq(cursor_read(cursor, back, 2, &err), -1);
+	ck_assert_int_eq(err.code, ERR_DATA);
+	free(text);
+}
+END_TEST
+
 static const char *const bad[] = {
-    "",	    ":",     "x",    "1",     "1:",
-    "1:2:", "1:2:3", "1::2", " 1:2",  "+1:2",
-    "-1:2", "1:-2",  "1:2 ", "0x1:2", "9223372036854775808:1",
+    "",
+    ":",
+    "x",
+    "1",
+    "1:",
+    "1:2:",
+    "1:2:3",
+    "1::2",
+    " 1:2",
+    "+1:2",
+    "-1:2",
+    "1:-2",
+    "1:2 ",
+    "0x1:2",
+    "9223372036854775808:1",
+    "01:2",
+    "1:00",
+    "1:-0",
+    "1:99999999999999999999999999999999999999",
+    "1:2\n",
 };
 
 START_TEST(what_is_not_two_numbers_is_refused)
@@ -64,6 +99,7 @@ END_TEST
 SUITE("store-cursor")
 {
 	TEST(what_was_written_is_read);
+	TEST(what_is_written_fits_whatever_the_numbers_are);
 	TEST_LOOP(what_is_not_two_numbers_is_refused, 0,
 		  sizeof(bad) / sizeof(bad[0]));
 	TEST(a_number_is_taken_from_the_front);

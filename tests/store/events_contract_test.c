@@ -2,6 +2,7 @@
 /* Events, as results.h promises them, of every implementation. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/stage.h"
 #include "suite.h"
@@ -38,7 +39,13 @@ listen(struct backend *r, struct listener *l)
 	struct err err;
 
 	*l = (struct listener){.backend = r, .in_order = true};
-	ck_assert_int_eq(results_listen(r->results, on_event, l, &err), 0);
+	ck_assert_int_eq(
+	    results_listen(r->results,
+			   &(struct results_ear){.detail = RESULTS_WHOLE,
+						 .on_event = on_event,
+						 .arg = l},
+			   &err),
+	    0);
 }
 
 static void
@@ -49,7 +56,7 @@ publish(struct backend *r, int first, int n)
 
 	for (i = first; i < first + n; i++) {
 		snprintf(text, sizeof(text), "%d", i);
-		results_event(r->results, slice_of(text));
+		results_event(r->results, RESULTS_WHOLE, slice_of(text));
 	}
 }
 
@@ -96,7 +103,7 @@ START_TEST(who_listens_no_more_hears_nothing_and_may_begin_again)
 	UNTIL(&w, results_heard(teller->results));
 	publish(teller, 0, 1);
 	UNTIL(&w, l.heard == 1);
-	ck_assert_int_eq(results_listen(ear->results, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(results_listen(ear->results, NULL, NULL), 0);
 	stage_linger(&w, 100);
 	publish(teller, 1, 1);
 	/* Whoever tells something notices, at the latest. */
@@ -136,7 +143,12 @@ START_TEST(a_listener_may_close_its_backend)
 	results_heard(teller->results);
 	l.backend = backend_open(&w);
 	ck_assert_int_eq(
-	    results_listen(l.backend->results, on_last_event, &l, NULL), 0);
+	    results_listen(l.backend->results,
+			   &(struct results_ear){.detail = RESULTS_WHOLE,
+						 .on_event = on_last_event,
+						 .arg = &l},
+			   NULL),
+	    0);
 	UNTIL(&w, results_heard(teller->results));
 	publish(teller, 0, 10);
 	UNTIL(&w, l.heard > 0);
@@ -162,6 +174,140 @@ START_TEST(an_event_that_nobody_hears_is_no_harm)
 }
 END_TEST
 
+/* What was heard, each with "|" behind it; brief events come together, or not. */
+struct ear {
+	char text[256];
+	bool ready;
+};
+
+static void
+ear_on_event(struct slice event, const struct err *err, void *arg)
+{
+	struct ear *e = arg;
+	char *end = e->text + strlen(e->text), *p;
+
+	ck_assert(err == NULL && e->ready);
+	snprintf(end, (size_t)(e->text + sizeof(e->text) - end), "%.*s|",
+		 (int)event.len, event.p);
+	for (p = end; (p = strchr(p, '\n')) != NULL;)
+		*p = '|';
+}
+
+static void
+ear_on_ready(void *arg)
+{
+	struct ear *e = arg;
+
+	ck_assert(!e->ready);
+	e->ready = true;
+}
+
+static void
+ear_open(struct ear *e, struct backend *r, enum results_detail detail)
+{
+	const struct results_ear ear = {.detail = detail,
+					.on_event = ear_on_event,
+					.on_ready = ear_on_ready,
+					.arg = e};
+
+	*e = (struct ear){.ready = false};
+	ck_assert_int_eq(results_listen(r->results, &ear, NULL), 0);
+	UNTIL(&w, e->ready);
+}
+
+START_TEST(who_listens_hears_events_of_that_kind_only)
+{
+	struct backend *teller, *backends[RESULTS_DETAILS];
+	struct ear ears[RESULTS_DETAILS];
+	unsigned int i;
+
+	stage_open(&w, _i);
+	teller = backend_open(&w);
+	results_heard(teller->results);
+	backends[0] = backend_open(&w);
+	backends[1] = backend_open(&w);
+	ear_open(&ears[0], backends[0], RESULTS_BRIEF);
+	UNTIL(&w, results_heard(teller->results) == 1u << RESULTS_BRIEF);
+	ear_open(&ears[1], backends[1], RESULTS_WHOLE);
+	/* It may be one that learns with the next event only. */
+	results_expect(teller->results, RESULTS_WHOLE);
+	ck_assert_uint_eq(results_heard(teller->results), 3);
+	for (i = 0; i < 3; i++) {
+		results_event(teller->results, RESULTS_BRIEF, SLICE("b"));
+		results_event(teller->results, RESULTS_WHOLE, SLICE("w"));
+	}
+	UNTIL(&w, strcmp(ears[RESULTS_BRIEF].text, "b|b|b|") == 0);
+	UNTIL(&w, strcmp(ears[RESULTS_WHOLE].text, "w|w|w|") == 0);
+	stage_linger(&w, 50);
+	ck_assert_str_eq(ears[RESULTS_BRIEF].text, "b|b|b|");
+	backend_close(backends[0]);
+	backend_close(backends[1]);
+	backend_close(teller);
+	stage_close(&w);
+}
+END_TEST
+
+/* Nobody has looked yet who listens: that would take up to a second. */
+START_TEST(what_is_told_after_a_listener_said_so_is_heard)
+{
+	struct backend *teller, *r;
+	struct ear e;
+
+	stage_open(&w, _i);
+	teller = backend_open(&w);
+	results_heard(teller->results);
+	stage_linger(&w, 50);
+	r = backend_open(&w);
+	ear_open(&e, r, RESULTS_BRIEF);
+	results_expect(teller->results, RESULTS_BRIEF);
+	ck_assert_uint_eq(results_heard(teller->results), 1);
+	results_event(teller->results, RESULTS_BRIEF, SLICE("b"));
+	UNTIL(&w, strcmp(e.text, "b|") == 0);
+	backend_close(r);
+	backend_close(teller);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(a_record_that_changes_is_told_in_both_ways)
+{
+	const char record[] = "{\"task_id\":\"1\",\"status\":\"failed\","
+			      "\"error\":\"no\",\"args\":[7]}";
+	struct backend *teller, *r;
+	struct ear e;
+	int i;
+
+	stage_open(&w, _i);
+	teller = backend_open(&w);
+	/* A file is there from the first record on. */
+	backend_put(&w, teller, "0", SUCCESS, true, 60);
+	for (i = 0; i < 2; i++) {
+		r = backend_open(&w);
+		ear_open(&e, r, i == 0 ? RESULTS_BRIEF : RESULTS_WHOLE);
+		/* It finds out with each record that it stores. */
+		backend_put(&w, teller, "1", record, true, 60);
+		results_changed(teller->results, slice_of(record));
+		UNTIL(&w, e.text[0] != '\0');
+		if (i == 0)
+			ck_assert_str_eq(e.text,
+					 "{\"type\":\"task.update\",\"task\":"
+					 "{\"task_id\":\"1\",\"status\":"
+					 "\"failed\",\"task_name\":null,"
+					 "\"error\":\"no\","
+					 "\"submitted_at\":null,"
+					 "\"started_at\":null,"
+					 "\"finished_at\":null,"
+					 "\"retries\":0}}|");
+		else
+			ck_assert_ptr_nonnull(
+			    strstr(e.text, "\"args\":[7]}}|"));
+		backend_close(r);
+	}
+	backend_close(teller);
+	stage_close(&w);
+}
+END_TEST
+
 #define TEST_KINDS(name) TEST_LOOP(name, 0, N_KINDS)
 
 SUITE("results-events")
@@ -170,4 +316,7 @@ SUITE("results-events")
 	TEST_KINDS(who_listens_no_more_hears_nothing_and_may_begin_again);
 	TEST_KINDS(a_listener_may_close_its_backend);
 	TEST_KINDS(an_event_that_nobody_hears_is_no_harm);
+	TEST_KINDS(who_listens_hears_events_of_that_kind_only);
+	TEST_KINDS(what_is_told_after_a_listener_said_so_is_heard);
+	TEST_KINDS(a_record_that_changes_is_told_in_both_ways);
 }

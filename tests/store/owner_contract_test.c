@@ -216,8 +216,9 @@ END_TEST
 START_TEST(a_mark_that_no_worker_has_made_is_mended)
 {
 	static const char *const garbage[] = {
-	    "SET %s "
-	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+	    ("SET %s "
+	     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	     "x"),
 	    "DEL %s", "LPUSH %s x"};
 	static const char key[] = "{flowrra:queue:io}:taken:host:a";
 	size_t i;

@@ -62,6 +62,18 @@ on_state(bool up, bool final, const struct err *why, void *arg)
 	}
 }
 
+static void
+party_on_trimmed(const struct broker_trimmed *trimmed, void *arg)
+{
+	struct party *p = arg;
+
+	ck_assert(slice_eq(trimmed->queue, SLICE("io")));
+	ck_assert_int_le(trimmed->beyond + trimmed->expired, BROKER_TIDY_STEP);
+	p->beyond += trimmed->beyond;
+	p->expired += trimmed->expired;
+	p->trims++;
+}
+
 struct party *
 party_begin(struct stage *w, const struct party_options *o)
 {
@@ -79,6 +91,7 @@ party_begin(struct stage *w, const struct party_options *o)
 	options.on_control = on_control;
 	options.on_idle = on_idle;
 	options.on_state = on_state;
+	options.on_trimmed = party_on_trimmed;
 	options.arg = p;
 	if (o->worker == NULL)
 		options.n_queues = 0;

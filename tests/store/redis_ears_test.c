@@ -223,7 +223,13 @@ START_TEST(a_listener_is_told_when_events_may_have_been_missed)
 
 	stage_open(&w, KIND_REDIS);
 	r = backend_open(&w);
-	ck_assert_int_eq(results_listen(r->results, on_event, &l, NULL), 0);
+	ck_assert_int_eq(
+	    results_listen(r->results,
+			   &(struct results_ear){.detail = RESULTS_WHOLE,
+						 .on_event = on_event,
+						 .arg = &l},
+			   NULL),
+	    0);
 	UNTIL(&w, stage_number(&w, "PUBLISH flowrra:events {}") == 1);
 	UNTIL(&w, l.heard == 1);
 	ck_assert_uint_eq(l.missed, 0);
@@ -262,7 +268,12 @@ START_TEST(who_is_told_of_missed_events_may_close_the_backend)
 	stage_open(&w, KIND_REDIS);
 	c.r = backend_open(&w);
 	ck_assert_int_eq(
-	    results_listen(c.r->results, close_when_missed, &c, NULL), 0);
+	    results_listen(c.r->results,
+			   &(struct results_ear){.detail = RESULTS_WHOLE,
+						 .on_event = close_when_missed,
+						 .arg = &c},
+			   NULL),
+	    0);
 	UNTIL(&w, stage_number(&w, "PUBLISH flowrra:events {}") == 1);
 	UNTIL(&w, c.heard == 1);
 	redis_server_run(w.server, "CLIENT KILL TYPE pubsub");
@@ -284,9 +295,15 @@ START_TEST(an_event_may_be_large)
 	memset(large, 'x', size);
 	stage_open(&w, KIND_REDIS);
 	r = backend_open(&w);
-	ck_assert_int_eq(results_listen(r->results, on_event, &l, NULL), 0);
+	ck_assert_int_eq(
+	    results_listen(r->results,
+			   &(struct results_ear){.detail = RESULTS_WHOLE,
+						 .on_event = on_event,
+						 .arg = &l},
+			   NULL),
+	    0);
 	UNTIL(&w, stage_number(&w, "PUBLISH flowrra:events {}") == 1);
-	results_event(r->results, (struct slice){large, size});
+	results_event(r->results, RESULTS_WHOLE, (struct slice){large, size});
 	UNTIL(&w, l.longest == size);
 	ck_assert_uint_eq(l.missed, 0);
 	free(large);

@@ -238,6 +238,105 @@ START_TEST(large_ones_that_are_due_are_moved_a_few_at_a_time)
 }
 END_TEST
 
+static void
+large_on_requeued(struct broker_requeue *batch, size_t n, void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ck_assert(batch[i].err.code == ERR_NONE && batch[i].found);
+	((struct party *)arg)->answered = true;
+}
+
+/* Their new bytes pass through a script. */
+START_TEST(large_dead_ones_go_back_a_few_at_a_time)
+{
+	enum { N = 20, SIZE = 100000 };
+	static char bytes[SIZE];
+	struct broker_requeue batch[N] = {{.priority = 0}};
+	char names[N][8];
+	struct party *p;
+	size_t i;
+
+	open_large_stage();
+	p = party_open(&w, NULL);
+	memset(bytes, 'x', SIZE);
+	for (i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "d%zu", i);
+		redis_server_run(w.server, "ZADD {flowrra:queue:io}:dead 1 %s",
+				 names[i]);
+		batch[i].key = slice_of(names[i]);
+		batch[i].retry_bytes = (struct slice){bytes, SIZE};
+	}
+	redis_server_run(w.server, "CONFIG RESETSTAT");
+	p->answered = false;
+	broker_requeue(p->broker, SLICE("io"), batch, N, large_on_requeued, p);
+	UNTIL(&w, p->answered);
+	/* 512 KiB a call, and one that loads the script. */
+	ck_assert_int_ge(stage_calls(&w, "evalsha"), 4);
+	ck_assert_int_le(stage_calls(&w, "evalsha"), 8);
+	ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"), N);
+	ck_assert_int_eq(stage_number(&w, "ZCARD {flowrra:queue:io}:dead"), 0);
+	party_close(p);
+	stage_close(&w);
+}
+END_TEST
+
+/* Each took the server a second once, since it was tried from each byte on. */
+START_TEST(large_ones_without_a_priority_are_moved_at_once)
+{
+	enum { N = 40 };
+	struct party *worker;
+
+	open_large_stage();
+	redis_server_run(
+	    w.server, "EVAL %s 1 " DELAYED " %d",
+	    "for i = 1, tonumber(ARGV[1]) do redis.call('ZADD', "
+	    "KEYS[1], i, '{\"id\":\"' .. i .. '\",\"args\":[\"' .. "
+	    "string.rep('x', 20000) .. '\"]}') end",
+	    N);
+	worker = party_open(&w, "host:a");
+	UNTIL(&w, stage_number(&w, "LLEN flowrra:queue:io") == N);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
+/* Of one that is large, also where it stands first; another program may have it so,
+ * or written in another way. */
+START_TEST(the_priority_of_a_large_task_is_found_at_either_end)
+{
+	static const struct {
+		const char *head, *tail, *list;
+	} due[] = {
+	    {"{\"priority\":3,\"args\":[\"", "\"]}", "{flowrra:queue:io}:p:3"},
+	    {"{\"priority\":3,\"args\":[\"", "\"],\"priority\":4}",
+	     "{flowrra:queue:io}:p:4"},
+	    {"{\"kwargs\":{\"priority\":9},\"args\":[\"", "\"]}",
+	     "flowrra:queue:io"},
+	    {"{\"priority\":3,\"args\":[\"", "\"],\"kwargs\":{\"priority\":9}}",
+	     "{flowrra:queue:io}:p:3"},
+	    {"{\"\\u0070riority\":5,\"args\":[\"", "\"]}",
+	     "{flowrra:queue:io}:p:5"},
+	};
+	struct party *worker;
+	redisReply *reply;
+
+	open_large_stage();
+	redis_server_run(w.server, "EVAL %s 1 " DELAYED " %s %s",
+			 "redis.call('ZADD', KEYS[1], 1, ARGV[1] .. "
+			 "string.rep('x', 40000) .. ARGV[2])",
+			 due[_i].head, due[_i].tail);
+	worker = party_open(&w, "host:a");
+	UNTIL(&w, stage_number(&w, "ZCARD " DELAYED) == 0);
+	reply = redis_server_command(w.server, "LLEN %s", due[_i].list);
+	ck_assert_int_eq(reply->integer, 1);
+	freeReplyObject(reply);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
 /* Only what stands behind the arguments is decoded, where that can be. */
 START_TEST(the_priority_of_what_is_due_is_that_of_the_task)
 {
@@ -281,6 +380,9 @@ END_TEST
 
 SUITE("broker_redis_large")
 {
+	TEST(large_dead_ones_go_back_a_few_at_a_time);
+	TEST(large_ones_without_a_priority_are_moved_at_once);
+	TEST_LOOP(the_priority_of_a_large_task_is_found_at_either_end, 0, 5);
 	TEST(a_long_list_of_what_was_in_flight_is_found_stretch_by_stretch);
 	TEST_LOOP(what_is_settled_during_a_look_makes_it_meet_nothing_twice, 0,
 		  5);

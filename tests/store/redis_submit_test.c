@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How producers submit to Redis: names of queues, first tasks, batches. */
 #include <hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "redis_server.h"
@@ -180,6 +182,71 @@ START_TEST(a_first_task_whose_record_is_refused_is_not_queued)
 }
 END_TEST
 
+static struct {
+	size_t refused;
+	bool done;
+} answers;
+
+static void
+on_answers(struct broker_submit *tasks, size_t n, void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		answers.refused += tasks[i].err.code != ERR_NONE;
+	answers.done = true;
+}
+
+/* As many as a row says, in so many MSETs; or one by one, where MSET is refused. */
+static const struct {
+	size_t n, size;
+	const char *before;
+	int msets, sets;
+	size_t refused;
+} records[] = {
+    {60, 100000, NULL, 3, 0, 0},
+    {2500, 10, NULL, 3, 0, 0},
+    {60, 100000, "ACL SETUSER default -mset", 0, 60, 0},
+    {60, 100000, "ACL SETUSER default -mset -set", 0, 0, 60},
+};
+
+START_TEST(the_records_of_a_batch_hold_the_server_for_moments)
+{
+	const size_t n = records[_i].n, size = records[_i].size;
+	struct broker_submit *tasks = calloc(n, sizeof(*tasks));
+	char(*ids)[24] = calloc(n, sizeof(*ids)), *text = malloc(size);
+	struct party *producer;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.with_results = true;
+	producer = party_open(&w, NULL);
+	memset(text, 'x', size);
+	for (i = 0; i < n; i++) {
+		snprintf(ids[i], sizeof(ids[i]), "t%zu", i);
+		tasks[i] = (struct broker_submit){.queue = "io",
+						  .id = slice_of(ids[i]),
+						  .bytes = SLICE("[]"),
+						  .record = {text, size}};
+	}
+	if (records[_i].before != NULL)
+		redis_server_run(w.server, records[_i].before);
+	broker_submit(producer->broker, tasks, n, on_answers, NULL);
+	UNTIL(&w, answers.done);
+	redis_server_run(w.server, "ACL SETUSER default +@all");
+	ck_assert_uint_eq(answers.refused, records[_i].refused);
+	ck_assert_int_eq(stage_calls(&w, "mset"), records[_i].msets);
+	ck_assert_int_eq(stage_calls(&w, "set"), records[_i].sets);
+	ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"),
+			 (int)(n - records[_i].refused));
+	free(text);
+	free(ids);
+	free(tasks);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("broker_redis-submit")
 {
 	TEST(a_producer_names_its_queue_once_a_connection);
@@ -187,4 +254,6 @@ SUITE("broker_redis-submit")
 	TEST(a_first_task_whose_record_is_refused_is_not_queued);
 	TEST(a_first_task_that_is_large_goes_without_a_script);
 	TEST_LOOP(a_batch_of_any_size_holds_the_server_for_moments, 0, 2);
+	TEST_LOOP(the_records_of_a_batch_hold_the_server_for_moments, 0,
+		  (int)(sizeof(records) / sizeof(records[0])));
 }

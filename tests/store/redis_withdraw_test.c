@@ -171,6 +171,39 @@ START_TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task)
 }
 END_TEST
 
+/* An id is that of the task, wherever it stands and however it is written; in an
+ * argument it is none. */
+START_TEST(one_that_is_large_is_found_by_its_id_alone)
+{
+	static const struct {
+		const char *head, *tail;
+	} tasks[] = {
+	    {"{\"id\":\"a\",\"args\":[\"", "\"]}"},
+	    {"{\"id\":\"b\",\"kwargs\":{\"id\":\"inner\"},\"args\":[\"",
+	     "\\/\\u0061\"]}"},
+	    {"{\"id\":\"\\u0063\",\"args\":[\"", "\"]}"},
+	    {"{\"args\":[\"", "\"],\"id\":\"d\"}"},
+	};
+	static const char *const ids[] = {"d", "c", "b", "a"};
+	struct party *p;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	p = party_open(&w, NULL);
+	for (i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
+		redis_server_run(w.server, "EVAL %s 1 flowrra:queue:io %s %s",
+				 "redis.call('LPUSH', KEYS[1], ARGV[1] .. "
+				 "string.rep('x', 40000) .. ARGV[2])",
+				 tasks[i].head, tasks[i].tail);
+	ck_assert(!withdraw(p, "inner"));
+	for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		ck_assert_msg(withdraw(p, ids[i]), "%s", ids[i]);
+	ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"), 0);
+	party_close(p);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(the_oldest_task_is_none_that_was_withdrawn)
 {
 	struct party *p;
@@ -263,6 +296,7 @@ SUITE("broker_redis-withdraw")
 	TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes);
 	TEST(a_search_leaves_nothing_out_between_its_calls);
 	TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task);
+	TEST(one_that_is_large_is_found_by_its_id_alone);
 	TEST(the_oldest_task_is_none_that_was_withdrawn);
 	TEST(where_nothing_waits_no_withdrawn_task_does);
 }

@@ -35,7 +35,13 @@ static void
 begin(struct backend *r, struct listener *l)
 {
 	*l = (struct listener){.last = -1};
-	ck_assert_int_eq(results_listen(r->results, on_event, l, NULL), 0);
+	ck_assert_int_eq(
+	    results_listen(r->results,
+			   &(struct results_ear){.detail = RESULTS_WHOLE,
+						 .on_event = on_event,
+						 .arg = l},
+			   NULL),
+	    0);
 }
 
 static void
@@ -46,7 +52,7 @@ publish(struct backend *r, int first, int n)
 
 	for (i = first; i < first + n; i++) {
 		snprintf(text, sizeof(text), "%d", i);
-		results_event(r->results, slice_of(text));
+		results_event(r->results, RESULTS_WHOLE, slice_of(text));
 	}
 }
 
@@ -186,6 +192,35 @@ START_TEST(a_listener_that_was_taken_for_dead_enters_anew)
 }
 END_TEST
 
+/* What is large goes a little at a time, all of it in the end. */
+START_TEST(expired_records_go_by_their_bytes)
+{
+	struct backend *r;
+	int left, before, rounds = 0;
+	char id[16];
+
+	stage_open(&w, KIND_SQLITE);
+	r = backend_open(&w);
+	backend_put(&w, r, "first", "{}", true, 3600);
+	stage_sql(&w, "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+		      "WHERE i < 40) INSERT INTO results (id, record, final, "
+		      "failed, ended, expires) SELECT 'x' || i, "
+		      "zeroblob(1048576), 1, 0, 1000 + i, i FROM n");
+	left = stage_sql(&w, "SELECT count(*) FROM results");
+	do {
+		before = left;
+		snprintf(id, sizeof(id), "r%d", rounds++);
+		backend_put(&w, r, id, "{}", true, 3600);
+		left = stage_sql(&w, "SELECT count(*) FROM results "
+				     "WHERE expires < 1000");
+		ck_assert_int_ge(left, before - 4);
+		ck_assert_int_lt(rounds, 42);
+	} while (left > 0);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
 static void
 on_page(const struct slice *records, size_t n, struct slice next,
 	const struct err *err, void *arg)
@@ -219,6 +254,7 @@ END_TEST
 
 SUITE("results-sqlite-only")
 {
+	TEST(expired_records_go_by_their_bytes);
 	TEST(events_that_all_have_read_are_removed);
 	TEST(a_listener_that_is_too_slow_is_told_so_and_goes_on);
 	TEST(a_listener_that_was_killed_is_noticed);

@@ -35,6 +35,8 @@ struct party {
 	struct broker_claim *lost[64]; /* those that it lost, in their order */
 	size_t n_lost, n_kept;	       /* kept: with a claim */
 	unsigned int trusts;	       /* on_kept without one */
+	int64_t beyond, expired;       /* deleted from dead lists */
+	unsigned int trims;	       /* … in this many steps */
 	char order[256];
 	unsigned int orders;
 	/* The last answer. */

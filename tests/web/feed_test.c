@@ -19,8 +19,8 @@ await_listeners(long long wanted)
 	do {
 		ck_assert_int_lt(clock_mono_us(), deadline);
 		event_base_loop(readers.base, EVLOOP_NONBLOCK);
-		reply = redis_server_command(readers.desk->redis,
-					     "PUBSUB NUMSUB flowrra:events");
+		reply = redis_server_command(
+		    readers.desk->redis, "PUBSUB NUMSUB flowrra:events:brief");
 		n = reply->element[1]->integer;
 		freeReplyObject(reply);
 	} while (n != wanted);
@@ -32,7 +32,7 @@ publish(const char *text)
 {
 	freeReplyObject(
 	    redis_server_command(readers.desk->redis,
-				 "PUBLISH flowrra:events "
+				 "PUBLISH flowrra:events:brief "
 				 "{\"event\":\"started\",\"password\":\"%s\"}",
 				 text));
 }

@@ -286,8 +286,8 @@ START_TEST(a_viewer_finds_nothing_by_what_is_hidden)
 	static const char *const guesses[] = {
 	    "/api/v1/tasks?args.user.password=sesame",
 	    "/api/v1/tasks?kwargs.user.password=sesame",
-	    "/api/v1/tasks?kwargs.user={\"name\":\"a\",\"password\":"
-	    "\"sesame\"}",
+	    ("/api/v1/tasks?kwargs.user={\"name\":\"a\",\"password\":"
+	     "\"sesame\"}"),
 	    "/api/v1/tasks?args.1=sesame",
 	    "/api/v1/dead?error=password=ses",
 	    "/api/v1/dead/groups?error=password=s",

@@ -177,12 +177,17 @@ START_TEST(the_metrics_have_what_the_stores_know)
 	    {SLICE("io"), SLICE("add"), MEASURE_RUN + 7, 7},
 	    {SLICE("cpu"), SLICE("add"), MEASURE_RUN + 7, 2},
 	    {SLICE("io"), SLICE("add"), MEASURE_RUN_US, 1500000},
-	    {SLICE("io"), SLICE("z"), MEASURE_FAILED, 1}};
+	    {SLICE("io"), SLICE("z"), MEASURE_FAILED, 1},
+	    {SLICE("io"), SLICE("other"), MEASURE_DEAD_BEYOND, 5}};
 	struct desk *d = desk_open(_i);
 
 	free(desk_submit(d, "add", "[1]", "io"));
-	add(d, measures, 6);
+	add(d, measures, 7);
 	get(d, NULL, true);
+	ck_has(&d->bytes, "flowrra_dead_deleted_total{queue=\"io\",limit="
+			  "\"dead_max\"} 5\n");
+	ck_has(&d->bytes, "flowrra_dead_deleted_total{queue=\"io\",limit="
+			  "\"dead_ttl\"} 0\n");
 	ck_has(&d->bytes, "flowrra_up{component=\"broker\"} 1\n");
 	ck_has(&d->bytes,
 	       "flowrra_queue_tasks{queue=\"io\",state=\"waiting\"} 1\n");

@@ -43,7 +43,7 @@ static const struct web_param counted_params[] = {
     {"status", WEB_INT, WEB_QUERY, .help = "a status"},
     {"bytes", WEB_INT, WEB_QUERY, .help = "how long the answer is"},
     {"x", WEB_JSON, WEB_BODY, .help = "anything"},
-    {NULL}};
+    {.name = NULL}};
 static const struct web_route counted = {HTTP_POST, "/test", WEB_OPERATOR,
 					 .params = counted_params,
 					 .run = run_counted};

@@ -270,8 +270,8 @@ START_TEST(what_cannot_be_a_schedule_is_an_error_with_a_text)
 	    "{\"task_name\":\"add\",\"cron\":\"0 9 * * *\",\"args\":{}}",
 	    "{\"task_name\":\"add\",\"cron\":\"0 9 * * *\",\"kwargs\":[]}",
 	    "{\"task_name\":\"add\",\"cron\":\"0 9 * * *\",\"enabled\":1}",
-	    "{\"task_name\":\"add\",\"cron\":\"0 9 * * *\",\"priority\":"
-	    "99999999999}",
+	    ("{\"task_name\":\"add\",\"cron\":\"0 9 * * *\",\"priority\":"
+	     "99999999999}"),
 	    "{\"task_name\":[],\"cron\":\"0 9 * * *\"}",
 	    "{"};
 	struct desk *d = desk_open((enum desk_store)_i);

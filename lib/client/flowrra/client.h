@@ -35,7 +35,8 @@
  *
  * After fork() the client belongs to the parent. In the child every function
  * fails with FLOWRRA_USAGE, except flowrra_close(), which leaves the parent's
- * connections alone. A child opens a client of its own.
+ * connections alone. A child may open a client of its own; on the embedded store
+ * only if the parent had no client open on one at the fork (FLOWRRA_USAGE).
  */
 #ifndef FLOWRRA_CLIENT_H
 #define FLOWRRA_CLIENT_H
@@ -208,7 +209,8 @@ struct flowrra_request {
  * FLOWRRA_DATA: a bad value, or a name that no worker has registered; the
  *	message lists similar names. If no worker has ever registered a task,
  *	the call waits two seconds for one.
- * FLOWRRA_FULL: the queue has reached its limit.
+ * FLOWRRA_FULL: the queue has reached its limit, of tasks or, on Redis, of
+ *	priorities (max_queue_size in flowrra.conf(5)).
  * FLOWRRA_REFUSED: the id is taken, or the server refuses the connection.
  * FLOWRRA_UNAVAILABLE: no connection within socket_timeout, or the server is
  *	out of memory. The message says if the task may be queued all the same.

@@ -283,8 +283,8 @@ void *flowrra_task_data(const struct flowrra_task *task);
 
 /*
  * Shows `progress` (borrowed; any JSON value) in the task's record. Returns 0,
- * or -1 if it cannot be written as JSON or is larger than max_result_size. In
- * an asynchronous handler it also returns -1, and shows nothing, while the
+ * or -1 if it cannot be written as JSON, is larger than max_result_size, or deeper
+ * than a result may be. In an asynchronous handler it also returns -1, and shows nothing, while the
  * worker is too slow to read.
  */
 int flowrra_task_progress(struct flowrra_task *task, const json_t *progress);
@@ -308,7 +308,8 @@ int flowrra_fail_final(struct flowrra_task *task, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Ends an asynchronous task with success. Takes over the reference `result`;
- * NULL is the result null. */
+ * NULL is the result null. A result (of a blocking handler, too) with more than 500
+ * arrays and objects inside one another fails the task for good. */
 void flowrra_finish(struct flowrra_task *task, json_t *result);
 
 /* --- further tasks ------------------------------------------------------- */

@@ -4,7 +4,8 @@
  *
  * A phase counts what is under way, itself included while it asks, so that it
  * cannot end before all is asked. A script that the server has forgotten is
- * loaded with its next call (lib/redis), so the phase is asked again.
+ * loaded with its next call (lib/redis), so the phase is asked again, from its
+ * beginning: its functions replace what they have taken before.
  */
 #include "store/redis/admin.h"
 
@@ -14,9 +15,10 @@
 
 #include "core/task.h"
 
-/* Once is usual, after a SCRIPT FLUSH. Somebody who flushes all the time is not
- * waited for. */
-#define FORGOTTEN_MAX 3
+/* How often a phase is asked again: once is usual, after a SCRIPT FLUSH, or when
+ * a queue has got a new level meanwhile. A server that always has another reason
+ * is not waited for. */
+#define AGAIN_MAX 8
 
 /* One question of a query. */
 struct rquery_request {
@@ -36,6 +38,11 @@ question_ended(struct rquery *i)
 {
 	if (--i->under_way > 0)
 		return;
+	if (i->again && i->err.code == ERR_NONE && i->n_again++ == AGAIN_MAX)
+		err_set(&i->err, ERR_UNAVAILABLE,
+			"%s: %s answers each time that something has changed; "
+			"try again later",
+			i->what, i->broker->url_name);
 	if (i->again && i->err.code == ERR_NONE)
 		rquery_run(i);
 	else
@@ -85,6 +92,7 @@ rquery_next(struct rquery *i, void (*ask)(struct rquery *i),
 {
 	i->ask = ask;
 	i->answered = answered;
+	i->n_again = 0;
 	rquery_run(i);
 }
 
@@ -98,15 +106,13 @@ rquery_on_reply(struct redis_request *request, const struct redis_reply *reply)
 	struct rquery *i = a->query;
 	enum redis_fault fault = redis_fault(reply);
 
-	if (fault == REDIS_FAULT_SCRIPT && i->forgotten < FORGOTTEN_MAX) {
-		i->forgotten++;
+	if (fault == REDIS_FAULT_SCRIPT)
 		i->again = true;
-	} else if (fault == REDIS_FAULT_NONE ||
-		   (a->judged && fault != REDIS_FAULT_LOST)) {
+	else if (fault == REDIS_FAULT_NONE ||
+		 (a->judged && fault != REDIS_FAULT_LOST))
 		a->take(i, a->index, reply);
-	} else if (i->err.code == ERR_NONE) {
+	else if (i->err.code == ERR_NONE)
 		redis_fault_err(i->broker->redis, i->what, reply, &i->err);
-	}
 	free(a);
 	question_ended(i);
 }

@@ -24,7 +24,7 @@ struct rquery {
 	struct rbroker *broker;
 	const char *what; /* is tried, for messages */
 	/* Asks, unless err is set already; called again if the server had
-	 * forgotten a script. */
+	 * forgotten a script. What it has taken by then is replaced. */
 	void (*ask)(struct rquery *i);
 	/* All is answered, or err says why not: goes on with rquery_next(), or
 	 * tells and frees. */
@@ -35,7 +35,7 @@ struct rquery {
 	/* The rest is admin.c's. */
 	struct redis_request start;
 	unsigned int under_way;
-	unsigned int forgotten; /* how often the server had no script */
+	unsigned int n_again; /* how often the phase was asked again */
 	bool again;
 };
 
@@ -103,8 +103,9 @@ char *rworker_name(struct slice name);
 #define CURSOR_OFFSET_MAX INT64_C(1000000000000)
 
 /* About this many bytes of tasks are shown in one page: little
- * memory on both sides, and a short stop of the server. */
-#define VIEW_BYTES (4 << 20)
+ * memory on both sides, and a short stop of the server, which copies them several
+ * times. */
+#define VIEW_BYTES (1 << 20)
 
 void radmin_queues(struct broker *b, struct slice queue,
 		   broker_queues_fn *on_queues, void *arg);

@@ -15,7 +15,7 @@
 
 /* A search goes on for about so long in one call, by the reckoning of
  * remove.lua: what other clients wait meanwhile. */
-#define SEARCH_US 2000
+#define SEARCH_US 1000
 struct change {
 	struct rquery query;
 	struct rqueue queue;

@@ -10,6 +10,7 @@
 #include "store/redis/info.h"
 #include "store/redis/rights.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
 struct examination {
 	struct rquery query;
@@ -27,19 +28,28 @@ struct examination {
 };
 
 static void
-examination_free(struct rquery *i)
+examination_forget_rights(struct examination *e)
 {
-	struct examination *e = container_of(i, struct examination, query);
 	size_t k;
 
-	buf_done(&e->info);
-	buf_done(&e->save);
-	buf_done(&e->appendfsync);
 	for (k = 0; k < e->n_rights; k++) {
 		buf_done(&e->rights[k].what);
 		buf_done(&e->rights[k].remedy);
 	}
 	free(e->rights);
+	e->rights = NULL;
+	e->n_rights = 0;
+}
+
+static void
+examination_free(struct rquery *i)
+{
+	struct examination *e = container_of(i, struct examination, query);
+
+	buf_done(&e->info);
+	buf_done(&e->save);
+	buf_done(&e->appendfsync);
+	examination_forget_rights(e);
 	free(e);
 }
 
@@ -60,8 +70,11 @@ take_time(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct examination *e = container_of(i, struct examination, query);
 	const int64_t now_us = clock_wall_us();
 
-	e->clock_us = redis_reply_integer(redis_reply_at(reply, 0)) * 1000000 +
-		      redis_reply_integer(redis_reply_at(reply, 1));
+	e->clock_us = sat_add(
+	    sat_mul(redis_reply_integer(redis_reply_at(reply, 0)), 1000000),
+	    redis_reply_integer(redis_reply_at(reply, 1)));
+	e->clock_us = sat_clamp(e->clock_us, 0, BROKER_TIME_MAX_MS * 1000);
+	e->ahead_us = 0;
 	/* It looked at it some time between our question and now. */
 	if (e->clock_us > now_us)
 		e->ahead_us = e->clock_us - now_us;
@@ -93,6 +106,7 @@ ask_info(struct rquery *i)
 	/* TIME goes first: the span in which the server reads its clock is then
 	 * as short as it can be. */
 	e->asked_us = clock_wall_us();
+	buf_reset(&e->info);
 	rquery_command(i, take_time, 0, REDIS_ARGS(now));
 	rquery_command(i, take_info, 0, REDIS_ARGS(info));
 }
@@ -102,11 +116,14 @@ ask_info(struct rquery *i)
 static void
 ask_settings(struct rquery *i)
 {
+	struct examination *e = container_of(i, struct examination, query);
 	const struct slice save[] = {SLICE("CONFIG"), SLICE("GET"),
 				     SLICE("save")};
 	const struct slice fsync[] = {SLICE("CONFIG"), SLICE("GET"),
 				      SLICE("appendfsync")};
 
+	buf_reset(&e->save);
+	buf_reset(&e->appendfsync);
 	rquery_command(i, rexamine_take_setting, 0, REDIS_ARGS(save));
 	rquery_command(i, rexamine_take_setting, 1, REDIS_ARGS(fsync));
 }
@@ -122,8 +139,7 @@ take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct missing_right *right;
 	size_t k;
 
-	/* Asked again, after the server had forgotten the script, it is empty
-	 * still. */
+	examination_forget_rights(e);
 	if ((e->rights = calloc(n + 1, sizeof(*e->rights))) == NULL) {
 		err_nomem(&i->err);
 		return;
@@ -131,6 +147,10 @@ take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 	for (k = 0; k < n; k++) {
 		right = &e->rights[e->n_rights++];
 		rrights_describe(&of, reply, k, &right->what, &right->remedy);
+		if (right->what.len == 0) {
+			e->n_rights--;
+			continue;
+		}
 		buf_addc(&right->what, '\0');
 		buf_addc(&right->remedy, '\0');
 		if (right->what.failed || right->remedy.failed)

@@ -13,6 +13,7 @@
 #include "codec/scan.h"
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
+#include "util/sat.h"
 
 /* Scores beyond are not times: as in view_sorted.lua, which counts them as
  * 0. */
@@ -49,7 +50,10 @@ take_found_newest(struct rquery *i, size_t index,
 		memcpy(text, score.p, score.len);
 	ms = strtod(text, NULL);
 	/* Made by hand it may be anything, NaN too. */
-	row->found_newest_ms = ms > 0 && ms <= FIND_SCORE_MAX ? (int64_t)ms : 0;
+	row->found_newest_ms =
+	    ms > 0 && ms <= FIND_SCORE_MAX
+		? sat_clamp((int64_t)ms, 0, BROKER_TIME_MAX_MS)
+		: 0;
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "codec/scan.h"
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
+#include "util/sat.h"
 
 /* Workers that one call asks about: 18 keys each, still a short stop of the
  * server. */
@@ -181,8 +182,8 @@ take_holding(struct rquery *i, size_t index, const struct redis_reply *reply)
 		if (n < 0)
 			continue;
 		worker->served = true;
-		worker->info.in_flight += n;
-		queue->in_flight += n;
+		worker->info.in_flight = sat_add(worker->info.in_flight, n);
+		queue->in_flight = sat_add(queue->in_flight, n);
 	}
 }
 

@@ -12,8 +12,9 @@
 #include "store/redis/admin.h"
 
 /* Dead tasks in one call: their new bytes travel with it, and the arguments lie
- * on the stack. */
+ * on the stack. The server copies these bytes several times. */
 #define REQUEUE_A_CALL 100
+#define REQUEUE_BYTES (512u << 10)
 
 struct requeue {
 	struct rquery query;
@@ -85,6 +86,19 @@ requeue_ask_stretch(struct requeue *e, size_t first, size_t n)
 			   (struct redis_args){args, 2 + 4 * n});
 }
 
+/* How many there are in the stretch that begins there: always the same. */
+static size_t
+requeue_stretch(const struct requeue *e, size_t first)
+{
+	size_t n = 0, bytes = 0;
+
+	do
+		bytes += e->batch[first + n++].retry_bytes.len;
+	while (first + n < e->n && n < REQUEUE_A_CALL &&
+	       bytes + e->batch[first + n].retry_bytes.len <= REQUEUE_BYTES);
+	return n;
+}
+
 static void
 requeue_ask(struct rquery *i)
 {
@@ -92,8 +106,7 @@ requeue_ask(struct rquery *i)
 	size_t first, n;
 
 	for (first = 0; first < e->n; first += n) {
-		n = e->n - first;
-		n = n < REQUEUE_A_CALL ? n : REQUEUE_A_CALL;
+		n = requeue_stretch(e, first);
 		/* Asked again, a stretch that was answered would find its tasks
 		 * gone, and say so. */
 		if (!e->answered[first])

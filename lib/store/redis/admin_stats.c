@@ -12,6 +12,7 @@
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
 /* A worker that is dead and has left nothing stays on the list so long: a day, so
  * that operators see who is missing; and a month if it served no queue that is
@@ -69,6 +70,9 @@ take_queue_names(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct slice name;
 	size_t k;
 
+	/* Asked again, the names are others. */
+	free(s->queues);
+	s->n_queues = 0;
 	if ((s->queues = calloc(n + 1, sizeof(*s->queues))) == NULL) {
 		err_nomem(&i->err);
 		return;
@@ -93,6 +97,8 @@ take_worker_names(struct rquery *i, size_t none,
 	struct slice name;
 	size_t k;
 
+	free(s->workers);
+	s->n_workers = 0;
 	if ((s->workers = calloc(n + 1, sizeof(*s->workers))) == NULL) {
 		err_nomem(&i->err);
 		return;
@@ -189,7 +195,8 @@ rstats_tell_queues(struct stats *s)
 	size_t k;
 
 	for (k = 0; k < s->n_queues; k++)
-		s->queues[k].waiting += s->queues[k].set_aside;
+		s->queues[k].waiting =
+		    sat_add(s->queues[k].waiting, s->queues[k].set_aside);
 	if (s->query.err.code == ERR_NONE)
 		s->on_queues(s->queues, s->n_queues, NULL, s->arg);
 	else

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "store/redis/admin.h"
+#include "util/sat.h"
 
 /* Workers that one call looks at: if they have nothing in flight, the script
  * has read 40 × 17 empty lists, still a short stop of the server. */
@@ -41,14 +42,20 @@ struct view {
 };
 
 static void
+view_forget_workers(struct view *v)
+{
+	while (v->n_workers > 0)
+		free(v->workers[--v->n_workers]);
+	free(v->workers);
+	v->workers = NULL;
+}
+
+static void
 view_free(struct rquery *i)
 {
 	struct view *v = container_of(i, struct view, query);
-	size_t w;
 
-	for (w = 0; w < v->n_workers; w++)
-		free(v->workers[w]);
-	free(v->workers);
+	view_forget_workers(v);
 	free(v->from);
 	free(v->lane);
 	free(v->next_lane);
@@ -101,6 +108,12 @@ integer_at(const struct redis_reply *reply, size_t i)
 	return redis_reply_integer(redis_reply_at(reply, i));
 }
 
+static int32_t
+priority_at(const struct redis_reply *reply, size_t i)
+{
+	return (int32_t)sat_clamp(integer_at(reply, i), INT32_MIN, INT32_MAX);
+}
+
 static void
 take_waiting(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
@@ -115,7 +128,7 @@ take_waiting(struct rquery *i, size_t none, const struct redis_reply *reply)
 	if ((items = make_items(v, reply, 2, 2, &n)) == NULL)
 		return;
 	for (k = 0; k < n; k++) {
-		items[k].priority = (int32_t)integer_at(reply, 2 + 2 * k);
+		items[k].priority = priority_at(reply, 2 + 2 * k);
 		items[k].bytes = string_at(reply, 3 + 2 * k);
 	}
 	if (level.len > 0)
@@ -159,7 +172,7 @@ take_lane(struct rquery *i, size_t none, const struct redis_reply *reply)
 		return;
 	for (k = 0; k < n; k++) {
 		items[k].bytes = rlane_task(string_at(reply, 1 + 4 * k));
-		items[k].priority = (int32_t)integer_at(reply, 2 + 4 * k);
+		items[k].priority = priority_at(reply, 2 + 4 * k);
 	}
 	if (integer_at(reply, 0) >= 0)
 		buf_addf(&next, "l:%" PRId64 ":%s", integer_at(reply, 0),
@@ -182,7 +195,8 @@ take_sorted(struct rquery *i, size_t none, const struct redis_reply *reply)
 	if ((items = make_items(v, reply, 1, 4, &n)) == NULL)
 		return;
 	for (k = 0; k < n; k++) {
-		items[k].time_ms = integer_at(reply, 2 + 4 * k);
+		items[k].time_ms = sat_clamp(integer_at(reply, 2 + 4 * k), 0,
+					     BROKER_TIME_MAX_MS);
 		if (v->place == BROKER_DELAYED) {
 			items[k].bytes = string_at(reply, 1 + 4 * k);
 			continue;
@@ -344,6 +358,7 @@ take_workers(struct rquery *i, size_t none, const struct redis_reply *reply)
 	char *name;
 	size_t w;
 
+	view_forget_workers(v);
 	if ((v->workers = calloc(n + 1, sizeof(*v->workers))) == NULL) {
 		err_nomem(&i->err);
 		return;

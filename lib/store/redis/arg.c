@@ -15,11 +15,13 @@ const char RBROKER_CONTROL[] = "flowrra:control";
 const char RBROKER_REGISTRY[] = "flowrra:registry";
 const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";
+const char RBROKER_KEEPER[] = "flowrra:keeper:";
 const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
 
 const char RRESULTS_COMPLETE[] = "flowrra:complete:";
 const char RRESULTS_CHANGED[] = "flowrra:changed:";
 const char RRESULTS_EVENTS[] = "flowrra:events";
+const char RRESULTS_BRIEF[] = "flowrra:events:brief";
 const char RRESULTS_STATS[] = "flowrra:stats";
 const char RRESULTS_MEASURE[] = "flowrra:measure:";
 

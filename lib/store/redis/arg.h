@@ -29,6 +29,9 @@ extern const char RBROKER_REGISTRY[];
 extern const char RBROKER_WORKERS[];
 /* Followed by a worker's id: its heartbeat, a key that expires. */
 extern const char RBROKER_WORKER[];
+/* Followed by [broker] queue_key: the id of the worker that does the
+ * housekeeping, while it does. */
+extern const char RBROKER_KEEPER[];
 /* Stands in a queue where a task was withdrawn: taking it out of the middle of
  * a list would move all that is behind. */
 extern const char RBROKER_WITHDRAWN[];
@@ -38,8 +41,9 @@ extern const char RRESULTS_COMPLETE[];
 /* The same: another record is stored that is not final. A channel of its own, or
  * all who wait for the end would be woken by each step on the way. */
 extern const char RRESULTS_CHANGED[];
-/* Channel: task events. */
+/* Channels: task events, with whole records; and brief ones, a line each. */
 extern const char RRESULTS_EVENTS[];
+extern const char RRESULTS_BRIEF[];
 /* Hash: how many tasks succeeded and failed. */
 extern const char RRESULTS_STATS[];
 /* Followed by a minute (seconds since 1970), "hour:" and an hour, or "total": a

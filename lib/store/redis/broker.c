@@ -217,6 +217,7 @@ rbroker_close(struct broker *broker)
 	free(b->worker_json);
 	free(b->worker_key);
 	rbroker_forget_tasks(b);
+	rbroker_tidy_done(b);
 	free(b);
 }
 
@@ -305,6 +306,7 @@ const struct broker_ops broker_redis = {
     .heartbeat = rbroker_heartbeat,
     .deregister = rbroker_deregister,
     .register_tasks = register_tasks,
+    .tidy = rbroker_tidy,
     .submit = rbroker_submit,
     .registered = rbroker_registered,
     .registered_names = rbroker_registered_names,

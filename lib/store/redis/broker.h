@@ -12,6 +12,7 @@
  *	reconcile.c	finds claims that were lost
  *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
+ *	tidy.c		housekeeping
  *	inflight.c	claims in memory
  *	settle.c	ends claims
  *	submit.h	leads to the producers' side
@@ -76,11 +77,20 @@ enum rqueue_key {
 	KEY_LANES,     /* names of lanes, and how many tasks are in each */
 	KEY_SERVED,    /* names of tasks, and until when a worker has them */
 	KEY_UNKNOWN,   /* names that no worker had, and when they were met */
+	KEY_IDLE,      /* since when nobody has used it */
 	KEY_COUNT
 };
 
 /* A priority as text: a sign, ten digits, a NUL. */
 #define RLEVEL_SIZE 12
+
+/*
+ * Priorities other than 0 of which tasks may wait in a queue of limited length.
+ * All of their lists are counted with each submission, 0.3 ms of the server; of
+ * 10,000 it would be over 10 ms. Elsewhere a queue may have any number: what walks
+ * through them goes on with the next call.
+ */
+#define RLEVELS_MAX 256
 
 /* The priorities other than 0 of which a queue is known to have a list. */
 struct rlevels {
@@ -258,6 +268,18 @@ enum rbroker_records {
 	RECORDS_SINGLY	  /* each by its own SET */
 };
 
+/* Housekeeping under way: the queues of one page of names, one by one. */
+struct rtidy {
+	struct redis_request request;
+	bool under_way;
+	struct broker_limits limits;
+	char *cursor;	/* of the next page; "0": that was the last */
+	char *names;	/* of the queues of this one, each with a NUL behind */
+	size_t len, at; /* of them; where the next name begins */
+	bool idles;	/* names of queues that nobody uses go … */
+	bool gone;	/* … as that of this one has */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -308,6 +330,7 @@ struct rbroker {
 	bool serving; /* it has said so */
 	struct rqueue *queues;
 	unsigned int n_queues;
+	struct rtidy tidy;
 	unsigned int n_doubtful; /* of the queues */
 };
 
@@ -357,6 +380,9 @@ bool rlevels_told(const struct redis_reply *reply);
 /* Notes the levels that a script has told; whether there was a new one. If not,
  * to ask again would bring the same answer. */
 bool rlevels_learn(struct rlevels *l, const struct redis_reply *told);
+/* Whether all that a script has told are known by now. Of several calls that are
+ * under way, the answer to one brings what the others lacked. */
+bool rlevels_know(const struct rlevels *l, const struct redis_reply *told);
 /* `n` keys, behind them the lists of `l`, and room for `more`; free() it. The
  * keys stay the caller's. NULL when memory runs out. */
 struct slice *rlevels_join(const struct rlevels *l, const struct rqueue *q,
@@ -478,6 +504,9 @@ bool rbroker_idle(const struct broker *b);
 void rbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t rbroker_unsettled(const struct broker *b);
 extern const struct outbox_ops rbroker_settlements;
+
+void rbroker_tidy(struct broker *b, const struct broker_limits *limits);
+void rbroker_tidy_done(struct rbroker *b);
 
 void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);

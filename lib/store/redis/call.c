@@ -8,7 +8,7 @@
 #include "store/redis/submit.h"
 
 #define SUBMIT_KEYS 5
-#define SUBMIT_ARGS 4
+#define SUBMIT_ARGS 5
 #define SUBMIT_TASK_ARGS 8
 
 void
@@ -134,6 +134,7 @@ rcall_init(struct rcall *c, struct rbroker *b,
 	c->args[1] = slice_of(RBROKER_CONTROL);
 	c->args[2] = slice_of(c->queue.wake);
 	c->args[3] = arg_number(c->n_lists, (int64_t)c->levels.n);
+	c->args[4] = arg_number(c->most, RLEVELS_MAX);
 	rc = 0;
 out:
 	free(lists);

@@ -1,20 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis backend: task events, on a channel.
+ * The Redis backend: task events, on a channel for each kind.
  *
  * They are for people who look on (flowrractl events, a dashboard): they may be
  * lost, and nothing waits for them. A worker sends none while nobody listens.
+ *
+ * A publication costs a worker and the server about as much as a record does, so
+ * brief events go together, what a worker has to tell in EVENTS_GAP_MS in one.
  */
 #include <event2/event.h>
 #include <stdlib.h>
 
 #include "store/redis/results.h"
+#include "util/clock.h"
+#include "util/timer.h"
 
-/* A subscriber is noticed within this time; a worker without one is spared the
- * events, at the price of one PUBSUB a second. */
+/* A subscriber that says nothing is noticed within this time; a worker without
+ * one is spared the events, at the price of one PUBSUB a second. */
 #define SUBSCRIBER_CHECK_S 1
+/* How long one that says that it listens counts without being seen: a look that
+ * began before it did may still be under way. */
+#define EXPECT_MS 5000
+/* Between two publications of brief events: people see no difference. */
+#define EVENTS_GAP_MS 20
+/* Beyond it they go at once. */
+#define BRIEF_BYTES (64u << 10)
 
-/* --- telling ----------------------------------------------------------- */
+static struct slice
+revents_channel(enum results_detail detail)
+{
+	return slice_of(detail == RESULTS_BRIEF ? RRESULTS_BRIEF
+						: RRESULTS_EVENTS);
+}
+
+/* --- who listens ------------------------------------------------------- */
 
 static void
 on_listeners(struct redis_request *request, const struct redis_reply *reply)
@@ -23,11 +42,17 @@ on_listeners(struct redis_request *request, const struct redis_reply *reply)
 	    container_of(request, struct rresults_request, request);
 	struct rresults *r = call->results;
 	const struct timeval tv = {.tv_sec = SUBSCRIBER_CHECK_S};
+	unsigned int i;
 
 	free(call);
-	if (redis_fault(reply) == REDIS_FAULT_NONE)
-		r->has_subscribers =
-		    redis_reply_integer(redis_reply_at(reply, 1)) > 0;
+	if (redis_fault(reply) == REDIS_FAULT_NONE) {
+		r->heard_of = 0;
+		/* Each channel, and behind it how many listen. */
+		for (i = 0; i < RESULTS_DETAILS; i++)
+			if (redis_reply_integer(
+				redis_reply_at(reply, 2 * i + 1)) > 0)
+				r->heard_of |= 1u << i;
+	}
 	/* Also after a failure: what is known stays until it is answered. */
 	evtimer_add(r->subscriber_check, &tv);
 }
@@ -39,31 +64,119 @@ revents_on_check(evutil_socket_t fd, short what, void *arg)
 	struct rresults_request *call =
 	    rresults_request_new(r, on_listeners, NULL);
 	const struct slice argv[] = {SLICE("PUBSUB"), SLICE("NUMSUB"),
-				     slice_of(RRESULTS_EVENTS)};
+				     revents_channel(RESULTS_BRIEF),
+				     revents_channel(RESULTS_WHOLE)};
 
 	if (call != NULL)
 		rresults_command(&call->request, REDIS_ARGS(argv));
 }
 
-bool
-rresults_has_subscribers(const struct results *results)
+unsigned int
+rresults_heard(const struct results *results)
 {
 	struct rresults *r = (struct rresults *)results;
+	unsigned int heard = r->heard_of, i;
 
 	if (r->subscriber_check == NULL &&
 	    (r->subscriber_check =
 		 evtimer_new(r->opt.base, revents_on_check, r)) != NULL)
 		event_active(r->subscriber_check, EV_TIMEOUT, 0);
-	return r->has_subscribers;
+	for (i = 0; i < RESULTS_DETAILS; i++)
+		if (r->expected_ms[i] != 0) {
+			heard |= 1u << i;
+			if (clock_mono_ms() >= r->expected_ms[i])
+				r->expected_ms[i] = 0;
+		}
+	return heard;
 }
 
 void
-rresults_event(struct results *results, struct slice event)
+rresults_expect(struct results *results, enum results_detail detail)
 {
-	const struct slice argv[] = {SLICE("PUBLISH"),
-				     slice_of(RRESULTS_EVENTS), event};
+	struct rresults *r = (struct rresults *)results;
 
-	redis_command(((struct rresults *)results)->redis, NULL, NULL, 3, argv);
+	r->expected_ms[detail] = clock_mono_ms() + EXPECT_MS;
+}
+
+/* --- telling ----------------------------------------------------------- */
+
+static void
+revents_flush(struct rresults *r)
+{
+	struct slice argv[] = {
+	    SLICE("PUBLISH"), revents_channel(RESULTS_BRIEF), {NULL, 0}};
+
+	if (r->brief.lines.len == 0)
+		return;
+	/* The last newline separates nothing. */
+	argv[2] = (struct slice){r->brief.lines.data, r->brief.lines.len - 1};
+	if (!r->brief.lines.failed)
+		redis_command(r->redis, NULL, NULL, 3, argv);
+	buf_reset(&r->brief.lines);
+	r->brief.sent_ms = clock_mono_ms();
+}
+
+static void
+revents_on_due(void *arg)
+{
+	revents_flush(arg);
+}
+
+/* A client that only tells what it has changed itself ends soon; without a timer
+ * nothing can wait. */
+static bool
+revents_may_wait(struct rresults *r)
+{
+	if (r->subscriber_check == NULL || r->hurry ||
+	    r->brief.lines.len >= BRIEF_BYTES)
+		return false;
+	if (r->brief.due == NULL)
+		r->brief.due = timer_new(r->opt.base, revents_on_due, r);
+	return r->brief.due != NULL;
+}
+
+static void
+revents_add_brief(struct rresults *r, struct slice event)
+{
+	int64_t wait_ms;
+
+	buf_add(&r->brief.lines, event.p, event.len);
+	buf_addc(&r->brief.lines, '\n');
+	if (!revents_may_wait(r)) {
+		revents_flush(r);
+	} else if (!timer_pending(r->brief.due)) {
+		wait_ms = r->brief.sent_ms + EVENTS_GAP_MS - clock_mono_ms();
+		timer_set_ms(r->brief.due, wait_ms > 0 ? wait_ms : 0);
+	}
+}
+
+void
+rresults_event(struct results *results, enum results_detail detail,
+	       struct slice event)
+{
+	struct rresults *r = (struct rresults *)results;
+	const struct slice argv[] = {SLICE("PUBLISH"), revents_channel(detail),
+				     event};
+
+	if (detail == RESULTS_BRIEF)
+		revents_add_brief(r, event);
+	else
+		redis_command(r->redis, NULL, NULL, 3, argv);
+}
+
+void
+rresults_events_hurry(struct rresults *r)
+{
+	revents_flush(r);
+}
+
+void
+rresults_events_close(struct rresults *r)
+{
+	if (r->subscriber_check != NULL)
+		event_free(r->subscriber_check);
+	timer_free(r->brief.due);
+	buf_done(&r->brief.lines);
 }
 
 /* --- listening --------------------------------------------------------- */
@@ -74,62 +187,66 @@ static void
 on_subscribed(struct redis *redis, void *arg)
 {
 	struct rresults *r = arg;
+	const struct results_ear ear = r->ear;
 	const bool again = r->listening;
 	struct err err;
 
 	r->listening = true;
-	if (!again || r->on_event == NULL)
+	/* At last, in each case: it may close the backend. */
+	if (!again && ear.on_ready != NULL)
+		ear.on_ready(ear.arg);
+	if (!again || ear.on_event == NULL)
 		return;
 	err_set(&err, ERR_UNAVAILABLE,
 		"the connection to %s was lost for a while; events may have "
 		"been missed",
 		redis_name(redis));
-	/* At last: it may close the backend. */
-	r->on_event((struct slice){NULL, 0}, &err, r->on_event_arg);
+	ear.on_event((struct slice){NULL, 0}, &err, ear.arg);
 }
 
 void
 rresults_events_down(struct rresults *r, const struct err *why)
 {
-	if (r->on_event == NULL || r->listening || r->told_deaf)
+	if (r->ear.on_event == NULL || r->listening || r->told_deaf)
 		return;
 	r->told_deaf = true;
 	/* At last: it may close the backend. */
-	r->on_event((struct slice){NULL, 0}, why, r->on_event_arg);
+	r->ear.on_event((struct slice){NULL, 0}, why, r->ear.arg);
 }
 
 bool
 rresults_event_message(struct rresults *r, struct slice channel,
 		       struct slice payload)
 {
-	if (!slice_eq(channel, slice_of(RRESULTS_EVENTS)))
+	if (!slice_eq(channel, revents_channel(RESULTS_WHOLE)) &&
+	    !slice_eq(channel, revents_channel(RESULTS_BRIEF)))
 		return false;
-	/* NULL: a message that was under way when the listener left. */
-	if (r->on_event != NULL)
-		r->on_event(payload, NULL, r->on_event_arg);
+	/* NULL, or the other kind: a message that was under way when the
+	 * listener left. */
+	if (r->ear.on_event != NULL &&
+	    slice_eq(channel, revents_channel(r->ear.detail)))
+		r->ear.on_event(payload, NULL, r->ear.arg);
 	return true;
 }
 
 int
-rresults_listen(struct results *results, results_event_fn *on_event, void *arg,
+rresults_listen(struct results *results, const struct results_ear *ear,
 		struct err *err)
 {
 	struct rresults *r = (struct rresults *)results;
-	const struct slice channel = slice_of(RRESULTS_EVENTS);
 
-	if (on_event == NULL) {
-		if (r->on_event != NULL)
-			redis_unsubscribe(r->listener, channel);
-		r->on_event = NULL;
+	if (r->ear.on_event != NULL)
+		redis_unsubscribe(r->listener, revents_channel(r->ear.detail));
+	r->ear = (struct results_ear){.on_event = NULL};
+	if (ear == NULL)
 		return 0;
-	}
 	if (rresults_open_listener(r, err) != 0)
 		return -1;
 	r->listening = false;
 	r->told_deaf = false;
-	if (redis_subscribe(r->listener, channel, on_subscribed, r) != 0)
+	if (redis_subscribe(r->listener, revents_channel(ear->detail),
+			    on_subscribed, r) != 0)
 		return err_nomem(err);
-	r->on_event = on_event;
-	r->on_event_arg = arg;
+	r->ear = *ear;
 	return 0;
 }

@@ -109,13 +109,15 @@ rexamine_on_doctor(struct redis_request *request,
 	struct rexamine_texts *texts = calloc(n + 1, sizeof(*texts));
 	struct results_finding *findings = calloc(n + 1, sizeof(*findings));
 	struct err err;
-	size_t i;
+	size_t i, told = 0;
 
 	for (i = 0; texts != NULL && i < n; i++) {
-		rrights_describe(&of, reply, i, &texts[i].what,
-				 &texts[i].remedy);
-		buf_addc(&texts[i].what, '\0');
-		buf_addc(&texts[i].remedy, '\0');
+		rrights_describe(&of, reply, i, &texts[told].what,
+				 &texts[told].remedy);
+		if (texts[told].what.len == 0)
+			continue;
+		buf_addc(&texts[told].what, '\0');
+		buf_addc(&texts[told++].remedy, '\0');
 	}
 	if (texts == NULL || findings == NULL) {
 		err_nomem(&err);
@@ -124,7 +126,7 @@ rexamine_on_doctor(struct redis_request *request,
 		redis_fault_err(call->results->redis, "examining", reply, &err);
 		call->on_findings(NULL, 0, &err, call->arg);
 	} else {
-		rexamine_answer(call, texts, findings, n);
+		rexamine_answer(call, texts, findings, told);
 	}
 	for (i = 0; texts != NULL && i < n; i++) {
 		buf_done(&texts[i].what);

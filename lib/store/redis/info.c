@@ -28,11 +28,13 @@
 struct slice
 redis_info_text(struct slice info, const char *name)
 {
-	const char *p = info.p, *end = info.p + info.len, *line_end;
+	const char *p = info.p, *end, *line_end;
 	const size_t len = strlen(name);
 	size_t line;
 
-	for (; p < end; p = line_end + 1) {
+	if (info.len == 0)
+		return (struct slice){NULL, 0};
+	for (end = p + info.len; p < end; p = line_end + 1) {
 		line_end = memchr(p, '\n', (size_t)(end - p));
 		if (line_end == NULL)
 			break;

@@ -24,6 +24,9 @@
 #define STAMP 16
 /* Tasks that are put back in one call: their bytes pass through the script. */
 #define UNLANE_MAX 200
+#define UNLANE_BYTES (512u << 10)
+/* Names in one call of serve.lua. */
+#define SERVE_MAX 1000
 /* What a worker says of names that it gives up: others that have them say so
  * with their next heartbeats, which are nearer. */
 #define LAPSE_S (BROKER_HEARTBEAT_S + 1)
@@ -86,11 +89,13 @@ runlane_send(struct unlane *u)
 {
 	struct rqueue *q = u->queue;
 	const struct slice name = slice_of(u->name);
-	char *lane = rqueue_lane_key(q, name), most[ARG_NUMBER_SIZE];
+	char *lane = rqueue_lane_key(q, name), most[ARG_NUMBER_SIZE],
+	     bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(lane != NULL ? lane : ""), slice_of(q->keys[KEY_LANES]),
 	    slice_of(q->keys[KEY_SERVED]), slice_of(q->keys[KEY_DELAYED])};
-	const struct slice args[] = {name, arg_number(most, UNLANE_MAX)};
+	const struct slice args[] = {name, arg_number(most, UNLANE_MAX),
+				     arg_number(bytes, UNLANE_BYTES)};
 	int sent = -1;
 
 	if (lane != NULL)
@@ -149,7 +154,8 @@ rserve_on_lapsed(struct redis *r, const struct redis_reply *reply, void *arg)
 
 /* Says in each queue that names are good for so long from now. */
 static void
-rserve_send(struct rbroker *b, char *const *names, size_t n, int64_t life_s)
+rserve_send_some(struct rbroker *b, char *const *names, size_t n,
+		 int64_t life_s, redis_reply_fn *on_reply)
 {
 	struct slice *args = calloc(1 + n, sizeof(*args));
 	char life[ARG_NUMBER_SIZE];
@@ -165,10 +171,19 @@ rserve_send(struct rbroker *b, char *const *names, size_t n, int64_t life_s)
 		const struct slice keys[] = {slice_of(q->keys[KEY_SERVED]),
 					     slice_of(q->keys[KEY_LANES])};
 
-		rbroker_eval(b, SCRIPT_SERVE, rserve_on_lapsed, q, 2, keys,
-			     1 + n, args);
+		rbroker_eval(b, SCRIPT_SERVE, on_reply, q, 2, keys, 1 + n,
+			     args);
 	}
 	free(args);
+}
+
+/* Which lanes have lapsed is known when all are said. */
+static void
+rserve_send(struct rbroker *b, char *const *names, size_t n, int64_t life_s)
+{
+	for (; n > SERVE_MAX; names += SERVE_MAX, n -= SERVE_MAX)
+		rserve_send_some(b, names, SERVE_MAX, life_s, NULL);
+	rserve_send_some(b, names, n, life_s, rserve_on_lapsed);
 }
 
 void

@@ -98,6 +98,19 @@ rlevels_learn(struct rlevels *l, const struct redis_reply *told)
 	return news;
 }
 
+bool
+rlevels_know(const struct rlevels *l, const struct redis_reply *told)
+{
+	const size_t n = redis_reply_count(told);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!rlevels_has(l,
+				 redis_reply_string(redis_reply_at(told, i))))
+			return false;
+	return true;
+}
+
 /* One block: the slices, and behind them what those of the lists point to. */
 struct slice *
 rlevels_join(const struct rlevels *l, const struct rqueue *q,

@@ -16,10 +16,11 @@
 #include "store/cursor.h"
 #include "store/redis/results.h"
 #include "store/redis/scripts.h"
+#include "util/sat.h"
 
 /* A page ends early rather than keep the server busy: as VIEW_BYTES. */
-#define PAGE_BYTES "4194304"
-/* As in admin.c. */
+#define PAGE_BYTES "1048576"
+/* A page is some scripts, and somebody may flush them before each. As in admin.c. */
 #define FORGOTTEN_MAX 3
 /* The list is cut long before it reaches this (see index.c), and Lua still adds
  * to it without loss. */
@@ -165,8 +166,10 @@ take_ids(struct listing *l, const struct redis_reply *reply)
 	struct slice id;
 	size_t i;
 
-	l->first = redis_reply_integer(redis_reply_at(reply, 1));
-	for (i = 2; i < count; i++) {
+	l->first = sat_clamp(redis_reply_integer(redis_reply_at(reply, 1)), 0,
+			     PLACE_MAX);
+	/* Not more than was asked for, whatever comes. */
+	for (i = 2; i < count && l->n_ids < l->n; i++) {
 		id = redis_reply_string(redis_reply_at(reply, i));
 		/* No ID has a NUL: what has is cut, and has no record. */
 		buf_add(&l->ids, id.p, strnlen(id.p, id.len));
@@ -211,6 +214,15 @@ on_listed(struct redis_request *request, const struct redis_reply *reply)
 	free(l);
 }
 
+static void
+rlist_drop(struct redis_request *request)
+{
+	struct listing *l = container_of(request, struct listing, request);
+
+	buf_done(&l->ids);
+	free(l);
+}
+
 /* A bad cursor is reported from the loop, as all answers are. */
 void
 rresults_list(struct results *results, bool failed, struct slice cursor,
@@ -226,14 +238,15 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 		fail_page(on_page, &err, arg);
 		return;
 	}
-	*l = (struct listing){
-	    .request = {.queue = r->requests, .on_reply = on_listed},
-	    .results = r,
-	    .failed = failed,
-	    .n = most > 0 ? most : 1,
-	    .on_page = on_page,
-	    .arg = arg,
-	    .len = cursor.len};
+	*l = (struct listing){.request = {.queue = r->requests,
+					  .on_reply = on_listed,
+					  .drop = rlist_drop},
+			      .results = r,
+			      .failed = failed,
+			      .n = most > 0 ? most : 1,
+			      .on_page = on_page,
+			      .arg = arg,
+			      .len = cursor.len};
 	if (cursor.len > 0)
 		memcpy(l->cursor, cursor.p, cursor.len);
 	if (cursor.len == 0 || is_cursor(cursor)) {
@@ -256,8 +269,11 @@ on_counted(struct redis_request *request, const struct redis_reply *reply)
 
 	if (redis_fault(reply) == REDIS_FAULT_NONE) {
 		counts.succeeded =
-		    redis_reply_integer(redis_reply_at(reply, 0));
-		counts.failed = redis_reply_integer(redis_reply_at(reply, 1));
+		    sat_clamp(redis_reply_integer(redis_reply_at(reply, 0)), 0,
+			      INT64_MAX);
+		counts.failed =
+		    sat_clamp(redis_reply_integer(redis_reply_at(reply, 1)), 0,
+			      INT64_MAX);
 		call->on_counts(&counts, NULL, call->arg);
 	} else {
 		redis_fault_err(call->results->redis, "reading the totals",

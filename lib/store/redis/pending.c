@@ -50,6 +50,19 @@ rpending_on_created(struct redis_request *request,
 	created(c);
 }
 
+/* The backend is closed: nobody is told, and the last one frees the batch. */
+static void
+rpending_drop(struct redis_request *request)
+{
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
+	struct creation *c = call->arg;
+
+	free(call);
+	if (--c->left == 0)
+		free(c);
+}
+
 static void
 create_one(struct creation *c, size_t i, struct slice record)
 {
@@ -66,6 +79,7 @@ create_one(struct creation *c, size_t i, struct slice record)
 		err_nomem(&c->errs[i]);
 	} else {
 		call->index = i;
+		call->request.drop = rpending_drop;
 		c->left++;
 		rresults_command(&call->request, REDIS_ARGS(argv));
 	}

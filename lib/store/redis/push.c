@@ -11,7 +11,7 @@
 #include "store/redis/submit.h"
 
 /* What submit.lua answers for each task, if it is not the id of another. */
-enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
+enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE, TOO_MANY_LEVELS };
 
 /* --- answers ----------------------------------------------------------- */
 
@@ -51,11 +51,18 @@ take_answer(struct rbroker *b, struct broker_submit *task,
 			"queue %s is full ([executor] max_queue_size); "
 			"try again later",
 			task->queue);
+	else if (answer == TOO_MANY_LEVELS)
+		err_set(&task->err, ERR_FULL,
+			"queue %s has tasks of %d priorities, the most that a "
+			"queue of limited length may have ([executor] "
+			"max_queue_size); use fewer priorities, or try again "
+			"later",
+			task->queue, RLEVELS_MAX);
 	if (taken)
 		set_owner(task, redis_reply_string(reply));
 	else if (answer == QUEUED_BEFORE)
 		set_owner(task, task->id);
-	if (answer == QUEUE_FULL || taken)
+	if (task->err.code != ERR_NONE || taken)
 		rpush_forget_record(b, task);
 }
 
@@ -71,7 +78,9 @@ rpush_again(const struct rrun *run, const struct redis_reply *reply)
 	struct rlevels *levels = rbroker_levels(b, tasks->queue);
 	size_t i;
 
-	if (levels != NULL && rlevels_learn(levels, redis_reply_at(reply, 0))) {
+	if (levels != NULL)
+		rlevels_learn(levels, redis_reply_at(reply, 0));
+	if (levels != NULL && rlevels_know(levels, redis_reply_at(reply, 0))) {
 		rpush_by_script(run->batch, run->first, run->n);
 		return;
 	}
@@ -191,8 +200,9 @@ rpush_by_script(struct rbatch *batch, size_t first, size_t n)
 /* What one command brings; the server does nothing else meanwhile. Lua copies
  * each task (1 MiB: about 2 ms) and calls several commands for it; LPUSH copies
  * it once. */
-#define SCRIPT_TASKS_MAX 500
+#define SCRIPT_TASKS_MAX 200
 #define SCRIPT_BYTES_MAX (256u << 10)
+#define PLAIN_TASKS_MAX 2000
 #define PLAIN_BYTES_MAX (2u << 20)
 
 /* Where the run ends that begins there: of tasks that go the same way. */
@@ -202,14 +212,14 @@ rpush_find_end(const struct rbatch *batch, size_t first)
 	const struct rbroker *b = batch->broker;
 	const struct broker_submit *t = batch->tasks;
 	const bool plain = rpush_is_plain(b, &t[first]);
+	const size_t tasks = plain ? PLAIN_TASKS_MAX : SCRIPT_TASKS_MAX;
 	const size_t most = plain ? PLAIN_BYTES_MAX : SCRIPT_BYTES_MAX;
 	size_t end = first, bytes = 0;
 
 	do
 		bytes += t[end++].bytes.len;
 	while (end < batch->n && t[end].err.code == ERR_NONE &&
-	       bytes + t[end].bytes.len <= most &&
-	       (plain || end - first < SCRIPT_TASKS_MAX) &&
+	       bytes + t[end].bytes.len <= most && end - first < tasks &&
 	       rpush_is_plain(b, &t[end]) == plain &&
 	       strcmp(t[end].queue, t[first].queue) == 0);
 	return end;

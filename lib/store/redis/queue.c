@@ -15,6 +15,7 @@
 
 #include "codec/order.h"
 #include "store/redis/broker.h"
+#include "util/clock.h"
 
 /* The waiting list has the queue's own name. */
 static const char *const key_suffixes[KEY_COUNT] = {
@@ -29,6 +30,7 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_LANES] = "lanes",
     [KEY_SERVED] = "served",
     [KEY_UNKNOWN] = "unknown",
+    [KEY_IDLE] = "idle",
 };
 
 /* --- opening ----------------------------------------------------------- */
@@ -175,9 +177,14 @@ rqueue_done(struct rqueue *q)
  * than that sends some names again. */
 #define NAMED_MAX 1000
 
+/* A name is said again after this time: one of a queue that nobody uses goes
+ * (tidy.c), after a much longer one. */
+#define NAMED_MS (INT64_C(3600) * 1000)
+
 /* A queue that this connection has used. */
 struct rnamed {
 	struct rlevels levels;
+	int64_t named_ms; /* monotonic */
 	char name[];
 };
 
@@ -216,16 +223,22 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 	const struct slice argv[] = {SLICE("SADD"), slice_of(b->queues_key),
 				     slice_of(name)};
 	const size_t size = strlen(name) + 1;
-	struct rnamed *named;
+	const int64_t now_ms = clock_mono_ms();
+	struct rnamed *named = rnamed_find(b, name);
 
-	if (rnamed_find(b, name) != NULL)
+	if (named != NULL) {
+		if (now_ms - named->named_ms >= NAMED_MS &&
+		    redis_command(b->redis, NULL, NULL, 3, argv) == 0)
+			named->named_ms = now_ms;
 		return;
+	}
 	if (b->n_named == NAMED_MAX)
 		rbroker_forget_named(b);
 	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
 	    (named = malloc(sizeof(*named) + size)) == NULL)
 		return;
 	named->levels = (struct rlevels){.names = NULL};
+	named->named_ms = now_ms;
 	memcpy(named->name, name, size);
 	if (tsearch(named->name, &b->named, rqueue_compare_names) == NULL)
 		free(named);

@@ -118,8 +118,7 @@ rresults_close(struct results *results)
 	rresults_watches_free(r);
 	outbox_done(&r->outbox);
 	redis_requests_free(r->requests);
-	if (r->subscriber_check != NULL)
-		event_free(r->subscriber_check);
+	rresults_events_close(r);
 	rresults_index_close(r);
 	rfinals_close(r);
 	rresults_reply_close(r);
@@ -176,6 +175,13 @@ fail:
 	return NULL;
 }
 
+static void
+rresults_hurry(struct results *results)
+{
+	rresults_index_hurry(results);
+	rresults_events_hurry((struct rresults *)results);
+}
+
 const struct results_ops results_redis = {
     .open = rresults_open,
     .close = rresults_close,
@@ -183,7 +189,7 @@ const struct results_ops results_redis = {
     .is_up = rresults_is_up,
     .put = rresults_put,
     .unconfirmed = rresults_unconfirmed,
-    .hurry = rresults_index_hurry,
+    .hurry = rresults_hurry,
     .get = get,
     .create = rresults_create,
     .forget = rresults_forget,
@@ -193,7 +199,8 @@ const struct results_ops results_redis = {
     .reply_to = rresults_reply_to,
     .await = rresults_await,
     .event = rresults_event,
-    .heard = rresults_has_subscribers,
+    .heard = rresults_heard,
+    .expect = rresults_expect,
     .listen = rresults_listen,
     .list = rresults_list,
     .counts = rresults_counts,

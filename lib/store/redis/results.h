@@ -31,6 +31,7 @@
 #include "store/watches.h"
 
 struct rresults;
+struct timer;
 struct rtopic;
 
 /* Tasks that have ended in this turn of the loop, in one way: noted together
@@ -96,10 +97,9 @@ struct rresults {
 		void (*on_refused)(struct rresults *r, const struct err *why);
 	} heard;
 	struct watches watches; /* of struct rtopic */
-	results_event_fn *on_event;
-	void *on_event_arg;
-	bool listening; /* the subscription to events has stood */
-	bool told_deaf; /* why it has not */
+	struct results_ear ear; /* on_event is NULL: it does not listen */
+	bool listening;		/* the subscription to events has stood */
+	bool told_deaf;		/* why it has not */
 
 	char *reply_channel; /* made by the first who asks for the address */
 	bool reply_ready;
@@ -108,7 +108,14 @@ struct rresults {
 
 	struct event
 	    *subscriber_check; /* asks now and then who listens to events */
-	bool has_subscribers;
+	unsigned int heard_of; /* kinds of events: bits */
+	int64_t expected_ms[RESULTS_DETAILS]; /* until when; monotonic */
+	/* Brief events that wait for others. */
+	struct {
+		struct buf lines;
+		struct timer *due;
+		int64_t sent_ms; /* the last ones; monotonic */
+	} brief;
 };
 
 /* --- ask.c ------------------------------------------------------------- */
@@ -261,14 +268,19 @@ int rresults_open_listener(struct rresults *r, struct err *err);
 
 /* --- events.c ---------------------------------------------------------- */
 
-void rresults_event(struct results *results, struct slice event);
-bool rresults_has_subscribers(const struct results *results);
+void rresults_event(struct results *results, enum results_detail detail,
+		    struct slice event);
+unsigned int rresults_heard(const struct results *results);
+void rresults_expect(struct results *results, enum results_detail detail);
+/* This process is about to end: brief events wait no longer. */
+void rresults_events_hurry(struct rresults *r);
+void rresults_events_close(struct rresults *r);
 /* The connection that listens hears nothing: says so, once. */
 void rresults_events_down(struct rresults *r, const struct err *why);
 /* A message on a channel: whether it was an event, which was handed on. */
 bool rresults_event_message(struct rresults *r, struct slice channel,
 			    struct slice payload);
-int rresults_listen(struct results *results, results_event_fn *on_event,
-		    void *arg, struct err *err);
+int rresults_listen(struct results *results, const struct results_ear *ear,
+		    struct err *err);
 
 #endif

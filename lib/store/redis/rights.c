@@ -118,7 +118,9 @@ rrights_missing(const struct redis_reply *reply)
 {
 	if (redis_fault(reply) == REDIS_FAULT_REFUSED)
 		return 1;
-	return redis_reply_count(reply);
+	/* More than there are is an answer of no script of ours. */
+	return redis_reply_count(reply) <= N_RIGHTS ? redis_reply_count(reply)
+						    : N_RIGHTS;
 }
 
 /* The key or channel that a command is about; empty: about none. */
@@ -170,6 +172,9 @@ rrights_describe(const struct rrights *of, const struct redis_reply *reply,
 	if (index < 0 || (size_t)index >= N_RIGHTS)
 		return;
 	right = &rights[index];
+	/* Of what was not asked about, the answer says nothing. */
+	if (!no_scripts && !rrights_needs(of, right))
+		return;
 	object = object_of(right->example);
 	name = (struct slice){right->example, strcspn(right->example, " ")};
 	buf_addf(what, "does not allow user %s %.*s", user, (int)name.len,

@@ -69,6 +69,22 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	return sent;
 }
 
+/* How many tasks lie before it, from the list's end. Those that leave have left
+ * when the server comes to this. */
+static int64_t
+rclaim_place(const struct rclaim *c)
+{
+	const struct rclaim *before;
+	int64_t n = 0;
+
+	TAILQ_FOREACH (before, &c->queue->shards[c->shard].claims, link) {
+		if (before == c)
+			break;
+		n += !before->leaving && !before->lost;
+	}
+	return n;
+}
+
 /*
  * The set orders the dead tasks by time; bytes and reason are in hashes by ID.
  */
@@ -81,12 +97,16 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(q->keys[KEY_DEAD]),
 				     slice_of(q->keys[KEY_DEAD_TASKS]),
 				     slice_of(q->keys[KEY_DEAD_INFO])};
-	char whole[ARG_NUMBER_SIZE];
-	const struct slice args[] = {c->pub.bytes, s->id, s->info,
-				     s->salvaged ? SLICE("1") : SLICE("0"),
-				     arg_number(whole, (int64_t)c->pub.whole)};
+	char whole[ARG_NUMBER_SIZE], place[ARG_NUMBER_SIZE];
+	const struct slice args[] = {
+	    c->pub.bytes,
+	    s->id,
+	    s->info,
+	    s->salvaged ? SLICE("1") : SLICE("0"),
+	    arg_number(whole, (int64_t)c->pub.whole),
+	    arg_number(place, c->pub.whole > 0 ? rclaim_place(c) : 0)};
 
-	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 5, args);
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 6, args);
 }
 
 /* Who can run it is known where the lanes are: so the script decides. */

@@ -123,12 +123,12 @@ store_if_none(struct rbatch *batch, const struct broker_submit *task)
 /* MSET was refused, and the records are stored one by one: if the tasks are not
  * on their way yet, they wait for it. */
 static void
-store_singly(struct rbatch *batch)
+store_singly(struct rbatch *batch, size_t first, size_t n)
 {
 	size_t i;
 
 	batch->broker->records = RECORDS_SINGLY;
-	for (i = 0; i < batch->n; i++)
+	for (i = first; i < first + n; i++)
 		if (!is_nobody_elses(&batch->tasks[i]))
 			continue;
 		else if (batch->pushed)
@@ -149,9 +149,9 @@ on_stored(struct redis_request *request, const struct redis_reply *reply)
 	if (fault == REDIS_FAULT_NONE)
 		batch->broker->records = RECORDS_TOGETHER;
 	else if (fault == REDIS_FAULT_REFUSED || fault == REDIS_FAULT_OTHER)
-		store_singly(batch);
+		store_singly(batch, run.first, run.n);
 	else if (!batch->pushed)
-		for (i = 0; i < batch->n; i++)
+		for (i = run.first; i < run.first + run.n; i++)
 			if (is_nobody_elses(&batch->tasks[i]))
 				rbatch_fail(&batch->tasks[i], batch->broker,
 					    reply);
@@ -163,9 +163,10 @@ on_stored(struct redis_request *request, const struct redis_reply *reply)
 
 /* By one command, whose answer comes before those of the pushes. */
 static void
-send_records(struct rbatch *batch, struct redis_args argv)
+send_records(struct rbatch *batch, size_t first, size_t n,
+	     struct redis_args argv)
 {
-	struct rrun *run = rbatch_run(batch, 0, batch->n, on_stored);
+	struct rrun *run = rbatch_run(batch, first, n, on_stored);
 	size_t i;
 
 	if (run != NULL)
@@ -174,11 +175,15 @@ send_records(struct rbatch *batch, struct redis_args argv)
 			       ? redis_request_command(&run->request, argv)
 			       : -1) == 0)
 		return;
-	for (i = 0; i < batch->n; i++)
+	for (i = first; i < first + n; i++)
 		if (is_nobody_elses(&batch->tasks[i]))
 			err_set(&batch->tasks[i].err, ERR_UNAVAILABLE,
 				"%s is unreachable", batch->broker->url_name);
 }
+
+/* Of one MSET: the server does nothing else meanwhile. */
+#define RECORDS_BYTES_MAX (2u << 20)
+#define RECORDS_MAX 1000
 
 /* Stores the records of IDs that nobody else can have. */
 static void
@@ -186,7 +191,7 @@ store_together(struct rbatch *batch)
 {
 	struct slice *argv = calloc(1 + 2 * batch->n, sizeof(*argv));
 	struct buf keys = BUF_INIT;
-	size_t i, argc = 1, at = 0;
+	size_t i, argc = 1, at = 0, first = 0, bytes = 0;
 
 	for (i = 0; i < batch->n; i++)
 		arg_key(&keys, ARG_RECORD, batch->tasks[i].id);
@@ -202,11 +207,20 @@ store_together(struct rbatch *batch)
 		if (is_nobody_elses(&batch->tasks[i])) {
 			argv[argc++] = (struct slice){keys.data + at, len};
 			argv[argc++] = batch->tasks[i].record;
+			bytes += batch->tasks[i].record.len;
 		}
 		at += len;
+		if (bytes < RECORDS_BYTES_MAX && argc < 2 * RECORDS_MAX)
+			continue;
+		send_records(batch, first, i + 1 - first,
+			     (struct redis_args){argv, argc});
+		argc = 1;
+		first = i + 1;
+		bytes = 0;
 	}
 	if (argc > 1)
-		send_records(batch, (struct redis_args){argv, argc});
+		send_records(batch, first, batch->n - first,
+			     (struct redis_args){argv, argc});
 out:
 	buf_done(&keys);
 	free(argv);

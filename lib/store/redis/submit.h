@@ -55,7 +55,8 @@ struct rcall {
 	struct slice *args;
 	size_t n_args;
 	char (*numbers)[6][ARG_NUMBER_SIZE]; /* of each task */
-	char limit[ARG_NUMBER_SIZE], n_lists[ARG_NUMBER_SIZE];
+	char limit[ARG_NUMBER_SIZE], most[ARG_NUMBER_SIZE],
+	    n_lists[ARG_NUMBER_SIZE];
 	struct buf unique; /* names of keys */
 };
 

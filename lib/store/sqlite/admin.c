@@ -14,6 +14,7 @@
 #include "codec/scan.h"
 #include "codec/task_json.h"
 #include "store/sqlite/admin.h"
+#include "util/sat.h"
 
 /* To find who has waited longest, the first task of each level is looked at: at
  * most this many, and this many bytes, which take some milliseconds. Of
@@ -168,6 +169,13 @@ add_stats(struct queue_query *q, struct slice name, struct err *err)
 	return s;
 }
 
+/* How many there are, of what the database counts. */
+static int64_t
+count_of(struct tx *tx, enum statement_index sql, int column)
+{
+	return sat_clamp(tx_int(tx, sql, column), 0, INT64_MAX);
+}
+
 static int
 add_queue(struct queue_query *q, struct tx *tx, enum statement_index sql,
 	  struct err *err)
@@ -180,13 +188,14 @@ add_queue(struct queue_query *q, struct tx *tx, enum statement_index sql,
 		return 0;
 	if ((s = add_stats(q, name, err)) == NULL)
 		return -1;
-	s->waiting = tx_int(tx, sql, WAITING);
-	s->delayed = tx_int(tx, sql, DELAYED);
-	s->in_flight = tx_int(tx, sql, IN_FLIGHT);
-	s->dead = tx_int(tx, sql, DEAD);
-	s->next_due_us = tx_int(tx, sql, DUE) * 1000;
+	s->waiting = count_of(tx, sql, WAITING);
+	s->delayed = count_of(tx, sql, DELAYED);
+	s->in_flight = count_of(tx, sql, IN_FLIGHT);
+	s->dead = count_of(tx, sql, DEAD);
+	s->next_due_us =
+	    sat_clamp(tx_int(tx, sql, DUE), 0, BROKER_TIME_MAX_MS) * 1000;
 	s->paused = tx_int(tx, sql, PAUSED) != 0;
-	s->set_aside = tx_int(tx, sql, SET_ASIDE);
+	s->set_aside = count_of(tx, sql, SET_ASIDE);
 	if (slanes_unknown_run(tx, tx_int(tx, sql, ID), &s->unknown, err) != 0)
 		return -1;
 	return find_oldest(tx, tx_int(tx, sql, ID), &s->oldest_us, err);
@@ -310,7 +319,7 @@ add_worker(struct worker_query *q, struct tx *tx, struct err *err)
 	w->alive = tx_int(tx, sql, 3) > tx_now(tx) &&
 		   !stakeover_is_dead(tx, tx_int(tx, sql, 0));
 	w->frozen = !w->alive && stakeover_is_there(tx, tx_int(tx, sql, 0));
-	w->in_flight = tx_int(tx, sql, 4);
+	w->in_flight = count_of(tx, sql, 4);
 	if (scan_check(description, TASK_DEPTH_MAX, &value, NULL) != 0)
 		return 0;
 	if ((copy = strndup(description.p, description.len)) == NULL)

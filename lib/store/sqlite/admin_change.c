@@ -8,6 +8,7 @@
 
 #include "store/sqlite/admin.h"
 #include "store/sqlite/schema.h"
+#include "util/sat.h"
 
 /* What one job of a search for an id looks at: some milliseconds, in which no
  * other job runs. The caller goes on with a cursor. */
@@ -262,8 +263,8 @@ search_next(const struct spage *page, struct tx *tx, int64_t end,
 static int
 search(struct spage *page, struct tx *tx, int64_t queue, struct err *err)
 {
-	const int64_t end = (queue + 1) << SCHEMA_SERIAL_BITS;
-	int64_t after = queue << SCHEMA_SERIAL_BITS, number;
+	const int64_t end = schema_number(sat_add(queue, 1), 0);
+	int64_t after = schema_number(queue, 0), number;
 	size_t left = SEARCH_BYTES;
 	int taken = 0;
 

@@ -8,6 +8,7 @@
 
 #include "sqlite/examine.h"
 #include "store/sqlite/admin.h"
+#include "util/sat.h"
 
 /* More than examine.h has checks, and the clock's; any that would be more are
  * left out. */
@@ -49,7 +50,7 @@ examine_clock_run(struct examine_query *q, struct tx *tx, struct err *err)
 		return -1;
 	latest = tx_int(tx, SQL_WORKERS_LATEST, 0);
 	tx_end(tx, SQL_WORKERS_LATEST);
-	if (latest - BROKER_HEARTBEAT_TTL_S * INT64_C(1000) >
+	if (sat_sub(latest, BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) >
 	    tx_now(tx) + CLOCK_SLACK_MS)
 		on_finding(&back, q);
 	return 0;

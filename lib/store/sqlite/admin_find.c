@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/sqlite/admin.h"
+#include "util/sat.h"
 
 _Static_assert(BROKER_WAITING == 0 && BROKER_DELAYED == 1 && BROKER_DEAD == 3,
 	       "the numbers that the statement has");
@@ -40,8 +41,9 @@ find_add(struct find_query *q, struct tx *tx, struct err *err)
 		q->size = size;
 	}
 	one = &q->found[q->n++];
-	*one =
-	    (struct queue_found){.newest_ms = tx_int(tx, SQL_QUEUES_FIND, 1)};
+	*one = (struct queue_found){
+	    .newest_ms = sat_clamp(tx_int(tx, SQL_QUEUES_FIND, 1), 0,
+				   BROKER_TIME_MAX_MS)};
 	memcpy(one->name, name.p, name.len);
 	return 0;
 }

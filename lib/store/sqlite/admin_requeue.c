@@ -64,7 +64,7 @@ put_again(struct tx *tx, int64_t queue, const struct broker_requeue *e,
 
 	if (serial < 0)
 		return -1;
-	number = queue << SCHEMA_SERIAL_BITS | serial;
+	number = schema_number(queue, serial);
 	if (tx_run(tx, err, SQL_TASK_ADD, number, e->retry_bytes) < 0 ||
 	    tx_run(tx, err, SQL_WAITING_ADD, queue, (int64_t)e->priority,
 		   serial, number, INT64_C(0)) < 0 ||

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "store/sqlite/admin.h"
+#include "util/sat.h"
 
 /* One page holds no more than this, so that it fits into memory and takes no
  * more than some milliseconds to read. */
@@ -182,8 +183,9 @@ tell(struct spage *page)
 		    .worker = piece(&p, row->lens[SPAGE_WORKER]),
 		    .key = piece(&p, row->lens[SPAGE_KEY]),
 		    .info = piece(&p, row->lens[SPAGE_INFO]),
-		    .priority = (int32_t)row->priority,
-		    .time_ms = row->time_ms};
+		    .priority =
+			(int32_t)sat_clamp(row->priority, INT32_MIN, INT32_MAX),
+		    .time_ms = sat_clamp(row->time_ms, 0, BROKER_TIME_MAX_MS)};
 	}
 	if (page->n_next > 0)
 		shown.next = cursor_write(next, page->next, page->n_next);

@@ -70,6 +70,7 @@ sbroker_close(struct broker *broker)
 		sworker_done(b);
 	free(b->queues);
 	buf_done(&b->served);
+	stidy_done_with(b);
 	free(b);
 }
 
@@ -116,6 +117,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	ssettle_init(b);
 	sdoubt_init(b);
 	sworker_init(b);
+	stidy_init(b);
 	if ((b->opt.worker != NULL && sbroker_open_worker(b, err) != 0) ||
 	    database_join(&b->user, &database, err) != 0) {
 		err_prefix(err, "[broker] url");
@@ -143,6 +145,7 @@ const struct broker_ops broker_sqlite = {
     .heartbeat = sbroker_heartbeat,
     .deregister = sbroker_deregister,
     .register_tasks = sbroker_register,
+    .tidy = sbroker_tidy,
     .submit = sbroker_submit,
     .registered = sbroker_registered,
     .registered_names = sbroker_registered_names,

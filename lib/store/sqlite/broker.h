@@ -4,7 +4,8 @@
  *
  * A task's way: submit.c stores it, delay.c keeps it if it is for later,
  * claim.c takes it, settle.c ends the claim. worker.c says that the worker
- * lives, and takeover.c takes over what dead ones left. lanes.c has what a
+ * lives, takeover.c takes over what dead ones left, and tidy.c keeps the dead
+ * lists short. lanes.c has what a
  * worker cannot run, and who can. wake.c wakes those that wait. broker.c opens
  * and closes; registry.c has the other questions of producers, admin*.c those of
  * operators.
@@ -20,6 +21,10 @@
 #include "sqlite/tx.h"
 #include "store/broker.h"
 #include "store/sqlite/statements.h"
+
+/* Bytes of expired records, about, that go in one transaction: to give back the
+ * pages of one of 1 MiB takes 1.5 ms. */
+#define SRECORDS_EXPIRE_BYTES (INT64_C(2) << 20)
 
 struct event;
 
@@ -114,6 +119,16 @@ struct ordering {
 	struct buf messages; /* each with its length (size_t) before it */
 };
 
+/* Housekeeping: a step. */
+struct stidying {
+	struct database_job job;
+	bool under_way;
+	struct broker_limits limits;
+	struct buf queue;	 /* that had its turn; empty: none */
+	int64_t beyond, expired; /* that were deleted there */
+	bool more;		 /* to do */
+};
+
 struct sbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -133,6 +148,7 @@ struct sbroker {
 	struct entering entering;
 	struct beating beating;
 	struct ordering ordering;
+	struct stidying tidying;
 	int timer_fd; /* the next delayed task is due */
 	struct event *timer;
 	struct buf served; /* what it has registered, each name with a NUL */
@@ -188,6 +204,12 @@ int64_t sdelay_serial_run(struct tx *tx, int64_t queue, struct err *err);
 void ssettle_init(struct sbroker *b);
 void sbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t sbroker_unsettled(const struct broker *b);
+
+/* --- tidy.c ------------------------------------------------------------- */
+
+void stidy_init(struct sbroker *b);
+void stidy_done_with(struct sbroker *b);
+void sbroker_tidy(struct broker *b, const struct broker_limits *limits);
 
 /* --- doubt.c ------------------------------------------------------------ */
 

@@ -57,6 +57,14 @@ read_ends(struct tx *tx, struct sclaim *c, size_t size, struct err *err)
 		return -1;
 	for (i = 0; i < 2; i++) {
 		part = tx_bytes(tx, SQL_TASK_ENDS, i);
+		/* Of a text, which another program has stored, SQLite counts
+		 * characters, and these may be more bytes. */
+		if (part.len > size && i > 0)
+			part.p += part.len - size;
+		if (part.len > size)
+			part.len = size;
+		if (part.len == 0)
+			continue;
 		memcpy(c->bytes + c->pub.bytes.len, part.p, part.len);
 		c->pub.bytes.len += part.len;
 	}

@@ -9,6 +9,7 @@
  * server process does it.
  */
 #include "store/sqlite/broker.h"
+#include "util/sat.h"
 
 int
 sdelay_add_run(struct tx *tx, const struct sdelayed *d, struct err *err)
@@ -16,7 +17,7 @@ sdelay_add_run(struct tx *tx, const struct sdelayed *d, struct err *err)
 	/* tx_now() is rounded down, and no delay is to be shorter than
 	 * asked. */
 	const int64_t due_ms =
-	    d->at_ms != 0 ? d->at_ms : tx_now(tx) + 1 + d->delay_ms;
+	    d->at_ms != 0 ? d->at_ms : sat_add(tx_now(tx) + 1, d->delay_ms);
 
 	return tx_run(tx, err, SQL_DELAYED_ADD, d->queue, due_ms, d->number,
 		      d->priority);

@@ -22,6 +22,7 @@
 
 #include "store/sqlite/results.h"
 #include "util/clock.h"
+#include "util/sat.h"
 
 /* What is kept for listeners that do not read: a bound for the file, and for
  * how far a listener that was stopped may lag. It is told that some are
@@ -31,8 +32,6 @@
 #define EVENTS_LIFE_MS (INT64_C(60) * 1000)
 /* What waits in memory to be written, while the disk is slow. */
 #define WAITING_MAX (16u << 20)
-/* Read in one transaction: it holds the writers' lock. */
-#define READ_BYTES (1u << 20)
 /* How often a process that tells looks whether its listeners are alive: so long
  * may events be written for one that was killed. */
 #define SWEEP_MS 5000
@@ -40,8 +39,8 @@
 /* --- runs of bytes with their lengths ---------------------------------- */
 
 /* All of it or nothing; list->failed if memory ran out. */
-static void
-events_append(struct buf *list, struct slice item)
+void
+sevents_append(struct buf *list, struct slice item)
 {
 	if (buf_reserve(list, sizeof(item.len) + item.len) != 0)
 		return;
@@ -50,8 +49,8 @@ events_append(struct buf *list, struct slice item)
 }
 
 /* The one at *at, which moves behind it; false if there is none. */
-static bool
-events_next(const struct buf *list, size_t *at, struct slice *ret)
+bool
+sevents_next(const struct buf *list, size_t *at, struct slice *ret)
 {
 	if (*at >= list->len)
 		return false;
@@ -64,42 +63,68 @@ events_next(const struct buf *list, size_t *at, struct slice *ret)
 /* --- telling: in the I/O thread ---------------------------------------- */
 
 int
-sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err)
+sevents_heard_run(struct tx *tx, unsigned int *ret_heard, struct err *err)
 {
-	const int more = tx_any(tx, err, SQL_LISTENERS_ANY);
-
-	*ret_heard = more == 1;
-	return more < 0 ? -1 : 0;
+	if (tx_first(tx, err, SQL_LISTENERS_ANY) < 0)
+		return -1;
+	*ret_heard = (unsigned int)tx_int(tx, SQL_LISTENERS_ANY, 0);
+	tx_end(tx, SQL_LISTENERS_ANY);
+	return 0;
 }
 
-/* Listeners whose process is gone, and what nobody has read for long. */
+/* Listeners whose process is gone. All of a name is kept, however long it is: a
+ * part of it would find the same row again, for ever. */
+static int
+events_sweep_listeners(struct tx *tx, struct buf *name, struct err *err)
+{
+	struct slice sock, last = SLICE("");
+	int more;
+
+	while ((more = tx_first(tx, err, SQL_LISTENERS_SOCKETS, last)) == 1) {
+		sock = tx_bytes(tx, SQL_LISTENERS_SOCKETS, 0);
+		buf_reset(name);
+		buf_add(name, sock.p, sock.len);
+		tx_end(tx, SQL_LISTENERS_SOCKETS);
+		if (name->failed)
+			return err_nomem(err);
+		last = (struct slice){name->data, name->len};
+		if (!tx_reaches(tx, last) &&
+		    tx_run(tx, err, SQL_LISTENERS_LEAVE, last) < 0)
+			return -1;
+	}
+	return more;
+}
+
+/* They, and what nobody has read for long. */
 static int
 events_sweep(struct tx *tx, struct err *err)
 {
-	char name[64] = "";
-	struct slice sock;
-	int more;
+	struct buf name = BUF_INIT;
+	const int result = events_sweep_listeners(tx, &name, err);
 
-	while ((more = tx_first(tx, err, SQL_LISTENERS_SOCKETS,
-				slice_of(name))) == 1) {
-		sock = tx_bytes(tx, SQL_LISTENERS_SOCKETS, 0);
-		snprintf(name, sizeof(name), "%.*s", (int)sock.len, sock.p);
-		tx_end(tx, SQL_LISTENERS_SOCKETS);
-		if (!tx_reaches(tx, name) &&
-		    tx_run(tx, err, SQL_LISTENERS_LEAVE, slice_of(name)) < 0)
-			return -1;
-	}
-	if (more < 0 ||
+	buf_done(&name);
+	if (result < 0 ||
 	    tx_run(tx, err, SQL_EVENTS_EXPIRE, tx_now(tx) - EVENTS_LIFE_MS) < 0)
 		return -1;
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }
 
-/* The total of bytes goes on in each row, so that the size of all that is kept
- * is known by two rows. */
+/* One row; the total of bytes goes on in each, so that the size of all that is
+ * kept is known by two rows. */
+static int
+events_write_one(struct tx *tx, int64_t *total, enum results_detail detail,
+		 struct slice event, struct err *err)
+{
+	*total = sat_add(*total, (int64_t)event.len);
+	return tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), *total,
+		      (int64_t)(detail == RESULTS_WHOLE), event);
+}
+
+/* Brief ones are one row together: it is rows that cost. */
 static int
 events_write(struct spublishing *p, struct tx *tx, struct err *err)
 {
+	const struct buf *brief = &p->sent[RESULTS_BRIEF];
 	struct slice event = {NULL, 0};
 	int64_t total;
 	size_t at = 0;
@@ -110,16 +135,19 @@ events_write(struct spublishing *p, struct tx *tx, struct err *err)
 	tx_end(tx, SQL_EVENTS_TOTAL);
 	/* An empty one says that some are missing. */
 	if (p->sent_missed &&
-	    tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) < 0)
+	    events_write_one(tx, &total, RESULTS_WHOLE, event, err) < 0)
 		return -1;
-	while (events_next(&p->sent, &at, &event)) {
-		total += (int64_t)event.len;
-		if (tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) <
-		    0)
+	while (sevents_next(&p->sent[RESULTS_WHOLE], &at, &event))
+		if (events_write_one(tx, &total, RESULTS_WHOLE, event, err) < 0)
 			return -1;
-	}
+	/* The last newline separates nothing. */
+	if (brief->len > 0 &&
+	    events_write_one(tx, &total, RESULTS_BRIEF,
+			     (struct slice){brief->data, brief->len - 1},
+			     err) < 0)
+		return -1;
 	return tx_run(tx, err, SQL_EVENTS_TRIM, (int64_t)EVENTS_MAX,
-		      total - EVENTS_BYTES) < 0
+		      sat_sub(total, EVENTS_BYTES)) < 0
 		   ? -1
 		   : 0;
 }
@@ -139,7 +167,7 @@ publish_run(struct database_job *job, struct tx *tx, struct err *err)
 	}
 	if (sevents_heard_run(tx, &p->found, err) != 0)
 		return -1;
-	if (!p->found)
+	if (p->found == 0)
 		return 0;
 	if (events_write(p, tx, err) != 0)
 		return -1;
@@ -159,21 +187,27 @@ hear_run(struct database_job *job, struct tx *tx, struct err *err)
 
 /* --- telling: on the loop ---------------------------------------------- */
 
-/* The two buffers change places, so that neither is allocated again. */
+/* The buffers change places, so that none is allocated again. */
 static void
 publish(struct sresults *r)
 {
 	struct spublishing *p = &r->publishing;
-	struct buf empty = p->sent;
+	struct buf empty;
+	unsigned int i;
 
-	if (p->under_way || (p->waiting.len == 0 && !p->missed))
+	if (p->under_way || (p->waiting[RESULTS_BRIEF].len == 0 &&
+			     p->waiting[RESULTS_WHOLE].len == 0 && !p->missed))
 		return;
-	p->sent = p->waiting;
-	p->waiting = empty;
-	buf_reset(&p->waiting);
+	p->job.bytes = 0;
+	for (i = 0; i < RESULTS_DETAILS; i++) {
+		empty = p->sent[i];
+		p->sent[i] = p->waiting[i];
+		p->waiting[i] = empty;
+		buf_reset(&p->waiting[i]);
+		p->job.bytes += p->sent[i].len;
+	}
 	p->sent_missed = p->missed;
 	p->missed = false;
-	p->job.bytes = p->sent.len;
 	p->under_way = true;
 	database_post(&r->user, &p->job);
 }
@@ -194,19 +228,25 @@ publish_done(struct database_job *job, const struct err *err)
 }
 
 void
-sresults_event(struct results *results, struct slice event)
+sresults_event(struct results *results, enum results_detail detail,
+	       struct slice event)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct spublishing *p = &r->publishing;
+	struct buf *waiting = &p->waiting[detail];
 
-	if (!r->heard)
+	if ((r->heard & 1u << detail) == 0)
 		return;
-	if (p->waiting.len + event.len > WAITING_MAX)
+	if (waiting->len + event.len > WAITING_MAX) {
 		p->missed = true;
-	else
-		events_append(&p->waiting, event);
-	if (p->waiting.failed) {
-		buf_reset(&p->waiting);
+	} else if (detail == RESULTS_WHOLE) {
+		sevents_append(waiting, event);
+	} else {
+		buf_add(waiting, event.p, event.len);
+		buf_addc(waiting, '\n');
+	}
+	if (waiting->failed) {
+		buf_reset(waiting);
 		p->missed = true;
 	}
 	publish(r);
@@ -238,8 +278,15 @@ hear_done(struct database_job *job, const struct err *err)
 		hear(r);
 }
 
+/* A listener has its row before it says that it listens. */
+void
+sresults_expect(struct results *results, enum results_detail detail)
+{
+	((struct sresults *)results)->heard |= 1u << detail;
+}
+
 /* The first call asks; until the answer has come, nobody listens. */
-bool
+unsigned int
 sresults_heard(const struct results *results)
 {
 	struct sresults *r = (struct sresults *)results;
@@ -251,231 +298,15 @@ sresults_heard(const struct results *results)
 	return r->heard;
 }
 
-/* --- listening: in the I/O thread -------------------------------------- */
-
-/* A new listener begins behind the newest event, read or removed. */
-static int
-listener_enlist(struct slistening *l, struct tx *tx, struct err *err)
-{
-	const struct slice sock = tx_wake_socket(tx, err);
-
-	if (sock.p == NULL || tx_first(tx, err, SQL_EVENTS_SEQUENCE) < 0)
-		return -1;
-	l->newest = tx_int(tx, SQL_EVENTS_SEQUENCE, 0);
-	tx_end(tx, SQL_EVENTS_SEQUENCE);
-	if (tx_first(tx, err, SQL_LISTENER_ADD, sock, l->newest) < 0)
-		return -1;
-	l->number = tx_int(tx, SQL_LISTENER_ADD, 0);
-	tx_end(tx, SQL_LISTENER_ADD);
-	l->drained = true;
-	/* All that may have something to tell look, when this is committed. */
-	tx_sweep_sockets(tx);
-	tx_wake(tx, sock);
-	return 0;
-}
-
-static int
-events_read(struct slistening *l, struct tx *tx, struct err *err)
-{
-	const enum statement_index sql = SQL_EVENTS_SINCE;
-	struct slice event;
-	int64_t number;
-	int more = tx_first(tx, err, sql, l->seen);
-
-	for (; more == 1; more = tx_next(tx, err, sql)) {
-		number = tx_int(tx, sql, 0);
-		/* An empty one stands for some that are missing. */
-		if (number != l->newest + 1)
-			events_append(&l->events, (struct slice){NULL, 0});
-		l->newest = number;
-		event = tx_bytes(tx, sql, 1);
-		events_append(&l->events, event);
-		if (l->events.len >= READ_BYTES) {
-			tx_end(tx, sql);
-			break;
-		}
-	}
-	l->drained = more == 0;
-	if (l->events.failed)
-		return err_nomem(err);
-	return more < 0 ? -1 : 0;
-}
-
-/* Enlists, or reads what has come. Asleep is who has read all: the next event
- * wakes it. */
-static int
-listen_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	struct slistening *l = container_of(job, struct slistening, job);
-	int changed;
-
-	buf_reset(&l->events);
-	l->newest = l->seen;
-	l->missed = false;
-	if (!l->registered)
-		return listener_enlist(l, tx, err);
-	if (events_read(l, tx, err) != 0)
-		return -1;
-	changed = tx_run(tx, err, SQL_LISTENER_SET, l->number, l->newest,
-			 (int64_t)l->drained);
-	if (changed < 0)
-		return -1;
-	if (changed == 0) { /* somebody took us for dead */
-		l->missed = true;
-		return listener_enlist(l, tx, err);
-	}
-	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
-}
-
-/* A listener that leaves. Its number is read when the job runs: a job that
- * enlists may be under way before it. */
-struct parting {
-	struct database_job job;
-	struct slistening *listening;
-};
-
-static int
-listener_part_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	const struct slistening *l =
-	    container_of(job, struct parting, job)->listening;
-	const struct slice sock = tx_wake_socket(tx, err);
-
-	if (sock.p == NULL ||
-	    tx_run(tx, err, SQL_LISTENER_DROP, l->number, sock) < 0)
-		return -1;
-	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
-}
-
-/* --- listening: on the loop -------------------------------------------- */
-
-static void
-listener_look(struct sresults *r)
-{
-	struct slistening *l = &r->listening;
-
-	l->again = l->under_way;
-	if (l->under_way || l->on_event == NULL)
-		return;
-	l->under_way = true;
-	database_post(&r->user, &l->job);
-}
-
-static void
-listener_tell_missed(struct sresults *r)
-{
-	struct err err;
-
-	if (r->listening.on_event == NULL)
-		return;
-	err_set(&err, ERR_UNAVAILABLE,
-		"%s: some events are missing: more happened than can be kept",
-		database_name(&r->user));
-	r->listening.on_event((struct slice){NULL, 0}, &err, r->listening.arg);
-}
-
-/* Hands over what was read; the listener may close the backend. */
-static void
-listener_hand_over(struct sresults *r, const struct buf *events)
-{
-	struct slistening *l = &r->listening;
-	const bool missed = l->missed;
-	struct slice event;
-	size_t at = 0;
-
-	l->telling = true;
-	while (l->on_event != NULL && events_next(events, &at, &event)) {
-		if (event.len > 0)
-			l->on_event(event, NULL, l->arg);
-		else
-			listener_tell_missed(r);
-	}
-	if (missed)
-		listener_tell_missed(r);
-	l->telling = false;
-}
-
-/* It may have been left while its job was under way, and begun again since. */
-static void
-listen_done(struct database_job *job, const struct err *err)
-{
-	struct sresults *r = container_of(job, struct sresults, listening.job);
-	struct slistening *l = &r->listening;
-	struct buf events = l->events;
-	const bool left = l->left, more = !l->drained;
-
-	(void)err; /* it is tried until it succeeds */
-	l->events = (struct buf)BUF_INIT;
-	l->seen = l->newest;
-	l->under_way = l->left = false;
-	l->registered = !left;
-	if (!left)
-		listener_hand_over(r, &events);
-	buf_done(&events);
-	if (r->dead)
-		free(r);
-	else if (l->again || more)
-		listener_look(r);
-}
-
-static void
-listener_part_drop(struct database_job *job)
-{
-	free(container_of(job, struct parting, job));
-}
-
-static void
-listener_part_done(struct database_job *job, const struct err *err)
-{
-	listener_part_drop(job);
-}
-
-void
-sevents_leave(struct sresults *r)
-{
-	struct slistening *l = &r->listening;
-	struct parting *p;
-
-	if (l->on_event == NULL)
-		return;
-	l->on_event = NULL;
-	l->left = l->under_way;
-	if (!l->under_way)
-		l->registered = false;
-	if ((p = calloc(1, sizeof(*p))) == NULL)
-		return; /* it is swept when this process ends */
-	p->listening = l;
-	p->job = (struct database_job){.run = listener_part_run,
-				       .done = listener_part_done,
-				       .drop = listener_part_drop,
-				       .absent = DATABASE_FAIL};
-	database_post(&r->user, &p->job);
-}
-
-int
-sresults_listen(struct results *results, results_event_fn *on_event, void *arg,
-		struct err *err)
-{
-	struct sresults *r = (struct sresults *)results;
-
-	sevents_leave(r);
-	if (on_event == NULL)
-		return 0;
-	r->listening.on_event = on_event;
-	r->listening.arg = arg;
-	listener_look(r);
-	return 0;
-}
-
 /* --- both -------------------------------------------------------------- */
 
 void
 sevents_wake(struct sresults *r)
 {
 	/* One that is heard learns with its next event when it is not. */
-	if (r->tells && !r->heard)
+	if (r->tells && r->heard == 0)
 		hear(r);
-	listener_look(r);
+	sevents_look(r);
 }
 
 void
@@ -485,16 +316,17 @@ sevents_init(struct sresults *r)
 	    (struct database_job){.run = publish_run, .done = publish_done};
 	r->hearing.job =
 	    (struct database_job){.run = hear_run, .done = hear_done};
-	r->listening.job = (struct database_job){.run = listen_run,
-						 .done = listen_done,
-						 .absent = DATABASE_AWAIT,
-						 .must = true};
+	slisten_init(r);
 }
 
 void
 sevents_done(struct sresults *r)
 {
-	buf_done(&r->publishing.waiting);
-	buf_done(&r->publishing.sent);
+	unsigned int i;
+
+	for (i = 0; i < RESULTS_DETAILS; i++) {
+		buf_done(&r->publishing.waiting[i]);
+		buf_done(&r->publishing.sent[i]);
+	}
 	buf_done(&r->listening.events);
 }

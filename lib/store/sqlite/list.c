@@ -10,6 +10,7 @@
 
 #include "store/cursor.h"
 #include "store/sqlite/results.h"
+#include "util/sat.h"
 
 /* One page holds no more than this, and one record, so that it fits into memory
  * and takes no more than some milliseconds to read. A shorter page has a cursor
@@ -160,8 +161,9 @@ counts_run(struct database_job *job, struct tx *tx, struct err *err)
 
 	if (stotals_get(tx, &totals, err) != 0)
 		return -1;
-	c->counts = (struct results_counts){.succeeded = totals.ended[false],
-					    .failed = totals.ended[true]};
+	c->counts = (struct results_counts){
+	    .succeeded = sat_clamp(totals.ended[false], 0, INT64_MAX),
+	    .failed = sat_clamp(totals.ended[true], 0, INT64_MAX)};
 	return 0;
 }
 

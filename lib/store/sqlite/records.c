@@ -13,9 +13,12 @@
 #include <string.h>
 
 #include "store/sqlite/broker.h"
+#include "util/sat.h"
 
 /* As many as the I/O thread puts into one transaction. */
 #define PUT_MAX 1000
+/* Their bytes: a commit of so many takes some milliseconds. */
+#define PUT_BYTES (2u << 20)
 
 /* --- storing ----------------------------------------------------------- */
 
@@ -42,15 +45,15 @@ put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 	int changed;
 
 	changed = tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
-			 (int64_t)put->failed, totals->ended[put->failed] + 1,
-			 tx_now(tx));
+			 (int64_t)put->failed,
+			 sat_add(totals->ended[put->failed], 1), tx_now(tx));
 	if (changed < 0)
 		return -1;
 	if (changed == 0) {
 		put->answer = RESULTS_ENDED;
 		return 0;
 	}
-	totals->ended[put->failed]++;
+	totals->ended[put->failed] = sat_add(totals->ended[put->failed], 1);
 	return totals->awaited == 1 ? swake_record_run(tx, put->id, err) : 0;
 }
 
@@ -82,12 +85,13 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 
 /* Looks first, as wake.c does. */
 static int
-records_expire(struct tx *tx, int64_t n, struct err *err)
+records_expire(struct tx *tx, int64_t n, int64_t bytes, struct err *err)
 {
 	int expired = tx_any(tx, err, SQL_RECORDS_EXPIRED, tx_now(tx));
 
 	if (expired == 1)
-		expired = tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n);
+		expired =
+		    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n, bytes);
 	return expired < 0 ? -1 : 0;
 }
 
@@ -99,7 +103,7 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct sresults *r = container_of(job, struct sresults, put_job);
 	struct stotals totals;
 	struct pending *p;
-	int64_t n = 16;
+	int64_t n = 16, bytes = SRECORDS_EXPIRE_BYTES;
 
 	if (stotals_get(tx, &totals, err) != 0 ||
 	    sevents_heard_run(tx, &r->put_heard, err) != 0 ||
@@ -107,6 +111,9 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 		return -1;
 	TAILQ_FOREACH (p, &r->sent, link) {
 		n += 2;
+		bytes +=
+		    2 * (int64_t)container_of(p, struct results_put, pending)
+			    ->record.len;
 		if (put_one(tx, container_of(p, struct results_put, pending),
 			    &totals, err) != 0)
 			return -1;
@@ -114,7 +121,7 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (tx_run(tx, err, SQL_TOTALS_SET, totals.ended[false],
 		   totals.ended[true]) < 0)
 		return -1;
-	return records_expire(tx, n, err);
+	return records_expire(tx, n, bytes, err);
 }
 
 /* Posts what waits as one job, unless one is under way: what comes meanwhile is
@@ -130,7 +137,7 @@ records_push(struct sresults *r)
 	r->put_job.rows = 0;
 	r->put_job.sync = DATABASE_LATER;
 	r->put_job.bytes = 0;
-	while (r->put_job.rows < PUT_MAX &&
+	while (r->put_job.rows < PUT_MAX && r->put_job.bytes < PUT_BYTES &&
 	       (p = TAILQ_FIRST(&r->waiting)) != NULL) {
 		TAILQ_REMOVE(&r->waiting, p, link);
 		TAILQ_INSERT_TAIL(&r->sent, p, link);
@@ -444,6 +451,7 @@ const struct results_ops results_sqlite = {
     .unwatch = watches_unwatch,
     .event = sresults_event,
     .heard = sresults_heard,
+    .expect = sresults_expect,
     .listen = sresults_listen,
     .list = sresults_list,
     .counts = sresults_counts,

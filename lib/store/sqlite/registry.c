@@ -422,8 +422,10 @@ sbroker_register(struct broker *broker, const struct slice *names,
 	}
 	r->n = n;
 	register_names(r, b, names, n);
-	r->job = (struct database_job){
-	    .run = register_run, .done = register_done, .sync = DATABASE_SOON};
+	r->job = (struct database_job){.run = register_run,
+				       .done = register_done,
+				       .drop = register_drop,
+				       .sync = DATABASE_SOON};
 	if (r->text.failed || r->served.failed)
 		register_drop(&r->job);
 	else

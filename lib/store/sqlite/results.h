@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SQLite backend, as its own files see it: records.c keeps records, watch.c
- * waits for them, list.c reads and lists them, events.c tells of events and
- * listens, measure.c keeps counts.
+ * waits for them, list.c reads and lists them, events.c tells of events, listen.c
+ * hears them, measure.c keeps counts.
  *
  * Functions named *_run, and others with a struct tx, run in the file's I/O
  * thread, in a transaction; all else on the loop. What a job's struct holds is
@@ -30,9 +30,11 @@ struct stotals {
 struct spublishing {
 	struct database_job job;
 	bool under_way;
-	struct buf waiting, sent; /* each with its length (size_t) before it */
+	/* Whole ones, each with its length (size_t) before it; and brief ones,
+	 * lines. */
+	struct buf waiting[RESULTS_DETAILS], sent[RESULTS_DETAILS];
 	bool missed, sent_missed; /* some had to be dropped before these */
-	bool found;		  /* a listener */
+	unsigned int found;	  /* listeners, as bits */
 	int64_t swept_ms;	  /* monotonic */
 };
 
@@ -40,7 +42,7 @@ struct spublishing {
 struct shearing {
 	struct database_job job;
 	bool under_way, again;
-	bool found;
+	unsigned int found;
 };
 
 /*
@@ -50,13 +52,14 @@ struct shearing {
 struct slistening {
 	struct database_job job;
 	bool under_way, again;
-	bool left;		    /* meanwhile */
-	results_event_fn *on_event; /* NULL: does not listen */
-	void *arg;
+	bool left;		/* meanwhile */
+	struct results_ear ear; /* on_event is NULL: does not listen */
+	bool told_ready;
 	bool registered;
 	int64_t seen; /* the last event that was handed over */
 	bool telling; /* events are being handed over */
 	/* The job's. */
+	bool whole;	/* which events it wants */
 	int64_t number; /* of the listener */
 	int64_t newest;
 	struct buf events; /* each with its length (size_t) before it */
@@ -75,10 +78,10 @@ struct sresults {
 	bool putting;
 	struct pending_list waiting, sent;
 	size_t count; /* in both */
-	bool put_heard;
+	unsigned int put_heard;
 
 	bool tells; /* has asked whether it is heard: listeners wake it */
-	bool heard;
+	unsigned int heard;
 	struct spublishing publishing;
 	struct shearing hearing;
 	struct slistening listening;
@@ -124,11 +127,22 @@ void sevents_done(struct sresults *r);
 /* Somebody may listen now, or has told something. */
 void sevents_wake(struct sresults *r);
 /* Whether anybody listens. */
-int sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err);
-void sresults_event(struct results *results, struct slice event);
-bool sresults_heard(const struct results *results);
-int sresults_listen(struct results *results, results_event_fn *on_event,
-		    void *arg, struct err *err);
+int sevents_heard_run(struct tx *tx, unsigned int *ret_heard, struct err *err);
+/* Lists of bytes, each with its length (size_t) before it. Adds one, all of it or
+ * nothing (list->failed); the one at *at, which moves behind it. */
+void sevents_append(struct buf *list, struct slice item);
+bool sevents_next(const struct buf *list, size_t *at, struct slice *ret);
+void sresults_event(struct results *results, enum results_detail detail,
+		    struct slice event);
+unsigned int sresults_heard(const struct results *results);
+void sresults_expect(struct results *results, enum results_detail detail);
+/* --- listen.c ---------------------------------------------------------- */
+
+void slisten_init(struct sresults *r);
+/* Enlists, or reads what has come, if somebody listens. */
+void sevents_look(struct sresults *r);
+int sresults_listen(struct results *results, const struct results_ear *ear,
+		    struct err *err);
 
 /* --- wake.c ------------------------------------------------------------- */
 

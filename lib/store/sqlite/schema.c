@@ -183,6 +183,12 @@ static const char *const migrations[] = {
     " step INTEGER NOT NULL, begin INTEGER NOT NULL, queue TEXT NOT NULL,"
     " task TEXT NOT NULL, what INTEGER NOT NULL, n INTEGER NOT NULL,"
     " PRIMARY KEY (step, begin, queue, task, what)) WITHOUT ROWID",
+
+    /* 8: events with whole records (1), or some brief ones (0), and which of
+     * them a listener wants; since when a queue is not used (0: it is) */
+    "ALTER TABLE queues ADD COLUMN idle INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE listeners ADD COLUMN whole INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE events ADD COLUMN whole INTEGER NOT NULL DEFAULT 1",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

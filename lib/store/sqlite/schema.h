@@ -8,11 +8,22 @@
 #ifndef STORE_SQLITE_SCHEMA_H
 #define STORE_SQLITE_SCHEMA_H
 
+#include <stdint.h>
+
 #include "sqlite/description.h"
 
 /* A task's number is its queue's id and, in the lower bits, the queue's serial.
  */
 #define SCHEMA_SERIAL_BITS 40
+
+/* Both come from the database, and may be anything: a shift of what is negative, or
+ * too large, is undefined for signed numbers. */
+static inline int64_t
+schema_number(int64_t queue, int64_t serial)
+{
+	return (int64_t)((uint64_t)queue << SCHEMA_SERIAL_BITS |
+			 (uint64_t)serial);
+}
 
 struct err;
 struct sqlite3;

@@ -14,6 +14,7 @@
 
 #include "store/sqlite/broker.h"
 #include "store/sqlite/schema.h"
+#include "util/sat.h"
 
 struct submission {
 	struct database_job job;
@@ -105,7 +106,7 @@ submit_note_unique(struct tx *tx, const struct target *t,
 	    (expired == 1 &&
 	     tx_run(tx, err, SQL_UNIQUES_EXPIRE, tx_now(tx)) < 0) ||
 	    tx_run(tx, err, SQL_UNIQUE_SET, t->id, task->unique, task->id,
-		   tx_now(tx) + task->unique_s * 1000) < 0)
+		   sat_add(tx_now(tx), sat_mul(task->unique_s, 1000))) < 0)
 		return -1;
 	return 0;
 }
@@ -146,7 +147,7 @@ static int
 submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 		struct broker_submit *task, struct err *err)
 {
-	const int64_t number = t->id << SCHEMA_SERIAL_BITS | t->next;
+	const int64_t number = schema_number(t->id, t->next);
 	int added;
 
 	if (submit_check_unique(tx, t, task, err) != 0)
@@ -182,8 +183,8 @@ submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 			       INT64_C(0));
 	if (added < 0)
 		return -1;
-	t->size++;
-	t->next++;
+	t->size = sat_add(t->size, 1);
+	t->next = sat_add(t->next, 1);
 	t->changed = true;
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sqlite/wake_socket.h"
 #include "store/sqlite/broker.h"
 #include "util/clock.h"
 
@@ -167,7 +168,9 @@ takeover_forget(struct tx *tx, int64_t id, struct err *err)
 {
 	char name[LOCK_NAME];
 
-	if (tx_run(tx, err, SQL_WORKER_DROP, id) < 0)
+	/* What it could run goes with it: no number is given twice. */
+	if (tx_run(tx, err, SQL_SERVED_LEAVE, id) < 0 ||
+	    tx_run(tx, err, SQL_WORKER_DROP, id) < 0)
 		return -1;
 	lock_name(id, name);
 	unlinkat(tx_directory(tx, err), name, 0);
@@ -219,14 +222,17 @@ stakeover_run(struct sbroker *b, struct tx *tx, struct err *err)
 	return more;
 }
 
-/* Nobody waits at a wake socket that is not there any more. */
+/* Nobody waits at a wake socket that is not there any more, nor at what is not
+ * the name of one: it would be a path of somebody else's choice. */
 static int
 takeover_drop_socket(struct tx *tx, const char *name, size_t len,
 		     struct err *err)
 {
 	const struct slice sock = {name, len};
 
-	if (faccessat(tx_directory(tx, err), name, F_OK, 0) == 0)
+	if (wake_socket_is_name(sock) &&
+	    faccessat(tx_directory(tx, err), name, F_OK, AT_SYMLINK_NOFOLLOW) ==
+		0)
 		return 0;
 	if (tx_run(tx, err, SQL_RECORD_WAITERS_LEAVE, sock) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ||

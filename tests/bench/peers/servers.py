@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The peers' servers, each a fresh one in a directory of its own."""
+import os
 import socket
 import subprocess
 import time
@@ -13,7 +14,7 @@ def _free_port():
 
 def _command(kind, path, port):
     return {
-        "redis": ["redis-server", "--port", "0", "--unixsocket", path,
+        "redis": [os.environ.get("REDIS_SERVER") or "redis-server", "--port", "0", "--unixsocket", path,
                   "--save", "", "--appendonly", "no"],
         "gearmand": ["gearmand", "--listen", "127.0.0.1", "--port", str(port),
                      "--log-file", "stderr"],

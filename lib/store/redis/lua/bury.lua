@@ -7,22 +7,34 @@
 --       2 its id, empty if it has none   3 why: a JSON object
 --       4 '1' if an entry that has the id must stay
 --       5 the length of a task that is too large, else 0
--- Returns 1, or 0 when the task is not in flight (it was buried before).
+--       6 how many tasks, about, lie before that one, from the list's end
+-- Returns 1, or 0 when the task is not in flight (it was buried before). One that
+-- is too large is looked for near its place only; it is met again where it was
+-- not found.
 
 -- What has the wrong type fails here, before anything has changed.
 redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
 local task, whole = ARGV[1], tonumber(ARGV[5])
-if whole > 0 then
-  local half, found = #task / 2, nil
-  for _, other in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+
+-- Each look copies a task, whatever its size. What was settled since the place was
+-- told lay before it.
+local function find()
+  local half, place, bytes = #task / 2, tonumber(ARGV[6]), 2 * whole + 1048576
+  for i = 0, 127 do
+    local at = i % 2 == 0 and place - i / 2 or place + (i + 1) / 2
+    local other = at >= 0 and redis.call('LINDEX', KEYS[1], -1 - at) or ''
     if #other == whole and string.sub(other, 1, half) .. string.sub(other, -half) == task then
-      found = other
+      return other
     end
+    bytes = bytes - #other
+    if bytes < 0 then return nil end
   end
-  if not found then return 0 end
-  task = found
+end
+if whole > 0 then
+  task = find()
+  if not task then return 0 end
 end
 if not redis.call('LPOS', KEYS[1], task, 'RANK', -1) then return 0 end
 local time = redis.call('TIME')

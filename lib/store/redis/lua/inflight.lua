@@ -21,7 +21,7 @@ redis.call('HLEN', KEYS[4])
 redis.call('GET', KEYS[5])
 
 local largest, ends, left = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local passed, page, step = tonumber(ARGV[6]), {0}, 1
+local passed, page = tonumber(ARGV[6]), {0}
 
 local function bury_empty()
   local time = redis.call('TIME')
@@ -60,18 +60,34 @@ if passed > 0 then
   local last = redis.call('LRANGE', KEYS[1], -passed, -passed)[1]
   if not last or string.sub(last, 1, #ARGV[7]) ~= ARGV[7] then return {-1} end
 end
--- Few at first, since their size is not known.
+
+-- How many to read at once, since what is read is copied, whatever its size: as
+-- many as fit if they are like those before, and like the last of them.
+local step, seen, size = 1, 0, 0
+local function reach()
+  local count = math.min(step, 1 + math.floor(left * seen / math.max(size, 1)))
+  while count > 1 do
+    local last = redis.call('LINDEX', KEYS[1], -passed - count) or
+      redis.call('LINDEX', KEYS[1], 0) or ''
+    if #last * count <= left then break end
+    left = left - #last
+    count = math.max(1, math.floor(count / 8))
+  end
+  step = math.min(8 * step, 256)
+  return count
+end
+
 while left > 0 do
-  local tasks = redis.call('LRANGE', KEYS[1], -passed - step, -passed - 1)
+  local count = reach()
+  local tasks = redis.call('LRANGE', KEYS[1], -passed - count, -passed - 1)
   for i = #tasks, 1, -1 do
-    left = left - #tasks[i]
+    left, seen, size = left - #tasks[i], seen + 1, size + #tasks[i]
     if not drop(tasks[i]) then
       passed = passed + 1
       page[#page + 1] = show(tasks[i])
     end
   end
-  if #tasks < step then return page end
-  step = math.min(4 * step, 256)
+  if #tasks < count then return page end
 end
 page[1] = 1
 return page

@@ -28,11 +28,20 @@ local moved, lacking, wake = 0, {}, false
 -- Arguments come first in nearly all tasks, and to decode large ones takes the
 -- server a tenth of a second: so only what stands from the priority on is decoded.
 -- What is of another order, or a priority inside of an argument, leaves too many
--- brackets, or too few.
+-- brackets, or too few. One that stands before all brackets is the task's, if none
+-- follows; and most that are left have none.
 local function decode(task)
-  local rest = string.match(string.sub(task, -16384), '.*("priority".*)$')
+  -- Without the first ^ it would be tried at each place: a second of the server.
+  local rest = string.match(string.sub(task, -16384), '^.*("priority".*)$')
   local ok, fields = pcall(cjson.decode, '{' .. (rest or ''))
   if ok then return fields end
+  if #task > 16384 then
+    local head = string.match(string.sub(task, 1, 16384),
+      '^%s*{[^{%[]-"priority"%s*:%s*(-?%d+)%s*,')
+    if head and not rest then return {priority = head} end
+    if not string.find(task, '"priority"', 1, true) and
+      not string.find(task, '\\u', 1, true) then return {} end
+  end
   ok, fields = pcall(cjson.decode, task)
   return ok and type(fields) == 'table' and fields or {}
 end
@@ -61,17 +70,33 @@ local function promote(task)
   moved = moved + 1
 end
 
--- Few at first, since their size is not known.
-local step = 2
+local function get(first, n)
+  return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', first, n)
+end
+
+-- How many to read at once, since what is read is copied, whatever its size: as
+-- many as fit if they are like those before, and like the last of them.
+local step, seen, size = 1, 0, 0
+local function reach()
+  local count = math.min(step, left, 1 + math.floor(bytes * seen / math.max(size, 1)))
+  while count > 1 do
+    local last = get(#lacking + count - 1, 1)[1] or ''
+    if #last * count <= bytes then break end
+    bytes = bytes - #last
+    count = math.max(1, math.floor(count / 8))
+  end
+  step = 8 * step
+  return count
+end
+
 while left > 0 and bytes > 0 do
-  local count = math.min(step, left)
-  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', #lacking, count)
+  local count = reach()
+  local due = get(#lacking, count)
   for _, task in ipairs(due) do
     promote(task)
-    left, bytes = left - 1, bytes - #task
+    left, bytes, seen, size = left - 1, bytes - #task, seen + 1, size + #task
   end
   if #due < count then break end
-  step = 4 * step
 end
 if wake then redis.pcall('PUBLISH', ARGV[1], ARGV[2]) end
 

@@ -6,11 +6,13 @@
 --       5 … lists of the levels
 -- ARGV  1 how many at most   2 bytes in all, about, at most
 --       3 what stands in the place of a task that was withdrawn
--- Returns {1 if there may be more}, and then the tasks. Where a list is not in
--- KEYS, returns a list of the levels in a list, and nothing was done.
+-- Returns {1 if there may be more}, and then the tasks. Looks into 64 levels a
+-- call. Where no task was found and a list is not in KEYS, returns a list of these
+-- levels in a list.
 
 local want, budget = tonumber(ARGV[1]), tonumber(ARGV[2])
-local page, lists = {0}, {}
+local page, lists, unknown = {0}, {}, false
+local WINDOW = 64
 
 -- What has the wrong type fails here, before anything has changed.
 redis.call('LLEN', KEYS[1])
@@ -20,13 +22,25 @@ for i = 5, #KEYS do
   redis.call('LLEN', KEYS[i])
   lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
 end
-local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
-for _, level in ipairs(levels) do
-  if not lists[level] then return {levels} end
+local levels = redis.call('ZRANGE', KEYS[2], 0, WINDOW - 1)
+
+-- How many to read at once, since what is read is copied, whatever its size: as
+-- many as fit if they are like those before, and like the last of them.
+local step, seen, size = 1, 0, 0
+local function reach(look)
+  local count = math.min(step, want, 1 + math.floor(budget * seen / math.max(size, 1)))
+  while count > 1 do
+    local last = look(count - 1) or look(-1) or ''
+    if #last * count <= budget then break end
+    budget = budget - #last
+    count = math.max(1, math.floor(count / 8))
+  end
+  step = math.min(8 * step, 64)
+  return count
 end
 
 local function take(task)
-  budget = budget - #task
+  budget, seen, size = budget - #task, seen + 1, size + #task
   if task ~= ARGV[3] then
     page[#page + 1] = task
     want = want - 1
@@ -38,7 +52,9 @@ end
 -- Returns whether the list is empty now.
 local function empty(list)
   while want > 0 and budget > 0 do
-    local count = math.min(want, 64)
+    local count = reach(function(i)
+      return redis.call('LINDEX', list, -1 - i) or nil
+    end)
     local tasks = redis.call('RPOP', list, count) or {}
     for _, task in ipairs(tasks) do take(task) end
     if #tasks < count then return true end
@@ -47,13 +63,22 @@ local function empty(list)
 end
 
 for _, level in ipairs(levels) do
-  if empty(lists[level]) then
+  if not lists[level] then
+    unknown = true
+  elseif empty(lists[level]) then
     redis.call('ZREM', KEYS[2], level)
   end
 end
+if unknown and #page == 1 then return {levels} end
+if unknown or #levels == WINDOW then
+  page[1] = 1
+  return page
+end
 empty(KEYS[1])
 while want > 0 and budget > 0 do
-  local found = redis.call('ZPOPMIN', KEYS[3], math.min(want, 64))
+  local found = redis.call('ZPOPMIN', KEYS[3], reach(function(i)
+    return redis.call('ZRANGE', KEYS[3], i, i)[1]
+  end))
   if #found == 0 then return page end
   for i = 1, #found, 2 do take(found[i]) end
 end

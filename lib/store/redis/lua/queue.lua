@@ -6,17 +6,24 @@
 --       10 … lists of the levels
 -- ARGV  1 what stands in the place of a task that was withdrawn
 -- Returns {waiting, delayed, dead, 1 if paused, when the first delayed is due
--- in ms or -1, set aside, how many names}, the names that were met within ten
--- minutes, and then of each level (of the first 100) the task that waits
--- longest, or '' if it is large. Where
--- a list is not in KEYS, returns a list of the levels in a list.
+-- in ms or -1, set aside, the level behind which nothing was counted or '', how
+-- many names}, the names that were met within ten minutes, and then of each level
+-- (of the first 100) the task that waits longest, or '' if it is large. Looks into
+-- 256 levels: lengths.lua counts the rest. Where a list is not in KEYS, returns a
+-- list of these levels in a list.
 
 local waiting, oldest, lists = 0, {}, {}
+local WINDOW = 256
+-- Tasks that are looked at, and their bytes: each is copied.
+local looks, bytes = 300, 1048576
 
 for i = 10, #KEYS do
   lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
 end
-local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
+local levels, following = redis.call('ZRANGE', KEYS[2], 0, WINDOW), ''
+if #levels > WINDOW then
+  levels[WINDOW + 1], following = nil, levels[WINDOW]
+end
 for _, level in ipairs(levels) do
   if not lists[level] then return {levels} end
 end
@@ -24,12 +31,13 @@ end
 local function look(list)
   local length = redis.call('LLEN', list)
   waiting = waiting + length
-  if length > 0 and #oldest < 100 then
+  if length > 0 and #oldest < 100 and looks > 0 and bytes > 0 then
     local task, place = redis.call('LINDEX', list, -1), -1
-    while task == ARGV[1] and place > -100 do
-      place = place - 1
+    while task == ARGV[1] and looks > 0 do
+      place, looks = place - 1, looks - 1
       task = redis.call('LINDEX', list, place) or ''
     end
+    looks, bytes = looks - 1, bytes - #task
     oldest[#oldest + 1] = #task <= 65536 and task or ''
   end
 end
@@ -56,7 +64,7 @@ end
 local answer = {
   math.max(0, waiting - tonumber(redis.call('GET', KEYS[6]) or 0)),
   redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[4]),
-  redis.call('EXISTS', KEYS[5]), math.floor(due), set_aside, #names
+  redis.call('EXISTS', KEYS[5]), math.floor(due), set_aside, following, #names
 }
 for _, name in ipairs(names) do answer[#answer + 1] = name end
 for _, task in ipairs(oldest) do answer[#answer + 1] = task end

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Takes a claimed task away from a worker that cannot run it: into the lane of
 -- its name, if a living worker of the queue has registered that; else among the
--- delayed, so that it is tried again, also by workers of other programs.
+-- delayed, so that it is tried again, also by workers of other programs. There it
+-- goes, too, if there are 256 lanes: each claim reads all of their names.
 --
 -- KEYS  1 in-flight list   2 the lane (zset)   3 lanes (zset)   4 served (zset)
 --       5 delayed (zset)   6 unknown (zset)
@@ -13,6 +14,7 @@
 -- Names that are kept for those who ask what is wrong, and for how long: twice
 -- the longest delay.
 local UNKNOWN_MAX, UNKNOWN_MS = 100, 600000
+local LANES_MAX = 256
 
 -- The delayed set has each text once; two tasks may have the same, since
 -- producers of other programs may push one twice. Blanks behind it are nothing
@@ -32,7 +34,7 @@ end
 
 -- What has the wrong type fails here, before anything has changed.
 local length = redis.call('ZCARD', KEYS[2])
-redis.call('ZCARD', KEYS[3])
+local lanes = redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[5])
 redis.call('ZCARD', KEYS[6])
 local time = redis.call('TIME')
@@ -41,7 +43,7 @@ local served = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[5]) or 0) > now
 if not redis.call('LPOS', KEYS[1], ARGV[1], 'RANK', -1) then return 0 end
 local wake = true
 
-if served then
+if served and (length > 0 or lanes < LANES_MAX) then
   -- A lane has the order of priorities, and in each that of arrival.
   local number = time[1] * 1000000 + time[2]
   local member
@@ -56,6 +58,8 @@ if served then
 else
   redis.call('ZADD', KEYS[5], string.format('%.0f', now + tonumber(ARGV[3])),
     apart(ARGV[2], KEYS[5], time))
+end
+if not served then
   redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - UNKNOWN_MS)
   redis.call('ZADD', KEYS[6], now, ARGV[5])
   redis.call('EXPIRE', KEYS[6], UNKNOWN_MS / 1000)

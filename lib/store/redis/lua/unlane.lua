@@ -3,27 +3,54 @@
 -- at once and in their order: those who promote know all lists of the queue.
 --
 -- KEYS  1 the lane (zset)   2 lanes (zset)   3 served (zset)   4 delayed (zset)
--- ARGV  1 the lane's name   2 how many at most
+-- ARGV  1 the lane's name   2 how many at most   3 bytes in all, about, at most
 -- Returns 1 if more can follow at once, else 0.
 
 -- What has the wrong type fails here, before anything has changed.
-local most = tonumber(ARGV[2])
-local tasks = redis.call('ZRANGE', KEYS[1], 0, most - 1)
+local want, budget = tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZCARD', KEYS[1])
 redis.call('ZCARD', KEYS[2])
 redis.call('ZCARD', KEYS[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local moved = 0
+local moved, passed = 0, 0
 
 if tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now then return 0 end
-for i, member in ipairs(tasks) do
-  local task = string.sub(member, 17)
-  -- The same bytes twice are two tasks: the second one follows later.
-  if not redis.call('ZSCORE', KEYS[4], task) then
-    redis.call('ZADD', KEYS[4], string.format('%.3f', now - 1 + i / 1000), task)
-    redis.call('ZREM', KEYS[1], member)
-    moved = moved + 1
+
+-- How many to read at once, since what is read is copied, whatever its size: as
+-- many as fit if they are like those before, and like the last of them.
+local step, seen, size = 1, 0, 0
+local function reach()
+  local count = math.min(step, want, 1 + math.floor(budget * seen / math.max(size, 1)))
+  while count > 1 do
+    local last = redis.call('ZRANGE', KEYS[1], passed + count - 1, passed + count - 1)[1] or
+      redis.call('ZRANGE', KEYS[1], -1, -1)[1] or ''
+    if #last * count <= budget then break end
+    budget = budget - #last
+    count = math.max(1, math.floor(count / 8))
   end
+  step = math.min(8 * step, 64)
+  return count
+end
+
+local more = false
+while want > 0 and budget > 0 do
+  local count = reach()
+  local tasks = redis.call('ZRANGE', KEYS[1], passed, passed + count - 1)
+  for _, member in ipairs(tasks) do
+    local task = string.sub(member, 17)
+    budget, want, seen, size = budget - #member, want - 1, seen + 1, size + #member
+    -- The same bytes twice are two tasks: the second one follows later.
+    if not redis.call('ZSCORE', KEYS[4], task) then
+      redis.call('ZADD', KEYS[4], string.format('%.3f', now - 1 + seen / 1000), task)
+      redis.call('ZREM', KEYS[1], member)
+      moved = moved + 1
+    else
+      passed = passed + 1
+    end
+  end
+  more = #tasks == count
+  if not more then break end
 end
 local left = redis.call('ZCARD', KEYS[1])
 if left > 0 then
@@ -32,4 +59,4 @@ else
   redis.call('ZREM', KEYS[2], ARGV[1])
 end
 -- If none could go, the same call would end the same way.
-return moved > 0 and #tasks == most and 1 or 0
+return moved > 0 and more and 1 or 0

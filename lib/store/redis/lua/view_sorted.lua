@@ -44,15 +44,36 @@ if ARGV[5] and ARGV[5] ~= '' then
   return page
 end
 
+-- How many to read at once, since what is read is copied, whatever its size: as
+-- many as fit if they are like those before, and like the last of them. Of the
+-- dead only names are read, and a task for each.
+local step, seen, size = 1, 0, 0
+local function reach()
+  if #KEYS == 3 then return math.min(want, 50) end
+  local count = math.min(step, want, 1 + math.floor(budget * seen / math.max(size, 1)))
+  while count > 1 do
+    local last = redis.call('ZREVRANGE', KEYS[1], start + count - 1, start + count - 1)[1] or
+      redis.call('ZREVRANGE', KEYS[1], -1, -1)[1] or ''
+    if #last * count <= budget then break end
+    budget = budget - #last
+    count = math.max(1, math.floor(count / 8))
+  end
+  step = math.min(8 * step, 50)
+  return count
+end
+
 while true do
   if want <= 0 or budget <= 0 then
     page[1] = start
     break
   end
-  local count = math.min(want, 50)
+  local count = reach()
   local found = redis.call('ZREVRANGE', KEYS[1], start, start + count - 1, 'WITHSCORES')
-  for i = 1, #found, 2 do add(found[i], found[i + 1]) end
-  if #found < 2 * count then break end
-  start, want = start + count, want - count
+  for i = 1, #found, 2 do
+    if budget <= 0 then break end
+    add(found[i], found[i + 1])
+    start, want, seen, size = start + 1, want - 1, seen + 1, size + #found[i]
+  end
+  if #found < 2 * count and budget > 0 then break end
 end
 return page

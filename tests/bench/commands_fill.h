@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Redis servers full of tasks of one kind or another; the fill itself is done by
+ * the server, so that millions take seconds. */
+#ifndef TESTS_BENCH_COMMANDS_FILL_H
+#define TESTS_BENCH_COMMANDS_FILL_H
+
+#include <stddef.h>
+
+struct redis_server;
+
+/* What there is in queue "io", or in all. */
+struct commands_scene {
+	const char *name;
+	long waiting, delayed, dead, finished;
+	long in_flight; /* of COMMANDS_WORKER and of COMMANDS_DEAD, each */
+	size_t size;	/* bytes of a task's argument */
+	long levels;	/* over which those that wait are spread; 0: none */
+	long queues;	/* beside it: "q1" …, a few tasks in each */
+	long workers;	/* that live: "host:1" …, a task of each in flight */
+	long names;	/* of tasks that are registered */
+};
+
+/* All that are measured, in full size. */
+#define COMMANDS_SCENES 5
+extern const struct commands_scene commands_scenes[COMMANDS_SCENES];
+
+#define COMMANDS_WORKER "host:b"
+#define COMMANDS_DEAD "host:dead"
+
+void commands_fill(struct redis_server *server, const struct commands_scene *s);
+/* Fills up what operations have used: dead tasks, and what the dead worker has. */
+void commands_refill(struct redis_server *server,
+		     const struct commands_scene *s);
+/* Makes `n` of the delayed due at once. */
+void commands_make_due(struct redis_server *server, long n);
+
+#endif

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * No command holds up Redis: how many levels, tasks and bytes a script looks at in
+ * one call. All is counted, nothing is timed.
+ */
+#include <hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis_server.h"
+#include "store/script_case.h"
+#include "util/buf.h"
+
+#define LEVELS 1000
+#define WINDOW 64
+#define LARGE 262144
+#define N_LARGE 60
+/* As the brokers ask: bytes of a page. */
+#define PAGE 1048576
+
+/* KEYS 1 levels; a level for each of ARGV[1] numbers, with a task in each. */
+#define MAKE_LEVELS                                                            \
+	"for i = 1, tonumber(ARGV[1]) do "                                     \
+	"redis.call('ZADD', '" K(                                              \
+	    "levels") "', i, i) "                                              \
+		      "redis.call('LPUSH', '" K(                               \
+			  "p:") "' .. i, '{\"id\":\"l' .. i .. '\"}') "        \
+				"end"
+/* Small ones first out, then large ones: ARGV[1] and ARGV[2] of them. */
+#define MAKE_LIST                                                              \
+	"for i = 1, tonumber(ARGV[1]) do "                                     \
+	"redis.call('LPUSH', KEYS[1], '{\"id\":\"s' .. i .. '\"}') end "       \
+	"for i = 1, tonumber(ARGV[2]) do "                                     \
+	"redis.call('LPUSH', KEYS[1], '{\"id\":\"x' .. i .. '\",\"a\":\"' .. " \
+	"string.rep('x', 262144) .. '\"}') end"
+/* The same, the first ones first. */
+#define MAKE_SET                                                               \
+	"for i = 1, tonumber(ARGV[1]) do redis.call('ZADD', KEYS[1], i, "      \
+	"string.format('%016d', i) .. '{\"id\":\"s' .. i .. '\"}') end "       \
+	"for i = 1, tonumber(ARGV[2]) do redis.call('ZADD', KEYS[1], "         \
+	"1000 + i, string.format('%016d', i) .. '{\"id\":\"x' .. i .. "        \
+	"'\",\"a\":\"' .. string.rep('x', 262144) .. '\"}') end"
+
+/* How often a command was carried out since the statistics were reset. */
+static int
+calls(const char *command)
+{
+	redisReply *reply = redis_server_command(script_server, "INFO "
+								"commandstats");
+	char label[64];
+	const char *found;
+	int n = 0;
+
+	snprintf(label, sizeof(label), "cmdstat_%s:calls=", command);
+	found = strstr(reply->str, label);
+	if (found != NULL)
+		n = atoi(found + strlen(label));
+	freeReplyObject(reply);
+	return n;
+}
+
+static size_t
+bytes_of(const redisReply *reply)
+{
+	size_t n = reply->type == REDIS_REPLY_STRING ? reply->len : 0, i;
+
+	for (i = 0; i < reply->elements; i++)
+		n += bytes_of(reply->element[i]);
+	return n;
+}
+
+static redisReply *
+call(const struct script_case *t)
+{
+	redisReply *reply;
+
+	redis_server_run(script_server, "CONFIG RESETSTAT");
+	reply = script_call(t);
+	ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s", reply->str);
+	return reply;
+}
+
+static void
+bounds_open(void)
+{
+	script_server_open();
+	redis_server_run(script_server, "FLUSHALL");
+}
+
+/* --- levels -------------------------------------------------------------- */
+
+/* Each is told of a window of levels, and has looked at no others. */
+static const struct {
+	struct script_case call;
+	size_t told; /* how many */
+} walks[] = {
+    {{SCRIPT_VIEW_WAITING,
+      {Q, K("levels")},
+      {"", "0", "500", "1048576", TOMB},
+      {NULL}},
+     WINDOW},
+    {{SCRIPT_REMOVE,
+      {Q, K("levels"), K("delayed"), K("withdrawn")},
+      {"none", "1000", "0", "2000", TOMB, "", ""},
+      {NULL}},
+     WINDOW},
+    {{SCRIPT_PURGE,
+      {Q, K("levels"), K("delayed"), K("withdrawn")},
+      {"500", "1048576", TOMB},
+      {NULL}},
+     WINDOW},
+    {{SCRIPT_QUEUE,
+      {Q, K("levels"), K("delayed"), K("dead"), K("paused"), K("withdrawn"),
+       K("lanes"), K("served"), K("unknown")},
+      {TOMB},
+      {NULL}},
+     256},
+    {{SCRIPT_CLAIM,
+      {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),
+       K("lanes")},
+      {"10", "1000", "100000", TOMB, "4"},
+      {NULL}},
+     WINDOW},
+};
+
+START_TEST(a_script_names_a_window_of_the_levels)
+{
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 0 %d", MAKE_LEVELS, LEVELS);
+	reply = call(&walks[_i].call);
+	ck_assert_uint_eq(reply->elements, 1);
+	ck_assert_uint_eq(reply->element[0]->elements, walks[_i].told);
+	ck_assert_int_le(calls("llen") + calls("lrange") + calls("lindex"), 12);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+START_TEST(lengths_names_a_window_of_the_levels)
+{
+	static const struct script_case t = {
+	    SCRIPT_LENGTHS, {K("levels"), K("p:1"), K("p:2")}, {"2"}, {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 0 %d", MAKE_LEVELS, LEVELS);
+	reply = call(&t);
+	ck_assert_uint_eq(reply->elements, 1 + 256);
+	ck_assert_int_eq(reply->element[0]->integer, 2);
+	ck_assert_str_eq(reply->element[1]->str, "3");
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+/* Of a queue without a limit nothing is counted. */
+START_TEST(a_submission_reads_levels_only_where_the_length_is_limited)
+{
+	static const struct script_case t = {
+	    SCRIPT_SUBMIT,
+	    {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"),
+	     K("p:5")},
+	    {"0", "flowrra:control", "wake", "1", "256", "6", "5", "0", "0",
+	     TASK, "t", "0", "0"},
+	    {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 0 %d", MAKE_LEVELS, LEVELS);
+	reply = call(&t);
+	ck_assert_int_eq(reply->element[0]->integer, 1);
+	ck_assert_int_eq(calls("zrange"), 0);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+START_TEST(a_limited_queue_with_too_many_levels_takes_none_and_counts_none)
+{
+	static const struct script_case t = {
+	    SCRIPT_SUBMIT,
+	    {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"),
+	     K("p:5")},
+	    {"9999", "flowrra:control", "wake", "1", "256", "6", "5", "0", "0",
+	     TASK, "t", "0", "0"},
+	    {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 0 %d", MAKE_LEVELS, LEVELS);
+	reply = call(&t);
+	ck_assert_uint_eq(reply->elements, 1);
+	ck_assert_int_eq(reply->element[0]->integer, 3);
+	ck_assert_int_le(calls("llen"), 2);
+	ck_assert_int_eq(calls("lpush"), 0);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+/* --- bytes --------------------------------------------------------------- */
+
+/* A page of small ones, behind which large ones lie, has few of these. */
+static const struct {
+	const char *make;
+	struct script_case call;
+} pages[] = {
+    {MAKE_LIST,
+     {SCRIPT_PURGE,
+      {Q, K("levels"), K("delayed"), K("withdrawn")},
+      {"500", "1048576", TOMB},
+      {NULL}}},
+    {MAKE_LIST,
+     {SCRIPT_VIEW_WAITING,
+      {Q, K("levels")},
+      {"", "0", "500", "1048576", TOMB},
+      {NULL}}},
+    {MAKE_LIST,
+     {SCRIPT_VIEW_IN_FLIGHT,
+      {Q},
+      {"1", "0", "0", "500", "1048576", TOMB},
+      {NULL}}},
+    {MAKE_LIST,
+     {SCRIPT_INFLIGHT,
+      {Q, K("dead"), K("dead:tasks"), K("dead:info"), K("withdrawn")},
+      {"9999999", "\"w\"", TOMB, "1", "1048576", "0", ""},
+      {NULL}}},
+    {MAKE_LIST,
+     {SCRIPT_CLAIM,
+      {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),
+       K("lanes")},
+      {"500", "9999999", "1048576", TOMB, "128"},
+      {NULL}}},
+    {MAKE_SET,
+     {SCRIPT_PURGE_LANE, {Q, K("lanes")}, {"n", "500", "1048576"}, {NULL}}},
+    {MAKE_SET,
+     {SCRIPT_VIEW_SORTED, {Q}, {"0", "500", "1048576", "", ""}, {NULL}}},
+};
+
+/* At every number of small ones: somewhere the stretch of the script that reads
+ * many at once ends among the large ones. */
+START_TEST(a_page_has_bytes_for_one_look_more_than_it_may)
+{
+	static const int small[] = {0, 1, 5, 9, 20, 63, 73, 100, 200};
+	redisReply *reply;
+	size_t i;
+
+	bounds_open();
+	for (i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
+		redis_server_run(script_server, "FLUSHALL");
+		redis_server_run(script_server, "EVAL %s 1 %s %d %d",
+				 pages[_i].make, Q, small[i], N_LARGE);
+		reply = call(&pages[_i].call);
+		ck_assert_msg(bytes_of(reply) <= 4 * PAGE,
+			      "%d small ones: %zu bytes", small[i],
+			      bytes_of(reply));
+		ck_assert_uint_gt(bytes_of(reply), 0);
+		freeReplyObject(reply);
+	}
+	redis_server_stop(script_server);
+}
+END_TEST
+
+/* What a search has passed over, it tells. */
+START_TEST(a_search_passes_over_few_that_are_large)
+{
+	static const struct script_case search[] = {
+	    {SCRIPT_REMOVE,
+	     {Q, K("levels"), K("delayed"), K("withdrawn")},
+	     {"none", "0", "0", "2000", TOMB, "", ""},
+	     {NULL}},
+	    {SCRIPT_REMOVE_LANE,
+	     {Q, K("lanes")},
+	     {"none", "n", "0", "2000"},
+	     {NULL}}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 1 %s 0 %d",
+			 _i == 0 ? MAKE_LIST : MAKE_SET, Q, N_LARGE);
+	reply = call(&search[_i]);
+	/* The place to go on, in its own place in each. */
+	ck_assert_int_gt(reply->element[_i == 0]->integer, 0);
+	ck_assert_int_le(reply->element[_i == 0]->integer, 16);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+START_TEST(a_lane_goes_back_a_few_large_ones_at_a_time)
+{
+	static const struct script_case t = {
+	    SCRIPT_UNLANE,
+	    {Q, K("lanes"), K("served"), K("delayed")},
+	    {"n", "200", "524288"},
+	    {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 1 %s 9 %d", MAKE_SET, Q,
+			 N_LARGE);
+	reply = call(&t);
+	ck_assert_int_eq(reply->integer, 1);
+	ck_assert_int_le(calls("zadd"), 2 + 9 + 8);
+	ck_assert_int_ge(calls("zadd"), 9);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+/* --- one that is too large ------------------------------------------------ */
+
+#define BURY_KEYS                                                              \
+	{                                                                      \
+		Q, K("dead"), K("dead:tasks"), K("dead:info")                  \
+	}
+
+static redisReply *
+bury(const char *whole, const char *place)
+{
+	const struct script_case t = {
+	    SCRIPT_BURY,
+	    BURY_KEYS,
+	    {"{\"id\":\"x7\",\"a\":\"xxxxxxxxxxxxxxxx\"}", "x7", "{}", "0",
+	     whole, place},
+	    {NULL}};
+
+	return call(&t);
+}
+
+START_TEST(one_that_is_too_large_is_looked_for_near_its_place)
+{
+	char whole[24];
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 1 %s 0 %d", MAKE_LIST, Q,
+			 N_LARGE);
+	snprintf(whole, sizeof(whole), "%d",
+		 LARGE + (int)strlen("{\"id\":\"x7\",\"a\":\"\"}"));
+	/* Far from there: not found, after a few looks. */
+	reply = bury(whole, "40");
+	ck_assert_int_eq(reply->integer, 0);
+	ck_assert_int_le(calls("lindex"), 10);
+	ck_assert_int_eq(calls("lrange"), 0);
+	freeReplyObject(reply);
+	/* Some that lay before it are gone. */
+	reply = bury(whole, _i == 0 ? "6" : "8");
+	ck_assert_int_eq(reply->integer, 1);
+	freeReplyObject(reply);
+	reply = redis_server_command(script_server, "LLEN %s", Q);
+	ck_assert_int_eq(reply->integer, N_LARGE - 1);
+	freeReplyObject(reply);
+	reply = redis_server_command(script_server, "HSTRLEN %s x7",
+				     K("dead:tasks"));
+	ck_assert_int_eq(reply->integer, atoi(whole));
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+SUITE("redis-bounds")
+{
+	TEST_LOOP(a_script_names_a_window_of_the_levels, 0,
+		  (int)(sizeof(walks) / sizeof(walks[0])));
+	TEST(lengths_names_a_window_of_the_levels);
+	TEST(a_submission_reads_levels_only_where_the_length_is_limited);
+	TEST(a_limited_queue_with_too_many_levels_takes_none_and_counts_none);
+	TEST_LOOP(a_page_has_bytes_for_one_look_more_than_it_may, 0,
+		  (int)(sizeof(pages) / sizeof(pages[0])));
+	TEST_LOOP(a_search_passes_over_few_that_are_large, 0, 2);
+	TEST(a_lane_goes_back_a_few_large_ones_at_a_time);
+	TEST_LOOP(one_that_is_too_large_is_looked_for_near_its_place, 0, 2);
+}
