@@ -7,12 +7,9 @@
  */
 #include "store/store.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "codec/task_json.h"
-#include "redis/url.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
@@ -71,33 +68,14 @@ stores_are_one(const struct conf *conf)
 	       strcmp(url, conf->broker.url) == 0;
 }
 
-/* All of 127.0.0.0/8, and ::1 alone. */
-static bool
-is_this_machine(const char *host)
-{
-	struct in6_addr six;
-	struct in_addr four;
-
-	if (inet_pton(AF_INET, host, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
-	if (inet_pton(AF_INET6, host, &six) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&six);
-	return strcasecmp(host, "localhost") == 0;
-}
-
 bool
 stores_queues_are_elsewhere(const struct conf *conf)
 {
-	struct redis_url url;
-	bool elsewhere;
+	const struct store *store =
+	    store_find(conf->broker.url, "broker", NULL);
 
-	/* Another kind of URL is of the embedded store, which is a file. */
-	if (conf->broker.url == NULL ||
-	    redis_url_parse(conf->broker.url, &url, NULL) != 0)
-		return false;
-	elsewhere = url.host != NULL && !is_this_machine(url.host);
-	redis_url_done(&url);
-	return elsewhere;
+	return store != NULL && store->broker->is_elsewhere != NULL &&
+	       store->broker->is_elsewhere(conf->broker.url);
 }
 
 int64_t
