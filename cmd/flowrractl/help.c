@@ -50,6 +50,9 @@ print_help(const struct verb *verb)
 		printf("Usage: flowrractl %s%s%s\n%s.\n", verb->name,
 		       verb->usage[0] != '\0' ? " " : "", verb->usage,
 		       verb->summary);
+		if (verb->alias != NULL)
+			printf("\"flowrractl %s\" is the same command.\n",
+			       verb->alias);
 		if (verb->n_options > 0)
 			printf("\nOptions:\n");
 		print_options(verb->options, verb->n_options);

@@ -59,6 +59,9 @@ const struct verb *const verbs[] = {
     &verb_schedule_show,
     &verb_schedule_fires,
     &verb_schedule_edit,
+    &verb_schedule_apply,
+    &verb_schedule_export,
+    &verb_schedule_import,
     &verb_schedule_enable,
     &verb_schedule_disable,
     &verb_schedule_delete,
@@ -88,21 +91,31 @@ usage(struct ctl *ctl, const struct err *err)
 	return err_exit_status(ERR_USAGE);
 }
 
-/* How many of the words are the verb's name: 0, 1 or 2. */
+/* How many of the words are the name: 0, 1 or 2. */
 static int
-matches(const struct verb *verb, int n, char **words)
+matches_name(const char *name, int n, char **words)
 {
-	const char *space = strchr(verb->name, ' ');
+	const char *space = strchr(name, ' ');
 	size_t first;
 
 	if (space == NULL)
-		return strcmp(verb->name, words[0]) == 0 ? 1 : 0;
-	first = (size_t)(space - verb->name);
+		return strcmp(name, words[0]) == 0 ? 1 : 0;
+	first = (size_t)(space - name);
 	return n > 1 && strlen(words[0]) == first &&
-		       strncmp(verb->name, words[0], first) == 0 &&
+		       strncmp(name, words[0], first) == 0 &&
 		       strcmp(space + 1, words[1]) == 0
 		   ? 2
 		   : 0;
+}
+
+static int
+matches(const struct verb *verb, int n, char **words)
+{
+	const int used = matches_name(verb->name, n, words);
+
+	return used == 0 && verb->alias != NULL
+		   ? matches_name(verb->alias, n, words)
+		   : used;
 }
 
 const struct verb *

@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 
+#include "manager/schedule_apply.h"
+#include "util/buf.h"
+
 struct cron_fault;
 struct ctl;
 struct err;
@@ -30,5 +33,25 @@ int complain_of_schedule(struct ctl *ctl, const char *rule,
 
 /* Says what in an expression may not mean what its writer thinks. */
 void warn_of_rule(struct ctl *ctl, const char *text);
+
+/* --- files --------------------------------------------------------------- */
+
+/* Appends a whole file, "-" is standard input. 0, or the exit status after a
+ * complaint. */
+int schedule_read_text(struct ctl *ctl, const char *path, struct buf *text);
+
+/* Whose mistakes are told; `arg` of schedule_tell(). */
+struct schedule_source {
+	struct ctl *ctl;
+	const char *name;
+	bool comment; /* what is done is printed behind "# " */
+};
+schedule_tell_fn schedule_tell;
+
+/* Makes the schedules those of the file, and prints what was done; apply->arg
+ * is a struct schedule_source. The exit
+ * status. */
+int schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
+			struct schedule_apply *apply);
 
 #endif

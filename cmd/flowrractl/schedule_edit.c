@@ -153,6 +153,7 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_edit = {
     .name = "schedule edit",
+    .alias = "schedule set",
     .summary = "Change a schedule: what is given, and nothing else",
     .usage = "ID OPTION...",
     .options = edit_options,

@@ -80,12 +80,10 @@ print_made(struct ctl *ctl, const char *id, bool existing, int64_t next_us)
 static int
 make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 {
-	char id[SCHEDULE_ID_MAX + 1];
+	struct schedule_declared declared;
 	struct schedule_fault fault;
 	struct err err = ERR_INIT;
 	struct schedules *db;
-	int64_t next_us;
-	bool existing;
 	int status = 0;
 
 	o->form.type = type;
@@ -95,13 +93,14 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	if ((!o->form.force && (status = ctl_open_all(ctl)) != 0) ||
 	    (db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
-	if (schedule_create(db, ctl->client, &o->form, clock_wall_us(), id,
-			    &existing, &next_us, &fault, &err) != 0)
+	if (schedule_declare(db, ctl->client, &o->form, clock_wall_us(),
+			     &declared, &fault, &err) != 0)
 		status = complain_of_schedule(ctl, argv[1], &fault, &err);
 	else
-		print_made(ctl, id, existing, next_us);
+		print_made(ctl, declared.id, declared.existing,
+			   declared.next_us);
 	if (status == 0) {
-		tell_moment(ctl, "next run", next_us);
+		tell_moment(ctl, "next run", declared.next_us);
 		warn_of_rule(ctl, argv[1]);
 	}
 	schedules_close(db);

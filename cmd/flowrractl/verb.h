@@ -74,7 +74,8 @@ enum word_kind {
 };
 
 struct verb {
-	const char *name; /* one word or two */
+	const char *name;  /* one word or two */
+	const char *alias; /* another name for it; NULL: none */
 	const char *summary;
 	const char *usage; /* what follows the name */
 	const struct option_spec *options;
@@ -90,8 +91,9 @@ struct verb {
 extern const struct verb verb_cancel, verb_complete, verb_completion,
     verb_doctor, verb_events, verb_health, verb_help, verb_queue_pause,
     verb_queue_purge, verb_queue_resume, verb_queues, verb_result,
-    verb_schedule_cron, verb_schedule_delete, verb_schedule_disable,
-    verb_schedule_edit, verb_schedule_enable, verb_schedule_fires,
+    verb_schedule_apply, verb_schedule_cron, verb_schedule_delete,
+    verb_schedule_disable, verb_schedule_edit, verb_schedule_enable,
+    verb_schedule_export, verb_schedule_fires, verb_schedule_import,
     verb_schedule_interval, verb_schedule_list, verb_schedule_next,
     verb_schedule_once, verb_schedule_run, verb_schedule_show,
     verb_schedule_stats, verb_stats, verb_submit, verb_tasks_completed,

@@ -10,6 +10,7 @@
 #ifndef CRON_TZ_H
 #define CRON_TZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ void tz_set_free(struct tz_set *set);
  */
 const struct tz *tz_find(struct tz_set *set, struct slice name,
 			 struct err *err);
+
+/* Whether a zone may have this name, be there data of it or not. */
+bool tz_name_is_valid(struct slice name);
 
 const char *tz_name(const struct tz *zone);
 /* Seconds east of Greenwich at an instant in seconds since 1970. */

@@ -92,6 +92,25 @@ int schedule_draft(const struct schedule_form *form, const struct schedule *old,
 		   int64_t now_us, struct schedule_draft *ret,
 		   struct schedule_fault *fault, struct err *err);
 
+/* What it says, without the next fire: of what has passed, too. */
+int schedule_define(const struct schedule_form *form, int64_t now_us,
+		    struct schedule_draft *ret, struct schedule_fault *fault,
+		    struct err *err);
+
+/* The zones' files, for many drafts. */
+struct schedule_zones {
+	struct tz_set *set;
+	char version[TZ_VERSION_SIZE];
+};
+int schedule_zones_init(struct schedule_zones *zones, struct err *err);
+void schedule_zones_done(struct schedule_zones *zones);
+/* As schedule_draft(). */
+int schedule_draft_with(struct schedule_zones *zones,
+			const struct schedule_form *form,
+			const struct schedule *old, int64_t now_us,
+			struct schedule_draft *ret,
+			struct schedule_fault *fault, struct err *err);
+
 /* Appends when it fires, in words: "every weekday at 09:00, Europe/Berlin
  * time". A rule that cannot be read stays as it is written. */
 void schedule_words(const struct schedule *s, struct buf *out);

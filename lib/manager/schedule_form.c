@@ -35,7 +35,7 @@ static const struct object_member members[] = {
 /* What answers have beside the fields. */
 static const char *const told[] = {
     "state",	  "next_run", "last_run", "runs",  "fault", "created_at",
-    "updated_at", "words",    "missed",	  "spark", NULL,
+    "updated_at", "words",    "missed",	  "spark", "owner", NULL,
 };
 
 int

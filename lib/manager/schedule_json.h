@@ -16,7 +16,7 @@ struct schedules_stats;
  *  "retry_backoff", "retry_delay_max", "retry_jitter", "timeout", "expires",
  *  "priority", "description", "fault", "misfire", "max_catchup", "grace",
  *  "overlap", "jitter", "day_match", "start_at", "end_at", "max_runs",
- *  "created_at", "updated_at"}
+ *  "created_at", "updated_at", "owner"}
  * Durations are seconds; null is what is not set. state is "enabled",
  * "disabled", "ended" (it will not fire any more) or "set aside" (it cannot;
  * fault says why).
@@ -27,7 +27,10 @@ json_t *schedule_json(const struct schedule *s);
  * {"schedules", "enabled", "set_aside", "due", "unsent", "oldest_unsent",
  *  "next_due", "runs", "missed": {reason: n}, "skipped": {reason: n},
  *  "schedulers": [{"id", "host", "pid", "started_at", "seen_at", "seen_ago",
- *		    "lag", "max_lag", "fires"}]}
+ *		    "lag", "max_lag", "fires", "clock_off", "state", "lacks"}]}
+ * seen_ago is by the database's clock where it has one; clock_off is not 0 where
+ * a scheduler's is another. state: "running", "disabled", "broker" or "clock",
+ * which it needs to claim; lacks: time zones without data.
  */
 json_t *schedule_stats_json(const struct schedules_stats *s, int64_t now_us);
 

@@ -9,6 +9,7 @@
 #include "client/registry.h"
 #include "core/task.h"
 #include "manager/schedule_json.h"
+#include "manager/schedules_private.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -19,7 +20,7 @@
 
 /* Whether a worker has registered the task: a typing error would only be found
  * when the schedule fires, at night. */
-static int
+int
 check_registered(struct flowrra_client *c, const char *task,
 		 struct schedule_fault *fault, struct err *err)
 {

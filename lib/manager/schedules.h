@@ -91,7 +91,8 @@ json_t *schedule_calendar(struct schedules *db, int64_t from_us, int days,
 /* --- changing ------------------------------------------------------------ */
 
 /*
- * Makes a schedule. Unless the form says force, a worker must have registered
+ * Makes a schedule, as programs do that create theirs each time they start:
+ * queue, settings and policies do not tell two apart. Unless the form says force, a worker must have registered
  * its task (ERR_DATA); `c` is not asked otherwise, and may be NULL then.
  * *ret_id is that of the new one, or of an identical one that exists. Errors as
  * schedule_draft() and schedules_create(); *ret_next_us is its next fire, 0 if
@@ -102,6 +103,23 @@ int schedule_create(struct schedules *db, struct flowrra_client *c,
 		    char ret_id[SCHEDULE_ID_MAX + 1], bool *ret_existing,
 		    int64_t *ret_next_us, struct schedule_fault *fault,
 		    struct err *err);
+
+struct schedule_declared {
+	char id[SCHEDULE_ID_MAX + 1];
+	bool existing;	 /* it was there, as it was asked for */
+	int64_t next_us; /* of a new one */
+};
+/*
+ * Makes a schedule, or finds it: with the form's id, or without one by all that
+ * the form says. 0 only if it is there and will fire (or is disabled, if that
+ * was asked for). ERR_REFUSED: it is there but says otherwise, or will not
+ * fire; the message names the difference and the remedy. Other errors as
+ * schedule_create().
+ */
+int schedule_declare(struct schedules *db, struct flowrra_client *c,
+		     const struct schedule_form *form, int64_t now_us,
+		     struct schedule_declared *ret,
+		     struct schedule_fault *fault, struct err *err);
 
 /* Changes a form that says what the schedule is; texts that it puts in must
  * last as long as the edit. It may be called several times. 0, or -1 with
@@ -123,7 +141,7 @@ struct schedule_edit {
 /*
  * Changes a schedule in place. A fire that is due stays, and the rest follows
  * the new rule. ERR_REFUSED if somebody else was faster (*ret_stale is true
- * then), an identical schedule exists, or it would not fire any more;
+ * then), or it would not fire any more;
  * ERR_NOT_FOUND; ERR_DATA. Returns schedule_json(), or NULL with *err.
  */
 json_t *schedule_edit(struct schedules *db, const struct schedule_edit *edit,

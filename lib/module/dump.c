@@ -102,7 +102,7 @@ drop_later(struct dropping *d, json_t *value)
 	json_t **more;
 
 	if (d->n == d->cap) {
-		if ((more = reallocarray(d->values, cap, sizeof(*more))) ==
+		if ((more = reallocarray(d->values, cap, sizeof(json_t *))) ==
 		    NULL)
 			return;
 		d->values = more;

@@ -151,6 +151,7 @@ db_enter(struct db *db, struct err *err)
 		if (db->driver->connect(db, err) != 0)
 			return -1;
 		db->connected = true;
+		db->connections++;
 	}
 	if (db->prepared)
 		return 0;

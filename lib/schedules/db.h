@@ -112,6 +112,7 @@ struct db {
 	bool prepared; /* the schema was looked at */
 	bool watching;
 	bool in_transaction;
+	unsigned int connections; /* made until now */
 };
 
 struct db *db_open(const char *url, int64_t timeout_ms, struct err *err);

@@ -177,6 +177,22 @@ find_limit(struct db *db, enum query query, const char *id, size_t keep,
 	return result;
 }
 
+/* As prune_made(): what is forgotten is known to be. */
+static int
+thin_made(struct db *db, const struct db_value values[3], struct err *err)
+{
+	const struct db_value raise[] = {values[1], values[1]};
+	int64_t changed = 0;
+	int result;
+
+	if (db_begin(db, err) != 0)
+		return -1;
+	result = db->driver->run(db, Q_THIN, values, 3, NULL, &changed, err);
+	if (result == 0 && changed > 0)
+		result = DB_RUN(db, Q_RAISE_PRUNED, raise, NULL, NULL, err);
+	return db_end(db, result, err);
+}
+
 static int
 thin_schedule(struct db *db, const char *id, size_t keep, int64_t before_us,
 	      struct err *err)
@@ -184,8 +200,10 @@ thin_schedule(struct db *db, const char *id, size_t keep, int64_t before_us,
 	struct db_value values[] = {DB_S(id), DB_I(0), DB_I(before_us)};
 	int found = find_limit(db, Q_THIN_FROM, id, keep, &values[1].i, err);
 
-	if (found < 0 ||
-	    (found == 1 && DB_RUN(db, Q_THIN, values, NULL, NULL, err) != 0))
+	/* What was made early by a clock that was ahead is still to come. */
+	if (values[1].i > before_us)
+		values[1].i = before_us;
+	if (found < 0 || (found == 1 && thin_made(db, values, err) != 0))
 		return -1;
 	found =
 	    find_limit(db, Q_THIN_SKIPPED_FROM, id, keep, &values[1].i, err);

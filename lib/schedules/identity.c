@@ -7,7 +7,9 @@
  * between two that create at the same time; the texts themselves are too long
  * for an index of MySQL.
  */
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +59,63 @@ add_text(struct buf *out, const char *text)
 	buf_addc(out, '\0');
 }
 
+#define ZONE_PREFIX "CRON_TZ="
+
+/* Of an expression: the zone before it goes to the zone, and blanks are one. */
+static void
+plain_expression(const char *rule, struct buf *ret_rule, struct buf *ret_tz)
+{
+	const size_t before = ret_rule->len;
+	size_t len;
+
+	rule += strspn(rule, " \t");
+	if (strncmp(rule, ZONE_PREFIX, sizeof(ZONE_PREFIX) - 1) == 0) {
+		rule += sizeof(ZONE_PREFIX) - 1;
+		len = strcspn(rule, " \t");
+		if (ret_tz->len == 0 &&
+		    (len != 3 || strncmp(rule, "UTC", 3) != 0))
+			buf_add(ret_tz, rule, len);
+		rule += len;
+	}
+	for (;; rule += len) {
+		rule += strspn(rule, " \t");
+		len = strcspn(rule, " \t");
+		if (len == 0)
+			break;
+		if (ret_rule->len > before)
+			buf_addc(ret_rule, ' ');
+		buf_add(ret_rule, rule, len);
+	}
+}
+
+void
+schedules_plain_rule(const struct schedule *s, struct buf *ret_rule,
+		     struct buf *ret_tz)
+{
+	if (s->tz != NULL && strcmp(s->tz, "UTC") != 0)
+		buf_adds(ret_tz, s->tz);
+	if (s->rule == NULL)
+		return;
+	if (s->type != SCHEDULE_CRON)
+		buf_adds(ret_rule, s->rule);
+	/* A rule with a zone of its own stands with none, or the same. */
+	else
+		plain_expression(s->rule, ret_rule, ret_tz);
+}
+
+static void
+add_plain_rule(struct buf *out, const struct schedule *s)
+{
+	struct buf rule = BUF_INIT, tz = BUF_INIT;
+
+	schedules_plain_rule(s, &rule, &tz);
+	add_text(out, rule.data);
+	add_text(out, tz.data);
+	out->failed = out->failed || rule.failed || tz.failed;
+	buf_done(&rule);
+	buf_done(&tz);
+}
+
 /* Queue, settings and description do not count: a program that changes one of
  * them would get a second schedule beside the first, and each task twice. */
 int
@@ -69,8 +128,7 @@ row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
 
 	add_text(&all, s->task);
 	add_text(&all, schedule_type_name(s->type));
-	add_text(&all, s->rule);
-	add_text(&all, s->tz);
+	add_plain_rule(&all, s);
 	result = add_json(&all, "args", s->args, "[]", JSON_ARRAY, err);
 	if (result == 0)
 		result =
@@ -81,4 +139,58 @@ row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
 	sha_hex(digest, sizeof(digest), text);
 	buf_done(&all);
 	return result;
+}
+
+/* Columns that say what a schedule is and that no identity holds: all between
+ * args and created_us but `enabled`. */
+#define FIRST_SAID 7
+#define LAST_SAID 26
+#define ENABLED_COLUMN 9
+
+/* In the shape of a UUID of version 8 (RFC 9562), which is for digests. */
+static void
+write_id(const unsigned char digest[SHA256_SIZE],
+	 char ret_id[SCHEDULE_ID_MAX + 1])
+{
+	unsigned char bytes[16];
+	char hex[33];
+
+	memcpy(bytes, digest, sizeof(bytes));
+	bytes[6] = (unsigned char)(0x80 | (bytes[6] & 0x0f));
+	bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3f));
+	sha_hex(bytes, sizeof(bytes), hex);
+	snprintf(ret_id, SCHEDULE_ID_MAX + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex,
+		 hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+int
+schedules_definition_id(const struct schedule *s,
+			char ret_id[SCHEDULE_ID_MAX + 1], struct err *err)
+{
+	unsigned char digest[SHA256_SIZE];
+	struct db_value values[SQL_N_COLUMNS];
+	char identity[ROW_IDENTITY_SIZE];
+	struct buf all = BUF_INIT;
+	bool failed;
+	size_t i;
+
+	if (row_identity(s, identity, err) != 0)
+		return -1;
+	add_text(&all, identity);
+	row_write(s, values);
+	for (i = FIRST_SAID; i <= LAST_SAID; i++)
+		if (i == ENABLED_COLUMN)
+			continue;
+		else if (values[i].type == DB_INT)
+			buf_addf(&all, "%" PRId64 "\n", values[i].i);
+		else
+			buf_addf(&all, "%zu:%.*s", values[i].s.len,
+				 (int)values[i].s.len, values[i].s.p);
+	sha256((struct slice){all.data, all.len}, digest);
+	failed = all.failed;
+	buf_done(&all);
+	if (failed)
+		return err_nomem(err);
+	write_id(digest, ret_id);
+	return 0;
 }

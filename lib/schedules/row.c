@@ -127,6 +127,7 @@ static const struct column columns[SQL_N_COLUMNS] = {
     T(tz_data, SCHEDULE_TZ_DATA_MAX),
     T(fault, SCHEDULE_TEXT_MAX),
     N(rule_us, 0),
+    T(owner, SCHEDULE_OWNER_MAX),
 };
 
 /* Reading, writing and checking all follow the table, and so agree. */

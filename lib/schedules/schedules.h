@@ -49,6 +49,7 @@
 #include <stdio.h>
 
 #include "core/task.h"
+#include "util/buf.h"
 
 struct err;
 struct schedules;
@@ -59,6 +60,7 @@ struct schedules;
 #define SCHEDULE_RULE_MAX 1024
 #define SCHEDULE_TZ_MAX 64
 #define SCHEDULE_TZ_DATA_MAX 64
+#define SCHEDULE_OWNER_MAX 128	  /* bytes: as an ID */
 #define SCHEDULE_TEXT_MAX 1024	  /* description, fault: longer is cut off */
 #define SCHEDULE_ARGS_MAX 1048576 /* args, kwargs */
 #define SCHEDULE_UNSET (-1)	  /* no such limit */
@@ -159,6 +161,9 @@ struct schedule {
 	 * is due of the rule before is done, and what follows it is the rule's
 	 * first fire after this. */
 	int64_t rule_us;
+	/* Whose file it is from; "": nobody's. What is no longer in that file
+	 * may be removed. */
+	const char *owner;
 };
 
 /* The text of `SCHEDULE_TASK_ID_SIZE` bytes or fewer that is the id of the task
@@ -233,6 +238,21 @@ int schedules_create(struct schedules *s, const struct schedule *schedule,
 		     int64_t now_us, char ret_id[SCHEDULE_ID_MAX + 1],
 		     bool *ret_existing, struct err *err);
 
+/*
+ * What makes two definitions the same: an id made of all that people say of a
+ * schedule but its own id, its owner, and whether it is enabled. JSON counts
+ * by what it means, a rule without regard to its blanks, and UTC is no zone.
+ */
+int schedules_definition_id(const struct schedule *schedule,
+			    char ret_id[SCHEDULE_ID_MAX + 1], struct err *err);
+/* Appends rule and zone as they are compared. */
+void schedules_plain_rule(const struct schedule *schedule, struct buf *ret_rule,
+			  struct buf *ret_tz);
+struct schedules_list;
+/* Those with the same task, type, rule, tz, args and kwargs; at most 100. */
+int schedules_alike(struct schedules *s, const struct schedule *schedule,
+		    struct schedules_list **ret, struct err *err);
+
 /* Fires that did not become tasks: `n` of them, one after the other, for the
  * same reason. */
 struct schedule_skip {
@@ -254,11 +274,34 @@ struct schedules_change {
 /*
  * Changes a schedule in place, unless somebody changed it or a fire was claimed
  * since it was read: then *ret_done is false. Read it again; updated_us tells
- * which of the two it was. ERR_NOT_FOUND; ERR_REFUSED: another schedule is
- * identical; ERR_DATA: a value will not do.
+ * which of the two it was. ERR_NOT_FOUND; ERR_DATA: a value will not do.
  */
 int schedules_update(struct schedules *s, const struct schedules_change *change,
 		     int64_t now_us, bool *ret_done, struct err *err);
+
+/* One of many changes. */
+enum schedules_step_kind {
+	SCHEDULES_ADD, /* under its own id; identical ones do not matter */
+	SCHEDULES_SET, /* as schedules_update() */
+	SCHEDULES_DROP /* if it is still its owner's */
+};
+struct schedules_step {
+	enum schedules_step_kind kind;
+	/* As it shall be; of SCHEDULES_DROP, id and owner. */
+	const struct schedule *schedule;
+	int64_t old_updated_us, old_next_run_us;
+	const struct schedule_skip *dropped; /* or NULL */
+	/* Set: false if the id is taken, or the schedule has been changed
+	 * meanwhile. */
+	bool done;
+};
+#define SCHEDULES_STEPS_MAX 500
+/*
+ * Carries out up to SCHEDULES_STEPS_MAX changes in one transaction: all that
+ * can be done are, or with an error none. ERR_DATA: a value will not do.
+ */
+int schedules_take_steps(struct schedules *s, struct schedules_step *steps,
+			 size_t n, int64_t now_us, struct err *err);
 
 /* Schedules as an answer; schedules_list_free(). */
 struct schedules_list {
@@ -281,6 +324,9 @@ struct schedules_filter {
 	 * due at all are another list, by id, with SCHEDULES_IDLE. */
 	bool by_due;
 	int64_t after_due_us;
+	/* Instead, with `limit` (and `after`) alone: those that are due last,
+	 * the last one first; those that were set aside, by their ids. */
+	bool last_due, only_aside;
 };
 #define SCHEDULES_IDLE INT64_MAX
 /* Schedules in the order of their ids, or by_due. `filter` may be NULL. */
@@ -348,8 +394,13 @@ void schedules_fires_free(struct schedules_fires *fires);
 struct schedules_plan;
 struct schedule_verdict {
 	struct schedule_next next; /* next_run_us 0: it fires no more */
+	/* max_runs are used up with this claim's fires: what follows if some of
+	 * them are in the outbox already, and so were counted before.
+	 * next_run_us 0: nothing does. Its tz_data is that of `next`. */
+	struct schedule_next unless_made;
 	int64_t last_run_us;
-	int64_t runs;
+	int64_t runs;	/* fires that are in the outbox already are taken off */
+	bool unchanged; /* nothing of it is written but fires and skips */
 	/* Fires that did not become tasks, to be added to its counters; at
 	 * first 0. */
 	int64_t skipped[SCHEDULE_N_REASONS];
@@ -369,6 +420,12 @@ int schedule_fire_add(struct schedule_verdict *verdict,
 int schedule_skip_add(struct schedule_verdict *verdict,
 		      const struct schedule_skip *skip);
 
+/* The fires of the schedule in hand that are in the outbox, sent or not, from
+ * `from_us` on, at most `max`. To be called from the callback; costs a round
+ * trip. Returns how many; after a failure 0, and the claim fails. */
+size_t schedule_made(const struct schedule_verdict *verdict, int64_t from_us,
+		     int64_t *ret_us, size_t max);
+
 /* Decides about a schedule. The row is locked and a transaction open: be
  * quick, and make no call on the handle. Not called for schedules with bad
  * data: those are set aside. */
@@ -384,6 +441,11 @@ struct schedules_claim {
 	 */
 	const char *tz_data;
 	const char *after;
+	/* Instead of both: all that are enabled and not set aside, as with tz_data. */
+	bool all;
+	/* Of what is due: zones ("Europe/Berlin,Asia/Kolkata") whose schedules
+	 * are left alone; NULL: none. A zone in the rule does not count. */
+	const char *lacks;
 	int64_t now_us;
 	size_t limit; /* 1 to 10,000 */
 	schedule_decide_fn *decide;
@@ -424,11 +486,23 @@ struct schedule_mark {
 int schedules_mark(struct schedules *s, const struct schedule_mark *marks,
 		   size_t n, int64_t now_us, struct err *err);
 
-/* Removes fires that were marked before `before_us`, at most `limit`; and
- * skipped ones and schedulers that were last seen before it. Keep fires for
- * longer than any clock may step back. *ret_n: how many fires went. */
+/*
+ * Removes fires that were marked before `before_us` and whose time was before
+ * it, at most `limit`; and skipped ones and schedulers that were last seen
+ * before it. *ret_n: how many fires went. schedules_pruned() knows how far.
+ */
 int schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 		    size_t *ret_n, struct err *err);
+/* Removes schedulers that were last seen after `after_us`: they have ended while
+ * their clock was ahead, and would seem to live until then. */
+int schedules_prune_future(struct schedules *s, int64_t after_us,
+			   struct err *err);
+
+/* Fires of times before this one may have been made and be forgotten; 0: none
+ * is. Who makes such a fire may make it twice. */
+int schedules_pruned(struct schedules *s, int64_t *ret_us, struct err *err);
+/* Sets it: the clocks by which it was made were wrong. */
+int schedules_set_pruned(struct schedules *s, int64_t us, struct err *err);
 
 /*
  * Keeps of one schedule the last `keep` fires and the last `keep` notes of
@@ -479,6 +553,9 @@ int schedules_skipped(struct schedules *s, const char *id,
 /* When the first schedule is due; INT64_MAX: none. Costs the same for one
  * schedule and for millions. */
 int schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err);
+/* The same of those that a claim with `lacks` finds. */
+int schedules_next_due_but(struct schedules *s, const char *lacks,
+			   int64_t *ret_us, struct err *err);
 
 /* --- changes ------------------------------------------------------------- */
 
@@ -509,6 +586,30 @@ enum schedules_woken { SCHEDULES_TIMEOUT, SCHEDULES_CHANGED, SCHEDULES_FD };
 int schedules_wait(struct schedules *s, int fd, int64_t timeout_ms,
 		   enum schedules_woken *ret, struct err *err);
 
+/* --- clocks -------------------------------------------------------------- */
+
+/* What the server's clock says, one round trip; 0: the database has none of its
+ * own (SQLite). */
+int schedules_clock(struct schedules *s, int64_t *ret_us, struct err *err);
+/* How many connections have been made: another number means another one. */
+unsigned int schedules_connections(const struct schedules *s);
+
+/* --- others -------------------------------------------------------------- */
+
+/* A row of the table of the Python package; times without a zone. NULL: none. */
+struct schedules_python {
+	const char *id, *task, *type, *schedule, *args, *kwargs, *description;
+	const char *next_run, *created, *retry_delay;
+	bool enabled;
+	int64_t max_retries, priority;
+};
+typedef int schedules_python_fn(void *arg, const struct schedules_python *row,
+				struct err *err);
+/* Reads them from a database of its own, in which nothing is made or changed;
+ * ends with the first -1. ERR_NOT_FOUND: there is no such file. */
+int schedules_read_python(const char *url, schedules_python_fn *on_row,
+			  void *arg, struct err *err);
+
 /* --- health -------------------------------------------------------------- */
 
 /* What a scheduler says of itself. */
@@ -521,7 +622,19 @@ struct schedules_scheduler {
 	int64_t lag_us;	    /* enqueued - due, of the latest fire */
 	int64_t max_lag_us; /* of a while, as the scheduler likes */
 	int64_t fires;	    /* since it was started */
+	/* Its clock minus the database's, where it does not claim for that; 0:
+	 * they agree, or the database has none. seen_us is by the database's. */
+	int64_t clock_off_us;
+	/* Why it claims nothing, a SCHEDULES_STATE_; "": it does. */
+	const char *state;
+	const char *lacks; /* time zones it has no data of, as in a claim */
 };
+/* `disabled`: its configuration says so. `broker`: that is out of reach.
+ * `clock`: its own is wrong. */
+#define SCHEDULES_STATE_DISABLED "disabled"
+#define SCHEDULES_STATE_BROKER "broker"
+#define SCHEDULES_STATE_CLOCK "clock"
+
 /* Writes down that a scheduler lives. */
 int schedules_beat(struct schedules *s,
 		   const struct schedules_scheduler *scheduler,
@@ -534,6 +647,8 @@ struct schedules_stats {
 	int64_t due;	/* at now_us */
 	int64_t unsent; /* fires in the outbox that are not marked */
 	int64_t oldest_unsent_us;
+	int64_t pruned_us;   /* schedules_pruned() */
+	int64_t clock_us;    /* the database's, see schedules_clock() */
 	int64_t next_due_us; /* INT64_MAX: none */
 	int64_t runs;
 	/* Of all schedules that there are, or of one. */

@@ -14,21 +14,27 @@
 /* X(NAME, the parameters in their order) */
 #define QUERIES(X)                                                             \
 	X(CREATE, "all columns of a schedule, identity")                       \
-	X(FIND_IDENTICAL, "identity")                                          \
+	X(FIND_IDENTICAL, "identity, the end of its range")                    \
+	X(ALIKE, "identity, the end of its range, limit")                      \
 	X(GET, "id")                                                           \
 	X(LIST, "after, task, task, state, state, limit")                      \
 	X(LIST_DUE, "due, due, after, task, task, limit")                      \
 	X(LIST_IDLE, "after, task, task, state, state, limit")                 \
+	X(LIST_LAST, "limit")                                                  \
+	X(LIST_ASIDE, "after, limit")                                          \
 	X(UPDATE, "SQL_SET, identity, id, old updated, old next_run")          \
 	X(ENABLE, "next_run, due, tz_data, now, id")                           \
 	X(DISABLE, "now, id")                                                  \
 	X(SET_NEXT, "next_run, due, tz_data, id, old next_run")                \
 	X(DELETE, "id")                                                        \
+	X(DELETE_OWNED, "id, owner")                                           \
 	X(DELETE_SKIPPED, "id")                                                \
 	X(DELETE_SKIPS, "id")                                                  \
-	X(NEXT_DUE, "")                                                        \
-	X(CLAIM_DUE, "now, limit")                                             \
+	X(NEXT_DUE, "zones")                                                   \
+	X(CLAIM_DUE, "now, zones, limit")                                      \
 	X(CLAIM_STALE, "tz_data, after, limit")                                \
+	X(CLAIM_ALL, "after, limit")                                           \
+	X(MADE, "schedule, from, limit")                                       \
 	X(SETTLE, "next_run, due, last_run, runs, tz_data, fault, id")         \
 	X(SET_ASIDE, "fault, id")                                              \
 	X(ADD_FIRE, "schedule, fire, task_id, queue, priority, task, created," \
@@ -47,9 +53,14 @@
 	X(ADD_SKIP, "schedule, reason, n, last")                               \
 	X(UNSENT, "before, limit")                                             \
 	X(MARK, "now, refused, schedule, fire")                                \
-	X(PRUNE, "before, limit")                                              \
-	X(PRUNE_SCHEDULERS, "before")                                          \
-	X(BEAT, "id, host, pid, started, seen, lag, max_lag, fires")           \
+	X(PRUNE, "before, before, limit")                                      \
+	X(PRUNED, "")                                                          \
+	X(RAISE_PRUNED, "fire, fire")                                          \
+	X(SET_PRUNED, "fire")                                                  \
+	X(PRUNE_SCHEDULERS, "before, after")                                   \
+	X(BEAT, "id, host, pid, started, seen, lag, max_lag, fires,"           \
+		" clock_off, state, lacks")                                    \
+	X(CLOCK, "")                                                           \
 	X(FAREWELL, "id")                                                      \
 	X(SCHEDULERS, "")                                                      \
 	X(COUNTS, "now, id, id")                                               \
@@ -62,6 +73,7 @@
 	X(SET_VERSION, "version")                                              \
 	X(LOCK_SCHEMA, "")                                                     \
 	X(UNLOCK_SCHEMA, "")                                                   \
+	X(PYTHON, "")                                                          \
 	X(PORTS, "")                                                           \
 	X(ADD_PORT, "port")                                                    \
 	X(DROP_PORT, "port")
@@ -103,13 +115,13 @@ extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 	" expires_us, priority, misfire, max_catchup, grace_us, overlap,"      \
 	" jitter_us, day_match, start_us, end_us, max_runs, created_us, "      \
 	"updated_us, last_run_us, next_run_us, due_us, runs,"                  \
-	" tz_data, fault, rule_us"
+	" tz_data, fault, rule_us, owner"
 #define SQL_SELECT "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-#define SQL_N_COLUMNS 36
+#define SQL_N_COLUMNS 37
 #define SQL_DUE_COLUMN 31 /* from 0 */
 #define SQL_COLUMN_MARKS                                                       \
 	"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
-	" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+	" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 /* The columns that an edit writes, in the order of SQL_COLUMNS: all but those
  * that SQL_KEPT names, which are the id and what only fires change. */
 #define SQL_SET                                                                \
@@ -121,7 +133,7 @@ extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 	" max_catchup = ?, grace_us = ?, overlap = ?, jitter_us = ?,"          \
 	" day_match = ?, start_us = ?, end_us = ?, max_runs = ?,"              \
 	" updated_us = ?, next_run_us = ?, due_us = ?, tz_data = ?,"           \
-	" fault = ?, rule_us = ?"
+	" fault = ?, rule_us = ?, owner = ?"
 /* Places in SQL_COLUMNS: id, created_us, last_run_us, runs. */
 #define SQL_KEPT                                                               \
 	{                                                                      \

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "schedules/db.h"
+#include "schedules/sqlite_row.h"
 #include "sqlite/checkpoint.h"
 #include "sqlite/fault.h"
 #include "sqlite/file.h"
@@ -178,8 +179,8 @@ lite_bind(sqlite3_stmt *stmt, const struct db_value *values, size_t n)
 
 /* The text first, then its length: sqlite3_column_bytes() before the conversion
  * could be that of another encoding. */
-static void
-take_row(sqlite3_stmt *stmt, struct db_rows *rows)
+void
+sqlite_take_row(sqlite3_stmt *stmt, struct db_rows *rows)
 {
 	int i, n = sqlite3_column_count(stmt);
 	struct slice text;
@@ -223,7 +224,7 @@ lite_run(struct db *db, enum query query, const struct db_value *values,
 	file_hold(&l->tx);
 	while ((status = sqlite3_step(*stmt)) == SQLITE_ROW)
 		if (rows != NULL)
-			take_row(*stmt, rows);
+			sqlite_take_row(*stmt, rows);
 	if (changed != NULL)
 		*changed = sqlite3_changes(l->tx.db);
 	if (status != SQLITE_DONE) {

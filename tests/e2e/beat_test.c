@@ -373,9 +373,30 @@ set_clock(struct scene *s, int fd, int64_t offset_s)
 	ck_assert_int_eq(pwrite(fd, &us, sizeof(us), 0), sizeof(us));
 }
 
-START_TEST(a_clock_that_is_set_loses_and_doubles_nothing)
+/* Schedulers whose clock is that of the file *ret_fd leads to. */
+static void
+open_with_clock(struct scene *s, enum scene_database kind, int *ret_fd)
 {
 	const char *dir, *path;
+
+	scene_open(s, kind);
+	dir = world_dir(s->world);
+	path = world_text(s->world, "%s/clock.flowrra-beat", dir);
+	*ret_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	ck_assert_int_ge(*ret_fd, 0);
+	set_clock(s, *ret_fd, 0);
+	s->command =
+	    world_text(s->world,
+		       "SOAK_CLOCK=%s/clock LD_PRELOAD=%s exec "
+		       "flowrra-beat --config flowrra.conf",
+		       dir, world_built(s->world, "tests/soak/clock_shim.so"));
+	scene_schedule(s, SCHEDULES / 10, PERIOD_MS);
+	scene_start(s, SCENE_BEATS);
+	WAIT_UNTIL(scene_enqueued(s) > SCHEDULES / 10);
+}
+
+START_TEST(a_clock_that_is_set_loses_and_doubles_nothing)
+{
 	long long before;
 	struct scene s;
 	int fd;
@@ -383,20 +404,7 @@ START_TEST(a_clock_that_is_set_loses_and_doubles_nothing)
 #ifdef __SANITIZE_ADDRESS__
 	return; /* nothing may be loaded before it */
 #endif
-	scene_open(&s, (enum scene_database)_i);
-	dir = world_dir(s.world);
-	path = world_text(s.world, "%s/clock.flowrra-beat", dir);
-	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	ck_assert_int_ge(fd, 0);
-	set_clock(&s, fd, 0);
-	s.command =
-	    world_text(s.world,
-		       "SOAK_CLOCK=%s/clock LD_PRELOAD=%s exec "
-		       "flowrra-beat --config flowrra.conf",
-		       dir, world_built(s.world, "tests/soak/clock_shim.so"));
-	scene_schedule(&s, SCHEDULES / 10, PERIOD_MS);
-	scene_start(&s, SCENE_BEATS);
-	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES / 10);
+	open_with_clock(&s, SCENE_SQLITE, &fd);
 	/* A minute ahead: all its fires come now, and only now. */
 	set_clock(&s, fd, 60);
 	WAIT_UNTIL(scene_enqueued(&s) > 60 * SCHEDULES / 10);
@@ -407,6 +415,55 @@ START_TEST(a_clock_that_is_set_loses_and_doubles_nothing)
 	worker_restart(s.beats[0]);
 	set_clock(&s, fd, 62);
 	WAIT_UNTIL(scene_enqueued(&s) > before);
+	scene_verdict(&s);
+	close(fd);
+	scene_close(&s);
+}
+END_TEST
+
+/* Schedulers that say in their rows that their clock is wrong. */
+static size_t
+stopped_by_clock(struct scene *s)
+{
+	struct schedules_stats *stats;
+	struct err err = ERR_INIT;
+	size_t i, n = 0;
+
+	ck_assert_msg(
+	    schedules_stats(s->db, NULL, clock_wall_us(), &stats, &err) == 0,
+	    "%s", err.msg);
+	for (i = 0; i < stats->n_schedulers; i++)
+		n += strcmp(stats->schedulers[i].state,
+			    SCHEDULES_STATE_CLOCK) == 0 &&
+		     stats->schedulers[i].clock_off_us != 0;
+	schedules_stats_free(stats);
+	return n;
+}
+
+/* Each way, by years; the schedulers of a real machine would use up the fires
+ * of all that time. */
+START_TEST(schedulers_whose_clocks_are_not_the_servers_claim_nothing)
+{
+	const int64_t years_s = INT64_C(3) * 365 * 86400;
+	const int64_t off_s = _i % 2 == 0 ? years_s : -years_s;
+	long long before;
+	struct scene s;
+	int fd;
+
+#ifdef __SANITIZE_ADDRESS__
+	return; /* nothing may be loaded before it */
+#endif
+	open_with_clock(&s, (enum scene_database)(_i / 2), &fd);
+	set_clock(&s, fd, off_s);
+	WAIT_UNTIL_WITHIN(30000, stopped_by_clock(&s) == SCENE_BEATS);
+	ck_assert(worker_logged(s.beats[0], "claims nothing until they agree"));
+	/* One that starts meanwhile claims nothing, either. */
+	worker_kill(s.beats[0]);
+	worker_restart(s.beats[0]);
+	before = scene_enqueued(&s);
+	ck_assert_int_lt(before, 40 * SCHEDULES);
+	set_clock(&s, fd, 0);
+	WAIT_UNTIL_WITHIN(30000, scene_enqueued(&s) > before);
 	scene_verdict(&s);
 	close(fd);
 	scene_close(&s);
@@ -435,6 +492,7 @@ SUITE("beat")
 		  SCENE_POSTGRESQL, SCENE_DATABASES);
 	TEST_LOOP(a_disk_that_was_full_loses_and_doubles_nothing, SCENE_SQLITE,
 		  SCENE_MARIADB);
-	TEST_LOOP(a_clock_that_is_set_loses_and_doubles_nothing, 0,
-		  SCENE_DATABASES);
+	TEST(a_clock_that_is_set_loses_and_doubles_nothing);
+	TEST_LOOP(schedulers_whose_clocks_are_not_the_servers_claim_nothing,
+		  2 * SCENE_POSTGRESQL, 2 * SCENE_DATABASES);
 }

@@ -245,6 +245,13 @@ START_TEST(a_schedule_is_enabled_from_now_on_and_left_alone_if_it_is)
 	ck_assert_str_eq(planner_member(json, "next_run"),
 			 "2026-11-23T13:00:00+00:00");
 	json_decref(json);
+	json = schedule_enable(planner.w.schedules, "once",
+			       PLANNER_NOON_US + PLANNER_HOUR_US + S,
+			       &planner.w.err);
+	ck_assert_msg(json != NULL, "%s", planner.w.err.msg);
+	ck_assert_str_eq(planner_member(json, "next_run"),
+			 "2026-11-23T13:00:00+00:00");
+	json_decref(json);
 	json = schedule_disable(planner.w.schedules, "a",
 				PLANNER_NOON_US + PLANNER_HOUR_US + 2 * S,
 				&planner.w.err);

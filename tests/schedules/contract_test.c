@@ -47,6 +47,7 @@ assert_times(const struct schedule *s, const struct schedule *wanted)
 	ck_assert_int_eq(s->next_run_us, wanted->next_run_us);
 	ck_assert_int_eq(s->due_us, wanted->due_us);
 	ck_assert_str_eq(s->tz_data, wanted->tz_data);
+	ck_assert_str_eq(s->owner, wanted->owner);
 }
 
 START_TEST(a_schedule_comes_back_as_it_was_stored)
@@ -257,7 +258,8 @@ END_TEST
 
 START_TEST(schedulers_are_seen_until_they_say_farewell)
 {
-	struct schedules_scheduler me = {"h:1", "h", 77, 1, 2, 3, 4, 5};
+	struct schedules_scheduler me = {
+	    "h:1", "h", 77, 1, 2, 3, 4, 5, -7, "clock", "Europe/Berlin"};
 	struct schedules_stats *stats;
 	struct world w;
 
@@ -272,6 +274,9 @@ START_TEST(schedulers_are_seen_until_they_say_farewell)
 	ck_assert_int_eq(stats->schedulers[0].lag_us, 99);
 	ck_assert_int_eq(stats->schedulers[0].pid, 78);
 	ck_assert_int_eq(stats->schedulers[0].max_lag_us, 4);
+	ck_assert_int_eq(stats->schedulers[0].clock_off_us, -7);
+	ck_assert_str_eq(stats->schedulers[0].state, "clock");
+	ck_assert_str_eq(stats->schedulers[0].lacks, "Europe/Berlin");
 	ck_assert_int_eq(stats->next_due_us, INT64_MAX);
 	schedules_stats_free(stats);
 	OK(&w, schedules_farewell(w.schedules, "h:1", &w.err));

@@ -192,7 +192,7 @@ become_narrow(struct world *w)
 		    w,
 		    "GRANT %s ON flowrra_version, flowrra_schedules,"
 		    " flowrra_fires, flowrra_skips, flowrra_skipped_fires,"
-		    " flowrra_schedulers TO %s_narrow",
+		    " flowrra_pruned, flowrra_schedulers TO %s_narrow",
 		    rights, w->database);
 	} else {
 		world_run(w,

@@ -213,6 +213,7 @@ const struct schedule world_full = {
     .next_run_us = 1800000000000000,
     .due_us = 1800000000000123,
     .tz_data = "2026a",
+    .owner = "team",
 };
 
 const char *

@@ -63,18 +63,23 @@ stidy_queue_run(struct stidying *t, struct tx *tx, int64_t queue,
 	return 0;
 }
 
-/* What runs out by itself, at the end of a round: keys of unique tasks, which else
- * go with the next one only; queues that nobody uses. */
+/* What runs out by itself, at the end of a round: keys of unique tasks and records,
+ * which else go with the next ones only; queues that nobody uses. */
 static int
 stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 {
 	const int64_t now = tx_now(tx);
 	const int expired = tx_run(tx, err, SQL_UNIQUES_EXPIRE, now);
+	int records = expired;
 
-	if (expired < 0)
+	if (expired >= 0)
+		records = tx_run(tx, err, SQL_RECORDS_EXPIRE, now,
+				 (int64_t)BROKER_TIDY_STEP,
+				 SRECORDS_EXPIRE_BYTES);
+	if (records < 0)
 		return -1;
-	/* The statement takes some at a time. */
-	t->more = expired > 0;
+	/* The statements take some at a time. */
+	t->more = expired > 0 || records > 0;
 	if (t->limits.idle_ms == 0)
 		return 0;
 	if (tx_run(tx, err, SQL_QUEUES_IDLE, now) < 0 ||

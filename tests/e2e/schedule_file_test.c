@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line's verbs that keep schedules in files. */
+#include <stdio.h>
+#include <string.h>
+
+#include "e2e/look.h"
+#include "e2e/worker.h"
+
+static struct world *
+start(void)
+{
+	struct world *w = world_start(NULL);
+
+	world_configure(w, NULL,
+			world_text(w,
+				   "[scheduler]\n"
+				   "database_url = sqlite://%s/schedules.db\n",
+				   world_dir(w)));
+	return w;
+}
+
+static void
+put(struct world *w, const char *name, const char *text)
+{
+	FILE *file = fopen(world_text(w, "%s/%s", world_dir(w), name), "we");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(a_file_is_applied_and_once_more_changes_nothing)
+{
+	struct world *w = start();
+
+	put(w, "s.ini",
+	    "owner = team\n[schedule sum]\ntask = add\ntype = cron\n"
+	    "rule = 0 9 * * *\nargs = [2, 3]\n"
+	    "[schedule often]\ntask = add\ntype = interval\nrule = 5m\n");
+	ck_run(ctl(w, "schedule apply s.ini --dry-run"), 0,
+	       "created sum\ncreated often\n2 created, 0 changed, 0 unchanged, "
+	       "0 removed (nothing was changed: --dry-run)\n");
+	ck_complains(ctl(w, "schedule list"), 2, "no database");
+	ck_run(ctl(w, "schedule apply s.ini"), 0,
+	       "created sum\ncreated often\n2 created, 0 changed, 0 unchanged, "
+	       "0 removed\n");
+	ck_run(ctl(w, "schedule apply - --prune < s.ini"), 0,
+	       "0 created, 0 changed, 2 unchanged, 0 removed\n");
+	put(w, "s.ini",
+	    "owner = team\n[schedule sum]\ntask = add\ntype = cron\n"
+	    "rule = 0 9 * * *\nargs = [2, 3]\nqueue = io\n");
+	ck_run(ctl(w, "schedule apply s.ini --prune"), 0,
+	       "changed sum: queue: null -> \"io\"\nremoved often\n"
+	       "0 created, 1 changed, 0 unchanged, 1 removed\n");
+	/* Somebody's edit is undone by the next file; the owner stays. */
+	ck_run(ctl(w, "schedule edit sum --priority 3"), 0, "");
+	ck_run(ctl(w, "schedule export --owner team | grep -c sum"), 0, "1\n");
+	ck_run(ctl(w, "schedule apply s.ini --prune"), 0,
+	       "changed sum: priority: 3 -> 0\n"
+	       "0 created, 1 changed, 0 unchanged, 0 removed\n");
+	/* A task that nobody has registered is most likely a typing error. */
+	put(w, "bad.ini",
+	    "[schedule a]\ntask = add\ntype = interval\nrule = 5m\n"
+	    "[schedule b]\ntask = ad\ntype = interval\nrule = 5m\n");
+	ck_complains(ctl(w, "schedule apply bad.ini"), 65, "bad.ini:6: ");
+	ck_complains(ctl(w, "schedule apply bad.ini"), 65,
+		     "1 mistake; nothing was changed");
+	ck_complains(ctl(w, "schedule apply s.ini --owner other"), 64, "team");
+	ck_complains(ctl(w, "schedule apply none.ini"), 65, "none.ini");
+	ck_run(ctl(w, "schedule list | wc -l"), 0, "1\n");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(what_is_exported_is_what_is_applied)
+{
+	struct world *w = start();
+
+	ctl_ok(w, "schedule cron add '0 9 * * *' --id sum --args '[2,3]' "
+		  "--expires 90 --tz Europe/Berlin");
+	ctl_ok(w, "schedule once add 2096-01-01T00:00:00Z --id once "
+		  "--disabled");
+	ck_run(ctl(w, "schedule export --format ini"), 0,
+	       "[schedule once]\ntask = add\ntype = once\n"
+	       "rule = 2096-01-01T00:00:00.000000+00:00\nenabled = false\n\n"
+	       "[schedule sum]\ntask = add\ntype = cron\nrule = 0 9 * * *\n"
+	       "tz = Europe/Berlin\nargs = [2,3]\nexpires = 90\n");
+	ctl_ok(w, "schedule export > all.json");
+	ck_run(ctl(w, "schedule apply all.json"), 0,
+	       "0 created, 0 changed, 2 unchanged, 0 removed\n");
+	/* That of list has more in it, which is passed over. */
+	ctl_ok(w, "schedule list --json > list.json");
+	ck_run(ctl(w, "schedule apply list.json"), 0,
+	       "0 created, 0 changed, 2 unchanged, 0 removed\n");
+	ctl_ok(w, "schedule delete sum");
+	ck_run(ctl(w, "schedule apply all.json"), 0,
+	       "created sum\n1 created, 0 changed, 1 unchanged, 0 removed\n");
+	ck_complains(ctl(w, "schedule export --format xml"), 65, "json, ini");
+	world_stop(w);
+}
+END_TEST
+
+SUITE("schedule-files")
+{
+	SUITE_TIMEOUT(120);
+	TEST(a_file_is_applied_and_once_more_changes_nothing);
+	TEST(what_is_exported_is_what_is_applied);
+}
