@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "beat/lookup.h"
+#include "beat/outage.h"
 #include "beat/outbox.h"
 #include "beat/state.h"
 #include "store/broker.h"
@@ -132,10 +133,11 @@ make_outbox(struct beat *b, struct err *err)
 					       .broker = b->broker,
 					       .results = b->results,
 					       .one_store = b->one_store,
+					       .outage = b->outage,
 					       .on_sent = on_sent,
 					       .arg = b};
 
-	if ((b->outbox = outbox_new(&options)) == NULL)
+	if (b->outage == NULL || (b->outbox = outbox_new(&options)) == NULL)
 		return err_nomem(err);
 	outbox_set_times(b->outbox, b->opt.conf->worker.foreign_times);
 	return 0;
@@ -185,6 +187,7 @@ beat_new(const struct beat_options *options, struct err *err)
 	}
 	b->opt = *options;
 	b->due_fd = -1;
+	b->outage = outage_new();
 	watch_init(b);
 	b->started_us = watch_now_us(b);
 	b->at.lacks = NEVER;
@@ -213,6 +216,7 @@ beat_free(struct beat *b)
 	broker_close(b->broker);
 	/* After the stores, which use what it owns. */
 	outbox_free(b->outbox);
+	outage_free(b->outage);
 	schedules_close(b->db);
 	turn_done(b);
 	tz_set_free(b->zones);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "beat/lookup.h"
+#include "beat/outage.h"
 #include "beat/rule.h"
 #include "beat/state.h"
 #include "util/conf.h"
@@ -123,6 +124,9 @@ ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
 		return LOOKUP_KNOWN;
 	schedule_task_id(s->id, s->last_run_us, id);
 	state = lookup_fate(b->lookup, id, &fate);
+	/* Asked once more a little later, when the schedule is due again. */
+	if (state == LOOKUP_KNOWN && fate == FATE_MISSING)
+		return LOOKUP_FAILED;
 	if (state == LOOKUP_KNOWN)
 		*ret_busy =
 		    fate == FATE_UNFINISHED ||
@@ -231,6 +235,10 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 		postpone(b, s, v, DECIDE_POSTPONE_US);
 	} else if (task == LOOKUP_NOTED || last == LOOKUP_NOTED) {
 		keep(s, v);
+	} else if (outage_of_queue(b->outage, s->queue[0] != '\0'
+						  ? s->queue
+						  : defaults.queue)) {
+		postpone(b, s, v, DECIDE_POSTPONE_US);
 	} else {
 		plan_make(s, &rule, b->now_us, busy, &b->plan);
 		apply(b, s, &rule, &defaults, v);

@@ -21,6 +21,7 @@
 struct broker;
 struct event;
 struct lookup;
+struct outage;
 struct outbox;
 struct results;
 struct rule;
@@ -81,6 +82,7 @@ struct beat {
 	struct broker *broker;
 	struct results *results;
 	struct lookup *lookup;
+	struct outage *outage;
 	struct outbox *outbox;
 	bool one_store; /* queues and results live in the same one */
 	int64_t started_us;
@@ -163,8 +165,10 @@ void beat_look_in(struct beat *b, int64_t in_us);
 /* Does what there is to do at `mono`. Fails when the database does; what was
  * not done is done in the next turn. */
 int work_turn(struct beat *b, int64_t mono, struct err *err);
-/* Whether fires may be claimed and sent. While the broker is away another
+/* Whether fires of the outbox may be sent. While a store is away another
  * scheduler may reach it. */
+bool work_may_send(const struct beat *b);
+/* Whether fires may be claimed: only if they can be sent at once, it seems. */
 bool work_may_claim(const struct beat *b);
 /* Whether answers will begin the next turn. */
 bool work_under_way(const struct beat *b);

@@ -136,7 +136,7 @@ earliest(const struct beat *b, int64_t mono)
 {
 	const int64_t at[] = {
 	    b->at.beat, b->at.prune, b->at.zones, b->at.poll, b->at.check,
-	    b->at.lacks, work_may_claim(b) ? b->at.look : NEVER,
+	    b->at.lacks, work_may_send(b) ? b->at.look : NEVER,
 	    /* The next piece; the loop comes to its other events first. */
 	    work_may_claim(b) && b->renew.active ? mono : NEVER,
 	    work_may_claim(b) && b->at.pause > mono ? b->at.pause : NEVER};

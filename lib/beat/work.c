@@ -9,7 +9,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "beat/late.h"
 #include "beat/lookup.h"
+#include "beat/outage.h"
 #include "beat/outbox.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -45,11 +47,20 @@
  * is not marked is sent twice after a crash, so not for longer than this. */
 #define SENT_MAX 16
 
+/* A backend of its own is tried by the first fire; its state comes later. */
+bool
+work_may_send(const struct beat *b)
+{
+	return b->broker_reach == REACH_UP && b->opt.conf->scheduler.enabled &&
+	       b->clock.off_us == 0 &&
+	       (b->one_store || b->results_reach == REACH_UP ||
+		b->results_reach == REACH_UNTRIED);
+}
+
 bool
 work_may_claim(const struct beat *b)
 {
-	return b->broker_reach == REACH_UP && b->opt.conf->scheduler.enabled &&
-	       b->clock.off_us == 0;
+	return work_may_send(b) && !outage_of_store(b->outage);
 }
 
 bool
@@ -76,6 +87,18 @@ send_fires(struct beat *b, struct schedules_fires *fires, enum outbox_age age,
 		beat_look_in(b, OUTBOX_OLD_US / 2);
 }
 
+/* Those of which it is not known whether they are queued are judged again: at
+ * once when that is answered, or later if nobody could be asked. */
+static void
+judge_again(struct beat *b, enum outbox_age age)
+{
+	b->look_all = age == OUTBOX_ALL;
+	if (lookup_ask(b->lookup))
+		b->at.look = 0;
+	else
+		beat_look_in(b, OUTBOX_OLD_US / 2);
+}
+
 /* Before the question the flags are as they were: a failure must not forget
  * that the young ones were to be sent. */
 static int
@@ -83,12 +106,21 @@ do_look(struct beat *b, struct err *err)
 {
 	const enum outbox_age age = b->look_all ? OUTBOX_ALL : OUTBOX_OLD;
 	struct schedules_fires *fires;
+	bool unknown;
 
 	if (schedules_unsent(b->db, NEVER, UNSENT_MAX, &fires, err) != 0)
 		return -1;
+	if (late_drop(b, fires, age == OUTBOX_OLD, &unknown, err) != 0) {
+		schedules_fires_free(fires);
+		return -1;
+	}
+	if (fires->n == 0 && !unknown)
+		outage_forget(b->outage);
 	b->look_all = false;
 	b->at.look = NEVER;
 	send_fires(b, fires, age, NEVER);
+	if (unknown)
+		judge_again(b, age);
 	return 0;
 }
 
@@ -295,7 +327,7 @@ do_fires(struct beat *b, int64_t mono, struct err *err)
 		return -1;
 	if (mono >= b->at.look && do_look(b, err) != 0)
 		return -1;
-	if (!work_under_way(b) && is_due(b, mono))
+	if (!work_under_way(b) && work_may_claim(b) && is_due(b, mono))
 		return do_claim(b, mono, err);
 	return 0;
 }
@@ -315,7 +347,7 @@ work_turn(struct beat *b, int64_t mono, struct err *err)
 	/* A claim over a connection that is new, or by a clock that was set,
 	 * comes after a comparison only. */
 	if (watch_compare(b, err) != 0 ||
-	    (work_may_claim(b) && do_fires(b, mono, err) != 0))
+	    (work_may_send(b) && do_fires(b, mono, err) != 0))
 		return -1;
 	return work_under_way(b) ? 0 : find_next(b, err);
 }

@@ -8,8 +8,10 @@
 #include "client/client.h"
 #include "manager/doctor_private.h"
 #include "manager/health.h"
+#include "manager/member.h"
 #include "manager/schedules_check.h"
 #include "schedules/schedules.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/conf.h"
 
@@ -111,6 +113,40 @@ examine_schedulers(struct doctor *d, const struct schedules_stats *s,
 			    "%" PRId64
 			    " schedules are enabled, but no scheduler is alive",
 			    s->enabled);
+}
+
+static bool
+several_hosts(const json_t *workers)
+{
+	const char *first = NULL, *host;
+	const json_t *worker;
+	size_t i;
+
+	json_array_foreach (workers, i, worker) {
+		host = member_text(worker, "host");
+		if (first != NULL && strcmp(first, host) != 0)
+			return true;
+		first = host;
+	}
+	return false;
+}
+
+/* Others see only what they made themselves, in a file of their own machine, and
+ * their schedulers fire only that. */
+static void
+examine_place(struct doctor *d, const struct schedules_stats *s)
+{
+	const struct conf *conf = d->client->conf;
+
+	if (s->schedules > 0 &&
+	    schedules_in_file(conf->scheduler.database_url) &&
+	    (stores_queues_are_elsewhere(conf) || several_hosts(d->workers)))
+		doctor_find(d, DOCTOR_WARNING, ABOUT,
+			    "Set [scheduler] database_url to a PostgreSQL or "
+			    "MySQL database that all machines use.",
+			    "%" PRId64 " schedules are in a file of this "
+			    "machine, but the queues are shared with others",
+			    s->schedules);
 }
 
 /* Schedules that cannot fire, and fires that no broker has taken. */
@@ -266,6 +302,7 @@ doctor_schedules(struct doctor *d)
 				    err.msg);
 	} else {
 		examine_schedules(d, db, stats, remedy);
+		examine_place(d, stats);
 		schedules_stats_free(stats);
 	}
 	schedules_close(db);

@@ -16,6 +16,7 @@
 #include "schedules/schedules.h"
 #include "store/broker.h"
 #include "store/results.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/conf.h"
 
@@ -27,6 +28,7 @@ struct health {
 	struct flowrra_client *client;
 	json_t *components;
 	struct err trouble; /* of the broker */
+	bool shared;	    /* workers are on several machines */
 };
 
 /* A message is the server's words now and then, and may be anything. */
@@ -119,7 +121,7 @@ check_workers(struct health *h)
 	json_t *list = workers_list(h->client, &err), *worker;
 	struct workers_seen seen = {0};
 	char message[160 + WORKER_NAME_SHOWN] = "";
-	const char *state;
+	const char *state, *host = NULL;
 	size_t i;
 
 	if (list == NULL) {
@@ -128,6 +130,9 @@ check_workers(struct health *h)
 	}
 	json_array_foreach (list, i, worker) {
 		state = member_text(worker, "state");
+		h->shared |= host != NULL &&
+			     strcmp(host, member_text(worker, "host")) != 0;
+		host = member_text(worker, "host");
 		seen.alive += strcmp(state, "dead") != 0;
 		seen.running += strcmp(state, "running") == 0;
 		if (worker_refused(worker) != NULL && seen.lacking++ == 0)
@@ -228,6 +233,21 @@ judge(const struct schedules_stats *s, int64_t now_us, char *message,
 	return lag_us <= HEALTH_LAG_US;
 }
 
+/* Healthy all the same: one scheduler on one machine may be all that is wanted. */
+#define MISPLACED                                                              \
+	", in a file of this machine, but the queues are shared: set "         \
+	"[scheduler] database_url"
+
+static bool
+is_misplaced(const struct health *h, int64_t schedules)
+{
+	const struct conf *conf = h->client->conf;
+
+	return schedules > 0 &&
+	       schedules_in_file(conf->scheduler.database_url) &&
+	       (h->shared || stores_queues_are_elsewhere(conf));
+}
+
 /* What keeps schedules from firing; those that were set aside are a person's
  * to look at, and do not make all of it ill. */
 static bool
@@ -315,8 +335,9 @@ check_schedulers(struct health *h)
 		add(h, "schedules", false,
 		    "unknown while their database is unreachable");
 	} else {
-		snprintf(message, sizeof(message), "%" PRId64 " schedules",
-			 stats->schedules);
+		snprintf(message, sizeof(message), "%" PRId64 " schedules%s",
+			 stats->schedules,
+			 is_misplaced(h, stats->schedules) ? MISPLACED : "");
 		add(h, "scheduler_database", true, message);
 		healthy = judge(stats, schedules_check_now(stats, now_us),
 				message, sizeof(message));

@@ -30,6 +30,21 @@ bounded(size_t limit)
 
 /* --- unsent fires -------------------------------------------------------- */
 
+/* A schedule that is gone, or has a value that makes no sense, says nothing. */
+static struct schedule_patience
+read_patience(const struct db_rows *rows, size_t i)
+{
+	const int misfire = schedule_misfire_of(db_text(rows, i, 7).p);
+
+	return (struct schedule_patience){
+	    .known = misfire >= 0,
+	    .misfire =
+		misfire >= 0 ? (enum schedule_misfire)misfire : SCHEDULE_LATEST,
+	    .grace_us = db_int(rows, i, 8),
+	    .jitter_us = db_us(rows, i, 9),
+	    .next_run_us = db_us(rows, i, 10)};
+}
+
 /* Copies: the rows are gone when the fires are sent. */
 static int
 read_fires(const struct db_rows *rows, struct schedules_fires **ret,
@@ -48,6 +63,7 @@ read_fires(const struct db_rows *rows, struct schedules_fires **ret,
 		    .priority = (int32_t)db_int(rows, i, 4),
 		    .task = db_text(rows, i, 5).p,
 		    .created_us = db_us(rows, i, 6),
+		    .patience = read_patience(rows, i),
 		};
 		fires_add(&fires, &fire);
 	}
@@ -99,10 +115,13 @@ static int
 mark_refused(struct db *db, const struct schedule_mark *mark, int64_t now_us,
 	     struct err *err)
 {
+	const int named = schedule_reason_of(mark->refused);
+	const enum schedule_reason reason =
+	    named >= 0 ? (enum schedule_reason)named : SCHEDULE_REFUSED;
 	struct db_value values[MARK_VALUES];
 	const struct db_value skip[] = {
 	    DB_S(mark->schedule),
-	    DB_S(schedule_reason_name(SCHEDULE_REFUSED)),
+	    DB_S(schedule_reason_name(reason)),
 	    DB_I(1),
 	    DB_I(now_us),
 	};

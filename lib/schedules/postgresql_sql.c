@@ -112,11 +112,11 @@ const struct dialect sql_postgresql = {
 			   " LIMIT ?",
 	    [Q_CLAIM_DUE] =
 		SQL_SELECT " WHERE due_us <= ?"
-			   " AND tz <> ALL (string_to_array(?, ','))"
+			   " AND tz <> ALL (string_to_array(?::text, ','))"
 			   " ORDER BY due_us LIMIT ? FOR UPDATE SKIP LOCKED",
 	    [Q_NEXT_DUE] = "SELECT due_us FROM flowrra_schedules"
 			   " WHERE due_us IS NOT NULL"
-			   " AND tz <> ALL (string_to_array(?, ','))"
+			   " AND tz <> ALL (string_to_array(?::text, ','))"
 			   " ORDER BY due_us LIMIT 1",
 	    [Q_CLAIM_ALL] = SQL_SELECT " WHERE enabled = 1 AND fault = ''"
 				       " AND id > ? ORDER BY id LIMIT ?"

@@ -11,6 +11,7 @@
 
 #include "schedules/handle.h"
 #include "schedules/row.h"
+#include "schedules/schema.h"
 #include "util/err.h"
 
 /* A trade: longer than a server that is busy takes, and short for a
@@ -49,6 +50,34 @@ schedules_close(struct schedules *s)
 		return;
 	db_free(s->db);
 	free(s);
+}
+
+bool
+schedules_in_file(const char *url)
+{
+	return url == NULL || strncmp(url, "sqlite:", strlen("sqlite:")) == 0 ||
+	       url[0] == '\0';
+}
+
+int
+schedules_print_schema(const char *url, FILE *out, struct err *err)
+{
+	const struct schedules_options options = {.url = url, .reads = true};
+	struct schedules *s;
+
+	if (schedules_in_file(url))
+		return err_set(err, ERR_CONFIG,
+			       "[scheduler] database_url: an SQLite database "
+			       "gets its tables from the first program that "
+			       "uses it; to print those of a server, name "
+			       "postgresql:// or mysql://");
+	if ((s = schedules_open(&options, err)) == NULL)
+		return -1;
+	schema_print(s->db->sql, out);
+	schedules_close(s);
+	if (fflush(out) != 0)
+		return err_sys(err, ERR_SYSTEM, "cannot write the schema");
+	return 0;
 }
 
 int

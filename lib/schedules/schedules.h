@@ -46,6 +46,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/task.h"
 #include "util/buf.h"
@@ -106,6 +107,8 @@ enum schedule_reason {
 	    SCHEDULE_N_REASONS
 };
 const char *schedule_reason_name(enum schedule_reason reason);
+/* -1: no reason has this name. */
+int schedule_reason_of(const char *name);
 const char *schedule_reason_text(enum schedule_reason reason);
 bool schedule_reason_is_missed(enum schedule_reason reason);
 
@@ -194,6 +197,14 @@ struct schedules *schedules_open(const struct schedules_options *options,
 				 struct err *err);
 void schedules_close(struct schedules *s);
 /* The database's name without secrets, for logs. */
+/*
+ * Writes the statements that make the tables in an empty database of the URL's
+ * kind, for an administrator who runs them by hand: then the schedulers need no
+ * right to create or change tables. Nobody is asked. ERR_CONFIG for a file.
+ */
+int schedules_print_schema(const char *url, FILE *out, struct err *err);
+/* Whether it is a file: other machines have others. */
+bool schedules_in_file(const char *url);
 /* What schedules_open() would say of a URL. */
 int schedules_check_url(const char *url, struct err *err);
 const char *schedules_name(const struct schedules *s);
@@ -350,14 +361,23 @@ int schedules_delete(struct schedules *s, const char *id, struct err *err);
 /* --- fires --------------------------------------------------------------- */
 
 /* A fire in the outbox. */
+/* How late a fire may become a task, as its schedule says now. */
+struct schedule_patience {
+	bool known; /* the schedule is there */
+	enum schedule_misfire misfire;
+	int64_t grace_us, jitter_us;
+	int64_t next_run_us; /* 0: none comes */
+};
+
 struct schedule_fire {
 	const char *schedule; /* its id */
 	int64_t fire_us;      /* the moment of the rule, without jitter */
 	const char *task_id;  /* schedule_task_id() of the two */
 	const char *queue;
 	int32_t priority;
-	const char *task;   /* JSON, as it goes to the broker */
-	int64_t created_us; /* when it was claimed */
+	const char *task;		   /* JSON, as it goes to the broker */
+	int64_t created_us;		   /* when it was claimed */
+	struct schedule_patience patience; /* of schedules_unsent() alone */
 };
 
 /* Fires as an answer; schedules_fires_free(). */
@@ -459,8 +479,8 @@ int schedules_unsent(struct schedules *s, int64_t before_us, size_t limit,
 struct schedule_mark {
 	const char *schedule;
 	int64_t fire_us;
-	/* NULL: it was sent. Else: why it was refused, for good; it is counted
-	 * as such. */
+	/* NULL: it was sent. Else: why it was refused, for good, in the queue's
+	 * words; or the name of another reason. It is counted under that. */
 	const char *refused;
 };
 int schedules_mark(struct schedules *s, const struct schedule_mark *marks,

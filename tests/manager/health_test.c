@@ -280,6 +280,54 @@ START_TEST(next_runs_that_are_too_far_away_are_told)
 }
 END_TEST
 
+static const char *findings(void);
+
+static void
+set_broker_url(const char *url)
+{
+	free(scene.client->conf->broker.url);
+	scene.client->conf->broker.url = strdup(url);
+}
+
+/* The fake store stays what it is; only the URL is looked at. */
+START_TEST(schedules_in_a_file_beside_shared_queues_are_told_of)
+{
+	static const struct {
+		const char *url;
+		bool told;
+	} urls[] = {
+	    {"redis://redis.example.com:6379/0", true},
+	    {"rediss://u:p@192.0.2.1/0", true},
+	    {"redis://[2001:db8::1]/0", true},
+	    {"redis://localhost/0", false},
+	    {"redis://127.0.0.2:6380/0", false},
+	    {"redis://[::1]/0", false},
+	    {"redis:///0", false},
+	    {"unix:///run/redis.sock", false},
+	    {"sqlite:///var/lib/flowrra/flowrra.db", false},
+	};
+	const char *what = "schedules are in a file of this machine, but the "
+			   "queues are shared with others";
+	size_t i;
+
+	set_broker_url(urls[0].url);
+	ck_assert_ptr_null(strstr(findings(), what));
+	add_schedule("s1", SCENE_NOON_US);
+	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		set_broker_url(urls[i].url);
+		ck_assert_msg((strstr(findings(), what) != NULL) ==
+				  urls[i].told,
+			      "%s: %s", urls[i].url, findings());
+		component_is(DATABASE, true,
+			     urls[i].told
+				 ? "1 schedules, in a file of this machine, "
+				   "but the queues are shared: set [scheduler] "
+				   "database_url"
+				 : "1 schedules");
+	}
+}
+END_TEST
+
 static void
 break_database(const char *url)
 {
@@ -682,6 +730,7 @@ SUITE("manager-health")
 	TEST(schedulers_are_healthy_while_they_are_seen_and_in_time);
 	TEST(tasks_that_no_worker_has_are_not_healthy);
 	TEST(tasks_that_no_worker_has_are_found);
+	TEST(schedules_in_a_file_beside_shared_queues_are_told_of);
 	TEST(schedulers_are_unknown_without_their_database);
 	TEST(schedules_that_are_overdue_are_told_with_what_holds_them_up);
 	TEST(next_runs_that_are_too_far_away_are_told);

@@ -375,14 +375,17 @@ SUITE("schedules")
 {
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
-	TEST_LOOP(a_schedule_comes_back_as_it_was_stored, 0, N_WORLDS);
+	TEST_LOOP(a_schedule_comes_back_as_it_was_stored, 0, N_WORLDS_POOLED);
 	TEST_LOOP(an_identical_schedule_returns_the_id_of_the_first, 0,
-		  N_WORLDS);
-	TEST_LOOP(bad_values_are_refused_by_name, 0, N_WORLDS);
+		  N_WORLDS_POOLED);
+	TEST_LOOP(bad_values_are_refused_by_name, 0, N_WORLDS_POOLED);
 	TEST_LOOP(a_list_has_what_the_filter_says_and_can_be_gone_on_with, 0,
-		  N_WORLDS);
-	TEST_LOOP(what_is_disabled_is_not_due_until_it_is_enabled, 0, N_WORLDS);
-	TEST_LOOP(schedulers_are_seen_until_they_say_farewell, 0, N_WORLDS);
+		  N_WORLDS_POOLED);
+	TEST_LOOP(what_is_disabled_is_not_due_until_it_is_enabled, 0,
+		  N_WORLDS_POOLED);
+	TEST_LOOP(schedulers_are_seen_until_they_say_farewell, 0,
+		  N_WORLDS_POOLED);
 	TEST_LOOP(who_waits_is_woken_by_a_change, 0, N_WORLDS);
-	TEST_LOOP(a_list_by_due_time_goes_on_behind_the_last_one, 0, N_WORLDS);
+	TEST_LOOP(a_list_by_due_time_goes_on_behind_the_last_one, 0,
+		  N_WORLDS_POOLED);
 }
