@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs result and wait, and the printing of records, which submit --wait
- * shares. The exit status tells what became of the task: 0 it succeeded, 1 it
+/* The verbs result and wait, and the printing of records, which the verbs
+ * with --wait share. The exit status tells what became of the task: 0 it succeeded, 1 it
  * failed, 3 it has not finished. */
 #include "result.h"
 
@@ -54,6 +54,24 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 		complain(ctl, "task %s has not finished; its status is %s", id,
 			 flowrra_state_text(record->state));
 	return status_of(record);
+}
+
+/* Where waiting fails the task is queued all the same: the complaint says so, with
+ * its ID, or a script would submit it again. */
+int
+print_when_finished(struct ctl *ctl, const char *id, double timeout_s)
+{
+	struct flowrra_record *record;
+	struct flowrra_error error;
+	int status;
+
+	if (flowrra_wait(ctl->client, id, timeout_s, &record, &error) != 0) {
+		complain(ctl, "task %s was queued, but: %s", id, error.message);
+		return error.code;
+	}
+	status = print_record(ctl, record, NULL);
+	flowrra_record_free(record);
+	return status;
 }
 
 /* --- result ------------------------------------------------------------ */

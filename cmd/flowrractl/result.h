@@ -14,4 +14,10 @@ struct flowrra_record;
 int print_record(struct ctl *ctl, const struct flowrra_record *record,
 		 const char *prefix);
 
+/*
+ * Waits for a task that this command has queued, `timeout_s` at most (below 0:
+ * without end), and prints its record as above. Returns the exit status.
+ */
+int print_when_finished(struct ctl *ctl, const char *id, double timeout_s);
+
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs that act on a schedule: enable, disable, delete and run. Schedulers
+/* The verbs that act on schedules: enable, disable, delete and run. Schedulers
  * notice the change by themselves: the database tells them
  * (schedules_changed()). */
 #include <stdio.h>
 
+#include "manager/member.h"
 #include "manager/schedules.h"
+#include "result.h"
 #include "schedule.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -33,22 +35,47 @@ disable(struct schedules *db, const char *id, struct err *err)
 	return done(schedule_disable(db, id, clock_wall_us(), err));
 }
 
-/* Prints nothing but with --json; `what` is then the member that becomes true.
- */
+/* One of `n`: says what was done if there are several, and in any case with
+ * --json; `what` is then the member that becomes true. An ID that is refused has
+ * a line with --json as well, so that a program can match lines with IDs. */
 static int
-change_schedule(struct ctl *ctl, const char *id, change_fn *fn,
-		const char *what)
+change_one(struct ctl *ctl, struct schedules *db, const char *id, change_fn *fn,
+	   const char *what, bool several)
 {
 	struct err err = ERR_INIT;
-	struct schedules *db;
 	int status = 0;
+
+	if (fn(db, id, &err) != 0) {
+		status = complain_of_err(ctl, &err);
+		print_if_json(ctl, json_pack("{s:o,s:i,s:o}", "id",
+					     member_of_text(id), "code", status,
+					     "error", member_of_text(err.msg)));
+	} else if (ctl->globals.json) {
+		print_json_line(json_pack("{s:s,s:b}", "id", id, what, 1));
+	} else if (several) {
+		printf("%s ", what);
+		print_masked(id, 0);
+		putchar('\n');
+	}
+	return status;
+}
+
+/* A schedule that is refused does not keep the others from it. The highest
+ * status wins: one that needs somebody (77) is above one that is not there
+ * (2). */
+static int
+change_each(struct ctl *ctl, int argc, char **argv, change_fn *fn,
+	    const char *what)
+{
+	struct schedules *db;
+	int status = 0, one, i;
 
 	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
-	if (fn(db, id, &err) != 0)
-		status = complain_of_err(ctl, &err);
-	else if (ctl->globals.json)
-		print_json_line(json_pack("{s:s,s:b}", "id", id, what, 1));
+	for (i = 0; i < argc; i++)
+		if ((one = change_one(ctl, db, argv[i], fn, what, argc > 1)) >
+		    status)
+			status = one;
 	schedules_close(db);
 	return status;
 }
@@ -56,58 +83,109 @@ change_schedule(struct ctl *ctl, const char *id, change_fn *fn,
 static int
 run_enable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change_schedule(ctl, argv[0], enable, "enabled");
+	return change_each(ctl, argc, argv, enable, "enabled");
 }
 
 static int
 run_disable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change_schedule(ctl, argv[0], disable, "disabled");
+	return change_each(ctl, argc, argv, disable, "disabled");
 }
 
 static int
 run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change_schedule(ctl, argv[0], schedules_delete, "deleted");
+	return change_each(ctl, argc, argv, schedules_delete, "deleted");
+}
+
+/* --- run ----------------------------------------------------------------- */
+
+struct run_options {
+	bool wait;
+	double wait_timeout_s;
+};
+
+/* -1: wait without end. */
+static void
+run_init(void *options)
+{
+	((struct run_options *)options)->wait_timeout_s = -1;
+}
+
+static int
+print_run(struct ctl *ctl, const char *schedule, const char *id,
+	  const struct run_options *o)
+{
+	if (o->wait)
+		return print_when_finished(ctl, id, o->wait_timeout_s);
+	if (ctl->globals.json)
+		print_json_line(
+		    json_pack("{s:s,s:s}", "schedule", schedule, "id", id));
+	else
+		puts(id);
+	return 0;
 }
 
 /* The task gets an ID of its own: it is not a fire, and neither the history nor
- * the overlap of the schedule know of it. */
+ * the overlap of the schedule know of it. The database is closed before the task
+ * is waited for: that may take hours. */
 static int
 run_run(struct ctl *ctl, int argc, char **argv, void *options)
 {
+	const struct run_options *o = options;
 	char id[FLOWRRA_ID_SIZE];
 	struct err err = ERR_INIT;
 	struct schedules *db;
 	int status = 0;
 
+	if (o->wait_timeout_s >= 0 && !o->wait) {
+		complain(ctl, "--wait-timeout needs --wait");
+		return err_exit_status(ERR_USAGE);
+	}
 	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
-	if ((status = ctl_open_all(ctl)) == 0) {
-		if (schedule_run(db, ctl->client, argv[0], NULL, id, &err) != 0)
-			status = complain_of_err(ctl, &err);
-		else if (ctl->globals.json)
-			print_json_line(json_pack("{s:s,s:s}", "schedule",
-						  argv[0], "id", id));
-		else
-			puts(id);
-	}
+	if ((status = ctl_open_all(ctl)) == 0 &&
+	    schedule_run(db, ctl->client, argv[0], NULL, id, &err) != 0)
+		status = complain_of_err(ctl, &err);
 	schedules_close(db);
-	return status;
+	return status != 0 ? status : print_run(ctl, argv[0], id, o);
 }
+
+#define OPTION(...) VERB_OPTION(struct run_options, 0, __VA_ARGS__)
+
+static const struct option_spec run_options[] = {
+    OPTION("wait", NULL, FLAG, wait, 0, 0, "wait and print the result"),
+    OPTION("wait-timeout", "DURATION", SECONDS, wait_timeout_s, 0, 316224000,
+	   "wait at most this long"),
+};
+
+/* --- verbs --------------------------------------------------------------- */
 
 #define VERB(word, text)                                                       \
 	const struct verb verb_schedule_##word = {                             \
 	    .name = "schedule " #word,                                         \
 	    .summary = (text),                                                 \
-	    .usage = "ID",                                                     \
+	    .usage = "ID...",                                                  \
 	    .min_args = 1,                                                     \
-	    .max_args = 1,                                                     \
+	    .max_args = -1,                                                    \
 	    .words = WORD_SCHEDULE,                                            \
 	    .run = run_##word,                                                 \
 	}
 
-VERB(enable, "Enable a schedule, from now on");
-VERB(disable, "Disable a schedule");
-VERB(delete, "Delete a schedule");
-VERB(run, "Submit a schedule's task now and print the task ID");
+VERB(enable, "Enable schedules, from now on");
+VERB(disable, "Disable schedules");
+VERB(delete, "Delete schedules");
+
+const struct verb verb_schedule_run = {
+    .name = "schedule run",
+    .summary = "Submit a schedule's task now and print the task ID",
+    .usage = "ID [--wait] [--wait-timeout DURATION]",
+    .options = run_options,
+    .n_options = sizeof(run_options) / sizeof(run_options[0]),
+    .options_size = sizeof(struct run_options),
+    .init = run_init,
+    .min_args = 1,
+    .max_args = 1,
+    .words = WORD_SCHEDULE,
+    .run = run_run,
+};

@@ -169,13 +169,10 @@ submit_print_problem(struct ctl *ctl, size_t number, int status,
 	putchar('\n');
 }
 
-/* The task's status with --wait, else 0 once it is queued. Where waiting fails
- * the task is queued all the same: the complaint says so, with its ID, or a
- * script would submit it again. */
+/* The task's status with --wait, else 0 once it is queued. */
 static int
 submit_one(struct ctl *ctl, const struct submit_options *o)
 {
-	struct flowrra_record *record;
 	struct flowrra_error error;
 	char id[FLOWRRA_ID_SIZE];
 	int status;
@@ -186,17 +183,8 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 	} else if (flowrra_submit(ctl->client, &o->request, id, &error) != 0) {
 		return complain_of(ctl, &error);
 	}
-	if (o->wait) {
-		if (flowrra_wait(ctl->client, id, o->wait_timeout_s, &record,
-				 &error) != 0) {
-			complain(ctl, "task %s was queued, but: %s", id,
-				 error.message);
-			return error.code;
-		}
-		status = print_record(ctl, record, NULL);
-		flowrra_record_free(record);
-		return status;
-	}
+	if (o->wait)
+		return print_when_finished(ctl, id, o->wait_timeout_s);
 	submit_print_id(ctl, id);
 	return 0;
 }

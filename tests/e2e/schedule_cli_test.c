@@ -51,6 +51,34 @@ START_TEST(a_schedule_is_made_shown_and_removed)
 }
 END_TEST
 
+START_TEST(several_schedules_are_changed_and_each_is_reported)
+{
+	struct world *w = start();
+	struct run *r;
+
+	ctl_ok(w, "schedule interval add 1h --args '[1,1]' --id a");
+	ctl_ok(w, "schedule interval add 1h --args '[1,2]' --id b");
+	ctl_ok(w, "schedule interval add 1h --args '[1,3]' --id c");
+	ck_run(ctl(w, "schedule disable a b"), 0, "disabled a\ndisabled b\n");
+	ck_run(ctl(w, "schedule enable b a --json"), 0,
+	       "{\"id\":\"b\",\"enabled\":true}\n"
+	       "{\"id\":\"a\",\"enabled\":true}\n");
+	/* One that is not there keeps no other from it. */
+	r = ctl(w, "schedule delete a nobody b");
+	ck_assert_int_eq(r->status, 2);
+	ck_assert_str_eq(r->out, "deleted a\ndeleted b\n");
+	ck_assert_ptr_nonnull(strstr(r->err, "nobody"));
+	r = ctl(w, "schedule delete nobody c --json");
+	ck_assert_int_eq(r->status, 2);
+	ck_assert_ptr_nonnull(
+	    strstr(r->out, "{\"id\":\"nobody\",\"code\":2,\"error\":"));
+	ck_assert_ptr_nonnull(
+	    strstr(r->out, "}\n{\"id\":\"c\",\"deleted\":true}\n"));
+	ck_run(ctl(w, "schedule list --json"), 0, "[]\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(an_identical_schedule_is_made_once)
 {
 	struct world *w = start();
@@ -235,6 +263,32 @@ START_TEST(a_task_of_a_schedule_is_stopped_at_its_timeout)
 }
 END_TEST
 
+START_TEST(a_run_by_hand_is_waited_for_like_a_submission)
+{
+	struct world *w = start();
+	const char *record;
+	struct run *r;
+
+	ctl_ok(w, "schedule once add 'in 1h' --args '[20, 3]' --id sum");
+	ctl_ok(w, "schedule once fail 'in 1h' --max-retries 0 --id bad");
+	ctl_ok(w, "schedule once sleep 'in 1h' --args '[20]' --id slow");
+	ck_run(ctl(w, "schedule run sum --wait"), 0, "23\n");
+	record = ctl_ok(w, "schedule run sum --wait --wait-timeout 60 --json");
+	ck_assert_str_eq(json_field(w, record, "status"), "success");
+	ck_assert_str_eq(json_field(w, record, "result"), "23");
+	r = ctl(w, "schedule run bad --wait");
+	ck_assert_int_eq(r->status, 1);
+	ck_assert_str_eq(r->out, "");
+	/* The task goes on, and its ID is told. */
+	ck_complains(ctl(w, "schedule run slow --wait --wait-timeout 0.1s"), 3,
+		     "was queued, but");
+	ck_complains(ctl(w, "schedule run sum --wait-timeout 1"), 64,
+		     "--wait-timeout needs --wait");
+	ck_complains(ctl(w, "schedule run nobody --wait"), 2, "nobody");
+	world_stop(w);
+}
+END_TEST
+
 /* --- editing ------------------------------------------------------------- */
 
 START_TEST(an_edit_changes_what_is_given_and_nothing_else)
@@ -354,6 +408,7 @@ SUITE("schedule-verbs")
 {
 	SUITE_TIMEOUT(120);
 	TEST(a_schedule_is_made_shown_and_removed);
+	TEST(several_schedules_are_changed_and_each_is_reported);
 	TEST(an_identical_schedule_is_made_once);
 	TEST(schedules_fire_and_their_tasks_run);
 	TEST(the_next_fires_need_no_server);
@@ -361,6 +416,7 @@ SUITE("schedule-verbs")
 	TEST(a_schedule_waits_for_its_last_task);
 	TEST(a_fired_task_has_the_options_of_its_schedule);
 	TEST(a_task_of_a_schedule_is_stopped_at_its_timeout);
+	TEST(a_run_by_hand_is_waited_for_like_a_submission);
 	TEST(an_edit_changes_what_is_given_and_nothing_else);
 	TEST(edits_at_the_same_time_are_both_made);
 	TEST(a_bad_edit_is_refused_and_changes_nothing);
