@@ -97,7 +97,7 @@ MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 # Databases for schedules, loaded by those who use them.
 DRIVERS  := $(patsubst %,$(B)/libexec/flowrra/database-%.so,postgresql mysql)
 DRIVER_SRC := $(addprefix lib/schedules/,postgresql.c postgresql_conn.c \
-	      mysql.c mysql_conn.c mysql_tls.c)
+	      postgresql_fault.c mysql.c mysql_conn.c mysql_tls.c)
 
 #: all      programs, library and modules, in build/release (the default)
 all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
@@ -142,6 +142,7 @@ $(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
 	@ln -sf $(@F) $(@D)/libflowrra.so
 
 $(B)/libexec/flowrra/database-postgresql.so: DRIVER_LIBS = $(call pc,libpq)
+$(B)/libexec/flowrra/database-postgresql.so: $(B)/lib/schedules/postgresql_fault.o
 $(B)/libexec/flowrra/database-mysql.so: DRIVER_LIBS = $(call pc,libmariadb)
 $(B)/libexec/flowrra/database-mysql.so: $(B)/lib/schedules/mysql_tls.o
 $(B)/libexec/flowrra/database-%.so: $(B)/lib/schedules/%.o \

@@ -164,7 +164,20 @@ fake_broker_served(struct broker *b, const struct broker_served *question,
 	    .of = b, .of_served = true, .on_value = on_value, .arg = arg});
 }
 
+static void
+fake_broker_view(struct broker *b, const struct broker_view *view,
+		 broker_page_fn *on_page, void *arg)
+{
+	fake_ask((struct fake_question){
+	    .of = b, .on_page = on_page, .place = view->place, .arg = arg});
+}
+
+static const struct broker_admin_ops fake_broker_admin = {
+    .view = fake_broker_view,
+};
+
 static const struct broker_ops fake_broker_ops = {
+    .admin = &fake_broker_admin,
     .close = fake_broker_close,
     .name = fake_broker_name,
     .is_up = fake_broker_is_up,

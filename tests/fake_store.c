@@ -97,17 +97,23 @@ is_held(const struct fake_question *q)
 	       (q->on_record != NULL && fake_store_now->hold_gets);
 }
 
+static void answer_view(const struct fake_question *q);
+
 static void
 answer_question(struct fake_question q)
 {
 	size_t i;
 
 	for (i = 0; q.batch != NULL && i < q.n; i++)
-		q.batch[i].err = fake_store_now->submit_err;
+		if (fake_store_now->full_queue == NULL ||
+		    strcmp(q.batch[i].queue, fake_store_now->full_queue) == 0)
+			q.batch[i].err = fake_store_now->submit_err;
 	for (i = 0; q.errs != NULL && i < q.n; i++)
 		q.errs[i] = fake_store_now->create_err;
 	if (q.on_measured != NULL)
 		q.on_measured(fault(&fake_store_now->measure_err), q.arg);
+	if (q.on_page != NULL)
+		answer_view(&q);
 	if (q.on_record != NULL)
 		q.on_record(found(fault(&fake_store_now->get_err)
 				      ? NULL
@@ -122,6 +128,23 @@ answer_question(struct fake_question q)
 		q.on_created(q.errs, q.n, q.arg);
 	if (q.on_submitted != NULL)
 		q.on_submitted(q.batch, q.n, q.arg);
+}
+
+/* One item at most. */
+static void
+answer_view(const struct fake_question *q)
+{
+	const struct fake_store *s = fake_store_now;
+	const struct broker_item item = {.bytes = found(s->viewed)};
+	const bool there = s->viewed != NULL && s->viewed_place == q->place;
+	const struct broker_page page = {.items = &item,
+					 .n = there,
+					 .next = s->endless_view ? SLICE("more")
+								 : SLICE("")};
+
+	fake_store_now->views++;
+	q->on_page(fault(&s->get_err) != NULL ? NULL : &page,
+		   fault(&s->get_err), q->arg);
 }
 
 unsigned int

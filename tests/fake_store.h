@@ -10,6 +10,7 @@
 #ifndef TESTS_FAKE_STORE_H
 #define TESTS_FAKE_STORE_H
 
+#include "store/admin.h"
 #include "store/broker.h"
 #include "store/results.h"
 
@@ -61,18 +62,25 @@ struct fake_store {
 	bool unsure;	    /* the claims may be another worker's */
 	enum results_answer answer;   /* to each record */
 	struct broker_claim *doubted; /* by broker_doubt(), last */
-	struct err get_err;    /* results_get() fails, if it has a code */
-	struct err submit_err; /* submissions fail, if it has a code */
-	struct err create_err; /* no record can be made, if it has a code */
-	struct err value_err;  /* broker_registered() fails, if it has a code */
-	bool hold_submits;     /* no submission is answered … */
-	bool hold_values;      /* no broker_registered() is answered … */
-	bool hold_measures;    /* no results_measure() is answered … */
+	struct err get_err;	/* results_get() fails, if it has a code */
+	struct err submit_err;	/* submissions fail, if it has a code … */
+	const char *full_queue; /* … to this queue; NULL: to all */
+	struct err create_err;	/* no record can be made, if it has a code */
+	struct err value_err; /* broker_registered() fails, if it has a code */
+	bool hold_submits;    /* no submission is answered … */
+	bool hold_values;     /* no broker_registered() is answered … */
+	bool hold_measures;   /* no results_measure() is answered … */
 	struct err measure_err;	  /* it fails, if it has a code */
 	const char *served;	  /* what broker_served() finds; NULL: nobody */
 	struct buf last_lane;	  /* of the last one that was set aside */
 	const char *stored;	  /* what results_get() finds; NULL: nothing */
 	const char *registration; /* what broker_registered() finds */
+	/* What broker_view() finds at a place, one task; NULL: nothing. How
+	 * often it was asked. */
+	const char *viewed;
+	enum broker_location viewed_place;
+	bool endless_view; /* there is always one more page */
+	unsigned int views;
 	/* Called when a claim is about to be given to the worker. */
 	void (*before_claim)(void);
 	/* The fake's own. */

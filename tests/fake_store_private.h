@@ -37,6 +37,8 @@ struct fake_question {
 	broker_value_fn *on_value;
 	broker_submitted_fn *on_submitted;
 	results_measured_fn *on_measured;
+	broker_page_fn *on_page;
+	enum broker_location place;
 	struct broker_submit *batch;
 	struct err *errs;
 	size_t n;

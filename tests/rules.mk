@@ -64,6 +64,12 @@ unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES)
 e2e: test-programs
 	$(call suites,$(B)/tests/e2e/run,3,sort -u)
 
+#: wrong-year a simulated year of schedulers with clocks that are wrong
+wrong-year: $(B)/tests/unit $(DRIVERS)
+	@for seed in $(or $(SEEDS),4711 1 2); do \
+	    WRONG_DAYS=365 WRONG_SEED=$$seed $(TEST_ENV) $(B)/tests/unit \
+	        beat_wrong_year || exit; done
+
 #: demo     follows the tour of README.md, and shows it
 demo:
 	@.ci/deps build tour
@@ -376,4 +382,4 @@ compile-flags:
 	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
 	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth bench-lives \
-	bench-beat bench-operate bench-commands bench-web coverage deps lint format compile-flags
+	bench-beat bench-operate bench-commands bench-web wrong-year coverage deps lint format compile-flags

@@ -29,9 +29,12 @@
 struct sql_server {
 	enum sql_server_kind kind;
 	char *dir, *data, *socket;
-	int port;  /* with TLS; 0: none */
-	pid_t pid; /* 0: not running */
+	int port;     /* with TLS; 0: none */
+	pid_t pid;    /* 0: not running */
+	pid_t pooler; /* the same */
 };
+
+#define POOLER_PORT 6432
 
 __attribute__((noreturn, format(printf, 1, 2))) static void
 die(const char *fmt, ...)
@@ -367,6 +370,34 @@ make_data(struct sql_server *s)
 	free(data_arg);
 }
 
+/* Readable for the user that the servers run as. */
+static void
+write_server_file(const struct sql_server *s, const char *name,
+		  const char *content)
+{
+	const struct passwd *user = server_user();
+	char *path = text("%s/%s", s->dir, name);
+	FILE *file = fopen(path, "we");
+
+	if (file == NULL || fputs(content, file) < 0 || fclose(file) != 0 ||
+	    (user != NULL && chown(path, user->pw_uid, user->pw_gid) != 0))
+		die("cannot write %s", path);
+	free(path);
+}
+
+/* The administrator comes in as he is, everybody else with a password. */
+static void
+make_roles(struct sql_server *s)
+{
+	if (s->kind == SQL_SERVER_POSTGRESQL)
+		sql_server_run(s, NULL,
+			       "CREATE ROLE flowrra LOGIN PASSWORD 'secret'");
+	else
+		sql_server_run(s, NULL,
+			       "CREATE USER flowrra@localhost IDENTIFIED BY "
+			       "'secret'");
+}
+
 static struct sql_server *
 start(enum sql_server_kind kind, bool tls)
 {
@@ -384,15 +415,15 @@ start(enum sql_server_kind kind, bool tls)
 	s->data = text("%s/data", s->dir);
 	s->socket = text("%s/mariadb.sock", s->dir);
 	make_data(s);
+	if (kind == SQL_SERVER_POSTGRESQL)
+		write_server_file(s, "data/pg_hba.conf",
+				  "local all postgres trust\n"
+				  "local all all scram-sha-256\n"
+				  "host all all 127.0.0.1/32 scram-sha-256\n");
 	if (tls)
 		make_tls(s);
 	launch(s);
-	if (kind == SQL_SERVER_POSTGRESQL)
-		sql_server_run(s, NULL, "CREATE ROLE flowrra LOGIN");
-	else
-		sql_server_run(s, NULL,
-			       "CREATE USER flowrra@localhost IDENTIFIED BY "
-			       "'secret'");
+	make_roles(s);
 	return s;
 }
 
@@ -417,6 +448,68 @@ sql_server_tls_url(const struct sql_server *s, const char *database,
 		    s->kind == SQL_SERVER_POSTGRESQL ? "postgresql" : "mysql",
 		    s->port, database, mode, s->dir, ca);
 }
+
+/* --- the pooler ------------------------------------------------------------ */
+
+/* The sessions take turns, so that what one client leaves in its session, the
+ * next one meets. Idle ones go soon: each database has its own. */
+static void
+write_pooler_files(const struct sql_server *s)
+{
+	char *ini = text("[databases]\n"
+			 "statements = host=%s dbname=postgres "
+			 "pool_mode=statement\n"
+			 "* = host=%s\n"
+			 "[pgbouncer]\n"
+			 "listen_addr =\n"
+			 "listen_port = %d\n"
+			 "unix_socket_dir = %s\n"
+			 "auth_type = scram-sha-256\n"
+			 "auth_file = users.txt\n"
+			 "pool_mode = transaction\n"
+			 "min_pool_size = 2\n"
+			 "default_pool_size = 3\n"
+			 "server_round_robin = 1\n"
+			 "server_idle_timeout = 2\n",
+			 s->dir, s->dir, POOLER_PORT, s->dir);
+
+	write_server_file(s, "pgbouncer.ini", ini);
+	write_server_file(s, "users.txt", "\"flowrra\" \"secret\"\n");
+	free(ini);
+}
+
+static void
+start_pooler(struct sql_server *s)
+{
+	/* Not in everybody's PATH. */
+	const char *program = access("/usr/sbin/pgbouncer", X_OK) == 0
+				  ? "/usr/sbin/pgbouncer"
+				  : "pgbouncer";
+	char *path = text("%s/.s.PGSQL.%d", s->dir, POOLER_PORT);
+	const int64_t end = now_ms() + START_MS;
+
+	write_pooler_files(s);
+	s->pooler = spawn(
+	    s, (const char *const[]){program, "-q", "pgbouncer.ini", NULL});
+	while (access(path, F_OK) != 0) {
+		if (waitpid(s->pooler, NULL, WNOHANG) == s->pooler ||
+		    now_ms() > end)
+			die("pgbouncer does not start; see %s/log", s->dir);
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	}
+	free(path);
+}
+
+char *
+sql_server_pool(struct sql_server *s, const char *database)
+{
+	if (s->pooler == 0)
+		start_pooler(s);
+	return text("postgresql://flowrra:secret@/%s?host=%s&port=%d", database,
+		    s->dir, POOLER_PORT);
+}
+
+/* --- signals --------------------------------------------------------------- */
 
 /* All of its processes: PostgreSQL has many, and they leave the group. */
 static void
@@ -554,6 +647,10 @@ sql_server_stop(struct sql_server *s)
 	if (s == NULL)
 		return;
 	sql_server_kill(s);
+	if (s->pooler != 0) {
+		kill(s->pooler, SIGKILL);
+		waitpid(s->pooler, NULL, 0);
+	}
 	nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	free(s->dir);
 	free(s->data);

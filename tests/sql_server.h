@@ -34,6 +34,14 @@ void sql_server_continue(struct sql_server *server);
  * may do all in it, but is not the server's administrator. */
 char *sql_server_database(struct sql_server *server, const char *name);
 
+/*
+ * PostgreSQL only: starts a PgBouncer before it, unless there is one, and returns
+ * the URL that leads to the database through it (free() it). It pools
+ * transactions: two or three sessions serve all clients in turn. Through it
+ * the database "statements" pools statements, which is of no use.
+ */
+char *sql_server_pool(struct sql_server *server, const char *database);
+
 /* The URL that leads there with TLS: certificates are checked as `mode` says
  * (verify-full, …), by the authority server_certificates() calls `ca`; free()
  * it. */

@@ -69,6 +69,19 @@ make_id(struct scheduler *s)
 		 (long)getpid());
 }
 
+/* A schedule that is made on another machine would be in a file there. */
+static void
+warn_of_file(const struct conf *conf)
+{
+	if (schedules_in_file(conf->scheduler.database_url) &&
+	    stores_queues_are_elsewhere(conf))
+		log_warning("the broker is on another machine, but the "
+			    "schedules are in a file of this one; if schedules "
+			    "are also made, or schedulers run, on other "
+			    "machines, set [scheduler] database_url to a "
+			    "database that all of them use");
+}
+
 /* Nothing need be in reach: the scheduler retries, and systemd is told when
  * it is ready. */
 static int
@@ -86,6 +99,7 @@ start(struct daemon *d, void *arg, struct err *err)
 	make_id(s);
 	if (conf_check_store(options.conf, CONF_STORE_SCHEDULES, err) != 0)
 		return -1;
+	warn_of_file(options.conf);
 	s->beat = beat_new(&options, err);
 	return s->beat != NULL ? 0 : -1;
 }
@@ -133,19 +147,30 @@ beat_check(const struct conf *conf, struct err *err)
 		   : -1;
 }
 
+static int
+print_schema(const struct conf *conf, struct err *err)
+{
+	return schedules_print_schema(conf->scheduler.database_url, stdout,
+				      err);
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct daemon_program program = {.name = "flowrra-beat",
-						      .usage = usage,
-						      .notes = notes,
-						      .precise_timers = true,
-						      .check = beat_check,
-						      .start = start,
-						      .reload = reload,
-						      .stop = stop,
-						      .status = status,
-						      .finish = finish};
+	static const struct daemon_program program = {
+	    .name = "flowrra-beat",
+	    .usage = usage,
+	    .notes = notes,
+	    .precise_timers = true,
+	    .check = beat_check,
+	    .print_option = "print-schema",
+	    .print_help = "print the SQL that makes the tables, and end",
+	    .print = print_schema,
+	    .start = start,
+	    .reload = reload,
+	    .stop = stop,
+	    .status = status,
+	    .finish = finish};
 	struct scheduler s = {.beat = NULL};
 
 	return daemon_run(&program, &s, argc, argv);

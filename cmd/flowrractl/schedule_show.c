@@ -191,8 +191,8 @@ print_reasons(const struct schedules_stats *s)
 }
 
 /* By hand and not as a table of members: the figures belong together in
- * sentences. seen_us is by the schedulers' clocks, and so may be a little
- * ahead. */
+ * sentences. One that is seen in the future has a clock that is wrong, or ours
+ * is. */
 static void
 print_stats(const struct schedules_stats *s, int64_t now_us)
 {
@@ -213,11 +213,18 @@ print_stats(const struct schedules_stats *s, int64_t now_us)
 		fputs("scheduler    ", stdout);
 		print_masked(s->schedulers[i].id, 0);
 		printf(": %" PRId64
-		       " fires, lag %.3f s, at most %.3f s, seen %.0f s ago\n",
+		       " fires, lag %.3f s, at most %.3f s, seen %.0f s ago",
 		       s->schedulers[i].fires,
 		       (double)s->schedulers[i].lag_us / US_PER_S,
 		       (double)s->schedulers[i].max_lag_us / US_PER_S,
-		       (double)(now_us - s->schedulers[i].seen_us) / US_PER_S);
+		       (double)((s->clock_us != 0 ? s->clock_us : now_us) -
+				s->schedulers[i].seen_us) /
+			   US_PER_S);
+		if (s->schedulers[i].state[0] != '\0') {
+			fputs("; claims nothing: ", stdout);
+			print_masked(s->schedulers[i].state, 0);
+		}
+		putchar('\n');
 	}
 	if (s->n_schedulers == 0)
 		printf("scheduler    none is running\n");

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "beat/lookup.h"
+#include "beat/outage.h"
 #include "beat/outbox.h"
 #include "beat/state.h"
 #include "store/broker.h"
@@ -27,6 +28,7 @@
 /* People see the worst lag of one such stretch and the current one: a monitor
  * that asks every few minutes misses none, and it shows when trouble is over. */
 #define MAX_LAG_LIFE_US INT64_C(300000000)
+#define US_PER_S 1e6
 
 /* The schedules that asked are due still; the turn claims them again. */
 static void
@@ -93,7 +95,7 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 static void
 count_fires(struct beat *b, const struct outbox_sent *sent)
 {
-	const int64_t now_us = clock_wall_us();
+	const int64_t now_us = watch_now_us(b);
 
 	b->fires += (int64_t)sent->n_done;
 	if (sent->first_due_us == NEVER || sent->n_done == 0)
@@ -131,10 +133,11 @@ make_outbox(struct beat *b, struct err *err)
 					       .broker = b->broker,
 					       .results = b->results,
 					       .one_store = b->one_store,
+					       .outage = b->outage,
 					       .on_sent = on_sent,
 					       .arg = b};
 
-	if ((b->outbox = outbox_new(&options)) == NULL)
+	if (b->outage == NULL || (b->outbox = outbox_new(&options)) == NULL)
 		return err_nomem(err);
 	outbox_set_times(b->outbox, b->opt.conf->worker.foreign_times);
 	return 0;
@@ -184,13 +187,18 @@ beat_new(const struct beat_options *options, struct err *err)
 	}
 	b->opt = *options;
 	b->due_fd = -1;
-	b->started_us = clock_wall_us();
+	b->outage = outage_new();
+	watch_init(b);
+	b->started_us = watch_now_us(b);
+	b->at.lacks = NEVER;
+	/* A scheduler before may have been killed with its clock wrong. */
+	renew_begin(b);
 	b->at.look = 0;
 	b->look_all = true;
 	/* At first, too, what is due is claimed at once. */
 	b->due_state = DUE_MORE;
 	if (turn_init(b, err) != 0 || open_stores(b, err) != 0 ||
-	    make_outbox(b, err) != 0 || decide_zones(b, err) != 0) {
+	    make_outbox(b, err) != 0 || renew_zones(b, err) != 0) {
 		beat_free(b);
 		return NULL;
 	}
@@ -208,10 +216,12 @@ beat_free(struct beat *b)
 	broker_close(b->broker);
 	/* After the stores, which use what it owns. */
 	outbox_free(b->outbox);
+	outage_free(b->outage);
 	schedules_close(b->db);
 	turn_done(b);
 	tz_set_free(b->zones);
 	buf_done(&b->text);
+	buf_done(&b->lacks);
 	free(b);
 }
 
@@ -231,6 +241,7 @@ beat_reload(struct beat *b, const struct conf *conf)
 	/* check_interval and enabled may be others now. */
 	b->at.check = 0;
 	b->at.zones = 0;
+	b->at.lacks = b->lacks.len > 0 ? 0 : NEVER;
 	outbox_set_times(b->outbox, conf->worker.foreign_times);
 	beat_forget_due(b);
 	beat_turn(b);
@@ -239,13 +250,20 @@ beat_reload(struct beat *b, const struct conf *conf)
 void
 beat_status(const struct beat *b, char *text, size_t size)
 {
-	char next[CLOCK_TEXT_SIZE] = "none";
+	char next[CLOCK_TEXT_SIZE] = "none", off[80] = "";
 
 	if (b->due_state == DUE_KNOWN && b->next_due_us != NEVER)
 		clock_format(b->next_due_us, next);
+	if (b->clock.off_us != 0)
+		snprintf(off, sizeof(off),
+			 "clock %.1f s %s the database's, claims nothing; ",
+			 (double)(b->clock.off_us < 0 ? -b->clock.off_us
+						      : b->clock.off_us) /
+			     US_PER_S,
+			 b->clock.off_us < 0 ? "behind" : "ahead of");
 	snprintf(text, size,
-		 "%s%" PRId64 " fires, next due %s; database %s, broker %s",
-		 b->phase >= BEAT_STOPPING ? "stopping; " : "", b->fires, next,
-		 b->db_reach == REACH_UP ? "reachable" : "unreachable",
+		 "%s%s%" PRId64 " fires, next due %s; database %s, broker %s",
+		 off, b->phase >= BEAT_STOPPING ? "stopping; " : "", b->fires,
+		 next, b->db_reach == REACH_UP ? "reachable" : "unreachable",
 		 b->broker_reach == REACH_UP ? "reachable" : "unreachable");
 }

@@ -10,18 +10,16 @@
 #include <string.h>
 
 #include "beat/lookup.h"
+#include "beat/outage.h"
 #include "beat/rule.h"
 #include "beat/state.h"
-#include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
 
-/* When a server that has to be asked is out of reach, the schedule is due again
- * after this time: otherwise it would be claimed in a circle. Within the 5 s
- * that a fire may be late and is not missed (PLAN_ON_TIME_US), so that the fire
- * is tried twice before its misfire policy applies. */
-#define POSTPONE_US INT64_C(2000000)
+/* The same for a zone that this machine lacks, where it cannot be left out of
+ * claims: it stands in the rule. Others may have it, and are to find it due. */
+#define LACKING_POSTPONE_US INT64_C(1000000)
 /* A task may be enqueued this long after its fire, by another scheduler: until
  * then it has no record and is not finished all the same. Twice OUTBOX_OLD_US,
  * after which another scheduler sends it, and some time to do so. */
@@ -40,29 +38,55 @@ keep(const struct schedule *s, struct schedule_verdict *v)
 
 /* The fire stays the next one: only the moment to do it is later. */
 static void
-postpone(struct beat *b, const struct schedule *s, struct schedule_verdict *v)
+postpone(const struct beat *b, const struct schedule *s,
+	 struct schedule_verdict *v, int64_t by_us)
 {
 	keep(s, v);
-	v->next.due_us = b->now_us + POSTPONE_US;
+	v->next.due_us = b->now_us + by_us;
 }
 
-/* The rule, or -1 and a verdict without it: what no edit can mend is tried
- * again, what only an edit can mend sets the schedule aside until then. */
-static int
-read_rule(struct beat *b, const struct schedule *s, struct rule *ret,
-	  struct schedule_verdict *v)
+/* The zone of its times: that of the rule goes before its own. */
+static struct slice
+zone_of(const struct schedule *s)
+{
+	const struct slice zone = cron_zone(s->rule);
+
+	return zone.p != NULL ? zone : slice_of(s->tz);
+}
+
+/* Whether it is not the rule that is wrong, but this machine that lacks the data
+ * of a zone. */
+static bool
+is_lacking(const struct schedule *s, const struct cron_fault *fault)
+{
+	return s->type == SCHEDULE_CRON && fault->code == CRON_NONE &&
+	       tz_name_is_valid(zone_of(s));
+}
+
+/* What no edit can mend is tried again, what only an edit can mend sets the
+ * schedule aside until then. */
+enum decide_rule
+decide_rule(struct beat *b, const struct schedule *s, struct rule *ret,
+	    struct schedule_verdict *v)
 {
 	const struct log_subject about = {.schedule = s->id,
 					  .task_name = s->task};
 	struct err err = ERR_INIT;
+	struct cron_fault fault;
 
-	if (rule_read(s, b->zones, ret, NULL, &err) == 0)
-		return 0;
+	if (rule_read(s, b->zones, ret, &fault, &err) == 0)
+		return DECIDE_RULE_READ;
 	if (err.code == ERR_SYSTEM) { /* not the schedule's fault */
 		log_about(LOG_LEVEL_warning, &about,
 			  "schedule %s: %s; retrying", s->id, err.msg);
-		postpone(b, s, v);
-		return -1;
+		postpone(b, s, v, DECIDE_POSTPONE_US);
+		return DECIDE_RULE_UNREADABLE;
+	}
+	if (is_lacking(s, &fault)) {
+		if (lacks_add(b, zone_of(s), &err))
+			return DECIDE_RULE_LACKING;
+		postpone(b, s, v, LACKING_POSTPONE_US);
+		return DECIDE_RULE_UNREADABLE;
 	}
 	log_about(LOG_LEVEL_warning, &about, "schedule %s cannot fire: %s",
 		  s->id, err.msg);
@@ -71,7 +95,17 @@ read_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 	buf_reset(&b->text);
 	buf_adds(&b->text, err.msg);
 	v->fault = b->text.failed ? "its rule is wrong" : b->text.data;
-	return -1;
+	return DECIDE_RULE_WRONG;
+}
+
+/* Left as it is, for others: the next claim leaves it out. */
+static void
+leave(const struct beat *b, const struct schedule *s,
+      struct schedule_verdict *v)
+{
+	v->unchanged = cron_zone(s->rule).p == NULL;
+	if (!v->unchanged)
+		postpone(b, s, v, LACKING_POSTPONE_US);
 }
 
 /* Whether the schedule's last task is not finished. Records expire: a task with
@@ -90,6 +124,9 @@ ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
 		return LOOKUP_KNOWN;
 	schedule_task_id(s->id, s->last_run_us, id);
 	state = lookup_fate(b->lookup, id, &fate);
+	/* Asked once more a little later, when the schedule is due again. */
+	if (state == LOOKUP_KNOWN && fate == FATE_MISSING)
+		return LOOKUP_FAILED;
 	if (state == LOOKUP_KNOWN)
 		*ret_busy =
 		    fate == FATE_UNFINISHED ||
@@ -166,6 +203,7 @@ apply(struct beat *b, const struct schedule *s, const struct rule *r,
 	v->next.next_run_us = p->next_run_us;
 	v->next.due_us = p->due_us;
 	v->next.tz_data = rule_needs_zone(r) ? b->tz_data : "";
+	v->unless_made = p->unless_made;
 	v->last_run_us = p->last_run_us;
 	v->runs = p->runs;
 	memcpy(v->skipped, p->skipped, sizeof(v->skipped));
@@ -182,17 +220,25 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 	struct beat *b = arg;
 	struct registered defaults;
 	enum lookup_state task, last;
+	enum decide_rule read;
 	struct rule rule;
 	bool busy;
 
-	if (read_rule(b, s, &rule, v) != 0)
+	if ((read = decide_rule(b, s, &rule, v)) != DECIDE_RULE_READ) {
+		if (read == DECIDE_RULE_LACKING)
+			leave(b, s, v);
 		return;
+	}
 	task = lookup_defaults(b->lookup, s->task, &defaults);
 	last = ask_fate(b, s, &busy);
 	if (task == LOOKUP_FAILED || last == LOOKUP_FAILED) {
-		postpone(b, s, v);
+		postpone(b, s, v, DECIDE_POSTPONE_US);
 	} else if (task == LOOKUP_NOTED || last == LOOKUP_NOTED) {
 		keep(s, v);
+	} else if (outage_of_queue(b->outage, s->queue[0] != '\0'
+						  ? s->queue
+						  : defaults.queue)) {
+		postpone(b, s, v, DECIDE_POSTPONE_US);
 	} else {
 		plan_make(s, &rule, b->now_us, busy, &b->plan);
 		apply(b, s, &rule, &defaults, v);
@@ -202,90 +248,19 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 int
 decide_due(struct beat *b, struct decided *ret, struct err *err)
 {
-	struct schedules_claim claim = {
-	    .limit = CLAIM_MAX, .decide = on_due, .arg = b};
+	struct schedules_claim claim = {.lacks = lacks_text(b),
+					.limit = CLAIM_MAX,
+					.decide = on_due,
+					.arg = b};
 	const int64_t begin_us = clock_mono_us();
 	struct schedules_claimed got;
 
 	b->first_due_us = NEVER;
-	b->now_us = claim.now_us = clock_wall_us();
+	b->now_us = claim.now_us = watch_now_us(b);
 	if (schedules_claim(b->db, &claim, &got, err) != 0)
 		return -1;
 	log_debug("%zu schedules claimed in %lld us", got.n,
 		  (long long)(clock_mono_us() - begin_us));
 	*ret = (struct decided){.n = got.n, .fires = got.fires};
-	return 0;
-}
-
-/* --- time zones -------------------------------------------------------- */
-
-int
-decide_zones(struct beat *b, struct err *err)
-{
-	char version[TZ_VERSION_SIZE];
-	struct tz_set *zones;
-
-	if (tz_version(NULL, version, err) != 0)
-		return -1;
-	/* Zones are read when they are used, and kept: so the set is replaced
-	 * as a whole, and only if the data changed. */
-	if (b->zones != NULL && strcmp(version, b->tz_data) == 0)
-		return 0;
-	if ((zones = tz_set_new(NULL, err)) == NULL)
-		return -1;
-	if (b->zones != NULL)
-		log_notice("time zone data is now %s, was %s", version,
-			   b->tz_data);
-	tz_set_free(b->zones);
-	b->zones = zones;
-	memcpy(b->tz_data, version, sizeof(version));
-	b->rezone = true;
-	return 0;
-}
-
-/* What was due under the old data is due; all else follows the new. */
-static void
-on_rezone(const struct schedule *s, struct schedule_verdict *v, void *arg)
-{
-	struct beat *b = arg;
-	struct rule rule;
-
-	if (read_rule(b, s, &rule, v) != 0)
-		return;
-	keep(s, v);
-	v->next.tz_data = rule_needs_zone(&rule) ? b->tz_data : "";
-	if (s->next_run_us > b->now_us)
-		v->next = rule_schedule(
-		    &rule,
-		    s->last_run_us > b->now_us ? s->last_run_us : b->now_us,
-		    b->tz_data);
-}
-
-int
-decide_rezone(struct beat *b, struct err *err)
-{
-	char after[SCHEDULE_ID_MAX + 1] = "";
-	struct schedules_claim claim = {.tz_data = b->tz_data,
-					.limit = CLAIM_MAX,
-					.decide = on_rezone,
-					.arg = b};
-	struct schedules_claimed got;
-	size_t n = 0;
-
-	do {
-		b->now_us = claim.now_us = clock_wall_us();
-		if (schedules_claim(b->db, &claim, &got, err) != 0)
-			return -1;
-		schedules_fires_free(got.fires);
-		memcpy(after, got.last, sizeof(after));
-		claim.after = after;
-		n += got.n;
-	} while (got.n >= CLAIM_MAX);
-	if (n > 0)
-		log_notice("next runs of %zu schedules computed with time zone "
-			   "data %s",
-			   n, b->tz_data);
-	b->rezone = false;
-	beat_forget_due(b);
 	return 0;
 }

@@ -9,10 +9,12 @@
 #include "beat/lookup.h"
 
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "beat/trace.h"
 #include "codec/result_json.h"
 #include "core/result.h"
 #include "store/broker.h"
@@ -27,6 +29,12 @@
 /* Just for the claim that follows: the task may finish at any moment. Failures
  * are not kept for longer either, to be tried again by a postponed claim. */
 #define FATE_FRESH_US INT64_C(1000000)
+/* How long it is known that a task was looked for: so often at most is one that
+ * runs for long. */
+#define TRACE_LIFE_US INT64_C(10000000)
+/* Tasks that are looked for at the same time; another one counts as unfinished
+ * for now. */
+#define TRACES_MAX 8
 
 enum state { IDLE, NOTED, ASKED, ANSWERED, FAILED };
 
@@ -38,7 +46,13 @@ struct question {
 	int64_t answered_us; /* monotonic */
 	struct registered defaults;
 	enum fate fate;
-	char key[]; /* a task's name, or its id */
+	/* Of a task whose record is not final: when it was looked for last
+	 * (monotonic; 0: never), what its record was, whether it was nowhere. */
+	struct trace trace;
+	int64_t traced_us;
+	struct buf record;
+	bool missing, same; /* same: the record, as it was then */
+	char key[];	    /* a task's name, or its id */
 };
 TAILQ_HEAD(question_list, question);
 
@@ -46,7 +60,7 @@ struct lookup {
 	struct lookup_options opt;
 	struct question_list all;
 	void *tree;
-	size_t noted, asked;
+	size_t noted, asked, tracing;
 };
 
 /* By kind, then by key: a task may be named as another's id. */
@@ -79,6 +93,8 @@ drop_question(struct question *q)
 
 	tdelete(q, &l->tree, compare_questions);
 	TAILQ_REMOVE(&l->all, q, link);
+	trace_done(&q->trace);
+	buf_done(&q->record);
 	free(q);
 }
 
@@ -126,6 +142,13 @@ is_fresh(const struct question *q)
 
 	return (q->state == ANSWERED || q->state == FAILED) &&
 	       clock_mono_us() - q->answered_us < life;
+}
+
+static bool
+is_traced(const struct question *q)
+{
+	return q->traced_us != 0 &&
+	       clock_mono_us() - q->traced_us < TRACE_LIFE_US;
 }
 
 /* Without memory the decision is postponed, as when the store is away. */
@@ -202,6 +225,78 @@ on_registered(struct slice value, const struct err *err, void *arg)
 	finish_question(q, ANSWERED);
 }
 
+/* --- tasks that may be lost ---------------------------------------------- */
+
+static void
+on_traced(enum trace_end end, void *arg)
+{
+	const struct log_subject about = {.task_id =
+					      ((struct question *)arg)->key};
+	struct question *q = arg;
+	const bool again = q->missing && q->same;
+
+	q->lookup->tracing--;
+	q->traced_us = clock_mono_us();
+	q->missing = end == TRACE_NOWHERE;
+	q->fate = FATE_UNFINISHED;
+	if (q->missing)
+		q->fate = again ? FATE_LOST : FATE_MISSING;
+	if (q->fate == FATE_LOST)
+		log_about(LOG_LEVEL_notice, &about,
+			  "task %s is not in queue %s, and no worker has it, "
+			  "though its record is not final: it counts as over",
+			  q->key, q->trace.queue);
+	finish_question(q, end == TRACE_FAILED ? FAILED : ANSWERED);
+}
+
+/* An id that JSON may write in another way would not be found. */
+static bool
+is_plain(const char *id)
+{
+	return strpbrk(id, "\"\\/") == NULL;
+}
+
+/* Notes the record; false: the same as before. */
+static bool
+note_record(struct question *q, struct slice bytes)
+{
+	q->same =
+	    q->record.len > 0 &&
+	    slice_eq(bytes, (struct slice){q->record.data, q->record.len});
+	buf_reset(&q->record);
+	buf_add(&q->record, bytes.p, bytes.len);
+	return !q->record.failed;
+}
+
+/* Whether the task is being looked for. One that was found, or whose queue is
+ * long, is left alone for a while. */
+static bool
+begin_trace(struct question *q, struct slice bytes)
+{
+	struct buf scratch = BUF_INIT;
+	struct result record;
+	bool begun = false;
+
+	if (!note_record(q, bytes) || !is_plain(q->key) ||
+	    q->lookup->tracing == TRACES_MAX ||
+	    (is_traced(q) && !(q->missing && q->same)))
+		return false;
+	if (result_decode(bytes, &scratch, &record, NULL) == 0 &&
+	    record.queue.len > 0 && record.queue.len <= TASK_QUEUE_MAX) {
+		snprintf(q->trace.queue, sizeof(q->trace.queue), "%.*s",
+			 (int)record.queue.len, record.queue.p);
+		q->trace.broker = q->lookup->opt.broker;
+		q->trace.id = q->key;
+		q->trace.on_end = on_traced;
+		q->trace.arg = q;
+		q->lookup->tracing++;
+		trace_start(&q->trace);
+		begun = true;
+	}
+	buf_done(&scratch);
+	return begun;
+}
+
 static void
 on_record(struct slice bytes, const struct err *err, void *arg)
 {
@@ -218,6 +313,8 @@ on_record(struct slice bytes, const struct err *err, void *arg)
 	else if (result_decode_status(bytes, &status) != 0 ||
 		 result_status_final(status))
 		q->fate = FATE_FINISHED;
+	else if (begin_trace(q, bytes))
+		return;
 	else
 		q->fate = FATE_UNFINISHED;
 	finish_question(q, ANSWERED);
@@ -232,7 +329,8 @@ forget_stale(struct lookup *l)
 
 	for (q = TAILQ_FIRST(&l->all); q != NULL; q = next) {
 		next = TAILQ_NEXT(q, link);
-		if (q->state != NOTED && q->state != ASKED && !is_fresh(q))
+		if (q->state != NOTED && q->state != ASKED && !is_fresh(q) &&
+		    !is_traced(q))
 			drop_question(q);
 	}
 }

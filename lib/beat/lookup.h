@@ -37,8 +37,18 @@ enum lookup_state {
 
 enum lookup_state lookup_defaults(struct lookup *l, const char *task,
 				  struct registered *ret);
-/* What became of a task; good for a moment only. */
-enum fate { FATE_NO_RECORD, FATE_UNFINISHED, FATE_FINISHED };
+/*
+ * What became of a task; good for a moment only. A task whose record is not
+ * final and which is in no place of its queue is MISSING, which may mean that it
+ * just moved; and LOST if that is so once more, later, with the same record.
+ */
+enum fate {
+	FATE_NO_RECORD,
+	FATE_UNFINISHED,
+	FATE_MISSING,
+	FATE_LOST,
+	FATE_FINISHED
+};
 enum lookup_state lookup_fate(struct lookup *l, const char *task_id,
 			      enum fate *ret);
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "beat/late.h"
+#include "beat/outage.h"
 #include "beat/task.h"
 #include "schedules/schedules.h"
 #include "store/broker.h"
@@ -172,26 +174,31 @@ log_fire(const struct schedule_fire *fire, enum log_level level,
 		  why->msg);
 }
 
-/* Notes that a fire is done with; `why`: it never becomes a task. The record
- * of one that does not would say "pending" for as long as it lives. */
-static void
-add_mark(struct batch *t, const struct schedule_fire *fire,
-	 const struct err *why)
+/* Notes that a fire is done with. */
+static struct schedule_mark *
+add_mark(struct batch *t, const struct schedule_fire *fire)
 {
-	struct schedule_mark *m = &t->marks[t->n_marks];
+	struct schedule_mark *m = &t->marks[t->n_marks++];
 
 	*m = (struct schedule_mark){.schedule = fire->schedule,
 				    .fire_us = fire->fire_us};
-	if (why != NULL) {
-		log_fire(fire, LOG_LEVEL_error, "gave up", why);
-		snprintf(t->why[t->n_marks], sizeof(t->why[0]), "%.*s",
-			 (int)sizeof(t->why[0]) - 1, why->msg);
-		m->refused = t->why[t->n_marks];
-		results_forget(
-		    t->outbox->opt.results,
-		    &(struct slice){fire->task_id, strlen(fire->task_id)}, 1);
-	}
-	t->n_marks++;
+	return m;
+}
+
+/* It never becomes a task. Its record would say "pending" for as long as it
+ * lives. */
+static void
+drop_fire(struct batch *t, const struct schedule_fire *fire, const char *why)
+{
+	struct schedule_mark *m = add_mark(t, fire);
+	char *text = t->why[m - t->marks];
+
+	snprintf(text, sizeof(t->why[0]), "%.*s", (int)sizeof(t->why[0]) - 1,
+		 why);
+	m->refused = text;
+	results_forget(t->outbox->opt.results,
+		       &(struct slice){fire->task_id, strlen(fire->task_id)},
+		       1);
 }
 
 /* Whether there is no use in sending it again: the store has seen the task and
@@ -204,21 +211,38 @@ is_hopeless(const struct schedule_fire *fire, const struct err *why)
 	return why->code == ERR_DATA || why->code == ERR_USAGE;
 }
 
+/* A full queue says for certain that it has not taken the fire, so that one
+ * that is too late is dropped then. */
+static bool
+is_late(const struct schedule_fire *fire, const struct err *why,
+	enum schedule_reason *ret)
+{
+	*ret = late_reason(fire, clock_wall_us());
+	return why->code == ERR_FULL && *ret != SCHEDULE_N_REASONS;
+}
+
 /* Each fire of a batch comes here once, with its last answer. */
 static void
 settle_fire(struct batch *t, const struct schedule_fire *fire,
 	    const struct err *why)
 {
+	const struct outbox_options *opt = &t->outbox->opt;
+	enum schedule_reason reason;
+
 	if (why->code == ERR_NONE) {
-		add_mark(t, fire, NULL);
+		outage_taken(opt->outage, fire);
+		add_mark(t, fire);
+	} else if (is_late(fire, why, &reason)) {
+		outage_refused(opt->outage, fire, why);
+		drop_fire(t, fire, schedule_reason_name(reason));
 	} else if (is_hopeless(fire, why)) {
-		add_mark(t, fire, why);
+		log_fire(fire, LOG_LEVEL_error, "gave up", why);
+		drop_fire(t, fire, why->msg);
 	} else {
-		/* One line for all of them, and none if the broker is away:
-		 * that was logged. */
-		if (t->n_left++ == 0 && broker_is_up(t->outbox->opt.broker))
-			log_fire(fire, LOG_LEVEL_warning,
-				 "will be sent again later", why);
+		t->n_left++;
+		/* Of a store that is away, its own state tells. */
+		if (broker_is_up(opt->broker) && results_is_up(opt->results))
+			outage_refused(opt->outage, fire, why);
 	}
 }
 
@@ -284,8 +308,8 @@ on_created(struct err *errs, size_t n, void *arg)
 	submit_fires(t);
 }
 
-static bool
-is_old(const struct schedule_fire *fire, int64_t now_us)
+bool
+outbox_is_old(const struct schedule_fire *fire, int64_t now_us)
 {
 	/* One from the future was claimed before a clock was set back. */
 	return fire->created_us <= now_us - OUTBOX_OLD_US ||
@@ -340,7 +364,8 @@ fill_batch(struct batch *t, enum outbox_age age, size_t *ret_young)
 		return -1;
 	*ret_young = 0;
 	for (i = 0; i < t->fires->n; i++)
-		if (age == OUTBOX_ALL || is_old(&t->fires->items[i], now_us))
+		if (age == OUTBOX_ALL ||
+		    outbox_is_old(&t->fires->items[i], now_us))
 			fill_submission(t, &t->fires->items[i], ends);
 		else
 			(*ret_young)++;

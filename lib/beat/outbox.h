@@ -18,9 +18,11 @@
 
 struct broker;
 struct err;
+struct outage;
 struct outbox;
 struct results;
 struct schedules;
+struct schedule_fire;
 struct schedules_fires;
 
 /* Fires that were claimed so long ago and are not marked are sent by any
@@ -40,7 +42,8 @@ struct outbox_options {
 	struct schedules *db;
 	struct broker *broker;
 	struct results *results;
-	bool one_store; /* the broker stores the records, too */
+	bool one_store;	       /* the broker stores the records, too */
+	struct outage *outage; /* is told of each answer */
 	/* A batch has its answers; outbox_sending() is false again. May be called
 	 * from within outbox_send(). */
 	void (*on_sent)(const struct outbox_sent *sent, void *arg);
@@ -55,6 +58,10 @@ void outbox_free(struct outbox *o);
 
 /* The form of times in the records that it makes from now on; utc before. */
 void outbox_set_times(struct outbox *o, enum clock_form times);
+
+/* Whether a fire was claimed OUTBOX_OLD_US ago, or before a clock was set
+ * back. */
+bool outbox_is_old(const struct schedule_fire *fire, int64_t now_us);
 
 enum outbox_age { OUTBOX_ALL, OUTBOX_OLD };
 /*

@@ -162,4 +162,7 @@ plan_make(const struct schedule *s, const struct rule *r, int64_t now_us,
 	}
 	ret->next_run_us = used_up(s, ret) ? 0 : fire;
 	ret->due_us = rule_due(r, ret->next_run_us);
+	if (used_up(s, ret) && ret->n_fires > 0)
+		ret->unless_made = (struct schedule_next){
+		    .next_run_us = fire, .due_us = rule_due(r, fire)};
 }

@@ -30,6 +30,9 @@ struct rule;
 
 struct plan {
 	int64_t next_run_us, due_us; /* 0, 0: it fires no more */
+	/* next_run_us is 0 since this plan has used max_runs up: what follows if
+	 * some of its fires were made before. Its tz_data is NULL. */
+	struct schedule_next unless_made;
 	int64_t last_run_us, runs;
 	int64_t skipped[SCHEDULE_N_REASONS];
 	/* The same, as runs of fires with no other one in between. */

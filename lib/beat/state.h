@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the scheduler share: the state, and what the other files do
- * with it. Calls go down only, from beat.c to turn.c, work.c and decide.c; the
- * outbox and the lookup know nothing of it and call back. For lib/beat only.
+ * with it. Calls go down only, from beat.c to turn.c, work.c, decide.c and
+ * renew.c; the outbox and the lookup know nothing of it and call back. For
+ * lib/beat only.
  */
 #ifndef BEAT_STATE_H
 #define BEAT_STATE_H
@@ -20,14 +21,22 @@
 struct broker;
 struct event;
 struct lookup;
+struct outage;
 struct outbox;
 struct results;
+struct rule;
 
 /* Schedules that are claimed at a time. A trade: more of them share the cost of
  * a commit, and other schedulers wait for the rows until then. */
 #define CLAIM_MAX 1000
 
 #define NEVER INT64_MAX
+
+/* When a server that has to be asked is out of reach, the schedule is due again
+ * after this time: otherwise it would be claimed in a circle. Within the 5 s
+ * that a fire may be late and is not missed (PLAN_ON_TIME_US), so that the fire
+ * is tried twice before its misfire policy applies. */
+#define DECIDE_POSTPONE_US INT64_C(2000000)
 
 /* The life of a scheduler; it only goes on. X(NAME, name) */
 #define BEAT_PHASES(X)                                                         \
@@ -73,6 +82,7 @@ struct beat {
 	struct broker *broker;
 	struct results *results;
 	struct lookup *lookup;
+	struct outage *outage;
 	struct outbox *outbox;
 	bool one_store; /* queues and results live in the same one */
 	int64_t started_us;
@@ -91,6 +101,7 @@ struct beat {
 		int64_t pause; /* nothing is claimed before */
 		int64_t look;  /* for fires that are not sent */
 		int64_t beat, prune, poll, check, zones;
+		int64_t lacks; /* for zones that this machine lacked */
 	} at;
 	int64_t backoff_us, pause_us;
 
@@ -103,7 +114,24 @@ struct beat {
 
 	struct tz_set *zones;
 	char tz_data[TZ_VERSION_SIZE];
-	bool rezone; /* next runs of other data are to be computed again */
+	bool rezone;	  /* next runs of other data are to be computed again */
+	struct buf lacks; /* zones without data, see struct schedules_claim */
+
+	struct {
+		/* Of the wall clock, ahead of the boot's; and when that was last
+		 * otherwise, by the boot's. */
+		int64_t ahead_us, set_us;
+		int64_t off_us; /* ahead of the database's; 0: they agree */
+		bool compared;	/* since it was set, and over … */
+		unsigned int connection;
+	} clock;
+	/* The pass over all schedules for next runs that are too far away. */
+	struct {
+		bool active;
+		char after[SCHEDULE_ID_MAX + 1];
+		int64_t pruned_us; /* schedules_pruned() */
+		size_t pulled;
+	} renew;
 
 	struct plan plan; /* of the schedule in hand */
 	struct buf text;
@@ -137,8 +165,10 @@ void beat_look_in(struct beat *b, int64_t in_us);
 /* Does what there is to do at `mono`. Fails when the database does; what was
  * not done is done in the next turn. */
 int work_turn(struct beat *b, int64_t mono, struct err *err);
-/* Whether fires may be claimed and sent. While the broker is away another
+/* Whether fires of the outbox may be sent. While a store is away another
  * scheduler may reach it. */
+bool work_may_send(const struct beat *b);
+/* Whether fires may be claimed: only if they can be sent at once, it seems. */
 bool work_may_claim(const struct beat *b);
 /* Whether answers will begin the next turn. */
 bool work_under_way(const struct beat *b);
@@ -151,9 +181,51 @@ struct decided {
 	struct schedules_fires *fires; /* to be sent */
 };
 int decide_due(struct beat *b, struct decided *ret, struct err *err);
+/* The rule of a schedule in hand; or a verdict without it. */
+enum decide_rule {
+	DECIDE_RULE_READ,
+	DECIDE_RULE_WRONG, /* verdict: set aside, until somebody edits it */
+	DECIDE_RULE_UNREADABLE, /* verdict: tried again soon */
+	DECIDE_RULE_LACKING	/* no verdict: others may have its zone */
+};
+enum decide_rule decide_rule(struct beat *b, const struct schedule *s,
+			     struct rule *ret, struct schedule_verdict *v);
+
+/* --- renew.c ----------------------------------------------------------- */
+
+/* All schedules are to be looked at, for next runs that are further away than
+ * their rules allow; from the first on. */
+void renew_begin(struct beat *b);
+/* A piece of that. */
+int renew_turn(struct beat *b, struct err *err);
 /* Reads the time zones again. */
-int decide_zones(struct beat *b, struct err *err);
+int renew_zones(struct beat *b, struct err *err);
 /* Computes the next runs again that were computed with other data. */
-int decide_rezone(struct beat *b, struct err *err);
+int renew_zoned(struct beat *b, struct err *err);
+
+/* --- lacks.c ----------------------------------------------------------- */
+
+/* The zones whose schedules are left out of claims. */
+const char *lacks_text(const struct beat *b);
+/* This machine has no data of a zone. False: there are too many such. */
+bool lacks_add(struct beat *b, struct slice zone, const struct err *why);
+/* Looks for the data again, now and then. */
+void lacks_look(struct beat *b, int64_t mono);
+
+/* --- watch.c ----------------------------------------------------------- */
+
+void watch_init(struct beat *b);
+/* The wall clock, as it was when it was last looked at; whatever somebody sets
+ * it to meanwhile. */
+int64_t watch_now_us(const struct beat *b);
+/* The same by the database's clock, as far as it is known. */
+int64_t watch_true_us(const struct beat *b);
+/* Whether the clock was set. */
+void watch_look(struct beat *b);
+/* Compares it with the database's, if that was not done since it was set and
+ * over this connection, which is made if there is none; else it costs nothing. */
+int watch_compare(struct beat *b, struct err *err);
+/* Whether it is right, and has been for so long that it is believed for good. */
+bool watch_is_steady(const struct beat *b);
 
 #endif

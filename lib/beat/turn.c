@@ -26,6 +26,9 @@
  * one that is away for long is not bothered. */
 #define BACKOFF_MIN_US INT64_C(100000)
 #define BACKOFF_MAX_US (3 * US_PER_S)
+/* The year 2200: no timer is armed for later. */
+#define FAR_S INT64_C(7258118400)
+
 static void on_turn(evutil_socket_t fd, short what, void *arg);
 
 void
@@ -108,11 +111,12 @@ watch_changes(struct beat *b)
 	event_add(b->change, NULL);
 }
 
-/* Fires of the real clock, which may be set: the kernel tells. */
+/* Fires of the real clock, which may be set: the kernel tells, but only of a
+ * timer that is armed. So it always is. */
 static void
 arm_due(struct beat *b, bool on)
 {
-	struct itimerspec at = {.it_value = {0, 0}};
+	struct itimerspec at = {.it_value = {FAR_S, 0}};
 
 	if (on && b->next_due_us != NEVER) {
 		at.it_value.tv_sec = b->next_due_us / US_PER_S;
@@ -131,12 +135,10 @@ static int64_t
 earliest(const struct beat *b, int64_t mono)
 {
 	const int64_t at[] = {
-	    b->at.beat,
-	    b->at.prune,
-	    b->at.zones,
-	    b->at.poll,
-	    b->at.check,
-	    work_may_claim(b) ? b->at.look : NEVER,
+	    b->at.beat, b->at.prune, b->at.zones, b->at.poll, b->at.check,
+	    b->at.lacks, work_may_send(b) ? b->at.look : NEVER,
+	    /* The next piece; the loop comes to its other events first. */
+	    work_may_claim(b) && b->renew.active ? mono : NEVER,
 	    work_may_claim(b) && b->at.pause > mono ? b->at.pause : NEVER};
 	int64_t first = NEVER;
 	size_t i;
@@ -284,11 +286,10 @@ on_due(evutil_socket_t fd, short what, void *arg)
 	struct beat *b = arg;
 	uint64_t n;
 
-	/* ECANCELED: see TFD_TIMER_CANCEL_ON_SET in timerfd_settime(2). */
-	if (read(fd, &n, sizeof(n)) < 0) {
-		log_info("the clock was set");
-		beat_forget_due(b);
-	}
+	/* It fails if the clock was set (TFD_TIMER_CANCEL_ON_SET), which the
+	 * turn finds out by itself. */
+	if (read(fd, &n, sizeof(n)) < 0)
+		log_debug("the clock was set");
 	beat_turn(b);
 }
 

@@ -9,7 +9,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "beat/late.h"
 #include "beat/lookup.h"
+#include "beat/outage.h"
 #include "beat/outbox.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -27,9 +29,11 @@
  * year, with weeks of notice. */
 #define ZONES_US (3600 * US_PER_S)
 /* Fires stay in the outbox for so long after they were sent at least, so that a
- * clock that is set back makes no fire a second time: no clock is set back
- * further. For people they stay longer, as [scheduler] says. */
+ * clock that is set back makes no fire a second time; by one that is set back
+ * further none is made (renew.c). For people they stay longer, as [scheduler] says. */
 #define KEEP_US (2 * 86400 * US_PER_S)
+/* A living scheduler is never seen so far ahead: its clock is the database's. */
+#define FUTURE_US (3600 * US_PER_S)
 /* Schedules whose fires are counted at a time: each is two or three questions.
  * All of 10,000 have had their turn within a morning. */
 #define THIN_MAX 50
@@ -43,10 +47,20 @@
  * is not marked is sent twice after a crash, so not for longer than this. */
 #define SENT_MAX 16
 
+/* A backend of its own is tried by the first fire; its state comes later. */
+bool
+work_may_send(const struct beat *b)
+{
+	return b->broker_reach == REACH_UP && b->opt.conf->scheduler.enabled &&
+	       b->clock.off_us == 0 &&
+	       (b->one_store || b->results_reach == REACH_UP ||
+		b->results_reach == REACH_UNTRIED);
+}
+
 bool
 work_may_claim(const struct beat *b)
 {
-	return b->broker_reach == REACH_UP && b->opt.conf->scheduler.enabled;
+	return work_may_send(b) && !outage_of_store(b->outage);
 }
 
 bool
@@ -73,6 +87,18 @@ send_fires(struct beat *b, struct schedules_fires *fires, enum outbox_age age,
 		beat_look_in(b, OUTBOX_OLD_US / 2);
 }
 
+/* Those of which it is not known whether they are queued are judged again: at
+ * once when that is answered, or later if nobody could be asked. */
+static void
+judge_again(struct beat *b, enum outbox_age age)
+{
+	b->look_all = age == OUTBOX_ALL;
+	if (lookup_ask(b->lookup))
+		b->at.look = 0;
+	else
+		beat_look_in(b, OUTBOX_OLD_US / 2);
+}
+
 /* Before the question the flags are as they were: a failure must not forget
  * that the young ones were to be sent. */
 static int
@@ -80,12 +106,21 @@ do_look(struct beat *b, struct err *err)
 {
 	const enum outbox_age age = b->look_all ? OUTBOX_ALL : OUTBOX_OLD;
 	struct schedules_fires *fires;
+	bool unknown;
 
 	if (schedules_unsent(b->db, NEVER, UNSENT_MAX, &fires, err) != 0)
 		return -1;
+	if (late_drop(b, fires, age == OUTBOX_OLD, &unknown, err) != 0) {
+		schedules_fires_free(fires);
+		return -1;
+	}
+	if (fires->n == 0 && !unknown)
+		outage_forget(b->outage);
 	b->look_all = false;
 	b->at.look = NEVER;
 	send_fires(b, fires, age, NEVER);
+	if (unknown)
+		judge_again(b, age);
 	return 0;
 }
 
@@ -129,6 +164,17 @@ do_claim(struct beat *b, int64_t mono, struct err *err)
 	return 0;
 }
 
+/* Why nothing is claimed; the first that somebody has to do something about. */
+static const char *
+state_of(const struct beat *b)
+{
+	if (!b->opt.conf->scheduler.enabled)
+		return SCHEDULES_STATE_DISABLED;
+	if (b->clock.off_us != 0)
+		return SCHEDULES_STATE_CLOCK;
+	return b->broker_reach != REACH_UP ? SCHEDULES_STATE_BROKER : "";
+}
+
 /* Overwrites its own row; see struct schedules_scheduler. */
 static int
 say_alive(struct beat *b, struct err *err)
@@ -139,11 +185,14 @@ say_alive(struct beat *b, struct err *err)
 	    .host = host.nodename,
 	    .pid = getpid(),
 	    .started_us = b->started_us,
-	    .seen_us = clock_wall_us(),
+	    .seen_us = watch_true_us(b),
 	    .lag_us = b->lag_us,
 	    .max_lag_us = b->max_lag_us > b->max_before_us ? b->max_lag_us
 							   : b->max_before_us,
-	    .fires = b->fires};
+	    .fires = b->fires,
+	    .clock_off_us = b->clock.off_us,
+	    .state = state_of(b),
+	    .lacks = lacks_text(b)};
 
 	uname(&host);
 	return schedules_beat(b->db, &me, err);
@@ -154,7 +203,7 @@ static int
 thin_fires(struct beat *b, struct err *err)
 {
 	const struct conf_scheduler *conf = &b->opt.conf->scheduler;
-	const int64_t before_us = clock_wall_us() - KEEP_US;
+	const int64_t before_us = watch_now_us(b) - KEEP_US;
 	int i;
 
 	for (i = 0; i < THIN_MAX && conf->history_fires > 0; i++) {
@@ -167,16 +216,40 @@ thin_fires(struct beat *b, struct err *err)
 	return 0;
 }
 
+/* What was forgotten by a clock that was ahead for long has not been made yet:
+ * by now, that clock is known to have been wrong. */
+static int
+remember_fires(struct beat *b, struct err *err)
+{
+	const int64_t now_us = watch_now_us(b);
+	int64_t pruned_us;
+
+	if (schedules_pruned(b->db, &pruned_us, err) != 0)
+		return -1;
+	if (pruned_us <= now_us)
+		return 0;
+	if (schedules_set_pruned(b->db, now_us, err) != 0)
+		return -1;
+	renew_begin(b);
+	return 0;
+}
+
+/* Nothing is forgotten by a clock that may be wrong: fires that are still to
+ * come would be made twice. */
 static int
 prune_fires(struct beat *b, int64_t mono, struct err *err)
 {
 	const int64_t kept_us = b->opt.conf->scheduler.history;
+	const int64_t now_us = watch_now_us(b);
 	size_t n;
 
 	b->at.prune = mono + PRUNE_US;
-	if (schedules_prune(b->db,
-			    clock_wall_us() -
-				(kept_us > KEEP_US ? kept_us : KEEP_US),
+	if (!watch_is_steady(b))
+		return 0;
+	if (remember_fires(b, err) != 0 ||
+	    schedules_prune_future(b->db, now_us + FUTURE_US, err) != 0 ||
+	    schedules_prune(b->db,
+			    now_us - (kept_us > KEEP_US ? kept_us : KEEP_US),
 			    PRUNE_MAX, &n, err) != 0)
 		return -1;
 	/* A full piece: there is more. */
@@ -191,15 +264,18 @@ static int
 do_chores(struct beat *b, int64_t mono, struct err *err)
 {
 	if (mono >= b->at.beat) {
-		if (say_alive(b, err) != 0)
+		/* The clock may have been slewed away. */
+		b->clock.compared = false;
+		if (watch_compare(b, err) != 0 || say_alive(b, err) != 0)
 			return -1;
 		b->at.beat = mono + BEAT_US;
 	}
 	if (mono >= b->at.zones) {
-		if (decide_zones(b, err) != 0)
+		if (renew_zones(b, err) != 0)
 			return -1;
 		b->at.zones = mono + ZONES_US;
 	}
+	lacks_look(b, mono);
 	/* Whatever should have woken it and did not is found here. */
 	if (mono >= b->at.check) {
 		beat_forget_due(b);
@@ -218,7 +294,8 @@ find_next(struct beat *b, struct err *err)
 
 	for (;;) {
 		if (b->due_state != DUE_KNOWN &&
-		    schedules_next_due(b->db, &b->next_due_us, err) != 0)
+		    schedules_next_due_but(b->db, lacks_text(b),
+					   &b->next_due_us, err) != 0)
 			return -1;
 		b->due_state = DUE_KNOWN;
 		if (schedules_changed(b->db, &changed, err) != 0)
@@ -237,18 +314,20 @@ is_due(const struct beat *b, int64_t mono)
 	if (mono < b->at.pause)
 		return false;
 	return b->due_state == DUE_MORE ||
-	       (b->due_state == DUE_KNOWN && b->next_due_us <= clock_wall_us());
+	       (b->due_state == DUE_KNOWN && b->next_due_us <= watch_now_us(b));
 }
 
 /* Old fires before new ones: they are the later ones. */
 static int
 do_fires(struct beat *b, int64_t mono, struct err *err)
 {
-	if (b->rezone && decide_rezone(b, err) != 0)
+	if (b->rezone && renew_zoned(b, err) != 0)
+		return -1;
+	if (b->renew.active && renew_turn(b, err) != 0)
 		return -1;
 	if (mono >= b->at.look && do_look(b, err) != 0)
 		return -1;
-	if (!work_under_way(b) && is_due(b, mono))
+	if (!work_under_way(b) && work_may_claim(b) && is_due(b, mono))
 		return do_claim(b, mono, err);
 	return 0;
 }
@@ -259,12 +338,16 @@ work_turn(struct beat *b, int64_t mono, struct err *err)
 {
 	const bool more = b->due_state == DUE_MORE && work_may_claim(b);
 
+	watch_look(b);
 	if (!more || outbox_unmarked(b->outbox) >= SENT_MAX) {
 		if (outbox_mark(b->outbox, err) != 0 ||
 		    do_chores(b, mono, err) != 0)
 			return -1;
 	}
-	if (work_may_claim(b) && do_fires(b, mono, err) != 0)
+	/* A claim over a connection that is new, or by a clock that was set,
+	 * comes after a comparison only. */
+	if (watch_compare(b, err) != 0 ||
+	    (work_may_send(b) && do_fires(b, mono, err) != 0))
 		return -1;
 	return work_under_way(b) ? 0 : find_next(b, err);
 }

@@ -103,6 +103,10 @@ encode_parts(const struct result *r, struct buf *out, size_t at[PARTS])
 	write_text(out, WRITE_FIRST("task_id"), r->task_id);
 	write_text(out, WRITE_NEXT("status"),
 		   slice_of(result_status_text(r->status)));
+	/* Here, where no handler can write it. */
+	if (slice_eq(r->reason, SLICE(RESULT_LOST)))
+		write_json(out, WRITE_NEXT("lost"), SLICE("true"),
+			   (struct slice){NULL, 0});
 	text_or_null(out, WRITE_NEXT("task_name"), r->task_name);
 	at[PART_RESULT] = out->len;
 	write_json(out, WRITE_NEXT("result"), r->result, SLICE("null"));

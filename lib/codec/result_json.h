@@ -4,7 +4,8 @@
  * share: task_id, status, task_name, result, error, submitted_at, started_at,
  * finished_at (RFC 3339, UTC, microseconds), retries, args, kwargs; ours in
  * addition: queue, worker, attempts, reason, progress, output, history (the
- * attempts before the last one: codec/history.h).
+ * attempts before the last one: codec/history.h); and behind status, if the reason
+ * is RESULT_LOST, "lost": true, which is not read.
  */
 #ifndef CODEC_RESULT_JSON_H
 #define CODEC_RESULT_JSON_H

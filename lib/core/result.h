@@ -37,6 +37,11 @@ const char *result_status_text(enum result_status status);
 int result_status_parse(struct slice text, enum result_status *ret);
 bool result_status_final(enum result_status status);
 
+/* The reason of a record that housekeeping has ended, since its task was in no
+ * place any more. It gives way to another one: the task was somewhere after all.
+ * The record says so in a member of its own, too, for scripts. */
+#define RESULT_LOST "lost"
+
 /*
  * The record. Empty slices (p == NULL) and zero times are written as null;
  * the fields from `queue` on are left out instead.

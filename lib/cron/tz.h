@@ -10,6 +10,7 @@
 #ifndef CRON_TZ_H
 #define CRON_TZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,9 @@ const struct tz *tz_find(struct tz_set *set, struct slice name,
  * remedy where the clock's zone has no name, as in TZ=EST5EDT,M3.2.0,M11.1.0.
  */
 int tz_local_name(const char *etc, char ret[TZ_NAME_MAX + 1], struct err *err);
+
+/* Whether a zone may have this name, be there data of it or not. */
+bool tz_name_is_valid(struct slice name);
 
 const char *tz_name(const struct tz *zone);
 /* Seconds east of Greenwich at an instant in seconds since 1970. */

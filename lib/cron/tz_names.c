@@ -65,6 +65,12 @@ tz_check_name(struct slice name, struct err *err)
 	return 0;
 }
 
+bool
+tz_name_is_valid(struct slice name)
+{
+	return tz_check_name(name, NULL) == 0;
+}
+
 /* The names while they are collected. */
 struct list {
 	struct tz_names names;

@@ -207,7 +207,8 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	if (job->refused != NULL) {
 		outcome_refused(job, known ? &result : NULL);
 	} else if (known && job->claim->recovered &&
-		   result_status_final(result.status)) {
+		   result_status_final(result.status) &&
+		   !slice_eq(result.reason, SLICE(RESULT_LOST))) {
 		log_job(job, LOG_LEVEL_info,
 			"task %s has already finished; not run again",
 			job->task->id);

@@ -266,6 +266,7 @@ dispatch_open_stores(struct dispatch *d, struct err *err)
 	    .on_idle = on_broker_quiet,
 	    .on_control = on_control,
 	    .on_trimmed = on_trimmed,
+	    .on_pending = upkeep_read_pending,
 	    .on_broker_state = on_worker_broker_state,
 	    .on_results_state = on_worker_results_state,
 	    .arg = d,

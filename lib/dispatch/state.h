@@ -161,7 +161,7 @@ struct upkeep_count {
 	char queue[];
 };
 struct upkeep {
-	int64_t beyond, expired;
+	int64_t beyond, expired, lost;
 	int64_t told_ms; /* monotonic; 0: never */
 	struct upkeep_count *counts;
 	unsigned int n_counts;
@@ -450,6 +450,9 @@ void describe_worker(const struct dispatch *d, struct buf *out);
 /* Has the broker do its housekeeping, and says what it has come to. */
 void upkeep_turn(struct dispatch *d);
 void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
+/* As broker_options.on_pending. */
+bool upkeep_read_pending(struct slice record, struct buf *queue,
+			 struct buf *ended, void *arg);
 void upkeep_close(struct dispatch *d);
 
 /* --- heartbeat.c -------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Housekeeping: the dead lists keep within [worker] dead_max and dead_ttl.
+ * Housekeeping: the dead lists keep within [worker] dead_max and dead_ttl, and what
+ * was lost is said to be so.
  *
  * The broker does it, if this worker is the one. Here it is asked to, and what
  * it has deleted is counted, for metrics and the doctor, and logged: a flood of
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/result_json.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 
@@ -46,6 +48,7 @@ upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed)
 
 	u->beyond += trimmed->beyond;
 	u->expired += trimmed->expired;
+	u->lost += trimmed->lost;
 	if (c == NULL)
 		return;
 	c->beyond += trimmed->beyond;
@@ -97,6 +100,21 @@ upkeep_count(struct dispatch *d)
 	upkeep_forget(&d->upkeep);
 }
 
+/* Each time: they come in batches, and somebody has to see to it. */
+static void
+upkeep_log_lost(struct upkeep *u)
+{
+	if (u->lost > 0)
+		log_error("%" PRId64 " tasks were lost: their records had not "
+			  "ended, but no queue has them, and none is in "
+			  "flight or dead; they are listed as failed, with "
+			  "the reason \"" RESULT_LOST
+			  "\"; was the store restored from an old copy, or "
+			  "were keys deleted?",
+			  u->lost);
+	u->lost = 0;
+}
+
 static void
 upkeep_log(struct upkeep *u)
 {
@@ -125,13 +143,48 @@ upkeep_turn(struct dispatch *d)
 	const struct broker_limits limits = {
 	    .dead_max = d->conf->worker.dead_max,
 	    .dead_ttl_ms = d->conf->worker.dead_ttl / 1000,
-	    .idle_ms = BROKER_IDLE_MS};
+	    .idle_ms = BROKER_IDLE_MS,
+	    .lost_ms = d->conf->worker.lost_after / 1000,
+	    .record_ttl_s = dispatch_ttl_s(d),
+	    .registry_ms = BROKER_REGISTRY_MS};
 
 	if (!broker_is_up(d->broker))
 		return;
 	upkeep_count(d);
 	upkeep_log(&d->upkeep);
+	upkeep_log_lost(&d->upkeep);
 	broker_tidy(d->broker, &limits);
+}
+
+/* All that its producer said of it stays: who wants it again finds it there. */
+bool
+upkeep_read_pending(struct slice record, struct buf *queue, struct buf *ended,
+		    void *arg)
+{
+	static const char why[] =
+	    "The task was lost: its queue does not have it, and it is neither "
+	    "in "
+	    "flight nor dead. Submit it again if it has to run (flowrractl "
+	    "submit); its arguments are in this record.";
+	const struct dispatch *d = arg;
+	struct buf scratch = BUF_INIT;
+	struct result result;
+	bool known;
+
+	known = result_decode_as(d->conf->worker.foreign_times, record,
+				 &scratch, &result, NULL) == 0 &&
+		result.queue.len > 0 && !result_status_final(result.status);
+	if (known) {
+		buf_add(queue, result.queue.p, result.queue.len);
+		result.status = RESULT_FAILED;
+		result.reason = SLICE(RESULT_LOST);
+		result.error = SLICE(why);
+		result.finished_us = clock_wall_us();
+		result.times = d->conf->worker.foreign_times;
+		result_encode(&result, ended);
+	}
+	buf_done(&scratch);
+	return known && !queue->failed && !ended->failed;
 }
 
 void

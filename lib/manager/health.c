@@ -11,10 +11,12 @@
 #include "manager/member.h"
 #include "manager/query.h"
 #include "manager/queues.h"
+#include "manager/schedules_check.h"
 #include "manager/workers.h"
 #include "schedules/schedules.h"
 #include "store/broker.h"
 #include "store/results.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/conf.h"
 
@@ -26,6 +28,7 @@ struct health {
 	struct flowrra_client *client;
 	json_t *components;
 	struct err trouble; /* of the broker */
+	bool shared;	    /* workers are on several machines */
 };
 
 /* A message is the server's words now and then, and may be anything. */
@@ -118,7 +121,7 @@ check_workers(struct health *h)
 	json_t *list = workers_list(h->client, &err), *worker;
 	struct workers_seen seen = {0};
 	char message[160 + WORKER_NAME_SHOWN] = "";
-	const char *state;
+	const char *state, *host = NULL;
 	size_t i;
 
 	if (list == NULL) {
@@ -127,6 +130,9 @@ check_workers(struct health *h)
 	}
 	json_array_foreach (list, i, worker) {
 		state = member_text(worker, "state");
+		h->shared |= host != NULL &&
+			     strcmp(host, member_text(worker, "host")) != 0;
+		host = member_text(worker, "host");
 		seen.alive += strcmp(state, "dead") != 0;
 		seen.running += strcmp(state, "running") == 0;
 		if (worker_refused(worker) != NULL && seen.lacking++ == 0)
@@ -165,18 +171,52 @@ add_reasons(const struct schedules_stats *s, char *message, size_t size)
 #define NO_SCHEDULER_NEEDED                                                    \
 	"none is alive, and none is needed: no schedule is enabled"
 
+/* The first whose clock is not the database's, or that was seen in the future;
+ * or NULL. */
+static const struct schedules_scheduler *
+find_wrong_clock(const struct schedules_stats *s, int64_t now_us)
+{
+	const struct schedules_scheduler *one = s->schedulers;
+	size_t i;
+
+	for (i = 0; i < s->n_schedulers; i++, one++)
+		if (schedules_check_ahead_us(one, now_us) != 0 ||
+		    (one->clock_off_us != 0 &&
+		     schedules_check_alive(one, now_us)))
+			return one;
+	return NULL;
+}
+
+static void
+describe_clock(const struct schedules_stats *s,
+	       const struct schedules_scheduler *one, int64_t now_us,
+	       char *message, size_t size)
+{
+	const int64_t off_us = one->clock_off_us != 0
+				   ? one->clock_off_us
+				   : schedules_check_ahead_us(one, now_us);
+
+	snprintf(message, size, "the clock of scheduler %.100s is %.1f s %s %s",
+		 one->id, (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
+		 off_us < 0 ? "behind" : "ahead of", schedules_check_whose(s));
+}
+
 /* Whether the schedulers are well, and the message. Without an enabled schedule
  * none is needed. */
 static bool
 judge(const struct schedules_stats *s, int64_t now_us, char *message,
       size_t size)
 {
+	const struct schedules_scheduler *wrong = find_wrong_clock(s, now_us);
 	size_t i, alive = 0;
 	int64_t lag_us = 0;
 
+	if (wrong != NULL) {
+		describe_clock(s, wrong, now_us, message, size);
+		return false;
+	}
 	for (i = 0; i < s->n_schedulers; i++) {
-		if (now_us - s->schedulers[i].seen_us >
-		    HEALTH_SCHEDULER_LIFE_US)
+		if (!schedules_check_alive(&s->schedulers[i], now_us))
 			continue;
 		alive++;
 		if (s->schedulers[i].lag_us > lag_us)
@@ -191,6 +231,76 @@ judge(const struct schedules_stats *s, int64_t now_us, char *message,
 	snprintf(message, size, "%zu alive, lag %.3f s", alive,
 		 (double)lag_us / US_PER_S);
 	return lag_us <= HEALTH_LAG_US;
+}
+
+/* Healthy all the same: one scheduler on one machine may be all that is wanted. */
+#define MISPLACED                                                              \
+	", in a file of this machine, but the queues are shared: set "         \
+	"[scheduler] database_url"
+
+static bool
+is_misplaced(const struct health *h, int64_t schedules)
+{
+	const struct conf *conf = h->client->conf;
+
+	return schedules > 0 &&
+	       schedules_in_file(conf->scheduler.database_url) &&
+	       (h->shared || stores_queues_are_elsewhere(conf));
+}
+
+/* What keeps schedules from firing; those that were set aside are a person's
+ * to look at, and do not make all of it ill. */
+static bool
+judge_schedules(const struct schedules_check *c,
+		const struct schedules_stats *s, char *message, size_t size)
+{
+	char next[CLOCK_TEXT_SIZE];
+	int n;
+
+	if (c->off_us != 0)
+		n = snprintf(message, size,
+			     "this machine's clock is %.1f s %s the database's",
+			     (double)(c->off_us < 0 ? -c->off_us : c->off_us) /
+				 US_PER_S,
+			     c->off_us < 0 ? "behind" : "ahead of");
+	else if (c->overdue > 0)
+		n = snprintf(message, size, "%zu%s overdue, %s for %.0f s%s%s",
+			     c->overdue,
+			     c->overdue == SCHEDULES_CHECK_MAX ? " or more"
+							       : "",
+			     c->overdue_id, (double)c->overdue_us / US_PER_S,
+			     c->why[0] != '\0' ? ": " : "", c->why);
+	else if (c->far > 0) {
+		clock_format(c->far_us, next);
+		n = snprintf(message, size,
+			     "the next run of %s, %.19s, is further away than "
+			     "its rule allows (flowrractl doctor)",
+			     c->far_id, next);
+	} else
+		n = snprintf(message, size, "none is overdue");
+	if (s->set_aside > 0 && n > 0 && (size_t)n < size)
+		snprintf(message + n, size - (size_t)n,
+			 "; %" PRId64 " set aside (flowrractl doctor)",
+			 s->set_aside);
+	return c->off_us == 0 && c->overdue == 0 && c->far == 0;
+}
+
+static void
+check_schedules(struct health *h, struct schedules *db,
+		const struct schedules_stats *stats)
+{
+	struct err err = ERR_INIT;
+	struct schedules_check c;
+	/* The longest ID, and why. */
+	char message[500];
+	bool healthy;
+
+	if (schedules_check(db, stats, &c, &err) != 0) {
+		add(h, "schedules", false, err.msg);
+		return;
+	}
+	healthy = judge_schedules(&c, stats, message, sizeof(message));
+	add(h, "schedules", healthy, message);
 }
 
 /* Opens the database for this check: it is another server than the broker, and
@@ -215,19 +325,25 @@ check_schedulers(struct health *h)
 		if (err.code == ERR_NOT_FOUND) {
 			add(h, "scheduler_database", true, "0 schedules");
 			add(h, "schedulers", true, NO_SCHEDULER_NEEDED);
+			add(h, "schedules", true, "none is overdue");
 			schedules_close(db);
 			return;
 		}
 		add(h, "scheduler_database", false, err.msg);
 		add(h, "schedulers", false,
 		    "unknown while their database is unreachable");
+		add(h, "schedules", false,
+		    "unknown while their database is unreachable");
 	} else {
-		snprintf(message, sizeof(message), "%" PRId64 " schedules",
-			 stats->schedules);
+		snprintf(message, sizeof(message), "%" PRId64 " schedules%s",
+			 stats->schedules,
+			 is_misplaced(h, stats->schedules) ? MISPLACED : "");
 		add(h, "scheduler_database", true, message);
-		healthy = judge(stats, now_us, message, sizeof(message));
+		healthy = judge(stats, schedules_check_now(stats, now_us),
+				message, sizeof(message));
 		add_reasons(stats, message, sizeof(message));
 		add(h, "schedulers", healthy, message);
+		check_schedules(h, db, stats);
 		schedules_stats_free(stats);
 	}
 	schedules_close(db);

@@ -13,7 +13,7 @@ struct flowrra_client;
 /*
  * Looks at each component: an array of
  *	{"component": "broker" | "backend" | "workers" | "scheduler_database" |
- *	 "schedulers", "healthy": true, "message": "…"}
+ *	 "schedulers" | "schedules" | "tasks", "healthy": true, "message": "…"}
  * in that order. NULL without memory.
  */
 json_t *health_check(struct flowrra_client *c);
@@ -25,7 +25,10 @@ int health_ping(struct flowrra_client *c, struct err *err);
 
 /* A scheduler that has said nothing for so long is not there any more. */
 #define HEALTH_SCHEDULER_LIFE_US INT64_C(30000000)
-/* A lag to be complained of. */
+/* A next run that is further away than its rule allows by this much: no edit and
+ * no clock that differs a little makes that. */
+#define HEALTH_FAR_US INT64_C(86400000000)
+/* A lag to be complained of, and how far in the future nobody is seen. */
 #define HEALTH_LAG_US INT64_C(5000000)
 
 #endif

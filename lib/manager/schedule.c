@@ -108,16 +108,16 @@ keep_old_fire(const struct drafting *d)
 	return true;
 }
 
-/* The first fire of the rule that holds now; ERR_DATA if there is none. A fire
- * that was done by a clock which is ahead is not done again. */
+/* The first fire of the rule that holds now; ERR_DATA if there is none. A last
+ * run in the future counts for nothing: it was made by a clock that was ahead,
+ * maybe by years. What was made early then is in the outbox, and not made again.
+ */
 static int
 fill_first(const struct drafting *d, const struct rule *rule, struct err *err)
 {
 	struct schedule *s = &d->draft->schedule;
-	const int64_t after_us =
-	    s->last_run_us > d->now_us ? s->last_run_us : d->now_us;
 	const struct schedule_next next =
-	    rule_schedule(rule, after_us, d->draft->tz_data);
+	    rule_schedule(rule, d->now_us, d->draft->tz_data);
 
 	if (next.next_run_us == 0 && d->again)
 		return err_set(err, ERR_REFUSED,

@@ -172,12 +172,14 @@ static json_t *
 scheduler_json(const struct schedules_scheduler *s, int64_t now_us)
 {
 	return json_pack(
-	    "{s:s,s:s,s:I,s:o,s:o,s:f,s:f,s:f,s:I}", "id", s->id, "host",
-	    s->host, "pid", (json_int_t)s->pid, "started_at",
+	    "{s:s,s:s,s:I,s:o,s:o,s:f,s:f,s:f,s:I,s:f,s:s,s:s}", "id", s->id,
+	    "host", s->host, "pid", (json_int_t)s->pid, "started_at",
 	    moment_json(s->started_us), "seen_at", moment_json(s->seen_us),
 	    "seen_ago", (double)(now_us - s->seen_us) / US_PER_S, "lag",
 	    (double)s->lag_us / US_PER_S, "max_lag",
-	    (double)s->max_lag_us / US_PER_S, "fires", (json_int_t)s->fires);
+	    (double)s->max_lag_us / US_PER_S, "fires", (json_int_t)s->fires,
+	    "clock_off", (double)s->clock_off_us / US_PER_S, "state",
+	    s->state[0] != '\0' ? s->state : "running", "lacks", s->lacks);
 }
 
 /* All reasons are there, also with 0, so that a graph has no holes. */
@@ -197,7 +199,9 @@ schedule_stats_json(const struct schedules_stats *s, int64_t now_us)
 		    json_integer(s->skipped[i]));
 	for (i = 0; i < s->n_schedulers; i++)
 		json_array_append_new(
-		    schedulers, scheduler_json(&s->schedulers[i], now_us));
+		    schedulers,
+		    scheduler_json(&s->schedulers[i],
+				   s->clock_us != 0 ? s->clock_us : now_us));
 	return json_pack(
 	    "{s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:I,s:o,s:o,s:o}", "schedules",
 	    (json_int_t)s->schedules, "enabled", (json_int_t)s->enabled,

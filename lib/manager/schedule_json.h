@@ -27,7 +27,10 @@ json_t *schedule_json(const struct schedule *s);
  * {"schedules", "enabled", "set_aside", "due", "unsent", "oldest_unsent",
  *  "next_due", "runs", "missed": {reason: n}, "skipped": {reason: n},
  *  "schedulers": [{"id", "host", "pid", "started_at", "seen_at", "seen_ago",
- *		    "lag", "max_lag", "fires"}]}
+ *		    "lag", "max_lag", "fires", "clock_off", "state", "lacks"}]}
+ * seen_ago is by the database's clock where it has one; clock_off is not 0 where
+ * a scheduler's is another. state: "running", "disabled", "broker" or "clock",
+ * which it needs to claim; lacks: time zones without data.
  */
 json_t *schedule_stats_json(const struct schedules_stats *s, int64_t now_us);
 

@@ -49,6 +49,10 @@ void redis_url_done(struct redis_url *url);
 /* 0, or -1 when memory runs out. */
 int redis_url_copy(struct redis_url *ret, const struct redis_url *url);
 
+/* Whether it leads to another machine for certain: by a name, or an address,
+ * that is not of this machine alone. */
+bool redis_url_is_elsewhere(const char *text);
+
 /* A name for logs and errors, with no user and no password:
  * "redis://host:6379/0". Free it; NULL when memory runs out. */
 char *redis_url_name(const struct redis_url *url);

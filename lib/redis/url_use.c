@@ -3,9 +3,12 @@
  * copy it, free it. */
 #include "redis/url.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void
 redis_url_done(struct redis_url *url)
@@ -73,4 +76,33 @@ redis_url_copy(struct redis_url *ret, const struct redis_url *url)
 	}
 	*ret = copy;
 	return 0;
+}
+
+/* --- places -------------------------------------------------------------- */
+
+/* All of 127.0.0.0/8, and ::1 alone. */
+static bool
+is_this_machine(const char *host)
+{
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (inet_pton(AF_INET6, host, &six) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&six);
+	return strcasecmp(host, "localhost") == 0;
+}
+
+bool
+redis_url_is_elsewhere(const char *text)
+{
+	struct redis_url url;
+	bool elsewhere;
+
+	if (redis_url_parse(text, &url, NULL) != 0)
+		return false;
+	elsewhere = url.host != NULL && !is_this_machine(url.host);
+	redis_url_done(&url);
+	return elsewhere;
 }

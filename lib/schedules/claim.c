@@ -3,53 +3,20 @@
  * Claims: due schedules are locked, decided upon, and written back together
  * with their fires, in one transaction.
  *
- * What the callbacks decide is gathered first, in a plan, and then written with
- * one call for all schedules and one for all fires: where a statement is a
- * round trip to a server, that is what makes thousands of them quick.
+ * What the callbacks decide is gathered first, in a plan, and then written
+ * (claim_write.c).
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "schedules/fires.h"
+#include "schedules/claim_plan.h"
 #include "schedules/handle.h"
 #include "schedules/row.h"
 #include "util/err.h"
 
 /* The most that one transaction may lock; see schedules.h. */
 #define LIMIT_MAX 10000
-/* As many as Q_ADD_FIRE and Q_SETTLE have parameters. */
-#define FIRE_VALUES 9
-#define SETTLE_VALUES 7
-#define SKIPPED_VALUES 6
-
-/* What one verdict was, its texts as places in `texts`. Without a plan in the
- * verdict it is of a row that could not be read: only its fault is written. */
-struct decided {
-	size_t row;
-	struct schedule_verdict verdict;
-	size_t tz_data, fault;
-};
-
-/* Skipped fires of the schedule of a row. */
-struct noted {
-	size_t row;
-	struct schedule_skip skip;
-};
-
-/* A claim under way, between the rows that were locked and what is written. */
-struct schedules_plan {
-	const struct schedules_claim *claim;
-	struct db_rows rows;	 /* each is locked until the transaction ends */
-	const char *current;	 /* id of the schedule in the callback */
-	struct decided *decided; /* one for each row, in their order */
-	size_t n_decided;
-	struct buf texts;
-	struct fires fires;
-	struct noted *noted; /* skipped fires */
-	size_t n_noted, noted_cap;
-	int64_t token; /* tells this claim's fires from others */
-};
 
 /* The ID of the task is made here and not by the caller: it is the key against
  * duplicates, and must be the same whenever the fire is computed again. */
@@ -74,7 +41,7 @@ schedule_skip_add(struct schedule_verdict *verdict,
 {
 	struct schedules_plan *plan = verdict->plan;
 	size_t cap = plan->noted_cap == 0 ? 16 : plan->noted_cap * 2;
-	struct noted *grown;
+	struct claim_noted *grown;
 
 	if (plan->n_noted == plan->noted_cap) {
 		grown = reallocarray(plan->noted, cap, sizeof(*grown));
@@ -85,9 +52,29 @@ schedule_skip_add(struct schedule_verdict *verdict,
 		plan->noted = grown;
 		plan->noted_cap = cap;
 	}
-	plan->noted[plan->n_noted++] = (struct noted){
+	plan->noted[plan->n_noted++] = (struct claim_noted){
 	    .row = plan->decided[plan->n_decided].row, .skip = *skip};
 	return 0;
+}
+
+/* A failure ends the transaction, and so the claim; the callback goes on without
+ * an answer until then. */
+size_t
+schedule_made(const struct schedule_verdict *verdict, int64_t from_us,
+	      int64_t *ret_us, size_t max)
+{
+	struct schedules_plan *plan = verdict->plan;
+	const struct db_value values[] = {DB_S(plan->current), DB_I(from_us),
+					  DB_I((int64_t)max)};
+	struct db_rows rows = DB_ROWS_INIT;
+	size_t i, n = 0;
+
+	if (plan->failure.code == ERR_NONE &&
+	    DB_RUN(plan->db, Q_MADE, values, &rows, NULL, &plan->failure) == 0)
+		for (n = rows.n, i = 0; i < n; i++)
+			ret_us[i] = db_int(&rows, i, 0);
+	db_rows_done(&rows);
+	return n;
 }
 
 /* Returns where the copy begins: `texts` may move until all are in. Texts that
@@ -108,7 +95,7 @@ keep_text(struct buf *texts, const char *text, size_t max)
 static void
 decide(struct schedules_plan *plan, size_t row, struct schedules_claimed *ret)
 {
-	struct decided *d = &plan->decided[plan->n_decided];
+	struct claim_decided *d = &plan->decided[plan->n_decided];
 	struct schedule_verdict *v = &d->verdict;
 	struct schedule schedule;
 
@@ -136,178 +123,6 @@ decide(struct schedules_plan *plan, size_t row, struct schedules_claimed *ret)
 	plan->n_decided++;
 }
 
-/* --- writing ------------------------------------------------------------- */
-
-/* The parameters of Q_SETTLE, in its order. */
-static void
-settle_values(const struct schedules_plan *plan, const struct decided *d,
-	      struct db_value *to)
-{
-	const struct schedule_verdict *v = &d->verdict;
-	const char *fault = plan->texts.data + d->fault;
-	/* due_us is NULL where nothing is due: then no index holds the row. */
-	bool is_due = v->next.next_run_us != 0 && fault[0] == '\0';
-
-	to[0] = DB_I(v->next.next_run_us);
-	to[1] = DB_O(is_due ? v->next.due_us : 0);
-	to[2] = DB_I(v->last_run_us);
-	to[3] = DB_I(v->runs);
-	to[4] = DB_S(plan->texts.data + d->tz_data);
-	to[5] = DB_S(fault);
-	to[6] = *db_value(&plan->rows, d->row, 0);
-}
-
-/* Schedules that are set aside for bad data go one by one: they are rare, and
- * their other columns must stay as they are for a person to look at. */
-static int
-write_schedules(struct db *db, const struct schedules_plan *plan,
-		struct err *err)
-{
-	struct db_value *values, aside[2];
-	size_t i, n = 0;
-	int result = 0;
-
-	values = calloc(plan->n_decided, SETTLE_VALUES * sizeof(*values));
-	if (values == NULL)
-		return err_nomem(err);
-	for (i = 0; i < plan->n_decided && result == 0; i++) {
-		const struct decided *d = &plan->decided[i];
-
-		if (d->verdict.plan != NULL) {
-			settle_values(plan, d, values + n++ * SETTLE_VALUES);
-			continue;
-		}
-		aside[0] = DB_S(plan->texts.data + d->fault);
-		aside[1] = *db_value(&plan->rows, d->row, 0);
-		result = DB_RUN(db, Q_SET_ASIDE, aside, NULL, NULL, err);
-	}
-	if (result == 0 && n > 0)
-		result = db->driver->run_many(db, Q_SETTLE, values,
-					      SETTLE_VALUES, n, NULL, err);
-	free(values);
-	return result;
-}
-
-/* What was noted already, by a claim whose commit seemed to fail, stays. */
-static int
-write_noted(struct db *db, const struct schedules_plan *plan, struct err *err)
-{
-	struct db_value *values, *to;
-	const struct schedule_skip *skip;
-	size_t i;
-	int result;
-
-	if (plan->n_noted == 0)
-		return 0;
-	values = calloc(plan->n_noted, SKIPPED_VALUES * sizeof(*values));
-	if (values == NULL)
-		return err_nomem(err);
-	for (i = 0, to = values; i < plan->n_noted; i++, to += SKIPPED_VALUES) {
-		skip = &plan->noted[i].skip;
-		to[0] = *db_value(&plan->rows, plan->noted[i].row, 0);
-		to[1] = DB_I(skip->fire_us);
-		to[2] = DB_I(skip->last_us);
-		to[3] = DB_I(skip->n);
-		to[4] = DB_S(schedule_reason_name(skip->reason));
-		to[5] = DB_I(plan->claim->now_us);
-	}
-	result = db->driver->run_many(db, Q_ADD_SKIPPED, values, SKIPPED_VALUES,
-				      plan->n_noted, NULL, err);
-	free(values);
-	return result;
-}
-
-/* The counters, which outlive the notes that thinning removes. One by one:
- * reasons are rare, and most claims have none. */
-static int
-write_skips(struct db *db, const struct schedules_plan *plan, struct err *err)
-{
-	struct db_value values[4];
-	const struct decided *d;
-	size_t i;
-	int reason;
-
-	for (i = 0; i < plan->n_decided; i++)
-		for (reason = 0; reason < SCHEDULE_N_REASONS; reason++) {
-			d = &plan->decided[i];
-			if (d->verdict.skipped[reason] <= 0)
-				continue;
-			values[0] = *db_value(&plan->rows, d->row, 0);
-			values[1] = DB_S(
-			    schedule_reason_name((enum schedule_reason)reason));
-			values[2] = DB_I(d->verdict.skipped[reason]);
-			values[3] = DB_I(plan->claim->now_us);
-			if (DB_RUN(db, Q_ADD_SKIP, values, NULL, NULL, err) !=
-			    0)
-				return -1;
-		}
-	return 0;
-}
-
-/* Leaves those in the plan that are this claim's, which its token tells. The
- * rest was in the outbox before: the claim that put it there sends it. */
-static int
-drop_old_fires(struct db *db, struct schedules_plan *plan, struct err *err)
-{
-	struct db_value values[2];
-	struct schedule_fire *f;
-	struct db_rows rows;
-	size_t i, kept = 0;
-	int result = 0;
-
-	for (i = 0; i < plan->fires.list.n && result == 0; i++) {
-		f = &plan->fires.list.items[i];
-		rows = (struct db_rows)DB_ROWS_INIT;
-		values[0] = DB_S(f->schedule);
-		values[1] = DB_I(f->fire_us);
-		result = DB_RUN(db, Q_FIRE_CLAIM, values, &rows, NULL, err);
-		if (result == 0 && rows.n > 0 &&
-		    db_int(&rows, 0, 0) == plan->token)
-			plan->fires.list.items[kept++] = *f;
-		db_rows_done(&rows);
-	}
-	if (result == 0)
-		plan->fires.list.n = kept;
-	return result;
-}
-
-/* Writes all of them into the outbox, and keeps in the plan those that are new
- * there: what the caller is to send. */
-static int
-write_fires(struct db *db, struct schedules_plan *plan, struct err *err)
-{
-	size_t i, n = plan->fires.list.n;
-	struct db_value *values, *to;
-	int64_t changed = 0;
-	int result;
-
-	if (n == 0)
-		return 0;
-	if ((values = calloc(n, FIRE_VALUES * sizeof(*values))) == NULL)
-		return err_nomem(err);
-	for (i = 0, to = values; i < n; i++, to += FIRE_VALUES) {
-		const struct schedule_fire *f = &plan->fires.list.items[i];
-
-		to[0] = DB_S(f->schedule);
-		to[1] = DB_I(f->fire_us);
-		to[2] = DB_S(f->task_id);
-		to[3] = DB_S(f->queue);
-		to[4] = DB_I(f->priority);
-		to[5] = DB_S(f->task);
-		to[6] = to[7] = DB_I(f->created_us); /* it waits from now on */
-		to[8] = DB_I(plan->token);
-	}
-	/* A fire that is there already is left as it is and not counted:
-	 * another claim has made it, or this one's commit was carried out
-	 * although it seemed to fail. */
-	result = db->driver->run_many(db, Q_ADD_FIRE, values, FIRE_VALUES, n,
-				      &changed, err);
-	free(values);
-	if (result == 0 && changed < (int64_t)n)
-		result = drop_old_fires(db, plan, err);
-	return result;
-}
-
 /* --- claiming ------------------------------------------------------------ */
 
 /* Locks the rows, where the database has locks of rows; those that another
@@ -319,13 +134,19 @@ select_rows(struct db *db, struct schedules_plan *plan, struct err *err)
 	int64_t limit = c->limit < 1	       ? 1
 			: c->limit > LIMIT_MAX ? LIMIT_MAX
 					       : (int64_t)c->limit;
-	const struct db_value due[] = {DB_I(c->now_us), DB_I(limit)};
+	const char *after = c->after != NULL ? c->after : "";
+	const struct db_value due[] = {DB_I(c->now_us),
+				       DB_S(c->lacks != NULL ? c->lacks : ""),
+				       DB_I(limit)};
+	const struct db_value all[] = {DB_S(after), DB_I(limit)};
 	const struct db_value stale[] = {
 	    DB_S(c->tz_data != NULL ? c->tz_data : ""),
-	    DB_S(c->after != NULL ? c->after : ""),
+	    DB_S(after),
 	    DB_I(limit),
 	};
 
+	if (c->all)
+		return DB_RUN(db, Q_CLAIM_ALL, all, &plan->rows, NULL, err);
 	if (c->tz_data != NULL)
 		return DB_RUN(db, Q_CLAIM_STALE, stale, &plan->rows, NULL, err);
 	return DB_RUN(db, Q_CLAIM_DUE, due, &plan->rows, NULL, err);
@@ -353,11 +174,13 @@ claim(struct db *db, struct schedules_plan *plan, struct schedules_claimed *ret,
 		 SCHEDULE_ID_MAX) = '\0';
 	if (plan->texts.failed || fires_seal(&plan->fires) != 0)
 		return err_nomem(err);
-	/* Fires first: that a schedule goes on means that it has fired. */
-	if (write_fires(db, plan, err) != 0 ||
-	    write_skips(db, plan, err) != 0 || write_noted(db, plan, err) != 0)
+	/* A question of a callback's has failed. */
+	if (plan->failure.code != ERR_NONE) {
+		if (err != NULL)
+			*err = plan->failure;
 		return -1;
-	return write_schedules(db, plan, err);
+	}
+	return claim_write(db, plan, err);
 }
 
 /* A number that no other claim has, with no counter to be shared. */
@@ -373,7 +196,8 @@ int
 schedules_claim(struct schedules *s, const struct schedules_claim *c,
 		struct schedules_claimed *ret, struct err *err)
 {
-	struct schedules_plan plan = {.claim = c};
+	struct schedules_plan plan = {
+	    .claim = c, .db = s->db, .failure = ERR_INIT};
 	struct schedules_claimed claimed = {.n = 0};
 	int result = -1;
 

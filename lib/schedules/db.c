@@ -151,6 +151,7 @@ db_enter(struct db *db, struct err *err)
 		if (db->driver->connect(db, err) != 0)
 			return -1;
 		db->connected = true;
+		db->connections++;
 	}
 	if (db->prepared)
 		return 0;
@@ -171,7 +172,7 @@ db_enter(struct db *db, struct err *err)
 int
 db_begin(struct db *db, struct err *err)
 {
-	if (db->driver->exec(db, db->sql->begin, "cannot begin a transaction",
+	if (db->driver->exec(db, db->begin, "cannot begin a transaction",
 			     err) != 0)
 		return -1;
 	db->in_transaction = true;

@@ -16,6 +16,7 @@
 
 #include "schedules/sql.h"
 #include "util/buf.h"
+#include "util/log.h"
 
 struct db;
 struct err;
@@ -97,7 +98,13 @@ extern const struct db_driver db_sqlite, db_postgresql, db_mysql;
 struct db {
 	const struct db_driver *driver;
 	const struct dialect *sql;
-	char *name; /* without secrets */
+	char *name;	   /* without secrets */
+	const char *begin; /* a transaction that writes, on this connection */
+	int poll_ms;	   /* as the driver's; a connection may set it */
+	/* log_line() of the program: a driver has a log of its own, to which
+	 * nobody has told the level. */
+	void (*log)(enum log_level level, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
 	int64_t timeout_ms;
 	int64_t deadline_ms; /* of the call under way; monotonic */
 	bool reads;	     /* makes no file; see schedules_options */
@@ -105,6 +112,7 @@ struct db {
 	bool prepared; /* the schema was looked at */
 	bool watching;
 	bool in_transaction;
+	unsigned int connections; /* made until now */
 };
 
 struct db *db_open(const char *url, int64_t timeout_ms, struct err *err);

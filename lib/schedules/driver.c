@@ -80,7 +80,11 @@ db_open(const char *url, int64_t timeout_ms, struct err *err)
 
 	if (driver == NULL)
 		return NULL;
-	if ((db = driver->open(url, err)) != NULL)
-		db->timeout_ms = timeout_ms;
+	if ((db = driver->open(url, err)) == NULL)
+		return NULL;
+	db->timeout_ms = timeout_ms;
+	db->begin = db->sql->begin;
+	db->poll_ms = driver->poll_ms;
+	db->log = log_line;
 	return db;
 }

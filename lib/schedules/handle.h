@@ -14,6 +14,8 @@ struct err;
 
 struct schedules {
 	struct db *db;
+	/* In place of a server's clock, for tests; NULL. */
+	int64_t (*db_clock)(void);
 };
 
 /* That no row changed has two reasons: there is none (ERR_NOT_FOUND), or it

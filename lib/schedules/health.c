@@ -15,10 +15,19 @@ schedules_beat(struct schedules *s, const struct schedules_scheduler *scheduler,
 	       struct err *err)
 {
 	const struct db_value values[] = {
-	    DB_S(scheduler->id),	 DB_S(scheduler->host),
-	    DB_I(scheduler->pid),	 DB_I(scheduler->started_us),
-	    DB_I(scheduler->seen_us),	 DB_I(scheduler->lag_us),
-	    DB_I(scheduler->max_lag_us), DB_I(scheduler->fires),
+	    DB_S(scheduler->id),
+	    DB_S(scheduler->host),
+	    DB_I(scheduler->pid),
+	    DB_I(scheduler->started_us),
+	    DB_I(scheduler->seen_us),
+	    DB_I(scheduler->lag_us),
+	    DB_I(scheduler->max_lag_us),
+	    DB_I(scheduler->fires),
+	    DB_I(scheduler->clock_off_us),
+	    DB_S(scheduler->state != NULL ? scheduler->state : ""),
+	    {.type = DB_TEXT,
+	     .s = row_cut(scheduler->lacks != NULL ? scheduler->lacks : "",
+			  SCHEDULE_TEXT_MAX)},
 	};
 
 	if (db_enter(s->db, err) != 0)
@@ -131,6 +140,9 @@ read_schedulers(struct db *db, struct figures *f, struct err *err)
 		to->lag_us = db_us(&f->rows, i, 5);
 		to->max_lag_us = db_us(&f->rows, i, 6);
 		to->fires = db_int(&f->rows, i, 7);
+		to->clock_off_us = db_int(&f->rows, i, 8);
+		to->state = db_text(&f->rows, i, 9).p;
+		to->lacks = db_text(&f->rows, i, 10).p;
 	}
 	return 0;
 }
@@ -147,6 +159,8 @@ schedules_stats(struct schedules *s, const char *id, int64_t now_us,
 	if (f == NULL)
 		return err_nomem(err);
 	if (schedules_next_due(s, &f->stats.next_due_us, err) == 0 &&
+	    schedules_pruned(s, &f->stats.pruned_us, err) == 0 &&
+	    schedules_clock(s, &f->stats.clock_us, err) == 0 &&
 	    read_counts(s->db, only, now_us, &f->stats, err) == 0 &&
 	    read_unsent(s->db, only, &f->stats, err) == 0 &&
 	    read_skips(s->db, only, &f->stats, err) == 0 &&

@@ -23,27 +23,30 @@ struct history {
 	struct db_rows sent, skipped;
 };
 
-/* A row of Q_HISTORY. A mark with a reason is of a fire that the queue refused:
- * its task ID was never used. */
+/* A row of Q_HISTORY. A mark with a reason is of a fire that the queue refused,
+ * or that was too late to be sent: its task ID was never used. */
 static struct schedule_past
 past_fire(const struct db_rows *rows, size_t i)
 {
 	const struct slice refused = db_text(rows, i, 4);
 	const int64_t fire_us = db_us(rows, i, 0);
 	const int64_t marked_us = db_us(rows, i, 3);
+	const int named = schedule_reason_of(refused.p);
+	const enum schedule_reason reason =
+	    named >= 0 ? (enum schedule_reason)named : SCHEDULE_REFUSED;
 
 	return (struct schedule_past){
 	    .fire_us = fire_us,
 	    .last_us = fire_us,
 	    .n = 1,
-	    .outcome = marked_us == 0	 ? SCHEDULE_UNSENT
-		       : refused.len > 0 ? SCHEDULE_SKIPPED
-					 : SCHEDULE_SENT,
+	    .outcome = marked_us == 0			   ? SCHEDULE_UNSENT
+		       : refused.len == 0		   ? SCHEDULE_SENT
+		       : schedule_reason_is_missed(reason) ? SCHEDULE_MISSED
+							   : SCHEDULE_SKIPPED,
 	    .task_id = refused.len > 0 ? "" : db_text(rows, i, 1).p,
 	    .sent_us = marked_us,
-	    .reason =
-		refused.len > 0 ? schedule_reason_name(SCHEDULE_REFUSED) : "",
-	    .refused = refused.p,
+	    .reason = refused.len > 0 ? schedule_reason_name(reason) : "",
+	    .refused = named >= 0 ? "" : refused.p,
 	};
 }
 
@@ -62,14 +65,11 @@ past_skip(const struct db_rows *rows, size_t i)
 	    .reason = db_text(rows, i, 3).p,
 	    .refused = "",
 	};
-	int reason;
+	const int reason = schedule_reason_of(past.reason);
 
-	for (reason = 0; reason < SCHEDULE_N_REASONS; reason++)
-		if (strcmp(past.reason, schedule_reason_name(
-					    (enum schedule_reason)reason)) ==
-			0 &&
-		    !schedule_reason_is_missed((enum schedule_reason)reason))
-			past.outcome = SCHEDULE_SKIPPED;
+	if (reason >= 0 &&
+	    !schedule_reason_is_missed((enum schedule_reason)reason))
+		past.outcome = SCHEDULE_SKIPPED;
 	return past;
 }
 
@@ -177,6 +177,22 @@ find_limit(struct db *db, enum query query, const char *id, size_t keep,
 	return result;
 }
 
+/* As prune_made(): what is forgotten is known to be. */
+static int
+thin_made(struct db *db, const struct db_value values[3], struct err *err)
+{
+	const struct db_value raise[] = {values[1], values[1]};
+	int64_t changed = 0;
+	int result;
+
+	if (db_begin(db, err) != 0)
+		return -1;
+	result = db->driver->run(db, Q_THIN, values, 3, NULL, &changed, err);
+	if (result == 0 && changed > 0)
+		result = DB_RUN(db, Q_RAISE_PRUNED, raise, NULL, NULL, err);
+	return db_end(db, result, err);
+}
+
 static int
 thin_schedule(struct db *db, const char *id, size_t keep, int64_t before_us,
 	      struct err *err)
@@ -184,8 +200,10 @@ thin_schedule(struct db *db, const char *id, size_t keep, int64_t before_us,
 	struct db_value values[] = {DB_S(id), DB_I(0), DB_I(before_us)};
 	int found = find_limit(db, Q_THIN_FROM, id, keep, &values[1].i, err);
 
-	if (found < 0 ||
-	    (found == 1 && DB_RUN(db, Q_THIN, values, NULL, NULL, err) != 0))
+	/* What was made early by a clock that was ahead is still to come. */
+	if (values[1].i > before_us)
+		values[1].i = before_us;
+	if (found < 0 || (found == 1 && thin_made(db, values, err) != 0))
 		return -1;
 	found =
 	    find_limit(db, Q_THIN_SKIPPED_FROM, id, keep, &values[1].i, err);

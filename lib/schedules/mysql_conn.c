@@ -16,6 +16,7 @@
 #define MYSQL_MIN 80001
 
 /* Errors that not all headers name, as the lists of both servers have them. */
+#define ACCESS_DENIED_NO_PASSWORD 1698
 #define READ_ONLY_MODE 1836
 #define READ_ONLY_TRANSACTION 1792
 #define MARIADB_TIMEOUT 1969
@@ -31,6 +32,9 @@ static const struct {
 	const char *remedy;
 } faults[] = {
     {ER_ACCESS_DENIED_ERROR, ERR_REFUSED, " (see user and password)"},
+    {ACCESS_DENIED_NO_PASSWORD, ERR_REFUSED, " (see user and password)"},
+    {ER_HOST_NOT_PRIVILEGED, ERR_REFUSED, " (see the user's host)"},
+    {CR_AUTH_PLUGIN_CANNOT_LOAD, ERR_CONFIG, ""},
     {ER_DBACCESS_DENIED_ERROR, ERR_REFUSED, ""},
     {ER_TABLEACCESS_DENIED_ERROR, ERR_REFUSED, ""},
     {ER_BAD_DB_ERROR, ERR_CONFIG, " (create it)"},

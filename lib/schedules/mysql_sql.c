@@ -102,6 +102,24 @@ static migration migrations[] = {
 	"EXECUTE flowrra_change",
 	"DEALLOCATE PREPARE flowrra_change",
     },
+    /* 5: what is wrong with a scheduler; fires up to which are forgotten */
+    {
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_schedulers'"
+	" AND column_name = 'lacks') = 0,"
+	" 'ALTER TABLE flowrra_schedulers"
+	" ADD COLUMN clock_off_us bigint NOT NULL DEFAULT 0,"
+	" ADD COLUMN state varchar(128) NOT NULL DEFAULT '''',"
+	" ADD COLUMN lacks varchar(2048) NOT NULL DEFAULT ''''',"
+	" 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+	"CREATE TABLE IF NOT EXISTS flowrra_pruned ("
+	" id int PRIMARY KEY, fire_us bigint NOT NULL)" TABLE,
+	"INSERT IGNORE INTO flowrra_pruned (id, fire_us) VALUES (1, 0)",
+    },
 };
 
 /* What is there stays as it is, and counts as not changed. INSERT IGNORE would
@@ -135,12 +153,15 @@ const struct dialect sql_mysql = {
 		" n = n + VALUES(n), last_us = VALUES(last_us)",
 	    [Q_BEAT] =
 		"INSERT INTO flowrra_schedulers (id, host, pid, started_us,"
-		" seen_us, lag_us, max_lag_us, fires)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE"
+		" seen_us, lag_us, max_lag_us, fires, clock_off_us, state,"
+		" lacks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		" ON DUPLICATE KEY UPDATE"
 		" host = VALUES(host), pid = VALUES(pid),"
 		" started_us = VALUES(started_us), seen_us = VALUES(seen_us),"
 		" lag_us = VALUES(lag_us), max_lag_us = VALUES(max_lag_us),"
-		" fires = VALUES(fires)",
+		" fires = VALUES(fires),"
+		" clock_off_us = VALUES(clock_off_us),"
+		" state = VALUES(state), lacks = VALUES(lacks)",
 	    [Q_LIST] =
 		SQL_SELECT " WHERE id > ? AND (? = '' OR task = ?)"
 			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
@@ -154,15 +175,30 @@ const struct dialect sql_mysql = {
 			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
 	    [Q_CLAIM_DUE] =
 		SQL_SELECT " FORCE INDEX (flowrra_schedules_due)"
-			   " WHERE due_us <= ? ORDER BY due_us LIMIT ?"
-			   " FOR UPDATE SKIP LOCKED",
+			   " WHERE due_us <= ? AND find_in_set(tz, ?) = 0"
+			   " ORDER BY due_us LIMIT ? FOR UPDATE SKIP LOCKED",
+	    [Q_NEXT_DUE] = "SELECT due_us FROM flowrra_schedules"
+			   " WHERE due_us IS NOT NULL"
+			   " AND find_in_set(tz, ?) = 0"
+			   " ORDER BY due_us LIMIT 1",
+	    [Q_CLAIM_ALL] =
+		SQL_SELECT " FORCE INDEX (PRIMARY)"
+			   " WHERE enabled = 1 AND fault = '' AND id > ?"
+			   " ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED",
+	    [Q_LIST_LAST] = SQL_SELECT " WHERE due_us IS NOT NULL"
+				       " ORDER BY due_us DESC LIMIT ?",
+	    [Q_LIST_ASIDE] = SQL_SELECT " WHERE fault <> '' AND id > ?"
+					" ORDER BY id LIMIT ?",
+	    /* In UTC: an hour of local time comes twice a year. */
+	    [Q_CLOCK] = "SELECT timestampdiff(MICROSECOND,"
+			" '1970-01-01', utc_timestamp(6))",
 	    [Q_CLAIM_STALE] =
 		SQL_SELECT " FORCE INDEX (PRIMARY)"
 			   " WHERE due_us IS NOT NULL AND tz_data <> ''"
 			   " AND tz_data <> ? AND id > ? ORDER BY id"
 			   " LIMIT ? FOR UPDATE SKIP LOCKED",
 	    [Q_PRUNE] = "DELETE FROM flowrra_fires WHERE marked_us < ?"
-			" ORDER BY marked_us LIMIT ?",
+			" AND fire_us < ? ORDER BY marked_us LIMIT ?",
 	    [Q_COUNTS] =
 		"SELECT count(*), CAST(ifnull(sum(enabled), 0) AS SIGNED),"
 		" CAST(ifnull(sum(fault <> ''), 0) AS SIGNED),"

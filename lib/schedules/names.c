@@ -117,6 +117,17 @@ schedule_reason_name(enum schedule_reason reason)
 	return reasons[reason].name;
 }
 
+int
+schedule_reason_of(const char *name)
+{
+	int i;
+
+	for (i = 0; i < SCHEDULE_N_REASONS; i++)
+		if (strcmp(reasons[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
 const char *
 schedule_reason_text(enum schedule_reason reason)
 {

@@ -30,6 +30,21 @@ bounded(size_t limit)
 
 /* --- unsent fires -------------------------------------------------------- */
 
+/* A schedule that is gone, or has a value that makes no sense, says nothing. */
+static struct schedule_patience
+read_patience(const struct db_rows *rows, size_t i)
+{
+	const int misfire = schedule_misfire_of(db_text(rows, i, 7).p);
+
+	return (struct schedule_patience){
+	    .known = misfire >= 0,
+	    .misfire =
+		misfire >= 0 ? (enum schedule_misfire)misfire : SCHEDULE_LATEST,
+	    .grace_us = db_int(rows, i, 8),
+	    .jitter_us = db_us(rows, i, 9),
+	    .next_run_us = db_us(rows, i, 10)};
+}
+
 /* Copies: the rows are gone when the fires are sent. */
 static int
 read_fires(const struct db_rows *rows, struct schedules_fires **ret,
@@ -48,6 +63,7 @@ read_fires(const struct db_rows *rows, struct schedules_fires **ret,
 		    .priority = (int32_t)db_int(rows, i, 4),
 		    .task = db_text(rows, i, 5).p,
 		    .created_us = db_us(rows, i, 6),
+		    .patience = read_patience(rows, i),
 		};
 		fires_add(&fires, &fire);
 	}
@@ -99,10 +115,13 @@ static int
 mark_refused(struct db *db, const struct schedule_mark *mark, int64_t now_us,
 	     struct err *err)
 {
+	const int named = schedule_reason_of(mark->refused);
+	const enum schedule_reason reason =
+	    named >= 0 ? (enum schedule_reason)named : SCHEDULE_REFUSED;
 	struct db_value values[MARK_VALUES];
 	const struct db_value skip[] = {
 	    DB_S(mark->schedule),
-	    DB_S(schedule_reason_name(SCHEDULE_REFUSED)),
+	    DB_S(schedule_reason_name(reason)),
 	    DB_I(1),
 	    DB_I(now_us),
 	};
@@ -158,42 +177,126 @@ schedules_mark(struct schedules *s, const struct schedule_mark *marks, size_t n,
 	return 0;
 }
 
+/* In one transaction: what is forgotten is known to be. */
+static int
+prune_made(struct db *db, int64_t before_us, size_t limit, int64_t *ret_n,
+	   struct err *err)
+{
+	const struct db_value values[] = {DB_I(before_us), DB_I(before_us),
+					  DB_I(bounded(limit))};
+	const struct db_value raise[] = {DB_I(before_us), DB_I(before_us)};
+	int result;
+
+	if (db_begin(db, err) != 0)
+		return -1;
+	result = DB_RUN(db, Q_PRUNE, values, NULL, ret_n, err);
+	if (result == 0 && *ret_n > 0)
+		result = DB_RUN(db, Q_RAISE_PRUNED, raise, NULL, NULL, err);
+	return db_end(db, result, err);
+}
+
 /* No transaction around the three: each removes what nothing else refers to. */
 int
 schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 		size_t *ret_n, struct err *err)
 {
-	const struct db_value values[] = {DB_I(before_us),
-					  DB_I(bounded(limit))};
+	const struct db_value skipped[] = {DB_I(before_us)};
+	const struct db_value schedulers[] = {DB_I(before_us), DB_I(INT64_MAX)};
 	int64_t changed = 0;
 
-	/* The others have only the first of the two values. */
 	if (db_enter(s->db, err) != 0 ||
-	    DB_RUN(s->db, Q_PRUNE, values, NULL, &changed, err) != 0 ||
-	    s->db->driver->run(s->db, Q_PRUNE_SKIPPED, values, 1, NULL, NULL,
-			       err) != 0 ||
-	    s->db->driver->run(s->db, Q_PRUNE_SCHEDULERS, values, 1, NULL, NULL,
-			       err) != 0)
+	    prune_made(s->db, before_us, limit, &changed, err) != 0 ||
+	    DB_RUN(s->db, Q_PRUNE_SKIPPED, skipped, NULL, NULL, err) != 0 ||
+	    DB_RUN(s->db, Q_PRUNE_SCHEDULERS, schedulers, NULL, NULL, err) != 0)
 		return -1;
 	*ret_n = (size_t)changed;
 	return 0;
 }
 
-/* --- what comes ---------------------------------------------------------- */
-
-/* The first entry of the index of due schedules. */
 int
-schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err)
+schedules_prune_future(struct schedules *s, int64_t after_us, struct err *err)
+{
+	const struct db_value values[] = {DB_I(0), DB_I(after_us)};
+
+	if (db_enter(s->db, err) != 0)
+		return -1;
+	return DB_RUN(s->db, Q_PRUNE_SCHEDULERS, values, NULL, NULL, err);
+}
+
+/* The number of a query that answers with one, or with none. */
+static int
+ask_number(struct schedules *s, enum query query, int64_t *ret, struct err *err)
 {
 	struct db_rows rows = DB_ROWS_INIT;
 	int result;
 
 	if (db_enter(s->db, err) != 0)
 		return -1;
-	result =
-	    s->db->driver->run(s->db, Q_NEXT_DUE, NULL, 0, &rows, NULL, err);
+	result = s->db->driver->run(s->db, query, NULL, 0, &rows, NULL, err);
+	if (result == 0)
+		*ret = rows.n > 0 ? db_int(&rows, 0, 0) : 0;
+	db_rows_done(&rows);
+	return result;
+}
+
+int
+schedules_pruned(struct schedules *s, int64_t *ret_us, struct err *err)
+{
+	return ask_number(s, Q_PRUNED, ret_us, err);
+}
+
+int
+schedules_set_pruned(struct schedules *s, int64_t us, struct err *err)
+{
+	const struct db_value values[] = {DB_I(us)};
+
+	if (db_enter(s->db, err) != 0)
+		return -1;
+	return DB_RUN(s->db, Q_SET_PRUNED, values, NULL, NULL, err);
+}
+
+/* --- clocks -------------------------------------------------------------- */
+
+int
+schedules_clock(struct schedules *s, int64_t *ret_us, struct err *err)
+{
+	int64_t us = 0;
+
+	if (s->db->sql->queries[Q_CLOCK] != NULL &&
+	    ask_number(s, Q_CLOCK, &us, err) != 0)
+		return -1;
+	*ret_us = us != 0 && s->db_clock != NULL ? s->db_clock() : us;
+	return 0;
+}
+
+unsigned int
+schedules_connections(const struct schedules *s)
+{
+	return s->db->connections;
+}
+
+/* --- what comes ---------------------------------------------------------- */
+
+/* The first entry of the index of due schedules. */
+int
+schedules_next_due_but(struct schedules *s, const char *lacks, int64_t *ret_us,
+		       struct err *err)
+{
+	const struct db_value values[] = {DB_S(lacks)};
+	struct db_rows rows = DB_ROWS_INIT;
+	int result;
+
+	if (db_enter(s->db, err) != 0)
+		return -1;
+	result = DB_RUN(s->db, Q_NEXT_DUE, values, &rows, NULL, err);
 	if (result == 0)
 		*ret_us = rows.n > 0 ? db_us(&rows, 0, 0) : INT64_MAX;
 	db_rows_done(&rows);
 	return result;
+}
+
+int
+schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err)
+{
+	return schedules_next_due_but(s, "", ret_us, err);
 }

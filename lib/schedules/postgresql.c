@@ -9,6 +9,7 @@
 
 #include "schedules/db.h"
 #include "schedules/postgresql_conn.h"
+#include "util/clock.h"
 #include "util/err.h"
 
 /* More than SQL_N_COLUMNS and the identity. */
@@ -20,10 +21,15 @@
 #define INT2_OID 21
 #define INT4_OID 23
 
+/* As with MySQL; see there. */
+#define POOLED_POLL_MS 1000
+
 struct pg {
 	struct db db;
 	struct pg_conn conn;
 	bool prepared[2][N_QUERIES]; /* [1]: the one for many */
+	int64_t changed_ms;	     /* with a pooler: the last change */
+	bool warned;		     /* of it */
 };
 
 static void
@@ -60,7 +66,10 @@ pg_connect(struct db *db, struct err *err)
 	struct pg *pg = (struct pg *)db;
 
 	memset(pg->prepared, 0, sizeof(pg->prepared));
-	return pg_conn_connect(&pg->conn, db, err);
+	if (pg_conn_connect(&pg->conn, db, err) != 0)
+		return -1;
+	db->poll_ms = pg->conn.pooled ? POOLED_POLL_MS : db_postgresql.poll_ms;
+	return 0;
 }
 
 static void
@@ -69,7 +78,16 @@ pg_disconnect(struct db *db)
 	pg_conn_close(&((struct pg *)db)->conn);
 }
 
-/* For what has no values. `sql` may hold several statements, as SET does. */
+/* A transaction whose first statements failed would be the next one's. */
+static void
+leave_broken(struct pg *pg)
+{
+	if (pg->conn.pg != NULL && !pg->db.in_transaction &&
+	    PQtransactionStatus(pg->conn.pg) != PQTRANS_IDLE)
+		db_disconnect(&pg->db);
+}
+
+/* For what has no values. `sql` may hold several statements, as settings do. */
 static int
 pg_exec(struct db *db, const char *sql, const char *what, struct err *err)
 {
@@ -78,8 +96,10 @@ pg_exec(struct db *db, const char *sql, const char *what, struct err *err)
 
 	if (!PQsendQuery(pg->conn.pg, sql))
 		return pg_conn_fail(&pg->conn, db, NULL, what, err);
-	if ((result = pg_conn_result(&pg->conn, db, what, err)) == NULL)
+	if ((result = pg_conn_result(&pg->conn, db, what, err)) == NULL) {
+		leave_broken(pg);
 		return -1;
+	}
 	PQclear(result);
 	return 0;
 }
@@ -98,29 +118,23 @@ number_parameters(const char *sql, struct buf *out)
 			buf_addf(out, "$%d", ++n);
 		else
 			buf_addc(out, *sql);
+	buf_addc(out, '\0');
 }
 
 /* Prepared when it is first needed: most programs use few of them. */
 static int
-prepare(struct pg *pg, enum query query, bool many, const char *name,
-	struct err *err)
+prepare(struct pg *pg, enum query query, const char *sql, bool many,
+	const char *name, struct err *err)
 {
-	const char *sql =
-	    many ? sql_postgresql.many[query] : sql_postgresql.queries[query];
-	struct buf text = BUF_INIT;
 	PGresult *result = NULL;
 
 	if (pg->prepared[many][query])
 		return 0;
-	number_parameters(sql, &text);
-	if (text.failed)
-		err_nomem(err);
-	else if (!PQsendPrepare(pg->conn.pg, name, text.data, 0, NULL))
+	if (!PQsendPrepare(pg->conn.pg, name, sql, 0, NULL))
 		pg_conn_fail(&pg->conn, &pg->db, NULL, query_name(query), err);
 	else
 		result =
 		    pg_conn_result(&pg->conn, &pg->db, query_name(query), err);
-	buf_done(&text);
 	if (result == NULL)
 		return -1;
 	PQclear(result);
@@ -128,24 +142,53 @@ prepare(struct pg *pg, enum query query, bool many, const char *name,
 	return 0;
 }
 
+/* Through a pooler nothing is prepared: the session that has it would be
+ * another client's next. A statement without a name goes with its values, and
+ * leaves nothing. 0, or -1 with *err. */
+static int
+send_texts(struct pg *pg, enum query query, bool many, const char *sql,
+	   const char *const *texts, size_t n, struct err *err)
+{
+	/* A short name of two digits, of which QUERIES has room for a
+	 * hundred. */
+	const char name[16] = {many ? 'm' : 's', (char)('0' + query / 10),
+			       (char)('0' + query % 10)};
+	int sent;
+
+	if (pg->conn.pooled) {
+		sent = PQsendQueryParams(pg->conn.pg, sql, (int)n, NULL, texts,
+					 NULL, NULL, 0);
+	} else {
+		if (prepare(pg, query, sql, many, name, err) != 0)
+			return -1;
+		sent = PQsendQueryPrepared(pg->conn.pg, name, (int)n, texts,
+					   NULL, NULL, 0);
+	}
+	return sent ? 0
+		    : pg_conn_fail(&pg->conn, &pg->db, NULL, query_name(query),
+				   err);
+}
+
 /* `texts` are the parameters; NULL for NULL. */
 static PGresult *
 run_texts(struct pg *pg, enum query query, bool many, const char *const *texts,
 	  size_t n, struct err *err)
 {
-	/* A short name of two digits, of which QUERIES has room for a
-	 * hundred. */
-	char name[16] = {many ? 'm' : 's', (char)('0' + query / 10),
-			 (char)('0' + query % 10)};
+	struct buf sql = BUF_INIT;
+	int sent;
 
-	if (prepare(pg, query, many, name, err) != 0)
-		return NULL;
-	if (!PQsendQueryPrepared(pg->conn.pg, name, (int)n, texts, NULL, NULL,
-				 0)) {
-		pg_conn_fail(&pg->conn, &pg->db, NULL, query_name(query), err);
-		return NULL;
-	}
-	return pg_conn_result(&pg->conn, &pg->db, query_name(query), err);
+	/* What is prepared is not looked at. */
+	if (!pg->prepared[many][query])
+		number_parameters(many ? sql_postgresql.many[query]
+				       : sql_postgresql.queries[query],
+				  &sql);
+	sent = sql.failed
+		   ? err_nomem(err)
+		   : send_texts(pg, query, many, sql.data, texts, n, err);
+	buf_done(&sql);
+	return sent == 0
+		   ? pg_conn_result(&pg->conn, &pg->db, query_name(query), err)
+		   : NULL;
 }
 
 /* Values come as text, which is the same for all versions of the server. */
@@ -299,6 +342,30 @@ pg_notify(struct db *db, struct err *err)
 		       err);
 }
 
+/*
+ * LISTEN belongs to a session, so through a pooler nothing is told. Instead it
+ * all counts as changed once each POOLED_POLL_MS; those who wait ask then, a
+ * little earlier or later. The question costs nothing; what is due next, which
+ * is asked after it, costs one small query.
+ */
+static bool
+changed_by_time(struct pg *pg)
+{
+	const int64_t now_ms = clock_mono_ms();
+
+	if (pg->db.watching && now_ms - pg->changed_ms < POOLED_POLL_MS / 2)
+		return false;
+	pg->changed_ms = now_ms;
+	if (!pg->warned)
+		pg->db.log(LOG_LEVEL_notice,
+			   "%s: a connection pooler is in between, and "
+			   "does not tell of changes: they are looked for "
+			   "every %d ms",
+			   pg->db.name, POOLED_POLL_MS);
+	pg->warned = true;
+	return true;
+}
+
 /* LISTEN first, then everything is a change: what came before it was not told.
  * What was read with other answers is waiting in the client library. */
 static int
@@ -307,6 +374,10 @@ pg_changed(struct db *db, bool *ret, struct err *err)
 	struct pg *pg = (struct pg *)db;
 	PGnotify *notify;
 
+	if (pg->conn.pooled) {
+		*ret = changed_by_time(pg);
+		return 0;
+	}
 	*ret = !db->watching;
 	if (!db->watching &&
 	    pg_exec(db, "LISTEN flowrra_schedules", "listening", err) != 0)
@@ -323,7 +394,9 @@ pg_changed(struct db *db, bool *ret, struct err *err)
 static int
 pg_fd(const struct db *db)
 {
-	return PQsocket(((const struct pg *)db)->conn.pg);
+	const struct pg_conn *c = &((const struct pg *)db)->conn;
+
+	return c->pooled ? -1 : PQsocket(c->pg);
 }
 
 const struct db_driver db_postgresql = {

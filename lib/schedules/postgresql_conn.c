@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connection to PostgreSQL: opening, waiting, and what its errors mean.
+ * The connection to PostgreSQL: opening and waiting. What its errors mean is in
+ * postgresql_fault.c.
  *
  * The server watches the time as well (statement_timeout and its like), so that
  * locks of a scheduler that hangs, or whose machine is gone, are released.
@@ -16,6 +17,7 @@
 #include "schedules/postgresql_conn.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/log.h"
 
 /* --- the URL ------------------------------------------------------------- */
 
@@ -88,110 +90,6 @@ pg_conn_done(struct pg_conn *c)
 {
 	pg_conn_close(c);
 	free(c->url);
-}
-
-/* --- errors -------------------------------------------------------------- */
-
-/*
- * What a class of errors means for a scheduler; see appendix A of the manual of
- * PostgreSQL. Entries of five characters stand before those of their class,
- * since the first that fits counts. ERR_UNAVAILABLE is waited out: broken
- * connections (08), deadlocks (40), no memory or connections (53), a lock that
- * was held (55P03), a shutdown or a timeout (57), the disk (58). What is not
- * here is the server's own mistake, or ours.
- */
-static const struct {
-	const char *state;
-	enum err_code code;
-	const char *remedy;
-} faults[] = {
-    {"25006", ERR_UNAVAILABLE,
-     " (the server is read-only: a standby, or set so; make it writable)"},
-    {"53100", ERR_UNAVAILABLE, " (make room on the server's disk)"},
-    {"28", ERR_REFUSED, " (see user and password)"},
-    {"3D000", ERR_CONFIG, " (create it)"},
-    {"08", ERR_UNAVAILABLE, ""},
-    {"25P03", ERR_UNAVAILABLE, ""},
-    {"40", ERR_UNAVAILABLE, ""},
-    {"53", ERR_UNAVAILABLE, ""},
-    {"55P03", ERR_UNAVAILABLE, ""},
-    {"57", ERR_UNAVAILABLE, ""},
-    {"58", ERR_UNAVAILABLE, ""},
-    {"22", ERR_DATA, ""},
-    {"23", ERR_DATA, ""},
-    {"42501", ERR_REFUSED, " (the user lacks a right on the tables)"},
-    {"42P01", ERR_CONFIG, " (tables were removed; restart to create them)"},
-};
-
-/* The first line only: the rest is detail that may quote values. */
-static void
-set_fault(struct db *db, const char *state, enum err_code otherwise,
-	  const char *text, const char *what, struct err *err)
-{
-	size_t i;
-	int len = (int)strcspn(text, "\n");
-
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		if (strncmp(state, faults[i].state, strlen(faults[i].state)) ==
-		    0) {
-			err_set(err, faults[i].code, "%s: %s: %.*s%s", db->name,
-				what, len, text, faults[i].remedy);
-			return;
-		}
-	err_set(err, otherwise, "%s: %s: %.*s", db->name, what, len, text);
-}
-
-#define STATE_LEN 5
-
-/* What refuses a connection has no result that could be asked for its SQLSTATE,
- * but with PQERRORS_VERBOSE the text has it: "FATAL:  28P01: password ...". */
-static void
-set_connection_fault(struct db *db, const char *text, const char *what,
-		     struct err *err)
-{
-	const char *colon = strstr(text, ":  "), *found = NULL;
-	char state[STATE_LEN + 1] = "", line[512];
-
-	if (colon != NULL && strcspn(text, "\n") > (size_t)(colon - text))
-		found = colon + strlen(":  ");
-	if (found == NULL ||
-	    strspn(found, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
-		STATE_LEN ||
-	    strncmp(found + STATE_LEN, ": ", 2) != 0) {
-		set_fault(db, "", ERR_UNAVAILABLE, text, what, err);
-		return;
-	}
-	memcpy(state, found, STATE_LEN);
-	snprintf(line, sizeof(line), "%.*s%s", (int)(found - text), text,
-		 found + STATE_LEN + strlen(": "));
-	set_fault(db, state, ERR_UNAVAILABLE, line, what, err);
-}
-
-/* Without a result the connection is to blame. */
-int
-pg_conn_fail(struct pg_conn *c, struct db *db, const PGresult *result,
-	     const char *what, struct err *err)
-{
-	const char *state =
-	    result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : "";
-	const char *text =
-	    result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)
-			   : PQerrorMessage(c->pg);
-
-	if (state == NULL)
-		state = "";
-	if (text == NULL || text[0] == '\0')
-		text = result != NULL ? PQresultErrorMessage(result)
-				      : "the connection broke";
-	if (result == NULL)
-		set_connection_fault(db, text, what, err);
-	else
-		set_fault(db, state,
-			  state[0] != '\0' ? ERR_INTERNAL : ERR_UNAVAILABLE,
-			  text, what, err);
-	if (result == NULL || PQstatus(c->pg) != CONNECTION_OK)
-		db_disconnect(db);
-	return -1;
 }
 
 /* --- waiting ------------------------------------------------------------- */
@@ -275,30 +173,96 @@ pg_conn_result(struct pg_conn *c, struct db *db, const char *what,
 
 /* --- connecting ---------------------------------------------------------- */
 
-/* The server gives up first, or at the same time, so that no statement goes on
+/*
+ * The server gives up first, or at the same time, so that no statement goes on
  * for which nobody waits. Twice the time in a transaction: a scheduler that
  * hangs must not keep its rows. synchronous_commit: a fire that was sent must
  * not be forgotten by a server that crashes. jit: it costs more than such small
- * statements take. */
+ * statements take.
+ */
+static void
+format_settings(struct pg_conn *c, const struct db *db, const char *first,
+		const char *set)
+{
+	const long long ms = db->timeout_ms;
+
+	snprintf(c->settings, sizeof(c->settings),
+		 "%s;%s statement_timeout = %lld;%s lock_timeout = %lld;"
+		 "%s idle_in_transaction_session_timeout = %lld;"
+		 "%s synchronous_commit = on;%s jit = off;"
+		 "%s client_min_messages = error",
+		 first, set, ms, set, ms, set, 2 * ms, set, set, set);
+}
+
+static PGresult *
+ask_simply(struct pg_conn *c, struct db *db, const char *sql, struct err *err)
+{
+	if (PQsendQuery(c->pg, sql))
+		return pg_conn_result(c, db, "connecting", err);
+	pg_conn_fail(c, db, NULL, "connecting", err);
+	return NULL;
+}
+
+/*
+ * A server tells a client that connects the number of the process that serves
+ * it, to be named when a statement is to be cancelled. A pooler, which gives a
+ * client another process for each transaction, has to make up a number. So
+ * where the two differ, nothing in the session is ours.
+ */
+static int
+find_pooler(struct pg_conn *c, struct db *db, struct err *err)
+{
+	PGresult *result = ask_simply(c, db, "SELECT pg_backend_pid()", err);
+
+	if (result == NULL)
+		return -1;
+	c->pooled =
+	    PQntuples(result) != 1 ||
+	    strtol(PQgetvalue(result, 0, 0), NULL, 10) != PQbackendPID(c->pg);
+	PQclear(result);
+	return 0;
+}
+
+/* In a session that others use, too, settings are those of the transaction:
+ * each begins with them, in one message. What is done without a transaction
+ * has the deadline of the call alone. */
 static int
 set_session(struct pg_conn *c, struct db *db, struct err *err)
 {
-	char sql[320];
 	PGresult *result;
 
-	snprintf(sql, sizeof(sql),
-		 "SET statement_timeout = %lld; SET lock_timeout = %lld;"
-		 "SET idle_in_transaction_session_timeout = %lld;"
-		 "SET default_transaction_isolation = 'read committed';"
-		 "SET synchronous_commit = on; SET jit = off;"
-		 "SET client_min_messages = error",
-		 (long long)db->timeout_ms, (long long)db->timeout_ms,
-		 2 * (long long)db->timeout_ms);
-	if (!PQsendQuery(c->pg, sql))
-		return pg_conn_fail(c, db, NULL, "connecting", err);
-	result = pg_conn_result(c, db, "connecting", err);
+	if (find_pooler(c, db, err) != 0)
+		return -1;
+	db->begin = db->sql->begin;
+	if (c->pooled) {
+		format_settings(c, db, "BEGIN ISOLATION LEVEL READ COMMITTED",
+				"SET LOCAL");
+		db->begin = c->settings;
+		return 0;
+	}
+	format_settings(c, db,
+			"SET default_transaction_isolation = 'read committed'",
+			"SET");
+	result = ask_simply(c, db, c->settings, err);
 	PQclear(result);
 	return result != NULL ? 0 : -1;
+}
+
+/* libpq would write it to standard error by itself. Most come before
+ * client_min_messages is set, as of a collation that has another version. */
+static void
+on_notice(void *arg, const PGresult *result)
+{
+	const struct db *db = arg;
+	const char *severity =
+	    PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const bool warning =
+	    severity == NULL || strcmp(severity, "WARNING") == 0;
+
+	if (text != NULL)
+		db->log(warning ? LOG_LEVEL_warning : LOG_LEVEL_debug,
+			"%s: %.*s", db->name, (int)strcspn(text, "\n"), text);
 }
 
 /* As the manual of libpq has it: poll for what PQconnectPoll() asked for last;
@@ -339,6 +303,7 @@ pg_conn_connect(struct pg_conn *c, struct db *db, struct err *err)
 	if (c->pg == NULL)
 		return err_nomem(err);
 	PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
+	PQsetNoticeReceiver(c->pg, on_notice, db);
 	if (await_connection(c, db, err) != 0)
 		return -1;
 	/* Writing must not block, either. */

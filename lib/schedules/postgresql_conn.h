@@ -12,6 +12,10 @@ struct err;
 struct pg_conn {
 	char *url;  /* with its password */
 	PGconn *pg; /* NULL: not connected */
+	/* A pooler is in between: the next transaction may have another
+	 * session, and whatever stays in this one, others meet. */
+	bool pooled;
+	char settings[400];
 };
 
 /* Reads the URL; *ret_name is what may be shown of it. */
@@ -25,7 +29,7 @@ void pg_conn_close(struct pg_conn *c);
  * an error, or does not come in time: then the connection is dropped. */
 PGresult *pg_conn_result(struct pg_conn *c, struct db *db, const char *what,
 			 struct err *err);
-/* Sets *err from a result (NULL: from the connection); drops a connection that
+/* In postgresql_fault.c. Sets *err from a result (NULL: from the connection); drops a connection that
  * cannot be used again. Returns -1. */
 int pg_conn_fail(struct pg_conn *c, struct db *db, const PGresult *result,
 		 const char *what, struct err *err);

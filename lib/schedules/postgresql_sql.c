@@ -79,6 +79,16 @@ static migration migrations[] = {
 	"ALTER TABLE flowrra_schedules"
 	" ADD COLUMN owner text NOT NULL DEFAULT ''",
     },
+    /* 5: what is wrong with a scheduler; fires up to which are forgotten */
+    {
+	"ALTER TABLE flowrra_schedulers"
+	" ADD COLUMN clock_off_us bigint NOT NULL DEFAULT 0,"
+	" ADD COLUMN state text NOT NULL DEFAULT '',"
+	" ADD COLUMN lacks text NOT NULL DEFAULT ''",
+	"CREATE TABLE flowrra_pruned ("
+	" id integer PRIMARY KEY, fire_us bigint NOT NULL)",
+	"INSERT INTO flowrra_pruned (id, fire_us) VALUES (1, 0)",
+    },
 };
 
 const struct dialect sql_postgresql = {
@@ -101,15 +111,31 @@ const struct dialect sql_postgresql = {
 			   " AND (?::bigint < 0 OR enabled = ?) ORDER BY id"
 			   " LIMIT ?",
 	    [Q_CLAIM_DUE] =
-		SQL_SELECT " WHERE due_us <= ? ORDER BY due_us LIMIT ?"
-			   " FOR UPDATE SKIP LOCKED",
+		SQL_SELECT " WHERE due_us <= ?"
+			   " AND tz <> ALL (string_to_array(?::text, ','))"
+			   " ORDER BY due_us LIMIT ? FOR UPDATE SKIP LOCKED",
+	    [Q_NEXT_DUE] = "SELECT due_us FROM flowrra_schedules"
+			   " WHERE due_us IS NOT NULL"
+			   " AND tz <> ALL (string_to_array(?::text, ','))"
+			   " ORDER BY due_us LIMIT 1",
+	    [Q_CLAIM_ALL] = SQL_SELECT " WHERE enabled = 1 AND fault = ''"
+				       " AND id > ? ORDER BY id LIMIT ?"
+				       " FOR UPDATE SKIP LOCKED",
+	    [Q_LIST_LAST] = SQL_SELECT " WHERE due_us IS NOT NULL"
+				       " ORDER BY due_us DESC LIMIT ?",
+	    [Q_LIST_ASIDE] = SQL_SELECT " WHERE fault <> '' AND id > ?"
+					" ORDER BY id LIMIT ?",
+	    /* Not now(), which is when the transaction began. */
+	    [Q_CLOCK] = "SELECT (extract(epoch FROM clock_timestamp())"
+			" * 1000000)::bigint",
 	    [Q_CLAIM_STALE] =
 		SQL_SELECT " WHERE due_us IS NOT NULL AND tz_data <> ''"
 			   " AND tz_data <> ? AND id > ? ORDER BY id"
 			   " LIMIT ? FOR UPDATE SKIP LOCKED",
 	    [Q_PRUNE] = "DELETE FROM flowrra_fires WHERE ctid = ANY (ARRAY"
 			" (SELECT ctid FROM flowrra_fires WHERE marked_us < ?"
-			" ORDER BY marked_us LIMIT ? FOR UPDATE SKIP LOCKED))",
+			" AND fire_us < ? ORDER BY marked_us LIMIT ? FOR "
+			"UPDATE SKIP LOCKED))",
 	    [Q_COUNTS] = "SELECT count(*), count(*) FILTER (WHERE enabled = 1),"
 			 " count(*) FILTER (WHERE fault <> ''),"
 			 " count(*) FILTER (WHERE due_us <= ?),"

@@ -11,6 +11,7 @@
 
 #include "schedules/handle.h"
 #include "schedules/row.h"
+#include "schedules/schema.h"
 #include "util/err.h"
 
 /* A trade: longer than a server that is busy takes, and short for a
@@ -49,6 +50,34 @@ schedules_close(struct schedules *s)
 		return;
 	db_free(s->db);
 	free(s);
+}
+
+bool
+schedules_in_file(const char *url)
+{
+	return url == NULL || strncmp(url, "sqlite:", strlen("sqlite:")) == 0 ||
+	       url[0] == '\0';
+}
+
+int
+schedules_print_schema(const char *url, FILE *out, struct err *err)
+{
+	const struct schedules_options options = {.url = url, .reads = true};
+	struct schedules *s;
+
+	if (schedules_in_file(url))
+		return err_set(err, ERR_CONFIG,
+			       "[scheduler] database_url: an SQLite database "
+			       "gets its tables from the first program that "
+			       "uses it; to print those of a server, name "
+			       "postgresql:// or mysql://");
+	if ((s = schedules_open(&options, err)) == NULL)
+		return -1;
+	schema_print(s->db->sql, out);
+	schedules_close(s);
+	if (fflush(out) != 0)
+		return err_sys(err, ERR_SYSTEM, "cannot write the schema");
+	return 0;
 }
 
 int
@@ -134,6 +163,8 @@ run_list(struct db *db, const struct schedules_filter *f, struct db_rows *rows,
 	size_t limit = f->limit == 0	     ? LIST_USUAL
 		       : f->limit > LIST_MAX ? LIST_MAX
 					     : f->limit;
+	const struct db_value last[] = {DB_I((int64_t)limit)};
+	const struct db_value aside[] = {DB_S(after), last[0]};
 	const struct db_value by_id[] = {
 	    DB_S(after),   DB_S(task),	  DB_S(task),
 	    DB_I(enabled), DB_I(enabled), DB_I((int64_t)limit),
@@ -147,6 +178,10 @@ run_list(struct db *db, const struct schedules_filter *f, struct db_rows *rows,
 	    DB_I((int64_t)limit),
 	};
 
+	if (f->last_due)
+		return DB_RUN(db, Q_LIST_LAST, last, rows, NULL, err);
+	if (f->only_aside)
+		return DB_RUN(db, Q_LIST_ASIDE, aside, rows, NULL, err);
 	if (f->by_due && !idle)
 		return DB_RUN(db, Q_LIST_DUE, by_due, rows, NULL, err);
 	return DB_RUN(db, idle ? Q_LIST_IDLE : Q_LIST, by_id, rows, NULL, err);

@@ -46,6 +46,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/task.h"
 #include "util/buf.h"
@@ -106,6 +107,8 @@ enum schedule_reason {
 	    SCHEDULE_N_REASONS
 };
 const char *schedule_reason_name(enum schedule_reason reason);
+/* -1: no reason has this name. */
+int schedule_reason_of(const char *name);
 const char *schedule_reason_text(enum schedule_reason reason);
 bool schedule_reason_is_missed(enum schedule_reason reason);
 
@@ -194,6 +197,14 @@ struct schedules *schedules_open(const struct schedules_options *options,
 				 struct err *err);
 void schedules_close(struct schedules *s);
 /* The database's name without secrets, for logs. */
+/*
+ * Writes the statements that make the tables in an empty database of the URL's
+ * kind, for an administrator who runs them by hand: then the schedulers need no
+ * right to create or change tables. Nobody is asked. ERR_CONFIG for a file.
+ */
+int schedules_print_schema(const char *url, FILE *out, struct err *err);
+/* Whether it is a file: other machines have others. */
+bool schedules_in_file(const char *url);
 /* What schedules_open() would say of a URL. */
 int schedules_check_url(const char *url, struct err *err);
 const char *schedules_name(const struct schedules *s);
@@ -313,6 +324,9 @@ struct schedules_filter {
 	 * due at all are another list, by id, with SCHEDULES_IDLE. */
 	bool by_due;
 	int64_t after_due_us;
+	/* Instead, with `limit` (and `after`) alone: those that are due last,
+	 * the last one first; those that were set aside, by their ids. */
+	bool last_due, only_aside;
 };
 #define SCHEDULES_IDLE INT64_MAX
 /* Schedules in the order of their ids, or by_due. `filter` may be NULL. */
@@ -347,14 +361,23 @@ int schedules_delete(struct schedules *s, const char *id, struct err *err);
 /* --- fires --------------------------------------------------------------- */
 
 /* A fire in the outbox. */
+/* How late a fire may become a task, as its schedule says now. */
+struct schedule_patience {
+	bool known; /* the schedule is there */
+	enum schedule_misfire misfire;
+	int64_t grace_us, jitter_us;
+	int64_t next_run_us; /* 0: none comes */
+};
+
 struct schedule_fire {
 	const char *schedule; /* its id */
 	int64_t fire_us;      /* the moment of the rule, without jitter */
 	const char *task_id;  /* schedule_task_id() of the two */
 	const char *queue;
 	int32_t priority;
-	const char *task;   /* JSON, as it goes to the broker */
-	int64_t created_us; /* when it was claimed */
+	const char *task;		   /* JSON, as it goes to the broker */
+	int64_t created_us;		   /* when it was claimed */
+	struct schedule_patience patience; /* of schedules_unsent() alone */
 };
 
 /* Fires as an answer; schedules_fires_free(). */
@@ -371,8 +394,13 @@ void schedules_fires_free(struct schedules_fires *fires);
 struct schedules_plan;
 struct schedule_verdict {
 	struct schedule_next next; /* next_run_us 0: it fires no more */
+	/* max_runs are used up with this claim's fires: what follows if some of
+	 * them are in the outbox already, and so were counted before.
+	 * next_run_us 0: nothing does. Its tz_data is that of `next`. */
+	struct schedule_next unless_made;
 	int64_t last_run_us;
-	int64_t runs;
+	int64_t runs;	/* fires that are in the outbox already are taken off */
+	bool unchanged; /* nothing of it is written but fires and skips */
 	/* Fires that did not become tasks, to be added to its counters; at
 	 * first 0. */
 	int64_t skipped[SCHEDULE_N_REASONS];
@@ -392,6 +420,12 @@ int schedule_fire_add(struct schedule_verdict *verdict,
 int schedule_skip_add(struct schedule_verdict *verdict,
 		      const struct schedule_skip *skip);
 
+/* The fires of the schedule in hand that are in the outbox, sent or not, from
+ * `from_us` on, at most `max`. To be called from the callback; costs a round
+ * trip. Returns how many; after a failure 0, and the claim fails. */
+size_t schedule_made(const struct schedule_verdict *verdict, int64_t from_us,
+		     int64_t *ret_us, size_t max);
+
 /* Decides about a schedule. The row is locked and a transaction open: be
  * quick, and make no call on the handle. Not called for schedules with bad
  * data: those are set aside. */
@@ -407,6 +441,11 @@ struct schedules_claim {
 	 */
 	const char *tz_data;
 	const char *after;
+	/* Instead of both: all that are enabled and not set aside, as with tz_data. */
+	bool all;
+	/* Of what is due: zones ("Europe/Berlin,Asia/Kolkata") whose schedules
+	 * are left alone; NULL: none. A zone in the rule does not count. */
+	const char *lacks;
 	int64_t now_us;
 	size_t limit; /* 1 to 10,000 */
 	schedule_decide_fn *decide;
@@ -440,18 +479,30 @@ int schedules_unsent(struct schedules *s, int64_t before_us, size_t limit,
 struct schedule_mark {
 	const char *schedule;
 	int64_t fire_us;
-	/* NULL: it was sent. Else: why it was refused, for good; it is counted
-	 * as such. */
+	/* NULL: it was sent. Else: why it was refused, for good, in the queue's
+	 * words; or the name of another reason. It is counted under that. */
 	const char *refused;
 };
 int schedules_mark(struct schedules *s, const struct schedule_mark *marks,
 		   size_t n, int64_t now_us, struct err *err);
 
-/* Removes fires that were marked before `before_us`, at most `limit`; and
- * skipped ones and schedulers that were last seen before it. Keep fires for
- * longer than any clock may step back. *ret_n: how many fires went. */
+/*
+ * Removes fires that were marked before `before_us` and whose time was before
+ * it, at most `limit`; and skipped ones and schedulers that were last seen
+ * before it. *ret_n: how many fires went. schedules_pruned() knows how far.
+ */
 int schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 		    size_t *ret_n, struct err *err);
+/* Removes schedulers that were last seen after `after_us`: they have ended while
+ * their clock was ahead, and would seem to live until then. */
+int schedules_prune_future(struct schedules *s, int64_t after_us,
+			   struct err *err);
+
+/* Fires of times before this one may have been made and be forgotten; 0: none
+ * is. Who makes such a fire may make it twice. */
+int schedules_pruned(struct schedules *s, int64_t *ret_us, struct err *err);
+/* Sets it: the clocks by which it was made were wrong. */
+int schedules_set_pruned(struct schedules *s, int64_t us, struct err *err);
 
 /*
  * Keeps of one schedule the last `keep` fires and the last `keep` notes of
@@ -502,6 +553,9 @@ int schedules_skipped(struct schedules *s, const char *id,
 /* When the first schedule is due; INT64_MAX: none. Costs the same for one
  * schedule and for millions. */
 int schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err);
+/* The same of those that a claim with `lacks` finds. */
+int schedules_next_due_but(struct schedules *s, const char *lacks,
+			   int64_t *ret_us, struct err *err);
 
 /* --- changes ------------------------------------------------------------- */
 
@@ -532,6 +586,14 @@ enum schedules_woken { SCHEDULES_TIMEOUT, SCHEDULES_CHANGED, SCHEDULES_FD };
 int schedules_wait(struct schedules *s, int fd, int64_t timeout_ms,
 		   enum schedules_woken *ret, struct err *err);
 
+/* --- clocks -------------------------------------------------------------- */
+
+/* What the server's clock says, one round trip; 0: the database has none of its
+ * own (SQLite). */
+int schedules_clock(struct schedules *s, int64_t *ret_us, struct err *err);
+/* How many connections have been made: another number means another one. */
+unsigned int schedules_connections(const struct schedules *s);
+
 /* --- others -------------------------------------------------------------- */
 
 /* A row of the table of the Python package; times without a zone. NULL: none. */
@@ -560,7 +622,19 @@ struct schedules_scheduler {
 	int64_t lag_us;	    /* enqueued - due, of the latest fire */
 	int64_t max_lag_us; /* of a while, as the scheduler likes */
 	int64_t fires;	    /* since it was started */
+	/* Its clock minus the database's, where it does not claim for that; 0:
+	 * they agree, or the database has none. seen_us is by the database's. */
+	int64_t clock_off_us;
+	/* Why it claims nothing, a SCHEDULES_STATE_; "": it does. */
+	const char *state;
+	const char *lacks; /* time zones it has no data of, as in a claim */
 };
+/* `disabled`: its configuration says so. `broker`: that is out of reach.
+ * `clock`: its own is wrong. */
+#define SCHEDULES_STATE_DISABLED "disabled"
+#define SCHEDULES_STATE_BROKER "broker"
+#define SCHEDULES_STATE_CLOCK "clock"
+
 /* Writes down that a scheduler lives. */
 int schedules_beat(struct schedules *s,
 		   const struct schedules_scheduler *scheduler,
@@ -573,6 +647,8 @@ struct schedules_stats {
 	int64_t due;	/* at now_us */
 	int64_t unsent; /* fires in the outbox that are not marked */
 	int64_t oldest_unsent_us;
+	int64_t pruned_us;   /* schedules_pruned() */
+	int64_t clock_us;    /* the database's, see schedules_clock() */
 	int64_t next_due_us; /* INT64_MAX: none */
 	int64_t runs;
 	/* Of all schedules that there are, or of one. */

@@ -6,6 +6,8 @@
  */
 #include "schedules/schema.h"
 
+#include <string.h>
+
 #include "schedules/db.h"
 #include "util/err.h"
 
@@ -91,6 +93,38 @@ update(struct db *db, const struct dialect *sql, struct err *err)
 	if (sql->queries[Q_UNLOCK_SCHEMA] != NULL && db->connected)
 		ask_schema(db, Q_UNLOCK_SCHEMA, &locked, NULL);
 	return result;
+}
+
+/* The statement that notes a version has one parameter. */
+static void
+print_version(const struct dialect *sql, size_t version, FILE *out)
+{
+	const char *text = sql->queries[Q_SET_VERSION];
+	const size_t before = strcspn(text, "?");
+
+	fprintf(out, "%.*s%zu%s;\n", (int)before, text, version,
+		text + before + 1);
+}
+
+/* A transaction where the database has that for tables; see update(). */
+void
+schema_print(const struct dialect *sql, FILE *out)
+{
+	const bool whole = sql->queries[Q_UNLOCK_SCHEMA] == NULL;
+	const char *const *statement;
+	size_t i;
+
+	if (whole)
+		fprintf(out, "%s;\n", sql->begin);
+	fprintf(out, "%s;\n", sql->make_version);
+	for (i = 0; i < sql->n_migrations; i++) {
+		for (statement = sql->migrations[i]; *statement != NULL;
+		     statement++)
+			fprintf(out, "%s;\n", *statement);
+		print_version(sql, i + 1, out);
+	}
+	if (whole)
+		fprintf(out, "COMMIT;\n");
 }
 
 /* The usual case first, without a lock: nothing to do. SQLite locks with the

@@ -6,6 +6,8 @@
 #ifndef SCHEDULES_SCHEMA_H
 #define SCHEDULES_SCHEMA_H
 
+#include <stdio.h>
+
 struct db;
 struct dialect;
 struct err;
@@ -16,5 +18,7 @@ struct err;
  * the schema is newer than the dialect. Within db_enter(), or a test.
  */
 int schema_update(struct db *db, const struct dialect *sql, struct err *err);
+/* Writes the statements that it would carry out in an empty database. */
+void schema_print(const struct dialect *sql, FILE *out);
 
 #endif

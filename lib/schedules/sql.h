@@ -20,6 +20,8 @@
 	X(LIST, "after, task, task, state, state, limit")                      \
 	X(LIST_DUE, "due, due, after, task, task, limit")                      \
 	X(LIST_IDLE, "after, task, task, state, state, limit")                 \
+	X(LIST_LAST, "limit")                                                  \
+	X(LIST_ASIDE, "after, limit")                                          \
 	X(UPDATE, "SQL_SET, identity, id, old updated, old next_run")          \
 	X(ENABLE, "next_run, due, tz_data, now, id")                           \
 	X(DISABLE, "now, id")                                                  \
@@ -28,9 +30,11 @@
 	X(DELETE_OWNED, "id, owner")                                           \
 	X(DELETE_SKIPPED, "id")                                                \
 	X(DELETE_SKIPS, "id")                                                  \
-	X(NEXT_DUE, "")                                                        \
-	X(CLAIM_DUE, "now, limit")                                             \
+	X(NEXT_DUE, "zones")                                                   \
+	X(CLAIM_DUE, "now, zones, limit")                                      \
 	X(CLAIM_STALE, "tz_data, after, limit")                                \
+	X(CLAIM_ALL, "after, limit")                                           \
+	X(MADE, "schedule, from, limit")                                       \
 	X(SETTLE, "next_run, due, last_run, runs, tz_data, fault, id")         \
 	X(SET_ASIDE, "fault, id")                                              \
 	X(ADD_FIRE, "schedule, fire, task_id, queue, priority, task, created," \
@@ -49,9 +53,14 @@
 	X(ADD_SKIP, "schedule, reason, n, last")                               \
 	X(UNSENT, "before, limit")                                             \
 	X(MARK, "now, refused, schedule, fire")                                \
-	X(PRUNE, "before, limit")                                              \
-	X(PRUNE_SCHEDULERS, "before")                                          \
-	X(BEAT, "id, host, pid, started, seen, lag, max_lag, fires")           \
+	X(PRUNE, "before, before, limit")                                      \
+	X(PRUNED, "")                                                          \
+	X(RAISE_PRUNED, "fire, fire")                                          \
+	X(SET_PRUNED, "fire")                                                  \
+	X(PRUNE_SCHEDULERS, "before, after")                                   \
+	X(BEAT, "id, host, pid, started, seen, lag, max_lag, fires,"           \
+		" clock_off, state, lacks")                                    \
+	X(CLOCK, "")                                                           \
 	X(FAREWELL, "id")                                                      \
 	X(SCHEDULERS, "")                                                      \
 	X(COUNTS, "now, id, id")                                               \

@@ -85,6 +85,18 @@ static migration migrations[] = {
 	"ALTER TABLE flowrra_schedules ADD COLUMN"
 	" owner TEXT NOT NULL DEFAULT ''",
     },
+    /* 5: what is wrong with a scheduler; fires up to which are forgotten */
+    {
+	"ALTER TABLE flowrra_schedulers ADD COLUMN"
+	" clock_off_us INTEGER NOT NULL DEFAULT 0",
+	"ALTER TABLE flowrra_schedulers ADD COLUMN"
+	" state TEXT NOT NULL DEFAULT ''",
+	"ALTER TABLE flowrra_schedulers ADD COLUMN"
+	" lacks TEXT NOT NULL DEFAULT ''",
+	"CREATE TABLE flowrra_pruned ("
+	" id INTEGER PRIMARY KEY, fire_us INTEGER NOT NULL) STRICT",
+	"INSERT INTO flowrra_pruned (id, fire_us) VALUES (1, 0)",
+    },
 };
 
 const struct dialect sql_sqlite = {
@@ -104,15 +116,29 @@ const struct dialect sql_sqlite = {
 		SQL_SELECT " WHERE +due_us IS NULL AND id > ?"
 			   " AND (? = '' OR task = ?)"
 			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
-	    [Q_CLAIM_DUE] =
-		SQL_SELECT " WHERE due_us <= ? ORDER BY due_us LIMIT ?",
+	    [Q_CLAIM_DUE] = SQL_SELECT " WHERE due_us <= ?"
+				       " AND (tz = '' OR instr(',' || ? || ',',"
+				       " ',' || tz || ',') = 0)"
+				       " ORDER BY due_us LIMIT ?",
+	    [Q_NEXT_DUE] = "SELECT due_us FROM flowrra_schedules"
+			   " WHERE due_us IS NOT NULL"
+			   " AND (tz = '' OR instr(',' || ? || ',',"
+			   " ',' || tz || ',') = 0)"
+			   " ORDER BY due_us LIMIT 1",
+	    [Q_CLAIM_ALL] = SQL_SELECT " WHERE enabled = 1 AND fault = ''"
+				       " AND id > ? ORDER BY id LIMIT ?",
+	    [Q_LIST_LAST] = SQL_SELECT " WHERE due_us IS NOT NULL"
+				       " ORDER BY due_us DESC LIMIT ?",
+	    [Q_LIST_ASIDE] = SQL_SELECT " WHERE fault <> '' AND id > ?"
+					" ORDER BY id LIMIT ?",
 	    [Q_CLAIM_STALE] =
 		SQL_SELECT " WHERE +due_us IS NOT NULL AND tz_data <> ''"
 			   " AND tz_data <> ? AND id > ? ORDER BY id"
 			   " LIMIT ?",
 	    [Q_PRUNE] = "DELETE FROM flowrra_fires WHERE rowid IN"
 			" (SELECT rowid FROM flowrra_fires"
-			" WHERE marked_us < ? ORDER BY marked_us LIMIT ?)",
+			" WHERE marked_us < ? AND fire_us < ?"
+			" ORDER BY marked_us LIMIT ?)",
 	    [Q_COUNTS] =
 		"SELECT count(*), ifnull(sum(enabled), 0),"
 		" ifnull(sum(fault <> ''), 0), ifnull(sum(due_us <= ?), 0),"

@@ -35,7 +35,7 @@ schedules_fd(const struct schedules *s)
 int
 schedules_poll_ms(const struct schedules *s)
 {
-	return s->db->driver->poll_ms;
+	return s->db->poll_ms;
 }
 
 /* The shorter one of two, where -1 is for ever. */

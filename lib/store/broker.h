@@ -137,15 +137,24 @@ struct broker_limits {
 	/* A queue that has been empty, and without a worker, for so long is not
 	 * listed any more until somebody names it again; 0: it stays. */
 	int64_t idle_ms;
+	/* A task that has been in no place for so long, while its record said that
+	 * it had not ended, is lost; 0: it stays as it is. */
+	int64_t lost_ms;
+	int64_t record_ttl_s; /* of the record that says so; 0: for ever */
+	/* What no living worker has registered for so long is forgotten; 0: it
+	 * stays. */
+	int64_t registry_ms;
 };
 #define BROKER_IDLE_MS (INT64_C(7) * 24 * 3600 * 1000)
+#define BROKER_REGISTRY_MS (INT64_C(90) * 24 * 3600 * 1000)
 
-/* What a step has deleted from the dead list of a queue: the oldest, with what
- * could not be understood among them. */
+/* What a step has deleted from the dead list of a queue (the oldest, with what
+ * could not be understood among them), or has ended. */
 struct broker_trimmed {
 	struct slice queue;
 	int64_t beyond;	 /* since there were more than dead_max */
 	int64_t expired; /* since they died dead_ttl_ms ago */
+	int64_t lost;	 /* records of tasks that were in no place */
 };
 
 /* --- opening ----------------------------------------------------------- */
@@ -195,6 +204,13 @@ struct broker_options {
 	void (*on_control)(struct slice message, void *arg);
 	/* broker_tidy() has deleted something. Workers only; may be NULL. */
 	void (*on_trimmed)(const struct broker_trimmed *trimmed, void *arg);
+	/*
+	 * For broker_tidy(): reads a record that is not final. Appends the name of
+	 * its task's queue, and the record with which the task ends if it is lost.
+	 * false: it is not understood, and stays. NULL: no task is looked for.
+	 */
+	bool (*on_pending)(struct slice record, struct buf *queue,
+			   struct buf *ended, void *arg);
 	/*
 	 * The broker came into reach (up; why is NULL), or went out of it and
 	 * will be looked for (down), or will never let us in (`final`). Also
@@ -281,6 +297,9 @@ void broker_register(struct broker *b, const struct slice *names,
  * It goes in steps of at most BROKER_TIDY_STEP tasks and about
  * BROKER_TIDY_BYTES (one task may be larger), between which others have their
  * turn. on_trimmed tells of each step that has deleted something.
+ *
+ * If records are in the same store (with_results), it also looks for those of
+ * tasks that are gone: see lost.h.
  */
 #define BROKER_TIDY_S 10
 #define BROKER_TIDY_STEP 500
@@ -343,6 +362,8 @@ struct broker_ops {
 	const char *const *schemes; /* "redis://", … NULL at the end */
 	/* What open() would say of a URL; asks no server, and opens no file. */
 	int (*check_url)(const char *url, struct err *err);
+	/* Whether a URL leads to another machine for certain. NULL: never. */
+	bool (*is_elsewhere)(const char *url);
 	struct broker *(*open)(const struct broker_options *, struct err *);
 	void (*close)(struct broker *);
 	const char *(*name)(const struct broker *);

@@ -68,6 +68,16 @@ stores_are_one(const struct conf *conf)
 	       strcmp(url, conf->broker.url) == 0;
 }
 
+bool
+stores_queues_are_elsewhere(const struct conf *conf)
+{
+	const struct store *store =
+	    store_find(conf->broker.url, "broker", NULL);
+
+	return store != NULL && store->broker->is_elsewhere != NULL &&
+	       store->broker->is_elsewhere(conf->broker.url);
+}
+
 int64_t
 stores_results_timeout_ms(const struct conf *conf)
 {
@@ -126,6 +136,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .on_idle = o->on_idle,
 	    .on_control = o->on_control,
 	    .on_trimmed = o->on_trimmed,
+	    .on_pending = o->on_pending,
 	    .on_state = o->on_broker_state,
 	    .arg = o->arg};
 

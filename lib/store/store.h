@@ -45,6 +45,8 @@ struct stores_options {
 	void (*on_idle)(void *arg);
 	void (*on_control)(struct slice message, void *arg);
 	void (*on_trimmed)(const struct broker_trimmed *trimmed, void *arg);
+	bool (*on_pending)(struct slice record, struct buf *queue,
+			   struct buf *ended, void *arg);
 	/*
 	 * If both are one store, its records are left closed until
 	 * stores_open_results(): a program that only submits then needs no
@@ -85,6 +87,9 @@ int stores_check(const struct conf *conf, struct err *err);
  * same text as [broker]. Two different URLs of one store work too; they only
  * cost an extra connection, and a submission in two steps. */
 bool stores_are_one(const struct conf *conf);
+/* Whether the queues are for certain on another machine: a server that has a
+ * name, or an address, which is not of this machine alone. */
+bool stores_queues_are_elsewhere(const struct conf *conf);
 /* How long a command for records may wait for its answer: socket_timeout of
  * their own store, or of the one that both share. */
 int64_t stores_results_timeout_ms(const struct conf *conf);

@@ -55,12 +55,17 @@ clock_mono_ms(void)
 }
 
 int64_t
-clock_boot_ms(void)
+clock_boot_us(void)
 {
 	int64_t (*source)(void) = atomic_load(&mono_source);
 
-	return (source != NULL ? source() : read_us(CLOCK_BOOTTIME)) /
-	       US_PER_MS;
+	return source != NULL ? source() : read_us(CLOCK_BOOTTIME);
+}
+
+int64_t
+clock_boot_ms(void)
+{
+	return clock_boot_us() / US_PER_MS;
 }
 
 int64_t

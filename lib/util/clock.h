@@ -17,6 +17,7 @@ int64_t clock_mono_us(void);
 int64_t clock_mono_ms(void);
 /* The same, but it goes on while the machine sleeps: for how long others have
  * heard nothing of us. */
+int64_t clock_boot_us(void);
 int64_t clock_boot_ms(void);
 /* Microseconds since 1970-01-01T00:00:00Z; steps when somebody sets it. */
 int64_t clock_wall_us(void);

@@ -417,6 +417,8 @@ daemon_loop(struct daemon *d, struct err *err)
 	}
 	set_log(d->conf);
 	conf_tell_strange(daemon_warn_strange, NULL);
+	if (d->args.print)
+		return d->program->print(d->conf, err);
 	if (d->args.check)
 		return daemon_check(d, err);
 	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)

@@ -40,6 +40,10 @@ struct daemon_program {
 	/* What --check tries beyond that, since a start may go on without it.
 	 * NULL: nothing. */
 	int (*probe)(const struct conf *conf, struct err *err);
+	/* An option of its own that prints something of the configuration, and
+	 * ends: its name, its line of --help, what it does. NULL: none. */
+	const char *print_option, *print_help;
+	int (*print)(const struct conf *conf, struct err *err);
 	/* Begins its work on daemon_base(), with daemon_conf(). */
 	int (*start)(struct daemon *d, void *arg, struct err *err);
 	/*

@@ -20,8 +20,7 @@ static const char daemon_options[] =
     "      --check               check the configuration, and end\n"
     "      --dump-config         print the configuration in force, and end\n"
     "  -h, --help                print this help, and end\n"
-    "  -V, --version             print the version, and end\n"
-    "\n";
+    "  -V, --version             print the version, and end\n";
 
 static void
 daemon_print_usage(const struct daemon_program *program)
@@ -30,6 +29,10 @@ daemon_print_usage(const struct daemon_program *program)
 		program->name);
 	fputs(program->usage, stdout);
 	fputs(daemon_options, stdout);
+	if (program->print_option != NULL)
+		fprintf(stdout, "      --%-20s%s\n", program->print_option,
+			program->print_help);
+	fputs("\n", stdout);
 	fputs(program->notes, stdout);
 }
 
@@ -65,6 +68,9 @@ daemon_take_option(const struct daemon_program *program, int c,
 	case 'D':
 		a->dump = true;
 		return -1;
+	case 'P':
+		a->print = true;
+		return -1;
 	case 'K':
 		a->check = true;
 		return -1;
@@ -84,13 +90,14 @@ int
 daemon_args_parse(const struct daemon_program *program, int argc, char **argv,
 		  struct daemon_args *ret)
 {
-	static const struct option options[] = {
+	const struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
 	    {"check", no_argument, NULL, 'K'},
 	    {"dump-config", no_argument, NULL, 'D'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"log-format", required_argument, NULL, 'F'},
 	    {"version", no_argument, NULL, 'V'},
+	    {program->print_option, no_argument, NULL, 'P'},
 	    {NULL, 0, NULL, 0}};
 	int c, status = -1;
 

@@ -17,8 +17,8 @@ struct daemon_args {
 	const char *config; /* NULL: the standard places */
 	const char *settings[DAEMON_SETTINGS_MAX + 1]; /* NULL-ended */
 	size_t n_settings;
-	char log_format[64]; /* one of the settings */
-	bool dump, check;    /* print or check the configuration, and end */
+	char log_format[64];	 /* one of the settings */
+	bool print, dump, check; /* print or check the configuration, and end */
 };
 
 /* Parses into *ret, which is zeroed. -1 to go on; or the exit status, after

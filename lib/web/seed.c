@@ -18,6 +18,7 @@
 #include "manager/health.h"
 #include "manager/member.h"
 #include "manager/registry.h"
+#include "manager/schedules_check.h"
 #include "manager/stats.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
@@ -66,8 +67,8 @@ seed_has_scheduler(const struct schedules_stats *s, int64_t now_us)
 	size_t i;
 
 	for (i = 0; i < s->n_schedulers; i++)
-		if (now_us - s->schedulers[i].seen_us <
-		    HEALTH_SCHEDULER_LIFE_US)
+		if (schedules_check_alive(&s->schedulers[i],
+					  schedules_check_now(s, now_us)))
 			return true;
 	return false;
 }

@@ -225,7 +225,8 @@ END_TEST
 /* --- overlap ----------------------------------------------------------- */
 
 #define RECORD(status)                                                         \
-	"{\"task_id\":\"a\",\"name\":\"add\",\"status\":\"" status "\"}"
+	"{\"task_id\":\"a\",\"name\":\"add\",\"status\":\"" status "\","       \
+	"\"queue\":\"io\"}"
 
 static struct scene *
 begin_overlap(const char *record)
@@ -245,7 +246,11 @@ START_TEST(a_fire_is_skipped_while_the_last_task_runs)
 {
 	struct scene *s = begin_overlap(RECORD("running"));
 	const int64_t minute_us = 60 * SECOND_US;
+	char id[SCHEDULE_TASK_ID_SIZE];
 
+	schedule_task_id("a", s->now_us, id);
+	s->store.viewed = id;
+	s->store.viewed_place = BROKER_IN_FLIGHT;
 	beat_scene_pass(s, minute_us);
 	FAKE_WAIT(&s->store,
 		  beat_scene_number(s, "SELECT n FROM flowrra_skips"
@@ -273,6 +278,87 @@ START_TEST(a_fire_waits_until_the_last_tasks_record_can_be_read)
 	s->store.get_err.code = ERR_NONE;
 	beat_scene_pass(s, 3 * SECOND_US);
 	beat_scene_fired(s, "a", fire_us);
+	beat_scene_free(s);
+}
+END_TEST
+
+/* The broker has lost the task: its record says for ever what it said. Looked for
+ * twice, for it may have moved; then the fire is on time still. */
+START_TEST(a_task_that_is_nowhere_does_not_hold_up_the_next_one)
+{
+	static const char *const records[] = {
+	    RECORD("pending"), RECORD("running"), RECORD("retrying")};
+	struct scene *s = begin_overlap(records[_i]);
+	const int64_t fire_us = s->now_us + 60 * SECOND_US;
+
+	beat_scene_pass(s, 60 * SECOND_US);
+	FAKE_WAIT(&s->store,
+		  beat_scene_number(s, "SELECT due_us FROM flowrra_schedules") >
+		      fire_us);
+	/* Waiting, with a worker, delayed. */
+	ck_assert_uint_eq(s->store.views, 3);
+	ck_assert_uint_eq(s->store.n_submitted, 1);
+	beat_scene_pass(s, 2 * SECOND_US + SECOND_US / 2);
+	beat_scene_fired(s, "a", fire_us);
+	ck_assert_uint_eq(s->store.views, 6);
+	ck_assert_int_eq(
+	    beat_scene_number(s, "SELECT count(*) FROM flowrra_skips"), 0);
+	beat_scene_free(s);
+}
+END_TEST
+
+/* In each place; and one whose record changes while it is looked for. */
+START_TEST(a_task_that_is_somewhere_holds_up_the_next_one)
+{
+	static const enum broker_location places[] = {
+	    BROKER_WAITING, BROKER_IN_FLIGHT, BROKER_DELAYED};
+	struct scene *s = begin_overlap(RECORD("pending"));
+	char id[SCHEDULE_TASK_ID_SIZE], task[sizeof(id) + 64];
+
+	schedule_task_id("a", s->now_us, id);
+	snprintf(task, sizeof(task), "{\"id\":\"%s\",\"name\":\"add\"}", id);
+	s->store.viewed = task;
+	s->store.viewed_place = places[_i];
+	beat_scene_pass(s, 60 * SECOND_US);
+	FAKE_WAIT(&s->store,
+		  beat_scene_number(s, "SELECT n FROM flowrra_skips"
+				       " WHERE reason = 'overlap'") == 1);
+	ck_assert_uint_eq(s->store.views, (unsigned int)_i + 1);
+	ck_assert_uint_eq(s->store.n_submitted, 1);
+	beat_scene_free(s);
+}
+END_TEST
+
+START_TEST(a_task_whose_record_changes_is_not_lost)
+{
+	struct scene *s = begin_overlap(RECORD("pending"));
+	const int64_t fire_us = s->now_us + 60 * SECOND_US;
+
+	beat_scene_pass(s, 60 * SECOND_US);
+	FAKE_WAIT(&s->store,
+		  beat_scene_number(s, "SELECT due_us FROM flowrra_schedules") >
+		      fire_us);
+	s->store.stored = RECORD("running");
+	beat_scene_pass(s, 2 * SECOND_US + SECOND_US / 2);
+	FAKE_WAIT(&s->store,
+		  beat_scene_number(s, "SELECT n FROM flowrra_skips"
+				       " WHERE reason = 'overlap'") == 1);
+	ck_assert_uint_eq(s->store.n_submitted, 1);
+	beat_scene_free(s);
+}
+END_TEST
+
+/* A long queue is not read whole: the task counts as unfinished. */
+START_TEST(what_is_asked_of_a_long_queue_is_bounded)
+{
+	struct scene *s = begin_overlap(RECORD("pending"));
+
+	s->store.endless_view = true;
+	beat_scene_pass(s, 60 * SECOND_US);
+	FAKE_WAIT(&s->store,
+		  beat_scene_number(s, "SELECT n FROM flowrra_skips"
+				       " WHERE reason = 'overlap'") == 1);
+	ck_assert_uint_eq(s->store.views, 20);
 	beat_scene_free(s);
 }
 END_TEST
@@ -416,6 +502,10 @@ SUITE("beat_fire")
 	TEST(nothing_is_claimed_while_the_broker_is_away);
 	TEST(a_scheduler_that_is_disabled_fires_when_it_is_enabled);
 	TEST(a_fire_is_skipped_while_the_last_task_runs);
+	TEST_LOOP(a_task_that_is_nowhere_does_not_hold_up_the_next_one, 0, 3);
+	TEST_LOOP(a_task_that_is_somewhere_holds_up_the_next_one, 0, 3);
+	TEST(a_task_whose_record_changes_is_not_lost);
+	TEST(what_is_asked_of_a_long_queue_is_bounded);
 	TEST(a_fire_waits_until_the_last_tasks_record_can_be_read);
 	TEST(a_schedule_that_is_disabled_while_due_does_not_fire);
 	TEST(a_schedule_that_is_deleted_while_due_does_not_fire);

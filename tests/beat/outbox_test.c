@@ -81,8 +81,11 @@ END_TEST
 
 START_TEST(a_full_queue_is_tried_for_an_hour)
 {
-	struct scene *s = begin(NULL);
+	struct scene *s = beat_scene_new(NULL);
+	struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
+	schedule.misfire = SCHEDULE_ALL;
+	beat_scene_store(s, &schedule);
 	err_set(&s->store.submit_err, ERR_FULL, "queue io is full");
 	beat_scene_run(s);
 	FAKE_WAIT(&s->store, s->store.n_submitted == 1);
@@ -164,21 +167,31 @@ START_TEST(a_record_that_is_there_already_holds_nothing_up)
 }
 END_TEST
 
+/* Of the first fire alone: then nothing is claimed until it is back. */
 START_TEST(a_backend_that_comes_back_has_waiting_fires_sent)
 {
 	struct scene *s = begin(APART);
 	struct beat_scene_beat *b = beat_scene_start(s);
+	const struct schedule other = beat_scene_schedule("b", s->now_us);
 	struct err why;
 
 	err_set(&why, ERR_UNAVAILABLE, "the backend is gone");
-	b->results.on_state(false, false, &why, b->results.arg);
 	s->store.create_err = why;
 	b->broker.on_state(true, false, NULL, b->broker.arg);
 	FAKE_WAIT(&s->store, SCENE_UNSENT(s) == 1);
+	b->results.on_state(false, false, &why, b->results.arg);
 	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) == 0);
+	beat_scene_store(s, &other);
+	beat_scene_pass(s, 20 * SECOND_US);
+	FAKE_WAIT(&s->store, beat_scene_number(
+				 s, "SELECT seen_us FROM flowrra_schedulers") >=
+				 s->now_us + 20 * SECOND_US);
+	ck_assert_int_eq(SCENE_UNSENT(s), 1);
+	ck_assert_uint_eq(s->store.n_submitted, 0);
 	s->store.create_err.code = ERR_NONE;
 	b->results.on_state(true, false, NULL, b->results.arg);
 	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_fired(s, "b", s->now_us);
 	beat_scene_free(s);
 }
 END_TEST

@@ -75,11 +75,16 @@ beat_scene_step(struct scene *s, int64_t us)
 struct scene *
 beat_scene_new(const char *setting)
 {
+	return beat_scene_new_in(WORLD_SQLITE, setting);
+}
+
+struct scene *
+beat_scene_new_in(int kind, const char *setting)
+{
 	static const struct clock_source clocks = {
 	    .mono_us = beat_scene_mono_us, .wall_us = beat_scene_wall_us};
 	struct scene *s = calloc(1, sizeof(*s));
-	char *database;
-	const char *settings[3] = {NULL};
+	const char *settings[2] = {setting};
 	struct err err;
 
 	ck_assert_ptr_nonnull(s);
@@ -89,15 +94,13 @@ beat_scene_new(const char *setting)
 	s->tick = event_new(s->base, -1, EV_PERSIST, on_scene_tick, s);
 	ck_assert_ptr_nonnull(s->tick);
 	fake_store_init(&s->store, s->base);
-	world_open(&s->world, WORLD_SQLITE);
+	world_open(&s->world, kind);
 	OK(&s->world, schedules_connect(s->world.schedules, &s->world.err));
-	ck_assert_int_gt(
-	    asprintf(&database, "scheduler.database_url=%s", s->world.url), 0);
-	settings[0] = database;
-	settings[1] = setting;
+	/* With a password it may not be a setting of a command line. */
+	ck_assert_int_eq(
+	    setenv("FLOWRRA_SCHEDULER_DATABASE_URL", s->world.url, 1), 0);
 	ck_assert_msg(conf_load("/dev/null", settings, &s->conf, &err) == 0,
 		      "%s", err.msg);
-	free(database);
 	return s;
 }
 

@@ -39,6 +39,9 @@ struct scene {
 /* Queues and records are in one store, unless `setting` ("section.key=value")
  * says otherwise; NULL: no setting. No scheduler runs yet. */
 struct scene *beat_scene_new(const char *setting);
+/* The same with a database of another kind (schedules/world.h): its server has
+ * the machine's real clock, however the scene's own are set. */
+struct scene *beat_scene_new_in(int kind, const char *setting);
 void beat_scene_free(struct scene *s);
 /* One more scheduler, whose store is out of reach. */
 struct beat_scene_beat *beat_scene_start(struct scene *s);

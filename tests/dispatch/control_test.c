@@ -204,6 +204,10 @@ START_TEST(the_broker_is_told_the_limits_of_dead_lists)
 	ck_assert_uint_eq(w->store.tidied, 1);
 	ck_assert_int_eq(w->store.limits.dead_max, 100000);
 	ck_assert_int_eq(w->store.limits.dead_ttl_ms, 90000);
+	ck_assert_int_eq(w->store.limits.lost_ms, 3600000);
+	ck_assert_int_eq(w->store.limits.record_ttl_s, 86400);
+	ck_assert_int_gt(w->store.limits.registry_ms,
+			 INT64_C(30) * 24 * 3600 * 1000);
 	fake_store_reach(&w->store, false);
 	for (i = 0; i < 3; i++)
 		worker_due(w, w->dispatch->heartbeat);
@@ -246,6 +250,67 @@ START_TEST(what_was_deleted_is_counted_and_logged_once_a_minute)
 	ck_assert_ptr_nonnull(strstr(worker_log(),
 				     "8 tasks deleted from dead lists that are "
 				     "full ([worker] dead_max), 3 that died"));
+	worker_end(w);
+}
+END_TEST
+
+static bool
+read_pending(struct worker *w, const char *record, struct buf *queue,
+	     struct buf *ended)
+{
+	buf_reset(queue);
+	buf_reset(ended);
+	if (!w->store.broker.on_pending(slice_of(record), queue, ended,
+					w->store.broker.arg))
+		return false;
+	buf_addc(queue, '\0');
+	buf_addc(ended, '\0');
+	return !queue->failed && !ended->failed;
+}
+
+START_TEST(a_lost_task_keeps_what_its_producer_said_of_it)
+{
+	static const char *const others[] = {
+	    "[]", "{\"task_id\":\"t\",\"status\":\"pending\"}",
+	    "{\"task_id\":\"t\",\"status\":\"success\",\"queue\":\"io\"}"};
+	const char *const head = "{\"task_id\":\"t\",\"status\":\"failed\","
+				 "\"lost\":true,\"task_name\":\"add\",";
+	struct worker *w = worker_begin();
+	struct buf queue = BUF_INIT, ended = BUF_INIT;
+	size_t i;
+
+	ck_assert(read_pending(
+	    w,
+	    "{\"task_id\":\"t\",\"status\":\"running\",\"task_name\":\"add\","
+	    "\"args\":[1,2],\"queue\":\"io\"}",
+	    &queue, &ended));
+	ck_assert_str_eq(queue.data, "io");
+	ck_assert_msg(strncmp(ended.data, head, strlen(head)) == 0, "%s",
+		      ended.data);
+	ck_assert_ptr_nonnull(strstr(ended.data, "\"args\":[1,2]"));
+	ck_assert_ptr_nonnull(strstr(ended.data, "\"reason\":\"lost\""));
+	ck_assert_ptr_nonnull(strstr(ended.data, "\"finished_at\":\""));
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		ck_assert(!read_pending(w, others[i], &queue, &ended));
+	buf_done(&queue);
+	buf_done(&ended);
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(lost_tasks_are_logged)
+{
+	const struct broker_trimmed trimmed = {.queue = SLICE("io"), .lost = 7};
+	struct worker *w = worker_begin();
+	int i;
+
+	worker_log_begin();
+	w->store.broker.on_trimmed(&trimmed, w->store.broker.arg);
+	for (i = 0; i < 6; i++)
+		worker_due(w, w->dispatch->heartbeat);
+	ck_assert_ptr_nonnull(strstr(worker_log(), "7 tasks were lost"));
+	ck_assert_ptr_null(
+	    strstr(strstr(worker_log(), "were lost") + 1, "were lost"));
 	worker_end(w);
 }
 END_TEST
@@ -370,6 +435,8 @@ SUITE("dispatch-control")
 	TEST(a_worker_is_not_ready_before_the_broker_has_answered);
 	TEST(a_heartbeat_is_lost_while_the_broker_is_away);
 	TEST(the_broker_is_told_the_limits_of_dead_lists);
+	TEST(a_lost_task_keeps_what_its_producer_said_of_it);
+	TEST(lost_tasks_are_logged);
 	TEST(what_was_deleted_is_counted_and_logged_once_a_minute);
 	TEST(what_was_deleted_is_counted_when_the_backend_is_back);
 	TEST(a_broker_that_is_back_hears_at_once_what_the_worker_can_run);

@@ -254,6 +254,20 @@ START_TEST(a_recovered_task_that_had_ended_is_not_run_again)
 }
 END_TEST
 
+/* Housekeeping was wrong: nobody has run it. */
+START_TEST(a_recovered_task_that_seemed_lost_is_run)
+{
+	struct worker *w = worker_begin_real();
+
+	w->store.stored = "{\"task_id\":\"t1\",\"status\":\"failed\","
+			  "\"lost\":true,\"reason\":\"lost\"}";
+	worker_recover(w, "add", "[1,2]", "");
+	WAIT_FOR(w, "ack");
+	ck_assert(fake_store_saw(&w->store, "success"));
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_recovered_task_waits_until_the_backend_can_tell)
 {
 	struct worker *w = worker_begin_real();
@@ -389,6 +403,7 @@ SUITE("dispatch")
 	TEST(a_task_does_not_fail_while_the_broker_cannot_tell_who_knows_it);
 	TEST(an_unknown_task_that_is_cancelled_is_cancelled);
 	TEST(a_recovered_task_that_had_ended_is_not_run_again);
+	TEST(a_recovered_task_that_seemed_lost_is_run);
 	TEST(a_recovered_task_waits_until_the_backend_can_tell);
 	TEST(a_task_that_was_cancelled_before_it_came_does_not_run);
 	TEST(a_cancelled_handler_that_does_not_end_is_killed);

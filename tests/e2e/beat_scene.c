@@ -197,6 +197,12 @@ scene_schedule(struct scene *s, int n, int64_t period_ms)
 					    .start_us = now_us + period_us / 2};
 		char args[32];
 
+		if (s->no_overlap)
+			schedule.overlap = SCHEDULE_OVERLAP_SKIP;
+		if (s->grace_us > 0) {
+			schedule.misfire = SCHEDULE_LATEST;
+			schedule.grace_us = s->grace_us;
+		}
 		snprintf(id, sizeof(id), "s%d", s->n_schedules);
 		snprintf(args, sizeof(args), "[%d]", s->n_schedules++);
 		schedule.args = args;
@@ -213,6 +219,21 @@ long long
 scene_enqueued(struct scene *s)
 {
 	return redis_integer(world_redis(s->world), "LLEN flowrra:queue:io");
+}
+
+long long
+scene_skipped(struct scene *s, enum schedule_reason reason)
+{
+	struct schedules_stats *stats;
+	struct err err = ERR_INIT;
+	long long n;
+
+	ck_assert_msg(
+	    schedules_stats(s->db, NULL, clock_wall_us(), &stats, &err) == 0,
+	    "%s", err.msg);
+	n = stats->skipped[reason];
+	schedules_stats_free(stats);
+	return n;
 }
 
 /* --- the verdict --------------------------------------------------------- */

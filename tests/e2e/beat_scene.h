@@ -27,6 +27,8 @@ struct scene {
 	char *disk;	     /* a small one for the tables; NULL: none */
 	const char *command; /* of the schedulers */
 	int n_schedules;
+	int64_t grace_us; /* of schedules that are made; 0: none, misfire=all */
+	bool no_overlap;
 };
 
 /* Starts the servers; no scheduler yet. */
@@ -46,6 +48,8 @@ void scene_start(struct scene *s, int n);
  * out. */
 void scene_schedule(struct scene *s, int n, int64_t period_ms);
 
+/* Fires that became no tasks for this reason. */
+long long scene_skipped(struct scene *s, enum schedule_reason reason);
 /* Tasks in the queue. */
 long long scene_enqueued(struct scene *s);
 /*

@@ -44,6 +44,30 @@ START_TEST(a_record_lives_as_long_as_configured)
 }
 END_TEST
 
+/* Its list is deleted, as by an old copy of the server; another task, which is
+ * delayed, is still there. */
+START_TEST(a_task_that_is_gone_fails_as_lost)
+{
+	const struct world_options o = {
+	    .no_worker = true, .config = "[worker]\nlost_after = 1s\n"};
+	struct world *w = world_start(&o);
+	const char *gone = submit(w, "add 1 2 --queue io --force"),
+		   *later = submit(w, "add 1 2 --queue io --force --delay 1h");
+
+	redis_server_run(world_redis(w), "DEL flowrra:queue:io");
+	worker_start(w, NULL);
+	wait_status(w, gone, "failed");
+	ck_field(w, gone, "reason", "lost");
+	ck_field(w, later, "status", "pending");
+	ck_assert_int_ge(
+	    redis_integer(world_redis(w), "TTL flowrra:task:%s", gone), 60);
+	ck_assert_int_eq(
+	    redis_integer(world_redis(w), "TTL flowrra:task:%s", later), -1);
+	ck_assert_int_eq(delayed(w, "io"), 1);
+	world_stop(w);
+}
+END_TEST
+
 /* --- retries ------------------------------------------------------------- */
 
 START_TEST(a_retry_waits_in_the_delayed_set_and_holds_no_slot)
@@ -270,6 +294,7 @@ SUITE("life")
 	SUITE_TIMEOUT(90);
 	TEST(a_task_is_pending_then_running_then_a_success);
 	TEST(a_record_lives_as_long_as_configured);
+	TEST(a_task_that_is_gone_fails_as_lost);
 	TEST(a_retry_waits_in_the_delayed_set_and_holds_no_slot);
 	TEST(a_task_that_fails_at_first_succeeds_in_the_end);
 	TEST(retries_that_are_used_up_leave_a_dead_task);

@@ -105,7 +105,7 @@ component_is(size_t at, bool healthy, const char *message)
 {
 	json_t *all = health_check(scene.client), *one;
 
-	ck_assert_uint_eq(json_array_size(all), 6);
+	ck_assert_uint_eq(json_array_size(all), 7);
 	one = json_array_get(all, at);
 	ck_assert_str_eq(json_string_value(json_object_get(one, "message")),
 			 message);
@@ -113,7 +113,7 @@ component_is(size_t at, bool healthy, const char *message)
 	ck_assert(!health_is_good(all) || healthy);
 	json_decref(all);
 }
-enum { BROKER, BACKEND, WORKERS, DATABASE, SCHEDULERS, TASKS };
+enum { BROKER, BACKEND, WORKERS, DATABASE, SCHEDULERS, SCHEDULES, TASKS };
 
 START_TEST(all_is_well_where_nothing_is_wrong)
 {
@@ -130,7 +130,9 @@ START_TEST(all_is_well_where_nothing_is_wrong)
 		 "{'component':'scheduler_database','healthy':true,'message':"
 		 "'0 schedules'},{'component':'schedulers','healthy':true,"
 		 "'message':'none is alive, and none is needed: no schedule is "
-		 "enabled'},{'component':'tasks','healthy':true,'message':"
+		 "enabled'},{'component':'schedules','healthy':true,"
+		 "'message':'none is "
+		 "overdue'},{'component':'tasks','healthy':true,'message':"
 		 "'workers know all that they met'}]");
 }
 END_TEST
@@ -192,6 +194,137 @@ START_TEST(schedulers_are_healthy_while_they_are_seen_and_in_time)
 	decide(miss);
 	component_is(SCHEDULERS, true,
 		     "2 alive, lag 0.001 s; 2 missed by more than its grace");
+	add_scheduler("b", SCENE_NOON_US + HEALTH_LAG_US, 0);
+	component_is(SCHEDULERS, true,
+		     "2 alive, lag 0.001 s; 2 missed by more than its grace");
+	/* Seen in the future: somebody's clock is wrong. */
+	add_scheduler("b", SCENE_NOON_US + HEALTH_LAG_US + 1000000, 0);
+	component_is(SCHEDULERS, false,
+		     "the clock of scheduler b is 6.0 s ahead of this "
+		     "machine's; 2 missed by more than its grace");
+}
+END_TEST
+
+/* --- schedules --------------------------------------------------------- */
+
+static void
+add_state(const char *id, const char *state, int64_t clock_off_us,
+	  const char *lacks)
+{
+	const struct schedules_scheduler one = {.id = id,
+						.host = "here",
+						.seen_us = SCENE_NOON_US,
+						.clock_off_us = clock_off_us,
+						.state = state,
+						.lacks = lacks};
+
+	ck_assert_msg(schedules_beat(db, &one, &scene.err) == 0, "%s",
+		      scene.err.msg);
+}
+
+/* Its next run is what `us` says, whatever its rule says. */
+static void
+move_schedule(const char *id, int64_t us)
+{
+	const struct schedule_next next = {us, us, ""};
+
+	ck_assert_msg(
+	    schedules_enable(db, id, &next, SCENE_NOON_US, &scene.err) == 0,
+	    "%s", scene.err.msg);
+}
+
+START_TEST(schedules_that_are_overdue_are_told_with_what_holds_them_up)
+{
+	static const struct {
+		const char *state, *why;
+	} states[] = {
+	    {"", ""},
+	    {SCHEDULES_STATE_DISABLED,
+	     ": scheduler a is disabled ([scheduler] enabled = no)"},
+	    {SCHEDULES_STATE_BROKER, ": scheduler a does not reach the broker"},
+	    {SCHEDULES_STATE_CLOCK,
+	     ": scheduler a has a clock that is not the database's and claims "
+	     "nothing"}};
+	char text[200];
+	size_t i;
+
+	add_schedule("s1", SCENE_NOON_US);
+	component_is(SCHEDULES, true, "none is overdue");
+	move_schedule("s1", SCENE_NOON_US - 60000000);
+	component_is(SCHEDULES, false,
+		     "1 overdue, s1 for 60 s: no scheduler is alive");
+	add_scheduler("old", SCENE_NOON_US - HEALTH_SCHEDULER_LIFE_US - 1, 0);
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		add_state("a", states[i].state, 0, "");
+		snprintf(text, sizeof(text), "1 overdue, s1 for 60 s%s",
+			 states[i].why);
+		component_is(SCHEDULES, false, text);
+	}
+	/* One that nothing hinders is enough. */
+	add_state("b", "", 0, "");
+	component_is(SCHEDULES, false, "1 overdue, s1 for 60 s");
+}
+END_TEST
+
+START_TEST(next_runs_that_are_too_far_away_are_told)
+{
+	/* The rule is its ID. */
+	add_schedule("90s", SCENE_NOON_US);
+	add_scheduler("a", SCENE_NOON_US, 0);
+	move_schedule("90s", SCENE_NOON_US + 2 * HEALTH_FAR_US / 3);
+	component_is(SCHEDULES, true, "none is overdue");
+	move_schedule("90s", SCENE_NOON_US + 1000 * HEALTH_FAR_US);
+	component_is(SCHEDULES, false,
+		     "the next run of 90s, 2029-08-19T12:00:00, is further "
+		     "away than its rule allows (flowrractl doctor)");
+}
+END_TEST
+
+static const char *findings(void);
+
+static void
+set_broker_url(const char *url)
+{
+	free(scene.client->conf->broker.url);
+	scene.client->conf->broker.url = strdup(url);
+}
+
+/* The fake store stays what it is; only the URL is looked at. */
+START_TEST(schedules_in_a_file_beside_shared_queues_are_told_of)
+{
+	static const struct {
+		const char *url;
+		bool told;
+	} urls[] = {
+	    {"redis://redis.example.com:6379/0", true},
+	    {"rediss://u:p@192.0.2.1/0", true},
+	    {"redis://[2001:db8::1]/0", true},
+	    {"redis://localhost/0", false},
+	    {"redis://127.0.0.2:6380/0", false},
+	    {"redis://[::1]/0", false},
+	    {"redis:///0", false},
+	    {"unix:///run/redis.sock", false},
+	    {"sqlite:///var/lib/flowrra/flowrra.db", false},
+	};
+	const char *what = "schedules are in a file of this machine, but the "
+			   "queues are shared with others";
+	size_t i;
+
+	set_broker_url(urls[0].url);
+	ck_assert_ptr_null(strstr(findings(), what));
+	add_schedule("s1", SCENE_NOON_US);
+	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		set_broker_url(urls[i].url);
+		ck_assert_msg((strstr(findings(), what) != NULL) ==
+				  urls[i].told,
+			      "%s: %s", urls[i].url, findings());
+		component_is(DATABASE, true,
+			     urls[i].told
+				 ? "1 schedules, in a file of this machine, "
+				   "but the queues are shared: set [scheduler] "
+				   "database_url"
+				 : "1 schedules");
+	}
 }
 END_TEST
 
@@ -464,15 +597,67 @@ START_TEST(schedules_are_examined)
 	decide(set_aside);
 	ck_assert_str_eq(findings(),
 			 "warning schedules: scheduler old is 5.5 s late\n"
-			 "warning schedules: 1 schedules cannot fire and were "
-			 "set aside\n");
+			 "warning schedules: schedule s2 cannot fire and was "
+			 "set aside: no such day\n");
 	add_scheduler("old", SCENE_NOON_US + 7200000000, 0);
 	ck_assert_ptr_nonnull(
 	    strstr(findings(),
-		   "warning clock: the clock of scheduler old is 7200 s "
+		   "error clock: the clock of scheduler old is 7200 s "
 		   "ahead of this machine's: it fires that much earlier\n"));
 	break_database("nonsense://x");
 	ck_assert_ptr_eq(strstr(findings(), "error schedules: "), findings());
+}
+END_TEST
+
+START_TEST(what_holds_schedules_up_is_examined)
+{
+	be_well();
+	add_schedule("90s", SCENE_NOON_US);
+	move_schedule("90s", SCENE_NOON_US + 1000 * HEALTH_FAR_US);
+	add_schedule("s1", SCENE_NOON_US);
+	move_schedule("s1", SCENE_NOON_US - 60000000);
+	add_state("a", SCHEDULES_STATE_CLOCK, -600000000, "Asia/Tokyo");
+	add_state("b", SCHEDULES_STATE_DISABLED, 0, "");
+	ck_assert_int_eq(
+	    schedules_set_pruned(db, SCENE_NOON_US + 1000000, &scene.err), 0);
+	ck_assert_str_eq(
+	    findings(),
+	    "error clock: the clock is behind now, or was ahead: the fires of "
+	    "schedules are known up to 2026-11-23T12:00:01.000000+00:00\n"
+	    "error clock: the clock of scheduler a is 600.0 s behind the "
+	    "database's: it claims nothing\n"
+	    "error schedules: 1 schedules are overdue, s1 for 60 s: scheduler "
+	    "b is disabled ([scheduler] enabled = no)\n"
+	    "error schedules: the next runs of 1 schedules are further away "
+	    "than their rules allow: 90s fires at "
+	    "2029-08-19T12:00:00.000000+00:00, not at "
+	    "2026-11-23T12:01:30.000000+00:00\n"
+	    "warning schedules: scheduler a has no data of these time zones: "
+	    "Asia/Tokyo\n"
+	    "warning schedules: scheduler b is disabled: it enqueues "
+	    "nothing\n");
+}
+END_TEST
+
+START_TEST(schedules_that_were_set_aside_are_named_up_to_a_limit)
+{
+	char id[8];
+	int i;
+
+	be_well();
+	add_scheduler("a", SCENE_NOON_US, 0);
+	for (i = 0; i < 7; i++) {
+		snprintf(id, sizeof(id), "s%d", i);
+		add_schedule(id, SCENE_NOON_US);
+	}
+	decide(set_aside);
+	ck_assert_ptr_nonnull(
+	    strstr(findings(), "warning schedules: schedule s4 cannot fire and "
+			       "was set aside: no such day\n"
+			       "warning schedules: 2 more schedules were set "
+			       "aside\n"));
+	component_is(SCHEDULES, true,
+		     "none is overdue; 7 set aside (flowrractl doctor)");
 }
 END_TEST
 
@@ -545,7 +730,12 @@ SUITE("manager-health")
 	TEST(schedulers_are_healthy_while_they_are_seen_and_in_time);
 	TEST(tasks_that_no_worker_has_are_not_healthy);
 	TEST(tasks_that_no_worker_has_are_found);
+	TEST(schedules_in_a_file_beside_shared_queues_are_told_of);
 	TEST(schedulers_are_unknown_without_their_database);
+	TEST(schedules_that_are_overdue_are_told_with_what_holds_them_up);
+	TEST(next_runs_that_are_too_far_away_are_told);
+	TEST(what_holds_schedules_up_is_examined);
+	TEST(schedules_that_were_set_aside_are_named_up_to_a_limit);
 	TEST(the_doctor_finds_nothing_where_nothing_is_wrong);
 	TEST(without_a_broker_that_is_what_is_wrong);
 	TEST(what_the_broker_finds_is_passed_on_the_errors_first);

@@ -304,7 +304,10 @@ START_TEST(figures_of_schedules_name_what_was_missed_and_skipped)
 					  .seen_us = SCENE_NOON_US - 1500000,
 					  .lag_us = 250000,
 					  .max_lag_us = 500000,
-					  .fires = 9};
+					  .fires = 9,
+					  .clock_off_us = -1500000,
+					  .state = "clock",
+					  .lacks = "Asia/Tokyo"};
 	const struct schedules_stats stats = {
 	    .schedules = 4,
 	    .enabled = 3,
@@ -328,7 +331,8 @@ START_TEST(figures_of_schedules_name_what_was_missed_and_skipped)
 	    "'skipped':{'overlap':7,'refused':0},'schedulers':[{'id':'a',"
 	    "'host':'here','pid':7,'started_at':'2026-11-23T11:00:00+00:00',"
 	    "'seen_at':'2026-11-23T11:59:58.500000+00:00','seen_ago':1.5,"
-	    "'lag':0.25,'max_lag':0.5,'fires':9}]}");
+	    "'lag':0.25,'max_lag':0.5,'fires':9,'clock_off':-1.5,"
+	    "'state':'clock','lacks':'Asia/Tokyo'}]}");
 }
 END_TEST
 

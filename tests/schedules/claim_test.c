@@ -230,11 +230,14 @@ SUITE("schedules-claim")
 {
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
-	TEST_LOOP(a_claim_fires_what_is_due_the_longest_due_first, 0, N_WORLDS);
-	TEST_LOOP(a_fire_that_is_in_the_outbox_is_not_given_again, 0, N_WORLDS);
+	TEST_LOOP(a_claim_fires_what_is_due_the_longest_due_first, 0,
+		  N_WORLDS_POOLED);
+	TEST_LOOP(a_fire_that_is_in_the_outbox_is_not_given_again, 0,
+		  N_WORLDS_POOLED);
 	TEST_LOOP(unsent_fires_are_shown_until_they_are_marked_and_pruned_after,
-		  0, N_WORLDS);
+		  0, N_WORLDS_POOLED);
 	TEST_LOOP(schedules_of_other_time_zone_data_are_computed_again, 0,
-		  N_WORLDS);
-	TEST_LOOP(long_texts_are_cut_between_two_characters, 0, N_WORLDS);
+		  N_WORLDS_POOLED);
+	TEST_LOOP(long_texts_are_cut_between_two_characters, 0,
+		  N_WORLDS_POOLED);
 }

@@ -258,7 +258,8 @@ END_TEST
 
 START_TEST(schedulers_are_seen_until_they_say_farewell)
 {
-	struct schedules_scheduler me = {"h:1", "h", 77, 1, 2, 3, 4, 5};
+	struct schedules_scheduler me = {
+	    "h:1", "h", 77, 1, 2, 3, 4, 5, -7, "clock", "Europe/Berlin"};
 	struct schedules_stats *stats;
 	struct world w;
 
@@ -273,6 +274,9 @@ START_TEST(schedulers_are_seen_until_they_say_farewell)
 	ck_assert_int_eq(stats->schedulers[0].lag_us, 99);
 	ck_assert_int_eq(stats->schedulers[0].pid, 78);
 	ck_assert_int_eq(stats->schedulers[0].max_lag_us, 4);
+	ck_assert_int_eq(stats->schedulers[0].clock_off_us, -7);
+	ck_assert_str_eq(stats->schedulers[0].state, "clock");
+	ck_assert_str_eq(stats->schedulers[0].lacks, "Europe/Berlin");
 	ck_assert_int_eq(stats->next_due_us, INT64_MAX);
 	schedules_stats_free(stats);
 	OK(&w, schedules_farewell(w.schedules, "h:1", &w.err));
@@ -371,14 +375,17 @@ SUITE("schedules")
 {
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
-	TEST_LOOP(a_schedule_comes_back_as_it_was_stored, 0, N_WORLDS);
+	TEST_LOOP(a_schedule_comes_back_as_it_was_stored, 0, N_WORLDS_POOLED);
 	TEST_LOOP(an_identical_schedule_returns_the_id_of_the_first, 0,
-		  N_WORLDS);
-	TEST_LOOP(bad_values_are_refused_by_name, 0, N_WORLDS);
+		  N_WORLDS_POOLED);
+	TEST_LOOP(bad_values_are_refused_by_name, 0, N_WORLDS_POOLED);
 	TEST_LOOP(a_list_has_what_the_filter_says_and_can_be_gone_on_with, 0,
-		  N_WORLDS);
-	TEST_LOOP(what_is_disabled_is_not_due_until_it_is_enabled, 0, N_WORLDS);
-	TEST_LOOP(schedulers_are_seen_until_they_say_farewell, 0, N_WORLDS);
+		  N_WORLDS_POOLED);
+	TEST_LOOP(what_is_disabled_is_not_due_until_it_is_enabled, 0,
+		  N_WORLDS_POOLED);
+	TEST_LOOP(schedulers_are_seen_until_they_say_farewell, 0,
+		  N_WORLDS_POOLED);
 	TEST_LOOP(who_waits_is_woken_by_a_change, 0, N_WORLDS);
-	TEST_LOOP(a_list_by_due_time_goes_on_behind_the_last_one, 0, N_WORLDS);
+	TEST_LOOP(a_list_by_due_time_goes_on_behind_the_last_one, 0,
+		  N_WORLDS_POOLED);
 }

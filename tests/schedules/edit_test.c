@@ -321,14 +321,18 @@ SUITE("schedules-edit")
 {
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
-	TEST_LOOP(an_edit_changes_all_but_what_fires_change, 0, N_WORLDS);
-	TEST_LOOP(an_edited_schedule_is_found_by_what_it_is_now, 0, N_WORLDS);
-	TEST_LOOP(of_two_edits_of_one_version_the_first_is_done, 0, N_WORLDS);
-	TEST_LOOP(an_edit_that_a_claim_has_overtaken_is_not_done, 0, N_WORLDS);
+	TEST_LOOP(an_edit_changes_all_but_what_fires_change, 0,
+		  N_WORLDS_POOLED);
+	TEST_LOOP(an_edited_schedule_is_found_by_what_it_is_now, 0,
+		  N_WORLDS_POOLED);
+	TEST_LOOP(of_two_edits_of_one_version_the_first_is_done, 0,
+		  N_WORLDS_POOLED);
+	TEST_LOOP(an_edit_that_a_claim_has_overtaken_is_not_done, 0,
+		  N_WORLDS_POOLED);
 	TEST_LOOP(
 	    an_edit_into_an_identical_schedule_is_done_into_a_missing_one_is_not,
-	    0, N_WORLDS);
+	    0, N_WORLDS_POOLED);
 	TEST_LOOP(who_waits_is_woken_by_each_kind_of_change, 0, N_WORLDS);
 	TEST_LOOP(edits_of_several_processes_are_done_one_after_the_other, 0,
-		  N_WORLDS);
+		  N_WORLDS_POOLED);
 }

@@ -46,6 +46,9 @@ START_TEST(who_is_not_let_in_is_refused_and_a_missing_database_is_named)
 	} urls[] = {
 	    {"//flowrra:secret@", "//stranger:sesame@",
 	     " (see user and password)", ERR_REFUSED},
+	    {"//flowrra:secret@", "//flowrra:sesame@",
+	     " (see user and password)", ERR_REFUSED},
+	    {"?", "?sslmode=banana&", "sslmode", ERR_CONFIG},
 	    {"@/", "@/nowhere_", " (create it)", ERR_CONFIG},
 	};
 	struct schedules_options options = {0};
@@ -59,7 +62,7 @@ START_TEST(who_is_not_let_in_is_refused_and_a_missing_database_is_named)
 	world_open(&w, _i);
 	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
 		/* MariaDB tells those apart from others by no right. */
-		if (i == 1 && _i == WORLD_MARIADB)
+		if (i == 3 && _i == WORLD_MARIADB)
 			break;
 		at = strstr(w.url, urls[i].from);
 		ck_assert_ptr_nonnull(at);
@@ -67,12 +70,13 @@ START_TEST(who_is_not_let_in_is_refused_and_a_missing_database_is_named)
 			 urls[i].to, at + strlen(urls[i].from));
 		options.url = url;
 		s = schedules_open(&options, &err);
-		ck_assert_ptr_nonnull(s);
-		ck_assert_int_ne(schedules_next_due(s, &due, &err), 0);
+		/* Some are seen to be wrong before a server is asked. */
+		ck_assert(s == NULL || schedules_next_due(s, &due, &err) != 0);
 		ck_assert_msg(err.code == urls[i].code, "%s", err.msg);
 		ck_assert_msg(strstr(err.msg, urls[i].why) != NULL, "%s",
 			      err.msg);
 		ck_assert_ptr_null(strstr(err.msg, "sesame"));
+		ck_assert_ptr_null(strstr(err.msg, "secret"));
 		ck_assert_ptr_null(strstr(err.msg, "28000"));
 		schedules_close(s);
 	}

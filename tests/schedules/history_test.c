@@ -176,9 +176,9 @@ SUITE("schedules-history")
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
 	TEST_LOOP(a_history_has_what_was_sent_and_what_was_not_the_latest_first,
-		  0, N_WORLDS);
-	TEST_LOOP(a_refused_fire_says_what_the_queue_said, 0, N_WORLDS);
+		  0, N_WORLDS_POOLED);
+	TEST_LOOP(a_refused_fire_says_what_the_queue_said, 0, N_WORLDS_POOLED);
 	TEST_LOOP(
 	    thinning_keeps_the_last_fires_and_those_that_are_young_or_not_sent,
-	    0, N_WORLDS);
+	    0, N_WORLDS_POOLED);
 }

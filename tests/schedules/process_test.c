@@ -228,13 +228,13 @@ SUITE("schedules-processes")
 {
 	SUITE_TIMEOUT(90);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
-	TEST_LOOP(each_fire_is_claimed_by_one_process_only, 0, N_WORLDS);
+	TEST_LOOP(each_fire_is_claimed_by_one_process_only, 0, N_WORLDS_POOLED);
 	TEST_LOOP(
 	    several_processes_create_the_schema_and_one_identical_schedule, 0,
-	    N_WORLDS);
+	    N_WORLDS_POOLED);
 	TEST_LOOP(a_process_killed_in_its_transaction_leaves_all_to_the_others,
-		  0, N_WORLDS);
+		  0, N_WORLDS_POOLED);
 	TEST_LOOP(
 	    a_process_killed_before_it_sends_leaves_its_fires_in_the_outbox, 0,
-	    N_WORLDS);
+	    N_WORLDS_POOLED);
 }

@@ -30,21 +30,22 @@ fill(struct world *w)
 	int i;
 
 	world_create(w, 0, 1000000);
-	world_run(w,
-		  "INSERT INTO flowrra_schedules (identity, " SQL_COLUMNS ")"
-		  " SELECT %s, %s, task, type,"
-		  " rule, tz, args, kwargs, queue, description, enabled,"
-		  " max_retries, retry_delay_us, retry_backoff_millionths,"
-		  " retry_delay_max_us, retry_jitter_millionths, timeout_us,"
-		  " expires_us, priority, misfire,"
-		  " max_catchup, grace_us, overlap, jitter_us, day_match,"
-		  " start_us, end_us, max_runs, created_us, updated_us,"
-		  " last_run_us, next_run_us + c.n * 1000000,"
-		  " due_us + c.n * 1000000, runs, tz_data, fault, rule_us"
-		  " FROM %s c%s, flowrra_schedules s WHERE s.id = 's0'",
-		  lite ? "'i' || c.n" : "concat('i', c.n)",
-		  lite ? "'c' || c.n" : "concat('c', c.n)", numbers[w->kind],
-		  w->kind == WORLD_POSTGRESQL ? "(n)" : "");
+	world_run(
+	    w,
+	    "INSERT INTO flowrra_schedules (identity, " SQL_COLUMNS ")"
+	    " SELECT %s, %s, task, type,"
+	    " rule, tz, args, kwargs, queue, description, enabled,"
+	    " max_retries, retry_delay_us, retry_backoff_millionths,"
+	    " retry_delay_max_us, retry_jitter_millionths, timeout_us,"
+	    " expires_us, priority, misfire,"
+	    " max_catchup, grace_us, overlap, jitter_us, day_match,"
+	    " start_us, end_us, max_runs, created_us, updated_us,"
+	    " last_run_us, next_run_us + c.n * 1000000,"
+	    " due_us + c.n * 1000000, runs, tz_data, fault, rule_us, owner"
+	    " FROM %s c%s, flowrra_schedules s WHERE s.id = 's0'",
+	    lite ? "'i' || c.n" : "concat('i', c.n)",
+	    lite ? "'c' || c.n" : "concat('c', c.n)", numbers[w->kind],
+	    w->kind == WORLD_POSTGRESQL ? "(n)" : "");
 	world_run(w,
 		  "INSERT INTO flowrra_fires (schedule_id, fire_us, task_id,"
 		  " queue, priority, task, created_us, marked_us, claim)"

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "schedules/db.h"
 #include "schedules/handle.h"
@@ -143,6 +145,110 @@ START_TEST(schedules_of_the_first_schema_leave_new_settings_to_the_module)
 }
 END_TEST
 
+/* As an administrator would run it. */
+static void
+run_script(const struct world *w, const char *path)
+{
+	const char *place;
+	char command[512];
+
+	place = strstr(w->url, w->kind == WORLD_MARIADB ? "socket=" : "host=");
+	ck_assert_ptr_nonnull(place);
+	place = strchr(place, '=') + 1;
+	snprintf(command, sizeof(command),
+		 w->kind == WORLD_MARIADB
+		     ? "mariadb --no-defaults -S %s -u root %s <%s"
+		     : "psql -X -q -v ON_ERROR_STOP=1 -h %s -U postgres %s "
+		       "-f %s",
+		 place, w->database, path);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void
+print_schema(const struct world *w, const char *path)
+{
+	FILE *file = fopen(path, "we");
+	struct err err = ERR_INIT;
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_msg(schedules_print_schema(w->url, file, &err) == 0, "%s",
+		      err.msg);
+	fclose(file);
+	ck_assert_int_eq(chmod(path, 0644), 0);
+}
+
+/* Who may create no table, and has the rights that flowrra-beat(8) names. */
+static void
+become_narrow(struct world *w)
+{
+	static const char rights[] = "SELECT, INSERT, UPDATE, DELETE";
+	const char *rest = w->url;
+	char *url;
+
+	if (w->kind == WORLD_POSTGRESQL) {
+		world_run(w, "CREATE ROLE %s_narrow LOGIN PASSWORD 'pw'",
+			  w->database);
+		world_run(
+		    w,
+		    "GRANT %s ON flowrra_version, flowrra_schedules,"
+		    " flowrra_fires, flowrra_skips, flowrra_skipped_fires,"
+		    " flowrra_pruned, flowrra_schedulers TO %s_narrow",
+		    rights, w->database);
+	} else {
+		world_run(w,
+			  "CREATE USER %s_narrow@localhost IDENTIFIED BY"
+			  " 'pw'",
+			  w->database);
+		world_run(w, "GRANT %s ON %s.* TO %s_narrow@localhost", rights,
+			  w->database, w->database);
+	}
+	rest = strchr(w->url, '@');
+	ck_assert_int_gt(
+	    asprintf(&url, "%s://%s_narrow:pw%s",
+		     w->kind == WORLD_MARIADB ? "mysql" : "postgresql",
+		     w->database, rest),
+	    0);
+	free(w->url);
+	w->url = url;
+	schedules_close(w->schedules);
+	w->schedules = world_another(w, 0);
+}
+
+START_TEST(tables_that_were_made_by_hand_need_no_right_to_make_them)
+{
+	struct schedules_fires *fires;
+	struct schedules_claimed claimed;
+	struct schedules_stats *stats;
+	char path[] = "/tmp/flowrra-schema-XXXXXX";
+	struct schedule_mark mark = {.schedule = "s1", .fire_us = 1000};
+	struct world w;
+	bool changed;
+	size_t n;
+
+	world_open(&w, _i);
+	ck_assert_int_ge(close(mkstemp(path)), 0);
+	print_schema(&w, path);
+	run_script(&w, path);
+	unlink(path);
+	become_narrow(&w);
+	OK(&w, schedules_changed(w.schedules, &changed, &w.err));
+	world_create(&w, 1, 1000);
+	world_claim(&w, 1000, 9, NULL, &claimed);
+	ck_assert_uint_eq(claimed.fires->n, 1);
+	schedules_fires_free(claimed.fires);
+	OK(&w, schedules_unsent(w.schedules, 2000, 9, &fires, &w.err));
+	ck_assert_uint_eq(fires->n, 1);
+	schedules_fires_free(fires);
+	OK(&w, schedules_mark(w.schedules, &mark, 1, 1001, &w.err));
+	OK(&w, schedules_stats(w.schedules, NULL, 9, &stats, &w.err));
+	schedules_stats_free(stats);
+	OK(&w, schedules_prune(w.schedules, 2000, 9, &n, &w.err));
+	ck_assert_uint_eq(n, 1);
+	OK(&w, schedules_delete(w.schedules, "s1", &w.err));
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(a_migration_that_fails_leaves_the_version_as_it_was)
 {
 	static migration all[] = {
@@ -178,6 +284,8 @@ SUITE("schedules-schema")
 	TEST_LOOP(
 	    schedules_of_the_first_schema_leave_new_settings_to_the_module, 0,
 	    N_WORLDS);
+	TEST_LOOP(tables_that_were_made_by_hand_need_no_right_to_make_them,
+		  WORLD_POSTGRESQL, N_WORLDS);
 	TEST_LOOP(a_migration_that_fails_leaves_the_version_as_it_was, 0,
 		  N_WORLDS);
 }

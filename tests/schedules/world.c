@@ -20,6 +20,8 @@ world_setup(void)
 {
 	servers[WORLD_POSTGRESQL] = sql_server_start(SQL_SERVER_POSTGRESQL);
 	servers[WORLD_MARIADB] = sql_server_start(SQL_SERVER_MARIADB);
+	/* Here, since each test is a process of its own, with which it dies. */
+	free(sql_server_pool(servers[WORLD_POSTGRESQL], "any"));
 }
 
 void
@@ -34,6 +36,11 @@ world_open(struct world *w, int kind)
 {
 	const char *tmp = getenv("TMPDIR");
 
+	const bool pooled = kind == WORLD_POOLED;
+	char *direct;
+
+	if (pooled)
+		kind = WORLD_POSTGRESQL;
 	*w = (struct world){.kind = kind, .server = servers[kind]};
 	snprintf(w->database, sizeof(w->database), "t%d", (int)getpid());
 	if (kind == WORLD_SQLITE) {
@@ -44,6 +51,11 @@ world_open(struct world *w, int kind)
 		    asprintf(&w->url, "sqlite://%s/flowrra.db", w->dir), 0);
 	} else {
 		w->url = sql_server_database(w->server, w->database);
+	}
+	if (pooled) {
+		direct = w->url;
+		w->url = sql_server_pool(w->server, w->database);
+		free(direct);
 	}
 	w->schedules = world_another(w, 0);
 }

@@ -13,7 +13,15 @@
 #include "sql_server.h"
 #include "util/err.h"
 
-enum { WORLD_SQLITE, WORLD_POSTGRESQL, WORLD_MARIADB, N_WORLDS };
+/* The last one is PostgreSQL with a pooler before it, and has its kind. */
+enum {
+	WORLD_SQLITE,
+	WORLD_POSTGRESQL,
+	WORLD_MARIADB,
+	N_WORLDS,
+	WORLD_POOLED = N_WORLDS,
+	N_WORLDS_POOLED
+};
 
 struct world {
 	int kind;

@@ -71,7 +71,8 @@ party_on_trimmed(const struct broker_trimmed *trimmed, void *arg)
 	ck_assert_int_le(trimmed->beyond + trimmed->expired, BROKER_TIDY_STEP);
 	p->beyond += trimmed->beyond;
 	p->expired += trimmed->expired;
-	p->trims++;
+	p->gone += trimmed->lost;
+	p->trims += trimmed->lost == 0;
 }
 
 struct party *

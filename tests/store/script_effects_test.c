@@ -19,6 +19,19 @@
 #define OVER "{\"task_id\":\"u\",\"status\":\"failed\"}"
 /* As another program may write it. */
 #define OVER_TOO "{\"task_id\":\"\\u0075\",\"status\":\"success\"}"
+#define LOST "{\"task_id\":\"u\",\"status\":\"failed\",\"lost\":true,\"n\":1}"
+#define LOST_KEYS                                                              \
+	{                                                                      \
+		Q, K("levels"), K("delayed"), K("dead"), K("lanes"),           \
+		    "flowrra:workers", "flowrra:failed", "flowrra:stats",      \
+		    K("inflight:w"), "flowrra:task:t"                          \
+	}
+/* The digest is that of "{}". */
+#define LOST_ARGS(tasks, bytes)                                                \
+	{                                                                      \
+		tasks, bytes, "1", "0", "100", "t",                            \
+		    "bf21a9e8fbc5a3846fb05b4fa0859e0917b2202f", "[]", "done"   \
+	}
 #define CLAIM_KEYS                                                             \
 	{                                                                      \
 		Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),  \
@@ -60,6 +73,51 @@ static const struct effect {
 	/* A question, and the answer. */
 	const char *then[3][2];
 } effects[] = {
+    {"a task that is nowhere ends as lost, and is listed",
+     {SCRIPT_LOST,
+      LOST_KEYS,
+      LOST_ARGS("100", "1000"),
+      {"SET flowrra:task:t {}", "LPUSH " Q " {\"id\":\"u\"}"}},
+     "1",
+     {{"GET flowrra:task:t", "[]"},
+      {"LRANGE flowrra:failed 0 9", "t"},
+      {"HGET flowrra:stats failed", "1"}}},
+    {"a task whose record is another one by now is not lost",
+     {SCRIPT_LOST,
+      LOST_KEYS,
+      LOST_ARGS("100", "1000"),
+      {"SET flowrra:task:t {1}"}},
+     "0",
+     {{"GET flowrra:task:t", "{1}"}, {"LLEN flowrra:failed", "0"}}},
+    {"a task is not lost in a queue that has too many to read",
+     {SCRIPT_LOST,
+      LOST_KEYS,
+      LOST_ARGS("1", "1000"),
+      {"SET flowrra:task:t {}", "LPUSH " Q " [1]",
+       "LPUSH " K("inflight:w") " [2]"}},
+     "much",
+     {{"GET flowrra:task:t", "{}"}}},
+    {"a task is not lost in a queue that has too much to read",
+     {SCRIPT_LOST,
+      LOST_KEYS,
+      LOST_ARGS("100", "5"),
+      {"SET flowrra:task:t {}", "LPUSH " Q " [1] [2]"}},
+     "much",
+     {{"GET flowrra:task:t", "{}"}}},
+    {"who has a task in flight has to be known",
+     {SCRIPT_LOST,
+      LOST_KEYS,
+      LOST_ARGS("100", "1000"),
+      {"SET flowrra:task:t {}", "ZADD flowrra:workers 1 w 2 v"}},
+     ",,w,v",
+     {{"GET flowrra:task:t", "{}"}}},
+    {"a final record takes the place of a lost one",
+     {SCRIPT_STORE,
+      STORE_KEYS,
+      STORE_ARGS,
+      {"SET " K("taken:w") " ma", "SET flowrra:task:u " LOST}},
+     "1,1",
+     {{"GET flowrra:task:u", "{}"}}},
     {"a claim stops at the bytes that it may hand out, in lanes, too",
      {SCRIPT_CLAIM,
       CLAIM_KEYS,

@@ -36,6 +36,7 @@ struct party {
 	size_t n_lost, n_kept;	       /* kept: with a claim */
 	unsigned int trusts;	       /* on_kept without one */
 	int64_t beyond, expired;       /* deleted from dead lists */
+	int64_t gone;		       /* tasks that were in no place */
 	unsigned int trims;	       /* … in this many steps */
 	char order[256];
 	unsigned int orders;

@@ -303,6 +303,22 @@ START_TEST(keys_of_unique_tasks_go_when_they_have_run_out)
 END_TEST
 
 /* Nobody can trim what is not a list; the other queues have their turn. */
+/* A heartbeat removes 500; a round goes on until there are none. */
+START_TEST(records_go_when_they_have_run_out)
+{
+	op_open(KIND_SQLITE);
+	stage_sql(&op.stage,
+		  "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+		  "FROM c WHERE i < 5000) INSERT INTO results "
+		  "(id, record, final, expires) "
+		  "SELECT 'r' || i, '{}', 1, iif(i = 7, NULL, 1) FROM c");
+	tidy_idle(HOUR_MS, 1);
+	ck_assert_int_eq(stage_sql(&op.stage, "SELECT count(*) FROM results"),
+			 1);
+	op_close();
+}
+END_TEST
+
 START_TEST(a_queue_with_a_key_of_a_wrong_type_holds_up_no_other)
 {
 	int i;
@@ -342,6 +358,7 @@ fill_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
 	TEST(keys_of_unique_tasks_go_when_they_have_run_out);
+	TEST(records_go_when_they_have_run_out);
 }
 
 __attribute__((constructor)) static void

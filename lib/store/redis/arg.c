@@ -13,6 +13,8 @@ const char ARG_RECORD[] = "flowrra:task:";
 
 const char RBROKER_CONTROL[] = "flowrra:control";
 const char RBROKER_REGISTRY[] = "flowrra:registry";
+const char RBROKER_REGISTERED[] = "flowrra:registered";
+const char RBROKER_KEYS[] = "flowrra:keys";
 const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";
 const char RBROKER_KEEPER[] = "flowrra:keeper:";

@@ -25,6 +25,13 @@ extern const char ARG_RECORD[];
 extern const char RBROKER_CONTROL[];
 /* Hash: what workers have registered, by task name. */
 extern const char RBROKER_REGISTRY[];
+/* Sorted set: names of those, by when a worker has registered them last. */
+extern const char RBROKER_REGISTERED[];
+/* The default of [broker] queue_key. */
+#define RBROKER_DEFAULT "flowrra:queue"
+/* Set: other values of it whose queues' records are in this database, and "" if
+ * queues of some records are elsewhere. */
+extern const char RBROKER_KEYS[];
 /* Sorted set: workers' ids by the time of their last heartbeat. */
 extern const char RBROKER_WORKERS[];
 /* Followed by a worker's id: its heartbeat, a key that expires. */

@@ -142,6 +142,24 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 
 /* --- workers ----------------------------------------------------------- */
 
+/* When they were registered last, for who forgets what nobody has (tidy.c). */
+static void
+register_dates(struct rbroker *b, const struct slice *names, size_t n,
+	       struct slice *argv)
+{
+	char now[ARG_NUMBER_SIZE];
+	size_t i;
+
+	arg_number(now, clock_wall_us() / 1000);
+	argv[0] = SLICE("ZADD");
+	argv[1] = slice_of(RBROKER_REGISTERED);
+	for (i = 0; i < n; i++) {
+		argv[2 + 2 * i] = slice_of(now);
+		argv[3 + 2 * i] = names[i];
+	}
+	redis_command(b->redis, NULL, NULL, 2 + 2 * n, argv);
+}
+
 /* No answer is awaited: a task that is not registered can be submitted all the
  * same, with the defaults. */
 static void
@@ -163,6 +181,7 @@ register_tasks(struct broker *broker, const struct slice *names,
 		argv[3 + 2 * i] = descriptions[i];
 	}
 	redis_command(b->redis, NULL, NULL, 2 + 2 * n, argv);
+	register_dates(b, names, n, argv);
 out:
 	free(argv);
 }
@@ -218,6 +237,7 @@ rbroker_close(struct broker *broker)
 	free(b->worker_key);
 	rbroker_forget_tasks(b);
 	rbroker_tidy_done(b);
+	rbroker_lost_done(b);
 	free(b);
 }
 
@@ -250,6 +270,7 @@ rbroker_open(const struct broker_options *options, struct err *err)
 	b->pub.ops = &broker_redis;
 	b->opt = *options;
 	TAILQ_INIT(&b->suspects);
+	rbroker_lost_init(b);
 	rbroker_choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {
 		err_prefix(err, "[broker] url");
@@ -291,6 +312,7 @@ rbroker_check_url(const char *text, struct err *err)
 const struct broker_ops broker_redis = {
     .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
     .check_url = rbroker_check_url,
+    .is_elsewhere = redis_url_is_elsewhere,
     .open = rbroker_open,
     .close = rbroker_close,
     .name = rbroker_name,

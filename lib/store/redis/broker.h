@@ -13,6 +13,7 @@
  *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
  *	tidy.c		housekeeping
+ *	lost.h		leads to that of records whose tasks are gone
  *	inflight.c	claims in memory
  *	settle.c	ends claims
  *	submit.h	leads to the producers' side
@@ -41,6 +42,7 @@
 #include "redis/request.h"
 #include "redis/url.h"
 #include "store/broker.h"
+#include "store/lost.h"
 #include "store/redis/arg.h"
 #include "store/redis/scripts.h"
 
@@ -280,6 +282,23 @@ struct rtidy {
 	bool gone;	/* … as that of this one has */
 };
 
+/* What housekeeping does about tasks that may be lost. */
+struct rlost_case;
+struct rlost {
+	struct lost_suspects suspects;
+	char *cursor;	    /* of the next page of keys; NULL: the first */
+	unsigned int pages; /* that may follow in this round */
+	struct buf ids;	    /* of records to look at, each with a NUL behind */
+	size_t at;	    /* where those begin that were not looked at */
+	unsigned int taken; /* suspects that they are of; 0: a page's */
+	struct rlost_case *cases; /* those of them that are not final */
+	size_t n_cases;
+	const struct rlost_case *asked; /* the first one of the call */
+	struct buf lists; /* all places of its queue, each with a NUL behind */
+	size_t n_lists;
+	unsigned int tries; /* to have all of them */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -331,6 +350,7 @@ struct rbroker {
 	struct rqueue *queues;
 	unsigned int n_queues;
 	struct rtidy tidy;
+	struct rlost lost;
 	unsigned int n_doubtful; /* of the queues */
 };
 
@@ -507,6 +527,10 @@ extern const struct outbox_ops rbroker_settlements;
 
 void rbroker_tidy(struct broker *b, const struct broker_limits *limits);
 void rbroker_tidy_done(struct rbroker *b);
+/* The end of its round, which goes on with it, and ends then. */
+void rbroker_find_lost(struct rbroker *b);
+void rbroker_lost_init(struct rbroker *b);
+void rbroker_lost_done(struct rbroker *b);
 
 void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);

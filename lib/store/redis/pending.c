@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 #include "store/redis/results.h"
+#include "util/clock.h"
+
+#define SAY_MS (INT64_C(3600) * 1000)
 
 /* The batch of one rresults_create(): the arrays are the caller's, who keeps
  * them until on_done. An error stays with its record; the others go on. */
@@ -86,6 +89,21 @@ create_one(struct creation *c, size_t i, struct slice record)
 	buf_done(&key);
 }
 
+/* That there are records of queues that are elsewhere, for who looks for their
+ * tasks here (lost.c); no answer is awaited. Once an hour is enough. */
+static void
+rcreate_say_elsewhere(struct rresults *r)
+{
+	const struct slice argv[] = {SLICE("SADD"), slice_of(RBROKER_KEYS),
+				     SLICE("")};
+	const int64_t now_ms = clock_mono_ms();
+
+	if (r->elsewhere_ms != 0 && now_ms - r->elsewhere_ms < SAY_MS)
+		return;
+	if (redis_command(r->redis, NULL, NULL, 3, argv) == 0)
+		r->elsewhere_ms = now_ms;
+}
+
 void
 rresults_create(struct results *results, const struct slice *ids,
 		const struct slice *records, struct err *errs, size_t n,
@@ -109,6 +127,7 @@ rresults_create(struct results *results, const struct slice *ids,
 			       .left = 1,
 			       .on_done = on_done,
 			       .arg = arg};
+	rcreate_say_elsewhere((struct rresults *)results);
 	for (i = 0; i < n; i++)
 		create_one(c, i, records[i]);
 	created(c);

@@ -212,6 +212,17 @@ rnamed_find(struct rbroker *b, const char *name)
 	return node != NULL ? container_of(*node, struct rnamed, name) : NULL;
 }
 
+/* Records of queues of another key would be taken for ours (lost.c). */
+static void
+rqueue_name_key(struct rbroker *b)
+{
+	const struct slice argv[] = {SLICE("SADD"), slice_of(RBROKER_KEYS),
+				     slice_of(b->queue_key)};
+
+	if (strcmp(b->queue_key, RBROKER_DEFAULT) != 0)
+		redis_command(b->redis, NULL, NULL, 3, argv);
+}
+
 /*
  * The set of names is for people who list queues. Nothing depends on it, so the
  * command's answer is not looked at, and a name that was lost is sent again by
@@ -234,6 +245,7 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 	}
 	if (b->n_named == NAMED_MAX)
 		rbroker_forget_named(b);
+	rqueue_name_key(b);
 	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
 	    (named = malloc(sizeof(*named) + size)) == NULL)
 		return;

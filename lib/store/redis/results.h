@@ -70,6 +70,8 @@ struct rresults {
 	struct buf key; /* of the record that is being sent */
 	struct redis_requests *requests;
 
+	int64_t elsewhere_ms; /* when it was said (pending.c); monotonic */
+
 	size_t missing; /* rights of the user, by the last answer (examine.c) */
 
 	struct ended ended[2];	  /* succeeded, failed */

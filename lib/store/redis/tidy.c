@@ -9,6 +9,8 @@
  * named: so none leaves while one is missing. A producer says its queue's name
  * again each hour (queue.c).
  *
+ * What nobody has registered for long is forgotten (registry.lua).
+ *
  * One request is under way at a time, so other commands have their turn between
  * two steps. What goes wrong ends the round: the next one begins with it again.
  * Should two workers do it at once, since the key has gone, they only share the
@@ -224,6 +226,41 @@ rtidy_ask_names(struct rbroker *b)
 	return redis_request_command(&b->tidy.request, REDIS_ARGS(argv));
 }
 
+/* --- what nobody registers any more ---------------------------------------- */
+
+/* The last step before lost tasks have their turn (lost.c). */
+static void
+rtidy_on_registry(struct redis_request *request,
+		  const struct redis_reply *reply)
+{
+	struct rbroker *b = container_of(request, struct rbroker, tidy.request);
+
+	if (redis_fault(reply) == REDIS_FAULT_LOST)
+		rtidy_end(b);
+	else
+		rbroker_find_lost(b);
+}
+
+static int
+rtidy_trim_registry(struct rbroker *b)
+{
+	char life[ARG_NUMBER_SIZE], step[ARG_NUMBER_SIZE];
+	const struct slice keys[] = {slice_of(RBROKER_REGISTRY),
+				     slice_of(RBROKER_REGISTERED)};
+	const struct slice args[] = {
+	    arg_number(life, b->tidy.limits.registry_ms),
+	    arg_number(step, BROKER_TIDY_STEP)};
+
+	if (b->tidy.limits.registry_ms == 0) {
+		rbroker_find_lost(b);
+		return 0;
+	}
+	b->tidy.request.on_reply = rtidy_on_registry;
+	return redis_request_eval(&b->tidy.request,
+				  &b->scripts[SCRIPT_REGISTRY],
+				  REDIS_ARGS(keys), REDIS_ARGS(args));
+}
+
 /* The next queue, the next page, or the end. */
 static void
 rtidy_next(struct rbroker *b)
@@ -234,6 +271,8 @@ rtidy_next(struct rbroker *b)
 		sent = rtidy_trim(b, slice_of(b->tidy.names + b->tidy.at));
 	else if (strcmp(b->tidy.cursor, "0") != 0)
 		sent = rtidy_ask_names(b);
+	else
+		sent = rtidy_trim_registry(b);
 	if (sent != 0)
 		rtidy_end(b);
 }

@@ -71,6 +71,7 @@ sbroker_close(struct broker *broker)
 	free(b->queues);
 	buf_done(&b->served);
 	stidy_done_with(b);
+	slost_done_with(b);
 	free(b);
 }
 
@@ -118,6 +119,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	sdoubt_init(b);
 	sworker_init(b);
 	stidy_init(b);
+	slost_init(b);
 	if ((b->opt.worker != NULL && sbroker_open_worker(b, err) != 0) ||
 	    database_join(&b->user, &database, err) != 0) {
 		err_prefix(err, "[broker] url");

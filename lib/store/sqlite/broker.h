@@ -4,8 +4,8 @@
  *
  * A task's way: submit.c stores it, delay.c keeps it if it is for later,
  * claim.c takes it, settle.c ends the claim. worker.c says that the worker
- * lives, takeover.c takes over what dead ones left, and tidy.c keeps the dead
- * lists short. lanes.c has what a
+ * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
+ * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
  * worker cannot run, and who can. wake.c wakes those that wait. broker.c opens
  * and closes; registry.c has the other questions of producers, admin*.c those of
  * operators.
@@ -20,6 +20,7 @@
 #include "sqlite/database.h"
 #include "sqlite/tx.h"
 #include "store/broker.h"
+#include "store/lost.h"
 #include "store/sqlite/statements.h"
 
 /* Bytes of expired records, about, that go in one transaction: to give back the
@@ -127,6 +128,24 @@ struct stidying {
 	struct buf queue;	 /* that had its turn; empty: none */
 	int64_t beyond, expired; /* that were deleted there */
 	bool more;		 /* to do */
+	bool ours;		 /* this worker does it */
+};
+
+/* What housekeeping does about tasks that may be lost: one job at a time. */
+struct slost_case;
+struct slosing {
+	struct database_job look, end;
+	bool under_way;
+	struct lost_suspects suspects;
+	struct buf due; /* ids of those to look for, each with a NUL behind … */
+	unsigned int taken; /* … so many; 0: a page of records is looked at */
+	unsigned int pages; /* that may follow in this round */
+	int64_t after;	    /* the row that the last page ended with */
+	int64_t next;	    /* the same of this one */
+	bool last;	    /* no more rows are behind it */
+	int64_t ttl_s;	    /* of the records that end */
+	STAILQ_HEAD(, slost_case) cases;
+	size_t bytes; /* of their records */
 };
 
 struct sbroker {
@@ -149,6 +168,7 @@ struct sbroker {
 	struct beating beating;
 	struct ordering ordering;
 	struct stidying tidying;
+	struct slosing losing;
 	int timer_fd; /* the next delayed task is due */
 	struct event *timer;
 	struct buf served; /* what it has registered, each name with a NUL */
@@ -210,6 +230,13 @@ size_t sbroker_unsettled(const struct broker *b);
 void stidy_init(struct sbroker *b);
 void stidy_done_with(struct sbroker *b);
 void sbroker_tidy(struct broker *b, const struct broker_limits *limits);
+
+/* --- lost.c ------------------------------------------------------------- */
+
+void slost_init(struct sbroker *b);
+void slost_done_with(struct sbroker *b);
+/* The dead lists are done, by this worker: lost tasks have their turn. */
+void slost_begin(struct sbroker *b);
 
 /* --- doubt.c ------------------------------------------------------------ */
 

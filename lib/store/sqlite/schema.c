@@ -189,6 +189,11 @@ static const char *const migrations[] = {
     "ALTER TABLE queues ADD COLUMN idle INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE listeners ADD COLUMN whole INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE events ADD COLUMN whole INTEGER NOT NULL DEFAULT 1",
+
+    /* 9: since when no worker has what is registered (0: one has). And
+     * results.final may be 2: ended by housekeeping, since the task is lost; it
+     * gives way to another record */
+    "ALTER TABLE registry ADD COLUMN idle INTEGER NOT NULL DEFAULT 0",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -63,18 +63,29 @@ stidy_queue_run(struct stidying *t, struct tx *tx, int64_t queue,
 	return 0;
 }
 
-/* What runs out by itself, at the end of a round: keys of unique tasks, which else
- * go with the next one only; queues that nobody uses. */
+/* What runs out by itself, at the end of a round: keys of unique tasks and records,
+ * which else go with the next ones only; what nobody registers any more; queues
+ * that nobody uses. */
 static int
 stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 {
 	const int64_t now = tx_now(tx);
 	const int expired = tx_run(tx, err, SQL_UNIQUES_EXPIRE, now);
+	int records = expired;
 
-	if (expired < 0)
+	if (expired >= 0)
+		records =
+		    tx_run(tx, err, SQL_RECORDS_EXPIRE, now,
+			   (int64_t)BROKER_TIDY_STEP, SRECORDS_EXPIRE_BYTES);
+	if (records < 0)
 		return -1;
-	/* The statement takes some at a time. */
-	t->more = expired > 0;
+	/* The statements take some at a time. */
+	t->more = expired > 0 || records > 0;
+	if (t->limits.registry_ms > 0 &&
+	    (tx_run(tx, err, SQL_REGISTRY_IDLE, now) < 0 ||
+	     tx_run(tx, err, SQL_REGISTRY_FORGET, now - t->limits.registry_ms) <
+		 0))
+		return -1;
 	if (t->limits.idle_ms == 0)
 		return 0;
 	if (tx_run(tx, err, SQL_QUEUES_IDLE, now) < 0 ||
@@ -119,7 +130,9 @@ stidy_run(struct database_job *job, struct tx *tx, struct err *err)
 	buf_reset(&t->queue);
 	if (limits->dead_ttl_ms > 0)
 		step.before = tx_now(tx) - limits->dead_ttl_ms;
-	if ((found = stidy_is_ours(b, tx, err)) <= 0)
+	found = stidy_is_ours(b, tx, err);
+	t->ours = found == 1;
+	if (found <= 0)
 		return found;
 	found = tx_first(tx, err, SQL_QUEUE_OVERFULL, most, step.before);
 	if (found <= 0)
@@ -153,6 +166,8 @@ stidy_done(struct database_job *job, const struct err *err)
 		b->opt.on_trimmed(&trimmed, b->opt.arg);
 	if (t->under_way)
 		database_post(&b->user, &t->job);
+	else if (err == NULL && t->ours)
+		slost_begin(b);
 }
 
 void

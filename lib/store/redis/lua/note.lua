@@ -19,7 +19,11 @@ if old then
     local ok, record = pcall(cjson.decode, old)
     status = ok and type(record) == 'table' and record.status
   end
-  if status == 'success' or status == 'failed' then return 0 end
+  -- One that housekeeping has ended as lost (lost.lua) gives way: the task was
+  -- somewhere after all.
+  local lost = '^{"task_id":"[^"\\]*","status":"failed","lost":true,'
+  if status == 'success' or
+    (status == 'failed' and not string.find(old, lost)) then return 0 end
 end
 -- A mark that is not there any more has outlived its worker, which was away for
 -- that long: it has to look what is in flight.

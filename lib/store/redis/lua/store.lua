@@ -15,6 +15,10 @@
 
 local left, answers, marks = tonumber(ARGV[2]), {}, {}
 
+-- One that housekeeping has ended as lost (lost.lua) gives way: the task was
+-- somewhere after all.
+local LOST = '^{"task_id":"[^"\\]*","status":"failed","lost":true,'
+
 local function is_final(old)
   -- The beginning of a record of ours; of another program's, all of it.
   local status = string.match(old, '^{"task_id":"[^"\\]*","status":"(%a+)"')
@@ -23,7 +27,8 @@ local function is_final(old)
     status = ok and type(record) == 'table' and record.status
     left = left - #old
   end
-  return status == 'success' or status == 'failed'
+  return status == 'success' or
+    (status == 'failed' and not string.find(old, LOST))
 end
 
 local function store(key, at)

@@ -23,7 +23,8 @@ function schedulers(s) {
   const why = counts => Object.entries(counts || {}).filter(([, n]) => n).map(([name, n]) => `${num(n)} ${name}`).join(', ') || 'none';
   return [kv([['Schedules', `${num(s.schedules)}, ${num(s.enabled)} enabled`], ['Due now', num(s.due)], ['Not sent yet', num(s.unsent)], ['Next', when(s.next_due, true)],
     ['Missed', sum(s.missed) ? badge('warning', why(s.missed)) : 'none'], ['Skipped', why(s.skipped)]]),
-  s.schedulers?.length ? h('ul.rows', s.schedulers.map(x => h('li', badge(x.seen_ago > 30 ? 'dead' : 'success', x.seen_ago > 30 ? 'gone' : 'alive'),
+  s.schedulers?.length ? h('ul.rows', s.schedulers.map(x => h('li', x.seen_ago < -5 || x.clock_off ? badge('failed', 'clock wrong') :
+    x.seen_ago > 30 ? badge('dead', 'gone') : x.state === 'running' ? badge('success', 'alive') : badge('warning', u(clip(x.state, 20))),
     h('span.grow', h('strong', u(clip(x.host, 60))), h('span.sub', `pid ${x.pid}, seen ${dur(x.seen_ago)} ago, lag ${dur(x.lag)}`)), h('strong.num', `${num(x.fires)} fires`)))) :
     empty('No scheduler', 'flowrra-beat fires the schedules.', copyable('systemctl start flowrra-beat'))];
 }
