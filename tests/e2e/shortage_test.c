@@ -29,7 +29,7 @@ static const char of_commands[] =
     "[task wait]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
     "$FLOWRRA_TASK_ID >>marks; read line <gate'\n"
     "[task hasty]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
-    "$FLOWRRA_TASK_ID >>marks; exec sleep 0.4'\ntimeout = 0.9\n"
+    "$FLOWRRA_TASK_ID >>marks; exec sleep 0.2'\ntimeout = 1.5\n"
     "[task bound]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
     "$FLOWRRA_TASK_ID >>marks; exec sleep 1'\ntimeout = 1.7\n"
     "cpu_bound = yes\n";
@@ -128,15 +128,15 @@ START_TEST(commands_wait_for_descriptors)
 }
 END_TEST
 
-/* 60 commands of 0.4 s, and a limit that lets a few run at once: most of them
+/* 180 commands of 0.2 s, and a limit that lets a few run at once: most of them
  * wait for longer than their timeout. */
 START_TEST(to_wait_for_descriptors_longer_than_the_timeout_is_no_attempt)
 {
 	struct world *w = open_world(_i == 0);
 
 	worker_start(w, "ulimit -n 64; " WORLD_COMMAND);
-	submit_many(w, 60, "hasty", "[]");
-	ck_all_ran_once(w, 60, "the limit on open files is 64");
+	submit_many(w, 180, "hasty", "[]");
+	ck_all_ran_once(w, 180, "the limit on open files is 64");
 	world_stop(w);
 }
 END_TEST
