@@ -418,17 +418,20 @@ add_options(const char *item, char *names, size_t size)
 	}
 }
 
-/* Whether a text is only about other verbs of its group: "(cron) …". */
+/* Whether a text is only about other verbs of its group: "(cron, once) …". */
 static bool
 is_others(const char *line, const char *section)
 {
-	char word[32], last[34];
+	const char *last = strrchr(section, ' ');
+	char words[64], *word, *saved;
 
-	if (sscanf(line, "(%31[a-z])", word) != 1)
+	if (sscanf(line, "(%63[a-z, ])", words) != 1)
 		return false;
-	snprintf(last, sizeof(last), " %s", word);
-	return strlen(section) < strlen(last) ||
-	       strcmp(section + strlen(section) - strlen(last), last) != 0;
+	for (word = strtok_r(words, ", ", &saved); word != NULL;
+	     word = strtok_r(NULL, ", ", &saved))
+		if (last != NULL && strcmp(last + 1, word) == 0)
+			return false;
+	return true;
 }
 
 /*
