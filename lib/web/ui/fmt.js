@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers, durations and times as people read them. */
 
-/* Characters that hide, or that turn a line around, are shown by their names. */
+/* What hides, or turns a line around, is shown by name. */
 const HIDDEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
 
@@ -9,7 +9,7 @@ function named(c) {
   const code = c.codePointAt(0);
   if (code < 0x20) return String.fromCharCode(0x2400 + code);
   if (code === 0x7f) return '\u2421';
-  /* Joins letters and emoji, and is no danger. */
+  /* Joins letters: no danger. */
   if (code === 0x200d || code === 0x200c) return c;
   return `\u27e8U+${code.toString(16).toUpperCase().padStart(4, '0')}\u27e9`;
 }
@@ -128,7 +128,7 @@ export function moment(text) {
 
 /* --- shells ---------------------------------------------------------------- */
 
-/* A word that a POSIX shell (with $'…' where something is hidden) takes as it is. */
+/* A word as a POSIX shell takes it, with $'…' for what is hidden. */
 export function word(text) {
   text = String(text);
   if (/^[\w@%+=:,./-]+$/.test(text)) return text;
