@@ -136,9 +136,10 @@ scene_configure(struct scene *s, unsigned int i, const char *modules)
 	    "[broker]\nurl = %s\n[backend]\nurl = %s\n"
 	    "[executor]\nio_workers = %d\ncpu_workers = %d\nkill_grace = "
 	    "300ms\n"
+	    "[scheduler]\ndatabase_url = sqlite://%s/schedules.db\n"
 	    "[worker]\nid = soak:%u\nstate_dir = %s/state-%u\n%s%s",
-	    url, backend, IO_WORKERS, CPU_WORKERS, i, scene_disk(s), i, modules,
-	    o->config != NULL ? o->config : "");
+	    url, backend, IO_WORKERS, CPU_WORKERS, world_dir(w), i,
+	    scene_disk(s), i, modules, o->config != NULL ? o->config : "");
 
 	world_write(w, world_text(w, "worker-%u.conf", i), text, strlen(text));
 }

@@ -167,7 +167,7 @@ rlost_fill(const struct rlost *l, struct slice *keys, struct slice *args,
 	for (i = 0; i < l->n_lists; i++, p += strlen(p) + 1)
 		*keys++ = slice_of(p);
 	p = names->data;
-	for (c = l->cases; c < l->cases + l->n_cases; c++) {
+	for (c = l->cases; p != NULL && c < l->cases + l->n_cases; c++) {
 		if (!c->asked)
 			continue;
 		*keys++ = slice_of(p);
