@@ -9,6 +9,7 @@
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
 #include "schedule.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "table.h"
 #include "util/clock.h"

@@ -13,6 +13,7 @@
 #include "beat/outage.h"
 #include "beat/rule.h"
 #include "beat/state.h"
+#include "schedules/claim.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"

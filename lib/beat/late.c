@@ -17,6 +17,7 @@
 #include "beat/outbox.h"
 #include "beat/plan.h"
 #include "beat/state.h"
+#include "schedules/claim.h"
 #include "store/results.h"
 #include "util/clock.h"
 #include "util/err.h"

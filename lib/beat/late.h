@@ -14,6 +14,8 @@
 
 struct beat;
 struct err;
+struct schedule_fire;
+struct schedules_fires;
 
 /* Why this fire is not to become a task any more; SCHEDULE_N_REASONS: it is. */
 enum schedule_reason late_reason(const struct schedule_fire *fire,

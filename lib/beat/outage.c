@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "beat/outbox.h"
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/err.h"

@@ -17,6 +17,7 @@
 #include "beat/late.h"
 #include "beat/outage.h"
 #include "beat/task.h"
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "store/broker.h"
 #include "store/results.h"

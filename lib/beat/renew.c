@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "beat/rule.h"
+#include "schedules/claim.h"
 #include "util/err.h"
 #include "util/log.h"
 

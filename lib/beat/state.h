@@ -25,6 +25,8 @@ struct outage;
 struct outbox;
 struct results;
 struct rule;
+struct schedule_verdict;
+struct schedules_fires;
 
 /* Schedules that are claimed at a time. A trade: more of them share the cost of
  * a commit, and other schedulers wait for the rows until then. */

@@ -8,6 +8,7 @@
 
 #include "codec/result_json.h"
 #include "codec/task_json.h"
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "util/conf.h"
 #include "util/err.h"

@@ -16,6 +16,7 @@
 
 #include "beat/lookup.h"
 #include "beat/outbox.h"
+#include "schedules/health.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"

@@ -13,6 +13,8 @@
 #include "beat/lookup.h"
 #include "beat/outage.h"
 #include "beat/outbox.h"
+#include "schedules/claim.h"
+#include "schedules/health.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The name of the zone that this machine's clock shows. The C library needs no
  * name, but a schedule that is stored does: it fires by it elsewhere, too. */
+#include "cron/tz.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cron/tz.h"
 #include "util/err.h"
 
 /* Whether it is a name that tz_find() can take. */

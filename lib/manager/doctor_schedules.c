@@ -10,6 +10,7 @@
 #include "manager/health.h"
 #include "manager/member.h"
 #include "manager/schedules_check.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "store/store.h"
 #include "util/clock.h"

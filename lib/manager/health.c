@@ -13,6 +13,7 @@
 #include "manager/queues.h"
 #include "manager/schedules_check.h"
 #include "manager/workers.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "store/broker.h"
 #include "store/results.h"

@@ -9,6 +9,7 @@
 
 #include "client/load.h"
 #include "manager/schedule.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 

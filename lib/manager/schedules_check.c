@@ -12,6 +12,7 @@
 #include "beat/rule.h"
 #include "cron/tz.h"
 #include "manager/health.h"
+#include "schedules/health.h"
 #include "util/clock.h"
 #include "util/err.h"
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 
 struct err;

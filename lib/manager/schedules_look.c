@@ -17,6 +17,7 @@
 #include "manager/query.h"
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
+#include "schedules/history.h"
 #include "util/err.h"
 #include "util/sat.h"
 

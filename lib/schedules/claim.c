@@ -6,6 +6,8 @@
  * What the callbacks decide is gathered first, in a plan, and then written
  * (claim_write.c).
  */
+#include "schedules/claim.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>

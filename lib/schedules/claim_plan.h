@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "schedules/claim.h"
 #include "schedules/db.h"
 #include "schedules/fires.h"
 #include "schedules/schedules.h"

@@ -4,6 +4,7 @@
  * as they are returned. The caller gets one thing to free.
  */
 #include "schedules/fires.h"
+#include "schedules/claim.h"
 
 #include <stdlib.h>
 #include <string.h>

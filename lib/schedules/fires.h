@@ -3,6 +3,7 @@
 #ifndef SCHEDULES_FIRES_H
 #define SCHEDULES_FIRES_H
 
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "util/buf.h"
 

@@ -3,9 +3,12 @@
  * What schedulers say of themselves, and figures. For people only: no scheduler
  * decides anything by them, so they may be late.
  */
+#include "schedules/health.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "schedules/claim.h"
 #include "schedules/handle.h"
 #include "schedules/row.h"
 #include "util/err.h"

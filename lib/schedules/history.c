@@ -4,9 +4,12 @@
  * those that became no tasks are noted beside it. For people only, but for one
  * thing: a fire that is there is not made a second time (schedules_thin()).
  */
+#include "schedules/history.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "schedules/claim.h"
 #include "schedules/handle.h"
 #include "schedules/row.h"
 #include "util/err.h"

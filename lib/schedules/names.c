@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "schedules/history.h"
 #include "schedules/schedules.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))

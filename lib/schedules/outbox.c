@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schedules/claim.h"
 #include "schedules/fires.h"
 #include "schedules/handle.h"
 #include "schedules/row.h"

@@ -14,7 +14,7 @@
  * the next scheduler that finds them old sends them, which the broker's key makes
  * harmless. So at whatever point a process dies, a fire is enqueued exactly once.
  *
- * The loop of a scheduler, with calls of this header:
+ * The loop of a scheduler, with calls of this header, claim.h and health.h:
  *
  *	schedules_claim() until it claims fewer than its limit;
  *	    each time: enqueue the fires, schedules_mark() them
@@ -196,7 +196,6 @@ struct schedules_options {
 struct schedules *schedules_open(const struct schedules_options *options,
 				 struct err *err);
 void schedules_close(struct schedules *s);
-/* The database's name without secrets, for logs. */
 /*
  * Writes the statements that make the tables in an empty database of the URL's
  * kind, for an administrator who runs them by hand: then the schedulers need no
@@ -207,6 +206,7 @@ int schedules_print_schema(const char *url, FILE *out, struct err *err);
 bool schedules_in_file(const char *url);
 /* What schedules_open() would say of a URL. */
 int schedules_check_url(const char *url, struct err *err);
+/* The database's name without secrets, for logs. */
 const char *schedules_name(const struct schedules *s);
 
 /* Whether trying again, later, may help: the database is away, restarts, is
@@ -358,205 +358,6 @@ int schedules_set_next(struct schedules *s, const char *id,
  * that are in the outbox have happened, and are sent. ERR_NOT_FOUND. */
 int schedules_delete(struct schedules *s, const char *id, struct err *err);
 
-/* --- fires --------------------------------------------------------------- */
-
-/* A fire in the outbox. */
-/* How late a fire may become a task, as its schedule says now. */
-struct schedule_patience {
-	bool known; /* the schedule is there */
-	enum schedule_misfire misfire;
-	int64_t grace_us, jitter_us;
-	int64_t next_run_us; /* 0: none comes */
-};
-
-struct schedule_fire {
-	const char *schedule; /* its id */
-	int64_t fire_us;      /* the moment of the rule, without jitter */
-	const char *task_id;  /* schedule_task_id() of the two */
-	const char *queue;
-	int32_t priority;
-	const char *task;		   /* JSON, as it goes to the broker */
-	int64_t created_us;		   /* when it was claimed */
-	struct schedule_patience patience; /* of schedules_unsent() alone */
-};
-
-/* Fires as an answer; schedules_fires_free(). */
-struct schedules_fires {
-	struct schedule_fire *items;
-	size_t n;
-};
-void schedules_fires_free(struct schedules_fires *fires);
-
-/*
- * What becomes of a claimed schedule. The callback finds `next` and `runs` as
- * they are and sets them as they shall be; strings are copied when it returns.
- */
-struct schedules_plan;
-struct schedule_verdict {
-	struct schedule_next next; /* next_run_us 0: it fires no more */
-	/* max_runs are used up with this claim's fires: what follows if some of
-	 * them are in the outbox already, and so were counted before.
-	 * next_run_us 0: nothing does. Its tz_data is that of `next`. */
-	struct schedule_next unless_made;
-	int64_t last_run_us;
-	int64_t runs;	/* fires that are in the outbox already are taken off */
-	bool unchanged; /* nothing of it is written but fires and skips */
-	/* Fires that did not become tasks, to be added to its counters; at
-	 * first 0. */
-	int64_t skipped[SCHEDULE_N_REASONS];
-	/* Not "" or NULL: set the schedule aside, for this reason. */
-	const char *fault;
-	struct schedules_plan *plan; /* for schedule_fire_add() */
-};
-
-/* Writes a fire of the schedule that the callback was called with; `task_id`,
- * `schedule` and `created_us` need not be filled. To be called from the
- * callback. 0, or -1 when memory runs out: the claim fails then. */
-int schedule_fire_add(struct schedule_verdict *verdict,
-		      const struct schedule_fire *fire);
-
-/* Notes fires that do not become tasks, for people who look for them; `skipped`
- * counts them. 0, or -1 when memory runs out. */
-int schedule_skip_add(struct schedule_verdict *verdict,
-		      const struct schedule_skip *skip);
-
-/* The fires of the schedule in hand that are in the outbox, sent or not, from
- * `from_us` on, at most `max`. To be called from the callback; costs a round
- * trip. Returns how many; after a failure 0, and the claim fails. */
-size_t schedule_made(const struct schedule_verdict *verdict, int64_t from_us,
-		     int64_t *ret_us, size_t max);
-
-/* Decides about a schedule. The row is locked and a transaction open: be
- * quick, and make no call on the handle. Not called for schedules with bad
- * data: those are set aside. */
-typedef void schedule_decide_fn(const struct schedule *schedule,
-				struct schedule_verdict *verdict, void *arg);
-
-struct schedules_claim {
-	/*
-	 * NULL: schedules that are due at now_us, the longest due first.
-	 * Else: enabled ones whose tz_data is neither "" nor this one, to have
-	 * their next run computed again, in the order of their ids; behind
-	 * `after`, if that is not NULL.
-	 */
-	const char *tz_data;
-	const char *after;
-	/* Instead of both: all that are enabled and not set aside, as with tz_data. */
-	bool all;
-	/* Of what is due: zones ("Europe/Berlin,Asia/Kolkata") whose schedules
-	 * are left alone; NULL: none. A zone in the rule does not count. */
-	const char *lacks;
-	int64_t now_us;
-	size_t limit; /* 1 to 10,000 */
-	schedule_decide_fn *decide;
-	void *arg;
-};
-
-struct schedules_claimed {
-	size_t n;	  /* schedules; fewer than `limit`: there are no more */
-	size_t set_aside; /* of them, by bad data or a verdict */
-	char last[SCHEDULE_ID_MAX + 1]; /* id of the last one */
-	struct schedules_fires *fires;	/* that are new in the outbox */
-};
-
-/*
- * Claims schedules and writes what was decided of them, in one transaction.
- * Fires that are in the outbox already are left as they are and not returned.
- * On failure nothing is to be sent: if the commit was carried out all the same,
- * schedules_unsent() will show it. Callbacks may have been called then; they
- * will be again.
- */
-int schedules_claim(struct schedules *s, const struct schedules_claim *claim,
-		    struct schedules_claimed *ret, struct err *err);
-
-/* Fires that are not marked and were claimed before `before_us`, the oldest
- * first, at most `limit` (1 to 10,000). */
-int schedules_unsent(struct schedules *s, int64_t before_us, size_t limit,
-		     struct schedules_fires **ret, struct err *err);
-
-/* Marks fires: they are in their queue, or never will be. Those that are
- * marked, or gone, are passed over. */
-struct schedule_mark {
-	const char *schedule;
-	int64_t fire_us;
-	/* NULL: it was sent. Else: why it was refused, for good, in the queue's
-	 * words; or the name of another reason. It is counted under that. */
-	const char *refused;
-};
-int schedules_mark(struct schedules *s, const struct schedule_mark *marks,
-		   size_t n, int64_t now_us, struct err *err);
-
-/*
- * Removes fires that were marked before `before_us` and whose time was before
- * it, at most `limit`; and skipped ones and schedulers that were last seen
- * before it. *ret_n: how many fires went. schedules_pruned() knows how far.
- */
-int schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
-		    size_t *ret_n, struct err *err);
-/* Removes schedulers that were last seen after `after_us`: they have ended while
- * their clock was ahead, and would seem to live until then. */
-int schedules_prune_future(struct schedules *s, int64_t after_us,
-			   struct err *err);
-
-/* Fires of times before this one may have been made and be forgotten; 0: none
- * is. Who makes such a fire may make it twice. */
-int schedules_pruned(struct schedules *s, int64_t *ret_us, struct err *err);
-/* Sets it: the clocks by which it was made were wrong. */
-int schedules_set_pruned(struct schedules *s, int64_t us, struct err *err);
-
-/*
- * Keeps of one schedule the last `keep` fires and the last `keep` notes of
- * skipped ones, and all fires that were not marked before `before_us`. The
- * schedule is the first with fires behind `id`, which becomes its id; "" when
- * there is none, to begin again.
- */
-int schedules_thin(struct schedules *s, size_t keep, int64_t before_us,
-		   char id[SCHEDULE_ID_MAX + 1], struct err *err);
-
-/* --- what has fired ------------------------------------------------------ */
-
-enum schedule_outcome {
-	SCHEDULE_UNSENT,  /* it is in the outbox */
-	SCHEDULE_SENT,	  /* its task was put into its queue */
-	SCHEDULE_MISSED,  /* see SCHEDULE_REASONS */
-	SCHEDULE_SKIPPED, /* likewise */
-	SCHEDULE_N_OUTCOMES
-};
-/* "unsent", "sent", "missed", "skipped" */
-const char *schedule_outcome_name(enum schedule_outcome outcome);
-
-/* A fire that was; or several in a row that did not become tasks. */
-struct schedule_past {
-	int64_t fire_us, last_us, n;
-	enum schedule_outcome outcome;
-	const char *task_id; /* "": no task */
-	int64_t sent_us;     /* or when it was noted that it is not; 0 */
-	const char *reason;  /* of SCHEDULE_REASONS; "": it was sent */
-	const char *refused; /* what the queue said; "" */
-};
-struct schedules_history {
-	struct schedule_past *items;
-	size_t n;
-};
-/* What is kept of the fires of a schedule before `before_us` (INT64_MAX: all),
- * the latest first, at most `limit` (1 to 10,000). Of a schedule that is not
- * there too, as long as its fires are kept. */
-int schedules_history(struct schedules *s, const char *id, int64_t before_us,
-		      size_t limit, struct schedules_history **ret,
-		      struct err *err);
-void schedules_history_free(struct schedules_history *history);
-
-/* How many fires of one schedule became no tasks since it was made. */
-int schedules_skipped(struct schedules *s, const char *id,
-		      int64_t ret[SCHEDULE_N_REASONS], struct err *err);
-
-/* When the first schedule is due; INT64_MAX: none. Costs the same for one
- * schedule and for millions. */
-int schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err);
-/* The same of those that a claim with `lacks` finds. */
-int schedules_next_due_but(struct schedules *s, const char *lacks,
-			   int64_t *ret_us, struct err *err);
-
 /* --- changes ------------------------------------------------------------- */
 
 /*
@@ -594,7 +395,7 @@ int schedules_clock(struct schedules *s, int64_t *ret_us, struct err *err);
 /* How many connections have been made: another number means another one. */
 unsigned int schedules_connections(const struct schedules *s);
 
-/* --- others -------------------------------------------------------------- */
+/* --- the Python package -------------------------------------------------- */
 
 /* A row of the table of the Python package; times without a zone. NULL: none. */
 struct schedules_python {
@@ -609,58 +410,5 @@ typedef int schedules_python_fn(void *arg, const struct schedules_python *row,
  * ends with the first -1. ERR_NOT_FOUND: there is no such file. */
 int schedules_read_python(const char *url, schedules_python_fn *on_row,
 			  void *arg, struct err *err);
-
-/* --- health -------------------------------------------------------------- */
-
-/* What a scheduler says of itself. */
-struct schedules_scheduler {
-	const char *id; /* stable: another process with it takes its place */
-	const char *host;
-	int64_t pid;
-	int64_t started_us;
-	int64_t seen_us;
-	int64_t lag_us;	    /* enqueued - due, of the latest fire */
-	int64_t max_lag_us; /* of a while, as the scheduler likes */
-	int64_t fires;	    /* since it was started */
-	/* Its clock minus the database's, where it does not claim for that; 0:
-	 * they agree, or the database has none. seen_us is by the database's. */
-	int64_t clock_off_us;
-	/* Why it claims nothing, a SCHEDULES_STATE_; "": it does. */
-	const char *state;
-	const char *lacks; /* time zones it has no data of, as in a claim */
-};
-/* `disabled`: its configuration says so. `broker`: that is out of reach.
- * `clock`: its own is wrong. */
-#define SCHEDULES_STATE_DISABLED "disabled"
-#define SCHEDULES_STATE_BROKER "broker"
-#define SCHEDULES_STATE_CLOCK "clock"
-
-/* Writes down that a scheduler lives. */
-int schedules_beat(struct schedules *s,
-		   const struct schedules_scheduler *scheduler,
-		   struct err *err);
-/* It ends. */
-int schedules_farewell(struct schedules *s, const char *id, struct err *err);
-
-struct schedules_stats {
-	int64_t schedules, enabled, set_aside;
-	int64_t due;	/* at now_us */
-	int64_t unsent; /* fires in the outbox that are not marked */
-	int64_t oldest_unsent_us;
-	int64_t pruned_us;   /* schedules_pruned() */
-	int64_t clock_us;    /* the database's, see schedules_clock() */
-	int64_t next_due_us; /* INT64_MAX: none */
-	int64_t runs;
-	/* Of all schedules that there are, or of one. */
-	int64_t skipped[SCHEDULE_N_REASONS];
-	int64_t last_skipped_us[SCHEDULE_N_REASONS];
-	struct schedules_scheduler *schedulers; /* in the order of their ids */
-	size_t n_schedulers;
-};
-/* Figures for people; counts what is there, so do not ask in a loop. `id`:
- * of one schedule only, or NULL. */
-int schedules_stats(struct schedules *s, const char *id, int64_t now_us,
-		    struct schedules_stats **ret, struct err *err);
-void schedules_stats_free(struct schedules_stats *stats);
 
 #endif

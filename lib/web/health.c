@@ -12,6 +12,7 @@
 #include "manager/doctor.h"
 #include "manager/schedule_json.h"
 #include "manager/server.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/err.h"

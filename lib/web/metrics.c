@@ -15,6 +15,7 @@
 #include "manager/series.h"
 #include "manager/server.h"
 #include "manager/workers.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/conf.h"

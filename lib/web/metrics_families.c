@@ -13,6 +13,7 @@
 
 #include "manager/member.h"
 #include "manager/series.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/sat.h"

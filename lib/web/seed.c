@@ -20,6 +20,7 @@
 #include "manager/registry.h"
 #include "manager/schedules_check.h"
 #include "manager/stats.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/conf.h"

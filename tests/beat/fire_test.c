@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "beat/scene.h"
+#include "schedules/health.h"
 #include "suite.h"
 #include "util/conf.h"
 

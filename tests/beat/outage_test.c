@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "beat/scene.h"
+#include "schedules/history.h"
 #include "suite.h"
 
 #define MINUTE_US (60 * SECOND_US)

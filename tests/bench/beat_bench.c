@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "redis_server.h"
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "schedules/sql.h"
 #include "sql_server.h"

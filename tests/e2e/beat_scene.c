@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "e2e/look.h"
+#include "schedules/health.h"
 #include "sql_server.h"
 #include "util/clock.h"
 #include "util/err.h"

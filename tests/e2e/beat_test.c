@@ -13,6 +13,9 @@
 
 #include "e2e/beat_scene.h"
 #include "e2e/look.h"
+#include "schedules/claim.h"
+#include "schedules/health.h"
+#include "schedules/history.h"
 #include "sql_server.h"
 #include "util/clock.h"
 #include "util/err.h"

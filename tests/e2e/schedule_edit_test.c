@@ -14,6 +14,8 @@
 #include "e2e/beat_scene.h"
 #include "e2e/look.h"
 #include "manager/schedules.h"
+#include "schedules/health.h"
+#include "schedules/history.h"
 #include "util/clock.h"
 
 #define SCHEDULES 12

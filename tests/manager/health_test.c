@@ -8,6 +8,8 @@
 
 #include "manager/doctor.h"
 #include "manager/scene.h"
+#include "schedules/claim.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "suite.h"
 #include "util/conf.h"

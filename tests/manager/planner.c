@@ -8,6 +8,7 @@
 #include "beat/plan.h"
 #include "beat/rule.h"
 #include "cron/tz.h"
+#include "schedules/claim.h"
 #include "suite.h"
 
 struct planner planner;

@@ -9,6 +9,7 @@
 #include "manager/scene.h"
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
+#include "schedules/health.h"
 #include "suite.h"
 #include "util/conf.h"
 

@@ -2,6 +2,9 @@
 /* What schedules.h promises of claims, fires and the outbox, for each database. */
 #include <string.h>
 
+#include "schedules/claim.h"
+#include "schedules/health.h"
+#include "schedules/history.h"
 #include "suite.h"
 #include "world.h"
 

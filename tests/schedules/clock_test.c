@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schedules/claim.h"
+#include "schedules/health.h"
 #include "suite.h"
 #include "util/clock.h"
 #include "world.h"

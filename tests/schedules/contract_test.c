@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "schedules/health.h"
 #include "suite.h"
 #include "world.h"
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "suite.h"
 #include "util/clock.h"

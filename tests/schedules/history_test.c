@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What schedules.h promises of the history of fires, for each database. */
+/* What history.h promises of the history of fires, for each database. */
 #include <string.h>
 
+#include "schedules/claim.h"
+#include "schedules/history.h"
 #include "suite.h"
 #include "world.h"
 

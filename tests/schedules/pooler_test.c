@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "suite.h"
 #include "util/clock.h"

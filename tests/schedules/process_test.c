@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "suite.h"
 #include "util/clock.h"

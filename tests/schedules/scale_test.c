@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schedules/claim.h"
 #include "schedules/db.h"
 #include "schedules/handle.h"
 #include "suite.h"

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "schedules/claim.h"
 #include "schedules/db.h"
 #include "schedules/handle.h"
+#include "schedules/health.h"
 #include "schedules/schema.h"
 #include "suite.h"
 #include "world.h"

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "schedules/claim.h"
 #include "suite.h"
 #include "world.h"
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "schedules/claim.h"
 #include "util/buf.h"
 
 static struct sql_server *servers[N_WORLDS];

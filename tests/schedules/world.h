@@ -9,6 +9,7 @@
 #include <check.h>
 #include <sys/types.h>
 
+#include "schedules/claim.h"
 #include "schedules/schedules.h"
 #include "sql_server.h"
 #include "util/err.h"

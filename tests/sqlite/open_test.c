@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "sqlite/shim.h"
 #include "store/sqlite/schema.h"

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "store/broker.h"
 #include "store/results.h"
