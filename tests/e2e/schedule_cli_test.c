@@ -2,21 +2,7 @@
 /* The command line's verbs about schedules, with a scheduler and a worker. */
 #include <string.h>
 
-#include "e2e/look.h"
-#include "e2e/worker.h"
-
-static struct world *
-start(void)
-{
-	struct world *w = world_start(NULL);
-
-	world_configure(w, NULL,
-			world_text(w,
-				   "[scheduler]\n"
-				   "database_url = sqlite://%s/schedules.db\n",
-				   world_dir(w)));
-	return w;
-}
+#include "e2e/schedule_scene.h"
 
 static void
 start_beat(struct world *w)
@@ -26,7 +12,7 @@ start_beat(struct world *w)
 
 START_TEST(a_schedule_is_made_shown_and_removed)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *shown;
 
 	ck_run(ctl(w, "schedule cron add '0 9 * * MON-FRI' --tz Europe/Berlin "
@@ -53,7 +39,7 @@ END_TEST
 
 START_TEST(several_schedules_are_changed_and_each_is_reported)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 	struct run *r;
 
 	ctl_ok(w, "schedule interval add 1h --args '[1,1]' --id a");
@@ -81,7 +67,7 @@ END_TEST
 
 START_TEST(an_identical_schedule_is_made_once)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 
 	ctl_ok(w, "schedule interval add 300 --args '[1,2]' --id five");
 	ck_run(ctl(w, "schedule interval add 5m --args '[1, 2]'"), 0, "five\n");
@@ -112,7 +98,7 @@ END_TEST
 
 START_TEST(schedules_fire_and_their_tasks_run)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *once, *id;
 
 	start_beat(w);
@@ -142,7 +128,7 @@ END_TEST
 
 START_TEST(a_schedule_fires_ten_times_in_a_second)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 
 	start_beat(w);
 	ctl_ok(w, "schedule interval add 0.1s --args '[1, 2]' --id fast "
@@ -218,7 +204,7 @@ START_TEST(what_is_wrong_is_shown_where_it_stands)
 	    {"enable nobody", 2, "nobody"},
 	    {"run nobody", 2, "nobody"},
 	};
-	struct world *w = start();
+	struct world *w = schedule_world();
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -231,7 +217,7 @@ END_TEST
 
 START_TEST(a_schedule_waits_for_its_last_task)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 
 	start_beat(w);
 	ctl_ok(w, "schedule interval sleep 1s --args '[4]' --overlap skip "
@@ -251,7 +237,7 @@ START_TEST(a_fired_task_has_the_options_of_its_schedule)
 	    {"retry_jitter", "0.1"},  {"timeout", "90.0"},
 	    {"expires", "3600.0"},
 	};
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *shown;
 	size_t i;
 
@@ -273,7 +259,7 @@ END_TEST
 
 START_TEST(a_task_of_a_schedule_is_stopped_at_its_timeout)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *id;
 
 	ctl_ok(w, "schedule once sleep 'in 1h' --args '[20]' --id late "
@@ -287,7 +273,7 @@ END_TEST
 
 START_TEST(a_run_by_hand_is_waited_for_like_a_submission)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *record;
 	struct run *r;
 
@@ -315,7 +301,7 @@ END_TEST
 
 START_TEST(an_edit_changes_what_is_given_and_nothing_else)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *shown;
 
 	ctl_ok(w, "schedule cron add '0 9 * * MON-FRI' --tz Europe/Berlin "
@@ -343,7 +329,7 @@ END_TEST
 
 START_TEST(edits_at_the_same_time_are_both_made)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *shown;
 	int i;
 
@@ -383,7 +369,7 @@ START_TEST(a_bad_edit_is_refused_and_changes_nothing)
 	    {"fires nobody", 2, "nobody"},
 	    {"list --order size", 65, "id, next"},
 	};
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *before;
 	size_t i;
 
@@ -405,7 +391,7 @@ END_TEST
 
 START_TEST(a_schedule_that_is_edited_fires_by_the_new_rule)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 	const char *fires;
 
 	start_beat(w);

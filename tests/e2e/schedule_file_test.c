@@ -1,42 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line's verbs that keep schedules in files. */
-#include <stdio.h>
-#include <string.h>
-
-#include "e2e/look.h"
-#include "e2e/worker.h"
-
-static struct world *
-start(void)
-{
-	struct world *w = world_start(NULL);
-
-	world_configure(w, NULL,
-			world_text(w,
-				   "[scheduler]\n"
-				   "database_url = sqlite://%s/schedules.db\n",
-				   world_dir(w)));
-	return w;
-}
-
-static void
-put(struct world *w, const char *name, const char *text)
-{
-	FILE *file = fopen(world_text(w, "%s/%s", world_dir(w), name), "we");
-
-	ck_assert_ptr_nonnull(file);
-	ck_assert_int_ge(fputs(text, file), 0);
-	ck_assert_int_eq(fclose(file), 0);
-}
+#include "e2e/schedule_scene.h"
 
 START_TEST(a_file_is_applied_and_once_more_changes_nothing)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 
-	put(w, "s.ini",
-	    "owner = team\n[schedule sum]\ntask = add\ntype = cron\n"
-	    "rule = 0 9 * * *\nargs = [2, 3]\n"
-	    "[schedule often]\ntask = add\ntype = interval\nrule = 5m\n");
+	put_file(w, "s.ini",
+		 "owner = team\n[schedule sum]\ntask = add\ntype = cron\n"
+		 "rule = 0 9 * * *\nargs = [2, 3]\n"
+		 "[schedule often]\ntask = add\ntype = interval\nrule = 5m\n");
 	ck_run(ctl(w, "schedule apply s.ini --dry-run"), 0,
 	       "created sum\ncreated often\n2 created, 0 changed, 0 unchanged, "
 	       "0 removed (nothing was changed: --dry-run)\n");
@@ -46,9 +19,9 @@ START_TEST(a_file_is_applied_and_once_more_changes_nothing)
 	       "0 removed\n");
 	ck_run(ctl(w, "schedule apply - --prune < s.ini"), 0,
 	       "0 created, 0 changed, 2 unchanged, 0 removed\n");
-	put(w, "s.ini",
-	    "owner = team\n[schedule sum]\ntask = add\ntype = cron\n"
-	    "rule = 0 9 * * *\nargs = [2, 3]\nqueue = io\n");
+	put_file(w, "s.ini",
+		 "owner = team\n[schedule sum]\ntask = add\ntype = cron\n"
+		 "rule = 0 9 * * *\nargs = [2, 3]\nqueue = io\n");
 	ck_run(ctl(w, "schedule apply s.ini --prune"), 0,
 	       "changed sum: queue: null -> \"io\"\nremoved often\n"
 	       "0 created, 1 changed, 0 unchanged, 1 removed\n");
@@ -59,9 +32,9 @@ START_TEST(a_file_is_applied_and_once_more_changes_nothing)
 	       "changed sum: priority: 3 -> 0\n"
 	       "0 created, 1 changed, 0 unchanged, 0 removed\n");
 	/* A task that nobody has registered is most likely a typing error. */
-	put(w, "bad.ini",
-	    "[schedule a]\ntask = add\ntype = interval\nrule = 5m\n"
-	    "[schedule b]\ntask = ad\ntype = interval\nrule = 5m\n");
+	put_file(w, "bad.ini",
+		 "[schedule a]\ntask = add\ntype = interval\nrule = 5m\n"
+		 "[schedule b]\ntask = ad\ntype = interval\nrule = 5m\n");
 	ck_complains(ctl(w, "schedule apply bad.ini"), 65, "bad.ini:6: ");
 	ck_complains(ctl(w, "schedule apply bad.ini"), 65,
 		     "1 mistake; nothing was changed");
@@ -74,7 +47,7 @@ END_TEST
 
 START_TEST(what_is_exported_is_what_is_applied)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 
 	ctl_ok(w, "schedule cron add '0 9 * * *' --id sum --args '[2,3]' "
 		  "--expires 90 --tz Europe/Berlin");

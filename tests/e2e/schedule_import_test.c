@@ -2,10 +2,10 @@
 /* Schedules of cron and of the Python package, taken over by the command line:
  * the commands of a crontab do what they did. */
 #include <sqlite3.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "e2e/exec_scene.h"
+#include "e2e/schedule_scene.h"
 
 static const char crontab[] =
     "SHELL=/bin/bash\n"
@@ -15,16 +15,12 @@ static const char crontab[] =
     "0 9 * * * cat; echo 'th'\"r\"ee \\% \\\\%first \\t line%%last\n"
     "@reboot echo never\n";
 
-/* In a database of its own, as its configuration says each time. */
-#define DATABASE "[scheduler]\ndatabase_url = sqlite://%s/schedules.db\n%s"
-
 static struct world *
 start_world(void)
 {
 	struct world *w = start("[task greet]\ncommand = echo one\n");
 
-	reload(w, world_text(w, DATABASE, world_dir(w),
-			     "[task greet]\ncommand = echo one\n"));
+	reload(w, schedule_config(w, "[task greet]\ncommand = echo one\n"));
 	return w;
 }
 
@@ -39,22 +35,12 @@ result_of(struct world *w, const char *text)
 	return told(w, id, "result");
 }
 
-static void
-put(struct world *w, const char *name, const char *text)
-{
-	FILE *file = fopen(world_text(w, "%s/%s", world_dir(w), name), "we");
-
-	ck_assert_ptr_nonnull(file);
-	ck_assert_int_ge(fputs(text, file), 0);
-	ck_assert_int_eq(fclose(file), 0);
-}
-
 START_TEST(commands_of_a_crontab_do_what_they_did)
 {
 	struct world *w = start_world();
 	struct run *r;
 
-	put(w, "mine", crontab);
+	put_file(w, "mine", crontab);
 	r = ctl(w, "schedule import --from-crontab mine --tasks tasks.conf");
 	ck_assert_int_eq(r->status, 65);
 	ck_assert_ptr_nonnull(strstr(r->err, "mine:6: \"@reboot\""));
@@ -65,9 +51,9 @@ START_TEST(commands_of_a_crontab_do_what_they_did)
 	ck_assert_ptr_nonnull(
 	    strstr(ctl(w, "schedule import --from-crontab mine --quiet")->out,
 		   "\n# 0 created, 0 changed, 3 unchanged, 0 removed\n"));
-	reload(w, world_text(w, DATABASE, world_dir(w),
-			     world_read(w, world_text(w, "%s/tasks.conf",
-						      world_dir(w)))));
+	reload(w,
+	       schedule_config(w, world_read(w, world_text(w, "%s/tasks.conf",
+							   world_dir(w)))));
 	ck_assert_str_eq(result_of(w, "GREETING"),
 			 "one it's; fine ; /bin/bash {a}\n/usr/bin:/bin");
 	/* Nothing comes from standard input. */
@@ -83,18 +69,18 @@ START_TEST(what_a_crontab_has_no_more_is_removed)
 	struct world *w = start_world();
 
 	ctl_ok(w, "schedule interval greet 1h --id mine");
-	put(w, "a", "0 9 * * * one\n0 10 * * * two\n");
+	put_file(w, "a", "0 9 * * * one\n0 10 * * * two\n");
 	ctl_ok(w, "schedule import --from-crontab a --prune");
-	put(w, "b", "0 9 * * * three\n");
+	put_file(w, "b", "0 9 * * * three\n");
 	ctl_ok(w, "schedule import --from-crontab b --prune");
-	put(w, "a", "0 9 * * * one\n");
+	put_file(w, "a", "0 9 * * * one\n");
 	ck_assert_ptr_nonnull(
 	    strstr(ctl_ok(w, "schedule import --from-crontab a --prune"),
 		   "\n# 0 created, 0 changed, 1 unchanged, 1 removed"));
 	ck_run(ctl(w, "schedule list | wc -l"), 0, "3\n");
 	ck_run(ctl(w, "schedule show mine --json | grep -c greet"), 0, "1\n");
 	/* A system's crontab names the user, and its path tells. */
-	put(w, "c", "0 9 * * * nobody id -un\n");
+	put_file(w, "c", "0 9 * * * nobody id -un\n");
 	ck_assert_ptr_nonnull(
 	    strstr(ctl_ok(w, "schedule import --from-crontab c --system "
 			     "--dry-run"),
@@ -149,7 +135,7 @@ START_TEST(schedules_of_the_package_are_taken)
 	       "\"rule\":\"0 9 1 * 1\",\"tz\":\"Europe/Berlin\","
 	       "\"day_match\":\"and\",\"args\":[1],\"priority\":-5,"
 	       "\"max_retries\":3,\"retry_delay\":1,\"owner\":\"python\"}]\n");
-	put(w, "url", world_text(w, "sqlite://%s/py.db\n", world_dir(w)));
+	put_file(w, "url", world_text(w, "sqlite://%s/py.db\n", world_dir(w)));
 	ck_run(
 	    ctl(w, "schedule import --from-python - --tz Europe/Berlin < url"),
 	    0, "0 created, 0 changed, 1 unchanged, 0 removed\n");

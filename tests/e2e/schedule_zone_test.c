@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The time zones of schedules that the command line makes: the default, the
  * machine's, and that of a single moment. */
-#include <string.h>
-
-#include "e2e/look.h"
-#include "e2e/worker.h"
-
-static struct world *
-start(void)
-{
-	struct world *w = world_start(NULL);
-
-	world_configure(w, NULL,
-			world_text(w,
-				   "[scheduler]\n"
-				   "database_url = sqlite://%s/schedules.db\n",
-				   world_dir(w)));
-	return w;
-}
+#include "e2e/schedule_scene.h"
 
 static void
 set_default_zone(struct world *w, const char *zone)
 {
-	world_configure(w, NULL,
-			world_text(w,
-				   "[scheduler]\n"
-				   "database_url = sqlite://%s/schedules.db\n"
-				   "timezone = %s\n",
-				   world_dir(w), zone));
+	world_configure(
+	    w, NULL,
+	    schedule_config(w, world_text(w, "timezone = %s\n", zone)));
 }
 
 static const char *
@@ -38,7 +19,7 @@ shown_of(struct world *w, const char *id, const char *field)
 
 START_TEST(schedules_are_made_in_the_default_zone_and_stay_there)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 
 	ctl_ok(w, "schedule cron add '0 9 * * *' --id old --args '[1,1]'");
 	set_default_zone(w, "Europe/Berlin");
@@ -72,19 +53,13 @@ START_TEST(schedules_are_made_in_the_default_zone_and_stay_there)
 }
 END_TEST
 
-static void
-put(struct world *w, const char *text)
-{
-	world_write(w, "s.ini", text, strlen(text));
-}
-
 START_TEST(a_file_leaves_the_zone_of_what_is_there)
 {
 	static const char file[] =
 	    "[schedule a]\ntask = add\ntype = cron\nrule = 0 9 * * *\n";
-	struct world *w = start();
+	struct world *w = schedule_world();
 
-	put(w, file);
+	put_file(w, "s.ini", file);
 	set_default_zone(w, "Europe/Berlin");
 	ctl_ok(w, "schedule apply s.ini");
 	ck_assert_str_eq(shown_of(w, "a", "tz"), "Europe/Berlin");
@@ -92,7 +67,7 @@ START_TEST(a_file_leaves_the_zone_of_what_is_there)
 	ck_run(ctl(w, "schedule apply s.ini"), 0,
 	       "0 created, 0 changed, 1 unchanged, 0 removed\n");
 	ck_assert_str_eq(shown_of(w, "a", "tz"), "Europe/Berlin");
-	put(w, world_text(w, "%stz = UTC\n", file));
+	put_file(w, "s.ini", world_text(w, "%stz = UTC\n", file));
 	ctl_ok(w, "schedule apply s.ini");
 	ck_assert_str_eq(shown_of(w, "a", "tz"), "UTC");
 	world_stop(w);
@@ -101,7 +76,7 @@ END_TEST
 
 START_TEST(the_zone_of_the_machine_is_stored_by_its_name)
 {
-	struct world *w = start();
+	struct world *w = schedule_world();
 
 	ck_run(run(w, "TZ=Europe/Berlin flowrractl -c flowrra.conf "
 		      "schedule cron add '0 9 * * *' --tz local --id a"),
