@@ -65,7 +65,7 @@ e2e: test-programs
 	$(call suites,$(B)/tests/e2e/run,3,sort -u)
 
 #: wrong-year a simulated year of schedulers with clocks that are wrong
-wrong-year: $(B)/tests/unit $(DRIVERS)
+wrong-year: $(B)/tests/unit $(DRIVERS) $(ZONES)
 	@for seed in $(or $(SEEDS),4711 1 2); do \
 	    WRONG_DAYS=365 WRONG_SEED=$$seed $(TEST_ENV) $(B)/tests/unit \
 	        beat_wrong_year || exit; done
@@ -214,7 +214,8 @@ $(filter %/web_fuzz %/web_auth_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
 # What a target needs beside itself is in folders.
 $(filter %/web_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
     $(call test_objs,tests/fuzz/web/*.c)
-$(B)/tests/fuzz/sqlite_damage_fuzz: $(B)/tests/fuzz/redis_store/peer.o
+$(B)/tests/fuzz/sqlite_damage_fuzz: $(B)/tests/fuzz/redis_store/peer.o \
+    $(B)/tests/fuzz/sqlite_damage/worker.o
 $(B)/tests/fuzz/cursor_fuzz: $(B)/tests/fuzz/redis_store/told.o $(call ar,$(STORE))
 $(B)/tests/fuzz/spool_fuzz: $(B)/lib/dispatch/spool_read.o
 $(B)/tests/fuzz/redis_store_fuzz: $(call test_objs,tests/fuzz/redis_store/*.c) \
@@ -314,7 +315,7 @@ bench-growth:
 	@$(TEST_ENV) tests/bench/growth/run
 
 #: bench-lives that nothing is left of 1,000,000 tasks; LIVES_TASKS=10000
-bench-lives: all
+bench-lives: all $(ZONES)
 	@.ci/deps build test
 	@$(TEST_ENV) tests/bench/growth/lives
 
@@ -330,7 +331,7 @@ bench-operate: all $(ZONES) $(B)/tests/bench/operate_bench $(B)/tests/bench/mana
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/manager_bench sqlite)
 
 #: bench-commands the longest Redis command; COMMANDS="levels large", COMMANDS_SCALE=10
-bench-commands: all $(B)/tests/bench/commands_bench
+bench-commands: all $(ZONES) $(B)/tests/bench/commands_bench
 	@$(TEST_ENV) $(B)/tests/bench/commands_bench $(COMMANDS)
 
 #: bench-web measures the dashboard: its calls with a million tasks, 500 viewers

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,16 @@ path_of(const struct argv_template *environment)
 	return path != NULL ? path : SPAWN_STANDARD_PATH;
 }
 
+static bool
+runs_as_root(const struct conf_task *t)
+{
+	const struct passwd *user;
+
+	if (*t->user == '\0')
+		return geteuid() == 0;
+	return (user = getpwnam(t->user)) != NULL && user->pw_uid == 0;
+}
+
 /* What root runs must be root's to change. */
 static int
 check_trust(const struct conf_task *t, const char *file, struct err *err)
@@ -93,7 +104,7 @@ check_trust(const struct conf_task *t, const char *file, struct err *err)
 	const bool in_directory = *file != '/' && *t->directory != '\0';
 	char path[PATH_MAX];
 
-	if (geteuid() != 0 || *t->user != '\0')
+	if (!runs_as_root(t))
 		return 0;
 	if (snprintf(path, sizeof(path), "%s%s%s",
 		     in_directory ? t->directory : "", in_directory ? "/" : "",

@@ -177,8 +177,8 @@ check_dir(const char *dir, struct err *err)
 	if (geteuid() != 0 || trust_check_directory(dir, err) == 0)
 		return 0;
 	err_prefix(err, "cannot use the state directory as root");
-	return err_hint(err, "run this as the user whose it is, or set "
-			     "[worker] state_dir");
+	return err_hint(err, "run this as its owner, or set [worker] "
+			     "state_dir");
 }
 
 int

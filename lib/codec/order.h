@@ -23,10 +23,8 @@ struct err;
 	X(RESUME, "resume", worker) /* claim tasks again */                    \
 	X(STOP, "stop", worker)	    /* as SIGTERM */                           \
 	X(RELOAD, "reload", worker) /* as SIGHUP */                            \
-	X(HEAR, "hear", id)	    /* somebody listens to brief events … */ \
-	X(HEAR_WHOLE, "hear_whole",                                            \
-	  id) /* … or to records: says that it will  \
-					   be told */
+	X(HEAR, "hear", id)	    /* tell this follower brief events */      \
+	X(HEAR_WHOLE, "hear_whole", id) /* tell it records */
 
 enum order_kind {
 #define X(kind, text, member) ORDER_##kind,

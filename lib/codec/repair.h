@@ -17,7 +17,7 @@
  * (codec/value.h), and each other bare word is a string ("1e400", "NaN"); and
  * each character that a string cannot hold is U+FFFD, U+0000 among them. What is
  * right stays as it is. Brackets, colons and commas are not repaired: the result
- * may still be no JSON.
+ * may still not be JSON.
  */
 void repair_json(struct slice text, struct buf *out);
 

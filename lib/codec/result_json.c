@@ -158,7 +158,7 @@ encode_brief(const struct result *r, const struct buf *out,
 	text_if_given(brief, WRITE_NEXT("error"), error);
 	add_part(brief, out, at, PART_TIMES);
 	add_part(brief, out, at, PART_QUEUE);
-	/* Half a value is no JSON. */
+	/* A value that is cut off would not be JSON. */
 	if (r->progress.len <= RESULT_BRIEF_TEXT)
 		add_part(brief, out, at, PART_PROGRESS);
 	write_end(brief);

@@ -30,10 +30,7 @@ struct program {
 
 static const struct program programs[] = {
     {.names = " sh bash dash ash ksh mksh zsh fish csh tcsh ", .ends = true},
-    {.names = " python python2 python3 pypy3 ",
-     .code = " -c ",
-     .values = "cmWX",
-     .ends = true},
+    {.names = " python pypy ", .code = " -c ", .values = "cmWX", .ends = true},
     {.names = " perl ", .code = " -e -E -M -m -I ", .values = "eEMmI"},
     {.names = " ruby lua Rscript ", .code = " -e -r ", .values = "er"},
     {.names = " node nodejs ",
@@ -138,15 +135,27 @@ base_name(const char *word)
 }
 
 static const struct program *
-program_of(const char *word)
+program_named(const char *name, size_t len)
 {
-	const char *name = base_name(word);
 	size_t i;
 
 	for (i = 0; i < N_PROGRAMS; i++)
-		if (has_word(programs[i].names, name, strlen(name)))
+		if (has_word(programs[i].names, name, len))
 			return &programs[i];
 	return NULL;
+}
+
+/* Systems add a version to some names: python3.11, php8.2, lua5.4. */
+static const struct program *
+program_of(const char *word)
+{
+	const char *name = base_name(word);
+	size_t len = strlen(name);
+	const struct program *p = program_named(name, len);
+
+	while (len > 0 && strchr(DIGITS ".-", name[len - 1]) != NULL)
+		len--;
+	return p != NULL ? p : program_named(name, len);
 }
 
 /*

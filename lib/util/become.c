@@ -2,6 +2,7 @@
 /* Giving up root's rights, for good. */
 #include "util/become.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -16,9 +17,14 @@ become_groups(uid_t uid)
 {
 	struct passwd entry, *found = NULL;
 	char buffer[4096];
+	const int r = getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found);
 
-	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0 ||
-	    found == NULL)
+	/* A directory service that is down has not said that there is none. */
+	if (r != 0 && r != ENOENT && r != ESRCH) {
+		errno = r;
+		return -1;
+	}
+	if (found == NULL)
 		return setgroups(0, NULL) == 0 ? setresgid(uid, uid, uid) : -1;
 	if (initgroups(found->pw_name, found->pw_gid) != 0)
 		return -1;

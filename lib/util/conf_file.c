@@ -50,8 +50,8 @@ conf_file_await(int fd, const char *path, int64_t until_ms, struct err *err)
 	if (left > 0 && poll(&p, 1, (int)left) != 0)
 		return 0;
 	return err_set(err, ERR_CONFIG,
-		       "nothing has come from %s for %d s; name a file, or a "
-		       "pipe that is written to and closed",
+		       "%s has not ended within %d s; name a file, or a pipe "
+		       "that is written to and closed",
 		       path, PIPE_WAIT_MS / 1000);
 }
 

@@ -140,8 +140,8 @@ path_check_own(const char *path, size_t base, struct err *err)
 	return why != NULL ? -1 : 0;
 }
 
-/* The service manager's word first, then the place for root and the services,
- * which belongs to neither of them always, then the user's own. */
+/* The service manager's word first, then the place for root and the services, then
+ * the user's own. Only that is checked: the others are the administrator's. */
 char *
 path_state_dir(struct err *err)
 {

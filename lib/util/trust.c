@@ -47,16 +47,18 @@ static int
 trust_refuse_owner(const char *what, const char *path, const struct stat *st,
 		   struct err *err)
 {
+	const char *remedy = S_ISLNK(st->st_mode) ? "chown -h" : "chown";
+
 	if (geteuid() == 0)
 		return err_set(err, ERR_REFUSED,
 			       "%s %s belongs to user %u; it must belong to "
-			       "root, who runs this (run chown on it)",
-			       what, path, (unsigned int)st->st_uid);
+			       "root, who runs this (run %s on it)",
+			       what, path, (unsigned int)st->st_uid, remedy);
 	return err_set(err, ERR_REFUSED,
 		       "%s %s belongs to user %u; it must belong to root or to "
-		       "user %u, who runs this (run chown on it)",
+		       "user %u, who runs this (run %s on it)",
 		       what, path, (unsigned int)st->st_uid,
-		       (unsigned int)geteuid());
+		       (unsigned int)geteuid(), remedy);
 }
 
 static bool
@@ -143,6 +145,18 @@ walk_up(struct walk *w, struct err *err)
 	return walk_enter(w, fd, err);
 }
 
+/* The message shows the whole path: the link may be one that another led to. */
+static int
+walk_refuse_link(const struct walk *w, const char *name, const struct stat *st,
+		 struct err *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s",
+		 w->path.len > 0 ? w->path.data : "", name);
+	return trust_refuse_owner("the link", path, st, err);
+}
+
 /* What the link says stands for its name. */
 static int
 walk_link(struct walk *w, int fd, struct err *err)
@@ -220,12 +234,15 @@ walk_step(struct walk *w, const char *name, struct trust *ret, struct err *err)
 	struct stat st;
 	int r;
 
-	if (fd < 0 || fstat(fd, &st) != 0)
+	if (fd < 0)
 		return err_sys(err, ERR_CONFIG, "cannot find it");
+	if (fstat(fd, &st) != 0) {
+		close(fd);
+		return err_sys(err, ERR_CONFIG, "cannot inspect it");
+	}
 	if (S_ISLNK(st.st_mode)) {
-		r = !trust_is_owner(&st)
-			? trust_refuse_owner("the link", name, &st, err)
-			: walk_link(w, fd, err);
+		r = !trust_is_owner(&st) ? walk_refuse_link(w, name, &st, err)
+					 : walk_link(w, fd, err);
 		close(fd);
 		return r;
 	}

@@ -278,6 +278,35 @@ stop_beat(void)
 	waitpid(bench.beat, NULL, 0);
 }
 
+/* Whether the daemon that was started last has said that it lives. */
+static bool
+beat_lives(void)
+{
+	struct schedules_stats *stats;
+	struct err why = ERR_INIT;
+	bool found = false;
+	size_t i;
+
+	must(schedules_stats(bench.db, NULL, clock_wall_us(), &stats, &why),
+	     &why);
+	for (i = 0; i < stats->n_schedulers; i++)
+		found = found || stats->schedulers[i].pid == bench.beat;
+	schedules_stats_free(stats);
+	return found;
+}
+
+static void
+await_beat(void)
+{
+	const int64_t end_us = clock_wall_us() + 30 * S;
+
+	while (!beat_lives()) {
+		if (clock_wall_us() > end_us)
+			errx(1, "the scheduler does not say that it lives");
+		usleep(10000);
+	}
+}
+
 static long long
 enqueued(void)
 {
@@ -311,7 +340,7 @@ burst_ms(void)
 	create("m", "1h", 4000000000 * S);
 	copy("m", BURST, 0);
 	start_beat();
-	sleep(1);
+	await_beat();
 	due = clock_wall_us() + 2 * S;
 	make_due(due);
 	create("k", "1h", due); /* tells the scheduler */
@@ -351,7 +380,7 @@ fire_of(const char *id)
 	if (at == NULL ||
 	    sscanf(at, ":%4d%2d%2dT%2d%2d%2d.%6d", &tm.tm_year, &tm.tm_mon,
 		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &us) < 6)
-		errx(1, "%s is no fire's id", id);
+		errx(1, "%s is not a fire's id", id);
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
 	return timegm(&tm) * S + us;
@@ -391,7 +420,8 @@ measure_idle(void)
 		/* So that they are not taken for the same. */
 		run_sql("UPDATE flowrra_schedules SET identity = id");
 	}
-	sleep(1);
+	/* The first fire is not measured: it may find the daemon starting. */
+	tick_ms();
 	redis_server_run(bench.redis, "FLUSHALL");
 	for (i = 0; i < TICKS; i++)
 		ms[i] = tick_ms();

@@ -29,6 +29,13 @@ static struct world w;
 
 /* --- operations ---------------------------------------------------------- */
 
+/* Fewer tasks in a batch, if they are large. */
+static size_t
+batch_of(size_t n)
+{
+	return w.scene->size > 0 ? 20 : n;
+}
+
 static void
 op_refill(void)
 {
@@ -44,15 +51,14 @@ op_submit(void)
 static void
 op_submit_batch(void)
 {
-	world_submit(&w,
-		     &(struct world_batch){.n = w.scene->size > 0 ? 20 : 5000});
+	world_submit(&w, &(struct world_batch){.n = batch_of(5000)});
 }
 
 static void
 op_submit_levels(void)
 {
 	world_submit(
-	    &w, &(struct world_batch){.n = w.scene->size > 0 ? 20 : 5000,
+	    &w, &(struct world_batch){.n = batch_of(5000),
 				      .levels = (int32_t)w.scene->levels + 10});
 }
 
@@ -60,7 +66,7 @@ static void
 op_submit_limited(void)
 {
 	world_submit(
-	    &w, &(struct world_batch){.n = w.scene->size > 0 ? 20 : 1000,
+	    &w, &(struct world_batch){.n = batch_of(1000),
 				      .levels = (int32_t)w.scene->levels + 10,
 				      .limited = true});
 }
@@ -68,9 +74,8 @@ op_submit_limited(void)
 static void
 op_submit_delayed(void)
 {
-	world_submit(&w,
-		     &(struct world_batch){.n = w.scene->size > 0 ? 20 : 1000,
-					   .delay_ms = 3600000});
+	world_submit(&w, &(struct world_batch){.n = batch_of(1000),
+					       .delay_ms = 3600000});
 }
 
 static void
@@ -113,7 +118,7 @@ op_claim(void)
 static void
 op_ack(void)
 {
-	world_settle(&w, BROKER_ACK, w.scene->size > 0 ? 20 : 500);
+	world_settle(&w, BROKER_ACK, batch_of(500));
 }
 
 static void
@@ -406,17 +411,6 @@ run_scene(const struct commands_scene *scene)
 	return failed;
 }
 
-static long
-scaled(long n)
-{
-	const char *text = getenv("COMMANDS_SCALE");
-	const long percent = text != NULL ? strtol(text, NULL, 10) : 100;
-
-	if (percent < 1 || percent > 1000)
-		errx(64, "COMMANDS_SCALE is a percentage, 1 to 1000");
-	return n * percent / 100;
-}
-
 static bool
 is_wanted(const char *name, int argc, char **argv)
 {
@@ -439,15 +433,7 @@ main(int argc, char **argv)
 	for (i = 0; i < COMMANDS_SCENES; i++) {
 		if (!is_wanted(commands_scenes[i].name, argc, argv))
 			continue;
-		scene = commands_scenes[i];
-		scene.waiting = scaled(scene.waiting);
-		scene.delayed = scaled(scene.delayed);
-		scene.dead = scaled(scene.dead);
-		scene.finished = scaled(scene.finished);
-		scene.levels = scaled(scene.levels);
-		scene.queues = scaled(scene.queues);
-		scene.workers = scaled(scene.workers);
-		scene.in_flight = scaled(scene.in_flight);
+		scene = commands_scaled(&commands_scenes[i]);
 		failed |= run_scene(&scene);
 	}
 	return failed;

@@ -5,6 +5,7 @@
 #include <err.h>
 #include <hiredis.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "redis_server.h"
 
@@ -162,4 +163,31 @@ commands_make_due(struct redis_server *server, long n)
 	    "for _, m in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) "
 	    "do redis.call('ZADD', KEYS[1], 1, m) end",
 	    n);
+}
+
+static long
+commands_scale(long n)
+{
+	const char *text = getenv("COMMANDS_SCALE");
+	const long percent = text != NULL ? strtol(text, NULL, 10) : 100;
+
+	if (percent < 1 || percent > 1000)
+		errx(64, "COMMANDS_SCALE is a percentage, 1 to 1000");
+	return n * percent / 100;
+}
+
+struct commands_scene
+commands_scaled(const struct commands_scene *whole)
+{
+	struct commands_scene scene = *whole;
+
+	scene.waiting = commands_scale(scene.waiting);
+	scene.delayed = commands_scale(scene.delayed);
+	scene.dead = commands_scale(scene.dead);
+	scene.finished = commands_scale(scene.finished);
+	scene.levels = commands_scale(scene.levels);
+	scene.queues = commands_scale(scene.queues);
+	scene.workers = commands_scale(scene.workers);
+	scene.in_flight = commands_scale(scene.in_flight);
+	return scene;
 }

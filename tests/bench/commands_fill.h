@@ -24,6 +24,9 @@ struct commands_scene {
 #define COMMANDS_SCENES 5
 extern const struct commands_scene commands_scenes[COMMANDS_SCENES];
 
+/* As COMMANDS_SCALE says, a percentage; ends the program if it is not one. */
+struct commands_scene commands_scaled(const struct commands_scene *whole);
+
 #define COMMANDS_WORKER "host:b"
 #define COMMANDS_DEAD "host:dead"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The operators' calls of commands_world.h. */
-#include <err.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,14 +7,6 @@
 #include "util/clock.h"
 
 /* --- answers ------------------------------------------------------------- */
-
-static void
-look_done(struct world *w, const struct err *err)
-{
-	w->answered = true;
-	if (err != NULL)
-		w->err = *err;
-}
 
 static void
 look_note_next(struct world *w, struct slice next)
@@ -28,56 +18,56 @@ look_note_next(struct world *w, struct slice next)
 static void
 look_on_value(struct slice value, const struct err *err, void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 }
 
 static void
 look_on_queues(const struct queue_stats *queues, size_t n,
 	       const struct err *err, void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 }
 
 static void
 look_on_workers(const struct worker_info *workers, size_t n,
 		const struct err *err, void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 }
 
 static void
 look_on_found(const struct queue_found *found, size_t n, const struct err *err,
 	      void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 }
 
 static void
 look_on_report(const struct broker_report *report, const struct err *err,
 	       void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 }
 
 static void
 look_on_counts(const struct results_counts *counts, const struct err *err,
 	       void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 }
 
 static void
 look_on_measures(const struct measure *measures, size_t n,
 		 const struct err *err, void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 }
 
 static void
 look_on_entries(const struct slice *names, const struct slice *values, size_t n,
 		const struct err *err, void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 }
 
 static void
@@ -86,7 +76,7 @@ look_on_page(const struct broker_page *page, const struct err *err, void *arg)
 	struct world *w = arg;
 	size_t i;
 
-	look_done(w, err);
+	world_done(w, err);
 	if (page == NULL)
 		return;
 	w->n = page->n;
@@ -102,25 +92,15 @@ static void
 look_on_records(const struct slice *records, size_t n, struct slice next,
 		const struct err *err, void *arg)
 {
-	look_done(arg, err);
+	world_done(arg, err);
 	look_note_next(arg, next);
 }
 
 static void
 look_on_requeued(struct broker_requeue *batch, size_t n, void *arg)
 {
-	look_done(arg, n > 0 && batch[0].err.code != ERR_NONE ? &batch[0].err
-							      : NULL);
-}
-
-static void
-look_wait(struct world *w)
-{
-	while (!w->answered)
-		event_base_loop(w->base, EVLOOP_ONCE);
-	if (w->err.code != ERR_NONE)
-		errx(1, "%s", w->err.msg);
-	w->answered = false;
+	world_done(arg, n > 0 && batch[0].err.code != ERR_NONE ? &batch[0].err
+							       : NULL);
 }
 
 /* --- questions ----------------------------------------------------------- */
@@ -129,9 +109,9 @@ void
 world_queues(struct world *w)
 {
 	broker_queues(w->broker, SLICE(""), look_on_queues, w);
-	look_wait(w);
+	world_wait(w);
 	broker_queues(w->broker, SLICE("io"), look_on_queues, w);
-	look_wait(w);
+	world_wait(w);
 }
 
 void
@@ -140,37 +120,37 @@ world_wake(struct world *w)
 	broker_control(w->broker,
 		       SLICE("{\"order\":\"wake\",\"queue\":\"io\"}"),
 		       look_on_value, w);
-	look_wait(w);
+	world_wait(w);
 }
 
 void
 world_workers(struct world *w)
 {
 	broker_workers(w->broker, look_on_workers, w);
-	look_wait(w);
+	world_wait(w);
 }
 
 void
 world_find(struct world *w, enum broker_location place)
 {
 	broker_find(w->broker, place, look_on_found, w);
-	look_wait(w);
+	world_wait(w);
 }
 
 void
 world_examine(struct world *w)
 {
 	broker_examine(w->broker, look_on_report, w);
-	look_wait(w);
+	world_wait(w);
 }
 
 void
 world_pause(struct world *w)
 {
 	broker_pause(w->broker, SLICE("io"), true, look_on_value, w);
-	look_wait(w);
+	world_wait(w);
 	broker_pause(w->broker, SLICE("io"), false, look_on_value, w);
-	look_wait(w);
+	world_wait(w);
 }
 
 void
@@ -185,7 +165,7 @@ world_view(struct world *w, enum broker_location place, unsigned int most)
 		page = view;
 		page.cursor = slice_of(cursor);
 		broker_view(w->broker, &page, look_on_page, w);
-		look_wait(w);
+		world_wait(w);
 		snprintf(cursor, sizeof(cursor), "%s", w->next);
 	} while (cursor[0] != '\0' && --most > 0);
 }
@@ -198,7 +178,7 @@ world_remove(struct world *w, const char *id, unsigned int most)
 	do {
 		broker_remove(w->broker, SLICE("io"), slice_of(id),
 			      slice_of(cursor), look_on_page, w);
-		look_wait(w);
+		world_wait(w);
 		snprintf(cursor, sizeof(cursor), "%s", w->next);
 	} while (cursor[0] != '\0' && --most > 0);
 }
@@ -209,7 +189,7 @@ world_purge(struct world *w, unsigned int most)
 	do {
 		broker_purge(w->broker, SLICE("io"), BROKER_PAGE_MAX,
 			     look_on_page, w);
-		look_wait(w);
+		world_wait(w);
 	} while (w->next[0] != '\0' && --most > 0);
 }
 
@@ -229,7 +209,7 @@ world_requeue(struct world *w, bool again)
 		    .priority = (int32_t)(i % 2)};
 	broker_requeue(w->broker, SLICE("io"), batch, w->n, look_on_requeued,
 		       w);
-	look_wait(w);
+	world_wait(w);
 }
 
 void
@@ -240,7 +220,7 @@ world_list(struct world *w, unsigned int most)
 	do {
 		results_list(w->results, false, slice_of(cursor),
 			     RESULTS_PAGE_MAX, look_on_records, w);
-		look_wait(w);
+		world_wait(w);
 		snprintf(cursor, sizeof(cursor), "%s", w->next);
 	} while (cursor[0] != '\0' && --most > 0);
 }
@@ -251,18 +231,18 @@ world_sample(struct world *w)
 	world_queues(w);
 	world_workers(w);
 	results_counts(w->results, look_on_counts, w);
-	look_wait(w);
+	world_wait(w);
 	results_measures(w->results, MEASURE_MINUTE, clock_wall_us() / 1000000,
 			 look_on_measures, w);
-	look_wait(w);
+	world_wait(w);
 	results_measures(w->results, MEASURE_TOTAL, clock_wall_us() / 1000000,
 			 look_on_measures, w);
-	look_wait(w);
+	world_wait(w);
 }
 
 void
 world_registry(struct world *w)
 {
 	broker_registry(w->broker, look_on_entries, w);
-	look_wait(w);
+	world_wait(w);
 }

@@ -39,7 +39,7 @@ world_turn(struct world *w, int ms)
 	event_base_loop(w->base, EVLOOP_ONCE);
 }
 
-static void
+void
 world_wait(struct world *w)
 {
 	const int64_t end_ms = clock_mono_ms() + HANGS_MS;
@@ -51,9 +51,10 @@ world_wait(struct world *w)
 	}
 	if (w->err.code != ERR_NONE)
 		errx(1, "%s", w->err.msg);
+	w->answered = false;
 }
 
-static void
+void
 world_done(struct world *w, const struct err *err)
 {
 	w->answered = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A Redis server, an operator who is a producer as well, and a worker: each call
- * does one thing with them, and returns when it is done. Whoever fails ends the
+ * does one thing with them, and returns when it is done. One that fails ends the
  * program with a message.
  */
 #ifndef TESTS_BENCH_COMMANDS_WORLD_H
@@ -37,6 +37,11 @@ struct world {
 /* Opens all but the worker, over a server that has been filled. */
 void world_open(struct world *w, const struct commands_scene *scene);
 void world_close(struct world *w);
+
+/* Ends the call that is under way: its answer has come. */
+void world_done(struct world *w, const struct err *err);
+/* Waits for that. */
+void world_wait(struct world *w);
 
 /* --- producers ----------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
  * the start of the handler, and to the result being seen; then how many
  * submissions began late.
  *
- * The ticks go round a few threads, each with a client of its own: whoever's
+ * The ticks go round a few threads, each with a client of its own: the one whose
  * turn it is sleeps until its tick, notes the clock, submits, and waits for the
  * result. So nothing is handed from thread to thread between the clock's first
  * reading and its last, which would cost as much as what is measured, and a

@@ -150,6 +150,9 @@ START_TEST(root_runs_no_program_that_others_can_change)
 	ck_run(run(w, "cat flowrra.conf | flowrrad -c /dev/stdin --check"), 0,
 	       "flowrrad: the configuration is good\n");
 	run(w, "chmod 600 flowrra.conf; chown 65534 bin/ok");
+	world_configure(w, "", "[task t]\nuser = root\ncommand = bin/ok\n");
+	ck_complains(run(w, "flowrrad -c flowrra.conf --check"), 78,
+		     "belongs to user 65534");
 	/* Theirs is the risk. */
 	world_configure(w, "", "[task t]\nuser = nobody\ncommand = bin/ok\n");
 	ck_run(run(w, "flowrrad -c flowrra.conf --check"), 0,

@@ -263,7 +263,7 @@ END_TEST
 
 /* --- cancelling ---------------------------------------------------------- */
 
-/* Whoever cancels does not find the task in its queue, since it was claimed;
+/* The one who cancels does not find the task in its queue, since it was claimed;
  * and the order is faster than the claim. */
 START_TEST(an_order_to_cancel_that_comes_before_the_task_is_kept)
 {

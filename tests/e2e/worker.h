@@ -25,7 +25,7 @@ int worker_end(struct worker *k);
 void worker_stop(struct worker *k);
 /* SIGKILL, and waits. */
 void worker_kill(struct worker *k);
-/* A worker that has ended is started anew, with the same command. */
+/* A worker that has ended is started again, with the same command. */
 void worker_restart(struct worker *k);
 
 /*

@@ -42,7 +42,7 @@ struct world *world_start(const struct world_options *options);
 /* Stops it all; the workers that run must stop in order. */
 void world_stop(struct world *w);
 
-/* Writes the configuration file anew. */
+/* Writes the configuration file again. */
 void world_configure(struct world *w, const char *modules, const char *config);
 /* The broker's. */
 const char *world_url(const struct world *w);

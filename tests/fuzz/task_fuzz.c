@@ -110,7 +110,7 @@ check_retry(const struct task *task)
 	buf_done(&history);
 }
 
-/* Written anew, only the fields that we know are left. */
+/* Written again, only the fields that we know are left. */
 static void
 check_encode(const struct task *task)
 {

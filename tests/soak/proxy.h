@@ -20,7 +20,7 @@ struct proxy {
 	_Atomic enum proxy_mode mode;
 	atomic_int delay_ms; /* of each chunk */
 	/*
-	 * If not 0, each new connection is cut once so many bytes have passed
+	 * If not 0, each new connection is cut once that many bytes have passed
 	 * in one of the directions.
 	 */
 	atomic_int cut_at;

@@ -13,7 +13,7 @@
 #include "soak/fleet.h"
 #include "soak/rows.h"
 
-/* Loads its configuration anew, and says that of it. */
+/* Loads its configuration again, and says that of it. */
 static void
 reload_worker(struct scene *s, unsigned int i, const char *text)
 {
@@ -63,7 +63,7 @@ const struct row row_fleet_roll = {.name = "fleet-roll",
 
 /* --- twins --------------------------------------------------------------- */
 
-/* Tasks of so many ms for the workers that have the ledger, before others. */
+/* Tasks of `ms` milliseconds for the workers that have the ledger, before others. */
 static void
 occupy_ledgers(struct scene *s, unsigned int n, const char *ms)
 {
@@ -167,7 +167,7 @@ tells_of_lost(struct worker *k)
 	       worker_logged(k, "has another final record already");
 }
 
-/* Whoever looks sees which workers say nothing, and what cannot run. */
+/* The verbs show which workers say nothing, and what cannot run. */
 static void
 expect_named(struct scene *s)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes of ours that are killed, stopped or told to load anew. */
+/* Processes of ours that are killed, stopped or told to reload. */
 #include <signal.h>
 #include <stdlib.h>
 

@@ -148,7 +148,7 @@ void scene_recovered(struct scene *s, int64_t ms);
 /* Waits until a task has been begun after `since_ms`, and counts the time from
  * then as a recovery. */
 void scene_await_start(struct scene *s, int64_t since_ms);
-/* Waits until so many executions have ended after that time. */
+/* Waits until `n` executions have ended after that time. */
 void scene_await_ends(struct scene *s, int64_t since_ms, size_t n);
 
 /* Submits one task that is in the ledger, which must succeed. `kwargs` and

@@ -348,7 +348,7 @@ START_TEST(a_pipe_is_read_and_one_that_nobody_writes_to_is_not_waited_for)
 	snprintf(path, sizeof(path), "%s/pipe", dir);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
 	snprintf(message, sizeof(message),
-		 "nothing has come from %s for 5 s; name a file, or a pipe "
+		 "%s has not ended within 5 s; name a file, or a pipe "
 		 "that is written to and closed",
 		 path);
 	assert_refused(path, NULL, message);

@@ -23,7 +23,7 @@ def _single(n, submit_one):
 
 
 def _turns(ticks, begin, call, out):
-    """Whoever is free takes the next tick, so that a slow task holds up none."""
+    """A thread that is free takes the next tick, so a slow task holds up none."""
     while True:
         try:
             i, at = ticks.get_nowait()
