@@ -183,7 +183,8 @@ $(B)/gen/tls_library.h: $(B)/gen/tls_library.so
 # Lua scripts become C. A change of the folder is a script that came or went.
 LUA     := lib/store/redis/lua
 SCRIPTS := $(wildcard $(LUA)/*.lua)
-$(B)/gen/redis_scripts.def: $(LUA)/embed.awk $(SCRIPTS) $(LUA)
+PARTS   := $(wildcard $(LUA)/parts/*.lua)
+$(B)/gen/redis_scripts.def: $(LUA)/embed.awk $(SCRIPTS) $(PARTS) $(LUA)
 	$(call say,GEN) awk -f $< $(SCRIPTS) > $@
 
 # So do the pages of flowrra-web, by the assembler. Their charts are drawn by

@@ -145,8 +145,8 @@ struct sharing {
 	unsigned int rooms[POOL_KINDS]; /* how many more jobs can be taken */
 	unsigned int hot[POOL_KINDS];	/* queues that bring tasks now */
 	unsigned int busy[POOL_KINDS];	/* and that may hold more */
-	unsigned int
-	    coming[POOL_KINDS]; /* tasks for which claims are under way */
+	/* Tasks for which claims are under way. */
+	unsigned int coming[POOL_KINDS];
 };
 
 static void
@@ -221,10 +221,9 @@ take_turns(struct dispatch *d, struct sharing *s, enum pool_kind kind)
 		if (expected_kind(d, &d->queues[i]) != kind)
 			continue;
 		coming = broker_coming(d->broker, i);
-		if (!d->queues[i].busy)
-			coming = 1;
-		broker_want(d->broker, i, coming);
-		if (coming == 0)
+		/* One that is not busy is asked whether it has begun to be. */
+		broker_want(d->broker, i, d->queues[i].busy ? coming : 1);
+		if (d->queues[i].busy && coming == 0)
 			take_turn(d, s, kind, i);
 	}
 	if (!evtimer_pending(d->rotate, NULL))

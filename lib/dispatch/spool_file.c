@@ -91,12 +91,11 @@ spool_load(struct spool_file *s, spool_record_fn *on_record, void *arg,
 		if (s->keeps)
 			log_error("%s; the spool keeps what is damaged",
 				  why.msg);
-	}
-	/* A record that was cut short may be longer than what is written next. */
-	else if (rc == 0 && found.pieces == 0 &&
-		 ftruncate(s->fd, found.end) != 0)
+	} else if (rc == 0 && ftruncate(s->fd, found.end) != 0) {
+		/* What was cut short may be longer than what is written next. */
 		log_warning("cannot cut the spool %s: %s", s->path,
 			    strerrordesc_np(errno));
+	}
 	spool_found_done(&found);
 	return rc;
 }

@@ -156,15 +156,14 @@ upkeep_turn(struct dispatch *d)
 	broker_tidy(d->broker, &limits);
 }
 
-/* All that its producer said of it stays: who wants it again finds it there. */
+/* All that its producer said of it stays, so that it can be submitted again. */
 bool
 upkeep_read_pending(struct slice record, struct buf *queue, struct buf *ended,
 		    void *arg)
 {
 	static const char why[] =
 	    "The task was lost: its queue does not have it, and it is neither "
-	    "in "
-	    "flight nor dead. Submit it again if it has to run (flowrractl "
+	    "in flight nor dead. Submit it again if it has to run (flowrractl "
 	    "submit); its arguments are in this record.";
 	const struct dispatch *d = arg;
 	struct buf scratch = BUF_INIT;

@@ -46,7 +46,8 @@ tls_check_files(const struct redis_url *url, struct err *err)
 		if (files[i] != NULL && stat(files[i], &st) == 0 &&
 		    !S_ISREG(st.st_mode))
 			return err_set(err, ERR_CONFIG,
-				       "cannot read %s: it is no regular file",
+				       "%s is not a regular file; name a file "
+				       "in PEM format",
 				       files[i]);
 	return 0;
 }

@@ -159,7 +159,7 @@ wake_socket_is_name(struct slice name)
 	return true;
 }
 
-/* Whatever its name, what is no socket was not left by a process of ours. */
+/* Processes of ours leave sockets; anything else stays, whatever its name. */
 static void
 wake_socket_remove(const struct wake_socket *ws, const char *name)
 {

@@ -50,18 +50,21 @@ lost_add(struct lost_suspects *s, struct slice id,
 	s->n++;
 }
 
-bool
-lost_is_due(const struct lost_suspect *suspect, int64_t ms)
+unsigned int
+lost_add_due(const struct lost_suspects *s, int64_t ms, unsigned int most,
+	     struct buf *ids)
 {
-	return clock_mono_ms() - suspect->since_ms >= ms;
-}
+	const int64_t now_ms = clock_mono_ms();
+	const struct lost_suspect *suspect;
+	unsigned int n = 0;
 
-const struct lost_suspect *
-lost_due(const struct lost_suspects *s, int64_t ms)
-{
-	const struct lost_suspect *first = STAILQ_FIRST(&s->list);
-
-	return first != NULL && lost_is_due(first, ms) ? first : NULL;
+	STAILQ_FOREACH (suspect, &s->list, link) {
+		if (n == most || now_ms - suspect->since_ms < ms)
+			break;
+		buf_add(ids, suspect->id, strlen(suspect->id) + 1);
+		n++;
+	}
+	return n;
 }
 
 void

@@ -52,9 +52,11 @@ void lost_done(struct lost_suspects *s);
 /* Takes note of one, unless it is there. */
 void lost_add(struct lost_suspects *s, struct slice id,
 	      const char digest[LOST_DIGEST_SIZE]);
-bool lost_is_due(const struct lost_suspect *suspect, int64_t ms);
-/* The oldest, if it has been one for so long, else NULL; and frees it. */
-const struct lost_suspect *lost_due(const struct lost_suspects *s, int64_t ms);
+/* Adds the ids of those that have been suspects for so long, the oldest first, each
+ * with a NUL behind; at most so many. They stay until lost_drop_first(). Returns
+ * how many; ids->failed may be set. */
+unsigned int lost_add_due(const struct lost_suspects *s, int64_t ms,
+			  unsigned int most, struct buf *ids);
 void lost_drop_first(struct lost_suspects *s);
 /* The one of that id, or NULL. */
 const struct lost_suspect *lost_find(const struct lost_suspects *s,

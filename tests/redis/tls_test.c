@@ -208,7 +208,8 @@ START_TEST(a_file_that_cannot_be_read_is_a_configuration_error)
 	char more[512];
 
 	assert_refused("rediss://h?cafile=/none", "(cafile=) from /none: ");
-	assert_refused("rediss://h?cafile=/dev/zero", "no regular file");
+	assert_refused("rediss://h?cafile=/dev/zero",
+		       "/dev/zero is not a regular file");
 	start(false);
 	snprintf(more, sizeof(more), "&certfile=/none&keyfile=/none");
 	assert_refused(url_of("h", "ca.crt", more), "(certfile=) from /none");

@@ -11,6 +11,7 @@
 #include "redis_server.h"
 #include "store/admin_scene.h"
 #include "store/redis/broker.h"
+#include "util/clock.h"
 
 #define RECORD(id) "{\"task_id\":\"" id "\",\"status\":\"pending\"}"
 #define LOST_RECORD(id)                                                        \
@@ -514,13 +515,24 @@ END_TEST
 
 /* --- what is registered ---------------------------------------------------- */
 
+/* A machine without a clock of its own. */
+static int64_t
+in_1970_us(void)
+{
+	return 1;
+}
+
 START_TEST(what_nobody_registers_is_forgotten)
 {
+	static const struct clock_source wrong = {.wall_us = in_1970_us};
 	const struct broker_limits limits = {.registry_ms = HOUR_MS};
 	const struct slice name = SLICE("mine"), description = SLICE("{}");
 	int64_t deadline;
+	int i;
 
 	lost_open(_i);
+	if (op.stage.kind == KIND_REDIS)
+		clock_replace(&wrong);
 	broker_register(op.worker->broker, &name, &description, 1);
 	if (op.stage.kind == KIND_REDIS) {
 		redis_server_run(op.stage.server,
@@ -542,6 +554,17 @@ START_TEST(what_nobody_registers_is_forgotten)
 		if (strcmp(op.producer->value, "mine undated ") == 0)
 			break;
 	}
+	/* Not in the next rounds, either. */
+	for (i = 0; i < 5; i++) {
+		broker_tidy(op.worker->broker, &limits);
+		stage_linger(&op.stage, 20);
+	}
+	op.producer->answered = false;
+	broker_registered_names(op.producer->broker, party_on_names,
+				op.producer);
+	UNTIL(&op.stage, op.producer->answered);
+	ck_assert_str_eq(op.producer->value, "mine undated ");
+	clock_replace(NULL);
 	lost_close();
 }
 END_TEST

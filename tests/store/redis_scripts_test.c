@@ -104,6 +104,7 @@ static const struct script_case cases[] = {
       "ZADD " K("lanes") " 1 n", "ZADD " K("unknown") " 9e12 n"}},
     {SCRIPT_RECENT, {"flowrra:completed"}, {"", "10"}, {NULL}},
     {SCRIPT_RECORDS, {ANY("flowrra:task:t")}, {"1000"}, {NULL}},
+    {SCRIPT_REGISTER, {"flowrra:registered"}, {"a", "b"}, {NULL}},
     {SCRIPT_REGISTRY,
      {"flowrra:registry", "flowrra:registered"},
      {"1000", "10"},

@@ -142,22 +142,22 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 
 /* --- workers ----------------------------------------------------------- */
 
-/* When they were registered last, for who forgets what nobody has (tidy.c). */
-static void
-register_dates(struct rbroker *b, const struct slice *names, size_t n,
-	       struct slice *argv)
-{
-	char now[ARG_NUMBER_SIZE];
-	size_t i;
+/* Names in one call of register.lua. */
+#define REGISTER_MAX 1000
 
-	arg_number(now, clock_wall_us() / 1000);
-	argv[0] = SLICE("ZADD");
-	argv[1] = slice_of(RBROKER_REGISTERED);
-	for (i = 0; i < n; i++) {
-		argv[2 + 2 * i] = slice_of(now);
-		argv[3 + 2 * i] = names[i];
+/* When they were registered last: tidy.c forgets what nobody has. A name whose time
+ * was lost gets it there. */
+static void
+register_times(struct rbroker *b, const struct slice *names, size_t n)
+{
+	const struct slice key = slice_of(RBROKER_REGISTERED);
+	size_t some;
+
+	for (; n > 0; names += some, n -= some) {
+		some = n < REGISTER_MAX ? n : REGISTER_MAX;
+		rbroker_eval(b, SCRIPT_REGISTER, NULL, NULL, 1, &key, some,
+			     names);
 	}
-	redis_command(b->redis, NULL, NULL, 2 + 2 * n, argv);
 }
 
 /* No answer is awaited: a task that is not registered can be submitted all the
@@ -181,7 +181,7 @@ register_tasks(struct broker *broker, const struct slice *names,
 		argv[3 + 2 * i] = descriptions[i];
 	}
 	redis_command(b->redis, NULL, NULL, 2 + 2 * n, argv);
-	register_dates(b, names, n, argv);
+	register_times(b, names, n);
 out:
 	free(argv);
 }

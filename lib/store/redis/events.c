@@ -83,8 +83,9 @@ rresults_heard(const struct results *results)
 		event_active(r->subscriber_check, EV_TIMEOUT, 0);
 	for (i = 0; i < RESULTS_DETAILS; i++)
 		if (r->expected_ms[i] != 0) {
-			heard |= 1u << i;
-			if (clock_mono_ms() >= r->expected_ms[i])
+			if (clock_mono_ms() < r->expected_ms[i])
+				heard |= 1u << i;
+			else
 				r->expected_ms[i] = 0;
 		}
 	return heard;

@@ -67,10 +67,12 @@ rlost_add_case(struct rbroker *b, size_t id_at, struct slice digest,
 	if (digest.len != LOST_DIGEST_SIZE - 1)
 		return;
 	memcpy(c->digest, digest.p, digest.len);
-	suspect = lost_find(&l->suspects, slice_of(l->ids.data + id_at));
-	if (l->taken > 0 &&
-	    (suspect == NULL || strcmp(suspect->digest, c->digest) != 0))
-		return;
+	if (l->taken > 0) {
+		suspect =
+		    lost_find(&l->suspects, slice_of(l->ids.data + id_at));
+		if (suspect == NULL || strcmp(suspect->digest, c->digest) != 0)
+			return;
+	}
 	if (b->opt.on_pending(record, &queue, &c->ended, b->opt.arg) &&
 	    name_valid((struct slice){queue.data, queue.len}, NAME_QUEUE_MAX) &&
 	    !c->ended.failed) {
@@ -201,24 +203,16 @@ rlost_scan(struct rbroker *b)
 	return redis_request_command(&b->tidy.request, REDIS_ARGS(argv));
 }
 
-/* The oldest suspects whose time has come, which stay until they are judged. */
+/* Suspects whose time has come, which stay until they are judged. */
 static void
 rlost_take_due(struct rbroker *b)
 {
 	struct rlost *l = &b->lost;
-	const struct lost_suspect *s =
-	    lost_due(&l->suspects, b->tidy.limits.lost_ms);
 
-	if (s == NULL)
-		return;
-	for (; s != NULL && l->taken < LOST_TAKE; s = STAILQ_NEXT(s, link)) {
-		if (!lost_is_due(s, b->tidy.limits.lost_ms))
-			break;
-		buf_adds(&l->ids, s->id);
-		buf_addc(&l->ids, '\0');
-		l->taken++;
-	}
-	l->pages--;
+	l->taken = lost_add_due(&l->suspects, b->tidy.limits.lost_ms, LOST_TAKE,
+				&l->ids);
+	if (l->taken > 0)
+		l->pages--;
 }
 
 /* The next step: a call for what was found, a look at the rest of a page, the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The Lua scripts. Each file lua/NAME.lua is one: SCRIPT_NAME, which make puts
- * into redis_scripts.def.
+ * into redis_scripts.def, with what it includes from lua/parts.
  *
  * All keys that a script touches are in KEYS; those of one queue are in one slot
  * of a cluster (those of records and workers are not). It looks at their types before it
@@ -20,7 +20,7 @@ enum rscript {
 	SCRIPT_COUNT
 };
 
-/* As they are in the files. Redis before 7 refuses a first line `#!lua …`. */
+/* With their includes. Redis before 7 refuses a first line `#!lua …`. */
 extern const struct redis_script rscripts[SCRIPT_COUNT];
 
 #endif

@@ -21,6 +21,7 @@
 
 #include "store/redis/broker.h"
 #include "util/name.h"
+#include "util/sat.h"
 
 /* The keeper says every BROKER_TIDY_S that it is there: one that is late by two
  * has lost its office. */
@@ -57,15 +58,24 @@ rtidy_pass(struct rbroker *b)
 
 /* --- a queue ------------------------------------------------------------- */
 
+/* What a step has deleted; 0 in an error. */
+static int64_t
+rtidy_count(const struct redis_reply *reply, size_t i)
+{
+	return sat_clamp(redis_reply_integer(redis_reply_at(reply, i)), 0,
+			 BROKER_TIDY_STEP);
+}
+
 static void
 rtidy_on_trimmed(struct redis_request *request, const struct redis_reply *reply)
 {
 	struct rbroker *b = container_of(request, struct rbroker, tidy.request);
 	const char *name = b->tidy.names + b->tidy.at;
-	const struct broker_trimmed trimmed = {
-	    .queue = slice_of(name),
-	    .beyond = redis_reply_integer(redis_reply_at(reply, 0)),
-	    .expired = redis_reply_integer(redis_reply_at(reply, 1))};
+	const struct broker_trimmed trimmed = {.queue = slice_of(name),
+					       .beyond = rtidy_count(reply, 0),
+					       .expired =
+						   rtidy_count(reply, 1)};
+	const bool went = trimmed.beyond + trimmed.expired > 0;
 	const enum redis_fault fault = redis_fault(reply);
 
 	/* A key of the wrong type is one queue's trouble. */
@@ -73,11 +83,10 @@ rtidy_on_trimmed(struct redis_request *request, const struct redis_reply *reply)
 		rtidy_end(b);
 		return;
 	}
-	if (fault == REDIS_FAULT_NONE && trimmed.beyond + trimmed.expired > 0 &&
-	    b->opt.on_trimmed != NULL)
+	if (went && b->opt.on_trimmed != NULL)
 		b->opt.on_trimmed(&trimmed, b->opt.arg);
-	if (fault == REDIS_FAULT_NONE &&
-	    redis_reply_integer(redis_reply_at(reply, 2)) != 0)
+	/* Where nothing went, the next step would find the same. */
+	if (went && redis_reply_integer(redis_reply_at(reply, 2)) != 0)
 		rtidy_next(b);
 	else if (!b->tidy.idles)
 		rtidy_pass(b);

@@ -15,6 +15,7 @@
 
 #include "store/sqlite/broker.h"
 #include "store/sqlite/results.h"
+#include "util/sat.h"
 #include "util/sha.h"
 
 /* Pages of records, or batches of suspects, in a round. */
@@ -198,8 +199,9 @@ slost_end_one_run(struct slosing *l, struct tx *tx, struct slost_case *c,
 	c->lost = lost == 1;
 	if (lost <= 0)
 		return lost;
+	sat_count(&totals->ended[true], 1);
 	if (tx_run(tx, err, SQL_RECORD_LOST, id, ended, expires,
-		   ++totals->ended[true]) < 0 ||
+		   totals->ended[true]) < 0 ||
 	    tx_run(tx, err, SQL_TASK_DROP, task) < 0)
 		return -1;
 	return swake_record_run(tx, id, err);
@@ -225,22 +227,15 @@ slost_end_run(struct database_job *job, struct tx *tx, struct err *err)
 
 /* --- on the loop ----------------------------------------------------------- */
 
-/* The oldest suspects whose time has come, or else the next page. */
+/* Suspects whose time has come, or else the next page. */
 static void
 slost_next(struct sbroker *b)
 {
 	struct slosing *l = &b->losing;
-	const struct lost_suspect *s = STAILQ_FIRST(&l->suspects.list);
 
 	buf_reset(&l->due);
-	l->taken = 0;
-	for (; s != NULL && l->taken < LOST_BATCH &&
-	       lost_is_due(s, b->tidying.limits.lost_ms);
-	     s = STAILQ_NEXT(s, link)) {
-		buf_adds(&l->due, s->id);
-		buf_addc(&l->due, '\0');
-		l->taken++;
-	}
+	l->taken = lost_add_due(&l->suspects, b->tidying.limits.lost_ms,
+				LOST_BATCH, &l->due);
 	l->under_way = l->pages > 0 && !l->due.failed &&
 		       (l->taken > 0 || !lost_is_full(&l->suspects));
 	if (!l->under_way)

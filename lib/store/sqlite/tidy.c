@@ -147,7 +147,7 @@ stidy_run(struct database_job *job, struct tx *tx, struct err *err)
 	/* There, or in another queue; where nothing went, the next step would find
 	 * the same. */
 	t->more = t->beyond + t->expired > 0;
-	return 0;
+	return t->more ? 0 : stidy_rest_run(t, tx, err);
 }
 
 static void

@@ -20,8 +20,8 @@ redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
 redis.call('GET', KEYS[5])
 
-local largest, ends, left = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local passed, page = tonumber(ARGV[6]), {0}
+local largest, ends, budget = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local passed, page, want = tonumber(ARGV[6]), {0}, math.huge
 
 local function bury_empty()
   local time = redis.call('TIME')
@@ -61,27 +61,17 @@ if passed > 0 then
   if not last or string.sub(last, 1, #ARGV[7]) ~= ARGV[7] then return {-1} end
 end
 
--- How many to read at once, since what is read is copied, whatever its size: as
--- many as fit if they are like those before, and like the last of them.
-local step, seen, size = 1, 0, 0
-local function reach()
-  local count = math.min(step, 1 + math.floor(left * seen / math.max(size, 1)))
-  while count > 1 do
-    local last = redis.call('LINDEX', KEYS[1], -passed - count) or
-      redis.call('LINDEX', KEYS[1], 0) or ''
-    if #last * count <= left then break end
-    left = left - #last
-    count = math.max(1, math.floor(count / 8))
-  end
-  step = math.min(8 * step, 256)
-  return count
+-- include reach
+
+local function look(i)
+  return redis.call('LINDEX', KEYS[1], i < 0 and 0 or -passed - 1 - i)
 end
 
-while left > 0 do
-  local count = reach()
+while budget > 0 do
+  local count = reach(256, look)
   local tasks = redis.call('LRANGE', KEYS[1], -passed - count, -passed - 1)
   for i = #tasks, 1, -1 do
-    left, seen, size = left - #tasks[i], seen + 1, size + #tasks[i]
+    spend(#tasks[i])
     if not drop(tasks[i]) then
       passed = passed + 1
       page[#page + 1] = show(tasks[i])

@@ -9,22 +9,11 @@
 --       3 the mark that the claim remembers, with KEYS[2]
 -- Returns 1; 0 when the task is over; -1 when another worker has taken it over.
 
+-- include is_final
+
 -- A key of another type is not a record, and is replaced.
 local old = redis.pcall('GET', KEYS[1])
-if type(old) ~= 'string' then old = false end
-if old then
-  -- The beginning of a record of ours; of another program's, all of it.
-  local status = string.match(old, '^{"task_id":"[^"\\]*","status":"(%a+)"')
-  if not status then
-    local ok, record = pcall(cjson.decode, old)
-    status = ok and type(record) == 'table' and record.status
-  end
-  -- One that housekeeping has ended as lost (lost.lua) gives way: the task was
-  -- somewhere after all.
-  local lost = '^{"task_id":"[^"\\]*","status":"failed","lost":true,'
-  if status == 'success' or
-    (status == 'failed' and not string.find(old, lost)) then return 0 end
-end
+if type(old) == 'string' and is_final(old) then return 0 end
 -- A mark that is not there any more has outlived its worker, which was away for
 -- that long: it has to look what is in flight.
 local mark = KEYS[2] and redis.pcall('GET', KEYS[2])

@@ -22,7 +22,7 @@ lists['0'] = KEYS[2]
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local left, bytes = 100, tonumber(ARGV[3])
+local want, budget = 100, tonumber(ARGV[3])
 local moved, lacking, wake = 0, {}, false
 
 -- Arguments come first in nearly all tasks, and to decode large ones takes the
@@ -74,27 +74,17 @@ local function get(first, n)
   return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', first, n)
 end
 
--- How many to read at once, since what is read is copied, whatever its size: as
--- many as fit if they are like those before, and like the last of them.
-local step, seen, size = 1, 0, 0
-local function reach()
-  local count = math.min(step, left, 1 + math.floor(bytes * seen / math.max(size, 1)))
-  while count > 1 do
-    local last = get(#lacking + count - 1, 1)[1] or ''
-    if #last * count <= bytes then break end
-    bytes = bytes - #last
-    count = math.max(1, math.floor(count / 8))
-  end
-  step = 8 * step
-  return count
-end
+-- include reach
 
-while left > 0 and bytes > 0 do
-  local count = reach()
+local function look(i) return i >= 0 and get(#lacking + i, 1)[1] end
+
+while want > 0 and budget > 0 do
+  local count = reach(100, look)
   local due = get(#lacking, count)
   for _, task in ipairs(due) do
     promote(task)
-    left, bytes, seen, size = left - 1, bytes - #task, seen + 1, size + #task
+    spend(#task)
+    want = want - 1
   end
   if #due < count then break end
 end

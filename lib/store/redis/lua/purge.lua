@@ -24,23 +24,10 @@ for i = 5, #KEYS do
 end
 local levels = redis.call('ZRANGE', KEYS[2], 0, WINDOW - 1)
 
--- How many to read at once, since what is read is copied, whatever its size: as
--- many as fit if they are like those before, and like the last of them.
-local step, seen, size = 1, 0, 0
-local function reach(look)
-  local count = math.min(step, want, 1 + math.floor(budget * seen / math.max(size, 1)))
-  while count > 1 do
-    local last = look(count - 1) or look(-1) or ''
-    if #last * count <= budget then break end
-    budget = budget - #last
-    count = math.max(1, math.floor(count / 8))
-  end
-  step = math.min(8 * step, 64)
-  return count
-end
+-- include reach
 
 local function take(task)
-  budget, seen, size = budget - #task, seen + 1, size + #task
+  spend(#task)
   if task ~= ARGV[3] then
     page[#page + 1] = task
     want = want - 1
@@ -52,9 +39,7 @@ end
 -- Returns whether the list is empty now.
 local function empty(list)
   while want > 0 and budget > 0 do
-    local count = reach(function(i)
-      return redis.call('LINDEX', list, -1 - i) or nil
-    end)
+    local count = reach(64, function(i) return redis.call('LINDEX', list, -1 - i) end)
     local tasks = redis.call('RPOP', list, count) or {}
     for _, task in ipairs(tasks) do take(task) end
     if #tasks < count then return true end
@@ -76,7 +61,7 @@ if unknown or #levels == WINDOW then
 end
 empty(KEYS[1])
 while want > 0 and budget > 0 do
-  local found = redis.call('ZPOPMIN', KEYS[3], reach(function(i)
+  local found = redis.call('ZPOPMIN', KEYS[3], reach(64, function(i)
     return redis.call('ZRANGE', KEYS[3], i, i)[1]
   end))
   if #found == 0 then return page end

@@ -12,28 +12,15 @@ local page = {}
 redis.call('ZCARD', KEYS[1])
 redis.call('ZCARD', KEYS[2])
 
--- How many to read at once, since what is read is copied, whatever its size: as
--- many as fit if they are like those before, and like the last of them.
-local step, seen, size = 1, 0, 0
-local function reach()
-  local count = math.min(step, want, 1 + math.floor(budget * seen / math.max(size, 1)))
-  while count > 1 do
-    local last = redis.call('ZRANGE', KEYS[1], count - 1, count - 1)[1] or
-      redis.call('ZRANGE', KEYS[1], -1, -1)[1] or ''
-    if #last * count <= budget then break end
-    budget = budget - #last
-    count = math.max(1, math.floor(count / 8))
-  end
-  step = math.min(8 * step, 64)
-  return count
-end
+-- include reach
 
+local function look(i) return redis.call('ZRANGE', KEYS[1], i, i)[1] end
 while want > 0 and budget > 0 do
-  local found = redis.call('ZPOPMIN', KEYS[1], reach())
+  local found = redis.call('ZPOPMIN', KEYS[1], reach(64, look))
   if #found == 0 then break end
   for i = 1, #found, 2 do
     page[#page + 1] = string.sub(found[i], 17)
-    budget, seen, size = budget - #found[i], seen + 1, size + #found[i]
+    spend(#found[i])
     want = want - 1
   end
 end

@@ -20,33 +20,11 @@
 -- list, and has done nothing.
 
 local id, place, start = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local effort, WINDOW = tonumber(ARGV[4]), 64
+local effort, stamp, WINDOW = tonumber(ARGV[4]), 0, 64
 -- To take one out of the middle of a list, the server would look at all that
 -- lie before it. Farther from its ends than this, another is put in its place.
 local NEAR = 20000
--- As it is written in JSON, by most. Others write "\/", or any character as
--- \u and its number: then only a look at the whole tells; of a large one, an id
--- that stands before all brackets, where most have it, spares that.
-local spelt = '"' .. string.gsub(id, '[\\"]', '\\%0') .. '"'
-
-local seen, spent = 0, 0
-local function is_it(task)
-  local cost = 0.8 + #task * 0.0015
-  effort, seen, spent = effort - cost, seen + 1, spent + cost
-  if not string.find(task, spelt, 1, true) and
-    not (string.find(task, '\\', 1, true) and string.find(task, '\\[/u]')) then
-    return false
-  end
-  local head = #task > 16384 and
-    string.match(string.sub(task, 1, 16384), '^%s*{[^{%[]-"id"%s*:%s*"([^"\\]*)"')
-  if head then return head == id end
-  effort = effort - #task * 0.02
-  local ok, fields = pcall(cjson.decode, task)
-  if ok then return type(fields) == 'table' and fields['id'] == id end
-  -- No task that a worker takes. An id that stands before all brackets is its.
-  local first, behind = string.find(task, '^%s*{[^{%[]-"id"%s*:%s*')
-  return first ~= nil and string.sub(task, behind + 1, behind + #spelt) == spelt
-end
+-- include search
 
 local function remove(list, index, task)
   local behind = redis.call('LLEN', list) - index
@@ -59,39 +37,6 @@ local function remove(list, index, task)
     redis.call('INCR', KEYS[4])
     redis.call('LSET', list, index, ARGV[5])
   end
-end
-
--- How many to read at once, since what is read is copied, whatever its size: as
--- many as there is time for if they are like those before, and like the last of
--- them.
-local step = 1
-local function reach(get)
-  local count = math.min(step, 1 + math.floor(effort * seen / math.max(spent, 0.1)))
-  while count > 1 do
-    local last = get(start + count - 1, start + count - 1)[1] or get(-1, -1)[1] or ''
-    if #last * count * 0.0015 <= effort then break end
-    effort = effort - #last * 0.0015
-    count = math.max(1, math.floor(count / 8))
-  end
-  step = math.min(8 * step, 500)
-  return count
-end
-
--- Searches what get(first, last) gives. Returns the task and its index; or
--- where to go on (a little before, since others may take tasks out, too); or
--- nothing at the end.
-local function search(get)
-  local first = start
-  while effort > 0 do
-    local count = reach(get)
-    local tasks = get(start, start + count - 1)
-    for i, task in ipairs(tasks) do
-      if is_it(task) then return task, start + i - 1 end
-    end
-    start = start + #tasks
-    if #tasks < count then return nil, nil end
-  end
-  return nil, start - math.min(64, math.floor((start - first) / 2))
 end
 
 -- What has the wrong type fails here, before anything has changed.

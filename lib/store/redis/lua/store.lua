@@ -15,27 +15,17 @@
 
 local left, answers, marks = tonumber(ARGV[2]), {}, {}
 
--- One that housekeeping has ended as lost (lost.lua) gives way: the task was
--- somewhere after all.
-local LOST = '^{"task_id":"[^"\\]*","status":"failed","lost":true,'
-
-local function is_final(old)
-  -- The beginning of a record of ours; of another program's, all of it.
-  local status = string.match(old, '^{"task_id":"[^"\\]*","status":"(%a+)"')
-  if not status then
-    local ok, record = pcall(cjson.decode, old)
-    status = ok and type(record) == 'table' and record.status
-    left = left - #old
-  end
-  return status == 'success' or
-    (status == 'failed' and not string.find(old, LOST))
-end
+-- include is_final
 
 local function store(key, at)
   -- A key of another type is not a record, and is replaced.
   local old, record = redis.pcall('GET', key), ARGV[at]
   if old == record then return 1 end
-  if type(old) == 'string' and is_final(old) then return 0 end
+  if type(old) == 'string' then
+    local final, decoded = is_final(old)
+    if decoded then left = left - #old end
+    if final then return 0 end
+  end
   -- A mark that is not there any more has outlived its worker, which was away
   -- for that long: it has to look what is in flight.
   local m = tonumber(ARGV[at + 4])

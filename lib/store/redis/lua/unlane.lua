@@ -17,29 +17,21 @@ local moved, passed = 0, 0
 
 if tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now then return 0 end
 
--- How many to read at once, since what is read is copied, whatever its size: as
--- many as fit if they are like those before, and like the last of them.
-local step, seen, size = 1, 0, 0
-local function reach()
-  local count = math.min(step, want, 1 + math.floor(budget * seen / math.max(size, 1)))
-  while count > 1 do
-    local last = redis.call('ZRANGE', KEYS[1], passed + count - 1, passed + count - 1)[1] or
-      redis.call('ZRANGE', KEYS[1], -1, -1)[1] or ''
-    if #last * count <= budget then break end
-    budget = budget - #last
-    count = math.max(1, math.floor(count / 8))
-  end
-  step = math.min(8 * step, 64)
-  return count
+-- include reach
+
+local function look(i)
+  local at = i < 0 and i or passed + i
+  return redis.call('ZRANGE', KEYS[1], at, at)[1]
 end
 
 local more = false
 while want > 0 and budget > 0 do
-  local count = reach()
+  local count = reach(64, look)
   local tasks = redis.call('ZRANGE', KEYS[1], passed, passed + count - 1)
   for _, member in ipairs(tasks) do
     local task = string.sub(member, 17)
-    budget, want, seen, size = budget - #member, want - 1, seen + 1, size + #member
+    spend(#member)
+    want = want - 1
     -- The same bytes twice are two tasks: the second one follows later.
     if not redis.call('ZSCORE', KEYS[4], task) then
       redis.call('ZADD', KEYS[4], string.format('%.3f', now - 1 + seen / 1000), task)

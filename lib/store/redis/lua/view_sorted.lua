@@ -23,6 +23,8 @@ if ARGV[4] ~= '' then
   start = start + low
 end
 
+-- include reach
+
 local function add(member, score)
   local task, info = '', ''
   score = tonumber(score)
@@ -35,7 +37,7 @@ local function add(member, score)
   page[#page + 1] = math.floor(score)
   page[#page + 1] = task
   page[#page + 1] = info
-  budget = budget - #member - #task - #info
+  spend(#member + #task + #info)
 end
 
 if ARGV[5] and ARGV[5] ~= '' then
@@ -44,22 +46,9 @@ if ARGV[5] and ARGV[5] ~= '' then
   return page
 end
 
--- How many to read at once, since what is read is copied, whatever its size: as
--- many as fit if they are like those before, and like the last of them. Of the
--- dead only names are read, and a task for each.
-local step, seen, size = 1, 0, 0
-local function reach()
-  if #KEYS == 3 then return math.min(want, 50) end
-  local count = math.min(step, want, 1 + math.floor(budget * seen / math.max(size, 1)))
-  while count > 1 do
-    local last = redis.call('ZREVRANGE', KEYS[1], start + count - 1, start + count - 1)[1] or
-      redis.call('ZREVRANGE', KEYS[1], -1, -1)[1] or ''
-    if #last * count <= budget then break end
-    budget = budget - #last
-    count = math.max(1, math.floor(count / 8))
-  end
-  step = math.min(8 * step, 50)
-  return count
+local function look(i)
+  local at = i < 0 and i or start + i
+  return redis.call('ZREVRANGE', KEYS[1], at, at)[1]
 end
 
 while true do
@@ -67,12 +56,13 @@ while true do
     page[1] = start
     break
   end
-  local count = reach()
+  -- Of the dead only names are read, and a task for each.
+  local count = #KEYS == 3 and math.min(want, 50) or reach(50, look)
   local found = redis.call('ZREVRANGE', KEYS[1], start, start + count - 1, 'WITHSCORES')
   for i = 1, #found, 2 do
     if budget <= 0 then break end
     add(found[i], found[i + 1])
-    start, want, seen, size = start + 1, want - 1, seen + 1, size + #found[i]
+    start, want = start + 1, want - 1
   end
   if #found < 2 * count and budget > 0 then break end
 end

@@ -11,7 +11,7 @@
 -- of them is not in KEYS, returns a list of these levels in a list.
 
 local from, want, budget = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local page, levels, plain = {'', 0}, {}, false
+local page, levels, plain, withdrawn = {'', 0}, {}, false, ARGV[5]
 local WINDOW = 64
 
 local lists = {}
@@ -35,40 +35,8 @@ for _, level in ipairs(known) do
 end
 if not plain then levels[#levels + 1] = '0' end
 
--- How many to read at once, since what is read is copied, whatever its size: as
--- many as fit if they are like those before, and like the last of them.
-local step, seen, size = 1, 0, 0
-local function reach(list, start)
-  local count = math.min(step, want, 1 + math.floor(budget * seen / math.max(size, 1)))
-  while count > 1 do
-    local last = redis.call('LINDEX', list, start + count - 1) or
-      redis.call('LINDEX', list, -1) or ''
-    if #last * count <= budget then break end
-    budget = budget - #last
-    count = math.max(1, math.floor(count / 8))
-  end
-  step = math.min(8 * step, 100)
-  return count
-end
-
--- Returns where it stopped, or nil at the end of the list.
-local function read(level, start)
-  local list = lists[level]
-  while want > 0 and budget > 0 do
-    local count = reach(list, start)
-    local tasks = redis.call('LRANGE', list, start, start + count - 1)
-    for _, task in ipairs(tasks) do
-      budget, seen, size = budget - #task, seen + 1, size + #task
-      if task ~= ARGV[5] then
-        page[#page + 1] = level
-        page[#page + 1] = task
-      end
-    end
-    start, want = start + #tasks, want - #tasks
-    if #tasks < count then return nil end
-  end
-  return start
-end
+-- include reach
+-- include view_list
 
 for _, level in ipairs(levels) do
   if not from or tonumber(level) <= from then
@@ -76,7 +44,8 @@ for _, level in ipairs(levels) do
       page[1] = level
       break
     end
-    local stopped = read(level, tonumber(level) == from and tonumber(ARGV[2]) or 0)
+    local start = tonumber(level) == from and tonumber(ARGV[2]) or 0
+    local stopped = view_list(lists[level], level, start, 100)
     if stopped then
       page[1], page[2] = level, stopped
       break
