@@ -52,9 +52,12 @@ test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run \
 
 # Runs the suites of the program $(1). Most of their time goes by in waiting, so
 # $(2) of them run side by side, in the order $(3), which brings the longest one
-# early; what one prints is shown when it has ended.
+# early; what one prints is shown when it has ended, and what failed again at the
+# end of all.
 suites = $(if $(SUITES),$(TEST_ENV) $(1) $(SUITES),\
-    $(1) --list | $(3) | $(TEST_ENV) xargs -P $(2) -n 1 tests/one $(1))
+    rm -f $(1).failed; $(1) --list | $(3) | \
+    $(TEST_ENV) xargs -P $(2) -n 1 tests/one $(1) || \
+    { echo "What failed:"; cat $(1).failed; exit 1; })
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
 unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES)

@@ -110,57 +110,6 @@ read_owner(const json_t *object, char **ret, struct err *err)
 	return *ret != NULL ? 0 : err_nomem(err);
 }
 
-/* The form's reader passes over what answers tell, and so over `owner`: it is no
- * field that an editor of one schedule may set. Hence a second look. */
-int
-schedule_file_add_text(struct schedule_file *file, struct slice json,
-		       struct slice text, int line, const char **ret_field,
-		       struct err *err)
-{
-	struct schedule_entry *e = new_entry(file);
-	json_t *object;
-	int result;
-
-	*ret_field = NULL;
-	if (e == NULL)
-		return err_nomem(err);
-	e->line = line;
-	e->text = text;
-	result =
-	    schedule_form_read(json, &e->form, &e->scratch, ret_field, err);
-	object = result == 0 ? json_loadb(json.p, json.len, 0, NULL) : NULL;
-	if (result == 0 && object == NULL)
-		result = err_nomem(err);
-	if (result == 0)
-		result = check_moments(object, ret_field, err);
-	if (result == 0 && (result = read_owner(object, &e->owner, err)) != 0)
-		*ret_field = "owner";
-	json_decref(object);
-	if (result != 0) {
-		buf_done(&e->scratch);
-		free(e->owner);
-		return -1;
-	}
-	file->n++;
-	return 0;
-}
-
-int
-schedule_file_add(struct schedule_file *file, const json_t *object, int line,
-		  struct err *err)
-{
-	char *json = json_dumps(object, dump_flags(object));
-	const char *field;
-	int result;
-
-	if (json == NULL)
-		return err_nomem(err);
-	result = schedule_file_add_text(file, slice_of(json), SLICE(""), line,
-					&field, err);
-	free(json);
-	return result;
-}
-
 /* In JSON the name stands in quotes, in INI at the beginning of a line. */
 int
 schedule_entry_line(const struct schedule_entry *e, const char *field)
@@ -180,6 +129,57 @@ schedule_entry_line(const struct schedule_entry *e, const char *field)
 		begins = *p == '\n' || (begins && (*p == ' ' || *p == '\t'));
 	}
 	return e->line;
+}
+
+/* The form's reader passes over what answers tell, and so over `owner`: it is no
+ * field that an editor of one schedule may set. Hence a second look. */
+int
+schedule_file_add_text(struct schedule_file *file, struct slice json,
+		       struct slice text, int line, int *ret_line,
+		       struct err *err)
+{
+	struct schedule_entry *e = new_entry(file);
+	const char *field = NULL;
+	json_t *object;
+	int result;
+
+	*ret_line = line;
+	if (e == NULL)
+		return err_nomem(err);
+	e->line = line;
+	e->text = text;
+	result = schedule_form_read(json, &e->form, &e->scratch, &field, err);
+	object = result == 0 ? json_loadb(json.p, json.len, 0, NULL) : NULL;
+	if (result == 0 && object == NULL)
+		result = err_nomem(err);
+	if (result == 0)
+		result = check_moments(object, &field, err);
+	if (result == 0 && (result = read_owner(object, &e->owner, err)) != 0)
+		field = "owner";
+	json_decref(object);
+	if (result != 0) {
+		*ret_line = schedule_entry_line(e, field);
+		buf_done(&e->scratch);
+		free(e->owner);
+		return -1;
+	}
+	file->n++;
+	return 0;
+}
+
+int
+schedule_file_add(struct schedule_file *file, const json_t *object, int line,
+		  struct err *err)
+{
+	char *json = json_dumps(object, dump_flags(object));
+	int result;
+
+	if (json == NULL)
+		return err_nomem(err);
+	result = schedule_file_add_text(file, slice_of(json), SLICE(""), line,
+					&line, err);
+	free(json);
+	return result;
 }
 
 /* --- JSON ------------------------------------------------------------------ */
@@ -257,22 +257,21 @@ read_elements(struct schedule_file *file, const char *text,
 	      schedule_tell_fn *tell, void *arg, struct err *err)
 {
 	struct walk w = {.p = text, .line = 1};
-	struct schedule_entry at;
 	struct err why = ERR_INIT;
-	const char *begin, *field;
-	int result = 0;
+	struct slice element;
+	int result = 0, line;
 
 	walk_to_schedules(&w);
 	w.p++;
 	for (walk_blanks(&w); *w.p != ']' && *w.p != '\0'; walk_blanks(&w)) {
-		begin = w.p;
-		at = (struct schedule_entry){.line = w.line};
+		element.p = w.p;
+		line = w.line;
 		walk_value(&w);
-		at.text = (struct slice){begin, (size_t)(w.p - begin)};
-		if (schedule_file_add_text(file, at.text, at.text, at.line,
-					   &field, &why) == 0)
+		element.len = (size_t)(w.p - element.p);
+		if (schedule_file_add_text(file, element, element, line, &line,
+					   &why) == 0)
 			continue;
-		tell(arg, schedule_entry_line(&at, field), why.msg);
+		tell(arg, line, why.msg);
 		result = err_set(err, why.code, "%s", why.msg);
 	}
 	return result;

@@ -60,9 +60,10 @@ void schedule_file_write_ini(const json_t *schedules, struct buf *out);
 /* INI; schedule_file_read() decides. */
 int schedule_ini_read(struct schedule_file *file, const char *text,
 		      schedule_tell_fn *tell, void *arg, struct err *err);
-/* Adds what a JSON text says, and where it stood. */
+/* Adds what a JSON text says; the file says it in `text`, which begins in `line`.
+ * After a mistake *ret_line is that of the field. */
 int schedule_file_add_text(struct schedule_file *file, struct slice json,
-			   struct slice text, int line, const char **ret_field,
+			   struct slice text, int line, int *ret_line,
 			   struct err *err);
 
 #endif

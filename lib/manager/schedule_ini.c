@@ -104,19 +104,18 @@ ini_key(struct ini *ini, char *name, const char *text, int line)
 static void
 ini_end(struct ini *ini, const char *end)
 {
-	struct schedule_entry at = {.line = ini->begin_line};
+	const struct slice text = {ini->begin, (size_t)(end - ini->begin)};
 	struct err why = ERR_INIT;
-	const char *field;
+	int line;
 	char *json;
 
 	if (ini->object == NULL)
 		return;
-	at.text = (struct slice){ini->begin, (size_t)(end - ini->begin)};
 	json = json_dumps(ini->object, dump_flags(ini->object));
 	if (json != NULL && !ini->bad &&
-	    schedule_file_add_text(ini->file, slice_of(json), at.text, at.line,
-				   &field, &why) != 0)
-		ini_mistake(ini, schedule_entry_line(&at, field), &why);
+	    schedule_file_add_text(ini->file, slice_of(json), text,
+				   ini->begin_line, &line, &why) != 0)
+		ini_mistake(ini, line, &why);
 	free(json);
 	json_decref(ini->object);
 	ini->object = NULL;

@@ -365,14 +365,14 @@ START_TEST(a_step_that_was_overtaken_is_not_done_and_the_others_are)
 	ck_assert(!steps[1].done);
 	ck_assert(!steps[2].done);
 	ck_assert(!steps[3].done);
-	schedules_list_free(a);
-	schedules_list_free(b);
 	/* With one that will not do, none is done. */
 	new_a.queue = "a/b";
 	ck_assert_int_eq(schedules_take_steps(planner.w.schedules, steps, 4, 1,
 					      &planner.w.err),
 			 -1);
 	ck_assert_int_eq(planner.w.err.code, ERR_DATA);
+	schedules_list_free(a);
+	schedules_list_free(b);
 	world_close(&planner.w);
 }
 END_TEST
