@@ -54,7 +54,7 @@ put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 		return 0;
 	}
 	totals->ended[put->failed] = sat_add(totals->ended[put->failed], 1);
-	return totals->awaited == 1 ? swake_record_run(tx, put->id, err) : 0;
+	return totals->awaited ? swake_record_run(tx, put->id, err) : 0;
 }
 
 /* The claim that the record follows from is looked for first: a worker that
@@ -78,7 +78,7 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 		return put_final(tx, put, totals, err);
 	/* That a task runs, say: a final record is not overwritten by it. */
 	changed = tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record);
-	return changed > 0 && totals->awaited == 1
+	return changed > 0 && totals->followed
 		   ? swatch_changed_run(tx, put->id, err)
 		   : (changed < 0 ? -1 : 0);
 }
@@ -95,6 +95,49 @@ records_expire(struct tx *tx, int64_t n, int64_t bytes, struct err *err)
 	return expired < 0 ? -1 : 0;
 }
 
+/* The first and the last of some IDs, in their order. */
+struct span {
+	struct slice first, last;
+};
+
+static void
+span_add(struct span *span, struct slice id)
+{
+	if (span->first.p == NULL || slice_cmp(id, span->first) < 0)
+		span->first = id;
+	if (span->last.p == NULL || slice_cmp(id, span->last) > 0)
+		span->last = id;
+}
+
+/*
+ * Whether anybody waits for the end of one of these tasks, or follows one: two
+ * looks for a batch. Who waits does so for tasks of one time, most likely, and IDs
+ * are in the order of time; so most batches have nobody among them, however many
+ * wait for others.
+ */
+static int
+put_look(const struct sresults *r, struct tx *tx, struct stotals *totals,
+	 struct err *err)
+{
+	struct span ends = {{NULL, 0}, {NULL, 0}}, notes = ends;
+	const struct results_put *put;
+	const struct pending *p;
+	int awaited = 0, followed = 0;
+
+	TAILQ_FOREACH (p, &r->sent, link) {
+		put = container_of(p, const struct results_put, pending);
+		span_add(put->final ? &ends : &notes, put->id);
+	}
+	if (ends.first.p != NULL)
+		awaited = tx_any(tx, err, SQL_RECORD_WAITERS_AMONG, ends.first,
+				 ends.last);
+	if (awaited >= 0 && notes.first.p != NULL)
+		followed = swatch_follow_run(tx, notes.first, notes.last, err);
+	totals->awaited = awaited == 1;
+	totals->followed = followed == 1;
+	return awaited < 0 || followed < 0 ? -1 : 0;
+}
+
 /* Twice as many expired ones may go as new ones come, so that there is an end
  * to them; and 16 more, so that lone ones help, too. */
 static int
@@ -107,7 +150,7 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 
 	if (stotals_get(tx, &totals, err) != 0 ||
 	    sevents_heard_run(tx, &r->put_heard, err) != 0 ||
-	    (totals.awaited = tx_any(tx, err, SQL_RECORD_WAITERS_ANY)) < 0)
+	    put_look(r, tx, &totals, err) != 0)
 		return -1;
 	TAILQ_FOREACH (p, &r->sent, link) {
 		n += 2;

@@ -22,7 +22,9 @@ struct look;
 /* How many tasks have ended; also the place of the last one in their list. */
 struct stotals {
 	int64_t ended[2]; /* those that succeeded, those that failed */
-	int awaited; /* 1, while records are stored: somebody waits for one */
+	/* While records are stored: somebody may wait for the end of one of
+	 * these, or follow one. */
+	bool awaited, followed;
 };
 
 /* Events on their way into the database. One job at a time for each of these.
@@ -163,6 +165,10 @@ struct results_watch *sresults_follow(struct results *results, struct slice id,
 /* In the I/O thread: the task has another record that is not final. Wakes those
  * who follow it. */
 int swatch_changed_run(struct tx *tx, struct slice id, struct err *err);
+/* Whether anybody follows a task whose ID is in the order of IDs from `first` to
+ * `last`: 1, 0, or -1 with *err. */
+int swatch_follow_run(struct tx *tx, struct slice first, struct slice last,
+		      struct err *err);
 struct results_watch *sresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);

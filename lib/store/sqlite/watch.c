@@ -123,16 +123,36 @@ topic_part_run(struct database_job *job, struct tx *tx, struct err *err)
 		   : 0;
 }
 
+/* What those who follow a task wait for. Of an ID that no task has, since it is
+ * too long, the beginning will do. */
+static struct slice
+changes_of(struct slice id, char text[TASK_ID_MAX + 1])
+{
+	const size_t len = id.len < TASK_ID_MAX ? id.len : TASK_ID_MAX;
+
+	text[0] = ' ';
+	memcpy(text + 1, id.p, len);
+	return (struct slice){text, len + 1};
+}
+
 int
 swatch_changed_run(struct tx *tx, struct slice id, struct err *err)
 {
-	char changes[TASK_ID_MAX + 1] = " ";
-	struct slice name = {changes, id.len + 1};
+	char changes[TASK_ID_MAX + 1];
 
 	if (id.len > TASK_ID_MAX)
-		return 0; /* no task has it */
-	memcpy(changes + 1, id.p, id.len);
-	return swake_record_run(tx, name, err);
+		return 0;
+	return swake_record_run(tx, changes_of(id, changes), err);
+}
+
+int
+swatch_follow_run(struct tx *tx, struct slice first, struct slice last,
+		  struct err *err)
+{
+	char from[TASK_ID_MAX + 1], to[TASK_ID_MAX + 1];
+
+	return tx_any(tx, err, SQL_RECORD_WAITERS_AMONG,
+		      changes_of(first, from), changes_of(last, to));
 }
 
 /* --- topics ------------------------------------------------------------ */
