@@ -37,10 +37,11 @@ struct sclaim {
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
 	bool aside;			      /* was set aside, not waiting */
-	bool settling;			      /* it ends by itself */
-	bool lost;    /* the worker was told that it is not on record */
-	bool doubted; /* broker_doubt() awaits an answer */
-	bool looked;  /* it is being looked for */
+	bool recorded; /* the I/O thread's: its final record is a row */
+	bool settling; /* it ends by itself */
+	bool lost;     /* the worker was told that it is not on record */
+	bool doubted;  /* broker_doubt() awaits an answer */
+	bool looked;   /* it is being looked for */
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);
@@ -140,6 +141,7 @@ struct slosing {
 	struct buf due; /* ids of those to look for, each with a NUL behind … */
 	unsigned int taken; /* … so many; 0: a page of records is looked at */
 	unsigned int pages; /* that may follow in this round */
+	bool tasks;	    /* pages are of tasks; else of records */
 	int64_t after;	    /* the row that the last page ended with */
 	int64_t next;	    /* the same of this one */
 	bool last;	    /* no more rows are behind it */
@@ -192,6 +194,9 @@ struct sclaim *sclaim_from_row(struct sbroker *b, struct tx *tx,
 /* Whether a claim is on record: 1, 0, or -1 with *err. */
 int sclaim_find_run(struct tx *tx, const struct broker_claim *claim,
 		    struct err *err);
+/* The task's number; and that its final record is on record with it. */
+int64_t sclaim_number(const struct broker_claim *claim);
+void sclaim_note_recorded(const struct broker_claim *claim);
 /* A task in flight with this worker goes back to its place in its queue. */
 int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			const struct sclaim *c, int64_t priority,

@@ -106,6 +106,20 @@ sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 	return NULL;
 }
 
+int64_t
+sclaim_number(const struct broker_claim *claim)
+{
+	return container_of(claim, const struct sclaim, pub)->number;
+}
+
+/* The claim is the caller's to read; what is noted is the I/O thread's own. */
+void
+sclaim_note_recorded(const struct broker_claim *claim)
+{
+	((struct sclaim *)container_of(claim, const struct sclaim, pub))
+	    ->recorded = true;
+}
+
 int
 sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 		    const struct sclaim *c, int64_t priority, bool recovered)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "store/sqlite/broker.h"
+#include "store/sqlite/record.h"
 #include "util/sat.h"
 
 /* As many as the I/O thread puts into one transaction. */
@@ -22,38 +23,29 @@
 
 /* --- storing ----------------------------------------------------------- */
 
-/* One row: it was made with its table. */
-int
-stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
-{
-	if (tx_first(tx, err, SQL_TOTALS_GET) < 0)
-		return -1;
-	totals->ended[false] = tx_int(tx, SQL_TOTALS_GET, 0);
-	totals->ended[true] = tx_int(tx, SQL_TOTALS_GET, 1);
-	tx_end(tx, SQL_TOTALS_GET);
-	return 0;
-}
-
-/* A final record wakes the processes that wait for it (watch.c); its place
- * among those that ended is the new total. */
+/* A final record wakes the processes that wait for it (watch.c). What was put for
+ * a claim is on record when that is settled. */
 static int
 put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 	  struct err *err)
 {
-	const int64_t expires =
-	    put->ttl_s > 0 ? tx_now(tx) + put->ttl_s * 1000 : 0;
-	int changed;
+	const struct srecord_end end = {
+	    .id = put->id,
+	    .record = put->record,
+	    .final = SRECORD_FINAL,
+	    .expires = put->ttl_s > 0 ? tx_now(tx) + put->ttl_s * 1000 : 0,
+	    .failed = put->failed,
+	    .task = put->claim != NULL ? sclaim_number(put->claim) : 0};
+	const int stored = srecord_end_run(tx, &end, totals, err);
 
-	changed = tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
-			 (int64_t)put->failed,
-			 sat_add(totals->ended[put->failed], 1), tx_now(tx));
-	if (changed < 0)
+	if (stored < 0)
 		return -1;
-	if (changed == 0) {
+	if (put->claim != NULL)
+		sclaim_note_recorded(put->claim);
+	if (stored == 0) {
 		put->answer = RESULTS_ENDED;
 		return 0;
 	}
-	totals->ended[put->failed] = sat_add(totals->ended[put->failed], 1);
 	return totals->awaited ? swake_record_run(tx, put->id, err) : 0;
 }
 
@@ -77,22 +69,10 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 	if (put->final)
 		return put_final(tx, put, totals, err);
 	/* That a task runs, say: a final record is not overwritten by it. */
-	changed = tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record);
+	changed = srecord_note_run(tx, put->id, put->record, err);
 	return changed > 0 && totals->followed
 		   ? swatch_changed_run(tx, put->id, err)
 		   : (changed < 0 ? -1 : 0);
-}
-
-/* Looks first, as wake.c does. */
-static int
-records_expire(struct tx *tx, int64_t n, int64_t bytes, struct err *err)
-{
-	int expired = tx_any(tx, err, SQL_RECORDS_EXPIRED, tx_now(tx));
-
-	if (expired == 1)
-		expired =
-		    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n, bytes);
-	return expired < 0 ? -1 : 0;
 }
 
 /* The first and the last of some IDs, in their order. */
@@ -148,7 +128,7 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct pending *p;
 	int64_t n = 16, bytes = SRECORDS_EXPIRE_BYTES;
 
-	if (stotals_get(tx, &totals, err) != 0 ||
+	if (stotals_get_run(tx, &totals, err) != 0 ||
 	    sevents_heard_run(tx, &r->put_heard, err) != 0 ||
 	    put_look(r, tx, &totals, err) != 0)
 		return -1;
@@ -161,10 +141,9 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 			    &totals, err) != 0)
 			return -1;
 	}
-	if (tx_run(tx, err, SQL_TOTALS_SET, totals.ended[false],
-		   totals.ended[true]) < 0)
+	if (srecords_expire_run(tx, &totals, n, bytes, err) < 0)
 		return -1;
-	return records_expire(tx, n, bytes, err);
+	return stotals_set_run(tx, &totals, err);
 }
 
 /* Posts what waits as one job, unless one is under way: what comes meanwhile is
@@ -259,11 +238,11 @@ records_create_run(struct database_job *job, struct tx *tx, struct err *err)
 
 	for (i = 0; i < c->n; i++) {
 		c->errs[i].code = ERR_NONE;
-		if (tx_run(tx, err, SQL_RECORD_EXPIRED, c->ids[i], tx_now(tx)) <
-		    0)
-			return -1;
-		added = tx_run(tx, err, SQL_RECORD_ADD, c->ids[i],
-			       c->records[i], INT64_C(0));
+		added = srecord_begin_run(
+		    tx,
+		    &(struct srecord_birth){.id = c->ids[i],
+					    .record = c->records[i]},
+		    err);
 		if (added < 0)
 			return -1;
 		if (added == 0)
@@ -340,8 +319,8 @@ records_forget_run(struct database_job *job, struct tx *tx, struct err *err)
 	size_t i;
 
 	for (i = 0; i < o->n; p += o->lens[i++])
-		if (tx_run(tx, err, SQL_RECORD_FORGET,
-			   (struct slice){p, o->lens[i]}) < 0)
+		if (srecord_forget_run(tx, (struct slice){p, o->lens[i]}, err) <
+		    0)
 			return -1;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite backend, as its own files see it: records.c keeps records, watch.c
- * waits for them, list.c reads and lists them, events.c tells of events, listen.c
+ * The SQLite backend, as its own files see it: records.c stores records (record.h:
+ * how they are kept), watch.c waits for them, list.c reads and lists them, events.c tells of events, listen.c
  * hears them, measure.c keeps counts.
  *
  * Functions named *_run, and others with a struct tx, run in the file's I/O
@@ -18,14 +18,6 @@
 #include "store/watches.h"
 
 struct look;
-
-/* How many tasks have ended; also the place of the last one in their list. */
-struct stotals {
-	int64_t ended[2]; /* those that succeeded, those that failed */
-	/* While records are stored: somebody may wait for the end of one of
-	 * these, or follow one. */
-	bool awaited, followed;
-};
 
 /* Events on their way into the database. One job at a time for each of these.
  */
@@ -93,10 +85,6 @@ struct sresults {
 	struct timer *absent;	/* the next look for a file that is not there */
 	bool look_again;
 };
-
-/* --- records.c ---------------------------------------------------------- */
-
-int stotals_get(struct tx *tx, struct stotals *totals, struct err *err);
 
 /* --- list.c ------------------------------------------------------------- */
 

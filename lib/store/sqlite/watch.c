@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/task.h"
+#include "store/sqlite/record.h"
 #include "store/sqlite/results.h"
 #include "util/timer.h"
 
@@ -59,22 +60,16 @@ struct look {
 static int
 look_see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
 {
-	struct slice record;
-	int more = tx_first(tx, err, SQL_RECORD_GET, seen->id, tx_now(tx));
+	int found;
 
-	if (more < 0)
-		return -1;
 	buf_reset(&seen->record);
-	seen->found = more == 1;
 	seen->final = false;
-	if (seen->found) {
-		record = tx_bytes(tx, SQL_RECORD_GET, 0);
-		buf_add(&seen->record, record.p, record.len);
-		seen->final = tx_int(tx, SQL_RECORD_GET, 1) != 0;
-		tx_end(tx, SQL_RECORD_GET);
-	}
-	if (seen->record.failed)
-		return err_nomem(err);
+	found =
+	    srecord_read_run(tx, seen->id, &seen->record, &seen->final, err);
+	if (found < 0)
+		return -1;
+	seen->found = found == 1;
+	seen->final = seen->found && seen->final;
 	/* An operator may have it run again: who follows waits on. */
 	if (seen->changes.len > 0 &&
 	    tx_run(tx, err, SQL_RECORD_WAITER_ADD, seen->changes, sock) < 0)
