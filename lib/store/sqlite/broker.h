@@ -37,7 +37,9 @@ struct sclaim {
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
 	bool aside;			      /* was set aside, not waiting */
-	bool recorded; /* the I/O thread's: its final record is a row */
+	/* The I/O thread's: its final record is a row; it was found on record,
+	 * in the transaction under way. */
+	bool recorded, found;
 	bool settling; /* it ends by itself */
 	bool lost;     /* the worker was told that it is not on record */
 	bool doubted;  /* broker_doubt() awaits an answer */
@@ -45,6 +47,14 @@ struct sclaim {
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);
+
+/* What a claim is in this store. It is the caller's to read; what the I/O thread
+ * notes in it is its own. */
+static inline struct sclaim *
+sclaim_of(const struct broker_claim *claim)
+{
+	return (struct sclaim *)container_of(claim, const struct sclaim, pub);
+}
 
 /*
  * A queue of this worker. `more` is false only while the database has us wait
@@ -194,9 +204,6 @@ struct sclaim *sclaim_from_row(struct sbroker *b, struct tx *tx,
 /* Whether a claim is on record: 1, 0, or -1 with *err. */
 int sclaim_find_run(struct tx *tx, const struct broker_claim *claim,
 		    struct err *err);
-/* The task's number; and that its final record is on record with it. */
-int64_t sclaim_number(const struct broker_claim *claim);
-void sclaim_note_recorded(const struct broker_claim *claim);
 /* A task in flight with this worker goes back to its place in its queue. */
 int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			const struct sclaim *c, int64_t priority,
@@ -204,6 +211,23 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 unsigned int sbroker_coming(const struct broker *b, unsigned int queue);
 bool sbroker_idle(const struct broker *b);
+
+/* --- together.c --------------------------------------------------------- */
+
+/* Puts claims on record that were read from `waiting`, or were set aside. */
+int sclaims_take_run(const struct sbroker *b, struct tx *tx,
+		     const struct sclaims *claims, struct err *err);
+/* Sorts claims, and sets `found` of those that are on record for sure; each other
+ * one is to be looked for. */
+int sclaims_find_run(struct tx *tx, struct sclaim **claims, size_t n,
+		     struct err *err);
+/* By their numbers. */
+void sclaims_sort(struct sclaim **claims, size_t n);
+/* Of sorted claims: those at the beginning that follow one another are done with.
+ * *ret_dropped: how many; 0: not all of them are on record any more, and each is to be
+ * looked for. */
+int sclaims_drop_run(struct tx *tx, struct sclaim **claims, size_t n,
+		     size_t *ret_dropped, struct err *err);
 
 /* --- delay.c ------------------------------------------------------------ */
 

@@ -106,20 +106,6 @@ sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 	return NULL;
 }
 
-int64_t
-sclaim_number(const struct broker_claim *claim)
-{
-	return container_of(claim, const struct sclaim, pub)->number;
-}
-
-/* The claim is the caller's to read; what is noted is the I/O thread's own. */
-void
-sclaim_note_recorded(const struct broker_claim *claim)
-{
-	((struct sclaim *)container_of(claim, const struct sclaim, pub))
-	    ->recorded = true;
-}
-
 int
 sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 		    const struct sclaim *c, int64_t priority, bool recovered)
@@ -192,19 +178,9 @@ static int
 record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	      struct err *err)
 {
-	struct sclaim *c;
-
-	while ((c = TAILQ_FIRST(read)) != NULL) {
-		TAILQ_REMOVE(read, c, link);
-		TAILQ_INSERT_TAIL(&b->claiming.found, c, link);
-		if ((c->aside ? tx_run(tx, err, SQL_SET_ASIDE_DROP, c->number)
-			      : tx_run(tx, err, SQL_WAITING_DROP, c->queue,
-				       c->priority, c->seq)) < 0)
-			return -1;
-		if (tx_run(tx, err, SQL_INFLIGHT_ADD, b->worker_id, c->number,
-			   c->queue, c->priority, c->seq) < 0)
-			return -1;
-	}
+	if (sclaims_take_run(b, tx, read, err) != 0)
+		return -1;
+	TAILQ_CONCAT(&b->claiming.found, read, link);
 	return 0;
 }
 

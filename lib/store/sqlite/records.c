@@ -35,13 +35,13 @@ put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 	    .final = SRECORD_FINAL,
 	    .expires = put->ttl_s > 0 ? tx_now(tx) + put->ttl_s * 1000 : 0,
 	    .failed = put->failed,
-	    .task = put->claim != NULL ? sclaim_number(put->claim) : 0};
+	    .task = put->claim != NULL ? sclaim_of(put->claim)->number : 0};
 	const int stored = srecord_end_run(tx, &end, totals, err);
 
 	if (stored < 0)
 		return -1;
 	if (put->claim != NULL)
-		sclaim_note_recorded(put->claim);
+		sclaim_of(put->claim)->recorded = true;
 	if (stored == 0) {
 		put->answer = RESULTS_ENDED;
 		return 0;
@@ -55,8 +55,9 @@ static int
 put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 	struct err *err)
 {
-	int found =
-	    put->claim != NULL ? sclaim_find_run(tx, put->claim, err) : 1;
+	int found = put->claim == NULL || sclaim_of(put->claim)->found
+			? 1
+			: sclaim_find_run(tx, put->claim, err);
 	int changed;
 
 	put->answer = RESULTS_STORED;
@@ -90,8 +91,8 @@ span_add(struct span *span, struct slice id)
 }
 
 /*
- * Whether anybody waits for the end of one of these tasks, or follows one: two
- * looks for a batch. Who waits does so for tasks of one time, most likely, and IDs
+ * Finds the claims of a batch together; and whether anybody waits for the end of one
+ * of these tasks, or follows one: two looks for a batch. Who waits does so for tasks of one time, most likely, and IDs
  * are in the order of time; so most batches have nobody among them, however many
  * wait for others.
  */
@@ -100,14 +101,20 @@ put_look(const struct sresults *r, struct tx *tx, struct stotals *totals,
 	 struct err *err)
 {
 	struct span ends = {{NULL, 0}, {NULL, 0}}, notes = ends;
+	struct sclaim *claims[PUT_MAX];
 	const struct results_put *put;
 	const struct pending *p;
 	int awaited = 0, followed = 0;
+	size_t n = 0;
 
 	TAILQ_FOREACH (p, &r->sent, link) {
 		put = container_of(p, const struct results_put, pending);
 		span_add(put->final ? &ends : &notes, put->id);
+		if (put->claim != NULL)
+			claims[n++] = sclaim_of(put->claim);
 	}
+	if (sclaims_find_run(tx, claims, n, err) != 0)
+		return -1;
 	if (ends.first.p != NULL)
 		awaited = tx_any(tx, err, SQL_RECORD_WAITERS_AMONG, ends.first,
 				 ends.last);

@@ -153,18 +153,48 @@ settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
 	return 0;
 }
 
+/* Those that are done with, and whose records are on record: together, as far as
+ * they follow one another. */
+static int
+settle_together(struct tx *tx, struct sclaim **claims, size_t n,
+		struct err *err)
+{
+	size_t dropped;
+
+	sclaims_sort(claims, n);
+	while (n > 0) {
+		if (sclaims_drop_run(tx, claims, n, &dropped, err) != 0)
+			return -1;
+		/* Not all are ours any more: one by one. */
+		if (dropped == 0) {
+			if (settle_ack(tx, claims[0], err) < 0)
+				return -1;
+			dropped = 1;
+		}
+		claims += dropped;
+		n -= dropped;
+	}
+	return 0;
+}
+
 static int
 settle_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct settling *settling = container_of(job, struct settling, job);
+	struct sclaim *done[SETTLE_MAX], *c;
+	const struct broker_settle *s;
 	struct pending *p;
+	size_t n = 0;
 
-	TAILQ_FOREACH (p, &settling->sent, link)
-		if (settle_one(tx,
-			       container_of(p, struct broker_settle, pending),
-			       err) < 0)
+	TAILQ_FOREACH (p, &settling->sent, link) {
+		s = container_of(p, struct broker_settle, pending);
+		c = container_of(s->claim, struct sclaim, pub);
+		if (s->disposition == BROKER_ACK && c->recorded)
+			done[n++] = c;
+		else if (settle_one(tx, s, err) < 0)
 			return -1;
-	return 0;
+	}
+	return settle_together(tx, done, n, err);
 }
 
 /* --- on the loop ------------------------------------------------------- */
