@@ -275,6 +275,9 @@ $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
     $(SERVER_OBJS) $(call ar,$(STORE))
 	$(link) $(inputs) $(STORE_LIBS)
 
+$(B)/tests/bench/sqlite_floor_bench: $(B)/tests/bench/sqlite_floor_bench.o $(call ar,$(STORE))
+	$(link) $(inputs) $(STORE_LIBS)
+
 $(B)/tests/bench/commands_bench: $(B)/tests/bench/commands_bench.o $(BENCH_COMMANDS) \
     $(B)/tests/bench/longest.o $(SERVER_OBJS) $(call ar,$(STORE))
 	$(link) $(inputs) $(STORE_LIBS)
