@@ -253,11 +253,11 @@ static const char *const differences[] = {
     "(SELECT count(*) FROM delayed)",
     "SELECT (SELECT sum(dead) FROM queues) - (SELECT count(*) FROM dead)",
     /* Each final record has a place of its own, and was counted. */
-    "SELECT count(*) FROM results WHERE (final <> 0) <> (number >> 60 <> 0)",
+    "SELECT count(*) FROM results WHERE (final <> 0) <> (number >> 45 <> 0)",
     "SELECT (SELECT succeeded + failed FROM totals) < "
     "(SELECT count(*) FROM results WHERE final)",
-    "SELECT max(number & (1 << 60) - 1) > (SELECT succeeded FROM totals) "
-    "FROM results WHERE number >> 60 = 1",
+    "SELECT max(number & (1 << 45) - 1) > (SELECT succeeded FROM totals) "
+    "FROM results WHERE number >> 45 = 1",
     /* Each record is found by its ID, and each ID finds one. */
     "SELECT count(*) FROM results r LEFT JOIN ids i ON i.id = r.id "
     "WHERE i.place IS NOT -r.number",

@@ -129,7 +129,7 @@ ck_is_new(void)
 	    rows);
 	ck_assert_int_eq(
 	    count("SELECT count(*) FROM results "
-		  "WHERE number < 1 << 60 AND NOT final "
+		  "WHERE number < 1 << 45 AND NOT final "
 		  "AND task = 1 << 40 | CAST(substr(id, 2) AS INT)"),
 	    (rows + 1) / 2);
 	/* In each kind the last to end has the highest number. */
@@ -137,13 +137,13 @@ ck_is_new(void)
 	    count(
 		"SELECT count(*) FROM (SELECT CAST(substr(id, 2) AS INT) AS i, "
 		"lag(CAST(substr(id, 2) AS INT)) OVER (PARTITION BY number >> "
-		"60 "
+		"45 "
 		"ORDER BY number) AS before FROM results WHERE final) "
 		"WHERE before <= i"),
 	    0);
 	ck_assert_int_eq(
 	    count("SELECT count(*) FROM results WHERE final AND "
-		  "(CAST(substr(id, 2) AS INT) % 3 = 0) <> (number >> 60 = 2)"),
+		  "(CAST(substr(id, 2) AS INT) % 3 = 0) <> (number >> 45 = 2)"),
 	    0);
 	ck_assert_int_eq(
 	    count("SELECT count(*) FROM results WHERE final AND "

@@ -207,7 +207,7 @@ START_TEST(expired_records_go_by_their_bytes)
 		      "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
 		      "WHERE i < 40) INSERT INTO results (number, id, "
 		      "record, final, expires, early) SELECT "
-		      "(1 << 60) + i, 'x' || i, zeroblob(1048576), 1, "
+		      "(1 << 45) + i, 'x' || i, zeroblob(1048576), 1, "
 		      "i, iif(i % 2, 1, NULL) FROM n");
 	left = stage_sql(&w, "SELECT count(*) FROM results");
 	do {

@@ -12,9 +12,9 @@
 #include "util/err.h"
 #include "util/sat.h"
 
-/* A kind has 2^60 numbers. What stands in `totals` is anybody's to change, so half
- * of them is where a count is not believed any more. */
-#define KIND_BITS 60
+/* What stands in `totals` is anybody's to change, so half of the numbers of a kind is
+ * where a count is not believed any more. */
+#define KIND_BITS SRECORD_KIND_BITS
 #define SERIAL_MASK ((INT64_C(1) << KIND_BITS) - 1)
 #define SERIAL_BELIEVED (INT64_C(1) << (KIND_BITS - 1))
 

@@ -19,7 +19,7 @@
  * `size` is kept by who submits and claims, with much else in that row; the counts
  * of what happens less often are kept by triggers, so that none is forgotten.
  *
- * The numbers of `results` are of three kinds, 2^60 each: records that have not
+ * The numbers of `results` are of three kinds, 2^45 each: records that have not
  * ended, those of tasks that succeeded, and those of tasks that failed. The number
  * of a final record is its place among its kind: how many there have been, in
  * `totals`. So a list needs no index, and most of what expires needs none
@@ -213,7 +213,7 @@ static const char *const migrations[] = {
     " SELECT row_number() OVER (ORDER BY number), id, record, 0, task"
     " FROM results_9 WHERE NOT final;"
     "INSERT INTO results (number, id, record, final, expires, early, task)"
-    " SELECT place.n + (1 << 60 << place.kind), old.id, old.record, old.final,"
+    " SELECT place.n + (1 << 45 << place.kind), old.id, old.record, old.final,"
     " old.expires, iif(old.expires IS NULL, NULL, 1), old.task"
     " FROM (SELECT number, failed <> 0 AS kind,"
     " row_number() OVER (PARTITION BY failed <> 0 ORDER BY ended, number) AS n"
@@ -230,8 +230,8 @@ static const char *const migrations[] = {
     "ALTER TABLE totals ADD COLUMN passed_failed INTEGER NOT NULL DEFAULT 0;"
     /* What was counted otherwise would be a number that is taken. */
     "UPDATE totals SET succeeded = max(succeeded, (SELECT count(*) FROM results"
-    " WHERE number >> 60 = 1)), failed = max(failed, (SELECT count(*) FROM results"
-    " WHERE number >> 60 = 2))",
+    " WHERE number >> 45 = 1)), failed = max(failed, (SELECT count(*) FROM results"
+    " WHERE number >> 45 = 2))",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
