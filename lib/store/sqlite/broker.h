@@ -3,7 +3,8 @@
  * The SQLite broker, as its own files see it.
  *
  * A task's way: submit.c stores it, delay.c keeps it if it is for later,
- * claim.c takes it, settle.c ends the claim. worker.c says that the worker
+ * claim.c takes it, settle.c ends the claim; together.c has what both do for many
+ * at once. worker.c says that the worker
  * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
  * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
  * worker cannot run, and who can. wake.c wakes those that wait. broker.c opens

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite backend, as its own files see it: records.c stores records (record.h:
- * how they are kept), watch.c waits for them, list.c reads and lists them, events.c tells of events, listen.c
- * hears them, measure.c keeps counts.
+ * The SQLite backend, as its own files see it: records.c and create.c store
+ * records (record.h: how they are kept), watch.c waits for them, list.c reads and
+ * lists them, events.c tells of events, listen.c hears them, measure.c keeps counts.
  *
  * Functions named *_run, and others with a struct tx, run in the file's I/O
  * thread, in a transaction; all else on the loop. What a job's struct holds is
@@ -85,6 +85,14 @@ struct sresults {
 	struct timer *absent;	/* the next look for a file that is not there */
 	bool look_again;
 };
+
+/* --- create.c ----------------------------------------------------------- */
+
+void sresults_create(struct results *results, const struct slice *ids,
+		     const struct slice *records, struct err *errs, size_t n,
+		     results_created_fn *on_done, void *arg);
+void sresults_forget(struct results *results, const struct slice *ids,
+		     size_t n);
 
 /* --- list.c ------------------------------------------------------------- */
 
