@@ -239,8 +239,23 @@ set_environment(const struct world *w)
 	unsetenv("WATCHDOG_USEC");
 }
 
+/* Where the sources lie, other users may not be able to go. */
 static void
-make_place(struct world *w)
+copy_programs(struct world *w)
+{
+	const char *copy = world_text(w, "%s/programs", w->dir);
+	const char *command = world_text(
+	    w,
+	    "chmod 755 %s && mkdir %s && cd %s && "
+	    "cp -r --parents bin libexec lib/flowrra tests/modules %s",
+	    w->dir, copy, w->build, copy);
+
+	ck_assert_msg(system(command) == 0, "%s", command);
+	w->build = copy;
+}
+
+static void
+make_place(struct world *w, bool for_others)
 {
 	const char *tmp = getenv("TMPDIR"), *build = getenv("BUILD_DIR");
 
@@ -252,6 +267,8 @@ make_place(struct world *w)
 	w->dir = world_text(w, "%s/flowrra-e2e-XXXXXX", tmp ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(w->dir));
 	start_janitor(w);
+	if (for_others)
+		copy_programs(w);
 	set_environment(w);
 }
 
@@ -265,7 +282,7 @@ world_start(const struct world_options *given)
 	ck_assert_ptr_nonnull(w);
 	w->janitor_fd = -1;
 	w->crashes = o->crashes;
-	make_place(w);
+	make_place(w, o->for_others);
 	w->redis = redis_server_start(&o->redis);
 	if (o->separate_backend)
 		w->backend = redis_server_start(NULL);
