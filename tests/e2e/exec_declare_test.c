@@ -199,7 +199,12 @@ END_TEST
 
 START_TEST(who_gives_a_command_another_user_can_kill_it)
 {
-	struct world *w = start("[task deaf]\ncommand = true\n");
+	const struct world_options o = {.embedded = true,
+					.for_others = true,
+					.modules = "",
+					.config =
+					    "[task deaf]\ncommand = true\n"};
+	struct world *w = world_start(&o);
 	const char *id;
 
 	if (geteuid() == 0) {
