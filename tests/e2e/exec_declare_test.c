@@ -199,12 +199,7 @@ END_TEST
 
 START_TEST(who_gives_a_command_another_user_can_kill_it)
 {
-	const struct world_options o = {.embedded = true,
-					.for_others = true,
-					.modules = "",
-					.config =
-					    "[task deaf]\ncommand = true\n"};
-	struct world *w = world_start(&o);
+	struct world *w = start("[task deaf]\ncommand = true\n");
 	const char *id;
 
 	if (geteuid() == 0) {

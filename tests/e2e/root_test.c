@@ -19,12 +19,12 @@ static const char *url;
 static struct world *
 service_start(void)
 {
-	const struct world_options o = {
-	    .no_worker = true, .embedded = true, .for_others = true};
+	const struct world_options o = {.no_worker = true, .embedded = true};
 	struct world *w = world_start(&o);
 
-	ck_run(run(w, "mkdir -m 700 service && chown 65534:65534 service"), 0,
-	       "");
+	ck_run(run(w, "chmod 755 . && mkdir -m 700 service && chown "
+		      "65534:65534 service"),
+	       0, "");
 	url = world_text(w, "sqlite://%s/service/q.db", world_dir(w));
 	return w;
 }

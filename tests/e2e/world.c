@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -239,7 +240,24 @@ set_environment(const struct world *w)
 	unsetenv("WATCHDOG_USEC");
 }
 
-/* Where the sources lie, other users may not be able to go. */
+static bool
+others_can_go_to(const char *directory)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	char *end;
+
+	snprintf(path, sizeof(path), "%s", directory);
+	for (;;) {
+		if (stat(path, &st) != 0 || (st.st_mode & S_IXOTH) == 0)
+			return false;
+		if ((end = strrchr(path, '/')) == NULL || end == path)
+			return true;
+		*end = '\0';
+	}
+}
+
+/* Root plays other users, too, who may not be able to go where it has built. */
 static void
 copy_programs(struct world *w)
 {
@@ -255,7 +273,7 @@ copy_programs(struct world *w)
 }
 
 static void
-make_place(struct world *w, bool for_others)
+make_place(struct world *w)
 {
 	const char *tmp = getenv("TMPDIR"), *build = getenv("BUILD_DIR");
 
@@ -267,7 +285,7 @@ make_place(struct world *w, bool for_others)
 	w->dir = world_text(w, "%s/flowrra-e2e-XXXXXX", tmp ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(w->dir));
 	start_janitor(w);
-	if (for_others)
+	if (geteuid() == 0 && !others_can_go_to(build))
 		copy_programs(w);
 	set_environment(w);
 }
@@ -282,7 +300,7 @@ world_start(const struct world_options *given)
 	ck_assert_ptr_nonnull(w);
 	w->janitor_fd = -1;
 	w->crashes = o->crashes;
-	make_place(w, o->for_others);
+	make_place(w);
 	w->redis = redis_server_start(&o->redis);
 	if (o->separate_backend)
 		w->backend = redis_server_start(NULL);

@@ -31,7 +31,6 @@ struct world_options {
 	bool embedded;	       /* the broker is a SQLite file of the world's */
 	bool no_worker;	       /* worker_start() comes later */
 	bool separate_backend; /* results live on a server of their own */
-	bool for_others;       /* users may run copies of the programs */
 	bool crashes;	       /* executors will die, under sanitizers loudly */
 	struct redis_server_options redis;
 };
