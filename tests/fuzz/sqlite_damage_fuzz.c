@@ -49,7 +49,7 @@ static const char content[] =
     "INSERT INTO inflight VALUES (1, 1099511627782, 1, 0, 6);"
     "INSERT INTO served VALUES (1, '', 1), (1, 'add', 1);"
     "INSERT INTO unknown VALUES (1, 'odd', 1790000000000);"
-    "INSERT INTO registry VALUES ('add', '{\"queue\":\"io\"}');"
+    "INSERT INTO registry VALUES ('add', '{\"queue\":\"io\"}', 0);"
     "INSERT INTO uniques VALUES (1, 'k', 't1', 4102444800000);"
     "INSERT INTO results (number, id, record, final, task) VALUES"
     " (35184372088833, 't7', '{\"task_id\":\"t7\",\"task_name\":\"add\","
