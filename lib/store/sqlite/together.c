@@ -19,6 +19,12 @@ by_number(const void *a, const void *b)
 	return ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
 }
 
+void
+sclaims_sort(struct sclaim **claims, size_t n)
+{
+	qsort(claims, n, sizeof(void *), by_number);
+}
+
 /* How many of the claims follow one another, from the first on. */
 static size_t
 stretch(struct sclaim *const *claims, size_t n)
@@ -56,7 +62,7 @@ sclaims_find_run(struct tx *tx, struct sclaim **claims, size_t n,
 	int64_t count;
 	size_t at, len, i;
 
-	qsort(claims, n, sizeof(claims[0]), by_number);
+	sclaims_sort(claims, n);
 	for (at = 0; at < n; at += len) {
 		len = stretch(claims + at, n - at);
 		if ((count = count_run(tx, claims + at, len, err)) < 0)
@@ -84,12 +90,6 @@ sclaims_drop_run(struct tx *tx, struct sclaim **claims, size_t n,
 		return -1;
 	*ret_dropped = len;
 	return 0;
-}
-
-void
-sclaims_sort(struct sclaim **claims, size_t n)
-{
-	qsort(claims, n, sizeof(claims[0]), by_number);
 }
 
 /* The last claim of those that wait one behind the other, from `c` on. */
