@@ -130,7 +130,7 @@ static const struct {
     {{.start_us = 2, .end_us = 1},
      "end-at is before start-at; set end-at after start-at"},
     {{.misfire = "never"}, "misfire \"never\": not one of skip, once, all"},
-    {{.overlap = "queue"}, "overlap \"queue\": not one of allow, skip"},
+    {{.overlap = "queue"}, "overlap \"queue\": not one of allow, skip, replace"},
     {{.day_match = "xor"}, "day-match \"xor\": not one of or, and"},
     {{.args = "{}"}, "args must be a JSON array"},
     {{.kwargs = "[]"}, "kwargs must be a JSON object"},
