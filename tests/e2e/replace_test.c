@@ -172,7 +172,7 @@ END_TEST
 static int
 count_states(struct world *w, const char *status)
 {
-	const char *all = ctl_ok(w, "schedule fires long --status --json"), *p;
+	const char *all = ctl_ok(w, "schedule history long --json"), *p;
 	const char *member = world_text(w, "\"status\":\"%s\"", status);
 	int n = 0;
 
