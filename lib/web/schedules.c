@@ -110,14 +110,14 @@ schedules_get_next(struct web_call *call, struct err *err)
 static int
 schedules_run_preview(struct web_call *call, struct err *err)
 {
-	struct buf scratch = BUF_INIT;
+	struct schedules_texts texts = {.scratch = BUF_INIT};
 	struct schedule_fault fault;
 	struct schedule_form form;
 	json_t *preview = NULL;
 	int result = -1;
 
 	schedule_form_init(&form);
-	if (schedules_read_form(call, &form, &scratch, err) == 0) {
+	if (schedules_read_form(call, &form, &texts, err) == 0) {
 		preview = schedule_preview(&form, clock_wall_us(),
 					   (size_t)web_int(call, "n", 10),
 					   &fault, err);
@@ -125,7 +125,7 @@ schedules_run_preview(struct web_call *call, struct err *err)
 			     ? web_answer(call, preview, err)
 			     : schedules_fail(call, &fault, form.rule, err);
 	}
-	buf_done(&scratch);
+	buf_done(&texts.scratch);
 	return result;
 }
 
