@@ -166,19 +166,80 @@ START_TEST(a_task_that_a_foreign_worker_runs_is_left_to_it)
 }
 END_TEST
 
+/* --- without a worker, in the embedded store -------------------------------- */
+
+#define BEAT "exec flowrra-beat --config flowrra.conf"
+
+static int
+count_text(const char *text, const char *what)
+{
+	int n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text++)
+		n++;
+	return n;
+}
+
+static void
+check_embedded(struct world *w, int i)
+{
+	const char *all =
+	    ctl_ok(w, "schedule history s%d --json --limit 1000", i);
+
+	ck_assert_int_eq(count_text(all, "\"outcome\":\"sent\""), RUNS);
+	ck_assert_int_eq(count_text(all, "\"status\":\"pending\""), 1);
+	ck_assert_int_eq(count_text(all, "\"cancelled before it started\""),
+			 RUNS - 1);
+	/* The latest come first. */
+	ck_assert(strstr(all, "\"pending\"") < strstr(all, "\"failed\""));
+}
+
+START_TEST(
+    a_scheduler_of_the_embedded_store_that_is_killed_leaves_the_last_tasks)
+{
+	const struct world_options o = {.embedded = true, .no_worker = true};
+	const struct timespec pause = {.tv_nsec = 1000000};
+	struct world *w = world_start(&o);
+	unsigned int seed = (unsigned int)now_ms();
+	struct run *beat;
+	int i, kills, ms;
+
+	world_configure(w, NULL, schedule_config(w, ""));
+	for (i = 0; i < SCHEDULES; i++)
+		ctl_ok(w,
+		       "schedule interval add 200ms --args '[%d]' --id s%d "
+		       "--overlap replace --misfire all --max-runs %d --force "
+		       "--queue io",
+		       i, i, RUNS);
+	for (kills = 0; kills < 20; kills++) {
+		beat = run_start(w, BEAT);
+		for (ms = 100 + rand_r(&seed) % 150; ms > 0; ms--)
+			nanosleep(&pause, NULL);
+		ck_assert_int_eq(kill(beat->pid, SIGKILL), 0);
+		run_end(w, beat);
+	}
+	beat = run_start(w, BEAT);
+	WAIT_UNTIL_WITHIN(60000,
+			  count_text(ctl_ok(w, "schedule list --json"),
+				     "\"state\":\"ended\"") == SCHEDULES);
+	WAIT_UNTIL(strcmp(ctl_ok(w, "tasks pending --queue io | wc -l"),
+			  world_text(w, "%d", SCHEDULES)) == 0);
+	ck_assert_int_eq(kill(beat->pid, SIGTERM), 0);
+	ck_assert_int_eq(run_end(w, beat)->status, 0);
+	for (i = 0; i < SCHEDULES; i++)
+		check_embedded(w, i);
+	world_stop(w);
+}
+END_TEST
+
 /* --- with a worker -------------------------------------------------------- */
 
 /* How many of the last fires' tasks are in a state. */
 static int
 count_states(struct world *w, const char *status)
 {
-	const char *all = ctl_ok(w, "schedule history long --json"), *p;
-	const char *member = world_text(w, "\"status\":\"%s\"", status);
-	int n = 0;
-
-	for (p = all; (p = strstr(p, member)) != NULL; p++)
-		n++;
-	return n;
+	return count_text(ctl_ok(w, "schedule history long --json"),
+			  world_text(w, "\"status\":\"%s\"", status));
 }
 
 /* A thread that asks now and then whether it is cancelled, and a coroutine; in
@@ -193,7 +254,7 @@ START_TEST(a_task_that_runs_ends_before_its_replacement_is_queued)
 
 	world_configure(w, NULL, schedule_config(w, ""));
 	worker = run_start(w, WORLD_COMMAND);
-	beat = run_start(w, "exec flowrra-beat --config flowrra.conf");
+	beat = run_start(w, BEAT);
 	ctl_ok(w,
 	       "schedule interval %s 1s --args '[60]' --overlap replace "
 	       "--id long --force",
@@ -222,6 +283,8 @@ SUITE("replace")
 	    SCENE_DATABASES);
 	TEST_LOOP(a_backend_that_was_away_leaves_the_last_task_of_each_schedule,
 		  0, SCENE_DATABASES);
+	TEST(
+	    a_scheduler_of_the_embedded_store_that_is_killed_leaves_the_last_tasks);
 	TEST(a_task_that_a_foreign_worker_runs_is_left_to_it);
 	TEST_LOOP(a_task_that_runs_ends_before_its_replacement_is_queued, 0, 4);
 }
