@@ -32,9 +32,9 @@
 
 #define US_PER_S INT64_C(1000000)
 /* How soon the next round follows: a store answers within a millisecond, a
- * handler ends within some, or takes its time. Doubled each time. */
-#define ROUND_MIN_US INT64_C(20000)
-#define ROUND_MAX_US INT64_C(300000)
+ * handler ends within some, or takes its time. Doubled up to four times. */
+#define ROUND_US INT64_C(20000)
+#define ROUND_DOUBLED 4
 /* Workers are told once more: one that was just connecting has not heard it. A
  * worker that hears it twice keeps an id that does not come again. */
 #define ORDER_US US_PER_S
@@ -54,7 +54,7 @@ struct victim {
 	bool busy;   /* a round is under way */
 	bool over;   /* nothing is to be waited for */
 	unsigned int rounds, nowhere;
-	struct buf record, cursor; /* as it was found; of the page to come */
+	struct buf record, cursor; /* as found; of the page to come */
 	enum result_status status;
 	bool foreign; /* by its record, if it is not found either */
 	struct trace trace;
@@ -97,10 +97,14 @@ drop_victim(struct victim *v)
 void
 replace_free(struct replace *r)
 {
+	struct victim *v, *next;
+
 	if (r == NULL)
 		return;
-	while (!TAILQ_EMPTY(&r->victims))
-		drop_victim(TAILQ_FIRST(&r->victims));
+	for (v = TAILQ_FIRST(&r->victims); v != NULL; v = next) {
+		next = TAILQ_NEXT(v, link);
+		drop_victim(v);
+	}
 	free(r);
 }
 
@@ -342,9 +346,7 @@ on_victim_record(struct slice bytes, const struct err *err, void *arg)
 {
 	struct victim *v = arg;
 
-	v->trouble.code = ERR_NONE;
-	if (err != NULL)
-		v->trouble = *err;
+	v->trouble = err != NULL ? *err : (struct err)ERR_INIT;
 	if (err != NULL || v->over) {
 		end_round(v);
 	} else if (bytes.len == 0) {
@@ -367,10 +369,12 @@ on_victim_record(struct slice bytes, const struct err *err, void *arg)
 	}
 }
 
+/* Before a task is asked for after so long, its record is (lookup.h): so what is
+ * forgotten here is not found again. */
 void
 replace_go_on(struct replace *r)
 {
-	const int64_t now_us = clock_mono_us();
+	const int64_t before_us = clock_mono_us() - FORGET_US;
 	struct victim *v, *next;
 
 	for (v = TAILQ_FIRST(&r->victims); v != NULL; v = next) {
@@ -380,7 +384,7 @@ replace_go_on(struct replace *r)
 			v->busy = true;
 			results_get(r->opt.results, slice_of(v->id),
 				    on_victim_record, v);
-		} else if (!v->busy && now_us - v->asked_us > FORGET_US) {
+		} else if (!v->busy && v->asked_us < before_us) {
 			drop_victim(v);
 		}
 	}
@@ -421,8 +425,6 @@ int64_t
 replace_wait(struct replace *r, const struct replace_task *task)
 {
 	struct victim *v = find_victim(r, task->id);
-	int64_t wait_us = ROUND_MIN_US;
-	unsigned int i;
 
 	if (v == NULL && (v = make_victim(r, task)) == NULL)
 		return 0;
@@ -432,9 +434,8 @@ replace_wait(struct replace *r, const struct replace_task *task)
 	if (v->over)
 		return 0;
 	v->wanted = true;
-	for (i = 0; i < v->rounds && wait_us < ROUND_MAX_US; i++)
-		wait_us *= 2;
-	return wait_us < ROUND_MAX_US ? wait_us : ROUND_MAX_US;
+	return ROUND_US << (v->rounds < ROUND_DOUBLED ? v->rounds
+						      : ROUND_DOUBLED);
 }
 
 void

@@ -349,6 +349,34 @@ START_TEST(a_task_that_is_not_queued_yet_is_waited_for)
 }
 END_TEST
 
+/* The schedule was put off while its task was being cancelled: then the wait, and
+ * what was done meanwhile, are of another time. */
+START_TEST(what_was_asked_for_long_ago_begins_from_the_start)
+{
+	struct replacing r;
+
+	begin_replacing(&r, RUNNING);
+	place_task(&r, BROKER_IN_FLIGHT);
+	beat_scene_pass(r.scene, MINUTE_US);
+	FAKE_WAIT(&r.scene->store, fake_store_saw(&r.scene->store, "order"));
+	world_run(&r.scene->world,
+		  "UPDATE flowrra_schedules SET next_run_us = %lld,"
+		  " due_us = %lld WHERE id = 'a'",
+		  (long long)(r.fire_us + MINUTE_US),
+		  (long long)(r.fire_us + MINUTE_US));
+	/* This makes one more schedule with the same period. */
+	beat_scene_decided(r.scene);
+	beat_scene_pass(r.scene, MINUTE_US);
+	r.fire_us += MINUTE_US;
+	FAKE_WAIT(
+	    &r.scene->store,
+	    fake_store_saw(&r.scene->store, "order; submit; submit; order"));
+	ck_assert_uint_eq(beat_scene_sent(r.scene, "a", r.fire_us), 0);
+	r.scene->store.stored = ENDED;
+	end_replacing(&r);
+}
+END_TEST
+
 SUITE("beat_replace")
 {
 	TEST_LOOP(a_task_that_waits_is_taken_out_before_its_replacement_is_in,
@@ -365,4 +393,5 @@ SUITE("beat_replace")
 	TEST(two_schedulers_replace_a_task_once);
 	TEST(a_scheduler_that_stops_stores_first_what_it_took_out);
 	TEST(a_task_that_is_not_queued_yet_is_waited_for);
+	TEST(what_was_asked_for_long_ago_begins_from_the_start);
 }
