@@ -48,7 +48,7 @@ $(B)/tests/modules/%.so: tests/modules/%.c
 	    -MF $(@:.so=.d) -o $@ $<
 
 test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run \
-    $(B)/tests/soak/clock_shim.so $(ZONES)
+    $(B)/tests/soak/clock_shim.so $(B)/tests/shims/cron_shim.so $(ZONES)
 
 # Runs the suites of the program $(1). Most of their time goes by in waiting, so
 # $(2) of them run side by side, in the order $(3), which brings the longest one
@@ -60,7 +60,8 @@ suites = $(if $(SUITES),$(TEST_ENV) $(1) $(SUITES),\
     { echo "What failed:"; cat $(1).failed; exit 1; })
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
-unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES)
+unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES) \
+    $(B)/tests/shims/cron_shim.so
 	$(call suites,$(B)/tests/unit,4,sort -ru)
 
 #: e2e      the tests of the whole, with real programs and servers, only
@@ -177,7 +178,8 @@ $(B)/tests/soak/campaign: $(SOAK_OBJS) $(call ar,$(CLIENT_LIBS))
 	$(link) $(inputs) $(STORE_LIBS) $(call pc,check)
 
 # Preloaded into programs: no sanitizer may stand before it.
-$(B)/tests/soak/clock_shim.so: tests/soak/clock_shim.c
+$(B)/tests/soak/clock_shim.so $(B)/tests/shims/cron_shim.so: \
+    $(B)/%.so: %.c
 	$(call say,LD) $(CC) $(CPPFLAGS) -std=gnu11 -fPIC $(WARNINGS) $(CFLAGS) \
 	    -shared -o $@ $<
 
