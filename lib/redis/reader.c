@@ -6,13 +6,15 @@
  */
 #include "redis/reader.h"
 
-#include <hiredis/hiredis.h>
-#include <hiredis/read.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "loaded/hiredis.h"
 #include "redis/arena.h"
 #include "util/err.h"
+#include "util/library.h"
+
+LIBRARY("the protocol of Redis", hiredis);
 
 /*
  * Members reserved before the first of them has arrived. A peer can announce
@@ -195,16 +197,21 @@ static redisReplyObjectFunctions makers = {
 };
 
 struct redis_reader *
-redis_reader_new(size_t max_reply)
+redis_reader_new(size_t max_reply, struct err *err)
 {
-	struct redis_reader *reader = calloc(1, sizeof(*reader));
+	struct redis_reader *reader;
 
-	if (reader == NULL)
+	if (library_load(&library_hiredis, err) != 0)
 		return NULL;
+	if ((reader = calloc(1, sizeof(*reader))) == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
 	reader->max_reply = max_reply;
 	reader->hi = redisReaderCreateWithFunctions(&makers);
 	if (reader->hi == NULL) {
 		free(reader);
+		err_nomem(err);
 		return NULL;
 	}
 	reader->hi->privdata = reader;

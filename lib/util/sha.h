@@ -3,8 +3,9 @@
  * Digests: SHA-1 and SHA-256 (FIPS 180-4), and HMAC (RFC 2104).
  *
  * SHA-1 is for those who name things by it (scripts of Redis), not for secrets.
- * libmd's, and not OpenSSL's: libcrypto alone costs a program that starts more than
- * all else that a lone submission does (redis/openssl.h).
+ * No library's: to load libcrypto costs a program that starts more than all else that
+ * a lone submission does, and a digest that cannot fail needs no error. The tests
+ * compare them with OpenSSL's.
  */
 #ifndef UTIL_SHA_H
 #define UTIL_SHA_H

@@ -23,10 +23,10 @@
  */
 #include "store/sqlite/schema.h"
 
-#include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "loaded/sqlite3.h"
 #include "sqlite/fault.h"
 #include "sqlite/identity.h"
 #include "util/err.h"
