@@ -196,22 +196,23 @@ static redisReplyObjectFunctions makers = {
     .freeObject = reader_forget,
 };
 
-struct redis_reader *
-redis_reader_new(size_t max_reply, struct err *err)
+int
+redis_reader_load(struct err *err)
 {
-	struct redis_reader *reader;
+	return library_load(&library_hiredis, err);
+}
 
-	if (library_load(&library_hiredis, err) != 0)
+struct redis_reader *
+redis_reader_new(size_t max_reply)
+{
+	struct redis_reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader == NULL)
 		return NULL;
-	if ((reader = calloc(1, sizeof(*reader))) == NULL) {
-		err_nomem(err);
-		return NULL;
-	}
 	reader->max_reply = max_reply;
 	reader->hi = redisReaderCreateWithFunctions(&makers);
 	if (reader->hi == NULL) {
 		free(reader);
-		err_nomem(err);
 		return NULL;
 	}
 	reader->hi->privdata = reader;

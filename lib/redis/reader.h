@@ -28,9 +28,11 @@ struct redis_reply {
 	};
 };
 
-/* Refuses replies of more than `max_reply` bytes on the wire. NULL with *err:
- * memory has run out, or hiredis cannot be loaded. */
-struct redis_reader *redis_reader_new(size_t max_reply, struct err *err);
+/* Before the first reader is made. 0, or -1 with *err (ERR_CONFIG). */
+int redis_reader_load(struct err *err);
+/* Refuses replies of more than `max_reply` bytes on the wire. NULL when memory
+ * runs out. */
+struct redis_reader *redis_reader_new(size_t max_reply);
 void redis_reader_free(struct redis_reader *reader);
 
 /* Takes in bytes; 0 or -1 with *err. */

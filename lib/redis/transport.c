@@ -80,9 +80,9 @@ redis_transport_take(struct redis *r, const void *p, size_t len)
 int
 redis_transport_open(struct redis *r, int fd, struct err *err)
 {
-	r->reader = redis_reader_new(r->options.max_reply, err);
+	r->reader = redis_reader_new(r->options.max_reply);
 	if (r->reader == NULL)
-		return -1;
+		return err_nomem(err);
 	return r->url.tls ? redis_secure_open(r, fd, err)
 			  : redis_plain_open(r, fd, err);
 }
