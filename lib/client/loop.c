@@ -36,6 +36,8 @@ struct loop {
 	bool led;		  /* a thread runs the base */
 	bool woken;		  /* the leader has been told of `fresh` */
 	bool flush;		  /* turn once more before the lead ends */
+	unsigned int n_ops;	  /* not done; of these, */
+	unsigned int n_blocking;  /* those that may block */
 	struct op_list fresh;	  /* not yet set off */
 	struct op_list followers; /* their threads sleep */
 };
@@ -255,6 +257,8 @@ loop_enter(struct loop *loop, struct op *op)
 	pthread_cond_init(&op->changed, NULL);
 	op->following = false;
 	op->done = false;
+	loop->n_ops++;
+	loop->n_blocking += op->blocks;
 	TAILQ_INSERT_TAIL(&loop->fresh, op, next_new);
 	/* A full counter is as good as a write. */
 	if (loop->led && !loop->woken &&
@@ -325,8 +329,22 @@ loop_done(struct loop *loop, struct op *op)
 {
 	pthread_mutex_lock(&loop->lock);
 	op->done = true;
+	loop->n_ops--;
+	loop->n_blocking -= op->blocks;
 	loop->flush |= op->flush;
 	loop_unfollow(loop, op);
 	pthread_cond_signal(&op->changed);
 	pthread_mutex_unlock(&loop->lock);
+}
+
+/* What an operation has left behind is done for its caller, who still leads. */
+bool
+loop_may_block(struct loop *loop)
+{
+	bool may;
+
+	pthread_mutex_lock(&loop->lock);
+	may = loop->n_ops == loop->n_blocking;
+	pthread_mutex_unlock(&loop->lock);
+	return may;
 }

@@ -62,10 +62,11 @@ makes_a_table(sqlite3 *db, const char *sql)
 	return makes;
 }
 
-static void
+static int
 on_upgrade(const struct err *what, void *arg)
 {
 	(void)what, (void)arg;
+	return 0;
 }
 
 /* SQLite opens one for RETURNING and for some subqueries, each time: that costs
