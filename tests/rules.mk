@@ -254,9 +254,9 @@ BENCH_OBJS := $(call test_objs,tests/bench/*.c)
 BENCH_FILL := $(addprefix $(B)/tests/bench/,operate_fill.o longest.o)
 BENCH_SITE := $(B)/tests/bench/web_site.o
 BENCH_COMMANDS := $(addprefix $(B)/tests/bench/,commands_fill.o commands_world.o commands_look.o)
-BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
+BENCH_RUN  := $(filter-out %_bench.o %_floor.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/bench/steps.so \
-		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
+		  $(patsubst %.o,%,$(filter %_bench.o %_floor.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
 BENCH_LIBS := $(SHARED) $(call ar,cron core util)
 $(B)/tests/bench/run $(B)/tests/bench/%_bench: BUILT_LIBS = -Wl,-rpath,$(abspath $(B)/lib)
@@ -266,6 +266,10 @@ $(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(B)/lib/util.a $(SHARED)
 
 $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(BENCH_LIBS)
 	$(link) $(BUILT_LIBS) $(inputs) -lm
+
+# What ours are compared with: as lean as a program can be.
+$(B)/tests/bench/%_floor: $(B)/tests/bench/%_floor.o
+	$(link) $(inputs) $(call pc,sqlite3)
 
 # With servers of its own, and a database filled from below.
 $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
@@ -304,7 +308,7 @@ bench-programs: all $(BENCH_PROGRAMS) $(ZONES)
 
 #: bench    measures throughput and latency; BENCH=--help lists its options
 bench:
-	@.ci/deps build test
+	@.ci/deps build test bench
 	$(again) $(JOBS) bench-programs
 	@$(TEST_ENV) $(B)/tests/bench/run $(BENCH)
 
