@@ -14,6 +14,7 @@
 #include "redis/url.h"
 #include "util/err.h"
 #include "util/library.h"
+#include "util/sigpipe.h"
 
 /* Most have no rediss:// URL. */
 LIBRARY("TLS", openssl);
@@ -114,6 +115,8 @@ redis_tls_new(const struct redis_url *url, struct err *err)
 	if (tls_check_files(url, err) != 0 ||
 	    library_load(&library_openssl, err) != 0)
 		return NULL;
+	/* OpenSSL writes to the socket by itself. */
+	sigpipe_expect();
 	ERR_clear_error();
 	ctx = SSL_CTX_new(TLS_client_method());
 	if (ctx == NULL) {
