@@ -177,10 +177,12 @@ $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
 # Libraries that are loaded by those who use them (lib/util/library.h). An object
 # that nobody loads links each, so that its name is the linker's choice; packages
-# take what they depend on from it, too.
+# take what they depend on from it, too, by the functions that it mentions.
 $(B)/gen/loaded/%.so:
-	$(call say,GEN) echo | $(CC) -shared -x c - -o $@ -Wl,--no-as-needed \
-	    $(call pc,$(LOADED_$*))
+	$(call say,GEN) awk 'NF == 1 && !/^#/ { \
+	    printf "extern char %s[]; void *of_%s = %s;\n", $$1, $$1, $$1 }' \
+	    $(filter %/$*.functions,$^) | \
+	    $(CC) -shared -fPIC -x c - -o $@ -Wl,--no-as-needed $(call pc,$(LOADED_$*))
 
 LIBRARY_AWK := lib/util/library.awk
 $(B)/gen/loaded/%.h: $(LIBRARY_AWK) $(B)/gen/loaded/%.so
@@ -206,7 +208,7 @@ $(B)/gen/web_ui.def: lib/web/embed $(CHART_JS) $(wildcard $(addsuffix /*,$(UI_FO
 
 # A list that changes makes its header again.
 define functions
-$(B)/gen/loaded/$(basename $(notdir $(1))).h: $(1)
+$(addprefix $(B)/gen/loaded/$(basename $(notdir $(1))),.so .h): $(1)
 endef
 $(foreach f,$(FUNCTIONS),$(eval $(call functions,$(f))))
 
