@@ -195,7 +195,7 @@ LUA     := lib/store/redis/lua
 SCRIPTS := $(wildcard $(LUA)/*.lua)
 PARTS   := $(wildcard $(LUA)/parts/*.lua)
 $(B)/gen/redis_scripts.def: $(LUA)/embed.awk $(SCRIPTS) $(PARTS) $(LUA)
-	$(call say,GEN) awk -f $< $(SCRIPTS) > $@
+	$(call say,GEN) awk -v scratch=$@.sum -f $< $(SCRIPTS) > $@
 
 # So do the pages of flowrra-web, by the assembler. Their charts are drawn by
 # Chart.js, which Debian has in libjs-chart.js.
