@@ -344,7 +344,6 @@ START_TEST(what_the_host_does_about_sigpipe_stays_as_it_was)
 	server = redis_server_start(&options);
 	client = open_urls(redis_server_url(server), "");
 	fixture_register(server, "add", ENTRY);
-	client = open_urls(redis_server_url(server), "");
 	fixture_submit(client, id);
 	ck_assert_int_eq(sigpipe_state(), 0);
 	sigemptyset(&only);
