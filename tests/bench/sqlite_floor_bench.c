@@ -209,10 +209,12 @@ settle(long n)
 	commit();
 }
 
-static void
+/* The file is new. */
+static int
 on_upgrade(const struct err *what, void *arg)
 {
 	(void)what, (void)arg;
+	return -1;
 }
 
 /* Returns when the tasks began to be done. */

@@ -12,7 +12,16 @@
 	X(submit_single_per_s, 0, "tasks/s", "submitted one at a time")        \
 	X(floor_single_per_s, 0, "rows/s", "... SQLite: a row, flushed")       \
 	X(of_floor_single, 2, "", "... one at a time, of that")                \
-	X(submit_ctl_per_s, 0, "tasks/s", "flowrractl submit, one a process")  \
+	X(ctl_per_s, 0, "tasks/s", "flowrractl submit, one a process")         \
+	X(ctl_floor_per_s, 0, "tasks/s", "... floor: C, with one row or push") \
+	X(ctl_floor_ratio, 2, "", "... of the floor, the more the better")     \
+	X(nq_per_s, 0, "tasks/s", "nq, one a process")                         \
+	X(nq_ratio, 2, "", "... flowrractl submit of that")                    \
+	X(tsp_per_s, 0, "tasks/s", "tsp (task-spooler), one a process")        \
+	X(tsp_ratio, 2, "", "... flowrractl submit of that")                   \
+	X(submit_ctl_per_s, 0, "tasks/s",                                      \
+	  "flowrractl submit without a worker")                                \
+	X(ctl_alone_ratio, 2, "", "... of that with one")                      \
 	X(submit_bulk_per_s, 0, "tasks/s", "flowrractl submit --stdin")        \
 	X(floor_bulk_per_s, 0, "rows/s", "... SQLite: 512 rows, flushed")      \
 	X(of_floor_bulk, 2, "", "... --stdin, of that")                        \

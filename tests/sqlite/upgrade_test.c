@@ -7,7 +7,6 @@
  */
 #include <event2/event.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
