@@ -251,7 +251,8 @@ BENCH_OBJS := $(call test_objs,tests/bench/*.c)
 BENCH_FILL := $(addprefix $(B)/tests/bench/,operate_fill.o longest.o)
 BENCH_SITE := $(B)/tests/bench/web_site.o
 BENCH_COMMANDS := $(addprefix $(B)/tests/bench/,commands_fill.o commands_world.o commands_look.o)
-BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
+BENCH_BARE := $(addprefix $(B)/tests/bench/,bare.o bare_chain.o)
+BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_BARE) $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/bench/steps.so \
 		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
@@ -263,6 +264,8 @@ $(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(B)/lib/util.a $(SHARED)
 
 $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(BENCH_LIBS)
 	$(link) $(BUILT_LIBS) $(inputs) -lm
+
+$(B)/tests/bench/latency_bench $(B)/tests/bench/submit_bench: $(BENCH_BARE)
 
 # With servers of its own, and a database filled from below.
 $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
