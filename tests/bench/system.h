@@ -6,6 +6,7 @@
 #ifndef BENCH_SYSTEM_H
 #define BENCH_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -19,6 +20,7 @@ struct system {
 struct system_type {
 	const char *name;
 	const char *description;
+	bool has_floor; /* bare.h speaks to it */
 	/* Fills `s` with a fresh, empty one; `dir` is its to write to. Ends the
 	 * program with a message if that fails. */
 	void (*start)(struct system *s, const char *dir);
