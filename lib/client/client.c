@@ -202,7 +202,7 @@ static int
 client_open(struct flowrra_client *c, struct err *err)
 {
 	if ((c->registry = registry_new(err)) == NULL ||
-	    (c->loop = loop_new(err)) == NULL)
+	    (c->loop = loop_new(stores_use_tls(c->conf), err)) == NULL)
 		return -1;
 	/* Before the stores, whose callbacks report to it. */
 	client_init_readiness(c);

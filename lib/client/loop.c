@@ -31,7 +31,10 @@ TAILQ_HEAD(op_list, op);
 struct loop {
 	struct event_base *base;
 	struct event *wake;
+	struct event *begin;
 	int wake_fd;
+	bool tls;    /* see loop_new() */
+	bool looked; /* this lead has seen what the sockets say */
 	pthread_mutex_t lock;
 	bool led;		  /* a thread runs the base */
 	bool woken;		  /* the leader has been told of `fresh` */
@@ -70,8 +73,10 @@ loop_base_new(void)
 	return base;
 }
 
+static void on_loop_begin(evutil_socket_t fd, short what, void *arg);
+
 struct loop *
-loop_new(struct err *err)
+loop_new(bool tls, struct err *err)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
 
@@ -92,15 +97,20 @@ loop_new(struct err *err)
 	}
 	loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST,
 			       on_loop_wake, NULL);
-	if (loop->wake == NULL || event_add(loop->wake, NULL) != 0) {
+	loop->begin = evtimer_new(loop->base, on_loop_begin, loop);
+	if (loop->wake == NULL || loop->begin == NULL ||
+	    event_add(loop->wake, NULL) != 0) {
 		err_nomem(err);
 		goto fail_base;
 	}
+	loop->tls = tls;
 	pthread_mutex_init(&loop->lock, NULL);
 	TAILQ_INIT(&loop->fresh);
 	TAILQ_INIT(&loop->followers);
 	return loop;
 fail_base:
+	if (loop->begin != NULL)
+		event_free(loop->begin);
 	if (loop->wake != NULL)
 		event_free(loop->wake);
 	event_base_free(loop->base);
@@ -116,6 +126,7 @@ loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
+	event_free(loop->begin);
 	event_free(loop->wake);
 	event_base_free(loop->base);
 	close(loop->wake_fd);
@@ -196,6 +207,27 @@ loop_start_fresh(struct loop *loop)
 	}
 }
 
+/*
+ * Sets off what is new, within the first turn of a lead: then what it sends
+ * leaves in the same turn. Not at once: nobody may have looked for a long time,
+ * so it is seen first which connections have broken, before something is sent
+ * on them. Activated a second time, it runs after what the sockets had to say.
+ */
+static void
+on_loop_begin(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	if (!loop->looked) {
+		loop->looked = true;
+		event_active(loop->begin, EV_TIMEOUT, 0);
+		return;
+	}
+	pthread_mutex_lock(&loop->lock);
+	loop_start_fresh(loop);
+	pthread_mutex_unlock(&loop->lock);
+}
+
 /* Lock held. One turn of the loop. */
 static void
 loop_turn(struct loop *loop, int flags)
@@ -215,11 +247,12 @@ loop_lead(struct loop *loop, const struct op *op)
 	struct sigpipe old;
 
 	loop->led = true;
-	sigpipe_block(&old);
-	/* Nobody may have looked for a long time: see first which connections
-	 * have broken, before something is sent on them. */
-	loop_turn(loop, EVLOOP_NONBLOCK);
-	loop_start_fresh(loop);
+	if (loop->tls) {
+		sigpipe_block(&old);
+		loop_turn(loop, EVLOOP_NONBLOCK);
+	}
+	loop->looked = false;
+	event_active(loop->begin, EV_TIMEOUT, 0);
 	if (op == NULL)
 		loop_turn(loop, EVLOOP_NONBLOCK);
 	while (op != NULL && !op->done) {
@@ -229,7 +262,8 @@ loop_lead(struct loop *loop, const struct op *op)
 	if (loop->flush)
 		loop_turn(loop, EVLOOP_NONBLOCK);
 	loop->flush = false;
-	sigpipe_restore(&old);
+	if (loop->tls)
+		sigpipe_restore(&old);
 	loop->led = false;
 	if (!TAILQ_EMPTY(&loop->followers))
 		pthread_cond_signal(&TAILQ_FIRST(&loop->followers)->changed);

@@ -35,7 +35,10 @@ struct op {
 	bool done;
 };
 
-struct loop *loop_new(struct err *err);
+/* `tls`: connections may be under TLS, where libevent does the writing, which
+ * may raise SIGPIPE, and tells what it has read a turn later. The thread that
+ * leads takes care that the program does not get the signal. */
+struct loop *loop_new(bool tls, struct err *err);
 /* All operations must be done. */
 void loop_free(struct loop *loop);
 /* Frees what a child of fork() has inherited; its descriptors stay open, since

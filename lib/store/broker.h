@@ -364,6 +364,8 @@ struct broker_ops {
 	int (*check_url)(const char *url, struct err *err);
 	/* Whether a URL leads to another machine for certain. NULL: never. */
 	bool (*is_elsewhere)(const char *url);
+	/* Whether a URL asks for TLS. NULL: never. */
+	bool (*uses_tls)(const char *url);
 	struct broker *(*open)(const struct broker_options *, struct err *);
 	void (*close)(struct broker *);
 	const char *(*name)(const struct broker *);

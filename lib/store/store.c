@@ -78,6 +78,22 @@ stores_queues_are_elsewhere(const struct conf *conf)
 	       store->broker->is_elsewhere(conf->broker.url);
 }
 
+static bool
+store_uses_tls(const char *url)
+{
+	const struct store *store = store_find(url, "", NULL);
+
+	return store != NULL && store->broker->uses_tls != NULL &&
+	       store->broker->uses_tls(url);
+}
+
+bool
+stores_use_tls(const struct conf *conf)
+{
+	return store_uses_tls(conf->broker.url) ||
+	       (!stores_are_one(conf) && store_uses_tls(conf->backend.url));
+}
+
 int64_t
 stores_results_timeout_ms(const struct conf *conf)
 {

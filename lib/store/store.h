@@ -90,6 +90,8 @@ bool stores_are_one(const struct conf *conf);
 /* Whether the queues are for certain on another machine: a server that has a
  * name, or an address, which is not of this machine alone. */
 bool stores_queues_are_elsewhere(const struct conf *conf);
+/* Whether one of the two is reached under TLS. */
+bool stores_use_tls(const struct conf *conf);
 /* How long a command for records may wait for its answer: socket_timeout of
  * their own store, or of the one that both share. */
 int64_t stores_results_timeout_ms(const struct conf *conf);
