@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A task's way, bare: client, Redis, worker, executor, worker, Redis, client.
- * Each waits in read(), and one task is under way at a time.
+ * The worker has several descriptors to watch, and does so with epoll; the
+ * others wait in recv(). One task is under way at a time.
  */
 #include <err.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -54,7 +56,26 @@ bare_member(char out[BARE_ID_SIZE], const char *task, const char *name)
 }
 
 static void
-bare_finish(struct bare *b, const char *task, const char *result)
+bare_watch(int epoll, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+		err(71, "epoll_ctl");
+}
+
+/* Only one of them has something to say at a time. */
+static void
+bare_wait(int epoll)
+{
+	struct epoll_event events[8];
+
+	if (epoll_wait(epoll, events, 8, -1) < 1)
+		err(71, "epoll_wait");
+}
+
+static void
+bare_finish(struct bare *b, int epoll, const char *task, const char *result)
 {
 	char id[BARE_ID_SIZE], to[BARE_ID_SIZE], key[64], done[64], reply[64];
 	char record[BARE_TEXT_SIZE];
@@ -72,10 +93,12 @@ bare_finish(struct bare *b, const char *task, const char *result)
 	bare_add(b, "PUBLISH", done, "done", NULL);
 	bare_add(b, "PUBLISH", reply, record, NULL);
 	bare_send(b);
+	bare_wait(epoll);
 	for (i = 0; i < 3; i++)
 		bare_reply(b, &text, &len);
 	bare_add(b, "LREM", INFLIGHT, "-1", task, NULL);
 	bare_send(b);
+	bare_wait(epoll);
 	bare_reply(b, &text, &len);
 }
 
@@ -83,6 +106,7 @@ static void
 bare_worker(const char *url, int fd)
 {
 	static struct bare waiting, settling;
+	const int epoll = epoll_create1(EPOLL_CLOEXEC);
 	char task[BARE_TEXT_SIZE], result[32];
 	const char *text;
 	size_t len;
@@ -90,20 +114,26 @@ bare_worker(const char *url, int fd)
 
 	bare_open(&waiting, url);
 	bare_open(&settling, url);
+	bare_watch(epoll, waiting.fd);
+	bare_watch(epoll, settling.fd);
+	bare_watch(epoll, fd);
 	for (;;) {
 		bare_add(&waiting, "BLMOVE", QUEUE, INFLIGHT, "RIGHT", "LEFT",
 			 "0", NULL);
 		bare_send(&waiting);
+		bare_wait(epoll);
 		bare_reply(&waiting, &text, &len);
 		if (text == NULL || len >= sizeof(task))
 			errx(1, "not a task");
 		memcpy(task, text, len);
 		task[len] = '\0';
-		if (send(fd, task, len, MSG_NOSIGNAL) != (ssize_t)len ||
-		    (n = recv(fd, result, sizeof(result) - 1, 0)) <= 0)
+		if (send(fd, task, len, MSG_NOSIGNAL) != (ssize_t)len)
+			_exit(0);
+		bare_wait(epoll);
+		if ((n = recv(fd, result, sizeof(result) - 1, 0)) <= 0)
 			_exit(0);
 		result[n] = '\0';
-		bare_finish(&settling, task, result);
+		bare_finish(&settling, epoll, task, result);
 	}
 }
 
