@@ -33,6 +33,7 @@ struct loop {
 	struct event *wake;
 	struct event *begin;
 	int wake_fd;
+	struct loop_direct direct;
 	bool tls;    /* see loop_new() */
 	bool looked; /* this lead has seen what the sockets say */
 	pthread_mutex_t lock;
@@ -148,6 +149,12 @@ loop_base(struct loop *loop)
 	return loop->base;
 }
 
+void
+loop_set_direct(struct loop *loop, const struct loop_direct *direct)
+{
+	loop->direct = *direct;
+}
+
 /* --- the lead ---------------------------------------------------------- */
 
 /* What this thread thought of SIGPIPE before it began to lead. */
@@ -238,6 +245,32 @@ loop_turn(struct loop *loop, int flags)
 }
 
 /*
+ * Lock held. For the one caller that waits, the usual case: its commands leave
+ * before the loop turns at all. What is not to be seen here, the loop sees when
+ * it waits for the answer.
+ */
+static bool
+loop_go_direct(struct loop *loop, const struct op *op)
+{
+	const struct loop_direct *direct = &loop->direct;
+	bool up;
+
+	if (op == NULL || !op->direct || direct->look == NULL ||
+	    TAILQ_FIRST(&loop->fresh) != op || TAILQ_NEXT(op, next_new) != NULL)
+		return false;
+	pthread_mutex_unlock(&loop->lock);
+	up = direct->look(direct->arg);
+	pthread_mutex_lock(&loop->lock);
+	if (!up)
+		return false;
+	loop_start_fresh(loop);
+	pthread_mutex_unlock(&loop->lock);
+	direct->push(direct->arg);
+	pthread_mutex_lock(&loop->lock);
+	return true;
+}
+
+/*
  * Lock held. Runs the loop until `op` is done; with NULL just long enough to
  * set off what is new.
  */
@@ -251,8 +284,10 @@ loop_lead(struct loop *loop, const struct op *op)
 		sigpipe_block(&old);
 		loop_turn(loop, EVLOOP_NONBLOCK);
 	}
-	loop->looked = false;
-	event_active(loop->begin, EV_TIMEOUT, 0);
+	if (!loop_go_direct(loop, op)) {
+		loop->looked = false;
+		event_active(loop->begin, EV_TIMEOUT, 0);
+	}
 	if (op == NULL)
 		loop_turn(loop, EVLOOP_NONBLOCK);
 	while (op != NULL && !op->done) {
