@@ -161,14 +161,19 @@ END_TEST
 
 /* --- secrets --------------------------------------------------------------- */
 
-/* While it starts, there is no environment, or that of a shell. */
+/* Before it has started there is no environment, or that of the shell, which has
+ * no URL yet; then it has one until the program has read it. */
 static bool
 hides_urls(struct world *w, pid_t pid)
 {
-	const char *shown =
-	    run(w, "tr '\\0' '\\n' </proc/%d/environ", (int)pid)->out;
+	const char *shown = run(w,
+				"cat /proc/%d/comm; tr '\\0' '\\n' "
+				"</proc/%d/environ",
+				(int)pid, (int)pid)
+				->out;
 
-	return strstr(shown, "PATH=") != NULL && strstr(shown, "q.db") == NULL;
+	return strncmp(shown, "flowrra", 7) == 0 &&
+	       strstr(shown, "PATH=") != NULL && strstr(shown, "q.db") == NULL;
 }
 
 /* What a handler could look at, which runs as the same user. */
@@ -219,9 +224,11 @@ START_TEST(no_process_of_the_same_user_sees_a_url)
 	ck_run(
 	    run(w, AS_SERVICE "grep -c q.db /proc/%d/environ", (int)executor),
 	    1, "0\n");
-	ck_assert_ptr_nonnull(
-	    strstr(run(w, "grep core /proc/%d/limits", (int)executor)->out,
-		   "unlimited            unlimited"));
+	/* A sanitizer forbids core files by itself. */
+	if (!SANITIZED)
+		ck_assert_ptr_nonnull(strstr(
+		    run(w, "grep core /proc/%d/limits", (int)executor)->out,
+		    "unlimited            unlimited"));
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		other = run_start(
 		    w,
