@@ -340,6 +340,7 @@ client_submit(struct flowrra_client *c, const struct submission *s,
 		batch_prepare(&b);
 		/* Records that live apart have a connection of their own. */
 		b.op.direct = c->one_store;
+		b.op.blocks = c->deadline_ms == 0;
 		loop_call(c->loop, &b.op);
 		/* ERR_NONE as well: it says that the task is queued. */
 		*err = *batch_answer(&b, 0);

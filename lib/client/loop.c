@@ -15,31 +15,35 @@
  */
 #include "client/loop.h"
 
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
+#include "util/clock.h"
 #include "util/limits.h"
+#include "util/sigpipe.h"
+
+/* A lead that begins this soon after the last one need not look again. One call
+ * after the other is sooner; a server that ends takes longer. */
+#define LOOKED_US 1000
 
 TAILQ_HEAD(op_list, op);
 
 struct loop {
 	struct event_base *base;
 	struct event *wake;
-	struct event *begin;
-	int wake_fd;
 	struct loop_direct direct;
-	bool tls;    /* see loop_new() */
-	bool looked; /* this lead has seen what the sockets say */
+	int wake_fd;
 	pthread_mutex_t lock;
 	bool led;		  /* a thread runs the base */
 	bool woken;		  /* the leader has been told of `fresh` */
 	bool flush;		  /* turn once more before the lead ends */
+	int64_t looked_us;	  /* at the end of the last lead */
+	unsigned int n_ops;	  /* not done; of these, */
+	unsigned int n_blocking;  /* those that may block */
 	struct op_list fresh;	  /* not yet set off */
 	struct op_list followers; /* their threads sleep */
 };
@@ -74,10 +78,8 @@ loop_base_new(void)
 	return base;
 }
 
-static void on_loop_begin(evutil_socket_t fd, short what, void *arg);
-
 struct loop *
-loop_new(bool tls, struct err *err)
+loop_new(struct err *err)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
 
@@ -98,20 +100,15 @@ loop_new(bool tls, struct err *err)
 	}
 	loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST,
 			       on_loop_wake, NULL);
-	loop->begin = evtimer_new(loop->base, on_loop_begin, loop);
-	if (loop->wake == NULL || loop->begin == NULL ||
-	    event_add(loop->wake, NULL) != 0) {
+	if (loop->wake == NULL || event_add(loop->wake, NULL) != 0) {
 		err_nomem(err);
 		goto fail_base;
 	}
-	loop->tls = tls;
 	pthread_mutex_init(&loop->lock, NULL);
 	TAILQ_INIT(&loop->fresh);
 	TAILQ_INIT(&loop->followers);
 	return loop;
 fail_base:
-	if (loop->begin != NULL)
-		event_free(loop->begin);
 	if (loop->wake != NULL)
 		event_free(loop->wake);
 	event_base_free(loop->base);
@@ -127,7 +124,6 @@ loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	event_free(loop->begin);
 	event_free(loop->wake);
 	event_base_free(loop->base);
 	close(loop->wake_fd);
@@ -157,48 +153,6 @@ loop_set_direct(struct loop *loop, const struct loop_direct *direct)
 
 /* --- the lead ---------------------------------------------------------- */
 
-/* What this thread thought of SIGPIPE before it began to lead. */
-struct sigpipe {
-	sigset_t mask;
-	bool was_pending;
-};
-
-static void
-sigpipe_block(struct sigpipe *old)
-{
-	sigset_t pending, only;
-
-	sigemptyset(&only);
-	sigaddset(&only, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &only, &old->mask);
-	old->was_pending = false;
-	/* One that was not blocked would have been delivered. */
-	if (sigismember(&old->mask, SIGPIPE) != 1)
-		return;
-	sigemptyset(&pending);
-	sigpending(&pending);
-	old->was_pending = sigismember(&pending, SIGPIPE) == 1;
-}
-
-/* Takes away the SIGPIPE that our own writes have caused, but none that was
- * there before. */
-static void
-sigpipe_restore(const struct sigpipe *old)
-{
-	static const struct timespec at_once;
-	sigset_t pending, only;
-
-	sigemptyset(&pending);
-	sigpending(&pending);
-	if (sigismember(&pending, SIGPIPE) == 1 && !old->was_pending) {
-		sigemptyset(&only);
-		sigaddset(&only, SIGPIPE);
-		sigtimedwait(&only, NULL, &at_once);
-	}
-	if (sigismember(&old->mask, SIGPIPE) != 1)
-		pthread_sigmask(SIG_SETMASK, &old->mask, NULL);
-}
-
 /* Lock held, but not while operations are set off. */
 static void
 loop_start_fresh(struct loop *loop)
@@ -214,34 +168,21 @@ loop_start_fresh(struct loop *loop)
 	}
 }
 
-/*
- * Sets off what is new, within the first turn of a lead: then what it sends
- * leaves in the same turn. Not at once: nobody may have looked for a long time,
- * so it is seen first which connections have broken, before something is sent
- * on them. Activated a second time, it runs after what the sockets had to say.
- */
+/* Lock held. One turn of the loop. A connection with TLS may have been made since the
+ * last one. */
 static void
-on_loop_begin(evutil_socket_t fd, short what, void *arg)
-{
-	struct loop *loop = arg;
-
-	if (!loop->looked) {
-		loop->looked = true;
-		event_active(loop->begin, EV_TIMEOUT, 0);
-		return;
-	}
-	pthread_mutex_lock(&loop->lock);
-	loop_start_fresh(loop);
-	pthread_mutex_unlock(&loop->lock);
-}
-
-/* Lock held. One turn of the loop. */
-static void
-loop_turn(struct loop *loop, int flags)
+loop_turn(struct loop *loop, int flags, struct sigpipe *old)
 {
 	pthread_mutex_unlock(&loop->lock);
+	sigpipe_block(old);
 	event_base_loop(loop->base, flags);
 	pthread_mutex_lock(&loop->lock);
+}
+
+static bool
+loop_has_looked(const struct loop *loop)
+{
+	return clock_mono_us() - loop->looked_us <= LOOKED_US;
 }
 
 /*
@@ -253,21 +194,36 @@ static bool
 loop_go_direct(struct loop *loop, const struct op *op)
 {
 	const struct loop_direct *direct = &loop->direct;
-	bool up;
+	bool can;
 
 	if (op == NULL || !op->direct || direct->look == NULL ||
 	    TAILQ_FIRST(&loop->fresh) != op || TAILQ_NEXT(op, next_new) != NULL)
 		return false;
 	pthread_mutex_unlock(&loop->lock);
-	up = direct->look(direct->arg);
+	can = loop_has_looked(loop) || direct->look(direct->arg);
 	pthread_mutex_lock(&loop->lock);
-	if (!up)
+	if (!can)
 		return false;
 	loop_start_fresh(loop);
 	pthread_mutex_unlock(&loop->lock);
 	direct->push(direct->arg);
 	pthread_mutex_lock(&loop->lock);
 	return true;
+}
+
+/* Lock held. Sets off what is new. */
+static void
+loop_set_off(struct loop *loop, const struct op *op, struct sigpipe *old)
+{
+	if (loop_go_direct(loop, op))
+		return;
+	/* Nobody may have looked for a long time: see first which connections
+	 * have broken, before something is sent on them. */
+	if (!loop_has_looked(loop))
+		loop_turn(loop, EVLOOP_NONBLOCK, old);
+	loop_start_fresh(loop);
+	if (op == NULL)
+		loop_turn(loop, EVLOOP_NONBLOCK, old);
 }
 
 /*
@@ -277,28 +233,21 @@ loop_go_direct(struct loop *loop, const struct op *op)
 static void
 loop_lead(struct loop *loop, const struct op *op)
 {
-	struct sigpipe old;
+	struct sigpipe old = {.blocked = false};
 
 	loop->led = true;
-	if (loop->tls) {
-		sigpipe_block(&old);
-		loop_turn(loop, EVLOOP_NONBLOCK);
-	}
-	if (!loop_go_direct(loop, op)) {
-		loop->looked = false;
-		event_active(loop->begin, EV_TIMEOUT, 0);
-	}
-	if (op == NULL)
-		loop_turn(loop, EVLOOP_NONBLOCK);
+	/* Operations may write as they are set off. */
+	sigpipe_block(&old);
+	loop_set_off(loop, op, &old);
 	while (op != NULL && !op->done) {
-		loop_turn(loop, EVLOOP_ONCE);
+		loop_turn(loop, EVLOOP_ONCE, &old);
 		loop_start_fresh(loop);
 	}
 	if (loop->flush)
-		loop_turn(loop, EVLOOP_NONBLOCK);
+		loop_turn(loop, EVLOOP_NONBLOCK, &old);
 	loop->flush = false;
-	if (loop->tls)
-		sigpipe_restore(&old);
+	loop->looked_us = clock_mono_us();
+	sigpipe_restore(&old);
 	loop->led = false;
 	if (!TAILQ_EMPTY(&loop->followers))
 		pthread_cond_signal(&TAILQ_FIRST(&loop->followers)->changed);
@@ -324,6 +273,8 @@ loop_enter(struct loop *loop, struct op *op)
 	pthread_cond_init(&op->changed, NULL);
 	op->following = false;
 	op->done = false;
+	loop->n_ops++;
+	loop->n_blocking += op->blocks;
 	TAILQ_INSERT_TAIL(&loop->fresh, op, next_new);
 	/* A full counter is as good as a write. */
 	if (loop->led && !loop->woken &&
@@ -394,8 +345,22 @@ loop_done(struct loop *loop, struct op *op)
 {
 	pthread_mutex_lock(&loop->lock);
 	op->done = true;
+	loop->n_ops--;
+	loop->n_blocking -= op->blocks;
 	loop->flush |= op->flush;
 	loop_unfollow(loop, op);
 	pthread_cond_signal(&op->changed);
 	pthread_mutex_unlock(&loop->lock);
+}
+
+/* What an operation has left behind is done for its caller, who still leads. */
+bool
+loop_may_block(struct loop *loop)
+{
+	bool may;
+
+	pthread_mutex_lock(&loop->lock);
+	may = loop->n_ops == loop->n_blocking;
+	pthread_mutex_unlock(&loop->lock);
+	return may;
 }

@@ -27,7 +27,10 @@ struct op {
 	/* Set before loop_done(): something was sent to which no answer is
 	 * awaited, and the loop must turn once more for it to leave. */
 	bool flush;
-	/* Set before the call: it needs only what loop_set_direct() named. */
+	/* Set before it begins: its caller waits, and for nothing else than what a
+	 * store allows; so the loop may stand still for it. */
+	bool blocks;
+	/* Set before it begins: it needs only what loop_set_direct() named. */
 	bool direct;
 	/* The rest is the loop's. */
 	TAILQ_ENTRY(op) next_new;
@@ -37,10 +40,7 @@ struct op {
 	bool done;
 };
 
-/* `tls`: connections may be under TLS, where libevent does the writing, which
- * may raise SIGPIPE, and tells what it has read a turn later. The thread that
- * leads takes care that the program does not get the signal. */
-struct loop *loop_new(bool tls, struct err *err);
+struct loop *loop_new(struct err *err);
 /* All operations must be done. */
 void loop_free(struct loop *loop);
 /* Frees what a child of fork() has inherited; its descriptors stay open, since
@@ -69,6 +69,8 @@ void loop_finish(struct loop *loop, struct op *op);
 void loop_call(struct loop *loop, struct op *op);
 void loop_call_two(struct loop *loop, struct op *op, struct op *also);
 
+/* On the loop: whether it may stand still, since all operations on it may block. */
+bool loop_may_block(struct loop *loop);
 /* On the loop: the operation is done, and not to be looked at any more. */
 void loop_done(struct loop *loop, struct op *op);
 

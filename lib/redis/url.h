@@ -53,9 +53,6 @@ int redis_url_copy(struct redis_url *ret, const struct redis_url *url);
  * that is not of this machine alone. */
 bool redis_url_is_elsewhere(const char *text);
 
-/* Whether it asks for TLS; also if that cannot be told. */
-bool redis_url_uses_tls(const char *text);
-
 /* A name for logs and errors, with no user and no password:
  * "redis://host:6379/0". Free it; NULL when memory runs out. */
 char *redis_url_name(const struct redis_url *url);

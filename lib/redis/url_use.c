@@ -106,16 +106,3 @@ redis_url_is_elsewhere(const char *text)
 	redis_url_done(&url);
 	return elsewhere;
 }
-
-bool
-redis_url_uses_tls(const char *text)
-{
-	struct redis_url url;
-	bool tls = true;
-
-	if (redis_url_parse(text, &url, NULL) == 0) {
-		tls = url.tls;
-		redis_url_done(&url);
-	}
-	return tls;
-}

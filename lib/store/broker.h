@@ -218,6 +218,10 @@ struct broker_options {
 	 * setting of the server that puts tasks at risk.
 	 */
 	void (*on_state)(bool up, bool final, const struct err *why, void *arg);
+	/* Whether the loop may stand still now while a store works, since nobody
+	 * waits on it for anything else; NULL: never. Then a store that is a file
+	 * needs no thread. */
+	bool (*may_block)(void *arg);
 	void *arg;
 };
 
@@ -373,8 +377,6 @@ struct broker_ops {
 	int (*check_url)(const char *url, struct err *err);
 	/* Whether a URL leads to another machine for certain. NULL: never. */
 	bool (*is_elsewhere)(const char *url);
-	/* Whether a URL asks for TLS. NULL: never. */
-	bool (*uses_tls)(const char *url);
 	struct broker *(*open)(const struct broker_options *, struct err *);
 	void (*close)(struct broker *);
 	const char *(*name)(const struct broker *);

@@ -78,22 +78,6 @@ stores_queues_are_elsewhere(const struct conf *conf)
 	       store->broker->is_elsewhere(conf->broker.url);
 }
 
-static bool
-store_uses_tls(const char *url)
-{
-	const struct store *store = store_find(url, "", NULL);
-
-	return store != NULL && store->broker->uses_tls != NULL &&
-	       store->broker->uses_tls(url);
-}
-
-bool
-stores_use_tls(const struct conf *conf)
-{
-	return store_uses_tls(conf->broker.url) ||
-	       (!stores_are_one(conf) && store_uses_tls(conf->backend.url));
-}
-
 int64_t
 stores_results_timeout_ms(const struct conf *conf)
 {
@@ -154,6 +138,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .on_trimmed = o->on_trimmed,
 	    .on_pending = o->on_pending,
 	    .on_state = o->on_broker_state,
+	    .may_block = o->may_block,
 	    .arg = o->arg};
 
 	return (o->open_broker != NULL ? o->open_broker : broker_open)(&options,
@@ -172,6 +157,7 @@ stores_open_results(const struct stores_options *o, struct err *err)
 	    .max_connections = conf->backend.max_connections,
 	    .examine = o->worker != NULL && !stores_are_one(conf),
 	    .on_state = o->on_results_state,
+	    .may_block = o->may_block,
 	    .arg = o->arg};
 
 	return (o->open_results != NULL ? o->open_results

@@ -33,6 +33,7 @@ struct stores_options {
 				void *arg);
 	void (*on_results_state)(bool up, bool final, const struct err *why,
 				 void *arg);
+	bool (*may_block)(void *arg);
 	void *arg; /* of all the callbacks */
 	bool creates;
 	/* For workers; a producer leaves these empty. */
@@ -90,8 +91,6 @@ bool stores_are_one(const struct conf *conf);
 /* Whether the queues are for certain on another machine: a server that has a
  * name, or an address, which is not of this machine alone. */
 bool stores_queues_are_elsewhere(const struct conf *conf);
-/* Whether one of the two is reached under TLS. */
-bool stores_use_tls(const struct conf *conf);
 /* How long a command for records may wait for its answer: socket_timeout of
  * their own store, or of the one that both share. */
 int64_t stores_results_timeout_ms(const struct conf *conf);

@@ -234,7 +234,7 @@ scene_begin(void)
 	load_conf(c);
 	c->pid = getpid();
 	c->one_store = true;
-	ck_assert_ptr_nonnull(c->loop = loop_new(false, &scene.err));
+	ck_assert_ptr_nonnull(c->loop = loop_new(&scene.err));
 	ck_assert_ptr_nonnull(c->registry = registry_new(&scene.err));
 	readiness_init(&c->broker_ready, loop_base(c->loop), 100);
 	readiness_init(&c->results_ready, loop_base(c->loop), 100);

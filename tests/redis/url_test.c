@@ -259,16 +259,6 @@ START_TEST(a_copy_shares_nothing)
 }
 END_TEST
 
-START_TEST(whether_a_url_asks_for_tls_is_told)
-{
-	ck_assert(!redis_url_uses_tls("redis://localhost"));
-	ck_assert(!redis_url_uses_tls("unix:///run/redis.sock"));
-	ck_assert(redis_url_uses_tls("rediss://localhost"));
-	/* It cannot be told, so care is taken. */
-	ck_assert(redis_url_uses_tls("redis://localhost:port"));
-}
-END_TEST
-
 SUITE("redis_url")
 {
 	TEST_LOOP(a_good_url_means_what_it_says, 0,
@@ -276,5 +266,4 @@ SUITE("redis_url")
 	TEST_LOOP(a_bad_url_is_refused_by_part_and_without_its_secrets, 0,
 		  sizeof(bad) / sizeof(bad[0]));
 	TEST(a_copy_shares_nothing);
-	TEST(whether_a_url_asks_for_tls_is_told);
 }

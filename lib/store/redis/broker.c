@@ -313,7 +313,6 @@ const struct broker_ops broker_redis = {
     .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
     .check_url = rbroker_check_url,
     .is_elsewhere = redis_url_is_elsewhere,
-    .uses_tls = redis_url_uses_tls,
     .open = rbroker_open,
     .close = rbroker_close,
     .name = rbroker_name,
