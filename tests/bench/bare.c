@@ -20,7 +20,7 @@ bare_open(struct bare *b, const char *url)
 	if (strncmp(url, "unix://", strlen("unix://")) != 0 ||
 	    strlen(path) >= sizeof(address.sun_path))
 		errx(64, "%s: the floor is measured over a Unix socket", url);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	memset(b, 0, sizeof(*b));
 	if ((b->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0 ||
 	    connect(b->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
