@@ -257,7 +257,8 @@ BENCH_OBJS := $(call test_objs,tests/bench/*.c)
 BENCH_FILL := $(addprefix $(B)/tests/bench/,operate_fill.o longest.o)
 BENCH_SITE := $(B)/tests/bench/web_site.o
 BENCH_COMMANDS := $(addprefix $(B)/tests/bench/,commands_fill.o commands_world.o commands_look.o)
-BENCH_RUN  := $(filter-out %_bench.o %_floor.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
+BENCH_BARE := $(addprefix $(B)/tests/bench/,bare.o bare_chain.o)
+BENCH_RUN  := $(filter-out %_bench.o %_floor.o %/module.o %/steps.o $(BENCH_BARE) $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/bench/steps.so \
 		  $(patsubst %.o,%,$(filter %_bench.o %_floor.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
@@ -269,6 +270,8 @@ $(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(B)/lib/util.a $(SHARED)
 
 $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(BENCH_LIBS)
 	$(link) $(BUILT_LIBS) $(inputs) -lm
+
+$(B)/tests/bench/latency_bench $(B)/tests/bench/submit_bench: $(BENCH_BARE)
 
 # What ours are compared with: as lean as a program can be.
 $(B)/tests/bench/%_floor: $(B)/tests/bench/%_floor.o

@@ -197,6 +197,22 @@ client_free(struct flowrra_client *c)
 	free(c);
 }
 
+static bool
+client_look(void *arg)
+{
+	const struct flowrra_client *c = arg;
+
+	return broker_look(c->broker);
+}
+
+static void
+client_push(void *arg)
+{
+	const struct flowrra_client *c = arg;
+
+	broker_push(c->broker);
+}
+
 static void
 client_init_readiness(struct flowrra_client *c)
 {
@@ -215,6 +231,8 @@ client_open(struct flowrra_client *c, struct err *err)
 		return -1;
 	/* Before the stores, whose callbacks report to it. */
 	client_init_readiness(c);
+	loop_set_direct(c->loop,
+			&(struct loop_direct){client_look, client_push, c});
 	return client_open_stores(c, err);
 }
 

@@ -202,6 +202,10 @@ milliseconds(int64_t us)
 	return us <= 0 ? 0 : (us + 999) / 1000;
 }
 
+/* The task and its record without their arguments: nearly always enough, so
+ * that the buffer of a single one grows once. */
+#define ENCODED_USUAL 900
+
 /* Offsets, not pointers, since the buffer of a batch moves while it grows. The
  * record repeats the arguments: it must tell of a task that is long gone. */
 static void
@@ -211,6 +215,8 @@ append_encoded(const struct task *task, enum clock_form times, struct buf *out,
 	struct result pending = result_pending(task);
 
 	pending.times = times;
+	buf_reserve(out,
+		    ENCODED_USUAL + 2 * (task->args.len + task->kwargs.len));
 	e->id = out->len;
 	e->id_len = pending.task_id.len;
 	buf_add(out, task->id, e->id_len + 1);

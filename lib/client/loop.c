@@ -35,6 +35,7 @@ TAILQ_HEAD(op_list, op);
 struct loop {
 	struct event_base *base;
 	struct event *wake;
+	struct loop_direct direct;
 	int wake_fd;
 	pthread_mutex_t lock;
 	bool led;		  /* a thread runs the base */
@@ -144,6 +145,12 @@ loop_base(struct loop *loop)
 	return loop->base;
 }
 
+void
+loop_set_direct(struct loop *loop, const struct loop_direct *direct)
+{
+	loop->direct = *direct;
+}
+
 /* --- the lead ---------------------------------------------------------- */
 
 /* Lock held, but not while operations are set off. */
@@ -172,6 +179,53 @@ loop_turn(struct loop *loop, int flags, struct sigpipe *old)
 	pthread_mutex_lock(&loop->lock);
 }
 
+static bool
+loop_has_looked(const struct loop *loop)
+{
+	return clock_mono_us() - loop->looked_us <= LOOKED_US;
+}
+
+/*
+ * Lock held. For the one caller that waits, the usual case: its commands leave
+ * before the loop turns at all. What is not to be seen here, the loop sees when
+ * it waits for the answer.
+ */
+static bool
+loop_go_direct(struct loop *loop, const struct op *op)
+{
+	const struct loop_direct *direct = &loop->direct;
+	bool can;
+
+	if (op == NULL || !op->direct || direct->look == NULL ||
+	    TAILQ_FIRST(&loop->fresh) != op || TAILQ_NEXT(op, next_new) != NULL)
+		return false;
+	pthread_mutex_unlock(&loop->lock);
+	can = loop_has_looked(loop) || direct->look(direct->arg);
+	pthread_mutex_lock(&loop->lock);
+	if (!can)
+		return false;
+	loop_start_fresh(loop);
+	pthread_mutex_unlock(&loop->lock);
+	direct->push(direct->arg);
+	pthread_mutex_lock(&loop->lock);
+	return true;
+}
+
+/* Lock held. Sets off what is new. */
+static void
+loop_set_off(struct loop *loop, const struct op *op, struct sigpipe *old)
+{
+	if (loop_go_direct(loop, op))
+		return;
+	/* Nobody may have looked for a long time: see first which connections
+	 * have broken, before something is sent on them. */
+	if (!loop_has_looked(loop))
+		loop_turn(loop, EVLOOP_NONBLOCK, old);
+	loop_start_fresh(loop);
+	if (op == NULL)
+		loop_turn(loop, EVLOOP_NONBLOCK, old);
+}
+
 /*
  * Lock held. Runs the loop until `op` is done; with NULL just long enough to
  * set off what is new.
@@ -184,13 +238,7 @@ loop_lead(struct loop *loop, const struct op *op)
 	loop->led = true;
 	/* Operations may write as they are set off. */
 	sigpipe_block(&old);
-	/* Nobody may have looked for a long time: see first which connections
-	 * have broken, before something is sent on them. */
-	if (clock_mono_us() - loop->looked_us > LOOKED_US)
-		loop_turn(loop, EVLOOP_NONBLOCK, &old);
-	loop_start_fresh(loop);
-	if (op == NULL)
-		loop_turn(loop, EVLOOP_NONBLOCK, &old);
+	loop_set_off(loop, op, &old);
 	while (op != NULL && !op->done) {
 		loop_turn(loop, EVLOOP_ONCE, &old);
 		loop_start_fresh(loop);

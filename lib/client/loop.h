@@ -30,6 +30,8 @@ struct op {
 	/* Set before it begins: its caller waits, and for nothing else than what a
 	 * store allows; so the loop may stand still for it. */
 	bool blocks;
+	/* Set before it begins: it needs only what loop_set_direct() named. */
+	bool direct;
 	/* The rest is the loop's. */
 	TAILQ_ENTRY(op) next_new;
 	TAILQ_ENTRY(op) next_follower;
@@ -45,6 +47,18 @@ void loop_free(struct loop *loop);
  * to close them would change the parent's. */
 void loop_abandon(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
+
+/*
+ * How one operation by itself goes without a turn of the loop: `look` finds out
+ * whether that can be done now, `push` sends what it has set off. Both are called
+ * by the thread that leads.
+ */
+struct loop_direct {
+	bool (*look)(void *arg);
+	void (*push)(void *arg);
+	void *arg;
+};
+void loop_set_direct(struct loop *loop, const struct loop_direct *direct);
 
 /* Sets an operation off and returns without waiting. */
 void loop_begin(struct loop *loop, struct op *op);

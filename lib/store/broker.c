@@ -117,6 +117,19 @@ broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 	b->ops->submit(b, batch, n, on_done, arg);
 }
 
+bool
+broker_look(struct broker *b)
+{
+	return b->ops->look != NULL && b->ops->look(b);
+}
+
+void
+broker_push(struct broker *b)
+{
+	if (b->ops->push != NULL)
+		b->ops->push(b);
+}
+
 void
 broker_registered(struct broker *b, struct slice name,
 		  broker_value_fn *on_value, void *arg)

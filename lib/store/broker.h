@@ -324,6 +324,15 @@ void broker_tidy(struct broker *b, const struct broker_limits *limits);
 void broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		   broker_submitted_fn *on_done, void *arg);
 
+/*
+ * For one submission by itself, without a turn of the loop; for the loop's
+ * thread, and not for its callbacks. broker_look() finds out whether the broker
+ * is still in reach, and can be used so; broker_push() then sends what has been
+ * submitted since.
+ */
+bool broker_look(struct broker *b);
+void broker_push(struct broker *b);
+
 /* One answer: `value` is empty (p == NULL) if there is none; err is NULL or
  * says why it cannot be told. */
 typedef void broker_value_fn(struct slice value, const struct err *err,
@@ -390,6 +399,9 @@ struct broker_ops {
 	void (*tidy)(struct broker *, const struct broker_limits *limits);
 	void (*submit)(struct broker *, struct broker_submit *batch, size_t n,
 		       broker_submitted_fn *on_done, void *arg);
+	/* NULL, both: cannot be used so. */
+	bool (*look)(struct broker *);
+	void (*push)(struct broker *);
 	void (*registered)(struct broker *, struct slice name,
 			   broker_value_fn *on_value, void *arg);
 	void (*registered_names)(struct broker *, broker_names_fn *on_names,

@@ -84,10 +84,12 @@ stop_sqlite(struct system *s)
 const struct system_type system_types[] = {
     {.name = "redis",
      .description = "Redis on a Unix socket, without persistence",
+     .has_floor = true,
      .start = start_volatile,
      .stop = stop_redis},
     {.name = "redis-aof",
      .description = "the same with appendonly, fsync every second",
+     .has_floor = true,
      .start = start_appending,
      .stop = stop_redis},
     {.name = "sqlite",

@@ -20,6 +20,7 @@ struct system {
 struct system_type {
 	const char *name;
 	const char *description;
+	bool has_floor; /* bare.h speaks to it */
 	/* Fills `s` with a fresh, empty one; `dir` is its to write to. Ends the
 	 * program with a message if that fails. */
 	void (*start)(struct system *s, const char *dir);

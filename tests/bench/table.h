@@ -12,6 +12,8 @@
 	X(submit_single_per_s, 0, "tasks/s", "submitted one at a time")        \
 	X(floor_single_per_s, 0, "rows/s", "... SQLite: a row, flushed")       \
 	X(of_floor_single, 2, "", "... one at a time, of that")                \
+	X(submit_bare_per_s, 0, "tasks/s", "... floor: the bare commands")     \
+	X(submit_ratio, 2, "", "... of the floor, the more the better")        \
 	X(ctl_per_s, 0, "tasks/s", "flowrractl submit, one a process")         \
 	X(ctl_floor_per_s, 0, "tasks/s", "... floor: C, with one row or push") \
 	X(ctl_floor_ratio, 2, "", "... of the floor, the more the better")     \
@@ -35,6 +37,10 @@
 	X(result_ms_p50, 3, "ms", "submit to result seen, p50")                \
 	X(result_ms_p95, 3, "ms", "submit to result seen, p95")                \
 	X(result_ms_p99, 3, "ms", "submit to result seen, p99")                \
+	X(bare_start_ms_p50, 3, "ms", "floor: the bare chain, start p50")      \
+	X(bare_result_ms_p50, 3, "ms", "floor: ... result p50")                \
+	X(start_ratio, 2, "", "start p50 of its floor, the less the better")   \
+	X(result_ratio, 2, "", "result p50 of its floor")                      \
 	X(late_ticks, 0, "", "submissions that began late")                    \
 	X(pss_idle_mib, 1, "MiB", "memory of our processes, idle")             \
 	X(pss_drain_mib, 1, "MiB", "memory of our processes, draining")        \

@@ -408,3 +408,18 @@ rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 	/* From the loop, since it may be answered at once. */
 	redis_request_later(&batch->request);
 }
+
+bool
+rbroker_look(struct broker *broker)
+{
+	return redis_look(((struct rbroker *)broker)->redis);
+}
+
+void
+rbroker_push(struct broker *broker)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+
+	redis_requests_push(b->requests);
+	redis_push(b->redis);
+}
