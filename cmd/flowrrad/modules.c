@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "adhoc.h"
 #include "codec/scan.h"
 #include "commands.h"
 #include "util/buf.h"
@@ -224,7 +225,8 @@ find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
 
 /* {"exec": …}, as lib/module/shipped/exec/declared.h describes it. */
 static char *
-write_config(const struct conf *conf, const bool *found, bool any)
+write_config(const struct conf *conf, const bool *found, bool any,
+	     const char *adhoc)
 {
 	struct buf out = BUF_INIT;
 	bool next = false;
@@ -245,7 +247,12 @@ write_config(const struct conf *conf, const bool *found, bool any)
 			next = true;
 			write_task(conf->tasks[i], &out);
 		}
-		buf_adds(&out, "}}");
+		buf_addc(&out, '}');
+		if (adhoc != NULL) {
+			buf_adds(&out, ",\"adhoc\":");
+			scan_quote(&out, slice_of(adhoc));
+		}
+		buf_addc(&out, '}');
 	}
 	buf_addc(&out, '}');
 	/* NULL for the caller: buf_take() of an empty buffer. */
@@ -294,6 +301,7 @@ int
 modules_read(const struct conf *conf, struct modules *ret, struct err *err)
 {
 	bool *found = calloc(conf->n_tasks + 1, sizeof(*found));
+	char *adhoc = adhoc_store(conf);
 	int n, status = -1;
 
 	*ret = (struct modules){.paths = NULL};
@@ -304,17 +312,21 @@ modules_read(const struct conf *conf, struct modules *ret, struct err *err)
 	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL ||
 	    (n = find_commands(conf, found, ret, err)) < 0)
 		goto done;
-	if (conf->n_tasks > 0 && (ret->exec = resolve("exec", err)) == NULL)
+	if (adhoc != NULL)
+		n++;
+	if ((conf->n_tasks > 0 || n > 0) &&
+	    (ret->exec = resolve("exec", err)) == NULL)
 		goto done;
 	if (n > 0 && add_exec(ret, err) != 0)
 		goto done;
 	if (n == 0 && conf->n_tasks > 0)
 		remove_exec(ret);
-	if ((ret->config = write_config(conf, found, n > 0)) == NULL)
+	if ((ret->config = write_config(conf, found, n > 0, adhoc)) == NULL)
 		err_nomem(err);
 	else
 		status = 0;
 done:
+	free(adhoc);
 	free(found);
 	return status;
 }

@@ -59,6 +59,7 @@ struct results *client_results(struct flowrra_client *c, struct err *err);
 struct submission {
 	const struct flowrra_request *request;
 	const char *reply_to; /* for the task, or NULL */
+	bool adhoc;	      /* as of struct encoder */
 	/* Called on the loop, with its id, before it is sent; or NULL. */
 	void (*before)(const char *id, void *arg);
 	void *arg;

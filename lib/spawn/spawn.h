@@ -91,6 +91,7 @@ struct spawn_orders {
 	const char *const *envp;
 	const char *directory;	       /* NULL: the spawner's */
 	const struct spawn_user *user; /* NULL: the spawner's */
+	int mask;		       /* umask; -1: the spawner's */
 };
 
 /* Orders as bytes; check out->failed. */

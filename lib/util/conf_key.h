@@ -36,6 +36,7 @@ enum conf_type {
 	CONF_LEVEL,
 	CONF_FORMAT,
 	CONF_TIMES,
+	CONF_ADHOC,
 };
 
 /* The flags of conf_keys.def and conf_task_keys.def. */

@@ -301,19 +301,22 @@ int
 declarations_read(struct declarations *d, const json_t *config, struct err *err)
 {
 	json_t *tasks = json_object_get(config, "tasks"), *keys;
-	const char *name;
+	const char *name, *store;
 
 	*d = (struct declarations){
 	    .kill_grace =
 		json_number_value(json_object_get(config, "kill_grace")),
 	    .max_result_size = (size_t)json_integer_value(
 		json_object_get(config, "max_result_size"))};
-	if (json_object_size(tasks) == 0)
+	store = json_string_value(json_object_get(config, "adhoc"));
+	if (store != NULL && (d->store = strdup(store)) == NULL)
+		return err_nomem(err);
+	if (json_object_size(tasks) == 0 && store == NULL)
 		return err_set(
 		    err, ERR_CONFIG,
 		    "the configuration declares no task; add a section [task "
 		    "NAME], or remove exec from [worker] modules");
-	d->list = calloc(json_object_size(tasks), sizeof(void *));
+	d->list = calloc(json_object_size(tasks) + 1, sizeof(void *));
 	if (d->list == NULL)
 		return err_nomem(err);
 	json_object_foreach (tasks, name, keys) {
@@ -334,6 +337,7 @@ declarations_done(struct declarations *d)
 	for (i = 0; i < d->n; i++)
 		declared_free(d->list[i]);
 	free(d->list);
+	free(d->store);
 	*d = (struct declarations){.list = NULL};
 }
 

@@ -3,8 +3,9 @@
  * Tasks as the configuration declares them, made ready to be run.
  *
  * The module's configuration is {"kill_grace": SECONDS, "max_result_size":
- * BYTES, "tasks": {NAME: {KEY: TEXT, …}, …}}, the keys being those of
- * conf_task_keys.def.
+ * BYTES, "tasks": {NAME: {KEY: TEXT, …}, …}, "adhoc": PATH}, the keys being those
+ * of conf_task_keys.def; adhoc is there if the worker runs exec.run, for commands
+ * of that database.
  */
 #ifndef EXEC_DECLARED_H
 #define EXEC_DECLARED_H
@@ -42,6 +43,8 @@ struct declarations {
 	size_t n;
 	double kill_grace; /* seconds */
 	size_t max_result_size;
+	/* The database whose commands exec.run runs; NULL: none. */
+	char *store;
 };
 
 /* -1 with *err if anything in `config` makes no sense. declarations_done() in

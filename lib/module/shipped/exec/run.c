@@ -17,6 +17,7 @@
 #include <syslog.h>
 
 #include "module/begin.h"
+#include "module/shipped/exec/adhoc.h"
 #include "module/shipped/exec/line.h"
 #include "module/shipped/exec/result.h"
 #include "spawn/client.h"
@@ -223,8 +224,8 @@ static void
 end_ran(struct run *r, int status)
 {
 	struct buf error = BUF_INIT;
-	bool final =
-	    WIFEXITED(status) && r->o.declared->final[WEXITSTATUS(status)];
+	bool final = r->o.declared != NULL && WIFEXITED(status) &&
+		     r->o.declared->final[WEXITSTATUS(status)];
 
 	if (status == 0 && !r->too_much) {
 		succeed(r);
@@ -327,18 +328,15 @@ run_cancel(struct run *r)
 /* --- the beginning ------------------------------------------------------- */
 
 static int
-spawn(struct run *r, const struct line *line, const char *input,
-      struct err *err)
+spawn(struct run *r, const struct line *line, struct err *err)
 {
-	const struct declared *d = r->o.declared;
 	const struct spawn_options o = {
 	    .orders = {.argv = (const char *const *)line->argv,
 		       .envp = (const char *const *)line->envp,
-		       .directory = *d->conf->directory != '\0'
-					? d->conf->directory
-					: NULL,
-		       .user = d->of_user[0] != NULL ? &d->user : NULL},
-	    .input = slice_of(input),
+		       .directory = line->directory,
+		       .user = line->user,
+		       .mask = line->mask},
+	    .input = line->input,
 	    .on_output = on_output,
 	    .on_end = on_end,
 	    .on_begin = on_begin,
@@ -355,16 +353,14 @@ begin(struct run *r, struct err *err)
 {
 	const struct run_options *o = &r->o;
 	struct line line;
-	char *input;
 	int result;
 
-	if (line_make(&line, o->declared, o->task, err) != 0)
-		return -1;
-	if ((input = line_input(o->task)) == NULL)
-		result = err_nomem(err);
-	else
-		result = spawn(r, &line, input, err);
-	free(input);
+	result =
+	    o->declared != NULL
+		? line_make(&line, o->declared, o->task, err)
+		: adhoc_make(&line, o->all->store, o->task, o->kwargs, err);
+	if (result == 0)
+		result = spawn(r, &line, err);
 	line_done(&line);
 	return result;
 }
@@ -381,9 +377,9 @@ run_warn_short(const struct run *r, const struct err *why)
 			 why->msg, limit);
 }
 
-/* Begins, or waits for what is short. A missing argument (ERR_DATA) is final;
- * anything else may be better the next time. Returns false if that was the
- * end. */
+/* Begins, or waits for what is short. A missing argument (ERR_DATA) is final, and
+ * so is a store that others can change; anything else may be better the next
+ * time. Returns false if that was the end. */
 static bool
 run_try(struct run *r)
 {
@@ -396,7 +392,10 @@ run_try(struct run *r)
 		run_warn_short(r, &err);
 		return true;
 	}
-	fail(r, err.code == ERR_DATA, err.msg);
+	fail(r,
+	     err.code == ERR_DATA || err.code == ERR_REFUSED ||
+		 err.code == ERR_CONFIG,
+	     err.msg);
 	return false;
 }
 
