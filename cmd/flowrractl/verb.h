@@ -47,6 +47,7 @@ struct globals {
 	bool dump_config;
 	bool help;
 	bool version;
+	bool user;
 	bool json;
 	bool quiet;
 };
@@ -84,13 +85,15 @@ struct verb {
 	void (*init)(void *options); /* its defaults; NULL: zeroes */
 	int min_args, max_args;	     /* -1: any number */
 	enum word_kind words;
+	bool
+	    is_prefix; /* its options end at its first word: env does so, too */
 	/* Returns the exit status. */
 	int (*run)(struct ctl *ctl, int argc, char **argv, void *options);
 };
 
 extern const struct verb verb_cancel, verb_complete, verb_completion,
     verb_doctor, verb_events, verb_health, verb_help, verb_queue_pause,
-    verb_queue_purge, verb_queue_resume, verb_queues, verb_result,
+    verb_queue_purge, verb_queue_resume, verb_queues, verb_result, verb_run,
     verb_schedule_apply, verb_schedule_cron, verb_schedule_delete,
     verb_schedule_disable, verb_schedule_edit, verb_schedule_enable,
     verb_schedule_export, verb_schedule_fires, verb_schedule_import,
@@ -128,6 +131,9 @@ int options_parse(const struct verb *verb, int argc, char **argv,
  * becomes that user with it: see owner.c. NULL with *err.
  */
 struct conf *ctl_conf(struct ctl *ctl, bool schedules, struct err *err);
+/* Has --user among the settings, if it was given; to be called again after more
+ * options. */
+void ctl_take_user(struct ctl *ctl);
 /* Opens the client. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
 /* The same for a verb that looks at the schedules, too. */

@@ -17,6 +17,7 @@
  *	timeout.c   timeouts and cancellation
  *	submit.c    tasks that handlers submit
  *	describe.c  what the worker tells of itself
+ *	idle.c      the end of a worker that has nothing to do
  *	upkeep.c    what housekeeping has deleted from dead lists
  *	heartbeat.c tells others that the worker lives, and what it can run
  *	control.c   commands from outside
@@ -198,6 +199,10 @@ struct dispatch {
 	struct buf event; /* that is being told */
 	unsigned int beats;
 	struct upkeep upkeep;
+	struct {
+		int64_t since_ms; /* monotonic: with nothing to do; 0: never */
+		bool looking;	  /* for the last time */
+	} idle;
 	struct cancelled_ids *cancelled_ids; /* cancelled before they came */
 	bool quiet;			     /* told to claim nothing more */
 	enum stop_phase phase;
@@ -454,6 +459,11 @@ void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
 bool upkeep_read_pending(struct slice record, struct buf *queue,
 			 struct buf *ended, void *arg);
 void upkeep_close(struct dispatch *d);
+
+/* --- idle.c ------------------------------------------------------------- */
+
+/* To be called now and then. */
+void idle_turn(struct dispatch *d);
 
 /* --- heartbeat.c -------------------------------------------------------- */
 

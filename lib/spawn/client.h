@@ -50,6 +50,7 @@ struct spawn_end {
 struct spawn_options {
 	struct spawn_orders orders; /* borrowed for the call */
 	struct slice input;	    /* the same */
+	int input_fd;		    /* standard input instead, if > 0; copied */
 	/* What it writes to standard output (1) and error (2). */
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	/* Not from within spawn_start(). The program is freed after it. */

@@ -7,6 +7,7 @@
  */
 #include "module/shipped/exec/adhoc.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 struct adhoc {
 	struct line *line;
 	size_t n_argv, n_envp;
-	size_t argv_at, directory_at, input_at;
+	size_t argv_at, directory_at, input_at; /* input: its bytes, or path */
 	bool has_directory;
 };
 
@@ -147,12 +148,32 @@ adhoc_point(struct adhoc *a, struct err *err)
 	return 0;
 }
 
+/* What is not a file could keep this process waiting. */
+static int
+adhoc_open_input(struct line *l, struct err *err)
+{
+	const char *path = l->input.p;
+	int fd;
+
+	if (path[0] != '/')
+		return err_set(err, ERR_DATA,
+			       "stdin_file is not an absolute path");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return err_sys(err, ERR_SYSTEM,
+			       "cannot open %.200s for standard input", path);
+	fcntl(fd, F_SETFL, 0);
+	l->input_fd = fd;
+	return 0;
+}
+
 int
 adhoc_make(struct line *ret, const char *store, struct flowrra_task *task,
 	   const json_t *kwargs, struct err *err)
 {
 	struct adhoc a = {.line = ret, .n_envp = LINE_N_TASK_VARIABLES};
-	const json_t *input = json_object_get(kwargs, "stdin");
+	const json_t *input = json_object_get(kwargs, "stdin"),
+		     *file = json_object_get(kwargs, "stdin_file");
 
 	*ret = (struct line){.mask = -1};
 	if (trust_check_database(store, err) != 0)
@@ -169,5 +190,14 @@ adhoc_make(struct line *ret, const char *store, struct flowrra_task *task,
 	a.input_at = ret->text.len;
 	if (input != NULL && word_read(input, &ret->text, err) != 0)
 		return err_prefix(err, "stdin");
-	return adhoc_point(&a, err);
+	if (file != NULL &&
+	    (input != NULL ||
+	     adhoc_add(&ret->text, "stdin_file", file, err) != 0))
+		return err->code != ERR_NONE
+			   ? -1
+			   : err_set(err, ERR_DATA,
+				     "there are both stdin and stdin_file");
+	if (adhoc_point(&a, err) != 0)
+		return -1;
+	return file != NULL ? adhoc_open_input(ret, err) : 0;
 }

@@ -3,7 +3,7 @@
  * exec.run: a command that nobody has declared, as flowrractl run submits it.
  *
  * Its keyword arguments are {"argv": [WORD, …], "cwd": WORD, "umask": "022",
- * "env": {NAME: WORD, …}, "stdin": WORD}, words as in codec/word.h; all but argv
+ * "env": {NAME: WORD, …}, "stdin": WORD, "stdin_file": WORD}, words as in codec/word.h; all but argv
  * may be missing. Others are ignored.
  *
  * It runs only while the store that it comes from is this user's alone: what

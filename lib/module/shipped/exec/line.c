@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "codec/scan.h"
 #include "codec/write.h"
@@ -260,6 +261,8 @@ fail:
 void
 line_done(struct line *l)
 {
+	if (l->input_fd > 0)
+		close(l->input_fd);
 	free(l->argv);
 	free(l->envp);
 	buf_done(&l->text);

@@ -18,6 +18,7 @@ struct line {
 	const struct spawn_user *user; /* NULL: the spawner's */
 	int mask;		       /* umask; -1: the spawner's */
 	struct slice input;
+	int input_fd; /* standard input instead, if > 0 */
 	struct buf text;
 };
 

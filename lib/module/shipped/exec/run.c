@@ -337,6 +337,7 @@ spawn(struct run *r, const struct line *line, struct err *err)
 		       .user = line->user,
 		       .mask = line->mask},
 	    .input = line->input,
+	    .input_fd = line->input_fd,
 	    .on_output = on_output,
 	    .on_end = on_end,
 	    .on_begin = on_begin,

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A command as a task: what flowrractl run submits, and the module exec runs
+ * (lib/module/shipped/exec/adhoc.h).
+ */
+#ifndef MANAGER_COMMAND_H
+#define MANAGER_COMMAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+
+struct err;
+struct flowrra_client;
+struct flowrra_request;
+
+/* All of it is borrowed. */
+struct command {
+	const char *const *argv;   /* NULL-ended; the program first */
+	const char *label;	   /* a name for people; NULL: none */
+	const char *directory;	   /* an absolute path */
+	int mask;		   /* umask */
+	char **environment;	   /* NULL-ended NAME=VALUE */
+	const struct slice *input; /* standard input; NULL: none */
+	const char *input_file;	   /* or an absolute path of it */
+};
+
+/* Appends the keyword arguments of the task; check out->failed. What says most
+ * of the command comes first, for those who see only the beginning. */
+void command_write(const struct command *c, struct buf *out);
+
+/*
+ * This process' environment as a command takes it along: without what belongs to
+ * this terminal or session, or is the service manager's, or has a password of
+ * ours; with these, NAME for a variable as it is here (left out if it is not
+ * set), NAME=VALUE for another; and PWD as `directory`. A NULL-ended list; free()
+ * it and, last, *ret_text. NULL with *err.
+ */
+char **command_environment(const char *const *chosen, size_t n_chosen,
+			   const char *directory, char **ret_text,
+			   struct err *err);
+
+/*
+ * Submits the command with a short ID of its own, "17", which is written to `id`;
+ * or the ID of the task that has the request's unique key. `request` says how it
+ * runs; its name and kwargs are set here. 0, or -1 with *err.
+ */
+int command_submit(struct flowrra_client *c, const struct command *command,
+		   const struct flowrra_request *request, char id[],
+		   struct err *err);
+
+#endif
