@@ -22,6 +22,7 @@
  * stand together; completion depends on it. */
 const struct verb *const verbs[] = {
     &verb_run,
+    &verb_logs,
     &verb_submit,
     &verb_result,
     &verb_wait,

@@ -14,8 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codec/capture.h"
 #include "flowrra/client.h"
 #include "manager/command.h"
+#include "result.h"
+#include "show_output.h"
 #include "submit.h"
 #include "util/buf.h"
 #include "util/conf.h"
@@ -28,7 +31,7 @@ struct run_options {
 	struct flowrra_request request;
 	const char *label, *directory, *line, *input_file;
 	struct value_list variables;
-	bool from_stdin;
+	bool from_stdin, wait;
 };
 
 /* Retries are asked for: a command line is not known to bear being run twice. */
@@ -47,6 +50,8 @@ run_init(void *options)
 #define DURATION_MAX 316224000
 
 static const struct option_spec run_options[] = {
+    OPTION(0, "wait", NULL, FLAG, wait, 0, 0,
+	   "show what it prints until it has ended, and exit as it does"),
     OPTION(0, "shell", "LINE", TEXT, line, 0, 0,
 	   "run sh -c LINE, and not words"),
     OPTION(0, "name", "LABEL", TEXT, label, 0, 0, "a name for people"),
@@ -194,18 +199,60 @@ run_open(struct ctl *ctl, const struct run_options *o)
 
 /* --- the verb ---------------------------------------------------------------- */
 
-/* The task is queued in any case: whoever starts a worker next runs it. */
+/* A failure that is not the command's: with --wait, the status of that must not be
+ * taken for it. */
 static int
-run_end(struct ctl *ctl, const char *id)
+run_own_status(const struct run_options *o, int status)
+{
+	return o->wait && status != 0 ? COMMAND_ITSELF : status;
+}
+
+/* The worker may die while the command waits for its turn. */
+static void
+run_tick(struct ctl *ctl)
+{
+	run_ensure_worker(ctl, NULL);
+}
+
+/* What is said here beside the command's own words goes to standard error. That it
+ * has failed, its exit code says. */
+static int
+run_wait(struct ctl *ctl, const char *id)
+{
+	struct show_output s = {.ctl = ctl, .id = id, .apart = true};
+	struct flowrra_record *record = NULL;
+	char *directory = capture_directory(ctl->conf);
+	int status = COMMAND_ITSELF;
+
+	if ((s.directory = directory) == NULL)
+		complain(ctl, "out of memory");
+	else if (show_following(&s, 1, run_tick, &record) == 0)
+		status = command_status(record);
+	if (record != NULL && record->state == FLOWRRA_FAILED &&
+	    (record->error == NULL ||
+	     strncmp(record->error, "exit code ", 10) != 0))
+		complain(ctl, "command %s %s: %s", id,
+			 record->reason != NULL ? record->reason : "failed",
+			 record->error != NULL ? record->error : "no reason");
+	flowrra_record_free(record);
+	free(directory);
+	return status;
+}
+
+/* The task is queued in any case: the next call that starts a worker runs it. */
+static int
+run_end(struct ctl *ctl, const struct run_options *o, const char *id)
 {
 	struct err err = ERR_INIT;
 
-	submit_print_id(ctl, id);
-	fflush(stdout);
+	if (!o->wait) {
+		submit_print_id(ctl, id);
+		fflush(stdout);
+	}
 	if (run_ensure_worker(ctl, &err) == 0)
-		return 0;
+		return o->wait ? run_wait(ctl, id) : 0;
 	complain(ctl, "queued as %s, but: %s", id, err.msg);
-	return err_exit_status(err.code);
+	return run_own_status(o, err_exit_status(err.code));
 }
 
 /* Fills what the command needs from here, and submits it. */
@@ -233,7 +280,7 @@ run_submit(struct ctl *ctl, const struct run_options *o, struct command *c,
 	buf_done(&input);
 	free(c->environment);
 	free(text);
-	return r == 0 ? run_end(ctl, id) : r;
+	return r == 0 ? run_end(ctl, o, id) : r;
 }
 
 static int
@@ -254,14 +301,15 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 			directory, &err) != 0 ||
 	    (o->input_file != NULL &&
 	     run_resolve("--stdin-file", o->input_file, input, &err) != 0))
-		return complain_of_err(ctl, &err);
+		return run_own_status(o, complain_of_err(ctl, &err));
 	c.directory = directory;
 	c.input_file = o->input_file != NULL ? input : NULL;
 	if ((status = run_open(ctl, o)) != 0)
-		return status;
+		return run_own_status(o, status);
 	tell_moment(ctl, "runs", o->request.at_us);
 	status = run_submit(ctl, o, &c, &err);
-	return status >= 0 ? status : complain_of_err(ctl, &err);
+	return status >= 0 ? status
+			   : run_own_status(o, complain_of_err(ctl, &err));
 }
 
 const struct verb verb_run = {

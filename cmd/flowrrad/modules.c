@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "adhoc.h"
+#include "codec/capture.h"
 #include "codec/scan.h"
 #include "commands.h"
 #include "util/buf.h"
@@ -223,6 +224,26 @@ find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
 	return n;
 }
 
+/* Without a state directory the worker does not start, and says why. */
+static void
+write_captures(const struct conf *conf, struct buf *out)
+{
+	char *dir = NULL;
+
+	if (conf->exec.output_max > 0)
+		dir = capture_directory(conf);
+	if (dir == NULL)
+		return;
+	buf_adds(out, ",\"captures\":{\"dir\":");
+	scan_quote(out, slice_of(dir));
+	buf_addf(out,
+		 ",\"max\":%" PRId64 ",\"total\":%" PRId64 ",\"keep\":%" PRId64
+		 "}",
+		 conf->exec.output_max, conf->exec.output_total,
+		 conf->exec.output_keep / 1000000);
+	free(dir);
+}
+
 /* {"exec": …}, as lib/module/shipped/exec/declared.h describes it. */
 static char *
 write_config(const struct conf *conf, const bool *found, bool any,
@@ -252,6 +273,7 @@ write_config(const struct conf *conf, const bool *found, bool any,
 			buf_adds(&out, ",\"adhoc\":");
 			scan_quote(&out, slice_of(adhoc));
 		}
+		write_captures(conf, &out);
 		buf_addc(&out, '}');
 	}
 	buf_addc(&out, '}');

@@ -97,6 +97,7 @@ struct job {
 	bool running_pending; /* a note is under way */
 	bool running_again;
 	/* The end. */
+	struct command_end end;
 	struct results_put put;
 	struct buf record;
 	struct broker_settle settle;

@@ -99,24 +99,43 @@ command_write(const struct command *c, struct buf *out)
 /* --- a number ---------------------------------------------------------------- */
 
 static void
-numbers_send(struct query *q)
+numbers_take(struct query *q)
 {
 	broker_numbers(q->client->broker, 1, query_answer, q);
 }
 
-/* Once: of a number that was taken and not told, nobody hears again. */
-static int
-command_take_number(struct flowrra_client *c, char id[FLOWRRA_ID_SIZE],
-		    struct err *err)
+static void
+numbers_look(struct query *q)
 {
-	struct query q = {.client = c, .send = numbers_send};
+	broker_numbers(q->client->broker, 0, query_answer, q);
+}
+
+/* Never twice: of a number that was taken and not told, nobody hears again. */
+static int
+command_ask_number(struct flowrra_client *c, void (*send)(struct query *q),
+		   long long *ret, struct err *err)
+{
+	struct query q = {.client = c, .send = send, .once = true};
 	int r = query_run(&q, err);
 
 	if (r == 0)
-		snprintf(id, FLOWRRA_ID_SIZE, "%.*s", (int)q.value.len,
-			 q.value.data);
+		*ret = strtoll(q.value.data, NULL, 10);
 	buf_done(&q.value);
 	return r;
+}
+
+int
+command_last(struct flowrra_client *c, char id[], struct err *err)
+{
+	long long next = 0;
+
+	if (command_ask_number(c, numbers_look, &next, err) != 0)
+		return -1;
+	if (next <= 1)
+		return err_set(err, ERR_NOT_FOUND,
+			       "no command was submitted yet");
+	snprintf(id, FLOWRRA_ID_SIZE, "%lld", next - 1);
+	return 0;
 }
 
 int
@@ -127,6 +146,7 @@ command_submit(struct flowrra_client *c, const struct command *command,
 	struct flowrra_request own = *request;
 	const struct submission s = {.request = &own, .adhoc = true};
 	char number[FLOWRRA_ID_SIZE];
+	long long taken = 0;
 	struct buf kwargs = BUF_INIT;
 	int r, tries = 0;
 
@@ -137,10 +157,12 @@ command_submit(struct flowrra_client *c, const struct command *command,
 	own.kwargs = kwargs.data;
 	own.id = number;
 	own.force = true;
-	do
-		if ((r = command_take_number(c, number, err)) == 0)
+	do {
+		r = command_ask_number(c, numbers_take, &taken, err);
+		snprintf(number, sizeof(number), "%lld", taken);
+		if (r == 0)
 			r = client_submit(c, &s, id, err);
-	while (r != 0 && err->code == ERR_REFUSED && ++tries < ID_TRIES);
+	} while (r != 0 && err->code == ERR_REFUSED && ++tries < ID_TRIES);
 	buf_done(&kwargs);
 	return r;
 }

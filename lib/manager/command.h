@@ -41,6 +41,9 @@ char **command_environment(const char *const *chosen, size_t n_chosen,
 			   const char *directory, char **ret_text,
 			   struct err *err);
 
+/* The ID of the command that was submitted last; ERR_NOT_FOUND: none was. */
+int command_last(struct flowrra_client *c, char id[], struct err *err);
+
 /*
  * Submits the command with a short ID of its own, "17", which is written to `id`;
  * or the ID of the task that has the request's unique key. `request` says how it

@@ -86,6 +86,7 @@ spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 		break;
 	case SPAWN_FAILED:
 		program_not_begun(p, steps[r->step % SPAWN_N_STEPS], r->status);
+		p->end.at_execution = r->step == SPAWN_STEP_EXECUTE;
 		break;
 	default:
 		p->end = (struct spawn_end){.ran = true, .status = r->status};

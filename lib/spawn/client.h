@@ -45,6 +45,8 @@ struct spawn_end {
 	int status;	 /* as of waitpid(), if it ran to an end */
 	const char *why; /* "cannot start rsync: could not …: …" */
 	int sys;	 /* errno, if it was not started */
+	bool
+	    at_execution; /* all but that went well: it is not a program, say */
 };
 
 struct spawn_options {

@@ -356,8 +356,9 @@ void broker_control(struct broker *b, struct slice message,
 		    broker_value_fn *on_sent, void *arg);
 
 /*
- * Numbers for short ids: takes `n` (1 or more) that nobody was given before; the
- * value is the first of them, in decimal digits, and the others follow it. Of a
+ * Numbers for short ids: takes `n` that nobody was given before; the value is the
+ * first of them, in decimal digits, and the others follow it. With 0 it is the one
+ * that would come next. Of a
  * number that no task bears it is not promised after a power cut. A store that
  * has none (Redis) answers with ERR_CONFIG.
  */

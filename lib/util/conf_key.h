@@ -28,6 +28,8 @@ enum conf_type {
 	CONF_LINE,
 	CONF_CODES,
 	CONF_ARGUMENTS,
+	CONF_OUTPUT,
+	CONF_STATUSES,
 	/* Others. */
 	CONF_UINT,
 	CONF_DURATION,

@@ -59,6 +59,8 @@ conf_personal_set_defaults(struct conf *conf, struct err *err)
 {
 	/* One at a time, as nq, tsp and pueue run commands. */
 	return personal_set(conf, "exec", "adhoc", "owner", err) != 0 ||
+		       personal_set(conf, "exec", "output_max", "16m", err) !=
+			   0 ||
 		       personal_set(conf, "backend", "ttl", "7d", err) != 0 ||
 		       personal_set(conf, "executor", "async_tasks", "1",
 				    err) != 0 ||

@@ -26,6 +26,8 @@
 #define CONF_C_LINE char *
 #define CONF_C_CODES char *
 #define CONF_C_ARGUMENTS char *
+#define CONF_C_OUTPUT char *
+#define CONF_C_STATUSES char *
 
 /* Those that are OPTIONAL are CONF_UNSET when they were not given. */
 #define CONF_C_UINT int64_t

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codec/capture_read.h"
 #include "executor/driver.h"
 #include "suite.h"
 #include "util/buf.h"
@@ -49,8 +50,10 @@ begin(void)
 	buf_addf(&json,
 		 "{\"modules\":[\"%s/lib/flowrra/exec.so\"],\"config\":{"
 		 "\"exec\":{\"kill_grace\":4,\"max_result_size\":1000,"
-		 "\"tasks\":{},\"adhoc\":\"%s/s.db\"}}}",
-		 getenv("BUILD_DIR"), dir);
+		 "\"tasks\":{},\"adhoc\":\"%s/s.db\",\"captures\":{\"dir\":"
+		 "\"%s/output\",\"max\":1000000,\"total\":1000000,"
+		 "\"keep\":1000}}}}",
+		 getenv("BUILD_DIR"), dir, dir);
 	driver_spawn(&d);
 	rest = (struct slice){json.data, json.len};
 	ipc_put(&d.channel.out, IPC_INIT, 0, &init, &rest, 1);
@@ -89,6 +92,25 @@ run(const char *kwargs)
 	return ended;
 }
 
+/* What it has printed, as it is kept. */
+static const char *
+printed(void)
+{
+	static char text[4096];
+	struct capture_reader *reader = capture_reader_new(
+	    in_dir("output"), "8fb37713-716f-438c-884e-c73492692d08", 1);
+	struct capture_record r;
+	size_t len = 0;
+
+	ck_assert_ptr_nonnull(reader);
+	while (capture_next(reader, &r, NULL) == 1)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%.*s",
+					(int)r.bytes.len, r.bytes.p);
+	text[len] = '\0';
+	capture_reader_free(reader);
+	return text;
+}
+
 /* --- what runs ------------------------------------------------------------ */
 
 static const struct {
@@ -97,22 +119,23 @@ static const struct {
 	const char *text; /* a part of it */
 } commands[] = {
     {"{'argv':['echo','a b','{0}','$HOME','']}", IPC_SUCCESS,
-     "\"a b {0} $HOME \""},
+     "a b {0} $HOME \n"},
     {"{'argv':['printf','%s',{'base64':'Yf9i'}]}", IPC_SUCCESS,
-     "\"a\xef\xbf\xbd"
-     "b\""},
-    {"{'argv':['pwd'],'cwd':'/usr'}", IPC_SUCCESS, "\"/usr\""},
-    {"{'argv':['/bin/sh','-c','umask'],'umask':'027'}", IPC_SUCCESS,
-     "\"0027\""},
-    {"{'argv':['/bin/sh','-c','umask'],'umask':'0'}", IPC_SUCCESS, "\"0000\""},
+     "a\xff"
+     "b"},
+    {"{'argv':['pwd'],'cwd':'/usr'}", IPC_SUCCESS, "/usr\n"},
+    {"{'argv':['/bin/sh','-c','umask'],'umask':'027'}", IPC_SUCCESS, "0027\n"},
+    {"{'argv':['/bin/sh','-c','umask'],'umask':'0'}", IPC_SUCCESS, "0000\n"},
     {"{'argv':['sh','-c','echo $A,$B'],'env':{'A':'x y','B':''}}", IPC_SUCCESS,
-     "\"x y,\""},
+     "x y,\n"},
     /* The submitter's environment, and nothing of the worker's. */
     {"{'argv':['/usr/bin/env'],'env':{'FLOWRRA_TASK_ID':'mine'}}", IPC_SUCCESS,
-     "FLOWRRA_TASK_ID=8fb37713-716f-438c-884e-c73492692d08\\nFLOWRRA_TASK_NAME="
-     "exec.run\\nFLOWRRA_TASK_ATTEMPT=1\""},
-    {"{'argv':['cat']}", IPC_SUCCESS, "null"},
-    {"{'argv':['cat'],'stdin':'two\\nlines'}", IPC_SUCCESS, "\"two\\nlines\""},
+     "FLOWRRA_TASK_ID=8fb37713-716f-438c-884e-c73492692d08\nFLOWRRA_TASK_NAME="
+     "exec.run\nFLOWRRA_TASK_ATTEMPT=1\n"},
+    {"{'argv':['cat']}", IPC_SUCCESS, ""},
+    {"{'argv':['cat'],'stdin':'two\\nlines'}", IPC_SUCCESS, "two\nlines"},
+    {"{'argv':['head','-c','4'],'stdin_file':'/proc/self/stat'}", IPC_SUCCESS,
+     ""},
     {"{'argv':['mine'],'env':{'PATH':'/nowhere'}}", IPC_FAILED, "mine"},
     {"{'argv':['false']}", IPC_FAILED, "exit code 1"},
     {"{'argv':['sh','-c','exit 64']}", IPC_FAILED, "exit code 64"},
@@ -138,6 +161,12 @@ static const struct {
     {"{'argv':['pwd'],'env':{'A':{}}}", IPC_FAILED_FINAL,
      "A: a word is a string"},
     {"{'argv':['cat'],'stdin':7}", IPC_FAILED_FINAL, "stdin: a word is"},
+    {"{'argv':['cat'],'stdin_file':'x'}", IPC_FAILED_FINAL,
+     "stdin_file is not an absolute path"},
+    {"{'argv':['cat'],'stdin_file':'/x','stdin':''}", IPC_FAILED_FINAL,
+     "both stdin and stdin_file"},
+    {"{'argv':['cat'],'stdin_file':'/nowhere/at/all'}", IPC_FAILED,
+     "cannot open /nowhere/at/all for standard input"},
 };
 
 START_TEST(a_command_runs_as_it_was_submitted)
@@ -146,9 +175,14 @@ START_TEST(a_command_runs_as_it_was_submitted)
 
 	begin();
 	ended = run(commands[_i].kwargs);
-	ck_assert_msg(ended.done.outcome == commands[_i].outcome &&
-			  strstr(ended.text, commands[_i].text) != NULL,
-		      "%s: %s", commands[_i].kwargs, ended.text);
+	ck_assert_msg(ended.done.outcome == commands[_i].outcome, "%s: %s",
+		      commands[_i].kwargs, ended.text);
+	if (ended.done.outcome == IPC_SUCCESS)
+		ck_assert_msg(strstr(printed(), commands[_i].text) != NULL,
+			      "%s: %s", commands[_i].kwargs, printed());
+	else
+		ck_assert_msg(strstr(ended.text, commands[_i].text) != NULL,
+			      "%s: %s", commands[_i].kwargs, ended.text);
 	end();
 }
 END_TEST

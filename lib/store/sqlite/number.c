@@ -19,13 +19,13 @@ number_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct squestion *q = container_of(job, struct squestion, job);
 	const int64_t n = strtoll(squestion_text(q).p, NULL, 10);
 	int64_t last;
-	int found;
+	int changed, found;
 
 	/* A job may run again from the start. */
 	buf_reset(&q->value);
 	q->found = true;
-	if (tx_run(tx, err, SQL_NUMBERS_BEGIN) < 0 ||
-	    tx_run(tx, err, SQL_NUMBERS_TAKE, n) < 0 ||
+	if ((changed = tx_run(tx, err, SQL_NUMBERS_TAKE, n)) < 0 ||
+	    (changed == 0 && tx_run(tx, err, SQL_NUMBERS_BEGIN, n) < 0) ||
 	    (found = tx_first(tx, err, SQL_NUMBERS_LAST)) < 0)
 		return -1;
 	last = found == 1 ? tx_int(tx, SQL_NUMBERS_LAST, 0) : n;

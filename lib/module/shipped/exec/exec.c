@@ -19,6 +19,7 @@
 #include "module/begin.h"
 #include "module/exact.h"
 #include "module/lost.h"
+#include "module/shipped/exec/captures.h"
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
 #include "spawn/client.h"
@@ -224,6 +225,7 @@ static int configure(const json_t *config, char *error, size_t error_size);
 static void
 fini(void)
 {
+	captures_done();
 	spawner_free(exec.spawner);
 	if (exec.base != NULL)
 		event_base_free(exec.base);

@@ -4,6 +4,7 @@
 #define EXEC_RESULT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "util/buf.h"
 
@@ -13,6 +14,13 @@
  * when memory runs out.
  */
 json_t *result_of(struct slice output);
+
+/* The text as above, cut so that as JSON it has `max` bytes at most; *ret_used is
+ * how many bytes of the output it has. NULL when memory runs out. */
+json_t *result_text(struct slice output, size_t max, size_t *ret_used);
+
+/* Whether the output is one JSON value, or nothing. */
+bool result_is_json(struct slice output);
 
 /* Appends the value of result_of() as it was printed, without the blanks
  * between its parts; nothing if it has to be written again: it is text, or an

@@ -11,13 +11,17 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <syslog.h>
 
+#include "codec/capture.h"
 #include "module/begin.h"
+#include "module/ended.h"
 #include "module/shipped/exec/adhoc.h"
+#include "module/shipped/exec/captures.h"
 #include "module/shipped/exec/line.h"
 #include "module/shipped/exec/result.h"
 #include "spawn/client.h"
@@ -43,8 +47,10 @@
 struct run {
 	struct run_options o;
 	struct spawn *program;
-	struct buf out;
-	bool too_much; /* it wrote more than a result may have */
+	enum output output;	 /* what standard output becomes */
+	struct buf out;		 /* its beginning; with OUTPUT_NONE, its end */
+	uint64_t n_out;		 /* bytes of it in all */
+	struct capture *capture; /* NULL: nothing is kept in files */
 	struct lines lines;
 	struct lines_sink sink;
 	struct buf tail; /* the end of standard error */
@@ -70,36 +76,61 @@ on_error_line(void *arg, struct slice line)
 }
 
 static void
-keep_tail(struct run *r, const char *p, size_t len)
+keep_tail(struct buf *tail, const char *p, size_t len, size_t max)
 {
-	if (len > TAIL_BYTES) {
-		p += len - TAIL_BYTES;
-		len = TAIL_BYTES;
+	if (len > max) {
+		p += len - max;
+		len = max;
 	}
-	buf_add(&r->tail, p, len);
+	buf_add(tail, p, len);
 	/* Not each time: each time moves what is left. */
-	if (r->tail.len > 4 * (size_t)TAIL_BYTES)
-		buf_drain(&r->tail, r->tail.len - TAIL_BYTES);
+	if (tail->len > 4 * max)
+		buf_drain(tail, tail->len - max);
+}
+
+/* A full disk takes nothing from the command but what would be kept of it. */
+static void
+keep_capture(struct run *r, int fd, const char *p, size_t len)
+{
+	const enum capture_stream stream =
+	    fd == 2 ? CAPTURE_STDERR : CAPTURE_STDOUT;
+	struct err err = ERR_INIT;
+
+	captures_wrote(len);
+	if (capture_add(r->capture, stream, p, len, &err) != 0)
+		flowrra_task_log(r->o.task, LOG_WARNING, "%s", err.msg);
+}
+
+/* What is too much is read all the same: the command may do more than talk. */
+static void
+keep_output(struct run *r, const char *p, size_t len)
+{
+	const size_t room = r->o.all->max_result_size - r->out.len;
+
+	r->n_out += len;
+	if (r->output == OUTPUT_NONE)
+		keep_tail(&r->out, p, len, OUTPUT_BYTES);
+	else
+		buf_add(&r->out, p, len < room ? len : room);
 }
 
 /* Reading never stops, even when nothing is kept: a command whose pipe is full
- * would wait for ever. */
+ * would wait for ever. Lines of a command that nobody declared are not the
+ * worker's log's affair. */
 static void
 on_output(void *arg, int fd, const char *p, size_t len)
 {
 	struct run *r = arg;
-	size_t room = r->o.all->max_result_size - r->out.len;
 
-	if (fd == 2) {
-		keep_tail(r, p, len);
-		lines_take(&r->lines, p, len);
+	if (r->capture != NULL)
+		keep_capture(r, fd, p, len);
+	if (fd != 2) {
+		keep_output(r, p, len);
 		return;
 	}
-	/* What is too much is read all the same: the command may do more than
-	 * talk. */
-	if (len > room)
-		r->too_much = true;
-	buf_add(&r->out, p, len < room ? len : room);
+	keep_tail(&r->tail, p, len, TAIL_BYTES);
+	if (r->o.declared != NULL)
+		lines_take(&r->lines, p, len);
 }
 
 /* Appends the last lines of standard error. */
@@ -158,6 +189,7 @@ finish(struct run *r, const struct run_outcome *outcome)
 		event_free(r->again);
 	buf_done(&r->out);
 	buf_done(&r->tail);
+	capture_free(r->capture);
 	free(r);
 }
 
@@ -177,20 +209,69 @@ run_unbegun(struct run *r)
 		      .error = "it was told to end before it could begin"});
 }
 
+/* The value, and *ret_left_out, the bytes that it lacks. NULL when memory runs
+ * out. */
+static json_t *
+result_value(const struct run *r, int64_t *ret_left_out)
+{
+	const struct slice output = {r->out.data, r->out.len};
+	size_t used = output.len;
+	json_t *value;
+
+	*ret_left_out = 0;
+	if (r->out.failed)
+		return NULL;
+	if (r->output == OUTPUT_NONE)
+		return json_null();
+	if (r->n_out == output.len && r->output != OUTPUT_TEXT &&
+	    result_is_json(output))
+		return result_of(output);
+	value = result_text(output, r->o.all->max_result_size, &used);
+	*ret_left_out = (int64_t)(r->n_out - used);
+	return value;
+}
+
+/* A promise that was broken; another try would break it, too. */
 static void
-succeed(struct run *r)
+fail_output(struct run *r)
+{
+	char error[256];
+
+	if (r->n_out > r->out.len)
+		snprintf(error, sizeof(error),
+			 "it succeeded, but wrote more to standard output than "
+			 "%zu bytes, the limit of a result ([executor] "
+			 "max_result_size)",
+			 r->o.all->max_result_size);
+	else
+		snprintf(
+		    error, sizeof(error),
+		    "it succeeded, but what it wrote to standard output is "
+		    "not JSON");
+	fail(r, true, error);
+}
+
+static void
+succeed(struct run *r, int status)
 {
 	const struct slice output = {r->out.data, r->out.len};
 	struct run_outcome outcome = {.success = true};
 	struct buf exact = BUF_INIT;
+	int64_t left_out;
 
-	if (!r->out.failed)
-		outcome.result = result_of(output);
-	if (outcome.result == NULL) {
+	if (r->output == OUTPUT_JSON &&
+	    (r->n_out > r->out.len || !result_is_json(output))) {
+		fail_output(r);
+		return;
+	}
+	if ((outcome.result = result_value(r, &left_out)) == NULL) {
 		fail(r, false, "out of memory for the command's output");
 		return;
 	}
-	result_exact(output, &exact);
+	flowrra_task_command_ended(r->o.task, status, left_out);
+	if (r->output != OUTPUT_NONE && r->output != OUTPUT_TEXT &&
+	    left_out == 0)
+		result_exact(output, &exact);
 	if (!exact.failed)
 		outcome.exact = (struct slice){exact.data, exact.len};
 	finish(r, &outcome);
@@ -218,6 +299,14 @@ describe_end(const struct run *r, int status, struct buf *out)
 	add_tail(r, out);
 }
 
+static bool
+has_succeeded(const struct run *r, int status)
+{
+	if (r->o.declared == NULL || !WIFEXITED(status))
+		return status == 0;
+	return r->o.declared->success[WEXITSTATUS(status)];
+}
+
 /* An exit code may be declared final; a signal never is: it mostly comes from
  * outside (the OOM killer, an operator). */
 static void
@@ -227,22 +316,13 @@ end_ran(struct run *r, int status)
 	bool final = r->o.declared != NULL && WIFEXITED(status) &&
 		     r->o.declared->final[WEXITSTATUS(status)];
 
-	if (status == 0 && !r->too_much) {
-		succeed(r);
+	flowrra_task_command_ended(r->o.task, status, 0);
+	if (has_succeeded(r, status)) {
+		succeed(r, status);
 		return;
 	}
-	if (status == 0) {
-		/* Another try would write as much. */
-		final = true;
-		buf_addf(&error,
-			 "it succeeded, but wrote more to standard output than "
-			 "%zu bytes, the limit of a result ([executor] "
-			 "max_result_size)",
-			 r->o.all->max_result_size);
-	} else {
-		describe_end(r, status, &error);
-		tell_output(r);
-	}
+	describe_end(r, status, &error);
+	tell_output(r);
 	fail(r, final, error.failed ? "it failed" : error.data);
 	buf_done(&error);
 }
@@ -263,6 +343,17 @@ on_short(void *arg, const char *why)
 	flowrra_task_log(r->o.task, LOG_WARNING, "%s", why);
 }
 
+/* As a shell says it: 127 for a program that is not there, 126 for one that cannot
+ * be run. Too long an argument list will be so again. */
+static void
+fail_start(struct run *r, const struct spawn_end *end)
+{
+	if (end->at_execution)
+		flowrra_task_command_ended(
+		    r->o.task, (end->sys == ENOENT ? 127 : 126) << 8, 0);
+	fail(r, end->sys == E2BIG, end->why);
+}
+
 static void
 on_end(void *arg, const struct spawn_end *end)
 {
@@ -279,8 +370,7 @@ on_end(void *arg, const struct spawn_end *end)
 		finish(r,
 		       &(struct run_outcome){.lost = true, .error = end->why});
 	else
-		/* Too long an argument list will be so again. */
-		fail(r, end->sys == E2BIG, end->why);
+		fail_start(r, end);
 }
 
 /* --- cancellation -------------------------------------------------------- */
@@ -409,6 +499,23 @@ on_again(evutil_socket_t fd, short what, void *arg)
 		flowrra_task_begins(r->o.task);
 }
 
+/* Without memory for that, a command runs without. */
+static void
+begin_capture(struct run *r)
+{
+	const struct declarations *all = r->o.all;
+	const struct capture_options o = {.directory = all->captures,
+					  .id = flowrra_task_id(r->o.task),
+					  .attempt =
+					      flowrra_task_attempt(r->o.task),
+					  .max = all->capture_max};
+
+	if (all->captures == NULL)
+		return;
+	captures_sweep(all);
+	r->capture = capture_new(&o);
+}
+
 struct run *
 run_start(const struct run_options *o)
 {
@@ -423,6 +530,8 @@ run_start(const struct run_options *o)
 		return NULL;
 	}
 	r->o = *o;
+	r->output = o->declared != NULL ? o->declared->output : OUTPUT_NONE;
+	begin_capture(r);
 	r->sink = (struct lines_sink){.on_line = on_error_line, .arg = r};
 	r->lines.sink = &r->sink;
 	return run_try(r) ? r : NULL;
