@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flowrractl run, from nothing: what the command gets, how it ends, what is seen of
+ * it, and the worker that comes when it is needed.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e2e/run_scene.h"
+#include "util/alive.h"
+
+/* --- what it gets ------------------------------------------------------------- */
+
+START_TEST(a_command_runs_with_what_is_here_and_nothing_set_up)
+{
+	struct world *w = own_world();
+
+	ck_run(own(w, "run -- sh -c 'pwd; echo \"$A,$B,$TERM\"; umask'"), 0,
+	       "1\n");
+	ck_run(run(w,
+		   "mkdir sub; cd sub; umask 027; A='x y' TERM=xterm " OWN
+		   "XDG_STATE_HOME=$PWD/../own flowrractl run -e B=5 -- sh -c "
+		   "'pwd; echo \"$A,$B,$TERM\"; umask'"),
+	       0, "2\n");
+	ck_run(own(w, "logs -f"), 0,
+	       world_text(w, "%s/sub\nx y,5,\n0027\n", world_dir(w)));
+	ck_run(own(w, "logs 1"), 0,
+	       world_text(w, "%s\n,,\n0022\n", world_dir(w)));
+	/* No shell reads the words, and their bytes stay. */
+	ck_run(run(w,
+		   OWN "flowrractl run --wait -- printf '<%%s>' '$HOME' '*' '' "
+		       "\"$(printf 'a\\377b\\nc')\" '{0}' -- -x"),
+	       0, "<$HOME><*><><a\377b\nc><{0}><--><-x>");
+	ck_run(own(w, "run --wait --shell 'echo a | tr a b'"), 0, "b\n");
+	ck_run(run(w, "echo hello | " OWN "flowrractl run --wait --stdin cat"),
+	       0, "hello\n");
+	ck_run(run(w, "echo file >in; " OWN
+		      "flowrractl run --wait --stdin-file in cat"),
+	       0, "file\n");
+	ck_run(run(w, "echo lost | " OWN "flowrractl run --wait cat"), 0, "");
+	ck_run(own(w, "run --wait -C / pwd"), 0, "/\n");
+	own_stop(w);
+}
+END_TEST
+
+START_TEST(what_cannot_be_run_is_said_before_it_is_queued)
+{
+	static const struct {
+		const char *words;
+		int status;
+		const char *part;
+	} wrong[] = {
+	    {"run", 64, "missing command"},
+	    {"run --wait", 125, "missing command"},
+	    {"run --shell ls ls", 64, "cannot use --shell with a COMMAND"},
+	    {"run -C /nowhere/at/all ls", 65, "directory /nowhere/at/all"},
+	    {"run --wait -C /nowhere ls", 125, "directory /nowhere"},
+	    {"run --stdin-file /nowhere ls", 65, "--stdin-file /nowhere"},
+	    {"run --stdin --stdin-file /dev/null ls", 64, "cannot use --stdin"},
+	    {"run --delay 1 --at 'in 1h' ls", 64, "cannot use --delay with"},
+	    {"run --queue other ls", 65, "does not serve the queue other"},
+	    {"run --nonsense ls", 64, "--nonsense"},
+	    {"run -o broker.url=redis://localhost:1 ls", 78,
+	     "from an embedded database only"},
+	    {"run --stdin cat </dev/zero", 65, "--stdin-file"},
+	    {"run --stdin cat <$PWD/nul", 65, "NUL bytes"},
+	    {"run true \"$(yes | head -c 120000)\" \"$(yes | head -c 120000)\" "
+	     "\"$(yes | head -c 120000)\" \"$(yes | head -c 120000)\" \"$(yes "
+	     "| "
+	     "head -c 120000)\" \"$(yes | head -c 120000)\" \"$(yes | head -c "
+	     "120000)\" \"$(yes | head -c 120000)\" \"$(yes | head -c "
+	     "120000)\"",
+	     65, "max_task_size"},
+	};
+	struct world *w = own_world();
+	size_t i;
+
+	world_write(w, "nul", "a\0b", 3);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ck_complains(own(w, "%s", wrong[i].words), wrong[i].status,
+			     wrong[i].part);
+	ck_run(own(w, "tasks pending"), 0, "");
+	ck_assert_int_eq(own_worker(w), 0);
+	own_stop(w);
+}
+END_TEST
+
+/* --- how it ends --------------------------------------------------------------- */
+
+START_TEST(a_command_that_is_waited_for_gives_its_exit_code)
+{
+	static const struct {
+		const char *words;
+		int status;
+		const char *out, *err;
+	} ends[] = {
+	    {"true", 0, "", ""},
+	    {"sh -c 'echo out; echo err >&2; exit 7'", 7, "out\n", "err\n"},
+	    {"sh -c 'kill -TERM $$'", 143, "", "killed by SIGTERM"},
+	    {"no-such-program", 127, "", "no-such-program"},
+	    {"/etc/passwd", 126, "", "Permission denied"},
+	};
+	struct world *w = own_world();
+	const struct run *r;
+	size_t i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		r = own(w, "run --wait -- %s", ends[i].words);
+		ck_assert_int_eq(r->status, ends[i].status);
+		ck_assert_str_eq(r->out, ends[i].out);
+		ck_assert_msg(strstr(r->err, ends[i].err) != NULL, "%s: %s",
+			      ends[i].words, r->err);
+	}
+	ck_complains(own(w, "run --wait --timeout 0.2 -- sleep 60"), 124,
+		     "timeout");
+	/* What other verbs and scripts see. */
+	r = own(w, "tasks show 2 --json");
+	ck_assert_str_eq(json_field(w, r->out, "record.exit_code"), "7");
+	r = own(w, "tasks show 3 --json");
+	ck_assert_str_eq(json_field(w, r->out, "record.signal"), "15");
+	ck_assert_str_eq(json_field(w, r->out, "record.exit_code"), "");
+	r = own(w, "tasks dead --json --full");
+	ck_assert_int_eq(own(w, "wait 2")->status, 1);
+	ck_assert_int_eq(own(w, "wait 2 --exit-code")->status, 7);
+	ck_assert_int_eq(own(w, "wait 1 2 3 --exit-code")->status, 143);
+	ck_assert_int_eq(own(w, "wait 99 --exit-code")->status, 125);
+	own_stop(w);
+}
+END_TEST
+
+START_TEST(a_command_is_retried_if_that_is_asked_for)
+{
+	struct world *w = own_world();
+
+	ck_run(own(w,
+		   "run --wait --max-retries 2 --retry-delay 0.1 -- sh -c "
+		   "'echo try $FLOWRRA_TASK_ATTEMPT; test -e third && exit 0; "
+		   "test -e second && touch third; touch second; exit 3'"),
+	       0, "try 1\ntry 2\ntry 3\n");
+	ck_run(own(w, "logs"), 0, "try 3\n");
+	ck_run(own(w, "logs --all"), 0,
+	       "==> attempt 1\ntry 1\n==> attempt 2\ntry 2\n==> attempt 3\ntry "
+	       "3\n");
+	ck_run(own(w, "logs --attempt 2"), 0, "try 2\n");
+	/* And not otherwise. */
+	ck_run(own(w, "run --wait -- sh -c 'echo once; exit 3'"), 3, "once\n");
+	own_stop(w);
+}
+END_TEST
+
+/* --- what is seen ---------------------------------------------------------------- */
+
+START_TEST(output_is_shown_while_the_command_runs)
+{
+	struct world *w = own_world();
+	struct run *waiting, *logs;
+
+	run(w, "mkfifo go");
+	waiting = run_start(w, OWN "flowrractl run --wait -- sh -c 'echo one; "
+				   "read x <go; echo two; exit 5'");
+	WAIT_UNTIL(strcmp(world_read(w, waiting->files[0]), "one\n") == 0);
+	logs = run_start(w, OWN "flowrractl --user logs -f 1");
+	WAIT_UNTIL(strcmp(world_read(w, logs->files[0]), "one\n") == 0);
+	run(w, "echo >go");
+	ck_run(run_end(w, waiting), 5, "one\ntwo\n");
+	ck_run(run_end(w, logs), 5, "one\ntwo\n");
+	/* Of one that has not begun. */
+	own(w, "run -- sh -c 'read x <go'");
+	own(w, "run -- echo later");
+	logs = run_start(w, OWN "flowrractl --user logs -f");
+	run(w, "echo >go");
+	ck_run(run_end(w, logs), 0, "later\n");
+	own_stop(w);
+}
+END_TEST
+
+START_TEST(logs_show_what_is_asked_for)
+{
+	struct world *w = own_world();
+	const struct run *r;
+
+	ck_complains(own(w, "logs"), 2, "there is no database");
+	ck_run(own(w, "run --wait -- sh -c 'for i in 1 2 3; do echo o$i; sleep "
+		      "0.05; echo e$i >&2; sleep 0.05; done' 2>/dev/null"),
+	       0, "o1\no2\no3\n");
+	ck_run(own(w, "logs"), 0, "o1\ne1\no2\ne2\no3\ne3\n");
+	ck_run(own(w, "logs -n 2"), 0, "o3\ne3\n");
+	ck_run(own(w, "logs -n 0"), 0, "");
+	ck_run(own(w, "logs 1 --stdout"), 0, "o1\no2\no3\n");
+	ck_run(own(w, "logs 1 --stderr -n 1"), 0, "e3\n");
+	ck_run(own(w,
+		   "logs --time | sed 's/^20..-..-..T..:..:..\\.......+00:00 "
+		   "/T /'"),
+	       0, "T o1\nT e1\nT o2\nT e2\nT o3\nT e3\n");
+	r = own(w, "logs --json --stderr -n 1");
+	ck_assert_str_eq(json_field(w, r->out, "text"), "e3\n");
+	ck_assert_str_eq(json_field(w, r->out, "stream"), "stderr");
+	ck_assert_str_eq(json_field(w, r->out, "attempt"), "1");
+	ck_complains(own(w, "logs 99"), 2, "no record of task 99");
+	ck_complains(own(w, "logs --all --attempt 1"), 64, "--all");
+	ck_complains(own(w, "logs --stdout --stderr"), 64, "--stderr");
+	ck_complains(own(w, "logs -f -n 1"), 64, "--follow");
+	/* A command that prints nothing has no log, and that is no fault. */
+	ck_run(own(w, "run --wait true"), 0, "");
+	ck_run(own(w, "logs"), 0, "");
+	own_stop(w);
+}
+END_TEST
+
+/* A terminal gets no escapes; a file gets all bytes. */
+START_TEST(hostile_output_steers_no_terminal)
+{
+	struct world *w = own_world();
+	const char *bytes = "\\033]0;title\\007a\\000b\\377\\302\\233c\\r\\n";
+
+	own(w, "run --wait -- printf '%s' >bytes", bytes);
+	ck_run(run(w, "printf '%s' | cmp - bytes", bytes), 0, "");
+	ck_run(own(w, "logs | cmp - bytes"), 0, "");
+	run(w, OWN "script -qec 'flowrractl --user logs' /dev/null >terminal "
+		   "</dev/null");
+	ck_run(run(w, "tr -d '\\r' <terminal"), 0, "?]0;title?a?b??c?\n");
+	own_stop(w);
+}
+END_TEST
+
+START_TEST(a_long_output_is_bounded_and_the_command_is_not_held_up)
+{
+	struct world *w = own_world();
+
+	ck_run(
+	    own(w,
+		"-o exec.output_max=256k run -- sh -c 'seq 1000000; echo the "
+		"end'"),
+	    0, "1\n");
+	ck_assert_int_eq(own(w, "wait 1")->status, 0);
+	ck_run(run(w, "test $(du -sk own/flowrra/output | cut -f 1) -lt 400"),
+	       0, "");
+	ck_run(own(w, "logs | head -n 3"), 0, "1\n2\n3\n");
+	ck_run(own(w, "logs | tail -n 1"), 0, "the end\n");
+	/* What is said to be missing and what is there is all. */
+	ck_run(
+	    own(w,
+		"logs | tee all | sed -n 's/^.*\\[\\([0-9]*\\) bytes left "
+		"out\\]$/\\1/p' >missing; "
+		"echo $(($(sed 's/\\[[0-9]* bytes left out\\]$//' all | tr -d "
+		"'\\n' | wc -c) > 100000 && $(cat missing) > 6000000))"),
+	    0, "1\n");
+	own_stop(w);
+}
+END_TEST
+
+/* --- the worker --------------------------------------------------------------------- */
+
+START_TEST(two_clients_start_one_worker)
+{
+	struct world *w = own_world();
+	struct run *clients[8];
+	char seen[9] = "";
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		clients[i] =
+		    run_start(w, OWN "flowrractl run -- sh -c 'echo x >>done'");
+	for (i = 0; i < 8; i++) {
+		ck_assert_int_eq(run_end(w, clients[i])->status, 0);
+		seen[atoi(clients[i]->out) - 1]++;
+	}
+	for (i = 0; i < 8; i++)
+		ck_assert_int_eq(seen[i], 1);
+	ck_assert_int_eq(own(w, "wait 1 2 3 4 5 6 7 8")->status, 0);
+	ck_assert_uint_eq(lines_of(w, "done"), 8);
+	ck_run(run(w, "grep -c 'is ready' own/flowrra/flowrrad.log"), 0, "1\n");
+	own_stop(w);
+}
+END_TEST
+
+START_TEST(commands_run_one_at_a_time_in_their_order)
+{
+	struct world *w = own_world();
+	size_t i;
+
+	for (i = 0; i < 5; i++)
+		own(w,
+		    "run -- flock -n lock sh -c 'sleep 0.1; echo %zu >>done'",
+		    i);
+	ck_assert_int_eq(own(w, "wait 1 2 3 4 5")->status, 0);
+	ck_assert_str_eq(world_read(w, "done"), "0\n1\n2\n3\n4\n");
+	own_stop(w);
+}
+END_TEST
+
+START_TEST(a_worker_with_nothing_to_do_ends_and_the_next_call_starts_one)
+{
+	struct world *w = own_world();
+	struct worker *k =
+	    worker_start(w, OWN "exec flowrrad --user --idle-exit=0.1");
+
+	own(w, "run --delay 4 -- touch later");
+	ck_run(own(w, "run --wait true"), 0, "");
+	/* What is delayed keeps it. */
+	ck_assert_int_eq(worker_end(k), 0);
+	ck_assert_int_eq(run(w, "test -e later")->status, 0);
+	ck_assert_int_eq(own_worker(w), 0);
+	ck_run(own(w, "run --wait echo again"), 0, "again\n");
+	ck_assert_int_ne(own_worker(w), 0);
+	own_stop(w);
+}
+END_TEST
+
+START_TEST(without_a_worker_a_command_stays_queued_and_that_is_said)
+{
+	struct world *w = own_world();
+	const struct run *r;
+
+	/* A configuration that no worker can start with. */
+	run(w, "mkdir -p config; echo nonsense >config/flowrra.conf");
+	ck_complains(own(w, "run true"), 78, "flowrra.conf");
+	run(w, "printf '[worker]\\nmodules = /no/module.so\\n[executor]\\n"
+	       "io_workers = 4\\n' >config/flowrra.conf; mkdir -p "
+	       "own/flowrra; touch own/flowrra/output; chmod 000 own/flowrra");
+	run(w, "chmod 700 own/flowrra; ln -s /dev/full "
+	       "own/flowrra/worker-$(hostname):user.lock");
+	r = own(w, "run -- echo hello");
+	ck_assert_int_eq(r->status, 69);
+	ck_assert_str_eq(r->out, "1\n");
+	ck_assert_ptr_nonnull(strstr(r->err, "queued as 1, but"));
+	run(w, "rm own/flowrra/worker-* own/flowrra/output config/*");
+	ck_run(own(w, "run --wait -- echo next"), 0, "next\n");
+	ck_run(own(w, "logs 1"), 0, "hello\n");
+	own_stop(w);
+}
+END_TEST
+
+SUITE("run")
+{
+	SUITE_TIMEOUT(120);
+	TEST(a_command_runs_with_what_is_here_and_nothing_set_up);
+	TEST(what_cannot_be_run_is_said_before_it_is_queued);
+	TEST(a_command_that_is_waited_for_gives_its_exit_code);
+	TEST(a_command_is_retried_if_that_is_asked_for);
+	TEST(output_is_shown_while_the_command_runs);
+	TEST(logs_show_what_is_asked_for);
+	TEST(hostile_output_steers_no_terminal);
+	TEST(a_long_output_is_bounded_and_the_command_is_not_held_up);
+	TEST(two_clients_start_one_worker);
+	TEST(commands_run_one_at_a_time_in_their_order);
+	TEST(a_worker_with_nothing_to_do_ends_and_the_next_call_starts_one);
+	TEST(without_a_worker_a_command_stays_queued_and_that_is_said);
+}
