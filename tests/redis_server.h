@@ -34,7 +34,7 @@ redis_server_start(const struct redis_server_options *options);
 /* Kills it and removes its directory. NULL is allowed. */
 void redis_server_stop(struct redis_server *server);
 
-/* Kills it (SIGKILL), so that redis_server_restart() has to start it anew, with
+/* Kills it (SIGKILL), so that redis_server_restart() has to start it again, with
  * the same options, port and directory. */
 void redis_server_kill(struct redis_server *server);
 /* SIGSTOP and SIGCONT. */

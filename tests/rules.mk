@@ -212,13 +212,12 @@ FUZZ_LIBS := util core codec cron ipc redis http
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 # Those of flowrra-web ask its routes, and so have a store below them.
-$(filter %/web_fuzz %/web_auth_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
+$(filter %/web_fuzz %/web_auth_fuzz %_damage_fuzz,$(FUZZERS)): \
     $(call ar,$(WEB_LIBS))
 # What a target needs beside itself is in folders.
-$(filter %/web_fuzz %/sqlite_damage_fuzz,$(FUZZERS)): \
-    $(call test_objs,tests/fuzz/web/*.c)
-$(B)/tests/fuzz/sqlite_damage_fuzz: $(B)/tests/fuzz/redis_store/peer.o \
-    $(B)/tests/fuzz/sqlite_damage/worker.o
+$(filter %/web_fuzz %_damage_fuzz,$(FUZZERS)): $(call test_objs,tests/fuzz/web/*.c)
+$(filter %_damage_fuzz,$(FUZZERS)): $(B)/tests/fuzz/redis_store/peer.o \
+    $(call test_objs,tests/fuzz/sqlite_damage/*.c)
 $(B)/tests/fuzz/cursor_fuzz: $(B)/tests/fuzz/redis_store/told.o $(call ar,$(STORE))
 $(B)/tests/fuzz/spool_fuzz: $(B)/lib/dispatch/spool_read.o
 $(B)/tests/fuzz/redis_store_fuzz: $(call test_objs,tests/fuzz/redis_store/*.c) \

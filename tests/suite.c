@@ -60,7 +60,7 @@ main(int argc, char **argv)
 		setenv("CK_TIMEOUT_MULTIPLIER", SANITIZED_FACTOR, 0);
 	runner = srunner_create(NULL);
 	signal(SIGPIPE, SIG_IGN);
-	/* Whoever reads a log sees how far it is. */
+	/* A reader of the log sees how far it is. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (i = 0; i < n_suites; i++) {
 		if (!wanted(suites[i].name, argc, argv))

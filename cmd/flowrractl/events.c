@@ -76,7 +76,7 @@ on_ready(void *arg)
 }
 
 /* Not an error: listening goes on by itself when the server is back, but a
- * reader that counts must know that its count is no longer exact. */
+ * reader that counts must know that its count is not exact any more. */
 static void
 on_trouble(const struct err *why, void *arg)
 {

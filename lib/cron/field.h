@@ -50,7 +50,7 @@ struct scan {
 	const char *end;
 	const char *start, *stop; /* of the field, or of all fields */
 	enum field_id field;	  /* FIELDS: none */
-	bool numbered;		  /* the value that was read last is no name */
+	bool numbered;		  /* the last value was a number */
 	bool quartz; /* a "?" was read, which Vixie cron does not have */
 	uint64_t seed;
 	struct cron *cron; /* gets what fits in no set: L, W, # */

@@ -18,7 +18,7 @@
 
 #define US_PER_S INT64_C(1000000)
 #define END_S (INT64_C(86400) * DAYS_END)
-/* A local time behind all others, and behind the last span of any zone. */
+/* A local time later than all others, and than the last span of any zone. */
 #define NONE (INT64_MAX / 2)
 #define NO_DAY UINT32_MAX
 /* The longest gap whose missed times fire after it; see cron.h. Clocks are put

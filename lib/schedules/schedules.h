@@ -161,7 +161,7 @@ struct schedule {
 	 * is due of the rule before is done, and what follows it is the rule's
 	 * first fire after this. */
 	int64_t rule_us;
-	/* Whose file it is from; "": nobody's. What is no longer in that file
+	/* Whose file it is from; "": none. What is no longer in that file
 	 * may be removed. */
 	const char *owner;
 };
@@ -241,7 +241,7 @@ int schedules_create(struct schedules *s, const struct schedule *schedule,
 /*
  * What makes two definitions the same: an id made of all that people say of a
  * schedule but its own id, its owner, and whether it is enabled. JSON counts
- * by what it means, a rule without regard to its blanks, and UTC is no zone.
+ * by what it means, a rule without regard to its blanks, and UTC counts as no zone.
  */
 int schedules_definition_id(const struct schedule *schedule,
 			    char ret_id[SCHEDULE_ID_MAX + 1], struct err *err);

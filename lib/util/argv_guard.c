@@ -25,7 +25,7 @@ struct program {
 	bool from;     /* also all that follow it */
 	bool wraps;    /* the operand is another program */
 	bool replaced; /* not if one of `code` was given */
-	bool ends;     /* what follows a value of `code` is no option */
+	bool ends;     /* what follows a value of `code` is not an option */
 };
 
 static const struct program programs[] = {

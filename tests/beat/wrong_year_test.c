@@ -208,7 +208,7 @@ sim_begin(int kind)
 	    BEGIN + (days != NULL ? strtoll(days, NULL, 10) : 30) * DAY;
 	clock_replace(&clocks);
 	world_open(&sim.w, kind);
-	/* It has a password, and so is no setting of a command line. */
+	/* It has a password, and so cannot stand on a command line. */
 	ck_assert_int_eq(setenv("FLOWRRA_SCHEDULER_DATABASE_URL", sim.w.url, 1),
 			 0);
 	ck_assert_msg(conf_load("/dev/null", settings, &sim.conf, &err) == 0,

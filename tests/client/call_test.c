@@ -257,7 +257,7 @@ START_TEST(a_call_that_took_too_long_can_be_waited_for)
 }
 END_TEST
 
-START_TEST(a_call_with_a_unique_key_waits_for_whoever_has_it)
+START_TEST(a_call_with_a_unique_key_waits_for_the_one_that_has_it)
 {
 	struct worker w = {.end = finish_only};
 	char first[FLOWRRA_ID_SIZE];
@@ -437,7 +437,7 @@ SUITE("call")
 	TEST(a_reply_that_gets_lost_with_the_connection_is_no_loss);
 	TEST(a_call_that_is_not_queued_says_why_and_has_no_id);
 	TEST(a_call_that_took_too_long_can_be_waited_for);
-	TEST(a_call_with_a_unique_key_waits_for_whoever_has_it);
+	TEST(a_call_with_a_unique_key_waits_for_the_one_that_has_it);
 	TEST(a_call_of_what_is_watched_already_ends_in_time);
 	TEST(a_call_ends_when_the_server_does_not_let_us_listen_any_more);
 	TEST(the_record_of_another_task_is_no_answer_to_a_call);

@@ -238,7 +238,7 @@ START_TEST(attempts_of_earlier_versions_are_kept_as_they_are)
 END_TEST
 
 /* A producer can send anything. */
-START_TEST(what_is_no_history_is_begun_anew)
+START_TEST(what_is_not_a_history_is_replaced)
 {
 	static const char *const strange[] = {
 	    "", "{}", "[1", "5", "nonsense", "[\"a\", 5, [{}], null]"};
@@ -269,5 +269,5 @@ SUITE("history")
 	TEST(in_little_room_what_the_last_attempt_said_is_cut);
 	TEST(of_what_was_printed_the_last_whole_lines_are_kept);
 	TEST(attempts_of_earlier_versions_are_kept_as_they_are);
-	TEST(what_is_no_history_is_begun_anew);
+	TEST(what_is_not_a_history_is_replaced);
 }

@@ -498,7 +498,7 @@ static const struct {
      {.current_retry = 1, .crashes = 2},
      "\n{ \"id\" : \"1\" ,\r\n\t\"name\":\"n\",\"crashes\" :\t2 , \"y\": "
      "[1.50, {\"crashes\": 9}], \"y\" : \"}\"\n,\"current_retry\":1} \n"},
-    /* So does a name in escapes, and null is no number. */
+    /* So does a name in escapes, and null is not a number. */
     {BASE "\"cr\\u0061shes\":1,\"current_retry\":null}",
      {.current_retry = 3, .crashes = 2},
      BASE "\"cr\\u0061shes\":2,\"current_retry\":3}"},
@@ -509,7 +509,7 @@ static const struct {
     {BASE "\"current_retry\":1,\"history\":[{}, 2],\"x\":1}",
      {.history = {"[5]", 3}},
      BASE "\"current_retry\":0,\"history\":[5],\"x\":1}"},
-    /* Who begins anew has none. */
+    /* One that begins again has none. */
     {BASE "\"current_retry\":1,\"history\":[{}],\"crashes\":2}",
      {0},
      BASE "\"current_retry\":0,\"history\":[],\"crashes\":0}"},

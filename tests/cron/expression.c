@@ -141,7 +141,7 @@ draw_range(struct expression *e, enum part part, uint64_t *state)
 	return item;
 }
 
-/* "0-3" may have begun with "7": then the range is no range. */
+/* "0-3" may have begun with "7": then it is not a range. */
 static bool
 draw_list(struct expression *e, enum part part, uint64_t *state)
 {

@@ -63,7 +63,7 @@ START_TEST(an_order_is_kept_for_ten_seconds)
 }
 END_TEST
 
-START_TEST(an_order_that_is_given_again_is_kept_anew)
+START_TEST(an_order_that_is_given_again_is_kept_as_long_again)
 {
 	struct cancelled_ids *e = begin();
 
@@ -114,7 +114,7 @@ SUITE("cancelled-ids")
 {
 	TEST(an_order_meets_its_task_once);
 	TEST(an_order_is_kept_for_ten_seconds);
-	TEST(an_order_that_is_given_again_is_kept_anew);
+	TEST(an_order_that_is_given_again_is_kept_as_long_again);
 	TEST(a_task_that_was_submitted_later_is_another);
 	TEST(the_oldest_of_too_many_orders_goes);
 }

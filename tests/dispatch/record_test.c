@@ -80,7 +80,7 @@ START_TEST(a_claim_is_not_released_before_the_record_in_passing_is_there)
 	w->store.hold_lossy = false;
 	FAKE_WAIT(&w->store, w->stopped);
 	ck_journal(w, "running; pending; release; deregister; ");
-	/* Whoever looks at it sees a task that waits, and nobody that runs it. */
+	/* A reader sees a task that waits, and no worker. */
 	ck_record(w, "\"status\":\"pending\"");
 	ck_record(w, "\"started_at\":null");
 	ck_not_in(w->store.last_record, "test:main");

@@ -284,7 +284,8 @@ worker_executor(struct worker *k)
 {
 	pid_t children[CHILDREN_MAX];
 
-	ck_assert_uint_eq(children_of(k->pid, children), 1);
+	/* After a reload the old one is there for a moment, too. */
+	WAIT_UNTIL(children_of(k->pid, children) == 1);
 	return children[0];
 }
 

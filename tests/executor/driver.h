@@ -45,7 +45,7 @@ void driver_flush(struct driver *d);
 /* Both, for a task without much. */
 void driver_run(struct driver *d, uint32_t number, const char *name,
 		const char *args);
-/* Sends a message that is no more than its header. */
+/* Sends a message that consists of its header only. */
 void driver_send(struct driver *d, enum ipc_type type, uint32_t number);
 
 /* The next message; the test fails if none comes. */

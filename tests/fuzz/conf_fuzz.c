@@ -26,7 +26,7 @@ make_file(const void *data, size_t size, char name[64])
 	return fd;
 }
 
-/* A masked password is no password: only what has none is read again. */
+/* A masked password cannot be read again: only what has none is. */
 static void
 read_again(const struct conf *conf)
 {

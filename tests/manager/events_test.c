@@ -47,7 +47,7 @@ static const struct {
 	size_t wanted;
 	const char *seen;
 } cases[] = {
-    /* What is no event is passed over; one without a task is any other. */
+    /* What is not an event is passed over; one without a task is kept. */
     {{.on_trouble = on_trouble}, 5, "a b (some may be missing) (null) c d "},
     {{.id = "c"}, 1, "c "},
     {{.task = "add"}, 3, "a c d "},

@@ -152,7 +152,7 @@ START_TEST(the_state_of_a_worker_is_what_it_says_while_it_lives)
 	scene_worker("b", true, 0, "{'stopping':true}");
 	scene_worker("c", true, 0, "{'state':7}");
 	scene_worker("d", false, 0, "{'state':'running'}");
-	/* A clock that was set back, and one that is no clock. */
+	/* A clock that was set back, and one that cannot be read. */
 	scene_worker("e", true, 0, "{'started_at':'2026-11-23T12:30:00Z'}");
 	scene_worker("f", true, 0, "{'started_at':'noon'}");
 	scene_is(scene_column(workers(), "state"),

@@ -67,7 +67,7 @@ START_TEST(all_fields_of_a_task_are_read)
 }
 END_TEST
 
-START_TEST(a_task_as_workers_write_it_is_taken_and_begins_anew)
+START_TEST(a_task_as_workers_write_it_is_taken_and_begins_again)
 {
 	ck_assert_msg(
 	    read_json(
@@ -281,7 +281,7 @@ SUITE("request")
 {
 	TEST(a_task_needs_only_a_name);
 	TEST(all_fields_of_a_task_are_read);
-	TEST(a_task_as_workers_write_it_is_taken_and_begins_anew);
+	TEST(a_task_as_workers_write_it_is_taken_and_begins_again);
 	TEST(what_a_line_does_not_say_stays_as_it_was);
 	TEST_LOOP(a_bad_task_is_an_error_that_names_the_field, 0,
 		  sizeof(bad) / sizeof(bad[0]));

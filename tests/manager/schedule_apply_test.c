@@ -102,7 +102,7 @@ START_TEST(a_file_is_applied_and_once_more_changes_nothing)
 	options.now_us += 1000;
 	options.prune = true;
 	ck_apply(two, "+[] ~[] -[] =2");
-	/* What has been claimed since is no difference either. */
+	/* What has been claimed since makes no difference either. */
 	after = all_rows();
 	ck_assert_str_eq(after, before);
 	free(before);

@@ -103,7 +103,7 @@ submit_large(struct flowrra_task *task, const json_t *args,
 	return 0;
 }
 
-/* Returns a number that is no answer, without a reason. */
+/* Returns a number that is not an answer, without a reason. */
 static int
 mute(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
      json_t **result)

@@ -187,7 +187,7 @@ answer_as_told(struct fake_peer *peer, const char *words, void *arg)
 		fake_say(peer, sc->says);
 }
 
-START_TEST(garbage_breaks_the_connection_and_it_is_made_anew)
+START_TEST(garbage_breaks_the_connection_and_a_new_one_is_made)
 {
 	struct scene sc = {.says = "<html>"};
 
@@ -555,7 +555,7 @@ SUITE("redis_fault")
 	TEST(a_script_that_has_run_is_sent_twice_again);
 	TEST(a_command_that_needs_no_script_is_not_worth_another_try);
 	TEST_LOOP(a_reply_that_is_cut_off_anywhere_is_lost, 0, sizeof(whole));
-	TEST(garbage_breaks_the_connection_and_it_is_made_anew);
+	TEST(garbage_breaks_the_connection_and_a_new_one_is_made);
 	TEST(a_reply_that_nobody_asked_for_breaks_the_connection);
 	TEST(a_huge_reply_is_refused_when_it_is_announced);
 	TEST(misconf_is_an_answer_like_any_other);

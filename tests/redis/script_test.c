@@ -65,7 +65,7 @@ START_TEST(a_script_whose_text_was_replaced_is_another)
 }
 END_TEST
 
-/* What whoever sends scripts has to do: once more. */
+/* What a sender of scripts has to do: once more. */
 static void
 on_reply_again(struct redis *r, const struct redis_reply *reply, void *arg)
 {

@@ -137,7 +137,7 @@ START_TEST(schedules_of_the_first_schema_leave_new_settings_to_the_module)
 	ck_assert_int_eq(s->settings.timeout_us, TASK_UNSET);
 	ck_assert_int_eq(s->expires_us, 0);
 	schedules_list_free(list);
-	/* Where a migration is no transaction, it may be repeated. */
+	/* Where a migration is not a transaction, it may be repeated. */
 	if (_i == WORLD_MARIADB) {
 		world_run(&w, "DELETE FROM flowrra_version WHERE version >= 2");
 		schedules_disconnect(w.schedules);

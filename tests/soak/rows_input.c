@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Handlers that misbehave, and what is no task at all. */
+/* Handlers that misbehave, and bytes that are not a task at all. */
 #include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdio.h>

@@ -38,7 +38,7 @@ struct drain {
 	int64_t since_ms;
 };
 
-/* Whether something has ended of late, so that a long queue is no loss. */
+/* Whether something has ended of late, so that a long queue does not count as a loss. */
 static bool
 drains(struct scene *s, struct drain *d)
 {

@@ -145,15 +145,47 @@ END_TEST
  * processes of the user. */
 #define LONELY_UID 54321
 
+/* The user may not be able to go where the programs lie: this is a copy. */
+static char lonely_dir[] = "/tmp/flowrra-spawner-XXXXXX";
+
+/* Becomes the user, if this is root. */
+static bool
+become_lonely(void)
+{
+	char command[4096];
+
+	if (geteuid() != 0) {
+		fputs("SKIPPED: a user without processes needs root\n", stderr);
+		return false;
+	}
+	ck_assert_ptr_nonnull(mkdtemp(lonely_dir));
+	snprintf(command, sizeof(command),
+		 "cp %s/libexec/flowrra/flowrra-spawner %s && chown -R %d %s",
+		 getenv("BUILD_DIR"), lonely_dir, LONELY_UID, lonely_dir);
+	ck_assert_msg(system(command) == 0, "%s", command);
+	ck_assert_int_eq(setresuid(LONELY_UID, LONELY_UID, LONELY_UID), 0);
+	spawner_free(probe_spawner);
+	snprintf(command, sizeof(command), "%s/flowrra-spawner", lonely_dir);
+	probe_spawner = spawner_new(probe_base, command, NULL);
+	ck_assert_ptr_nonnull(probe_spawner);
+	return true;
+}
+
+static void
+remove_copy(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/flowrra-spawner", lonely_dir);
+	ck_assert(unlink(path) == 0 && rmdir(lonely_dir) == 0);
+}
+
 START_TEST(without_processes_programs_wait_for_others)
 {
 	const struct rlimit few = {6, 6};
 
-	if (geteuid() != 0) {
-		fputs("SKIPPED: a user without processes needs root\n", stderr);
+	if (!become_lonely())
 		return;
-	}
-	ck_assert_int_eq(setresuid(LONELY_UID, LONELY_UID, LONELY_UID), 0);
 	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &few), 0);
 	/* Long enough for a busy machine to have six of them at the same time. */
 	ck_all_run(50, "echo $1; exec sleep 0.15");
@@ -164,6 +196,7 @@ START_TEST(without_processes_programs_wait_for_others)
 	ck_assert_msg(strstr(warning, "of the user is 6; raise LimitNPROC=") !=
 			  NULL,
 		      "%s", warning);
+	remove_copy();
 }
 END_TEST
 
@@ -183,11 +216,8 @@ START_TEST(without_a_process_for_the_spawner_programs_wait)
 	const struct timeval tv = {.tv_usec = 300000};
 	struct event *give_back;
 
-	if (geteuid() != 0) {
-		fputs("SKIPPED: a user without processes needs root\n", stderr);
+	if (!become_lonely())
 		return;
-	}
-	ck_assert_int_eq(setresuid(LONELY_UID, LONELY_UID, LONELY_UID), 0);
 	getrlimit(RLIMIT_NPROC, &none);
 	none.rlim_cur = 0;
 	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &none), 0);
@@ -196,6 +226,7 @@ START_TEST(without_a_process_for_the_spawner_programs_wait)
 	ck_all_run(3, "echo $1");
 	ck_assert_int_eq(n_warnings, 1);
 	event_free(give_back);
+	remove_copy();
 }
 END_TEST
 

@@ -110,7 +110,7 @@ START_TEST(what_is_left_of_a_group_is_killed)
 }
 END_TEST
 
-START_TEST(whoever_leaves_the_group_does_not_hold_up_the_end)
+START_TEST(a_process_that_leaves_the_group_does_not_hold_up_the_end)
 {
 	struct probe b;
 
@@ -339,7 +339,7 @@ SUITE("spawn")
 	TEST(a_program_has_a_session_of_its_own);
 	TEST(a_signal_is_told_and_reaches_the_whole_group);
 	TEST(what_is_left_of_a_group_is_killed);
-	TEST(whoever_leaves_the_group_does_not_hold_up_the_end);
+	TEST(a_process_that_leaves_the_group_does_not_hold_up_the_end);
 	TEST(all_ends_with_the_spawners_master);
 	TEST(a_dead_spawner_is_told_and_replaced);
 #ifndef __SANITIZE_THREAD__

@@ -194,7 +194,7 @@ START_TEST(a_second_worker_of_the_same_name_is_refused)
 
 	stage_open(&w, KIND_SQLITE);
 	first = party_open(&w, "host:a");
-	/* On a loop of its own, it opens the file anew. */
+	/* On a loop of its own, it opens the file again. */
 	other = w;
 	other.base = other.options.base = event_base_new();
 	second = party_open(&other, "host:a");

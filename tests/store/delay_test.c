@@ -170,7 +170,7 @@ START_TEST(a_worker_notices_that_the_clock_of_the_server_was_set_forward)
 }
 END_TEST
 
-/* A slow answer is no step, and a queue is not stuck for it. */
+/* A slow answer does not count as a step, and a queue is not stuck for it. */
 START_TEST(a_server_that_pauses_holds_no_delayed_task_for_ever)
 {
 	struct party *producer, *worker;

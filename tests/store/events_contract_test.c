@@ -106,7 +106,7 @@ START_TEST(who_listens_no_more_hears_nothing_and_may_begin_again)
 	ck_assert_int_eq(results_listen(ear->results, NULL, NULL), 0);
 	stage_linger(&w, 100);
 	publish(teller, 1, 1);
-	/* Whoever tells something notices, at the latest. */
+	/* The next one that tells something notices, at the latest. */
 	UNTIL(&w, (publish(teller, 2, 1), !results_heard(teller->results)));
 	backend_get(&w, teller, "none"); /* it follows all that was told */
 	ck_assert_uint_eq(l.heard, 1);

@@ -111,7 +111,7 @@ START_TEST(a_final_record_stays)
 	ck_assert_str_eq(backend_get(&w, records, "1"), SUCCESS);
 	backend_put(&w, records, "1", RUNNING, false, 0);
 	ck_assert_str_eq(backend_get(&w, records, "1"), SUCCESS);
-	/* With no end of its life, too; and whoever wrote it. */
+	/* With no end of its life, too; and by any writer. */
 	backend_put(&w, records, "2", SUCCESS, true, 0);
 	backend_put(&w, records, "2", RUNNING, false, 0);
 	backend_put(&w, records, "2", FAILED, true, 60);

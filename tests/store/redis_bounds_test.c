@@ -156,21 +156,29 @@ START_TEST(lengths_names_a_window_of_the_levels)
 }
 END_TEST
 
-/* Of a queue without a limit nothing is counted. */
-START_TEST(a_submission_reads_levels_only_where_the_length_is_limited)
+/* What a submission to a queue of too many levels is told, which has that limit of
+ * its length. */
+static redisReply *
+submit_beside_levels(const char *limit)
 {
-	static const struct script_case t = {
-	    SCRIPT_SUBMIT,
-	    {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"),
-	     K("p:5")},
-	    {"0", "flowrra:control", "wake", "1", "256", "6", "5", "0", "0",
-	     TASK, "t", "0", "0"},
-	    {NULL}};
-	redisReply *reply;
+	const struct script_case t = {SCRIPT_SUBMIT,
+				      {Q, K("levels"), K("delayed"),
+				       K("withdrawn"), K("lanes"), K("p:5")},
+				      {limit, "flowrra:control", "wake", "1",
+				       "256", "6", "5", "0", "0", TASK, "t",
+				       "0", "0"},
+				      {NULL}};
 
 	bounds_open();
 	redis_server_run(script_server, "EVAL %s 0 %d", MAKE_LEVELS, LEVELS);
-	reply = call(&t);
+	return call(&t);
+}
+
+/* Of a queue without a limit nothing is counted. */
+START_TEST(a_submission_reads_levels_only_where_the_length_is_limited)
+{
+	redisReply *reply = submit_beside_levels("0");
+
 	ck_assert_int_eq(reply->element[0]->integer, 1);
 	ck_assert_int_eq(calls("zrange"), 0);
 	freeReplyObject(reply);
@@ -180,18 +188,8 @@ END_TEST
 
 START_TEST(a_limited_queue_with_too_many_levels_takes_none_and_counts_none)
 {
-	static const struct script_case t = {
-	    SCRIPT_SUBMIT,
-	    {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"),
-	     K("p:5")},
-	    {"9999", "flowrra:control", "wake", "1", "256", "6", "5", "0", "0",
-	     TASK, "t", "0", "0"},
-	    {NULL}};
-	redisReply *reply;
+	redisReply *reply = submit_beside_levels("9999");
 
-	bounds_open();
-	redis_server_run(script_server, "EVAL %s 0 %d", MAKE_LEVELS, LEVELS);
-	reply = call(&t);
 	ck_assert_uint_eq(reply->elements, 1);
 	ck_assert_int_eq(reply->element[0]->integer, 3);
 	ck_assert_int_le(calls("llen"), 2);

@@ -14,7 +14,7 @@
 
 static struct stage w;
 
-/* A worker loads its configuration anew and frees the old one. */
+/* A worker reloads its configuration and frees the old one. */
 START_TEST(the_queue_key_may_be_gone_when_the_broker_is_open)
 {
 	char key[] = "elsewhere";

@@ -156,7 +156,7 @@ on_exhumed(struct broker_requeue *batch, size_t n, void *arg)
 	*(bool *)arg = true;
 }
 
-START_TEST(a_task_of_the_dead_list_that_runs_anew_is_found_by_its_record)
+START_TEST(a_task_of_the_dead_list_that_runs_again_is_found_by_its_record)
 {
 	struct broker_requeue one = {
 	    .key = SLICE("1"), .retry_bytes = SLICE("[2]"), .priority = 3};
@@ -420,7 +420,7 @@ SUITE("operate-sqlite-only")
 	TEST(a_task_is_found_by_its_record_wherever_it_waits);
 	TEST(a_task_that_moved_is_found_by_its_record);
 	TEST(what_does_not_wait_is_known_at_once);
-	TEST(a_task_of_the_dead_list_that_runs_anew_is_found_by_its_record);
+	TEST(a_task_of_the_dead_list_that_runs_again_is_found_by_its_record);
 	TEST(one_that_dies_again_is_in_the_dead_list_and_counted_once);
 	TEST(a_worker_that_was_killed_is_known_to_be_dead_at_once);
 	TEST(names_in_the_file_may_be_longer_than_any_of_ours);

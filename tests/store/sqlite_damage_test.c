@@ -80,7 +80,7 @@ START_TEST(what_is_told_of_any_number_is_in_its_range)
 	ck_assert(q->next_due_us >= 0 &&
 		  q->next_due_us <= BROKER_TIME_MAX_MS * 1000);
 	op_view(op.producer, BROKER_DEAD, "", 10);
-	/* What is no number is behind all times, and not among those. */
+	/* What is not a number sorts behind all times, and is left out. */
 	ck_assert_uint_eq(op.told.n, _i < 2);
 	for (item = op.told.items; item < op.told.items + op.told.n; item++)
 		ck_assert(item->time_ms >= 0 &&

@@ -168,7 +168,7 @@ START_TEST(a_listener_that_was_killed_is_noticed)
 }
 END_TEST
 
-START_TEST(a_listener_that_was_taken_for_dead_enters_anew)
+START_TEST(a_listener_that_was_taken_for_dead_enters_again)
 {
 	struct backend *teller, *ear;
 	struct listener l;
@@ -258,6 +258,6 @@ SUITE("results-sqlite-only")
 	TEST(events_that_all_have_read_are_removed);
 	TEST(a_listener_that_is_too_slow_is_told_so_and_goes_on);
 	TEST(a_listener_that_was_killed_is_noticed);
-	TEST(a_listener_that_was_taken_for_dead_enters_anew);
+	TEST(a_listener_that_was_taken_for_dead_enters_again);
 	TEST(what_is_no_cursor_is_refused);
 }

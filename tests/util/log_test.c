@@ -297,7 +297,7 @@ START_TEST(what_the_journal_does_not_take_is_printed)
 	send_status = -1;
 	log_about(LOG_LEVEL_warning, &about_a_task, "about");
 	ck_assert_str_eq(logged(), "<4>about\n");
-	/* Where standard error is no journal, it is not asked. */
+	/* Where standard error is not the journal, it is not asked. */
 	announce_journal(1);
 	log_about(LOG_LEVEL_warning, &about_a_task, "about");
 	ck_assert_int_eq(n_sent, 1);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "schedules/schedules.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "web/audit.h"
@@ -59,6 +60,8 @@ web_ask_close(void)
 	replay_free(shared.replay);
 	audit_free(shared.audit);
 	mask_free(shared.mask);
+	schedules_close(worker.schedules);
+	worker.schedules = NULL;
 	flowrra_close(shared.client);
 	conf_free(conf);
 	memset(&shared, 0, sizeof(shared));
