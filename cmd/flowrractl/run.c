@@ -29,7 +29,7 @@
 
 struct run_options {
 	struct flowrra_request request;
-	const char *label, *directory, *line, *input_file;
+	const char *label, *directory, *line, *lock, *input_file;
 	struct value_list variables;
 	bool from_stdin, wait;
 };
@@ -71,6 +71,8 @@ static const struct option_spec run_options[] = {
 	   "run it after this delay"),
     OPTION(0, "at", "TIME", DEADLINE, request.at_us, 0, 0,
 	   "run it at this time"),
+    OPTION(0, "lock", "KEY", TEXT, lock, 0, 0,
+	   "of commands with this key, one runs at a time"),
     OPTION(0, "unique", "KEY", TEXT, request.unique, 0, 0,
 	   "if a recent command has this key, print its ID and queue nothing"),
     OPTION(0, "unique-ttl", "DURATION", SECONDS, request.unique_ttl_s, 1,
@@ -93,6 +95,8 @@ run_check(const struct run_options *o, int argc, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "missing command; usage: flowrractl run "
 			       "[OPTION...] [--] COMMAND [ARG...]");
+	if (o->lock != NULL && o->lock[0] == '\0')
+		return err_set(err, ERR_DATA, "the key of --lock is empty");
 	if (o->from_stdin && o->input_file != NULL)
 		return err_set(err, ERR_USAGE,
 			       "cannot use --stdin with --stdin-file");
@@ -291,6 +295,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	struct command c = {.argv = o->line != NULL ? line
 						    : (const char *const *)argv,
 			    .label = o->label,
+			    .lock = o->lock,
 			    .mask = run_mask()};
 	char directory[PATH_MAX], input[PATH_MAX];
 	struct err err = ERR_INIT;

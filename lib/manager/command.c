@@ -83,6 +83,8 @@ command_write(const struct command *c, struct buf *out)
 	buf_addc(out, ']');
 	if (c->label != NULL)
 		command_write_word(out, SLICE(",\"name\":"), c->label);
+	if (c->lock != NULL)
+		command_write_word(out, SLICE(",\"lock\":"), c->lock);
 	command_write_word(out, SLICE(",\"cwd\":"), c->directory);
 	buf_addf(out, ",\"umask\":\"%03o\"", (unsigned int)c->mask);
 	if (c->input != NULL) {

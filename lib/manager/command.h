@@ -19,6 +19,7 @@ struct flowrra_request;
 struct command {
 	const char *const *argv;   /* NULL-ended; the program first */
 	const char *label;	   /* a name for people; NULL: none */
+	const char *lock; /* one at a time; NULL: none */
 	const char *directory;	   /* an absolute path */
 	int mask;		   /* umask */
 	char **environment;	   /* NULL-ended NAME=VALUE */

@@ -77,11 +77,13 @@ ask_for(struct spawn *p)
 {
 	struct spawner *s = p->spawner;
 	struct spawn_request r = {.order = SPAWN_START, .number = p->number};
-	int fds[SPAWN_N_FDS] = {-1, -1, -1, -1}, i, result, sys;
+	int fds[SPAWN_FDS_MAX] = {-1, -1, -1, -1, p->held_fd}, i, result, sys;
 
 	result = ask_make_fds(p, fds);
 	if (result == 0)
-		result = send_request(s->fd, &r, fds);
+		result =
+		    send_request(s->fd, &r, fds,
+				 p->held_fd >= 0 ? SPAWN_FDS_MAX : SPAWN_N_FDS);
 	sys = errno;
 	for (i = 0; i < SPAWN_N_FDS; i++)
 		if (fds[i] != -1)

@@ -41,7 +41,7 @@ try_signal(struct spawn *p)
 
 	/* Any other error means that the spawner is dying: the end of its
 	 * programs is told when its socket says so. */
-	if (send_request(s->fd, &r, NULL) == 0)
+	if (send_request(s->fd, &r, NULL, 0) == 0)
 		p->signal_due = 0;
 	else if (errno == EAGAIN)
 		event_add(s->writable, NULL);
@@ -231,6 +231,7 @@ spawn_start(struct spawner *s, const struct spawn_options *o, struct err *err)
 		goto fail;
 	p->spawner = s;
 	p->fds[0] = p->fds[1] = p->input_fd = -1;
+	p->held_fd = o->held_fd > 0 ? o->held_fd : -1;
 	if (o->input_fd > 0 &&
 	    (p->input_fd = fcntl(o->input_fd, F_DUPFD_CLOEXEC, 0)) == -1) {
 		err_sys(err, ERR_SYSTEM, "cannot keep its standard input");

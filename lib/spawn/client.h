@@ -53,6 +53,9 @@ struct spawn_options {
 	struct spawn_orders orders; /* borrowed for the call */
 	struct slice input;	    /* the same */
 	int input_fd;		    /* standard input instead, if > 0; copied */
+	/* Stays open, here and in the spawner, until all of the program is gone,
+	 * if > 0: a lock, say. The caller keeps it open until on_end. */
+	int held_fd;
 	/* What it writes to standard output (1) and error (2). */
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	/* Not from within spawn_start(). The program is freed after it. */

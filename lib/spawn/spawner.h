@@ -50,6 +50,7 @@ struct spawn {
 	struct buf orders;
 	struct buf input;
 	int input_fd; /* instead of it; -1: none */
+	int held_fd;  /* the caller's; -1: none */
 	int fds[2];   /* our ends of standard output and error; -1: closed */
 	struct event *readable[2];
 	int signal_due;	     /* one that could not be sent yet */

@@ -292,6 +292,62 @@ START_TEST(commands_run_one_at_a_time_in_their_order)
 }
 END_TEST
 
+/* With room for many; also of two workers of one store. */
+START_TEST(commands_with_one_key_run_one_at_a_time)
+{
+	struct world *w = own_world();
+	struct worker *other;
+	size_t i;
+
+	run(w, "mkdir config; printf '[executor]\nasync_tasks = 8\n' "
+	       ">config/flowrra.conf");
+	ck_run(own(w, "run --wait true"), 0, "");
+	other = worker_start(w, OWN "exec flowrrad --user -o worker.id=t:2");
+	for (i = 0; i < 12; i++)
+		own(w,
+		    "run --lock k%zu -- sh -c 'flock -n f%zu sh -c \"echo b >>"
+		    "log%zu; sleep 0.1; echo e >>log%zu\" || echo both >>bad'",
+		    i % 2, i % 2, i % 2, i % 2);
+	/* One without a key, and one with another, do not wait for them. */
+	own(w, "run -- touch free");
+	own(w, "run --lock k3 -- touch third");
+	ck_assert_int_eq(own(w, "wait 14 15")->status, 0);
+	ck_assert_int_eq(own(w, "wait 2 3 4 5 6 7 8 9 10 11 12 13")->status, 0);
+	for (i = 0; i < 2; i++)
+		ck_assert_str_eq(world_read(w, i == 0 ? "log0" : "log1"),
+				 "b\ne\nb\ne\nb\ne\nb\ne\nb\ne\nb\ne\n");
+	ck_assert_str_eq(world_read(w, "bad"), "");
+	/* One file a key at most is left of them. */
+	ck_assert_int_le(
+	    atoi(run(w, "ls own/flowrra/flowrra.db-locks | wc -l")->out), 3);
+	worker_stop(other);
+	own_stop(w);
+}
+END_TEST
+
+/* What the command has started is in its group. */
+START_TEST(a_lock_outlives_its_executor_until_the_command_is_gone)
+{
+	struct world *w = own_world();
+	struct run *r;
+
+	own(w,
+	    "run --lock k -- sh -c 'exec 9>f; flock -n 9 && echo x >>locked; "
+	    "sleep 60'");
+	WAIT_UNTIL(lines_of(w, "locked") == 1);
+	r = run_start(w,
+		      OWN "flowrractl run --wait --lock k -- sh -c 'flock -n f "
+			  "true && echo alone'");
+	run(w, "kill -9 %d", (int)own_worker(w));
+	/* The first one runs again, and is cancelled; then it is the other's
+	 * turn. */
+	WAIT_UNTIL(lines_of(w, "locked") == 2);
+	own(w, "cancel 1");
+	ck_run(run_end(w, r), 0, "alone\n");
+	own_stop(w);
+}
+END_TEST
+
 START_TEST(a_worker_with_nothing_to_do_ends_and_the_next_call_starts_one)
 {
 	struct world *w = own_world();
@@ -347,6 +403,8 @@ SUITE("run")
 	TEST(a_long_output_is_bounded_and_the_command_is_not_held_up);
 	TEST(two_clients_start_one_worker);
 	TEST(commands_run_one_at_a_time_in_their_order);
+	TEST(commands_with_one_key_run_one_at_a_time);
+	TEST(a_lock_outlives_its_executor_until_the_command_is_gone);
 	TEST(a_worker_with_nothing_to_do_ends_and_the_next_call_starts_one);
 	TEST(without_a_worker_a_command_stays_queued_and_that_is_said);
 }

@@ -160,6 +160,7 @@ static const struct {
      "\"A=B\" is not the name of a variable"},
     {"{'argv':['pwd'],'env':{'A':{}}}", IPC_FAILED_FINAL,
      "A: a word is a string"},
+    {"{'argv':['cat'],'lock':7}", IPC_FAILED_FINAL, "lock: a word is"},
     {"{'argv':['cat'],'stdin':7}", IPC_FAILED_FINAL, "stdin: a word is"},
     {"{'argv':['cat'],'stdin_file':'x'}", IPC_FAILED_FINAL,
      "stdin_file is not an absolute path"},

@@ -23,8 +23,9 @@
 struct adhoc {
 	struct line *line;
 	size_t n_argv, n_envp;
-	size_t argv_at, directory_at, input_at; /* input: its bytes, or path */
-	bool has_directory;
+	size_t argv_at, directory_at, lock_at,
+	    input_at; /* input: its bytes, or path */
+	bool has_directory, has_lock;
 };
 
 /* One word, with a NUL behind it. */
@@ -112,6 +113,14 @@ adhoc_add_directory(struct adhoc *a, const json_t *cwd, struct err *err)
 }
 
 static int
+adhoc_add_lock(struct adhoc *a, const json_t *lock, struct err *err)
+{
+	a->lock_at = a->line->text.len;
+	a->has_lock = lock != NULL;
+	return lock != NULL ? adhoc_add(&a->line->text, "lock", lock, err) : 0;
+}
+
+static int
 adhoc_set_mask(struct line *l, const json_t *mask, struct err *err)
 {
 	const char *text = json_string_value(mask);
@@ -141,6 +150,8 @@ adhoc_point(struct adhoc *a, struct err *err)
 		return err_nomem(err);
 	line_point(l->envp, a->n_envp, l->text.data);
 	line_point(l->argv, a->n_argv, l->text.data + a->argv_at);
+	if (a->has_lock)
+		l->lock = l->text.data + a->lock_at;
 	if (a->has_directory)
 		l->directory = l->text.data + a->directory_at;
 	l->input = (struct slice){l->text.data + a->input_at,
@@ -185,6 +196,7 @@ adhoc_make(struct line *ret, const char *store, struct flowrra_task *task,
 		0 ||
 	    adhoc_add_argv(&a, json_object_get(kwargs, "argv"), err) != 0 ||
 	    adhoc_add_directory(&a, json_object_get(kwargs, "cwd"), err) != 0 ||
+	    adhoc_add_lock(&a, json_object_get(kwargs, "lock"), err) != 0 ||
 	    adhoc_set_mask(ret, json_object_get(kwargs, "umask"), err) != 0)
 		return -1;
 	a.input_at = ret->text.len;

@@ -3,8 +3,12 @@
  * exec.run: a command that nobody has declared, as flowrractl run submits it.
  *
  * Its keyword arguments are {"argv": [WORD, …], "cwd": WORD, "umask": "022",
- * "env": {NAME: WORD, …}, "stdin": WORD, "stdin_file": WORD}, words as in codec/word.h; all but argv
+ * "env": {NAME: WORD, …}, "stdin": WORD, "stdin_file": WORD, "lock": WORD},
+ * words as in codec/word.h; all but argv
  * may be missing. Others are ignored.
+ *
+ * Of commands with the same lock, one runs at a time. (With limits of a broker, the
+ * same member can be what they go by.)
  *
  * It runs only while the store that it comes from is this user's alone: what
  * others can write never starts a command.

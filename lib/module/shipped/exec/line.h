@@ -17,6 +17,7 @@ struct line {
 	const char *directory;	       /* NULL: the spawner's */
 	const struct spawn_user *user; /* NULL: the spawner's */
 	int mask;		       /* umask; -1: the spawner's */
+	const char *lock;	       /* NULL: none; see lock.h */
 	struct slice input;
 	int input_fd; /* standard input instead, if > 0 */
 	struct buf text;

@@ -82,31 +82,17 @@ result_exact(struct slice output, struct buf *text)
 }
 
 json_t *
-result_of(struct slice output)
+result_json(struct slice output)
 {
 	json_t *value;
 
 	if (output.len == 0)
 		return json_null();
 	value = json_loadb(output.p, output.len, JSON_DECODE_ANY, NULL);
-	if (value != NULL && !too_deep(value, DEPTH_MAX))
+	if (value == NULL || !too_deep(value, DEPTH_MAX))
 		return value;
 	json_decref(value);
-	return as_text(output);
-}
-
-bool
-result_is_json(struct slice output)
-{
-	json_t *value;
-	bool is;
-
-	if (output.len == 0)
-		return true;
-	value = json_loadb(output.p, output.len, JSON_DECODE_ANY, NULL);
-	is = value != NULL && !too_deep(value, DEPTH_MAX);
-	json_decref(value);
-	return is;
+	return NULL;
 }
 
 /* A control character is six times as long in JSON: how much fits is found by

@@ -11,185 +11,89 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/wait.h>
 #include <syslog.h>
 
-#include "codec/capture.h"
 #include "module/begin.h"
 #include "module/ended.h"
 #include "module/shipped/exec/adhoc.h"
-#include "module/shipped/exec/captures.h"
 #include "module/shipped/exec/line.h"
-#include "module/shipped/exec/result.h"
+#include "module/shipped/exec/lock.h"
+#include "module/shipped/exec/printed.h"
 #include "spawn/client.h"
 #include "util/err.h"
 #include "util/limits.h"
-#include "util/lines.h"
-#include "util/utf8.h"
 
-/* What of standard error an error shows. */
-#define TAIL_BYTES 2048
-#define TAIL_LINES 10
-/* What of standard output a failed command leaves: as much as its attempt keeps
- * (codec/history.h), in fewer lines than the log takes from one executor. */
-#define OUTPUT_BYTES 4096
-#define OUTPUT_LINES 50
 /* The part of [executor] kill_grace that a command has to end by itself; after
  * all of it, flowrrad would kill its executor. */
 #define GRACE_PART 0.75
 
-/* Between two tries to begin while memory, say, is short. */
+/* Between two tries to begin while memory, say, is short, or a lock is taken. */
 #define AGAIN_US 250000
 
 struct run {
 	struct run_options o;
 	struct spawn *program;
-	enum output output;	 /* what standard output becomes */
-	struct buf out;		 /* its beginning; with OUTPUT_NONE, its end */
-	uint64_t n_out;		 /* bytes of it in all */
-	struct capture *capture; /* NULL: nothing is kept in files */
-	struct lines lines;
-	struct lines_sink sink;
-	struct buf tail; /* the end of standard error */
+	struct printed printed;
+	TAILQ_ENTRY(run) waiting; /* while lock_waits */
+	bool lock_waits;	  /* another command has the lock */
+	char *lock;		  /* the key; NULL: it has none, or not yet */
+	int lock_fd;
 	bool cancelled;
 	struct event *kill;  /* NULL unless cancelled */
 	struct event *again; /* set while something is short */
 };
 
-/* --- output -------------------------------------------------------------- */
+/* Those of this process that wait for a lock, in the order of their coming. */
+static TAILQ_HEAD(, run) waiting_runs = TAILQ_HEAD_INITIALIZER(waiting_runs);
 
-static void
-on_error_line(void *arg, struct slice line)
-{
-	const struct run *r = arg;
-	struct buf text = BUF_INIT;
-
-	/* A NUL byte must not end the line. */
-	utf8_add(&text, line.p, line.len);
-	if (!text.failed)
-		flowrra_task_log(r->o.task, LOG_NOTICE, "%s",
-				 text.data != NULL ? text.data : "");
-	buf_done(&text);
-}
-
-static void
-keep_tail(struct buf *tail, const char *p, size_t len, size_t max)
-{
-	if (len > max) {
-		p += len - max;
-		len = max;
-	}
-	buf_add(tail, p, len);
-	/* Not each time: each time moves what is left. */
-	if (tail->len > 4 * max)
-		buf_drain(tail, tail->len - max);
-}
-
-/* A full disk takes nothing from the command but what would be kept of it. */
-static void
-keep_capture(struct run *r, int fd, const char *p, size_t len)
-{
-	const enum capture_stream stream =
-	    fd == 2 ? CAPTURE_STDERR : CAPTURE_STDOUT;
-	struct err err = ERR_INIT;
-
-	captures_wrote(len);
-	if (capture_add(r->capture, stream, p, len, &err) != 0)
-		flowrra_task_log(r->o.task, LOG_WARNING, "%s", err.msg);
-}
-
-/* What is too much is read all the same: the command may do more than talk. */
-static void
-keep_output(struct run *r, const char *p, size_t len)
-{
-	const size_t room = r->o.all->max_result_size - r->out.len;
-
-	r->n_out += len;
-	if (r->output == OUTPUT_NONE)
-		keep_tail(&r->out, p, len, OUTPUT_BYTES);
-	else
-		buf_add(&r->out, p, len < room ? len : room);
-}
-
-/* Reading never stops, even when nothing is kept: a command whose pipe is full
- * would wait for ever. Lines of a command that nobody declared are not the
- * worker's log's affair. */
 static void
 on_output(void *arg, int fd, const char *p, size_t len)
 {
 	struct run *r = arg;
 
-	if (r->capture != NULL)
-		keep_capture(r, fd, p, len);
-	if (fd != 2) {
-		keep_output(r, p, len);
-		return;
-	}
-	keep_tail(&r->tail, p, len, TAIL_BYTES);
-	if (r->o.declared != NULL)
-		lines_take(&r->lines, p, len);
-}
-
-/* Appends the last lines of standard error. */
-static void
-add_tail(const struct run *r, struct buf *out)
-{
-	const char *p = r->tail.data, *end, *begin;
-	size_t lines = 0;
-
-	if (r->tail.len == 0)
-		return;
-	end = p + r->tail.len;
-	while (end > p && end[-1] == '\n')
-		end--;
-	for (begin = end; begin > p && end - begin < TAIL_BYTES; begin--)
-		if (begin[-1] == '\n' && ++lines == TAIL_LINES)
-			break;
-	if (begin < end)
-		buf_adds(out, ": ");
-	/* A NUL byte must not end the error. */
-	utf8_add(out, begin, (size_t)(end - begin));
-}
-
-/* What a command that failed wrote to standard output is not a result; its end
- * says what was done until then, so it goes where standard error goes. */
-static void
-tell_output(struct run *r)
-{
-	const char *p = r->out.data, *end = p + r->out.len, *begin, *line;
-	size_t lines = 0;
-
-	if (r->out.len == 0)
-		return;
-	while (end > p && end[-1] == '\n')
-		end--;
-	for (begin = end; begin > p && end - begin < OUTPUT_BYTES; begin--)
-		if (begin[-1] == '\n' && ++lines == OUTPUT_LINES)
-			break;
-	for (; begin < end; begin = line + 1) {
-		if ((line = memchr(begin, '\n', (size_t)(end - begin))) == NULL)
-			line = end;
-		on_error_line(r, (struct slice){begin, (size_t)(line - begin)});
-	}
+	printed_take(&r->printed, fd, p, len);
 }
 
 /* --- the end ------------------------------------------------------------- */
+
+static void
+stop_waiting(struct run *r)
+{
+	if (r->lock_waits)
+		TAILQ_REMOVE(&waiting_runs, r, waiting);
+	r->lock_waits = false;
+}
+
+/* Those that wait look at once: another one of them may have what they want. */
+static void
+release_lock(struct run *r)
+{
+	struct run *other;
+
+	if (r->lock != NULL) {
+		lock_release(r->o.all->store, r->lock, r->lock_fd);
+		TAILQ_FOREACH (other, &waiting_runs, waiting)
+			event_active(other->again, EV_TIMEOUT, 0);
+	}
+	free(r->lock);
+}
 
 /* on_end first, since the outcome may point into the run. */
 static void
 finish(struct run *r, const struct run_outcome *outcome)
 {
+	stop_waiting(r);
 	r->o.on_end(outcome, r->o.arg);
+	release_lock(r);
 	if (r->kill != NULL)
 		event_free(r->kill);
 	if (r->again != NULL)
 		event_free(r->again);
-	buf_done(&r->out);
-	buf_done(&r->tail);
-	capture_free(r->capture);
+	printed_done(&r->printed);
 	free(r);
 }
 
@@ -209,72 +113,24 @@ run_unbegun(struct run *r)
 		      .error = "it was told to end before it could begin"});
 }
 
-/* The value, and *ret_left_out, the bytes that it lacks. NULL when memory runs
- * out. */
-static json_t *
-result_value(const struct run *r, int64_t *ret_left_out)
-{
-	const struct slice output = {r->out.data, r->out.len};
-	size_t used = output.len;
-	json_t *value;
-
-	*ret_left_out = 0;
-	if (r->out.failed)
-		return NULL;
-	if (r->output == OUTPUT_NONE)
-		return json_null();
-	if (r->n_out == output.len && r->output != OUTPUT_TEXT &&
-	    result_is_json(output))
-		return result_of(output);
-	value = result_text(output, r->o.all->max_result_size, &used);
-	*ret_left_out = (int64_t)(r->n_out - used);
-	return value;
-}
-
-/* A promise that was broken; another try would break it, too. */
-static void
-fail_output(struct run *r)
-{
-	char error[256];
-
-	if (r->n_out > r->out.len)
-		snprintf(error, sizeof(error),
-			 "it succeeded, but wrote more to standard output than "
-			 "%zu bytes, the limit of a result ([executor] "
-			 "max_result_size)",
-			 r->o.all->max_result_size);
-	else
-		snprintf(
-		    error, sizeof(error),
-		    "it succeeded, but what it wrote to standard output is "
-		    "not JSON");
-	fail(r, true, error);
-}
-
 static void
 succeed(struct run *r, int status)
 {
-	const struct slice output = {r->out.data, r->out.len};
 	struct run_outcome outcome = {.success = true};
 	struct buf exact = BUF_INIT;
 	int64_t left_out;
+	const char *why;
 
-	if (r->output == OUTPUT_JSON &&
-	    (r->n_out > r->out.len || !result_is_json(output))) {
-		fail_output(r);
-		return;
-	}
-	if ((outcome.result = result_value(r, &left_out)) == NULL) {
-		fail(r, false, "out of memory for the command's output");
-		return;
-	}
+	outcome.result = printed_result(&r->printed, &left_out, &exact, &why);
 	flowrra_task_command_ended(r->o.task, status, left_out);
-	if (r->output != OUTPUT_NONE && r->output != OUTPUT_TEXT &&
-	    left_out == 0)
-		result_exact(output, &exact);
 	if (!exact.failed)
 		outcome.exact = (struct slice){exact.data, exact.len};
-	finish(r, &outcome);
+	if (outcome.result != NULL)
+		finish(r, &outcome);
+	else
+		fail(r, why != NULL,
+		     why != NULL ? why
+				 : "out of memory for the command's output");
 	buf_done(&exact);
 	json_decref(outcome.result);
 }
@@ -296,7 +152,7 @@ describe_end(const struct run *r, int status, struct buf *out)
 	}
 	if (r->cancelled)
 		buf_adds(out, ", after it was told to end");
-	add_tail(r, out);
+	printed_add_tail(&r->printed, out);
 }
 
 static bool
@@ -322,7 +178,7 @@ end_ran(struct run *r, int status)
 		return;
 	}
 	describe_end(r, status, &error);
-	tell_output(r);
+	printed_tell(&r->printed);
 	fail(r, final, error.failed ? "it failed" : error.data);
 	buf_done(&error);
 }
@@ -360,8 +216,7 @@ on_end(void *arg, const struct spawn_end *end)
 	struct run *r = arg;
 
 	r->program = NULL;
-	lines_end(&r->lines);
-	lines_sink_end(&r->sink);
+	printed_end(&r->printed);
 	if (end->ran && !end->lost)
 		end_ran(r, end->status);
 	else if (!end->ran && end->sys == ECANCELED)
@@ -428,6 +283,7 @@ spawn(struct run *r, const struct line *line, struct err *err)
 		       .mask = line->mask},
 	    .input = line->input,
 	    .input_fd = line->input_fd,
+	    .held_fd = r->lock != NULL ? r->lock_fd : 0,
 	    .on_output = on_output,
 	    .on_end = on_end,
 	    .on_begin = on_begin,
@@ -438,7 +294,26 @@ spawn(struct run *r, const struct line *line, struct err *err)
 	return r->program != NULL ? 0 : -1;
 }
 
-/* Makes all that the program needs, and starts it. */
+/* Returns as lock_take(). */
+static int
+take_lock(struct run *r, const struct line *line, struct err *err)
+{
+	char *key;
+	int result;
+
+	if (line->lock == NULL || r->lock != NULL)
+		return 0;
+	if ((key = strdup(line->lock)) == NULL)
+		return err_nomem(err);
+	result = lock_take(r->o.all->store, key, &r->lock_fd, err);
+	if (result == 0)
+		r->lock = key;
+	else
+		free(key);
+	return result;
+}
+
+/* Makes all that the program needs, and starts it. 1: another one has its lock. */
 static int
 begin(struct run *r, struct err *err)
 {
@@ -450,6 +325,8 @@ begin(struct run *r, struct err *err)
 	    o->declared != NULL
 		? line_make(&line, o->declared, o->task, err)
 		: adhoc_make(&line, o->all->store, o->task, o->kwargs, err);
+	if (result == 0)
+		result = take_lock(r, &line, err);
 	if (result == 0)
 		result = spawn(r, &line, err);
 	line_done(&line);
@@ -476,9 +353,19 @@ run_try(struct run *r)
 {
 	const struct timeval tv = {.tv_usec = AGAIN_US};
 	struct err err = ERR_INIT;
+	const int begun = begin(r, &err);
 
-	if (begin(r, &err) == 0)
+	if (begun <= 0)
+		stop_waiting(r);
+	if (begun == 0)
 		return true;
+	/* The command that has it may be another process', which tells nobody. */
+	if (begun > 0 && event_add(r->again, &tv) == 0) {
+		if (!r->lock_waits)
+			TAILQ_INSERT_TAIL(&waiting_runs, r, waiting);
+		r->lock_waits = true;
+		return true;
+	}
 	if (limits_is_short(err.sys) && event_add(r->again, &tv) == 0) {
 		run_warn_short(r, &err);
 		return true;
@@ -499,23 +386,6 @@ on_again(evutil_socket_t fd, short what, void *arg)
 		flowrra_task_begins(r->o.task);
 }
 
-/* Without memory for that, a command runs without. */
-static void
-begin_capture(struct run *r)
-{
-	const struct declarations *all = r->o.all;
-	const struct capture_options o = {.directory = all->captures,
-					  .id = flowrra_task_id(r->o.task),
-					  .attempt =
-					      flowrra_task_attempt(r->o.task),
-					  .max = all->capture_max};
-
-	if (all->captures == NULL)
-		return;
-	captures_sweep(all);
-	r->capture = capture_new(&o);
-}
-
 struct run *
 run_start(const struct run_options *o)
 {
@@ -530,9 +400,6 @@ run_start(const struct run_options *o)
 		return NULL;
 	}
 	r->o = *o;
-	r->output = o->declared != NULL ? o->declared->output : OUTPUT_NONE;
-	begin_capture(r);
-	r->sink = (struct lines_sink){.on_line = on_error_line, .arg = r};
-	r->lines.sink = &r->sink;
+	printed_init(&r->printed, o->task, o->declared, o->all);
 	return run_try(r) ? r : NULL;
 }
