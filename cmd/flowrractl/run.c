@@ -218,17 +218,52 @@ run_tick(struct ctl *ctl)
 	run_ensure_worker(ctl, NULL);
 }
 
+/* From before it is queued on, the command waits for who shows its output. */
+struct run_following {
+	struct ctl *ctl;
+	char *directory;
+	char id[FLOWRRA_ID_SIZE];
+	int fd; /* -1: not yet, or it cannot be: then some may be left out */
+};
+
+static void
+run_follow_end(struct run_following *f)
+{
+	if (f->fd >= 0)
+		capture_follow_end(f->fd, f->directory, f->id);
+	f->fd = -1;
+}
+
+static void
+run_before(const char *id, void *arg)
+{
+	struct run_following *f = arg;
+	struct err err = ERR_INIT;
+
+	run_follow_end(f);
+	if (f->directory == NULL &&
+	    (f->directory = capture_directory(f->ctl->conf)) == NULL)
+		return;
+	snprintf(f->id, sizeof(f->id), "%s", id);
+	f->fd = capture_follow_begin(f->directory, id, &err);
+	if (f->fd < 0)
+		complain(f->ctl, "%s", err.msg);
+}
+
 /* What is said here beside the command's own words goes to standard error. That it
  * has failed, its exit code says. */
 static int
-run_wait(struct ctl *ctl, const char *id)
+run_wait(struct ctl *ctl, const char *id, struct run_following *f)
 {
-	struct show_output s = {.ctl = ctl, .id = id, .apart = true};
+	struct show_output s = {.ctl = ctl,
+				.directory = f->directory,
+				.id = id,
+				.apart = true,
+				.follow_fd = f->fd};
 	struct flowrra_record *record = NULL;
-	char *directory = capture_directory(ctl->conf);
 	int status = COMMAND_ITSELF;
 
-	if ((s.directory = directory) == NULL)
+	if (f->directory == NULL)
 		complain(ctl, "out of memory");
 	else if (show_following(&s, 1, run_tick, &record) == 0)
 		status = command_status(record);
@@ -239,13 +274,13 @@ run_wait(struct ctl *ctl, const char *id)
 			 record->reason != NULL ? record->reason : "failed",
 			 record->error != NULL ? record->error : "no reason");
 	flowrra_record_free(record);
-	free(directory);
 	return status;
 }
 
 /* The task is queued in any case: the next call that starts a worker runs it. */
 static int
-run_end(struct ctl *ctl, const struct run_options *o, const char *id)
+run_end(struct ctl *ctl, const struct run_options *o, const char *id,
+	struct run_following *f)
 {
 	struct err err = ERR_INIT;
 
@@ -254,7 +289,7 @@ run_end(struct ctl *ctl, const struct run_options *o, const char *id)
 		fflush(stdout);
 	}
 	if (run_ensure_worker(ctl, &err) == 0)
-		return o->wait ? run_wait(ctl, id) : 0;
+		return o->wait ? run_wait(ctl, id, f) : 0;
 	complain(ctl, "queued as %s, but: %s", id, err.msg);
 	return run_own_status(o, err_exit_status(err.code));
 }
@@ -264,6 +299,7 @@ static int
 run_submit(struct ctl *ctl, const struct run_options *o, struct command *c,
 	   struct err *err)
 {
+	struct run_following f = {.ctl = ctl, .fd = -1};
 	char id[FLOWRRA_ID_SIZE], *text = NULL;
 	struct buf input = BUF_INIT;
 	struct slice bytes;
@@ -279,12 +315,20 @@ run_submit(struct ctl *ctl, const struct run_options *o, struct command *c,
 	bytes = (struct slice){input.data != NULL ? input.data : "", input.len};
 	if (o->from_stdin)
 		c->input = &bytes;
+	if (o->wait) {
+		c->before = run_before;
+		c->arg = &f;
+	}
 	if (r == 0)
 		r = command_submit(ctl->client, c, &o->request, id, err);
 	buf_done(&input);
 	free(c->environment);
 	free(text);
-	return r == 0 ? run_end(ctl, o, id) : r;
+	if (r == 0)
+		r = run_end(ctl, o, id, &f);
+	run_follow_end(&f);
+	free(f.directory);
+	return r;
 }
 
 static int

@@ -87,7 +87,11 @@ next_attempt(struct following *f, struct err *err)
 	capture_reader_free(f->reader);
 	f->attempt = found;
 	f->reader = capture_reader_new(f->show->directory, f->show->id, found);
-	return f->reader != NULL ? 1 : err_nomem(err);
+	if (f->reader == NULL)
+		return err_nomem(err);
+	if (f->show->follow_fd > 0)
+		capture_reader_follow(f->reader, f->show->follow_fd);
+	return 1;
 }
 
 /* All that can be read, of all attempts. */

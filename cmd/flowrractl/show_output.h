@@ -19,8 +19,9 @@ struct show_output {
 	bool only_stdout, only_stderr; /* neither: both */
 	bool
 	    apart; /* standard error goes to standard error, not among the rest */
-	bool time;   /* before each line */
-	bool headed; /* each attempt has a line before it */
+	bool time;     /* before each line */
+	bool headed;   /* each attempt has a line before it */
+	int follow_fd; /* > 0: the command waits for this (codec/capture.h) */
 	/* The state of it; zeroes at first. */
 	bool in_line[2];
 	unsigned int shown; /* the attempt that was shown last */

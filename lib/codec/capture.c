@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "codec/capture_follow.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -40,7 +41,7 @@ struct capture {
 	uint64_t number; /* of that file */
 	uint64_t size;	 /* of that file */
 	uint64_t total;	 /* bytes of output so far */
-	bool failed;
+	bool hurry, failed;
 };
 
 /* --- names ------------------------------------------------------------------ */
@@ -59,8 +60,8 @@ capture_is_plain(const char *id)
 
 /* "=" and a number for an ID with other characters: it must not lead out of the
  * directory, and no name has two meanings. */
-static void
-capture_base(char base[CAPTURE_NAME_SIZE], const char *id)
+void
+capture_base(char base[CAPTURE_BASE_SIZE], const char *id)
 {
 	if (capture_is_plain(id))
 		snprintf(base, CAPTURE_NAME_SIZE, "%s", id);
@@ -249,26 +250,52 @@ capture_room(const struct capture *c)
 	return used < max ? (size_t)(max - used) : 0;
 }
 
+void
+capture_hurry(struct capture *c)
+{
+	c->hurry = true;
+}
+
+/* The next file takes the place of the one before this. */
+static bool
+capture_must_wait(const struct capture *c)
+{
+	return c->number >= 2 && capture_is_followed(c->directory, c->id,
+						     c->attempt, c->number - 1);
+}
+
+/* Sees to it that a file is open that has room: 0, 1 or -1, as capture_add(). */
+static int
+capture_prepare(struct capture *c, struct err *err)
+{
+	if (c->fd < 0)
+		return capture_open(c, 0, err);
+	if (capture_room(c) > 0)
+		return 0;
+	if (capture_must_wait(c))
+		return c->hurry ? 0 : 1;
+	return capture_open(c, c->number + 1, err);
+}
+
 int
 capture_add(struct capture *c, enum capture_stream stream, const char *p,
-	    size_t len, struct err *err)
+	    size_t len, size_t *ret_used, struct err *err)
 {
-	size_t n;
+	size_t used = 0, n, room;
+	int r = 0;
 
-	while (len > 0 && !c->failed) {
-		if (c->fd < 0)
-			c->failed = capture_open(c, 0, err) != 0;
-		else if (capture_room(c) == 0)
-			c->failed = capture_open(c, c->number + 1, err) != 0;
-		if (c->failed)
-			return -1;
-		n = capture_room(c) < len ? capture_room(c) : len;
-		c->failed = capture_write(c, stream, p, n, err) != 0;
-		if (c->failed)
-			return -1;
+	while (used < len && r == 0 && !c->failed) {
+		if ((r = capture_prepare(c, err)) != 0)
+			break;
+		room = capture_room(c);
+		n = room > 0 && room < len - used ? room : len - used;
+		if ((r = capture_write(c, stream, p + used, n, err)) != 0)
+			break;
 		c->total += n;
-		p += n;
-		len -= n;
+		used += n;
 	}
-	return 0;
+	if (r < 0)
+		c->failed = true;
+	*ret_used = c->failed ? len : used;
+	return r;
 }

@@ -70,10 +70,38 @@ struct capture_options {
 /* All is copied; no file is made yet, but what an earlier run of this attempt has
  * left is removed. NULL when memory runs out. */
 struct capture *capture_new(const struct capture_options *o);
-/* Keeps bytes. -1 with *err, once: from then on nothing more is kept. */
+/*
+ * Keeps bytes: 0. 1: only *ret_used of them, since a follower (below) has not come
+ * so far; to be called again for the rest, in a while. -1 with *err, once: from then
+ * on nothing more is kept.
+ */
 int capture_add(struct capture *c, enum capture_stream stream, const char *p,
-		size_t len, struct err *err);
+		size_t len, size_t *ret_used, struct err *err);
+/* What is added now is the last: it is kept at once, a little beyond the bound if
+ * there is a follower. */
+void capture_hurry(struct capture *c);
 void capture_free(struct capture *c);
+
+/* --- following ------------------------------------------------------------ */
+
+/*
+ * A follower of a task misses nothing, however slow it is: no file takes another's
+ * place before the follower has opened that one. It says so in a file of its own,
+ * and a lock of that says that it lives (util/alive.h).
+ */
+struct capture_progress {
+	uint32_t attempt;
+	uint32_t unused;
+	uint64_t number; /* of the file that was opened last, and one more */
+};
+
+/* Begins to follow, perhaps before the task is there: a descriptor for
+ * capture_follow_tell(), or -1 with *err. */
+int capture_follow_begin(const char *directory, const char *id,
+			 struct err *err);
+void capture_follow_tell(int fd, unsigned int attempt, uint64_t number);
+/* Closes it. */
+void capture_follow_end(int fd, const char *directory, const char *id);
 
 /*
  * Removes the files of attempts that have ended, if they are older than `keep_s`,

@@ -25,6 +25,7 @@
 struct capture_reader {
 	char *directory, *id;
 	unsigned int attempt;
+	int follow_fd;	 /* -1: it does not tell how far it is */
 	int fd;		 /* -1: no file yet */
 	uint64_t number; /* of the file */
 	off_t at;	 /* the next record */
@@ -41,7 +42,7 @@ capture_reader_new(const char *directory, const char *id, unsigned int attempt)
 
 	if (r == NULL)
 		return NULL;
-	r->fd = -1;
+	r->fd = r->follow_fd = -1;
 	r->attempt = attempt;
 	r->directory = strdup(directory);
 	r->id = strdup(id);
@@ -62,6 +63,12 @@ capture_reader_free(struct capture_reader *r)
 	free(r->id);
 	buf_done(&r->bytes);
 	free(r);
+}
+
+void
+capture_reader_follow(struct capture_reader *r, int fd)
+{
+	r->follow_fd = fd;
 }
 
 static int
@@ -151,6 +158,8 @@ reader_enter(struct capture_reader *r, int fd,
 		close(r->fd);
 	r->fd = fd;
 	r->number = begin->number;
+	if (r->follow_fd >= 0)
+		capture_follow_tell(r->follow_fd, r->attempt, r->number);
 	r->at = sizeof(struct capture_head) + sizeof(*begin);
 	if (begin->before > r->seen)
 		r->left_out += begin->before - r->seen;

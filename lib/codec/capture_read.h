@@ -25,6 +25,8 @@ struct capture_record {
 struct capture_reader *capture_reader_new(const char *directory, const char *id,
 					  unsigned int attempt);
 void capture_reader_free(struct capture_reader *r);
+/* It tells how far it is by this descriptor (capture_follow_begin()). */
+void capture_reader_follow(struct capture_reader *r, int fd);
 
 /*
  * The next record: 1 and *ret, which is good until the next call; 0 if there is

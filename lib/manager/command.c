@@ -162,6 +162,8 @@ command_submit(struct flowrra_client *c, const struct command *command,
 	do {
 		r = command_ask_number(c, numbers_take, &taken, err);
 		snprintf(number, sizeof(number), "%lld", taken);
+		if (r == 0 && command->before != NULL)
+			command->before(number, command->arg);
 		if (r == 0)
 			r = client_submit(c, &s, id, err);
 	} while (r != 0 && err->code == ERR_REFUSED && ++tries < ID_TRIES);

@@ -15,13 +15,19 @@ struct err;
 struct flowrra_client;
 struct flowrra_request;
 
+/* To be called with an ID before the command that gets it is queued; `arg` is the
+ * command's. It may be called again, with another one. */
+typedef void command_before_fn(const char *id, void *arg);
+
 /* All of it is borrowed. */
 struct command {
 	const char *const *argv;   /* NULL-ended; the program first */
 	const char *label;	   /* a name for people; NULL: none */
-	const char *lock; /* one at a time; NULL: none */
+	const char *lock;	   /* one at a time; NULL: none */
 	const char *directory;	   /* an absolute path */
 	int mask;		   /* umask */
+	command_before_fn *before; /* NULL: nothing is to be done */
+	void *arg;		   /* its */
 	char **environment;	   /* NULL-ended NAME=VALUE */
 	const struct slice *input; /* standard input; NULL: none */
 	const char *input_file;	   /* or an absolute path of it */

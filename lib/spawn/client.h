@@ -80,4 +80,8 @@ bool spawn_withdraw(struct spawn *p);
  * will not be. */
 void spawn_signal(struct spawn *p, int sig);
 
+/* Leaves what it writes in its pipes, where it waits when they are full; or reads on.
+ * What is there when it ends is delivered all the same. */
+void spawn_pause(struct spawn *p, bool paused);
+
 #endif

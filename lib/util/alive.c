@@ -26,6 +26,12 @@ alive_begin(int fd)
 	return alive_set(fd, BYTE_RUNNING, F_WRLCK);
 }
 
+void
+alive_end(int fd)
+{
+	alive_set(fd, BYTE_RUNNING, F_UNLCK);
+}
+
 int
 alive_leave(int fd, bool leaving)
 {

@@ -21,6 +21,8 @@ enum alive {
 /* This process lives, as long as the descriptor is open, which is not inherited.
  * -1 with errno. */
 int alive_begin(int fd);
+/* It does not, for those who ask. */
+void alive_end(int fd);
 /* It is leaving, or has decided to stay. -1 with errno. */
 int alive_leave(int fd, bool leaving);
 

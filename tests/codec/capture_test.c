@@ -49,8 +49,10 @@ static void
 put(struct capture *c, enum capture_stream stream, const char *text)
 {
 	struct err err = ERR_INIT;
+	size_t used;
 
-	ck_assert_msg(capture_add(c, stream, text, strlen(text), &err) == 0,
+	ck_assert_msg(capture_add(c, stream, text, strlen(text), &used, &err) ==
+			  0,
 		      "%s", err.msg);
 }
 
@@ -111,11 +113,12 @@ put_counted(struct capture *c, size_t from, size_t to)
 {
 	struct err err = ERR_INIT;
 	char line[32];
+	size_t used;
 
 	for (; from < to; from++) {
 		snprintf(line, sizeof(line), "%07zu\n", from);
-		ck_assert_int_eq(capture_add(c, CAPTURE_STDOUT, line, 8, &err),
-				 0);
+		ck_assert_int_eq(
+		    capture_add(c, CAPTURE_STDOUT, line, 8, &used, &err), 0);
 	}
 }
 
@@ -197,6 +200,57 @@ START_TEST(a_reader_that_keeps_up_misses_nothing)
 	}
 	capture_free(c);
 	capture_reader_free(r);
+	end();
+}
+END_TEST
+
+/* No file is overwritten that it has not opened; when it ends, nothing waits. */
+START_TEST(a_writer_waits_for_a_follower_that_lives)
+{
+	char bytes[4096] = "";
+	struct err err = ERR_INIT;
+	struct capture_reader *r;
+	struct capture *c;
+	struct buf out = BUF_INIT;
+	size_t used, total = 0;
+	int fd, got = 0, i;
+
+	begin();
+	fd = capture_follow_begin(dir, "17", &err);
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	c = writer("17", 1, 65536);
+	while ((got = capture_add(c, CAPTURE_STDOUT, bytes, sizeof(bytes),
+				  &used, &err)) == 0)
+		total += used;
+	ck_assert_int_eq(got, 1);
+	total += used;
+	/* A half and two quarters. */
+	ck_assert_uint_gt(total, 60000);
+	ck_assert_uint_lt(total, 65536);
+	r = capture_reader_new(dir, "17", 1);
+	capture_reader_follow(r, fd);
+	for (i = 0; i < 50; i++) {
+		buf_reset(&out);
+		take(r, &out);
+		ck_assert_ptr_null(strchr(out.data, '-'));
+		while ((got = capture_add(c, CAPTURE_STDOUT, bytes,
+					  sizeof(bytes), &used, &err)) == 0)
+			;
+		ck_assert_int_eq(got, 1);
+	}
+	/* The last of it is kept at once. */
+	capture_hurry(c);
+	ck_assert_int_eq(
+	    capture_add(c, CAPTURE_STDOUT, bytes, sizeof(bytes), &used, &err),
+	    0);
+	buf_reset(&out);
+	take(r, &out);
+	ck_assert_ptr_null(strchr(out.data, '-'));
+	capture_follow_end(fd, dir, "17");
+	put_counted(c, 0, 20000);
+	capture_reader_free(r);
+	capture_free(c);
+	buf_done(&out);
 	end();
 }
 END_TEST
@@ -380,6 +434,7 @@ START_TEST(a_full_disk_is_told_once_and_what_was_kept_stays_good)
 	struct capture_reader *r;
 	struct buf out = BUF_INIT;
 	struct capture *c;
+	size_t used;
 	char bytes[256] = "";
 
 	/* In a namespace of its own, which goes with the process. */
@@ -390,10 +445,12 @@ START_TEST(a_full_disk_is_told_once_and_what_was_kept_stays_good)
 	ck_assert_int_eq(mount("none", dir, "tmpfs", 0, "size=16k"), 0);
 	c = writer("17", 1, 1 << 20);
 	put(c, CAPTURE_STDOUT, "one");
-	while (capture_add(c, CAPTURE_STDOUT, bytes, sizeof(bytes), &err) == 0)
+	while (capture_add(c, CAPTURE_STDOUT, bytes, sizeof(bytes), &used,
+			   &err) == 0)
 		;
 	ck_assert_ptr_nonnull(strstr(err.msg, "No space left"));
-	ck_assert_int_eq(capture_add(c, CAPTURE_STDOUT, "x", 1, &err), 0);
+	ck_assert_int_eq(capture_add(c, CAPTURE_STDOUT, "x", 1, &used, &err),
+			 0);
 	capture_free(c);
 	r = capture_reader_new(dir, "17", 1);
 	take(r, &out);
@@ -410,6 +467,7 @@ SUITE("capture")
 	TEST(what_is_printed_comes_back_in_its_order);
 	TEST_LOOP(of_a_long_output_the_beginning_and_the_end_stay, 0, 4);
 	TEST(a_reader_that_keeps_up_misses_nothing);
+	TEST(a_writer_waits_for_a_follower_that_lives);
 	TEST(a_later_run_of_an_attempt_begins_anew);
 	TEST_LOOP(no_id_leads_out_of_the_directory_or_to_another, 0,
 		  sizeof(ids) / sizeof(ids[0]));

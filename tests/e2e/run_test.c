@@ -252,6 +252,31 @@ START_TEST(a_long_output_is_bounded_and_the_command_is_not_held_up)
 }
 END_TEST
 
+/* As of a pipe: nothing is left out for one that is slow, and one that is gone keeps
+ * nobody waiting. */
+START_TEST(who_waits_gets_all_of_the_output)
+{
+	struct world *w = own_world();
+	struct run *r;
+
+	run(w, "mkdir config; printf '[exec]\noutput_max = 256k\n' "
+	       ">config/flowrra.conf");
+	ck_run(run(w, "seq 1000000 | cksum >expected"), 0, "");
+	ck_run(run(w,
+		   OWN "flowrractl run --wait seq 1000000 | (sleep 0.5; cksum) "
+		       "| cmp - expected"),
+	       0, "");
+	r = run_start(w,
+		      OWN "exec flowrractl run --wait -- sh -c 'seq 1000000; "
+			  "touch ended' | (sleep 1; head -c 5)");
+	WAIT_UNTIL(own(w, "logs 2 -n 1")->out[0] != '\0');
+	ck_assert(!own_is(w, "2", "success"));
+	run_end(w, r);
+	WAIT_UNTIL(own_is(w, "2", "success"));
+	own_stop(w);
+}
+END_TEST
+
 /* --- the worker --------------------------------------------------------------------- */
 
 START_TEST(two_clients_start_one_worker)
@@ -401,6 +426,7 @@ SUITE("run")
 	TEST(logs_show_what_is_asked_for);
 	TEST(hostile_output_steers_no_terminal);
 	TEST(a_long_output_is_bounded_and_the_command_is_not_held_up);
+	TEST(who_waits_gets_all_of_the_output);
 	TEST(two_clients_start_one_worker);
 	TEST(commands_run_one_at_a_time_in_their_order);
 	TEST(commands_with_one_key_run_one_at_a_time);

@@ -46,17 +46,69 @@ keep_tail(struct buf *tail, const char *p, size_t len, size_t max)
 		buf_drain(tail, tail->len - max);
 }
 
-/* A full disk takes nothing from the command but what would be kept of it. */
-static void
-keep_capture(struct printed *r, int fd, const char *p, size_t len)
+/* In front of bytes that wait. */
+struct piece {
+	int fd;
+	size_t len;
+};
+
+/* A full disk takes nothing from the command but what would be kept of it. Returns
+ * how many bytes are done with. */
+static size_t
+capture_some(struct printed *r, int fd, const char *p, size_t len)
 {
 	const enum capture_stream stream =
 	    fd == 2 ? CAPTURE_STDERR : CAPTURE_STDOUT;
 	struct err err = ERR_INIT;
+	size_t used;
 
-	captures_wrote(len);
-	if (capture_add(r->capture, stream, p, len, &err) != 0)
+	if (capture_add(r->capture, stream, p, len, &used, &err) < 0)
 		flowrra_task_log(r->task, LOG_WARNING, "%s", err.msg);
+	captures_wrote(used);
+	return used;
+}
+
+/* Behind others that wait, since the order stays. Without memory to hold them, they
+ * are as lost as on a full disk. */
+static void
+keep_capture(struct printed *r, int fd, const char *p, size_t len)
+{
+	struct piece piece = {.fd = fd};
+	size_t used = 0;
+
+	if (r->held.len == 0)
+		used = capture_some(r, fd, p, len);
+	if (used == len)
+		return;
+	piece.len = len - used;
+	if (buf_reserve(&r->held, sizeof(piece) + piece.len) != 0)
+		return;
+	buf_add(&r->held, &piece, sizeof(piece));
+	buf_add(&r->held, p + used, piece.len);
+}
+
+bool
+printed_again(struct printed *r)
+{
+	size_t at = 0, used;
+	struct piece piece;
+
+	while (at < r->held.len) {
+		memcpy(&piece, r->held.data + at, sizeof(piece));
+		used = capture_some(
+		    r, piece.fd, r->held.data + at + sizeof(piece), piece.len);
+		at += used;
+		if (used < piece.len) {
+			/* What is left of it gets a head of its own, in the
+			 * place of what is done with. */
+			piece.len -= used;
+			memcpy(r->held.data + at, &piece, sizeof(piece));
+			break;
+		}
+		at += sizeof(piece);
+	}
+	buf_drain(&r->held, at);
+	return r->held.len == 0;
 }
 
 /* What is too much is read all the same: the command may do more than talk. */
@@ -72,21 +124,21 @@ keep_output(struct printed *r, const char *p, size_t len)
 		buf_add(&r->out, p, len < room ? len : room);
 }
 
-/* Reading never stops, even when nothing is kept: a command whose pipe is full
+/* Reading stops for nothing but a follower that lives: a command whose pipe is full
  * would wait for ever. Lines of a command that nobody declared are not the
  * worker's log's affair. */
-void
+bool
 printed_take(struct printed *r, int fd, const char *p, size_t len)
 {
 	if (r->capture != NULL)
 		keep_capture(r, fd, p, len);
-	if (fd != 2) {
+	if (fd != 2)
 		keep_output(r, p, len);
-		return;
-	}
-	keep_tail(&r->tail, p, len, TAIL_BYTES);
-	if (r->logs)
+	else
+		keep_tail(&r->tail, p, len, TAIL_BYTES);
+	if (fd == 2 && r->logs)
 		lines_take(&r->lines, p, len);
+	return r->held.len == 0;
 }
 
 void
@@ -208,6 +260,10 @@ printed_init(struct printed *r, struct flowrra_task *task,
 void
 printed_end(struct printed *r)
 {
+	if (r->capture != NULL) {
+		capture_hurry(r->capture);
+		printed_again(r);
+	}
 	lines_end(&r->lines);
 	lines_sink_end(&r->sink);
 }
@@ -217,5 +273,6 @@ printed_done(struct printed *r)
 {
 	buf_done(&r->out);
 	buf_done(&r->tail);
+	buf_done(&r->held);
 	capture_free(r->capture);
 }

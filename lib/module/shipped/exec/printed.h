@@ -26,6 +26,7 @@ struct printed {
 	struct buf out;		 /* its beginning; with OUTPUT_NONE, its end */
 	uint64_t n_out;		 /* bytes of it in all */
 	struct capture *capture; /* NULL: nothing is kept in files */
+	struct buf held;	 /* what waits for a follower, in pieces */
 	struct lines lines;
 	struct lines_sink sink;
 	struct buf tail; /* the end of standard error */
@@ -37,8 +38,11 @@ void printed_init(struct printed *p, struct flowrra_task *task,
 		  const struct declarations *all);
 void printed_done(struct printed *p);
 
-/* Bytes of standard output (1) or error (2). */
-void printed_take(struct printed *p, int fd, const char *bytes, size_t len);
+/* Bytes of standard output (1) or error (2). False: enough for now, since a follower
+ * is slow; printed_again() says when to go on. More is taken all the same. */
+bool printed_take(struct printed *p, int fd, const char *bytes, size_t len);
+/* Whether there is room again. */
+bool printed_again(struct printed *p);
 /* No more comes. */
 void printed_end(struct printed *p);
 

@@ -33,6 +33,9 @@
 
 /* Between two tries to begin while memory, say, is short, or a lock is taken. */
 #define AGAIN_US 250000
+/* Between two looks whether a follower has come further: as long as it takes to read
+ * what it may have left. */
+static const struct timeval room_tv = {.tv_usec = 5000};
 
 struct run {
 	struct run_options o;
@@ -45,6 +48,7 @@ struct run {
 	bool cancelled;
 	struct event *kill;  /* NULL unless cancelled */
 	struct event *again; /* set while something is short */
+	struct event *room;  /* set while a follower is slow */
 };
 
 /* Those of this process that wait for a lock, in the order of their coming. */
@@ -55,7 +59,23 @@ on_output(void *arg, int fd, const char *p, size_t len)
 {
 	struct run *r = arg;
 
-	printed_take(&r->printed, fd, p, len);
+	if (!printed_take(&r->printed, fd, p, len) && r->program != NULL &&
+	    !evtimer_pending(r->room, NULL)) {
+		spawn_pause(r->program, true);
+		event_add(r->room, &room_tv);
+	}
+}
+
+/* A follower may have come further. */
+static void
+on_room(evutil_socket_t fd, short what, void *arg)
+{
+	struct run *r = arg;
+
+	if (!printed_again(&r->printed))
+		event_add(r->room, &room_tv);
+	else if (r->program != NULL)
+		spawn_pause(r->program, false);
 }
 
 /* --- the end ------------------------------------------------------------- */
@@ -93,6 +113,8 @@ finish(struct run *r, const struct run_outcome *outcome)
 		event_free(r->kill);
 	if (r->again != NULL)
 		event_free(r->again);
+	if (r->room != NULL)
+		event_free(r->room);
 	printed_done(&r->printed);
 	free(r);
 }
@@ -391,9 +413,15 @@ run_start(const struct run_options *o)
 {
 	struct run *r = calloc(1, sizeof(*r));
 
-	if (r != NULL)
+	if (r != NULL) {
 		r->again = evtimer_new(o->base, on_again, r);
-	if (r == NULL || r->again == NULL) {
+		r->room = evtimer_new(o->base, on_room, r);
+	}
+	if (r == NULL || r->again == NULL || r->room == NULL) {
+		if (r != NULL && r->again != NULL)
+			event_free(r->again);
+		if (r != NULL && r->room != NULL)
+			event_free(r->room);
 		free(r);
 		o->on_end(&(struct run_outcome){.error = "out of memory"},
 			  o->arg);
