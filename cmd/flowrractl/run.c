@@ -27,13 +27,6 @@
 #include "util/path.h"
 #include "verb.h"
 
-struct run_options {
-	struct flowrra_request request;
-	const char *label, *directory, *line, *lock, *input_file;
-	struct value_list variables;
-	bool from_stdin, wait;
-};
-
 /* Retries are asked for: a command line is not known to bear being run twice. */
 static void
 run_init(void *options)
@@ -52,6 +45,10 @@ run_init(void *options)
 static const struct option_spec run_options[] = {
     OPTION(0, "wait", NULL, FLAG, wait, 0, 0,
 	   "show what it prints until it has ended, and exit as it does"),
+    OPTION(0, "each", NULL, FLAG, each, 0, 0,
+	   "run it for each line of standard input, which is {} in its words"),
+    OPTION('0', "null", NULL, FLAG, null, 0, 0,
+	   "with --each: a NUL ends a line"),
     OPTION(0, "shell", "LINE", TEXT, line, 0, 0,
 	   "run sh -c LINE, and not words"),
     OPTION(0, "name", "LABEL", TEXT, label, 0, 0, "a name for people"),
@@ -97,6 +94,11 @@ run_check(const struct run_options *o, int argc, struct err *err)
 			       "[OPTION...] [--] COMMAND [ARG...]");
 	if (o->lock != NULL && o->lock[0] == '\0')
 		return err_set(err, ERR_DATA, "the key of --lock is empty");
+	if (o->null && !o->each)
+		return err_set(err, ERR_USAGE, "--null needs --each");
+	if (o->each && (o->from_stdin || o->request.unique != NULL))
+		return err_set(err, ERR_USAGE,
+			       "cannot use --each with --stdin or --unique");
 	if (o->from_stdin && o->input_file != NULL)
 		return err_set(err, ERR_USAGE,
 			       "cannot use --stdin with --stdin-file");
@@ -203,80 +205,6 @@ run_open(struct ctl *ctl, const struct run_options *o)
 
 /* --- the verb ---------------------------------------------------------------- */
 
-/* A failure that is not the command's: with --wait, the status of that must not be
- * taken for it. */
-static int
-run_own_status(const struct run_options *o, int status)
-{
-	return o->wait && status != 0 ? COMMAND_ITSELF : status;
-}
-
-/* The worker may die while the command waits for its turn. */
-static void
-run_tick(struct ctl *ctl)
-{
-	run_ensure_worker(ctl, NULL);
-}
-
-/* From before it is queued on, the command waits for who shows its output. */
-struct run_following {
-	struct ctl *ctl;
-	char *directory;
-	char id[FLOWRRA_ID_SIZE];
-	int fd; /* -1: not yet, or it cannot be: then some may be left out */
-};
-
-static void
-run_follow_end(struct run_following *f)
-{
-	if (f->fd >= 0)
-		capture_follow_end(f->fd, f->directory, f->id);
-	f->fd = -1;
-}
-
-static void
-run_before(const char *id, void *arg)
-{
-	struct run_following *f = arg;
-	struct err err = ERR_INIT;
-
-	run_follow_end(f);
-	if (f->directory == NULL &&
-	    (f->directory = capture_directory(f->ctl->conf)) == NULL)
-		return;
-	snprintf(f->id, sizeof(f->id), "%s", id);
-	f->fd = capture_follow_begin(f->directory, id, &err);
-	if (f->fd < 0)
-		complain(f->ctl, "%s", err.msg);
-}
-
-/* What is said here beside the command's own words goes to standard error. That it
- * has failed, its exit code says. */
-static int
-run_wait(struct ctl *ctl, const char *id, struct run_following *f)
-{
-	struct show_output s = {.ctl = ctl,
-				.directory = f->directory,
-				.id = id,
-				.apart = true,
-				.follow_fd = f->fd};
-	struct flowrra_record *record = NULL;
-	int status = COMMAND_ITSELF;
-
-	if (f->directory == NULL)
-		complain(ctl, "out of memory");
-	else if (show_following(&s, 1, run_tick, &record) == 0)
-		status = command_status(record);
-	if (record != NULL && record->state == FLOWRRA_FAILED &&
-	    (record->error == NULL ||
-	     strncmp(record->error, "exit code ", 10) != 0))
-		complain(ctl, "command %s %s: %s", id,
-			 record->reason != NULL ? record->reason : "failed",
-			 record->error != NULL ? record->error : "no reason");
-	flowrra_record_free(record);
-	return status;
-}
-
 /* The task is queued in any case: the next call that starts a worker runs it. */
 static int
 run_end(struct ctl *ctl, const struct run_options *o, const char *id,
@@ -312,11 +240,17 @@ run_submit(struct ctl *ctl, const struct run_options *o, struct command *c,
 	if (o->from_stdin)
 		r = run_read_input((size_t)ctl->conf->worker.max_task_size,
 				   &input, err);
+	if (o->each) {
+		r = run_each(ctl, o, c);
+		free(c->environment);
+		free(text);
+		return r;
+	}
 	bytes = (struct slice){input.data != NULL ? input.data : "", input.len};
 	if (o->from_stdin)
 		c->input = &bytes;
 	if (o->wait) {
-		c->before = run_before;
+		c->before = run_following_begin;
 		c->arg = &f;
 	}
 	if (r == 0)
@@ -326,8 +260,7 @@ run_submit(struct ctl *ctl, const struct run_options *o, struct command *c,
 	free(text);
 	if (r == 0)
 		r = run_end(ctl, o, id, &f);
-	run_follow_end(&f);
-	free(f.directory);
+	run_following_end(&f);
 	return r;
 }
 

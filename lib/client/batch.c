@@ -380,6 +380,12 @@ flowrra_batch_new(struct flowrra_client *c, struct flowrra_batch **batch,
 	return 0;
 }
 
+void
+client_batch_allow_adhoc(struct flowrra_batch *b)
+{
+	b->adhoc = true;
+}
+
 int
 flowrra_batch_add(struct flowrra_batch *b,
 		  const struct flowrra_request *request,

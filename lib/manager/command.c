@@ -20,6 +20,7 @@
 #include "store/broker.h"
 #include "util/err.h"
 #include "util/name.h"
+#include "util/pending.h"
 #include "util/utf8.h"
 
 /* Tries with another number, where a task has it already: one with an ID that a
@@ -100,29 +101,33 @@ command_write(const struct command *c, struct buf *out)
 
 /* --- a number ---------------------------------------------------------------- */
 
-static void
-numbers_take(struct query *q)
-{
-	broker_numbers(q->client->broker, 1, query_answer, q);
-}
+_Static_assert(COMMAND_ID_SIZE == FLOWRRA_ID_SIZE, "IDs fit");
+
+struct numbers {
+	struct query query;
+	unsigned int n;
+};
 
 static void
-numbers_look(struct query *q)
+numbers_send(struct query *q)
 {
-	broker_numbers(q->client->broker, 0, query_answer, q);
+	const struct numbers *numbers = container_of(q, struct numbers, query);
+
+	broker_numbers(q->client->broker, numbers->n, query_answer, q);
 }
 
 /* Never twice: of a number that was taken and not told, nobody hears again. */
-static int
-command_ask_number(struct flowrra_client *c, void (*send)(struct query *q),
-		   long long *ret, struct err *err)
+int
+command_take_numbers(struct flowrra_client *c, unsigned int n,
+		     long long *ret_first, struct err *err)
 {
-	struct query q = {.client = c, .send = send, .once = true};
-	int r = query_run(&q, err);
+	struct numbers numbers = {
+	    .query = {.client = c, .send = numbers_send, .once = true}, .n = n};
+	int r = query_run(&numbers.query, err);
 
 	if (r == 0)
-		*ret = strtoll(q.value.data, NULL, 10);
-	buf_done(&q.value);
+		*ret_first = strtoll(numbers.query.value.data, NULL, 10);
+	buf_done(&numbers.query.value);
 	return r;
 }
 
@@ -131,7 +136,7 @@ command_last(struct flowrra_client *c, char id[], struct err *err)
 {
 	long long next = 0;
 
-	if (command_ask_number(c, numbers_look, &next, err) != 0)
+	if (command_take_numbers(c, 0, &next, err) != 0)
 		return -1;
 	if (next <= 1)
 		return err_set(err, ERR_NOT_FOUND,
@@ -160,7 +165,7 @@ command_submit(struct flowrra_client *c, const struct command *command,
 	own.id = number;
 	own.force = true;
 	do {
-		r = command_ask_number(c, numbers_take, &taken, err);
+		r = command_take_numbers(c, 1, &taken, err);
 		snprintf(number, sizeof(number), "%lld", taken);
 		if (r == 0 && command->before != NULL)
 			command->before(number, command->arg);

@@ -6,12 +6,16 @@
 #ifndef MANAGER_COMMAND_H
 #define MANAGER_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "util/buf.h"
+#include "util/err.h"
 
-struct err;
+/* Room for the ID of a task. */
+#define COMMAND_ID_SIZE 201
+
 struct flowrra_client;
 struct flowrra_request;
 
@@ -59,5 +63,26 @@ int command_last(struct flowrra_client *c, char id[], struct err *err);
 int command_submit(struct flowrra_client *c, const struct command *command,
 		   const struct flowrra_request *request, char id[],
 		   struct err *err);
+
+/* What became of one of many. */
+struct command_answer {
+	char id[COMMAND_ID_SIZE];
+	struct err err; /* ERR_NONE: it is queued */
+};
+/*
+ * Submits a command for each item, all at once. The words of `command` have the item
+ * where "{}" stands in them; without that, it is one more word at the end. Of a shell's
+ * line (`shell`: argv is sh -c LINE) nothing is replaced: the item is its "$1". 0 with
+ * n answers, or -1 with *err: none was submitted.
+ */
+#define COMMAND_MANY_MAX 100
+int command_submit_many(struct flowrra_client *c, const struct command *command,
+			bool shell, const char *const *items, size_t n,
+			const struct flowrra_request *request,
+			struct command_answer *answers, struct err *err);
+
+/* The numbers of command_submit(), for command.c and command_many.c: takes `n`. */
+int command_take_numbers(struct flowrra_client *c, unsigned int n,
+			 long long *ret_first, struct err *err);
 
 #endif
