@@ -39,6 +39,18 @@ START_TEST(a_command_runs_with_what_is_here_and_nothing_set_up)
 	       0, "file\n");
 	ck_run(run(w, "echo lost | " OWN "flowrractl run --wait cat"), 0, "");
 	ck_run(own(w, "run --wait -C / pwd"), 0, "/\n");
+	/* A variable of any bytes, and one that a session has. */
+	ck_run(run(w,
+		   "A=$(printf 'x\\377y') DISPLAY=:7 " OWN
+		   "flowrractl run --wait -- sh -c 'printf \"$A,$DISPLAY\"'"),
+	       0, "x\377y,");
+	ck_run(run(w, "DISPLAY=:7 " OWN "flowrractl run --wait -e DISPLAY -e "
+		      "NOT_SET -- sh -c 'echo \"$DISPLAY,${NOT_SET-no}\"'"),
+	       0, ":7,no\n");
+	/* With all descriptors closed. */
+	ck_run(run(w, OWN "flowrractl run -- touch closed <&- >&- 2>&-; "
+			  "while ! test -e closed; do sleep 0.01; done"),
+	       0, "");
 	own_stop(w);
 }
 END_TEST
@@ -119,7 +131,8 @@ START_TEST(a_command_that_is_waited_for_gives_its_exit_code)
 	r = own(w, "tasks show 3 --json");
 	ck_assert_str_eq(json_field(w, r->out, "record.signal"), "15");
 	ck_assert_str_eq(json_field(w, r->out, "record.exit_code"), "");
-	r = own(w, "tasks dead --json --full");
+	r = own(w, "tasks dead --exit-code 7 --json");
+	ck_assert_ptr_nonnull(strstr(r->out, "\"task_id\":\"2\""));
 	ck_assert_int_eq(own(w, "wait 2")->status, 1);
 	ck_assert_int_eq(own(w, "wait 2 --exit-code")->status, 7);
 	ck_assert_int_eq(own(w, "wait 1 2 3 --exit-code")->status, 143);
