@@ -222,45 +222,53 @@ run_end(struct ctl *ctl, const struct run_options *o, const char *id,
 	return run_own_status(o, err_exit_status(err.code));
 }
 
-/* Fills what the command needs from here, and submits it. */
+/* One command, with standard input if that goes along. */
 static int
-run_submit(struct ctl *ctl, const struct run_options *o, struct command *c,
-	   struct err *err)
+run_one(struct ctl *ctl, const struct run_options *o,
+	const struct command *given, struct err *err)
 {
 	struct run_following f = {.ctl = ctl, .fd = -1};
-	char id[FLOWRRA_ID_SIZE], *text = NULL;
+	struct command c = *given;
+	char id[FLOWRRA_ID_SIZE];
 	struct buf input = BUF_INIT;
 	struct slice bytes;
 	int r = 0;
 
-	c->environment = command_environment(o->variables.items, o->variables.n,
-					     c->directory, &text, err);
-	if (c->environment == NULL)
-		return -1;
 	if (o->from_stdin)
 		r = run_read_input((size_t)ctl->conf->worker.max_task_size,
 				   &input, err);
-	if (o->each) {
-		r = run_each(ctl, o, c);
-		free(c->environment);
-		free(text);
-		return r;
-	}
 	bytes = (struct slice){input.data != NULL ? input.data : "", input.len};
 	if (o->from_stdin)
-		c->input = &bytes;
+		c.input = &bytes;
 	if (o->wait) {
-		c->before = run_following_begin;
-		c->arg = &f;
+		c.before = run_following_begin;
+		c.arg = &f;
 	}
 	if (r == 0)
-		r = command_submit(ctl->client, c, &o->request, id, err);
+		r = command_submit(ctl->client, &c, &o->request, id, err);
 	buf_done(&input);
-	free(c->environment);
-	free(text);
 	if (r == 0)
 		r = run_end(ctl, o, id, &f);
 	run_following_end(&f);
+	return r;
+}
+
+/* Below 0 with *err, or the exit status. */
+static int
+run_submit(struct ctl *ctl, const struct run_options *o,
+	   const struct command *given, struct err *err)
+{
+	struct command c = *given;
+	char *text = NULL;
+	int r;
+
+	c.environment = command_environment(o->variables.items, o->variables.n,
+					    c.directory, &text, err);
+	if (c.environment == NULL)
+		return -1;
+	r = o->each ? run_each(ctl, o, &c) : run_one(ctl, o, &c, err);
+	free(c.environment);
+	free(text);
 	return r;
 }
 

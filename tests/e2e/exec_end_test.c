@@ -301,7 +301,7 @@ START_TEST(an_exit_code_is_told_as_a_number)
 	ck_run(ctl(w, "logs %s --all", id), 0,
 	       "==> attempt 1\nsaid\n==> attempt 2\nsaid\n");
 	id = end_of(w, submit(w, "text 'a\\tb\\033\\n\\n'"));
-	ck_run(ctl(w, "result %s", id), 0, "\"a\\tb\\u001b\\n\"\n");
+	ck_run(ctl(w, "result %s", id), 0, "\"a\\tb\\u001B\\n\"\n");
 	ck_run(ctl(w, "result %s --raw", id), 0, "a\tb\033\n");
 	ck_complains(ctl(w, "result %s --raw --json", id), 64, "--raw");
 	world_stop(w);

@@ -39,11 +39,11 @@ void
 sbroker_numbers(struct broker *b, unsigned int n, broker_value_fn *on_value,
 		void *arg)
 {
-	const struct database_job job = {
-	    .run = number_run,
-	    .sync = DATABASE_LATER,
-	    /* Who only looks makes no file. */
-	    .absent = n > 0 ? DATABASE_MAKE : DATABASE_FAIL};
+	const struct database_job job = {.run = number_run,
+					 .sync = DATABASE_LATER,
+					 /* Who only looks makes no file. */
+					 .absent = n > 0 ? DATABASE_MAKE
+							 : DATABASE_FAIL};
 	char text[16];
 
 	/* With its NUL, which ends the number. */
