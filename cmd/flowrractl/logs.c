@@ -18,6 +18,7 @@ struct logs_options {
 	int attempt; /* 0: the last one */
 };
 
+/* 0 lines is a number that somebody may want. */
 static void
 logs_init(void *options)
 {
@@ -40,6 +41,8 @@ static const struct option_spec logs_options[] = {
     OPTION(0, "time", NULL, FLAG, time, 0, 0, "the time before each line"),
 };
 
+/* Following begins with the first attempt and shows all of it: what is printed
+ * meanwhile could not be counted from the end. */
 static int
 logs_check(const struct logs_options *o, struct err *err)
 {
@@ -73,6 +76,8 @@ explain_nothing(struct ctl *ctl, const char *id)
 	return err_exit_status(ERR_NOT_FOUND);
 }
 
+/* The last attempt alone, unless others are asked for: it says what became of the
+ * command. */
 static int
 show_kept(struct show_output *s, const struct logs_options *o)
 {
@@ -112,6 +117,8 @@ show_until_end(struct show_output *s, const struct logs_options *o)
 	return status;
 }
 
+/* Files are looked for where a worker with this configuration keeps them: on another
+ * machine there are none. */
 static int
 run_logs(struct ctl *ctl, int argc, char **argv, void *options)
 {

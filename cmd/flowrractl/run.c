@@ -39,6 +39,8 @@ run_init(void *options)
 	o->request.max_retries = 0;
 }
 
+/* The options of a task that make sense for a command; the others, as cpu_bound, are
+ * the module's. */
 #define OPTION(letter, ...) VERB_OPTION(struct run_options, letter, __VA_ARGS__)
 #define DURATION_MAX 316224000
 
@@ -82,6 +84,9 @@ static const struct option_spec run_options[] = {
 	   DURATION_MAX, "delay before a retry"),
 };
 
+/* Options that say different things, or that mean nothing without another, are
+ * refused rather than one of them ignored: what runs later, unseen, should be what
+ * was meant. */
 static int
 run_check(const struct run_options *o, int argc, struct err *err)
 {
@@ -153,6 +158,8 @@ run_read_input(size_t max, struct buf *input, struct err *err)
 	return 0;
 }
 
+/* umask(2) tells the old mask only when it sets another. This program makes no file
+ * between the two calls. */
 static int
 run_mask(void)
 {
@@ -164,6 +171,8 @@ run_mask(void)
 
 /* --- the store ------------------------------------------------------------- */
 
+/* In a queue that none of the user's workers serves, the command would wait for ever,
+ * and nobody would say so. */
 static bool
 run_is_served(const char *queues, const char *queue, struct err *err)
 {
@@ -272,6 +281,9 @@ run_submit(struct ctl *ctl, const struct run_options *o,
 	return r;
 }
 
+/* All that can be wrong with the command line is found before the store is opened; a
+ * directory that does not exist is told here, where the user looks on, and not by the
+ * worker. Links in it are followed now: what is meant is what is here. */
 static int
 run_run(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -50,6 +50,7 @@ each_wake(struct each *e)
 	e->woken = true;
 }
 
+/* With --wait, the IDs are kept: their outputs are what is printed. */
 static void
 each_answer(struct each *e, size_t i)
 {

@@ -43,6 +43,7 @@ run_following_end(struct run_following *f)
 	f->directory = NULL;
 }
 
+/* Without it the command is shown all the same, but does not wait for us. */
 void
 run_following_begin(const char *id, void *arg)
 {

@@ -77,6 +77,8 @@ starting_add_worker(struct starting *s)
 
 /* --- a unit ------------------------------------------------------------------ */
 
+/* Its private socket is there as long as it runs. Without XDG_RUNTIME_DIR, as from
+ * cron, systemd-run would not find it either. */
 static bool
 has_user_manager(void)
 {
@@ -159,6 +161,7 @@ open_log(const struct starting *s)
 	return fd;
 }
 
+/* A session of its own: it must outlive the terminal, and get none of its signals. */
 static int
 start_process(struct starting *s, struct err *err)
 {

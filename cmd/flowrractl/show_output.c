@@ -72,6 +72,7 @@ put_lines(FILE *out, bool *in_line, const struct capture_record *r)
 	}
 }
 
+/* JSON has no bytes: those that are not UTF-8 are replaced in it. */
 static void
 put_json(const struct capture_record *r, unsigned int attempt)
 {
@@ -161,6 +162,7 @@ skip_lines(struct capture_record *r, int64_t *skip)
 	}
 }
 
+/* All streams count for `skip`, if they are shown. */
 static int
 show_records(struct show_output *s, struct capture_reader *reader,
 	     unsigned int attempt, int64_t skip, struct err *err)
@@ -185,6 +187,8 @@ show_reader(struct show_output *s, struct capture_reader *reader,
 	return show_records(s, reader, attempt, 0, err);
 }
 
+/* Twice from the beginning, the first time to count: an output may be larger than
+ * memory. */
 int
 show_attempt(struct show_output *s, unsigned int attempt, int64_t n,
 	     struct err *err)

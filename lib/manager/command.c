@@ -36,6 +36,7 @@ command_write_word(struct buf *out, struct slice key, const char *word)
 	word_write(slice_of(word), out);
 }
 
+/* Of a name; a value may be any bytes. */
 static bool
 command_is_utf8(const char *text, size_t len)
 {

@@ -22,6 +22,7 @@ many_count(const char *const *argv)
 	return n;
 }
 
+/* As xargs has it without -I, and parallel: who names no place means the end. */
 static bool
 many_has_place(const char *const *argv)
 {
@@ -75,6 +76,7 @@ many_words(const struct command *c, bool shell, const char *item,
 	return words;
 }
 
+/* A command that is too large, say, is refused here, and the others go on. */
 static int
 many_add(struct flowrra_batch *batch, const struct command *command,
 	 const struct flowrra_request *request, const char *id, struct err *err)
@@ -144,6 +146,8 @@ many_take_answers(struct flowrra_batch *batch, struct command_answer *answers,
 	}
 }
 
+/* Numbers first, all at once. Those of commands that are refused are lost: a gap does
+ * no harm, and a number that is given twice would. */
 int
 command_submit_many(struct flowrra_client *c, const struct command *command,
 		    bool shell, const char *const *items, size_t n,

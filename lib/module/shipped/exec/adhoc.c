@@ -74,6 +74,8 @@ adhoc_is_of_task(const char *name)
 	return false;
 }
 
+/* A name with "=" in it would become another variable. Without any, the command has the
+ * task's own, and finds its program in the standard places. */
 static int
 adhoc_add_environment(struct adhoc *a, const json_t *env, struct err *err)
 {
@@ -98,6 +100,8 @@ adhoc_add_environment(struct adhoc *a, const json_t *env, struct err *err)
 	return 0;
 }
 
+/* A relative one would be seen from the worker's directory, which the submitter does
+ * not know. */
 static int
 adhoc_add_directory(struct adhoc *a, const json_t *cwd, struct err *err)
 {

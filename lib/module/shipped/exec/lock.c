@@ -26,6 +26,8 @@ lock_path(const char *store, const char *key)
 		   : path;
 }
 
+/* Beside the store, and not in a worker's own directory: all workers of the store must
+ * come to the same file. Nobody else can write there (trust_check_database()). */
 static int
 lock_make_directory(const char *store, struct err *err)
 {

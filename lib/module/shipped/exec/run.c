@@ -80,6 +80,7 @@ on_room(evutil_socket_t fd, short what, void *arg)
 
 /* --- the end ------------------------------------------------------------- */
 
+/* Before the run ends, or begins: nobody wakes it then. */
 static void
 stop_waiting(struct run *r)
 {
