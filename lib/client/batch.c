@@ -39,6 +39,7 @@ enum batch_state {
 struct flowrra_batch {
 	struct flowrra_client *client;
 	enum batch_state state;
+	bool adhoc;	 /* as of struct encoder */
 	struct buf text; /* all parts of all tasks */
 	struct encoded *tasks;
 	size_t n, cap;
@@ -118,6 +119,7 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 	const struct encoder encoder = {
 	    .client = b->client,
 	    .reply_to = b->single != NULL ? b->single->reply_to : NULL,
+	    .adhoc = b->adhoc || (b->single != NULL && b->single->adhoc),
 	    .out = &b->text};
 
 	if (client_check(b->client, err) != 0)
@@ -380,6 +382,12 @@ flowrra_batch_new(struct flowrra_client *c, struct flowrra_batch **batch,
 	batch_init(b, c);
 	*batch = b;
 	return 0;
+}
+
+void
+client_batch_allow_adhoc(struct flowrra_batch *b)
+{
+	b->adhoc = true;
 }
 
 int

@@ -20,6 +20,7 @@
 #include "core/result.h"
 #include "util/clock.h"
 #include "util/conf.h"
+#include "util/name.h"
 #include "util/uuid.h"
 
 #define US_PER_S 1e6
@@ -264,7 +265,8 @@ encode_request(const struct encoder *encoder,
 	size_t before = out->len;
 	char id[UUID_TEXT_SIZE];
 
-	if (check_request(request, &task, err) != 0)
+	if (check_request(request, &task, err) != 0 ||
+	    (!encoder->adhoc && name_check_submitted(request->name, err) != 0))
 		return -1;
 	if (!request->force &&
 	    registry_find(c, request->name, encode_likely_queue(request),

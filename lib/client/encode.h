@@ -29,6 +29,7 @@ struct encoded {
 struct encoder {
 	struct flowrra_client *client;
 	const char *reply_to; /* as in results/results.h, or NULL */
+	bool adhoc; /* NAME_ADHOC may be submitted: of flowrractl run */
 	struct buf *out;
 };
 

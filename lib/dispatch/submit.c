@@ -16,6 +16,7 @@
 #include "codec/scan.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
+#include "util/name.h"
 
 /* One submission under way; its asker may be gone when it is answered. */
 struct request {
@@ -85,6 +86,8 @@ request_complete(struct request *q, struct task *t, struct err *err)
 	/* The rest is left out: the worker that runs it knows its module. */
 	struct task_settings module = TASK_SETTINGS_UNSET;
 
+	if (name_check_submitted(t->name, err) != 0)
+		return -1;
 	if (h == NULL && t->queue == NULL)
 		return err_set(err, ERR_DATA,
 			       "no module of this worker handles \"%s\"; to "

@@ -247,6 +247,9 @@ task_send_end(struct flowrra_task *t, const struct task_end *end, bool urgent)
 	    .finished_us = t->started_us + (now - begun),
 	    .ran_us = now - begun,
 	    .outcome = end->outcome,
+	    .exited = t->exited,
+	    .signal = t->signal,
+	    .truncated = t->truncated,
 	    .limited =
 		now >= t->deadline_us ||
 		atomic_load_explicit(&t->cancelled, memory_order_relaxed),

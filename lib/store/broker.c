@@ -163,6 +163,20 @@ broker_control(struct broker *b, struct slice message, broker_value_fn *on_sent,
 	b->ops->control(b, message, on_sent, arg);
 }
 
+void
+broker_numbers(struct broker *b, unsigned int n, broker_value_fn *on_value,
+	       void *arg)
+{
+	struct err err = ERR_INIT;
+
+	if (b->ops->numbers != NULL) {
+		b->ops->numbers(b, n, on_value, arg);
+		return;
+	}
+	err_set(&err, ERR_CONFIG, "%s has no short task IDs", broker_name(b));
+	on_value((struct slice){NULL, 0}, &err, arg);
+}
+
 bool
 broker_submit_left_nothing(const struct broker_submit *submit)
 {

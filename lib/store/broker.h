@@ -371,6 +371,16 @@ void broker_served(struct broker *b, const struct broker_served *question,
 void broker_control(struct broker *b, struct slice message,
 		    broker_value_fn *on_sent, void *arg);
 
+/*
+ * Numbers for short ids: takes `n` that nobody was given before; the value is the
+ * first of them, in decimal digits, and the others follow it. With 0 it is the one
+ * that would come next. Of a
+ * number that no task bears it is not promised after a power cut. A store that
+ * has none (Redis) answers with ERR_CONFIG.
+ */
+void broker_numbers(struct broker *b, unsigned int n, broker_value_fn *on_value,
+		    void *arg);
+
 /* --- implementations --------------------------------------------------- */
 
 /* What an implementation provides; store.h finds the one for a URL. */
@@ -412,6 +422,8 @@ struct broker_ops {
 		       broker_value_fn *on_value, void *arg);
 	void (*control)(struct broker *, struct slice message,
 			broker_value_fn *on_sent, void *arg);
+	void (*numbers)(struct broker *, unsigned int n,
+			broker_value_fn *on_value, void *arg);
 	const struct broker_admin_ops *admin; /* admin.h */
 };
 

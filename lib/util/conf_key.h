@@ -28,6 +28,8 @@ enum conf_type {
 	CONF_LINE,
 	CONF_CODES,
 	CONF_ARGUMENTS,
+	CONF_OUTPUT,
+	CONF_STATUSES,
 	/* Others. */
 	CONF_UINT,
 	CONF_DURATION,
@@ -36,6 +38,7 @@ enum conf_type {
 	CONF_LEVEL,
 	CONF_FORMAT,
 	CONF_TIMES,
+	CONF_ADHOC,
 };
 
 /* The flags of conf_keys.def and conf_task_keys.def. */

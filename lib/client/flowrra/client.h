@@ -307,6 +307,9 @@ struct flowrra_record {
 	int64_t submitted_us;
 	int64_t started_us;
 	int64_t finished_us;
+	/* How the command of the task ended, if it ran one (flowrra-exec(7)). */
+	int exit_code; /* -1: there is none */
+	int signal;    /* that killed it; 0: none */
 };
 
 /* NULL is allowed. */

@@ -156,5 +156,6 @@ const struct broker_ops broker_sqlite = {
     .registry = sbroker_registry,
     .served = sbroker_served,
     .control = sbroker_control,
+    .numbers = sbroker_numbers,
     .admin = &broker_sqlite_admin,
 };

@@ -352,6 +352,9 @@ void squestion_ask(struct broker *broker, const struct database_job *job,
 
 void sbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
+/* number.c */
+void sbroker_numbers(struct broker *b, unsigned int n,
+		     broker_value_fn *on_value, void *arg);
 void sbroker_register(struct broker *b, const struct slice *names,
 		      const struct slice *descriptions, size_t n);
 void sbroker_registered(struct broker *b, struct slice name,
