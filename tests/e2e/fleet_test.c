@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers that differ: what one of them cannot run, another does. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,62 +191,6 @@ START_TEST(set_aside_tasks_are_shown_cancelled_and_purged)
 }
 END_TEST
 
-/* The name is known for some seconds after the worker has stopped; then they go
- * back for 2, 4, 8, 16 and 32 s. Until all wait for the last of these. */
-static void
-wait_until_put_back(struct world *w, int n)
-{
-	WAIT_UNTIL_WITHIN(90000,
-			  atoll(ctl(w, "tasks pending --limit 100 --json | "
-				       "grep -o '\"unknown\": *5' | wc -l")
-				    ->out) == n);
-	ck_assert_int_eq(count(w, "delayed"), n);
-}
-
-static void
-expect_recalled(struct world *w, int n)
-{
-	const int64_t began = now_ms();
-
-	ck_run(ctl(w, "wait --timeout 60 $(cat ids) >/dev/null"), 0, "");
-	ck_assert_int_lt(now_ms() - began, 15000);
-	expect_all(w, n);
-	ck_assert_int_eq(count(w, "delayed"), 0);
-}
-
-START_TEST(what_was_put_back_for_a_worker_that_was_frozen_runs_when_it_goes_on)
-{
-	struct world *w = begin(_i);
-	struct worker *k = start_demo(w), *other;
-
-	other = start_other(w, noop(w));
-	worker_signal(k, SIGSTOP);
-	submit_many(w, 50, "{\"name\":\"add\",\"args\":[1,2]}");
-	wait_until_put_back(w, 50);
-	worker_signal(k, SIGCONT);
-	expect_recalled(w, 50);
-	worker_stop(other);
-	worker_stop(k);
-	world_stop(w);
-}
-END_TEST
-
-START_TEST(what_was_put_back_for_a_worker_that_was_killed_runs_when_it_is_back)
-{
-	struct world *w = begin(_i);
-	struct worker *k = start_demo(w), *other;
-
-	other = start_other(w, noop(w));
-	worker_kill(k);
-	submit_many(w, 50, "{\"name\":\"add\",\"args\":[1,2]}");
-	wait_until_put_back(w, 50);
-	worker_restart(k);
-	expect_recalled(w, 50);
-	worker_stop(other);
-	world_stop(w);
-}
-END_TEST
-
 /* A typing error in the list of modules: nothing is lost by it. */
 START_TEST(tasks_whose_module_was_mistyped_wait_and_health_and_doctor_say_so)
 {
@@ -400,10 +343,6 @@ SUITE("fleet")
 	TEST_BOTH(a_lone_task_starts_at_once_wherever_it_came_first);
 	TEST_BOTH(
 	    what_was_set_aside_for_a_worker_that_is_killed_runs_when_it_is_back);
-	TEST_BOTH(
-	    what_was_put_back_for_a_worker_that_was_frozen_runs_when_it_goes_on);
-	TEST_BOTH(
-	    what_was_put_back_for_a_worker_that_was_killed_runs_when_it_is_back);
 	TEST_BOTH(a_worker_that_learns_a_name_takes_what_was_set_aside_for_it);
 	TEST_BOTH(set_aside_tasks_are_shown_cancelled_and_purged);
 	TEST_BOTH(

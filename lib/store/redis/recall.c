@@ -16,7 +16,7 @@
 #include "store/redis/broker.h"
 
 /* Tasks that one call looks at, and their bytes, which are copied. */
-#define RECALL_MAX 250
+#define RECALL_MAX 200
 #define RECALL_BYTES (256u << 10)
 /* More names than are kept are not ours (set_aside.lua). */
 #define RECALL_NAMES 100
