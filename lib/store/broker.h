@@ -62,6 +62,15 @@ enum broker_disposition {
 };
 
 /*
+ * No task that is set aside is put back for longer than this. When a worker
+ * begins to serve a name that is unknown, the tasks of it that were put back are
+ * recalled: made due at once, step by step. They are found among those delayed
+ * for up to this time by what they say: their "name", and an "unknown" that is
+ * more than 0.
+ */
+#define BROKER_ASIDE_MAX_MS INT64_C(300000)
+
+/*
  * One settlement. The caller fills it, keeps it and what its slices point to
  * until on_done, and does not look at the claim any more, which is gone then.
  */
@@ -292,6 +301,9 @@ void broker_deregister(struct broker *b);
  * workers that have registered the name; when none of those lives any more,
  * they go back to the queue within seconds. All that counts, shows and removes
  * waiting tasks sees them among those.
+ *
+ * Tasks of a name that was unknown before are recalled (BROKER_ASIDE_MAX_MS): at
+ * once, or with the next heartbeat.
  */
 void broker_register(struct broker *b, const struct slice *names,
 		     const struct slice *descriptions, size_t n);

@@ -21,6 +21,7 @@
  *	admin.h		leads to the operators' side
  *	levels.c	the lists of priorities, as keys
  *	lanes.c		tasks that were set aside, and who can run them
+ *	recall.c	tasks that were put back for want of a worker that has come
  *	queue.c		names of one queue, and of all that are known
  *	rights.h	what the user may not do
  *	eval.c		scripts, as the server's version needs them
@@ -212,6 +213,7 @@ struct rqueue {
 
 	/* Workers only. */
 	struct rlanes lanes;
+	bool recalling; /* a search is under way; see recall.c */
 	struct shard shards[SHARDS];
 	unsigned int next_shard;
 	enum rqueue_phase phase;
@@ -430,6 +432,10 @@ void rbroker_serve(struct rbroker *b);
 void rbroker_unserve(struct rbroker *b);
 void rbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
+
+/* Makes tasks due that were put back while nobody had their names, which were told
+ * by serve.lua. */
+void rqueue_recall(struct rqueue *q, const struct redis_reply *names);
 
 /* Opens what a worker needs: its queues, its timers, its ear. */
 int rbroker_open_worker(struct rbroker *b, struct err *err);

@@ -136,17 +136,21 @@ rlane_put_back(struct rqueue *q, struct slice name)
 }
 
 static void
-rserve_on_lapsed(struct redis *r, const struct redis_reply *reply, void *arg)
+rserve_on_answer(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rqueue *q = arg;
-	const size_t n = redis_reply_count(reply);
+	const struct redis_reply *lapsed = redis_reply_at(reply, 0);
+	const size_t n = redis_reply_count(lapsed);
 	struct slice name;
 	size_t i;
 
-	if (redis_fault(reply) != REDIS_FAULT_NONE || q->phase != RQUEUE_READY)
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
 		return;
-	for (i = 0; i < n; i++) {
-		name = redis_reply_string(redis_reply_at(reply, i));
+	/* One that leaves has names for a moment, but takes no task any more. */
+	if (q->broker->serving)
+		rqueue_recall(q, redis_reply_at(reply, 1));
+	for (i = 0; i < n && q->phase == RQUEUE_READY; i++) {
+		name = redis_reply_string(redis_reply_at(lapsed, i));
 		if (name.p != NULL)
 			rlane_put_back(q, name);
 	}
@@ -169,21 +173,23 @@ rserve_send_some(struct rbroker *b, char *const *names, size_t n,
 		args[1 + i] = slice_of(names[i]);
 	for (q = b->queues; q < b->queues + b->n_queues; q++) {
 		const struct slice keys[] = {slice_of(q->keys[KEY_SERVED]),
-					     slice_of(q->keys[KEY_LANES])};
+					     slice_of(q->keys[KEY_LANES]),
+					     slice_of(q->keys[KEY_UNKNOWN])};
 
-		rbroker_eval(b, SCRIPT_SERVE, on_reply, q, 2, keys, 1 + n,
+		rbroker_eval(b, SCRIPT_SERVE, on_reply, q, 3, keys, 1 + n,
 			     args);
 	}
 	free(args);
 }
 
-/* Which lanes have lapsed is known when all are said. */
+/* Which lanes have lapsed, and which names are not unknown any more, is known when
+ * all are said. */
 static void
 rserve_send(struct rbroker *b, char *const *names, size_t n, int64_t life_s)
 {
 	for (; n > SERVE_MAX; names += SERVE_MAX, n -= SERVE_MAX)
 		rserve_send_some(b, names, SERVE_MAX, life_s, NULL);
-	rserve_send_some(b, names, n, life_s, rserve_on_lapsed);
+	rserve_send_some(b, names, n, life_s, rserve_on_answer);
 }
 
 void

@@ -70,6 +70,7 @@ sbroker_close(struct broker *broker)
 		sworker_done(b);
 	free(b->queues);
 	buf_done(&b->served);
+	srecall_done_with(b);
 	stidy_done_with(b);
 	slost_done_with(b);
 	free(b);
@@ -120,6 +121,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	ssettle_init(b);
 	sdoubt_init(b);
 	sworker_init(b);
+	srecall_init(b);
 	stidy_init(b);
 	slost_init(b);
 	if ((b->opt.worker != NULL && sbroker_open_worker(b, err) != 0) ||

@@ -7,7 +7,8 @@
  * at once. worker.c says that the worker
  * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
  * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
- * worker cannot run, and who can. wake.c wakes those that wait. broker.c opens
+ * worker cannot run, and who can; recall.c makes due what waits for a worker that
+ * has come. wake.c wakes those that wait. broker.c opens
  * and closes; registry.c has the other questions of producers, admin*.c those of
  * operators.
  *
@@ -122,6 +123,7 @@ struct beating {
 	unsigned int asleep; /* queues that we wait for, by the database */
 	bool late;	     /* the last one had run out */
 	bool rival;	     /* another process has this worker's name */
+	bool recall;	     /* it serves a name that was unknown */
 };
 
 /* Reading orders: those after `last` are read, in the order they were given. */
@@ -130,6 +132,32 @@ struct ordering {
 	bool under_way, again;
 	int64_t last, newest;
 	struct buf messages; /* each with its length (size_t) before it */
+};
+
+/*
+ * Tasks of names that were unknown, and that this worker serves by now: a page
+ * of those delayed is looked through, and then those of them that were found are
+ * made due.
+ */
+#define SRECALL_MAX 500
+struct srecall_place {
+	int64_t due, number;
+};
+struct recalling {
+	struct database_job look, move;
+	bool under_way;
+	bool fresh;	/* a queue is to be chosen: the next one that has … */
+	int64_t behind; /* … such names, behind this one */
+	int64_t queue;	/* 0: none has */
+	/* Of the queue: the names, each with a NUL behind; and before it when it
+	 * was unknown, as it is in memory. */
+	struct buf names;
+	struct srecall_place from, to; /* what the page lies behind, its end */
+	int64_t until;		       /* what is due later is not looked at */
+	bool last;		       /* no page follows */
+	struct srecall_place found[SRECALL_MAX];
+	size_t n_found;
+	struct buf scratch;
 };
 
 /* Housekeeping: a step. */
@@ -180,6 +208,7 @@ struct sbroker {
 	struct entering entering;
 	struct beating beating;
 	struct ordering ordering;
+	struct recalling recalling;
 	struct stidying tidying;
 	struct slosing losing;
 	int timer_fd; /* the next delayed task is due */
@@ -310,6 +339,15 @@ int slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
 		       struct err *err);
 void sbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
+
+/* --- recall.c ----------------------------------------------------------- */
+
+void srecall_init(struct sbroker *b);
+void srecall_done_with(struct sbroker *b);
+/* Whether this worker serves a name that was unknown: 1, 0, or -1 with *err. */
+int srecall_any_run(const struct sbroker *b, struct tx *tx, struct err *err);
+/* Recalls the tasks of such names, in the background. */
+void srecall_begin(struct sbroker *b);
 
 /* --- takeover.c --------------------------------------------------------- */
 
