@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "flowrra/client.h"
-#include "util/closest.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/proc.h"
@@ -21,6 +20,7 @@
  * what operators do, and what explains the rest at the end. Verbs of a group
  * stand together; completion depends on it. */
 const struct verb *const verbs[] = {
+    &verb_status,
     &verb_submit,
     &verb_result,
     &verb_wait,
@@ -39,6 +39,7 @@ const struct verb *const verbs[] = {
     &verb_worker_resume,
     &verb_worker_reload,
     &verb_worker_stop,
+    &verb_tasks,
     &verb_tasks_pending,
     &verb_tasks_delayed,
     &verb_tasks_retrying,
@@ -89,103 +90,6 @@ usage(struct ctl *ctl, const struct err *err)
 			 ctl->verb != NULL ? " " : "",
 			 ctl->verb != NULL ? ctl->verb->name : "");
 	return err_exit_status(ERR_USAGE);
-}
-
-/* How many of the words are the name: 0, 1 or 2. */
-static int
-matches_name(const char *name, int n, char **words)
-{
-	const char *space = strchr(name, ' ');
-	size_t first;
-
-	if (space == NULL)
-		return strcmp(name, words[0]) == 0 ? 1 : 0;
-	first = (size_t)(space - name);
-	return n > 1 && strlen(words[0]) == first &&
-		       strncmp(name, words[0], first) == 0 &&
-		       strcmp(space + 1, words[1]) == 0
-		   ? 2
-		   : 0;
-}
-
-static int
-matches(const struct verb *verb, int n, char **words)
-{
-	const int used = matches_name(verb->name, n, words);
-
-	return used == 0 && verb->alias != NULL
-		   ? matches_name(verb->alias, n, words)
-		   : used;
-}
-
-const struct verb *
-find_verb(int n, char **words, int *ret_used)
-{
-	size_t i;
-
-	for (i = 0; verbs[i] != NULL; i++)
-		if ((*ret_used = matches(verbs[i], n, words)) > 0)
-			return verbs[i];
-	return NULL;
-}
-
-/* The verbs whose names are close to what was typed, or that have its first
- * word as their second: "retry" is "tasks retry". Returns how many. */
-static size_t
-verb_write_closest(int n, char **words, char text[CLOSEST_TEXT_SIZE])
-{
-	/* A name that is longer than this is close to none of ours. */
-	char typed[64];
-	struct closest closest = CLOSEST_INIT(typed);
-	const char *space;
-	char group[16];
-	size_t i;
-
-	snprintf(typed, sizeof(typed), "%s %s", words[0],
-		 n > 1 ? words[1] : "");
-	for (i = 0; verbs[i] != NULL; i++) {
-		space = strchr(verbs[i]->name, ' ');
-		snprintf(group, sizeof(group), "%.*s",
-			 (int)strcspn(verbs[i]->name, " "), verbs[i]->name);
-		if (space != NULL && strcmp(space + 1, words[0]) == 0)
-			closest_put(&closest, verbs[i]->name, 0);
-		else if (space != NULL && n > 1)
-			closest_offer(&closest, verbs[i]->name);
-		else if (closest_distance(words[0], group) <=
-			 strlen(words[0]) / 3)
-			closest_put(&closest, verbs[i]->name, 1);
-	}
-	return closest_write(&closest, text);
-}
-
-/* The longest group, tasks, has some 200 bytes of names. */
-void
-unknown_verb(int n, char **words, struct err *err)
-{
-	size_t length = strlen(words[0]), len, i;
-	char known[384] = "", close[CLOSEST_TEXT_SIZE];
-
-	for (i = 0; verbs[i] != NULL; i++) {
-		len = strlen(known);
-		if (strncmp(verbs[i]->name, words[0], length) == 0 &&
-		    verbs[i]->name[length] == ' ')
-			snprintf(known + len, sizeof(known) - len, "%s%s",
-				 len > 0 ? ", " : "", verbs[i]->name);
-	}
-	if (known[0] == '\0' && verb_write_closest(n, words, close) > 0)
-		err_set(err, ERR_USAGE,
-			"unknown command \"%.64s\"; did you mean %s?", words[0],
-			close);
-	else if (known[0] == '\0')
-		err_set(err, ERR_USAGE, "unknown command \"%.64s\"", words[0]);
-	else if (n < 2)
-		err_set(err, ERR_USAGE,
-			"incomplete command \"%.64s\"; use one of: %s",
-			words[0], known);
-	else
-		err_set(err, ERR_USAGE,
-			"unknown command \"%.64s %.64s\"; known: %s", words[0],
-			words[1], known);
 }
 
 /* Without the client: what is wrong with the configuration must be seen before
@@ -265,12 +169,19 @@ warn_strange(const char *variable, const char *closest, void *arg)
 		 variable, closest);
 }
 
+static bool
+is_help_option(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 /* Parses up to the first word that is not an option, and finds the verb there.
  * Global options may stand before the verb and behind it. Returns the exit
  * status. */
 static int
 run(struct ctl *ctl, int argc, char **argv, char **words)
 {
+	static char status_word[] = "status";
 	struct err err = ERR_INIT;
 	int used = 0, n;
 
@@ -283,16 +194,15 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 		return dump_config(ctl);
 	if (n == 0 && ctl->globals.help)
 		return print_help(NULL), 0;
-	if (n == 0) {
-		err_set(&err, ERR_USAGE, "missing command");
-		return usage(ctl, &err);
-	}
-	if ((ctl->verb = find_verb(n, words, &used)) == NULL) {
-		if (n == 2 &&
-		    (strcmp(words[1], "--help") == 0 ||
-		     strcmp(words[1], "-h") == 0) &&
-		    print_help_group(words[0]))
-			return 0;
+	/* A person who types the name alone wants to know how it stands. */
+	if (n == 0)
+		words[n++] = status_word;
+	ctl->verb = find_verb(n, words, &used);
+	if (n == 2 && is_help_option(words[1]) &&
+	    (ctl->verb == NULL || strcmp(ctl->verb->name, words[0]) != 0) &&
+	    print_help_group(words[0]))
+		return 0;
+	if (ctl->verb == NULL) {
 		unknown_verb(n, words, &err);
 		return usage(ctl, &err);
 	}

@@ -93,7 +93,25 @@ find(const struct parser *p, int code)
 	return NULL;
 }
 
-/* Of a long option that is unknown, or the beginning of several. */
+/* Whether the word is no long option, or one with its whole name. getopt_long()
+ * takes the beginning of a name, too: then each new option could change what
+ * scripts mean that abbreviate another one. */
+static bool
+has_exact_name(const struct parser *p, const char *word)
+{
+	size_t len;
+	int i;
+
+	if (word == NULL || strncmp(word, "--", 2) != 0 || word[2] == '\0')
+		return true;
+	len = strcspn(word + 2, "=");
+	for (i = 0; i < p->n; i++)
+		if (strncmp(p->targets[i].spec->name, word + 2, len) == 0 &&
+		    p->targets[i].spec->name[len] == '\0')
+			return true;
+	return false;
+}
+
 static int
 wrong_long(const struct parser *p, const char *word, struct err *err)
 {
@@ -111,17 +129,15 @@ wrong_long(const struct parser *p, const char *word, struct err *err)
 		snprintf(close + len, sizeof(close) - len, "%s--%s",
 			 i > 0 ? ", " : "", closest.best[i].name);
 	}
-	return err_set(err, ERR_USAGE,
-		       "unknown or ambiguous option \"%.64s\"%s%s%s", word,
+	return err_set(err, ERR_USAGE, "unknown option --%s%s%s%s", typed,
 		       close[0] != '\0' ? "; did you mean " : "", close,
 		       close[0] != '\0' ? "?" : "");
 }
 
-/* getopt_long() has found something wrong with the word before optind. */
+/* getopt_long() has found something wrong with an option. */
 static int
-wrong(const struct parser *p, int code, char **argv, struct err *err)
+wrong(const struct parser *p, int code, struct err *err)
 {
-	const char *word = argv[optind - 1];
 	const struct target *target = find(p, optopt);
 
 	/* getopt_long() says little of what it did not like: a missing value is
@@ -133,9 +149,7 @@ wrong(const struct parser *p, int code, char **argv, struct err *err)
 	if (optopt >= 256 && target != NULL)
 		return err_set(err, ERR_USAGE, "--%s takes no value",
 			       target->spec->name);
-	if (strncmp(word, "--", 2) == 0)
-		return wrong_long(p, word, err);
-	return err_set(err, ERR_USAGE, "unknown option \"-%c\"", optopt);
+	return err_set(err, ERR_USAGE, "unknown option -%c", optopt);
 }
 
 /* An option without a value is a flag, and becomes true. */
@@ -168,6 +182,7 @@ options_parse(const struct verb *verb, int argc, char **argv,
 {
 	/* "-": words come in their order, as code 1; "+": stop at the first. */
 	struct parser p = {.shorts = "+:"};
+	const char *next;
 	int n = 0, code;
 
 	if (verb != NULL) {
@@ -186,13 +201,16 @@ options_parse(const struct verb *verb, int argc, char **argv,
 			words[n++] = argv[optind++];
 			continue;
 		}
+		next = argv[optind > 0 ? optind : 1];
+		if (!has_exact_name(&p, next))
+			return wrong_long(&p, next, err);
 		if ((code = getopt_long(argc, argv, p.shorts, p.longs, NULL)) ==
 		    -1)
 			break;
 		if (code == 1)
 			words[n++] = optarg;
 		else if (code == '?' || code == ':')
-			return wrong(&p, code, argv, err);
+			return wrong(&p, code, err);
 		else if (store(find(&p, code), optarg, err) != 0)
 			return -1;
 	}

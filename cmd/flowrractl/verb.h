@@ -96,13 +96,13 @@ extern const struct verb verb_cancel, verb_complete, verb_completion,
     verb_schedule_export, verb_schedule_fires, verb_schedule_import,
     verb_schedule_interval, verb_schedule_list, verb_schedule_next,
     verb_schedule_once, verb_schedule_run, verb_schedule_show,
-    verb_schedule_stats, verb_stats, verb_submit, verb_tasks_completed,
-    verb_tasks_dead, verb_tasks_delayed, verb_tasks_delete, verb_tasks_failed,
-    verb_tasks_info, verb_tasks_pending, verb_tasks_registered,
-    verb_tasks_retry, verb_tasks_retrying, verb_tasks_run, verb_tasks_running,
-    verb_tasks_show, verb_top, verb_version, verb_wait, verb_web,
-    verb_web_token, verb_worker_quiet, verb_worker_reload, verb_worker_resume,
-    verb_worker_stop, verb_workers;
+    verb_schedule_stats, verb_stats, verb_status, verb_submit, verb_tasks,
+    verb_tasks_completed, verb_tasks_dead, verb_tasks_delayed,
+    verb_tasks_delete, verb_tasks_failed, verb_tasks_info, verb_tasks_pending,
+    verb_tasks_registered, verb_tasks_retry, verb_tasks_retrying,
+    verb_tasks_run, verb_tasks_running, verb_tasks_show, verb_top, verb_version,
+    verb_wait, verb_web, verb_web_token, verb_worker_quiet, verb_worker_reload,
+    verb_worker_resume, verb_worker_stop, verb_workers;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];
@@ -170,15 +170,21 @@ void print_json_line(json_t *json);
 void print_if_json(struct ctl *ctl, json_t *json);
 
 /* The verb whose name `words` begin with; *ret_used says how many words it has.
- * NULL: none. */
+ * The first word of a group may be in the singular or the plural, and alone it is
+ * the verb that lists what the group is about. NULL: none. */
 const struct verb *find_verb(int n, char **words, int *ret_used);
+/* Whether verbs of two words begin with this one. */
+bool is_group(const char *word);
+/* The word that verbs of a group begin with: "tasks" for "task". Other words are
+ * returned as they are. */
+const char *group_word(const char *word);
 /* Sets ERR_USAGE with what could have been meant by words that no verb has: all
  * verbs of the group, if the first word is one; else those with a close
  * name. */
 void unknown_verb(int n, char **words, struct err *err);
 
-/* Help: of the program, or of a verb; of the verbs that begin with a word
- * (false: none does); and all of it as JSON. */
+/* Help: of the program, or of a verb; of the group that a word names (false: it
+ * names none); and all of it as JSON. */
 void print_help(const struct verb *verb);
 bool print_help_group(const char *word);
 void print_help_json(void);

@@ -63,15 +63,17 @@ static const struct {
 	int status;
 	const char *message;
 } wrong[] = {
-    {"$F", 64, "flowrractl: missing command; see flowrractl --help\n"},
     {"$F frob", 64, "unknown command \"frob\""},
     {"$F submt add", 64, "unknown command \"submt\"; did you mean \"submit\"?"},
-    {"$F task pending", 64, "did you mean \"tasks pending\""},
+    {"$F task pendin", 64,
+     "unknown command \"tasks pendin\"; did you mean \"pending\"?"},
     {"$F retry x", 64, "did you mean \"tasks retry\""},
-    {"$F schedules", 64, "did you mean \"schedule cron\""},
+    {"$F schedul", 64, "did you mean \"schedule cron\""},
+    {"$F queue frob", 64,
+     "unknown command \"queue frob\"; known: pause, resume, purge"},
     {"$F help submt", 64, "did you mean \"submit\"?; see flowrractl --help\n"},
-    {"$F web x", 64, "too many arguments; usage: web;"},
-    {"$F tasks", 64, "tasks registered, tasks info"},
+    {"$F web x", 64, "unknown command \"web x\"; known: token"},
+    {"$F stats x", 64, "too many arguments; usage: stats"},
     {"$F tasks dead --limit 0", 64, "not a whole number (1 to 100000)"},
     {"$F tasks retry", 64, "missing selection: give IDs"},
     {"$F tasks delete --all x", 64, "cannot use --all with IDs"},
@@ -85,10 +87,14 @@ static const struct {
     {"$F worker stop nope", 2, "unknown worker \"nope\""},
     {"$F tasks frob", 64, "unknown command \"tasks frob\""},
     {"$F submit", 64, "missing task name"},
-    {"$F submit add --foo", 64, "unknown or ambiguous option \"--foo\""},
+    {"$F submit add --foo", 64, "unknown option --foo;"},
+    {"$F submit add --priorit 1", 64,
+     "unknown option --priorit; did you mean --priority?"},
+    {"$F submit add --delay=", 64, "--delay \"\" is not a duration"},
+    {"$F --jso tasks", 64, "unknown option --jso; did you mean --json?"},
     {"$F submit add --wat", 64, "did you mean --at, --wait, --set?"},
     {"$F submit add --retry 1", 64, "--retry-delay"},
-    {"$F submit add -z", 64, "unknown option \"-z\""},
+    {"$F submit add -z", 64, "unknown option -z"},
     {"$F submit add --wait=1", 64, "--wait takes no value"},
     {"$F submit add --timeout", 64, "--timeout needs a value: DURATION"},
     {"$F submit add --priority x", 64,
@@ -434,6 +440,21 @@ is_others(const char *line, const char *section)
 	return true;
 }
 
+/* Whether a heading is that of the verb, and not of one with a word more. */
+static bool
+is_heading_of(const char *heading, const char *verb)
+{
+	const size_t len = strlen(verb);
+	const char *rest = heading + len;
+
+	if (strncmp(heading, verb, len) != 0 || strchr(" \n", *rest) == NULL)
+		return false;
+	rest += strspn(rest, " ");
+	rest += strspn(rest, "abcdefghijklmnopqrstuvwxyz");
+	return rest[-1] == ' ' || heading[len] == '\n' ||
+	       strchr(" \n", *rest) == NULL;
+}
+
 /*
  * The options of a section of the page, each as "\nname\n". Headings that
  * follow one another share what follows them.
@@ -444,7 +465,6 @@ page_options(const char *section, char *names, size_t size)
 	FILE *page = fopen(PAGE, "re");
 	char line[1024], item[1024] = "";
 	bool inside = false, heading = false, was_heading;
-	size_t len = strlen(section);
 
 	ck_assert_msg(page != NULL, "run the tests where " PAGE " is");
 	snprintf(names, size, "\n");
@@ -457,8 +477,7 @@ page_options(const char *section, char *names, size_t size)
 			  strncmp(line, ".Sh", 3) == 0;
 		if (heading)
 			inside = (was_heading && inside) ||
-				 (strncmp(line + 4, section, len) == 0 &&
-				  strchr(" \n", line[4 + len]) != NULL);
+				 is_heading_of(line + 4, section);
 		else if (inside && strncmp(line, ".It Fl", 6) == 0)
 			snprintf(item, sizeof(item), "%s", line);
 	}
