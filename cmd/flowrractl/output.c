@@ -30,8 +30,11 @@ ctl_open_client(struct ctl *ctl, bool schedules)
 	if (conf != NULL &&
 	    conf_check_store(conf, CONF_STORE_BROKER, &err) == 0 &&
 	    conf_check_store(conf, CONF_STORE_BACKEND, &err) == 0 &&
-	    client_open_with(conf, &ctl->client, &err) == 0)
+	    client_open_with(conf, &ctl->client, &err) == 0) {
+		/* A person should not wait for what is not there. */
+		client_expect_servers(ctl->client);
 		return 0;
+	}
 	return complain_of_err(ctl, &err);
 }
 

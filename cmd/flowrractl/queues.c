@@ -50,6 +50,22 @@ const struct verb verb_queues = {
 
 /* --- pause and resume -------------------------------------------------- */
 
+/* Most likely it is misspelt; but a queue may be paused before its first task
+ * comes. What cannot be asked, the pause itself will complain of. */
+static void
+warn_of_unknown(struct ctl *ctl, const char *name)
+{
+	struct err err = ERR_INIT;
+	json_t *list = queues_list(ctl->client, name, &err);
+
+	if (list == NULL && err.code == ERR_NOT_FOUND)
+		complain(ctl,
+			 "warning: pausing the unknown queue \"%s\": it has "
+			 "never held a task, and no worker serves it",
+			 name);
+	json_decref(list);
+}
+
 /* Tasks that run go on; only claims stop. */
 static int
 pause_queue(struct ctl *ctl, const char *name, bool paused)
@@ -60,6 +76,8 @@ pause_queue(struct ctl *ctl, const char *name, bool paused)
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
+	if (paused)
+		warn_of_unknown(ctl, name);
 	if ((answer = queues_pause(ctl->client, name, paused, &err)) == NULL)
 		return complain_of_err(ctl, &err);
 	print_if_json(ctl, answer);

@@ -107,6 +107,13 @@ static const struct {
     {"$F submit add --delay 1 --at 2030-01-01T00:00:00Z", 64,
      "cannot use --delay"},
     {"$F submit add 1 --args []", 64, "cannot use arguments"},
+    {"$F submit add --at 2020-01-01T00:00:00Z", 64,
+     "--at is in the past: 2020-01-01 "},
+    {"$F submit add --now-if-past", 64, "--now-if-past needs --at"},
+    {"$F submit add --cpu-bound", 64, "--cpu-bound needs --force"},
+    {"$F submit --stdin Makefile", 64,
+     "\"Makefile\" is a file and not a task; --stdin reads standard input: "
+     "flowrractl submit --stdin < Makefile"},
     {"$F submit add --kw a=1 --kwargs {}", 64, "cannot use --kw"},
     {"$F submit add --force", 64, "--force needs --queue"},
     {"$F submit add --wait-timeout 1", 64, "--wait-timeout needs --wait"},
