@@ -46,7 +46,7 @@ WARNINGS += -Wno-unused-but-set-variable -Wno-missing-field-initializers
 endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
-	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
+	hiredis jansson inih libsystemd sqlite3 libpq libmariadb \
 	libmicrohttpd gnutls libmd
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth bench-lives \
@@ -122,7 +122,7 @@ $(B)/bin/flowrra-web: $(call objs,cmd/flowrra-web) $(call ar,$(WEB_LIBS))
 
 # Of lib/web it has the codes to log in with.
 $(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,web $(CTL_LIBS))
-	$(link) -pie $(inputs) $(STORE_LIBS) $(call pc,smartcols)
+	$(link) -pie $(inputs) $(STORE_LIBS)
 
 # Modules find the functions of flowrra/module.h in the executor itself.
 $(B)/libexec/flowrra/flowrra-executor: $(call objs,cmd/flowrra-executor) \

@@ -152,7 +152,9 @@ read_line(struct ctl *ctl, int n, char **words, struct line *line)
 			line->option = NULL;
 		} else if (words[i][0] == '-') {
 			line->option = find_option(line, words[i]);
-			if (line->option != NULL && line->option->arg == NULL)
+			if (line->option != NULL &&
+			    (line->option->arg == NULL ||
+			     strncmp(line->option->arg, "[=", 2) == 0))
 				line->option = NULL;
 		} else if (line->n < 2 && (line->verb == NULL || line->group)) {
 			line->words[line->n++] = words[i];

@@ -9,6 +9,26 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* What a terminal has at least, and a page of 80 columns in a manual. */
+#define HELP_COLUMNS 79
+
+/* Prints a text that begins in a column, in lines that go on in the same one. */
+static void
+print_wrapped(const char *text, size_t column)
+{
+	const size_t room = HELP_COLUMNS - column;
+	size_t len, i;
+
+	while ((len = strlen(text)) > room) {
+		for (i = room; i > 0 && text[i] != ' '; i--)
+			;
+		len = i > 0 ? i : room;
+		printf("%.*s\n%*s", (int)len, text, (int)column, "");
+		text += len + (i > 0);
+	}
+	puts(text);
+}
+
 /* The columns of GNU programs: letter, long name and value to the left of
  * column 36, which fits all but the longest, and the help behind it. */
 static void
@@ -18,9 +38,11 @@ print_option(const struct option_spec *o)
 
 	snprintf(left, sizeof(left), "%c%c%c --%s%s%s",
 		 o->letter != 0 ? '-' : ' ', o->letter != 0 ? o->letter : ' ',
-		 o->letter != 0 ? ',' : ' ', o->name, o->arg != NULL ? " " : "",
+		 o->letter != 0 ? ',' : ' ', o->name,
+		 o->arg != NULL && strncmp(o->arg, "[=", 2) != 0 ? " " : "",
 		 o->arg != NULL ? o->arg : "");
-	printf("  %-32s %s\n", left, o->help);
+	printf("  %-32s ", left);
+	print_wrapped(o->help, 35);
 }
 
 static void
@@ -41,6 +63,13 @@ print_statuses(void)
 #undef X
 }
 
+static void
+print_summary(const struct verb *verb)
+{
+	printf("  %-18s ", verb->name);
+	print_wrapped(verb->summary, 21);
+}
+
 /* Verbs of two words with this first one, such as "tasks". */
 static void
 print_subcommands(const char *word)
@@ -53,8 +82,7 @@ print_subcommands(const char *word)
 		 * "tasks". */
 		if (strncmp(verbs[i]->name, word, length) == 0 &&
 		    verbs[i]->name[length] == ' ')
-			printf("  %-18s %s\n", verbs[i]->name,
-			       verbs[i]->summary);
+			print_summary(verbs[i]);
 }
 
 bool
@@ -107,8 +135,7 @@ print_help(const struct verb *verb)
 		       "Submits and manages Flowrra tasks.\n\n"
 		       "Commands:\n");
 		for (i = 0; verbs[i] != NULL; i++)
-			printf("  %-18s %s\n", verbs[i]->name,
-			       verbs[i]->summary);
+			print_summary(verbs[i]);
 	}
 	printf("\n"
 	       "Options of all commands:\n");

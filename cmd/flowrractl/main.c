@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "flowrra/client.h"
+#include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/proc.h"
@@ -110,6 +113,41 @@ dump_config(struct ctl *ctl)
 	return 0;
 }
 
+/* Where it was asked for, on a terminal that can be cleared. */
+static void
+print_watch_head(const struct globals *g)
+{
+	const char *term = getenv("TERM");
+	char now[CLOCK_TEXT_SIZE];
+
+	if (g->json || !isatty(STDOUT_FILENO))
+		return;
+	clock_format(clock_wall_us(), now);
+	if (term != NULL && strcmp(term, "dumb") != 0)
+		fputs("\033[H\033[2J\033[3J", stdout);
+	printf("Every %gs, at %.19sZ; Ctrl-C ends it\n\n", g->watch_s, now);
+}
+
+/* Until a signal ends the program, or nobody reads. What fails is complained of, and
+ * looked at again: servers come back. */
+static int
+watch(struct ctl *ctl, int n, char **words, void *options)
+{
+	const double s = ctl->globals.watch_s;
+	const struct timespec pause = {(time_t)s,
+				       (long)((s - (double)(time_t)s) * 1e9)};
+
+	if (!ctl->verb->looks) {
+		complain(ctl, "--watch is for commands that only look");
+		return err_exit_status(ERR_USAGE);
+	}
+	do {
+		print_watch_head(&ctl->globals);
+		ctl->verb->run(ctl, n, words, options);
+	} while (fflush(stdout) == 0 && nanosleep(&pause, NULL) == 0);
+	return 0;
+}
+
 /*
  * Runs ctl->verb; argv[0] is its last word. The verb's options lie in a struct
  * that only its own file knows: here it is options_size bytes, zeroed, then
@@ -151,6 +189,8 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 		status = verb_version.run(ctl, 0, NULL, NULL);
 	else if (ctl->globals.dump_config)
 		status = dump_config(ctl);
+	else if (ctl->globals.watch_s > 0)
+		status = watch(ctl, n, words, options);
 	else
 		status = verb->run(ctl, n, words, options);
 	flowrra_close(ctl->client);

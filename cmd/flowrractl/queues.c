@@ -13,13 +13,13 @@
 /* Shared with top (columns.h). For programs, which get no header, the order is
  * part of the interface: add new columns at the end. */
 const struct column queue_columns[N_QUEUE_COLUMNS] = {
-    {"QUEUE", "queue", NULL, false},
-    {"WAITING", "waiting", NULL, true},
-    {"DELAYED", "delayed", NULL, true},
-    {"IN-FLIGHT", "in_flight", NULL, true},
-    {"DEAD", "dead", NULL, true},
-    {"OLDEST", "oldest_at", cell_age, true},
-    {"STATE", "paused", cell_paused, false},
+    {"QUEUE", "queue", NULL, COLUMN_WHOLE},
+    {"WAITING", "waiting", NULL, COLUMN_RIGHT},
+    {"DELAYED", "delayed", NULL, COLUMN_RIGHT | COLUMN_DROP(2)},
+    {"IN-FLIGHT", "in_flight", NULL, COLUMN_RIGHT},
+    {"DEAD", "dead", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"OLDEST", "oldest_at", cell_age, COLUMN_RIGHT | COLUMN_DROP(3)},
+    {"STATE", "paused", cell_paused, COLUMN_STATE | COLUMN_WHOLE},
 };
 
 /* With a name, that queue alone; an unknown one is an error, for it is most
@@ -41,6 +41,7 @@ run_queues(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_queues = {
     .name = "queues",
+    .looks = true,
     .summary = "List queues and how many tasks they hold",
     .usage = "[QUEUE]",
     .max_args = 1,

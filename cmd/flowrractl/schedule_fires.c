@@ -23,9 +23,12 @@ fires_init(void *options)
 /* For programs the order is part of the interface: add new columns at the end.
  */
 static const struct column columns[] = {
-    {"FIRE", "fire_at", NULL, false},	 {"N", "n", NULL, true},
-    {"OUTCOME", "outcome", NULL, false}, {"TASK", "task_id", NULL, false},
-    {"STATUS", "status", NULL, false},	 {"REASON", "reason", NULL, false},
+    {"FIRE", "fire_at", cell_when, COLUMN_WHOLE},
+    {"N", "n", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"OUTCOME", "outcome", NULL, COLUMN_STATE | COLUMN_WHOLE},
+    {"TASK", "task_id", NULL, COLUMN_WHOLE},
+    {"STATUS", "status", NULL, COLUMN_STATE | COLUMN_WHOLE | COLUMN_DROP(2)},
+    {"REASON", "reason", NULL, 0},
 };
 
 /* Page by page, as many as are asked for; NULL with *err. */
@@ -87,6 +90,7 @@ static const struct option_spec fires_options[] = {
 
 const struct verb verb_schedule_fires = {
     .name = "schedule fires",
+    .looks = true,
     .summary = "List what a schedule has fired, missed and skipped",
     .usage = "ID [OPTION...]",
     .options = fires_options,

@@ -157,6 +157,7 @@ run_status(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_status = {
     .name = "status",
+    .looks = true,
     .summary = "Print an overview; flowrractl alone does the same",
     .usage = "",
     .run = run_status,

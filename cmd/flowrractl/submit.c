@@ -11,6 +11,7 @@
 
 #include "core/task.h"
 #include "flowrra/client.h"
+#include "format.h"
 #include "manager/moment.h"
 #include "manager/request.h"
 #include "result.h"
@@ -224,6 +225,10 @@ submit_print_id(struct ctl *ctl, const char *id)
 		puts(id);
 		return;
 	}
+	if (format_is_chosen()) {
+		print_json_line(json_pack("{s:s}", "id", id));
+		return;
+	}
 	fputs("{\"id\":", stdout);
 	print_quoted(id);
 	puts("}");
@@ -260,6 +265,12 @@ submit_print_problem(struct ctl *ctl, struct submit_problems *p, size_t number,
 		     int status, const char *problem)
 {
 	complain_of_line(ctl, p, number, problem);
+	if (format_is_chosen()) {
+		print_json_line(json_pack("{s:I,s:i,s:s}", "line",
+					  (json_int_t)number, "code", status,
+					  "error", problem));
+		return;
+	}
 	if (ctl->globals.json) {
 		printf("{\"line\":%zu,\"code\":%d,\"error\":", number, status);
 		print_quoted(problem);

@@ -84,9 +84,12 @@ complete_filter(struct dead_options *o)
 /* --- list -------------------------------------------------------------- */
 
 static const struct column dead_columns[] = {
-    {"ID", "key", NULL, false},	       {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},   {"DIED", "died_at", cell_time, false},
-    {"REASON", "reason", NULL, false}, {"ERROR", "error", NULL, false},
+    {"ID", "key", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"DIED", "died_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"REASON", "reason", NULL, COLUMN_WHOLE | COLUMN_DROP(3)},
+    {"ERROR", "error", NULL, 0},
 };
 #define N_DEAD_COLUMNS (sizeof(dead_columns) / sizeof(dead_columns[0]))
 
@@ -118,6 +121,7 @@ run_dead(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_tasks_dead = {
     .name = "tasks dead",
+    .looks = true,
     .summary = "List dead tasks",
     .usage = "[OPTION...]",
     .options = list_options,
@@ -130,9 +134,9 @@ const struct verb verb_tasks_dead = {
 /* --- retry and delete -------------------------------------------------- */
 
 static const struct column change_columns[] = {
-    {"ID", "key", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
+    {"ID", "key", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, 0},
 };
 
 /* An empty --error fits every task, and therefore selects nothing. 0, or the

@@ -57,53 +57,59 @@ static const struct option_spec list_options[] = {
 /* Shared with top (columns.h). For programs the order is part of the interface,
  * here and below: add new columns at the end. */
 const struct column running_columns[N_RUNNING_COLUMNS] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"WORKER", "worker", NULL, false},
-    {"RETRIES", "retries", NULL, true},
-    {"RUNNING", "started_at", cell_age, true},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"WORKER", "worker", NULL, 0},
+    {"RETRIES", "retries", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"RUNNING", "started_at", cell_age, COLUMN_RIGHT},
 };
 
 static const struct column pending_columns[] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"PRIORITY", "priority", NULL, true},
-    {"SUBMITTED", "submitted_at", cell_time, false},
-    {"DUE", "due_at", cell_time, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, 0},
+    {"PRIORITY", "priority", NULL, COLUMN_RIGHT | COLUMN_DROP(2)},
+    {"SUBMITTED", "submitted_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"DUE", "due_at", cell_time, COLUMN_WHOLE},
 };
 
 static const struct column retrying_columns[] = {
-    {"ID", "task_id", NULL, false},	 {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},	 {"RETRIES", "retries", NULL, true},
-    {"DUE", "due_at", cell_time, false}, {"ERROR", "error", NULL, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"RETRIES", "retries", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"DUE", "due_at", cell_time, COLUMN_WHOLE},
+    {"ERROR", "error", NULL, 0},
 };
 
 static const struct column completed_columns[] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"FINISHED", "finished_at", cell_time, false},
-    {"RETRIES", "retries", NULL, true},
-    {"RESULT", "result", NULL, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"FINISHED", "finished_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"RETRIES", "retries", NULL, COLUMN_RIGHT | COLUMN_DROP(3)},
+    {"RESULT", "result", NULL, 0},
 };
 
 static const struct column failed_columns[] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"FINISHED", "finished_at", cell_time, false},
-    {"REASON", "reason", NULL, false},
-    {"ERROR", "error", NULL, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"FINISHED", "finished_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"REASON", "reason", NULL, COLUMN_WHOLE | COLUMN_DROP(3)},
+    {"ERROR", "error", NULL, 0},
 };
 
 /* When it began, is due, or was submitted: what a person wants to know of a task
  * in its state. */
 static const struct column unfinished_columns[] = {
-    {"ID", "task_id", NULL, false},  {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false}, {"STATE", "state", NULL, false},
-    {"AT", "at", cell_time, false},  {"WORKER", "worker", NULL, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(1)},
+    {"STATE", "state", NULL, COLUMN_STATE | COLUMN_WHOLE},
+    {"AT", "at", cell_time, COLUMN_WHOLE},
+    {"WORKER", "worker", NULL, COLUMN_DROP(2)},
 };
 
 /* What a list has: the tasks of these states, one after the other. */
@@ -282,6 +288,7 @@ list(struct ctl *ctl, const struct listing *l, const struct list_options *o)
 	    .n_options = sizeof(list_options) / sizeof(list_options[0]),       \
 	    .options_size = sizeof(struct list_options),                       \
 	    .init = list_init,                                                 \
+	    .looks = true,                                                     \
 	    .run = run_##word,                                                 \
 	}
 

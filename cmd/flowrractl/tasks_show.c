@@ -191,6 +191,7 @@ static const struct option_spec show_options[] = {
 
 const struct verb verb_tasks_show = {
     .name = "tasks show",
+    .looks = true,
     .summary = "Print everything known about a task",
     .usage = "ID",
     .options = show_options,

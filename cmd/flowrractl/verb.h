@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "manager/value.h"
+#include "style.h"
 
 struct conf;
 struct err;
@@ -21,7 +22,8 @@ struct flowrra_error;
 struct option_spec {
 	const char *name;
 	char letter;	 /* 0: it has no short form */
-	const char *arg; /* what --help calls the value; NULL: it has none */
+	const char *arg; /* what --help calls the value; NULL: it has none, and
+			    "[=X]": it may be left out */
 	const char *help;
 	struct value_spec value; /* FLAG and SWITCH become true */
 };
@@ -49,6 +51,12 @@ struct globals {
 	bool version;
 	bool json;
 	bool quiet;
+	bool wide, no_headers, absolute;
+	const char *columns, *sort; /* NULL: not given; so are the next */
+	const char *json_fields, *format;
+	const char *color_word, *watch_period;
+	enum style_when color;
+	double watch_s; /* 0: once */
 };
 
 struct ctl {
@@ -83,6 +91,7 @@ struct verb {
 	size_t options_size;	     /* of the struct that they fill */
 	void (*init)(void *options); /* its defaults; NULL: zeroes */
 	int min_args, max_args;	     /* -1: any number */
+	bool looks; /* it only looks: --watch may run it again and again */
 	enum word_kind words;
 	/* Returns the exit status. */
 	int (*run)(struct ctl *ctl, int argc, char **argv, void *options);

@@ -49,8 +49,8 @@ START_TEST(a_group_alone_lists_what_it_is_about)
 	ck_assert_str_eq(ctl_ok(w, "ls --queue io -n 5"), tasks);
 	ck_assert_ptr_null(strchr(ctl_ok(w, "tasks -n 1"), '\n'));
 	ck_assert_str_eq(ctl_ok(w, "ps"), "");
-	queues = ctl_ok(w, "queues");
-	ck_assert_str_eq(ctl_ok(w, "queue"), queues);
+	queues = ctl_ok(w, "queues --columns queue,waiting");
+	ck_assert_str_eq(ctl_ok(w, "queue --columns queue,waiting"), queues);
 	ck_assert_str_eq(ctl_ok(w, "worker"), "");
 	ctl_ok(w, "schedule interval add 1h --id s --force --queue io");
 	ck_assert_str_eq(ctl_ok(w, "schedule"), ctl_ok(w, "schedule list"));
