@@ -30,14 +30,15 @@ format_choose(const char *format, const char *names, struct err *err)
 		if (*p == '\\' && p[1] != '\0')
 			p++;
 		else if (*p == '}')
-			return err_set(err, ERR_USAGE,
-				       "--format: \"}\" without \"{\"");
+			return err_set(
+			    err, ERR_USAGE,
+			    "--format: \"}\" without \"{\"; write \\}");
 		else if (*p == '{') {
 			end = p + 1 + strcspn(p + 1, "{}");
 			if (*end != '}' || end == p + 1 || end - p > PATH_SIZE)
 				return err_set(err, ERR_USAGE,
-					       "--format: \"%.32s\" is not "
-					       "{MEMBER}",
+					       "--format \"%.32s\": write a "
+					       "member as {NAME}",
 					       p);
 			p = end;
 		}

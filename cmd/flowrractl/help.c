@@ -224,7 +224,10 @@ run_help(struct ctl *ctl, int argc, char **argv, void *options)
 		return 0;
 	}
 	unknown_verb(argc, argv, &err);
-	complain(ctl, "%s; see flowrractl --help", err.msg);
+	complain(ctl, "%s%s", err.msg,
+		 err.msg[strlen(err.msg) - 1] == '?'
+		     ? ""
+		     : "; see flowrractl --help");
 	return err_exit_status(ERR_USAGE);
 }
 

@@ -86,7 +86,11 @@ const struct verb *const verbs[] = {
 static int
 usage(struct ctl *ctl, const struct err *err)
 {
-	if (err->code == ERR_DATA) /* says itself what is allowed */
+	const size_t len = strlen(err->msg);
+
+	/* Bad values, and what has a remedy in it, say themselves what to do. */
+	if (err->code == ERR_DATA || (len > 0 && err->msg[len - 1] == '?') ||
+	    strstr(err->msg, "; usage: ") != NULL)
 		complain(ctl, "%s", err->msg);
 	else
 		complain(ctl, "%s; see flowrractl%s%s --help", err->msg,
@@ -148,6 +152,40 @@ watch(struct ctl *ctl, int n, char **words, void *options)
 	return 0;
 }
 
+/* The nth word of a verb's usage that is not an option or optional, without what
+ * stands behind it: "ID" of "ID...". */
+static void
+name_operand(const struct verb *verb, int n, char name[32])
+{
+	const char *p = verb->usage;
+	size_t len;
+
+	for (;; p += len + strspn(p + len, " ")) {
+		len = strcspn(p, " ");
+		if (len == 0 || (*p != '[' && *p != '-' && n-- == 0))
+			break;
+	}
+	snprintf(name, 32, "%.*s", (int)len, len > 0 ? p : "argument");
+	name[strcspn(name, ".")] = '\0';
+}
+
+static int
+wrong_number(const struct verb *verb, int n, char **words, struct err *err)
+{
+	const char *space = verb->usage[0] != '\0' ? " " : "";
+	char name[32];
+
+	if (n >= verb->min_args)
+		return err_set(err, ERR_USAGE,
+			       "unexpected argument \"%.64s\"; usage: "
+			       "flowrractl %s%s%s",
+			       words[verb->max_args], verb->name, space,
+			       verb->usage);
+	name_operand(verb, n, name);
+	return err_set(err, ERR_USAGE, "missing %s; usage: flowrractl %s%s%s",
+		       name, verb->name, space, verb->usage);
+}
+
 /*
  * Runs ctl->verb; argv[0] is its last word. The verb's options lie in a struct
  * that only its own file knows: here it is options_size bytes, zeroed, then
@@ -178,9 +216,7 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 			  &err);
 	if (n >= 0 && !ctl->globals.help &&
 	    (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args)))
-		n = err_set(&err, ERR_USAGE, "too %s arguments; usage: %s%s%s",
-			    n < verb->min_args ? "few" : "many", verb->name,
-			    verb->usage[0] != '\0' ? " " : "", verb->usage);
+		n = wrong_number(verb, n, words, &err);
 	if (n < 0)
 		status = usage(ctl, &err);
 	else if (ctl->globals.help)
