@@ -59,4 +59,8 @@ json_t *workers_tasks(const json_t *workers);
  * there are none. */
 const json_t *worker_refused(const json_t *worker);
 
+/* Whether two of workers_list() are on different machines; of a dead one the machine
+ * is often not known. */
+bool workers_have_several_hosts(const json_t *workers);
+
 #endif
