@@ -63,6 +63,7 @@ run_tasks_run(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_cancel = {
     .name = "cancel",
+    .alias = "rm",
     .summary = "Cancel waiting or running tasks",
     .usage = "ID...",
     .min_args = 1,

@@ -24,8 +24,17 @@ int submit_stream(struct ctl *ctl, const struct flowrra_request *base);
  * complaint that names the line; with --json {"id"}, or {"line", "code",
  * "error"}. */
 void submit_print_id(struct ctl *ctl, const char *id);
-void submit_print_problem(struct ctl *ctl, size_t number, int status,
-			  const char *problem);
+/* How far lines have had the same problem, zeroed at first: after the third, the
+ * rest of those that follow one another is one complaint. */
+struct submit_problems {
+	char last[512];
+	size_t number; /* of the last line with it */
+	size_t same, more;
+};
+void submit_print_problem(struct ctl *ctl, struct submit_problems *problems,
+			  size_t number, int status, const char *problem);
+/* At the end: complains of those that were not told yet. */
+void submit_end_problems(struct ctl *ctl, struct submit_problems *problems);
 
 /* Whether this is within a command that a task runs, and nothing names a store:
  * then the task's worker submits. */

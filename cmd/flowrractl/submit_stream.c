@@ -63,6 +63,7 @@ struct stream {
 	size_t answered;	   /* lines, for the progress */
 	bool skipping;		   /* the rest of a line that is too long */
 	bool hopeless; /* the server takes no tasks, or stdout no answers */
+	struct submit_problems problems;
 	int status;
 };
 
@@ -87,7 +88,7 @@ note_status(struct stream *s, int status)
 static void
 print_problem(struct stream *s, size_t number, int status, const char *problem)
 {
-	submit_print_problem(s->ctl, number, status, problem);
+	submit_print_problem(s->ctl, &s->problems, number, status, problem);
 	note_status(s, status);
 }
 
@@ -331,6 +332,7 @@ read_all(struct stream *s)
 		add_line(s, (struct slice){s->input.data, s->input.len});
 	send_batch(s);
 	settle_all(s);
+	submit_end_problems(s->ctl, &s->problems);
 	end_progress(s->ctl);
 	if (s->hopeless)
 		complain(s->ctl,

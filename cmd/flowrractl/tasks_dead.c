@@ -53,6 +53,8 @@ dead_init(void *options)
 		   "only tasks with this reason"),                             \
 	    OPTION("exit-code", "N", TEXT, filter.tasks.exit_code, 0, 0,       \
 		   "only tasks whose command ended with this exit code"),      \
+	    OPTION("since", "TIME", PAST, filter.tasks.after_us, 0, 0,         \
+		   "only tasks that died since this time, or duration ago"),   \
 	    OPTION("older-than", "DURATION", SECONDS, older_than_s, 0,         \
 		   3162240000, "only tasks that died at least this long ago")
 
@@ -84,9 +86,12 @@ complete_filter(struct dead_options *o)
 /* --- list -------------------------------------------------------------- */
 
 static const struct column dead_columns[] = {
-    {"ID", "key", NULL, false},	       {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},   {"DIED", "died_at", cell_time, false},
-    {"REASON", "reason", NULL, false}, {"ERROR", "error", NULL, false},
+    {"ID", "key", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"DIED", "died_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"REASON", "reason", NULL, COLUMN_WHOLE | COLUMN_DROP(3)},
+    {"ERROR", "error", NULL, 0},
 };
 #define N_DEAD_COLUMNS (sizeof(dead_columns) / sizeof(dead_columns[0]))
 
@@ -118,6 +123,7 @@ run_dead(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_tasks_dead = {
     .name = "tasks dead",
+    .looks = true,
     .summary = "List dead tasks",
     .usage = "[OPTION...]",
     .options = list_options,
@@ -130,9 +136,9 @@ const struct verb verb_tasks_dead = {
 /* --- retry and delete -------------------------------------------------- */
 
 static const struct column change_columns[] = {
-    {"ID", "key", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
+    {"ID", "key", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, 0},
 };
 
 /* An empty --error fits every task, and therefore selects nothing. 0, or the
@@ -145,14 +151,15 @@ check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 	    f->tasks.queue != NULL || f->tasks.task != NULL ||
 	    (f->tasks.error != NULL && f->tasks.error[0] != '\0') ||
 	    f->tasks.reason != NULL || f->tasks.worker != NULL ||
-	    f->tasks.exit_code != NULL || o->older_than_s > 0;
+	    f->tasks.exit_code != NULL || o->older_than_s > 0 ||
+	    f->tasks.after_us != 0;
 
 	if (o->all && (n_ids > 0 || filtered))
 		complain(ctl, "cannot use --all with IDs or filters");
 	else if (!o->all && n_ids == 0 && !filtered)
 		complain(ctl, "missing selection: give IDs, a filter (--task, "
 			      "--queue, --worker, --error, --reason, "
-			      "--exit-code, --older-than) or --all");
+			      "--exit-code, --since, --older-than) or --all");
 	else
 		return 0;
 	return err_exit_status(ERR_USAGE);

@@ -68,6 +68,7 @@ START_TEST(the_manual_page_names_the_members_of_what_is_printed)
 	static const char *const asked[][2] = {
 	    {"stats", ""},
 	    {"top", ""},
+	    {"status", ""},
 	    {"health", ""},
 	    {"doctor", ""},
 	    {"queues", ""},
@@ -104,6 +105,7 @@ END_TEST
 static const struct {
 	const char *verb, *file, *test;
 } verbs[] = {
+    {"status", "names_test.c", "the_name_alone_prints_an_overview"},
     {"run", "run_test.c", "a_command_that_is_waited_for_gives_its_exit_code"},
     {"logs", "run_test.c", "logs_show_what_is_asked_for"},
     {"submit", "cli_test.c", "exit_statuses_say_what_became_of_a_task"},
@@ -128,6 +130,7 @@ static const struct {
     {"worker resume", "operate_test.c", "a_worker_follows_its_orders"},
     {"worker reload", "operate_test.c", "a_worker_follows_its_orders"},
     {"worker stop", "operate_test.c", "a_worker_follows_its_orders"},
+    {"tasks", "names_test.c", "a_group_alone_lists_what_it_is_about"},
     {"tasks pending", "operate_test.c",
      "tasks_are_listed_by_their_state_the_newest_first"},
     {"tasks delayed", "operate_test.c",
