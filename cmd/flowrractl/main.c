@@ -30,6 +30,7 @@ const struct verb *const verbs[] = {
     &verb_top,
     &verb_health,
     &verb_doctor,
+    &verb_check,
     &verb_queues,
     &verb_queue_pause,
     &verb_queue_resume,

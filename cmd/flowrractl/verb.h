@@ -88,10 +88,10 @@ struct verb {
 	int (*run)(struct ctl *ctl, int argc, char **argv, void *options);
 };
 
-extern const struct verb verb_cancel, verb_complete, verb_completion,
-    verb_doctor, verb_events, verb_health, verb_help, verb_queue_pause,
-    verb_queue_purge, verb_queue_resume, verb_queues, verb_result,
-    verb_schedule_apply, verb_schedule_cron, verb_schedule_delete,
+extern const struct verb verb_cancel, verb_check, verb_complete,
+    verb_completion, verb_doctor, verb_events, verb_health, verb_help,
+    verb_queue_pause, verb_queue_purge, verb_queue_resume, verb_queues,
+    verb_result, verb_schedule_apply, verb_schedule_cron, verb_schedule_delete,
     verb_schedule_disable, verb_schedule_edit, verb_schedule_enable,
     verb_schedule_export, verb_schedule_fires, verb_schedule_import,
     verb_schedule_interval, verb_schedule_list, verb_schedule_next,

@@ -150,8 +150,8 @@ may_change_user(void)
 
 /* Checked here, at the start and at each reload, so that a person sees it at
  * once: otherwise each task of the section would fail, one by one. */
-static int
-check_user(const struct conf_task *t, struct err *err)
+int
+modules_check_user(const struct conf_task *t, struct err *err)
 {
 	const struct passwd *user;
 	int r;
@@ -212,7 +212,6 @@ find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
 	if ((m->refused = calloc(conf->n_tasks + 1, sizeof(char *))) == NULL)
 		return err_nomem(err);
 	for (i = 0; i < conf->n_tasks; i++) {
-		commands_warn(conf->tasks[i]);
 		ret_found[i] = commands_find(conf->tasks[i], &why) == 0;
 		n += ret_found[i];
 		if (!ret_found[i] &&
@@ -265,8 +264,8 @@ is_inherited(const char *path)
 
 /* Who can change the file can have root run any command. What lies on a file
  * system that is mounted read-only is given to containers with any mode. */
-static int
-check_origin(const struct conf *conf, struct err *err)
+int
+modules_check_origin(const struct conf *conf, struct err *err)
 {
 	if (geteuid() != 0 || conf->file.path == NULL ||
 	    is_inherited(conf->file.path) ||
@@ -282,16 +281,27 @@ modules_check(const struct conf *conf, struct err *err)
 {
 	size_t i;
 
-	if (check_origin(conf, err) != 0)
+	if (modules_check_origin(conf, err) != 0)
 		return -1;
 	for (i = 0; i < conf->n_tasks; i++)
-		if (check_user(conf->tasks[i], err) != 0)
+		if (modules_check_user(conf->tasks[i], err) != 0)
 			return -1;
 	return 0;
 }
 
 int
 modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_tasks; i++)
+		commands_warn(conf->tasks[i]);
+	return modules_read_silent(conf, ret, err);
+}
+
+int
+modules_read_silent(const struct conf *conf, struct modules *ret,
+		    struct err *err)
 {
 	bool *found = calloc(conf->n_tasks + 1, sizeof(*found));
 	int n, status = -1;

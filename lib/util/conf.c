@@ -21,10 +21,21 @@
 #include "util/conf_services.h"
 #include "util/conf_task.h"
 #include "util/err.h"
+#include "util/findings.h"
 #include "util/path.h"
 
 /* Where the packages put it, whatever the prefix of the programs. */
 #define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
+
+/* A fault of a source. A check notes it and goes on: 0; else -1. */
+static int
+conf_fault(struct conf *conf, const struct err *err)
+{
+	if (conf->findings == NULL)
+		return -1;
+	findings_add(conf->findings, err);
+	return 0;
+}
 
 /* Through the parser: a default that is out of its own range shows at the first
  * start. */
@@ -171,6 +182,8 @@ conf_set_own(const struct conf_key *key, struct conf *conf, const char *text,
 	if (conf_key_set(key, conf, text, err) != 0)
 		return -1;
 	conf_services_named(conf, key);
+	if (conf->file.lines != NULL)
+		conf->file.lines[key - conf_keys] = 0;
 	return 0;
 }
 
@@ -208,7 +221,8 @@ load_credentials(struct conf *conf, struct err *err)
 		return 0;
 	for (i = 0; i < conf_n_keys; i++)
 		if (conf_keys[i].type == CONF_SECRET &&
-		    load_credential(conf, &conf_keys[i], directory, err) != 0)
+		    load_credential(conf, &conf_keys[i], directory, err) != 0 &&
+		    conf_fault(conf, err) != 0)
 			return -1;
 	return 0;
 }
@@ -238,8 +252,11 @@ load_environment(struct conf *conf, struct err *err)
 			continue;
 		/* Messages go to the log: they never quote a secret. */
 		if (conf_keys[i].type == CONF_SECRET)
-			return err_prefix(err, "variable %s", name);
-		return err_prefix(err, "variable %s = \"%.64s\"", name, value);
+			err_prefix(err, "variable %s", name);
+		else
+			err_prefix(err, "variable %s = \"%.64s\"", name, value);
+		if (conf_fault(conf, err) != 0)
+			return -1;
 	}
 	return 0;
 }
@@ -306,8 +323,24 @@ apply_settings(struct conf *conf, const char *const *settings, struct err *err)
 			return err_nomem(err);
 		r = apply_setting(conf, copy, err);
 		free(copy);
+		if (r != 0)
+			r = conf_fault(conf, err);
 	}
 	return r;
+}
+
+/* From the weakest source to the strongest. */
+static int
+conf_load_all(struct conf *conf, const char *file, const char *const *settings,
+	      struct err *err)
+{
+	if (load_files(conf, file, err) != 0 && conf_fault(conf, err) != 0)
+		return -1;
+	return load_credentials(conf, err) != 0 ||
+		       load_environment(conf, err) != 0 ||
+		       apply_settings(conf, settings, err) != 0
+		   ? -1
+		   : 0;
 }
 
 int
@@ -318,17 +351,52 @@ conf_load(const char *file, const char *const *settings, struct conf **ret,
 
 	if (conf == NULL)
 		return err_nomem(err);
-	/* From the weakest source to the strongest. */
 	if (conf_set_defaults(conf, err) != 0 ||
-	    load_files(conf, file, err) != 0 ||
-	    load_credentials(conf, err) != 0 ||
-	    load_environment(conf, err) != 0 ||
-	    apply_settings(conf, settings, err) != 0) {
+	    conf_load_all(conf, file, settings, err) != 0) {
 		conf_free(conf);
 		return -1;
 	}
 	*ret = conf;
 	return 0;
+}
+
+struct conf *
+conf_examine(const char *file, const char *const *settings,
+	     struct findings *findings)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+	struct err err = ERR_INIT;
+
+	if (conf == NULL) {
+		findings->failed = true;
+		return NULL;
+	}
+	conf->findings = findings;
+	conf->file.lines = calloc(conf_n_keys, sizeof(int));
+	if (conf->file.lines == NULL)
+		err_nomem(&err);
+	if (conf->file.lines == NULL || conf_set_defaults(conf, &err) != 0 ||
+	    conf_load_all(conf, file, settings, &err) != 0) {
+		findings_add(findings, &err);
+		conf_free(conf);
+		return NULL;
+	}
+	conf->findings = NULL;
+	return conf;
+}
+
+int
+conf_prefix_place(const struct conf *conf, const char *section,
+		  const char *name, struct err *err)
+{
+	const struct conf_key *key = conf_key_find(section, name, NULL);
+	const int line = key != NULL && conf->file.lines != NULL
+			     ? conf->file.lines[key - conf_keys]
+			     : 0;
+
+	return line == 0 || conf->file.path == NULL
+		   ? -1
+		   : err_prefix(err, "%s:%d", conf->file.path, line);
 }
 
 void
@@ -341,6 +409,7 @@ conf_free(struct conf *conf)
 	for (i = 0; i < conf_n_keys; i++)
 		conf_key_clear(&conf_keys[i], conf);
 	free(conf->file.path);
+	free(conf->file.lines);
 	for (i = 0; i < conf->n_tasks; i++)
 		conf_task_free(conf->tasks[i]);
 	free(conf->tasks);

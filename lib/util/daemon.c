@@ -21,6 +21,7 @@
 #include "util/conf_read.h"
 #include "util/daemon_args.h"
 #include "util/err.h"
+#include "util/findings.h"
 #include "util/journal.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -385,23 +386,56 @@ daemon_finish(struct daemon *d)
 
 /* --- the whole --------------------------------------------------------- */
 
-/* --check: everything that a start or a reload needs of this machine. */
-static int
-daemon_check(const struct daemon *d, struct err *err)
-{
-	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
-		return -1;
-	if (d->program->probe != NULL && d->program->probe(d->conf, err) != 0)
-		return -1;
-	fprintf(stdout, "%s: the configuration is good\n", d->program->name);
-	return 0;
-}
-
+/* `arg`: of a check, which has a list. */
 static void
 daemon_warn_strange(const char *variable, const char *closest, void *arg)
 {
-	log_warning("ignoring the unknown variable %s; did you mean %s?",
+	if (arg != NULL)
+		findings_warn(
+		    arg, "ignoring the unknown variable %s; did you mean %s?",
 		    variable, closest);
+	else
+		log_warning(
+		    "ignoring the unknown variable %s; did you mean %s?",
+		    variable, closest);
+}
+
+/* What a start or a reload needs of this machine. */
+static void
+daemon_examine(const struct daemon *d, struct findings *found)
+{
+	const struct daemon_program *program = d->program;
+	struct err err = ERR_INIT;
+
+	if (program->examine != NULL)
+		program->examine(d->conf, found);
+	else if ((program->check != NULL &&
+		  program->check(d->conf, &err) != 0) ||
+		 (program->probe != NULL && program->probe(d->conf, &err) != 0))
+		findings_add(found, &err);
+}
+
+/* --check: all that is wrong. Returns the exit status. */
+static int
+daemon_check(struct daemon *d)
+{
+	const enum findings_style style = d->args.style;
+	struct findings found = {.list = NULL};
+	size_t n;
+
+	d->conf = conf_examine(d->args.config, d->args.settings, &found);
+	if (d->conf != NULL) {
+		set_log(d->conf);
+		conf_tell_strange(daemon_warn_strange, &found);
+		daemon_examine(d, &found);
+	}
+	findings_show(&found, d->program->name, style);
+	n = found.n_errors + found.failed;
+	findings_done(&found);
+	if (n == 0 && (style == FINDINGS_LOG || style == FINDINGS_TEXT))
+		fprintf(stdout, "%s: the configuration is good\n",
+			d->program->name);
+	return n == 0 ? 0 : err_exit_status(ERR_CONFIG);
 }
 
 /* --dump-config and --check stop before anything is opened: they must work
@@ -409,6 +443,10 @@ daemon_warn_strange(const char *variable, const char *closest, void *arg)
 static int
 daemon_loop(struct daemon *d, struct err *err)
 {
+	if (d->args.check) {
+		d->exit_status = daemon_check(d);
+		return 0;
+	}
 	if (conf_load(d->args.config, d->args.settings, &d->conf, err) != 0)
 		return -1;
 	if (d->args.dump) {
@@ -419,8 +457,6 @@ daemon_loop(struct daemon *d, struct err *err)
 	conf_tell_strange(daemon_warn_strange, NULL);
 	if (d->args.print)
 		return d->program->print(d->conf, err);
-	if (d->args.check)
-		return daemon_check(d, err);
 	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
 		return -1;
 	if (daemon_check_conf(d->conf, err) != 0 ||

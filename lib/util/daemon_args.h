@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/findings.h"
+
 struct daemon_program;
 
 /* Each key once, and as many again. */
@@ -19,6 +21,7 @@ struct daemon_args {
 	size_t n_settings;
 	char log_format[64];	 /* one of the settings */
 	bool print, dump, check; /* print or check the configuration, and end */
+	enum findings_style style; /* of --check */
 };
 
 /* Parses into *ret, which is zeroed. -1 to go on; or the exit status, after

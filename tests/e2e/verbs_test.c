@@ -114,6 +114,8 @@ static const struct {
     {"health", "operate_test.c", "health_is_waited_for"},
     {"doctor", "operate_test.c",
      "the_doctor_finds_what_is_stuck_and_says_what_to_do"},
+    {"check", "check_test.c",
+     "a_check_tells_all_that_is_wrong_with_40_broken_configurations"},
     {"queues", "operate_test.c", "a_queue_is_listed_paused_resumed_and_purged"},
     {"queue pause", "operate_test.c",
      "a_queue_is_listed_paused_resumed_and_purged"},
