@@ -94,7 +94,7 @@ check_modules(const struct conf *conf, struct findings *findings)
 	struct modules modules = {.paths = NULL};
 	struct err err;
 
-	if (modules_read_silent(conf, &modules, &err) == 0)
+	if (modules_read_good(conf, &modules, &err) == 0)
 		loadable_check(conf, &modules, findings);
 	else
 		findings_add(findings, &err);

@@ -202,8 +202,8 @@ write_task(const struct conf_task *t, struct buf *out)
  * tasks. Returns how many have one, or -1 with *err.
  */
 static int
-find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
-	      struct err *err)
+find_commands(const struct conf *conf, bool users, bool *ret_found,
+	      struct modules *m, struct err *err)
 {
 	size_t i, n_refused = 0;
 	struct err why;
@@ -212,7 +212,9 @@ find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
 	if ((m->refused = calloc(conf->n_tasks + 1, sizeof(char *))) == NULL)
 		return err_nomem(err);
 	for (i = 0; i < conf->n_tasks; i++) {
-		ret_found[i] = commands_find(conf->tasks[i], &why) == 0;
+		ret_found[i] =
+		    (!users || modules_check_user(conf->tasks[i], &why) == 0) &&
+		    commands_find(conf->tasks[i], &why) == 0;
 		n += ret_found[i];
 		if (!ret_found[i] &&
 		    (m->refused[n_refused++] = strdup(why.msg)) == NULL)
@@ -289,19 +291,10 @@ modules_check(const struct conf *conf, struct err *err)
 	return 0;
 }
 
-int
-modules_read(const struct conf *conf, struct modules *ret, struct err *err)
-{
-	size_t i;
-
-	for (i = 0; i < conf->n_tasks; i++)
-		commands_warn(conf->tasks[i]);
-	return modules_read_silent(conf, ret, err);
-}
-
-int
-modules_read_silent(const struct conf *conf, struct modules *ret,
-		    struct err *err)
+/* `users`: those without their user are left out, too. */
+static int
+modules_read_all(const struct conf *conf, bool users, struct modules *ret,
+		 struct err *err)
 {
 	bool *found = calloc(conf->n_tasks + 1, sizeof(*found));
 	int n, status = -1;
@@ -312,7 +305,7 @@ modules_read_silent(const struct conf *conf, struct modules *ret,
 		goto done;
 	}
 	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL ||
-	    (n = find_commands(conf, found, ret, err)) < 0)
+	    (n = find_commands(conf, users, found, ret, err)) < 0)
 		goto done;
 	if (conf->n_tasks > 0 && (ret->exec = resolve("exec", err)) == NULL)
 		goto done;
@@ -327,6 +320,22 @@ modules_read_silent(const struct conf *conf, struct modules *ret,
 done:
 	free(found);
 	return status;
+}
+
+int
+modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_tasks; i++)
+		commands_warn(conf->tasks[i]);
+	return modules_read_all(conf, false, ret, err);
+}
+
+int
+modules_read_good(const struct conf *conf, struct modules *ret, struct err *err)
+{
+	return modules_read_all(conf, true, ret, err);
 }
 
 void

@@ -28,9 +28,10 @@ struct modules {
  * in any case.
  */
 int modules_read(const struct conf *conf, struct modules *ret, struct err *err);
-/* The same without the warnings about commands. */
-int modules_read_silent(const struct conf *conf, struct modules *ret,
-			struct err *err);
+/* The same for a check, which has told the rest: without the warnings about
+ * commands, and without tasks that cannot have their user. */
+int modules_read_good(const struct conf *conf, struct modules *ret,
+		      struct err *err);
 /* Whether this process could run each [task NAME] as its user; -1 with *err.
  * May block, for as long as a directory service does not answer. */
 int modules_check(const struct conf *conf, struct err *err);

@@ -20,8 +20,8 @@
 #include "util/conf.h"
 #include "util/conf_read.h"
 #include "util/daemon_args.h"
+#include "util/daemon_check.h"
 #include "util/err.h"
-#include "util/findings.h"
 #include "util/journal.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -386,56 +386,11 @@ daemon_finish(struct daemon *d)
 
 /* --- the whole --------------------------------------------------------- */
 
-/* `arg`: of a check, which has a list. */
 static void
 daemon_warn_strange(const char *variable, const char *closest, void *arg)
 {
-	if (arg != NULL)
-		findings_warn(
-		    arg, "ignoring the unknown variable %s; did you mean %s?",
+	log_warning("ignoring the unknown variable %s; did you mean %s?",
 		    variable, closest);
-	else
-		log_warning(
-		    "ignoring the unknown variable %s; did you mean %s?",
-		    variable, closest);
-}
-
-/* What a start or a reload needs of this machine. */
-static void
-daemon_examine(const struct daemon *d, struct findings *found)
-{
-	const struct daemon_program *program = d->program;
-	struct err err = ERR_INIT;
-
-	if (program->examine != NULL)
-		program->examine(d->conf, found);
-	else if ((program->check != NULL &&
-		  program->check(d->conf, &err) != 0) ||
-		 (program->probe != NULL && program->probe(d->conf, &err) != 0))
-		findings_add(found, &err);
-}
-
-/* --check: all that is wrong. Returns the exit status. */
-static int
-daemon_check(struct daemon *d)
-{
-	const enum findings_style style = d->args.style;
-	struct findings found = {.list = NULL};
-	size_t n;
-
-	d->conf = conf_examine(d->args.config, d->args.settings, &found);
-	if (d->conf != NULL) {
-		set_log(d->conf);
-		conf_tell_strange(daemon_warn_strange, &found);
-		daemon_examine(d, &found);
-	}
-	findings_show(&found, d->program->name, style);
-	n = found.n_errors + found.failed;
-	findings_done(&found);
-	if (n == 0 && (style == FINDINGS_LOG || style == FINDINGS_TEXT))
-		fprintf(stdout, "%s: the configuration is good\n",
-			d->program->name);
-	return n == 0 ? 0 : err_exit_status(ERR_CONFIG);
 }
 
 /* --dump-config and --check stop before anything is opened: they must work
@@ -444,7 +399,7 @@ static int
 daemon_loop(struct daemon *d, struct err *err)
 {
 	if (d->args.check) {
-		d->exit_status = daemon_check(d);
+		d->exit_status = daemon_check(d->program, &d->args);
 		return 0;
 	}
 	if (conf_load(d->args.config, d->args.settings, &d->conf, err) != 0)
