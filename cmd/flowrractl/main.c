@@ -58,7 +58,7 @@ const struct verb *const verbs[] = {
     &verb_schedule_once,
     &verb_schedule_list,
     &verb_schedule_show,
-    &verb_schedule_fires,
+    &verb_schedule_history,
     &verb_schedule_edit,
     &verb_schedule_apply,
     &verb_schedule_export,

@@ -138,7 +138,7 @@ reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 		return 0;
 	if (!submit_has_task(ctl) && !o->request.force &&
 	    o->request.name != NULL &&
-	    request_words_of(ctl->client, o->request.name, &how, err) != 0)
+	    request_words_of(ctl->client, &o->request, &how, err) != 0)
 		return -1;
 	return how == REQUEST_TEXT ? 0 : read_words(o, w, how, err);
 }

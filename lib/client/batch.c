@@ -338,6 +338,7 @@ client_submit(struct flowrra_client *c, const struct submission *s,
 	b.single = s;
 	if ((result = batch_add(&b, s->request, err)) == 0) {
 		batch_prepare(&b);
+		b.op.blocks = c->deadline_ms == 0;
 		loop_call(c->loop, &b.op);
 		/* ERR_NONE as well: it says that the task is queued. */
 		*err = *batch_answer(&b, 0);

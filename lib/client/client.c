@@ -79,6 +79,14 @@ on_client_results_state(bool up, bool final, const struct err *why, void *arg)
 	readiness_set(&c->results_ready, up, final, why);
 }
 
+static bool
+client_may_block(void *arg)
+{
+	const struct flowrra_client *c = arg;
+
+	return loop_may_block(c->loop);
+}
+
 /* Of both stores, whenever they are opened; borrows from the client. */
 static struct stores_options
 client_stores(struct flowrra_client *c)
@@ -88,6 +96,7 @@ client_stores(struct flowrra_client *c)
 	    .conf = c->conf,
 	    .on_broker_state = on_client_broker_state,
 	    .on_results_state = on_client_results_state,
+	    .may_block = client_may_block,
 	    .arg = c,
 	    .results_later = true};
 }

@@ -224,9 +224,8 @@ append_encoded(const struct task *task, enum clock_form times, struct buf *out,
 	e->record_len = out->len - e->record;
 }
 
-/* Where the task goes unless its module says otherwise. */
-static const char *
-likely_queue(const struct flowrra_request *request)
+const char *
+encode_likely_queue(const struct flowrra_request *request)
 {
 	if (request->queue != NULL)
 		return request->queue;
@@ -261,8 +260,8 @@ encode_request(const struct encoder *encoder,
 	if (check_request(request, &task, err) != 0)
 		return -1;
 	if (!request->force &&
-	    registry_find(c, request->name, likely_queue(request), &entry,
-			  err) != 0)
+	    registry_find(c, request->name, encode_likely_queue(request),
+			  &entry, err) != 0)
 		return -1;
 	if (task.id == NULL) {
 		uuid_make(id);

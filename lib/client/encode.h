@@ -37,4 +37,7 @@ int encode_request(const struct encoder *encoder,
 		   const struct flowrra_request *request, struct encoded *ret,
 		   struct err *err);
 
+/* Where the task goes unless its module says otherwise: for registry_find(). */
+const char *encode_likely_queue(const struct flowrra_request *request);
+
 #endif

@@ -27,6 +27,9 @@ struct op {
 	/* Set before loop_done(): something was sent to which no answer is
 	 * awaited, and the loop must turn once more for it to leave. */
 	bool flush;
+	/* Set before it begins: its caller waits, and for nothing else than what a
+	 * store allows; so the loop may stand still for it. */
+	bool blocks;
 	/* The rest is the loop's. */
 	TAILQ_ENTRY(op) next_new;
 	TAILQ_ENTRY(op) next_follower;
@@ -52,6 +55,8 @@ void loop_finish(struct loop *loop, struct op *op);
 void loop_call(struct loop *loop, struct op *op);
 void loop_call_two(struct loop *loop, struct op *op, struct op *also);
 
+/* On the loop: whether it may stand still, since all operations on it may block. */
+bool loop_may_block(struct loop *loop);
 /* On the loop: the operation is done, and not to be looked at any more. */
 void loop_done(struct loop *loop, struct op *op);
 

@@ -122,7 +122,7 @@ check_workers(struct health *h)
 	json_t *list = workers_list(h->client, &err), *worker;
 	struct workers_seen seen = {0};
 	char message[160 + WORKER_NAME_SHOWN] = "";
-	const char *state, *host = NULL;
+	const char *state;
 	size_t i;
 
 	if (list == NULL) {
@@ -131,15 +131,13 @@ check_workers(struct health *h)
 	}
 	json_array_foreach (list, i, worker) {
 		state = member_text(worker, "state");
-		h->shared |= host != NULL &&
-			     strcmp(host, member_text(worker, "host")) != 0;
-		host = member_text(worker, "host");
 		seen.alive += strcmp(state, "dead") != 0;
 		seen.running += strcmp(state, "running") == 0;
 		if (worker_refused(worker) != NULL && seen.lacking++ == 0)
 			snprintf(seen.lacks, sizeof(seen.lacks), "%s",
 				 member_text(worker, "worker"));
 	}
+	h->shared |= workers_have_several_hosts(list);
 	json_decref(list);
 	describe_workers(&seen, message, sizeof(message));
 	/* Workers cannot store that they live, either: what is there is old. */

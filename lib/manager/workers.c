@@ -120,6 +120,23 @@ workers_list(struct flowrra_client *c, struct err *err)
 	return list;
 }
 
+bool
+workers_have_several_hosts(const json_t *workers)
+{
+	const char *first = NULL, *host;
+	const json_t *worker;
+	size_t i;
+
+	json_array_foreach (workers, i, worker) {
+		if ((host = member_text(worker, "host")) == NULL)
+			continue;
+		if (first != NULL && strcmp(first, host) != 0)
+			return true;
+		first = host;
+	}
+	return false;
+}
+
 const json_t *
 worker_refused(const json_t *worker)
 {

@@ -51,4 +51,8 @@ json_t *worker_reload(struct flowrra_client *c, const char *worker,
  * there are none. */
 const json_t *worker_refused(const json_t *worker);
 
+/* Whether two of workers_list() are on different machines; of a dead one the machine
+ * is often not known. */
+bool workers_have_several_hosts(const json_t *workers);
+
 #endif

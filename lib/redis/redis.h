@@ -159,6 +159,7 @@ int redis_command_blocking(struct redis *r, int64_t block_ms,
 struct redis_script {
 	const char *name;
 	const char *text;
+	const char *sha; /* its SHA-1 in hexadecimal; NULL: to be computed */
 };
 int redis_eval(struct redis *r, const struct redis_script *script,
 	       redis_reply_fn *on_reply, void *arg, size_t n_keys,

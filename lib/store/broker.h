@@ -218,6 +218,10 @@ struct broker_options {
 	 * setting of the server that puts tasks at risk.
 	 */
 	void (*on_state)(bool up, bool final, const struct err *why, void *arg);
+	/* Whether the loop may stand still now while a store works, since nobody
+	 * waits on it for anything else; NULL: never. Then a store that is a file
+	 * needs no thread. */
+	bool (*may_block)(void *arg);
 	void *arg;
 };
 

@@ -232,19 +232,32 @@ conf_variable_name(const struct conf_key *key, char name[CONF_VARIABLE_SIZE])
 {
 	char *p;
 
-	snprintf(name, CONF_VARIABLE_SIZE, "FLOWRRA_%s_%s", key->section,
-		 key->name);
+	snprintf(name, CONF_VARIABLE_SIZE, CONF_VARIABLE_PREFIX "%s_%s",
+		 key->section, key->name);
 	for (p = name; *p != '\0'; p++)
 		*p = (char)toupper((unsigned char)*p);
+}
+
+bool
+conf_variable_may_be_ours(const char *entry)
+{
+	return strncmp(entry, CONF_VARIABLE_PREFIX,
+		       strlen(CONF_VARIABLE_PREFIX)) == 0;
 }
 
 static int
 load_environment(struct conf *conf, struct err *err)
 {
-	char name[CONF_VARIABLE_SIZE];
+	char name[CONF_VARIABLE_SIZE], **entry = environ;
 	const char *value;
 	size_t i;
 
+	/* Most have none: then no name has to be written and looked for. */
+	while (entry != NULL && *entry != NULL &&
+	       !conf_variable_may_be_ours(*entry))
+		entry++;
+	if (entry == NULL || *entry == NULL)
+		return 0;
 	for (i = 0; i < conf_n_keys; i++) {
 		conf_variable_name(&conf_keys[i], name);
 		if ((value = getenv(name)) == NULL ||

@@ -15,6 +15,7 @@
 #include "files.h"
 #include "options.h"
 #include "page.h"
+#include "process.h"
 #include "program.h"
 #include "usage.h"
 #include "util/clock.h"
@@ -114,19 +115,11 @@ submit_singly(struct round *r)
 	fclose(f);
 }
 
+/* Since expect(), by the worker that runs. */
 static void
-submit_by_ctl(struct round *r)
+await_tasks(long n)
 {
-	const char *const argv[] = {"bin/flowrractl", "--config", files.conf,
-				    "submit",	      opt.task,	  NULL};
-	double total_s = 0;
-	long i;
-
-	for (i = 0; i < opt.ctl; i++)
-		total_s += program_run(argv, NULL, NULL);
-	if (opt.ctl > 0)
-		table_add(r->table, METRIC_submit_ctl_per_s,
-			  (double)opt.ctl / total_s);
+	wait_for(&files.page->ended, (uint64_t)n);
 }
 
 static void
@@ -283,10 +276,15 @@ round_run(struct contender *c)
 	measure_idle(&r);
 	if (opt.seconds > 0)
 		measure_latency(&r);
+	if (opt.ctl > 0) {
+		expect(0);
+		process_measure(&r.system, r.table, await_tasks);
+	}
 	worker_stop(&r.worker);
 	if (opt.single > 1)
 		submit_singly(&r);
-	submit_by_ctl(&r);
+	if (opt.ctl > 0)
+		process_measure_alone(r.table);
 	run_rest(&r);
 	submit_in_bulk(&r);
 	measure_drain(&r);

@@ -4,6 +4,7 @@
  *
  *	idle	flowrrad is up and has done nothing: its memory
  *	latency	latency_bench.c, which says how it measures
+ *	process	one flowrractl a task (process.h)
  *	single	flowrrad stopped; submit_bench.c, then one flowrractl a task
  *	rest	flowrrad runs what these have queued
  *	bulk	flowrrad stopped; flowrractl submit --stdin from a file

@@ -10,7 +10,16 @@
 /* X(key, decimals, unit, what it is) */
 #define METRICS(X)                                                             \
 	X(submit_single_per_s, 0, "tasks/s", "submitted one at a time")        \
-	X(submit_ctl_per_s, 0, "tasks/s", "flowrractl submit, one a process")  \
+	X(ctl_per_s, 0, "tasks/s", "flowrractl submit, one a process")         \
+	X(ctl_floor_per_s, 0, "tasks/s", "... floor: C, with one row or push") \
+	X(ctl_floor_ratio, 2, "", "... of the floor, the more the better")     \
+	X(nq_per_s, 0, "tasks/s", "nq, one a process")                         \
+	X(nq_ratio, 2, "", "... flowrractl submit of that")                    \
+	X(tsp_per_s, 0, "tasks/s", "tsp (task-spooler), one a process")        \
+	X(tsp_ratio, 2, "", "... flowrractl submit of that")                   \
+	X(submit_ctl_per_s, 0, "tasks/s",                                      \
+	  "flowrractl submit without a worker")                                \
+	X(ctl_alone_ratio, 2, "", "... of that with one")                      \
 	X(submit_bulk_per_s, 0, "tasks/s", "flowrractl submit --stdin")        \
 	X(drain_per_s, 0, "tasks/s", "drained: first start to last end")       \
 	X(drain_stored_per_s, 0, "tasks/s", "... to the last result seen")     \

@@ -101,6 +101,8 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	    .base = options->base,
 	    .url = options->url,
 	    .timeout_ms = options->timeout_ms,
+	    .may_block = options->may_block,
+	    .may_block_arg = options->arg,
 	    .description = &statements_description,
 	    .creates = options->creates,
 	    .worker = options->worker != NULL};

@@ -403,6 +403,8 @@ records_open(const struct results_options *options, struct err *err)
 	    .base = options->base,
 	    .url = options->url,
 	    .timeout_ms = options->timeout_ms,
+	    .may_block = options->may_block,
+	    .may_block_arg = options->arg,
 	    .description = &statements_description};
 	struct sresults *r = calloc(1, sizeof(*r));
 

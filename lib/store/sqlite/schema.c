@@ -23,10 +23,10 @@
  */
 #include "store/sqlite/schema.h"
 
-#include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "loaded/sqlite3.h"
 #include "sqlite/fault.h"
 #include "sqlite/identity.h"
 #include "util/err.h"
@@ -256,7 +256,11 @@ schema_prepare(sqlite3 *db, const char *name,
 			"upgrading %s from schema version %d to %d; this can "
 			"take minutes for a large file",
 			name, version, VERSION);
-		on_upgrade(&upgrade, arg);
+		if (on_upgrade(&upgrade, arg) != 0) {
+			if (err != NULL)
+				*err = upgrade;
+			return -1;
+		}
 	}
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
 	    SQLITE_OK) {
