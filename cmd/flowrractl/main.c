@@ -31,6 +31,8 @@ const struct verb *const verbs[] = {
     &verb_health,
     &verb_doctor,
     &verb_check,
+    &verb_export,
+    &verb_import,
     &verb_queues,
     &verb_queue_pause,
     &verb_queue_resume,
