@@ -201,10 +201,12 @@ soak-short: $(if $(filter release,$(CONFIG)),soak-programs)
 soak-beat: test-programs
 	$(TEST_ENV) BEAT_FIRES=10000 $(B)/tests/e2e/run beat
 
-#: soak-sqlite kills users of the embedded database 1,000 times, at random
+#: soak-sqlite kills users of the embedded database 1,000 times, and upgrades of a million rows
 soak-sqlite: $(B)/tests/unit $(ZONES)
 	$(TEST_ENV) FLOWRRA_CRASH_RUNS=1000 CK_TIMEOUT_MULTIPLIER=10 \
 	    $(B)/tests/unit sqlite-crash
+	$(TEST_ENV) FLOWRRA_UPGRADE_ROWS=1000000 CK_TIMEOUT_MULTIPLIER=10 \
+	    $(B)/tests/unit sqlite-upgrade
 
 #: soak-mutants breaks the rules that keep tasks safe: soak must notice
 soak-mutants: soak-programs
@@ -280,6 +282,9 @@ $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server
 $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
     $(SERVER_OBJS) $(call ar,$(STORE))
 	$(link) $(inputs) $(SERVER_LIBS)
+
+$(B)/tests/bench/sqlite_floor_bench: $(B)/tests/bench/sqlite_floor_bench.o $(call ar,$(STORE))
+	$(link) $(inputs) $(STORE_LIBS) $(call pc,sqlite3)
 
 $(B)/tests/bench/commands_bench: $(B)/tests/bench/commands_bench.o $(BENCH_COMMANDS) \
     $(B)/tests/bench/longest.o $(SERVER_OBJS) $(call ar,$(STORE))

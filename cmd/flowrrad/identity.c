@@ -155,7 +155,7 @@ sign_lock(struct identity *who)
 	char text[256] = "", *place = lock_place(who);
 	ssize_t n = pread(who->lock_fd, text, sizeof(text) - 1, 0);
 
-	uuid_make(who->token);
+	uuid_make_random(who->token);
 	if (place == NULL)
 		return;
 	if (n > UUID_TEXT_SIZE && text[UUID_TEXT_SIZE - 1] == ' ' &&

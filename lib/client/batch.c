@@ -206,6 +206,7 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	submit->id = batch_slice(b, task->id, task->id_len);
 	submit->bytes = batch_slice(b, task->bytes, task->bytes_len);
 	submit->record = batch_slice(b, task->record, task->record_len);
+	submit->derived = task->derived;
 	submit->priority = task->priority;
 	submit->delay_ms = task->delay_ms;
 	submit->at_ms = task->at_ms;

@@ -222,6 +222,7 @@ append_encoded(const struct task *task, enum clock_form times, struct buf *out,
 	e->record = out->len;
 	result_encode(&pending, out);
 	e->record_len = out->len - e->record;
+	e->derived = times == CLOCK_FORM_UTC;
 }
 
 const char *

@@ -18,6 +18,7 @@ struct encoded {
 	size_t queue;		 /* ends in a NUL */
 	size_t bytes, bytes_len; /* the task, JSON */
 	size_t record, record_len;
+	bool derived;		   /* as in broker.h */
 	size_t unique, unique_len; /* the key; empty: none */
 	int64_t unique_s;
 	int32_t priority;

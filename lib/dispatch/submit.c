@@ -197,17 +197,19 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 	if (request_complete(q, &t, err) != 0 ||
 	    request_encode(q, &t, err) != 0)
 		return -1;
-	q->submit =
-	    (struct broker_submit){.queue = t.queue,
-				   .id = slice_of(t.id),
-				   .bytes = {q->bytes.data, q->bytes.len},
-				   .priority = t.priority,
-				   .delay_ms = (int64_t)ceil(x.delay_s * 1000),
-				   .at_ms = x.at_us / 1000,
-				   .exclusive = x.exclusive,
-				   .unique = {q->unique.data, q->unique.len},
-				   .unique_s = (int64_t)(x.unique_s + 0.5),
-				   .record = {q->record.data, q->record.len}};
+	q->submit = (struct broker_submit){
+	    .queue = t.queue,
+	    .id = slice_of(t.id),
+	    .bytes = {q->bytes.data, q->bytes.len},
+	    .priority = t.priority,
+	    .delay_ms = (int64_t)ceil(x.delay_s * 1000),
+	    .at_ms = x.at_us / 1000,
+	    .exclusive = x.exclusive,
+	    .unique = {q->unique.data, q->unique.len},
+	    .unique_s = (int64_t)(x.unique_s + 0.5),
+	    .record = {q->record.data, q->record.len},
+	    .derived =
+		q->dispatch->conf->worker.foreign_times == CLOCK_FORM_UTC};
 	return 0;
 }
 

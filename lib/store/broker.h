@@ -102,6 +102,9 @@ struct broker_submit {
 	 * it is not looked at and the caller has stored it before.
 	 */
 	struct slice record;
+	/* The record is what result_pending() and result_encode() make of
+	 * `bytes`: a store that keeps these need not keep it, too. */
+	bool derived;
 	bool exclusive; /* the id was chosen by a person: refuse (ERR_REFUSED)
 			   if there is a record of it already */
 	/*

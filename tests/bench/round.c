@@ -29,6 +29,7 @@
 #define GROUP 500
 
 struct round {
+	const struct system_type *type;
 	struct system system;
 	struct worker worker;
 	struct table *table;
@@ -97,22 +98,60 @@ measure_latency(struct round *r)
 	fclose(f);
 }
 
+/* The number that a program has printed. */
+static double
+printed(const char *const *argv)
+{
+	double value;
+	FILE *f;
+
+	program_run(argv, NULL, files.out);
+	f = files_open(files.out, "re");
+	if (fscanf(f, "%lf", &value) != 1)
+		errx(1, "%s printed nothing", argv[0]);
+	fclose(f);
+	return value;
+}
+
+/* What SQLite does of the same, on the same disk, right behind ours: its floor,
+ * and what part of that ours, which was measured last, is. */
+static void
+measure_floor(struct round *r, const char *what, long rows, enum metric ours,
+	      enum metric floor, enum metric ratio)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	char n[24], *path = NULL, *file;
+	size_t i;
+
+	if (!r->type->beside_sqlite)
+		return;
+	snprintf(n, sizeof(n), "%ld", rows);
+	if (asprintf(&path, "%s/floor.db", files.dir) < 0)
+		err(1, NULL);
+	table_add_floor(
+	    r->table, ours, floor, ratio,
+	    printed((const char *const[]){"tests/bench/sqlite_floor_bench",
+					  what, path, n, NULL}));
+	for (i = 0; i < 3; i++) {
+		if (asprintf(&file, "%s%s", path, suffixes[i]) < 0)
+			err(1, NULL);
+		remove(file);
+		free(file);
+	}
+	free(path);
+}
+
 static void
 submit_singly(struct round *r)
 {
 	char n[24];
 	const char *const argv[] = {"tests/bench/submit_bench", r->system.url,
 				    opt.task, n, NULL};
-	double per_s;
-	FILE *f;
 
 	snprintf(n, sizeof(n), "%ld", opt.single);
-	program_run(argv, NULL, files.out);
-	f = files_open(files.out, "re");
-	if (fscanf(f, "%lf", &per_s) != 1)
-		errx(1, "submit_bench printed nothing");
-	table_add(r->table, METRIC_submit_single_per_s, per_s);
-	fclose(f);
+	table_add(r->table, METRIC_submit_single_per_s, printed(argv));
+	measure_floor(r, "row", opt.single, METRIC_submit_single_per_s,
+		      METRIC_floor_single_per_s, METRIC_of_floor_single);
 }
 
 /* Since expect(), by the worker that runs. */
@@ -142,6 +181,8 @@ submit_in_bulk(struct round *r)
 	table_add(r->table, METRIC_submit_bulk_per_s,
 		  (double)opt.tasks /
 		      program_run(argv, files.tasks, files.ids));
+	measure_floor(r, "bulk", opt.tasks, METRIC_submit_bulk_per_s,
+		      METRIC_floor_bulk_per_s, METRIC_of_floor_bulk);
 }
 
 /* --- the drain ----------------------------------------------------------- */
@@ -256,6 +297,8 @@ measure_drain(struct round *r)
 	table_add(t, METRIC_cpu_redis_s_per_10k,
 		  per_10k(server, usage_cpu_of(r->system.server).cpu_s));
 	worker_stop(&r->worker);
+	measure_floor(r, "statements", opt.tasks, METRIC_drain_per_s,
+		      METRIC_floor_drain_per_s, METRIC_of_floor_drain);
 	check_results(r, 0, CHECK_EVERY);
 	if (atomic_load(&files.page->ended) != n ||
 	    atomic_load(&files.page->started) != n)
@@ -268,7 +311,7 @@ measure_drain(struct round *r)
 void
 round_run(struct contender *c)
 {
-	struct round r = {.table = &c->table};
+	struct round r = {.type = c->type, .table = &c->table};
 
 	c->type->start(&r.system, files.dir);
 	snprintf(c->version, sizeof(c->version), "%s", r.system.version);

@@ -13,6 +13,9 @@
  *		count. CPU time is taken from the first start until the results
  *		of the last tasks have been seen by a client.
  *
+ * Beside SQLite, what that does by itself is measured right behind ours, on the same
+ * disk (sqlite_floor_bench.c), and ours is printed as a part of it.
+ *
  * In the end each task must have run once, and some, picked from
  * all, must have left its result; else the benchmark ends with a message.
  */

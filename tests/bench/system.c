@@ -93,7 +93,8 @@ const struct system_type system_types[] = {
     {.name = "sqlite",
      .description = "the embedded default, flushed to disk",
      .start = start_sqlite,
-     .stop = stop_sqlite},
+     .stop = stop_sqlite,
+     .beside_sqlite = true},
 };
 const size_t n_system_types = sizeof(system_types) / sizeof(system_types[0]);
 

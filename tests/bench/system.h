@@ -6,6 +6,7 @@
 #ifndef BENCH_SYSTEM_H
 #define BENCH_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -23,6 +24,8 @@ struct system_type {
 	 * program with a message if that fails. */
 	void (*start)(struct system *s, const char *dir);
 	void (*stop)(struct system *s);
+	/* It is compared with what sqlite_floor_bench measures. */
+	bool beside_sqlite;
 };
 
 extern const struct system_type system_types[];

@@ -10,6 +10,8 @@
 /* X(key, decimals, unit, what it is) */
 #define METRICS(X)                                                             \
 	X(submit_single_per_s, 0, "tasks/s", "submitted one at a time")        \
+	X(floor_single_per_s, 0, "rows/s", "... SQLite: a row, flushed")       \
+	X(of_floor_single, 2, "", "... one at a time, of that")                \
 	X(ctl_per_s, 0, "tasks/s", "flowrractl submit, one a process")         \
 	X(ctl_floor_per_s, 0, "tasks/s", "... floor: C, with one row or push") \
 	X(ctl_floor_ratio, 2, "", "... of the floor, the more the better")     \
@@ -21,8 +23,12 @@
 	  "flowrractl submit without a worker")                                \
 	X(ctl_alone_ratio, 2, "", "... of that with one")                      \
 	X(submit_bulk_per_s, 0, "tasks/s", "flowrractl submit --stdin")        \
+	X(floor_bulk_per_s, 0, "rows/s", "... SQLite: 512 rows, flushed")      \
+	X(of_floor_bulk, 2, "", "... --stdin, of that")                        \
 	X(drain_per_s, 0, "tasks/s", "drained: first start to last end")       \
 	X(drain_stored_per_s, 0, "tasks/s", "... to the last result seen")     \
+	X(floor_drain_per_s, 0, "tasks/s", "... our statements alone")         \
+	X(of_floor_drain, 2, "", "... drained, of that")                       \
 	X(start_ms_p50, 3, "ms", "submit to start, p50")                       \
 	X(start_ms_p95, 3, "ms", "submit to start, p95")                       \
 	X(start_ms_p99, 3, "ms", "submit to start, p99")                       \
@@ -53,6 +59,9 @@ struct table {
 };
 
 void table_add(struct table *t, enum metric metric, double value);
+/* A floor, and what part of it `ours` is, by its last value. */
+void table_add_floor(struct table *t, enum metric ours, enum metric floor,
+		     enum metric ratio, double value);
 void table_print(const struct table *t, const char *title);
 /* {key: {"median": …, "min": …, "max": …}, …} */
 json_t *table_json(const struct table *t);

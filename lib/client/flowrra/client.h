@@ -128,7 +128,8 @@ void flowrra_close(struct flowrra_client *client);
 /* --- submitting -------------------------------------------------------- */
 
 /* Room for a task's id: 200 characters and a NUL. The ids that Flowrra makes
- * are UUIDs of 36 characters. */
+ * are UUIDs of 36 characters, of version 7: they begin with the time of their
+ * making, which anybody can read in them. */
 #define FLOWRRA_ID_SIZE 201
 
 /* A number that is left to the task's module or, after it, to the

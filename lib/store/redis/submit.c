@@ -37,7 +37,7 @@ reservation_ended(struct rbatch *batch)
 	rbatch_ended(batch);
 }
 
-/* A random ID (uuid.c), for which no record can exist. */
+/* An ID that was made for this task (uuid.c), for which no record can exist. */
 static bool
 is_nobody_elses(const struct broker_submit *task)
 {
