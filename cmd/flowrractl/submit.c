@@ -128,9 +128,8 @@ check(const struct submit_options *o, int argc, struct err *err)
 	if (r->unique_ttl_s != FLOWRRA_UNSET && r->unique == NULL &&
 	    !o->from_stdin)
 		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");
-	if (o->from_stdin && (o->wait || r->id != NULL))
-		return err_set(err, ERR_USAGE,
-			       "cannot use --stdin with --wait or --id");
+	if (o->from_stdin && r->id != NULL)
+		return err_set(err, ERR_USAGE, "cannot use --stdin with --id");
 	if (argc == 0 && !o->from_stdin)
 		return err_set(err, ERR_USAGE,
 			       "missing task name; usage: flowrractl submit "
@@ -334,12 +333,20 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
 	} else if (submit_has_task(ctl) && o->from_stdin) {
-		status = submit_stream_by_task(ctl, &o->request);
+		if (o->wait) {
+			complain(ctl, "cannot use --stdin with --wait within "
+				      "a task");
+			status = err_exit_status(ERR_USAGE);
+		} else {
+			status = submit_stream_by_task(ctl, &o->request);
+		}
 	} else {
 		if (!o->from_stdin)
 			tell_moment(ctl, "runs", o->request.at_us);
-		status = o->from_stdin ? submit_stream(ctl, &o->request)
-				       : submit_one(ctl, o);
+		status = !o->from_stdin ? submit_one(ctl, o)
+			 : o->wait ? submit_stream_and_wait(ctl, &o->request,
+							    o->wait_timeout_s)
+				   : submit_stream(ctl, &o->request);
 		if (o->from_stdin)
 			warn_of_unserved(ctl, &o->request);
 	}

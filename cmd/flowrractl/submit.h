@@ -18,6 +18,10 @@ struct ctl;
  * of all.
  */
 int submit_stream(struct ctl *ctl, const struct flowrra_request *base);
+/* The same, but waits for the tasks, `timeout_s` at most (below 0: without end),
+ * and prints their results as awaiting.h says. */
+int submit_stream_and_wait(struct ctl *ctl, const struct flowrra_request *base,
+			   double timeout_s);
 
 /* The line of a task that was queued, and that of one that was not: the nth
  * line belongs to the nth task. Without --json the ID, or an empty line and a

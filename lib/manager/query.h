@@ -166,6 +166,9 @@ struct query_put {
  * and those who listen to events. */
 int query_put_failed(struct flowrra_client *c, const struct query_put *puts,
 		     size_t n, struct err *err);
+/* The same of tasks that succeeded. */
+int query_put_succeeded(struct flowrra_client *c, const struct query_put *puts,
+			size_t n, struct err *err);
 /* results_reopen() for many; each has its answer in errs[i]. */
 void query_reopen(struct flowrra_client *c, const struct query_put *puts,
 		  size_t n, struct err *errs);

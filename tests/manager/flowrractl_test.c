@@ -129,7 +129,7 @@ static const struct {
     {"$F submit add --kw a=1 --kwargs {}", 64, "cannot use --kw"},
     {"$F submit add --force", 64, "--force needs --queue"},
     {"$F submit add --wait-timeout 1", 64, "--wait-timeout needs --wait"},
-    {"$F submit --stdin --wait", 64, "cannot use --stdin"},
+    {"$F submit --stdin --id x", 64, "cannot use --stdin"},
     {"$F submit add --kw a", 65, "--kw: \"a\": not KEY=VALUE"},
     {"$F submit add --args '[1'", 65, "args: not JSON"},
     {"$F submit add --args '{}'", 65, "args must be a JSON array"},
