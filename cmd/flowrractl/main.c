@@ -21,6 +21,8 @@
  * what operators do, and what explains the rest at the end. Verbs of a group
  * stand together; completion depends on it. */
 const struct verb *const verbs[] = {
+    &verb_run,
+    &verb_logs,
     &verb_submit,
     &verb_result,
     &verb_wait,
@@ -239,6 +241,7 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 		n = err_set(&err, ERR_USAGE, "too %s arguments; usage: %s%s%s",
 			    n < verb->min_args ? "few" : "many", verb->name,
 			    verb->usage[0] != '\0' ? " " : "", verb->usage);
+	ctl_take_user(ctl);
 	if (n < 0)
 		status = usage(ctl, &err);
 	else if (ctl->globals.help)
@@ -277,6 +280,7 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 	if ((n = options_parse(NULL, argc, argv, &ctl->globals, NULL, words,
 			       &err)) < 0)
 		return usage(ctl, &err);
+	ctl_take_user(ctl);
 	if (n == 0 && ctl->globals.version)
 		return verb_version.run(ctl, 0, NULL, NULL);
 	if (n == 0 && ctl->globals.dump_config)

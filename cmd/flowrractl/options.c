@@ -25,6 +25,8 @@ const struct option_spec global_options[] = {
 	   "read this configuration file"),
     GLOBAL("set", 'o', "SECTION.KEY=VALUE", LIST, settings,
 	   "set a configuration key"),
+    GLOBAL("user", 0, NULL, FLAG, user,
+	   "use your own store, as run does, and not that of the services"),
     GLOBAL("dump-config", 0, NULL, FLAG, dump_config,
 	   "print the effective configuration"),
     GLOBAL("json", 0, NULL, FLAG, json, "print JSON"),
@@ -171,7 +173,7 @@ options_parse(const struct verb *verb, int argc, char **argv,
 	int n = 0, code;
 
 	if (verb != NULL) {
-		p.shorts[0] = '-';
+		p.shorts[0] = verb->is_prefix ? '+' : '-';
 		add_options(&p, verb->options, verb->n_options, options);
 	}
 	add_options(&p, global_options, n_global_options, globals);
@@ -181,7 +183,7 @@ options_parse(const struct verb *verb, int argc, char **argv,
 	opterr = 0;
 	for (;;) {
 		/* getopt_long() would take -1 for an option. */
-		if (verb != NULL && optind > 0 &&
+		if (verb != NULL && !verb->is_prefix && optind > 0 &&
 		    is_negative_number(argv[optind])) {
 			words[n++] = argv[optind++];
 			continue;

@@ -21,7 +21,7 @@ struct submit_options {
 	struct flowrra_request request;
 	struct value_list kw;
 	bool string; /* words are never JSON */
-	bool wait;
+	bool wait, exit_code;
 	double wait_timeout_s;
 	bool from_stdin;
 };
@@ -57,6 +57,8 @@ static const struct option_spec submit_options[] = {
     OPTION("wait", NULL, FLAG, wait, 0, 0, "wait and print the result"),
     OPTION("wait-timeout", "DURATION", SECONDS, wait_timeout_s, 0, 316224000,
 	   "wait at most this long"),
+    OPTION("exit-code", NULL, FLAG, exit_code, 0, 0,
+	   "with --wait: exit as the command of the task did"),
     OPTION("stdin", NULL, FLAG, from_stdin, 0, 0,
 	   "read tasks from standard input, one JSON object per line"),
 };
@@ -82,6 +84,8 @@ check(const struct submit_options *o, int argc, struct err *err)
 			       "registered this task");
 	if (o->wait_timeout_s >= 0 && !o->wait)
 		return err_set(err, ERR_USAGE, "--wait-timeout needs --wait");
+	if (o->exit_code && !o->wait)
+		return err_set(err, ERR_USAGE, "--exit-code needs --wait");
 	if (r->unique_ttl_s != FLOWRRA_UNSET && r->unique == NULL &&
 	    !o->from_stdin)
 		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");
@@ -139,7 +143,7 @@ reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 		return 0;
 	if (!submit_has_task(ctl) && !o->request.force &&
 	    o->request.name != NULL &&
-	    request_words_of(ctl->client, o->request.name, &how, err) != 0)
+	    request_words_of(ctl->client, &o->request, &how, err) != 0)
 		return -1;
 	return how == REQUEST_TEXT ? 0 : read_words(o, w, how, err);
 }
@@ -184,7 +188,8 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 		return complain_of(ctl, &error);
 	}
 	if (o->wait)
-		return print_when_finished(ctl, id, o->wait_timeout_s);
+		return print_when_finished(ctl, id, o->wait_timeout_s,
+					   o->exit_code);
 	submit_print_id(ctl, id);
 	return 0;
 }

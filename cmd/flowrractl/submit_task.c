@@ -17,6 +17,7 @@
 #include "manager/request.h"
 #include "submit.h"
 #include "util/buf.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -33,6 +34,9 @@ names_a_store(const struct globals *g)
 	for (i = 0; i < g->settings.n; i++)
 		if (strncmp(g->settings.items[i], "broker.", 7) == 0 ||
 		    strncmp(g->settings.items[i], "backend.", 8) == 0)
+			return true;
+	for (i = 0; i < g->settings.n; i++)
+		if (strcmp(g->settings.items[i], CONF_PERSONAL) == 0)
 			return true;
 	return g->config_file != NULL || getenv("FLOWRRA_BROKER_URL") != NULL;
 }

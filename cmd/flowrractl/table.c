@@ -4,15 +4,19 @@
  * header), and top, which draws into memory. */
 #include "table.h"
 
-#include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "loaded/smartcols.h"
 #include "module/dump.h"
 #include "util/err.h"
+#include "util/library.h"
 #include "verb.h"
+
+/* Most calls draw nothing. */
+LIBRARY("tables", smartcols);
 
 /* --- cells ------------------------------------------------------------- */
 
@@ -143,6 +147,16 @@ fail:
 	return NULL;
 }
 
+int
+table_load(struct ctl *ctl)
+{
+	struct err err;
+
+	return library_load(&library_smartcols, &err) == 0
+		   ? 0
+		   : complain_of_err(ctl, &err);
+}
+
 /* Where it is printed decides the form, not an option: `flowrractl queues | awk
  * …` works as it stands, and nobody has to ask for a header in a terminal. */
 int
@@ -150,10 +164,12 @@ print_rows(struct ctl *ctl, const struct column *columns, size_t n,
 	   const json_t *rows)
 {
 	struct libscols_table *table;
-	int result = -1;
+	int result = -1, status;
 
 	if (!isatty(STDOUT_FILENO)) {
 		result = print_plain(columns, n, rows);
+	} else if ((status = table_load(ctl)) != 0) {
+		return status;
 	} else if ((table = make_table(columns, n, rows)) != NULL) {
 		result = scols_print_table(table);
 		scols_unref_table(table);

@@ -35,9 +35,12 @@ int print_rows(struct ctl *ctl, const struct column *columns, size_t n,
 int print_list(struct ctl *ctl, const struct column *columns, size_t n,
 	       json_t *rows);
 /* Drawn into memory in `width` columns: lines, which the caller
- * frees. NULL without memory. */
+ * frees. NULL without memory. Not before table_load(). */
 char *draw_rows(const struct column *columns, size_t n, const json_t *rows,
 		size_t width);
+
+/* Loads what draws tables. 0, or the exit status. */
+int table_load(struct ctl *ctl);
 
 /* One cell alone. */
 void print_cell(const struct column *column, const json_t *object);

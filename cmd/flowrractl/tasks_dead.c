@@ -51,6 +51,8 @@ dead_init(void *options)
 		   "only tasks with this text in their error"),                \
 	    OPTION("reason", "WORD", TEXT, filter.tasks.reason, 0, 0,          \
 		   "only tasks with this reason"),                             \
+	    OPTION("exit-code", "N", TEXT, filter.tasks.exit_code, 0, 0,       \
+		   "only tasks whose command ended with this exit code"),      \
 	    OPTION("older-than", "DURATION", SECONDS, older_than_s, 0,         \
 		   3162240000, "only tasks that died at least this long ago")
 
@@ -143,14 +145,14 @@ check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 	    f->tasks.queue != NULL || f->tasks.task != NULL ||
 	    (f->tasks.error != NULL && f->tasks.error[0] != '\0') ||
 	    f->tasks.reason != NULL || f->tasks.worker != NULL ||
-	    o->older_than_s > 0;
+	    f->tasks.exit_code != NULL || o->older_than_s > 0;
 
 	if (o->all && (n_ids > 0 || filtered))
 		complain(ctl, "cannot use --all with IDs or filters");
 	else if (!o->all && n_ids == 0 && !filtered)
 		complain(ctl, "missing selection: give IDs, a filter (--task, "
 			      "--queue, --worker, --error, --reason, "
-			      "--older-than) or --all");
+			      "--exit-code, --older-than) or --all");
 	else
 		return 0;
 	return err_exit_status(ERR_USAGE);

@@ -45,6 +45,8 @@ static const struct option_spec list_options[] = {
 	   "only tasks with this text in their error"),
     OPTION("reason", "WORD", TEXT, filter.reason, 0, 0,
 	   "only tasks with this reason"),
+    OPTION("exit-code", "N", TEXT, filter.exit_code, 0, 0,
+	   "only tasks whose command ended with this exit code"),
     OPTION("after", "TIME", PAST, filter.after_us, 0, 0,
 	   "only tasks later than this time, or duration ago"),
     OPTION("before", "TIME", PAST, filter.before_us, 0, 0,

@@ -47,6 +47,7 @@ struct globals {
 	bool dump_config;
 	bool help;
 	bool version;
+	bool user;
 	bool json;
 	bool quiet;
 };
@@ -84,25 +85,27 @@ struct verb {
 	void (*init)(void *options); /* its defaults; NULL: zeroes */
 	int min_args, max_args;	     /* -1: any number */
 	enum word_kind words;
+	bool
+	    is_prefix; /* its options end at its first word: env does so, too */
 	/* Returns the exit status. */
 	int (*run)(struct ctl *ctl, int argc, char **argv, void *options);
 };
 
 extern const struct verb verb_cancel, verb_complete, verb_completion,
-    verb_doctor, verb_events, verb_health, verb_help, verb_queue_pause,
-    verb_queue_purge, verb_queue_resume, verb_queues, verb_result,
-    verb_schedule_apply, verb_schedule_cron, verb_schedule_delete,
-    verb_schedule_disable, verb_schedule_edit, verb_schedule_enable,
-    verb_schedule_export, verb_schedule_history, verb_schedule_import,
-    verb_schedule_interval, verb_schedule_list, verb_schedule_next,
-    verb_schedule_once, verb_schedule_run, verb_schedule_show,
-    verb_schedule_stats, verb_stats, verb_submit, verb_tasks_completed,
-    verb_tasks_dead, verb_tasks_delayed, verb_tasks_delete, verb_tasks_failed,
-    verb_tasks_info, verb_tasks_pending, verb_tasks_registered,
-    verb_tasks_retry, verb_tasks_retrying, verb_tasks_run, verb_tasks_running,
-    verb_tasks_show, verb_top, verb_version, verb_wait, verb_web,
-    verb_web_token, verb_worker_quiet, verb_worker_reload, verb_worker_resume,
-    verb_worker_stop, verb_workers;
+    verb_doctor, verb_events, verb_health, verb_help, verb_logs,
+    verb_queue_pause, verb_queue_purge, verb_queue_resume, verb_queues,
+    verb_result, verb_run, verb_schedule_apply, verb_schedule_cron,
+    verb_schedule_delete, verb_schedule_disable, verb_schedule_edit,
+    verb_schedule_enable, verb_schedule_export, verb_schedule_history,
+    verb_schedule_import, verb_schedule_interval, verb_schedule_list,
+    verb_schedule_next, verb_schedule_once, verb_schedule_run,
+    verb_schedule_show, verb_schedule_stats, verb_stats, verb_submit,
+    verb_tasks_completed, verb_tasks_dead, verb_tasks_delayed,
+    verb_tasks_delete, verb_tasks_failed, verb_tasks_info, verb_tasks_pending,
+    verb_tasks_registered, verb_tasks_retry, verb_tasks_retrying,
+    verb_tasks_run, verb_tasks_running, verb_tasks_show, verb_top, verb_version,
+    verb_wait, verb_web, verb_web_token, verb_worker_quiet, verb_worker_reload,
+    verb_worker_resume, verb_worker_stop, verb_workers;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];
@@ -128,6 +131,9 @@ int options_parse(const struct verb *verb, int argc, char **argv,
  * becomes that user with it: see owner.c. NULL with *err.
  */
 struct conf *ctl_conf(struct ctl *ctl, bool schedules, struct err *err);
+/* Has --user among the settings, if it was given; to be called again after more
+ * options. */
+void ctl_take_user(struct ctl *ctl);
 /* Opens the client. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
 /* The same for a verb that looks at the schedules, too. */

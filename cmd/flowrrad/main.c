@@ -89,6 +89,14 @@ on_reload_command(void *arg)
 	daemon_reload(w->daemon);
 }
 
+static void
+on_leaving(bool leaving, void *arg)
+{
+	const struct worker *w = arg;
+
+	identity_leave(&w->who, leaving);
+}
+
 /* The modules are read before anything is opened: a wrong configuration ends
  * the program before it has claimed a task. They are read again at each reload,
  * and not kept. */
@@ -118,6 +126,7 @@ start(struct daemon *d, void *arg, struct err *err)
 					   .on_stop_command = on_stop_command,
 					   .on_reload_command =
 					       on_reload_command,
+					   .on_leaving = on_leaving,
 					   .on_stopped = on_stopped,
 					   .arg = w};
 
@@ -218,6 +227,7 @@ main(int argc, char **argv)
 	static const struct daemon_program program = {.name = "flowrrad",
 						      .usage = usage,
 						      .notes = notes,
+						      .personal = true,
 						      .children_dump = true,
 						      .check = check,
 						      .probe = check_modules,

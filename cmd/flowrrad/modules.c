@@ -19,6 +19,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "adhoc.h"
+#include "codec/capture.h"
 #include "codec/scan.h"
 #include "commands.h"
 #include "util/buf.h"
@@ -222,9 +224,30 @@ find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
 	return n;
 }
 
+/* Without a state directory the worker does not start, and says why. */
+static void
+write_captures(const struct conf *conf, struct buf *out)
+{
+	char *dir = NULL;
+
+	if (conf->exec.output_max > 0)
+		dir = capture_directory(conf);
+	if (dir == NULL)
+		return;
+	buf_adds(out, ",\"captures\":{\"dir\":");
+	scan_quote(out, slice_of(dir));
+	buf_addf(out,
+		 ",\"max\":%" PRId64 ",\"total\":%" PRId64 ",\"keep\":%" PRId64
+		 "}",
+		 conf->exec.output_max, conf->exec.output_total,
+		 conf->exec.output_keep / 1000000);
+	free(dir);
+}
+
 /* {"exec": …}, as lib/module/shipped/exec/declared.h describes it. */
 static char *
-write_config(const struct conf *conf, const bool *found, bool any)
+write_config(const struct conf *conf, const bool *found, bool any,
+	     const char *adhoc)
 {
 	struct buf out = BUF_INIT;
 	bool next = false;
@@ -245,7 +268,13 @@ write_config(const struct conf *conf, const bool *found, bool any)
 			next = true;
 			write_task(conf->tasks[i], &out);
 		}
-		buf_adds(&out, "}}");
+		buf_addc(&out, '}');
+		if (adhoc != NULL) {
+			buf_adds(&out, ",\"adhoc\":");
+			scan_quote(&out, slice_of(adhoc));
+		}
+		write_captures(conf, &out);
+		buf_addc(&out, '}');
 	}
 	buf_addc(&out, '}');
 	/* NULL for the caller: buf_take() of an empty buffer. */
@@ -294,6 +323,7 @@ int
 modules_read(const struct conf *conf, struct modules *ret, struct err *err)
 {
 	bool *found = calloc(conf->n_tasks + 1, sizeof(*found));
+	char *adhoc = adhoc_store(conf);
 	int n, status = -1;
 
 	*ret = (struct modules){.paths = NULL};
@@ -304,17 +334,21 @@ modules_read(const struct conf *conf, struct modules *ret, struct err *err)
 	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL ||
 	    (n = find_commands(conf, found, ret, err)) < 0)
 		goto done;
-	if (conf->n_tasks > 0 && (ret->exec = resolve("exec", err)) == NULL)
+	if (adhoc != NULL)
+		n++;
+	if ((conf->n_tasks > 0 || n > 0) &&
+	    (ret->exec = resolve("exec", err)) == NULL)
 		goto done;
 	if (n > 0 && add_exec(ret, err) != 0)
 		goto done;
 	if (n == 0 && conf->n_tasks > 0)
 		remove_exec(ret);
-	if ((ret->config = write_config(conf, found, n > 0)) == NULL)
+	if ((ret->config = write_config(conf, found, n > 0, adhoc)) == NULL)
 		err_nomem(err);
 	else
 		status = 0;
 done:
+	free(adhoc);
 	free(found);
 	return status;
 }

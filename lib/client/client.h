@@ -55,10 +55,14 @@ int client_open_with(struct conf *conf, struct flowrra_client **ret,
  * only submits to one server needs no second connection. NULL with *err. */
 struct results *client_results(struct flowrra_client *c, struct err *err);
 
+/* NAME_ADHOC may be added to the batch: of flowrractl run. */
+void client_batch_allow_adhoc(struct flowrra_batch *b);
+
 /* One task to submit. */
 struct submission {
 	const struct flowrra_request *request;
 	const char *reply_to; /* for the task, or NULL */
+	bool adhoc;	      /* as of struct encoder */
 	/* Called on the loop, with its id, before it is sent; or NULL. */
 	void (*before)(const char *id, void *arg);
 	void *arg;

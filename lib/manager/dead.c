@@ -60,7 +60,7 @@ info_matches(const struct broker_item *item, const struct task_filter *filter)
 	json_t *info;
 
 	if (filter->reason == NULL && filter->error == NULL &&
-	    filter->worker == NULL)
+	    filter->worker == NULL && filter->exit_code == NULL)
 		return true;
 	info = load_json(item->info, NULL);
 	matches = task_filter_info(filter, info, NULL);

@@ -175,7 +175,8 @@ json_t *
 task_info_of_dead(const struct broker_item *item, const char *queue)
 {
 	static const char *const names[] = {"reason", "error", "worker",
-					    "attempts"};
+					    "attempts"},
+				 *const ends[] = {"exit_code", "signal"};
 	json_t *noted = json_of(item->info), *info, *value;
 	struct err why;
 	struct task *task = load_task(item, &why);
@@ -192,6 +193,10 @@ task_info_of_dead(const struct broker_item *item, const char *queue)
 				    value != NULL ? json_incref(value)
 						  : json_null());
 	}
+	/* Of commands only. */
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if ((value = json_object_get(noted, ends[i])) != NULL)
+			json_object_set(info, ends[i], value);
 	json_decref(noted);
 	task_free(task);
 	return info;

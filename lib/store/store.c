@@ -138,6 +138,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .on_trimmed = o->on_trimmed,
 	    .on_pending = o->on_pending,
 	    .on_state = o->on_broker_state,
+	    .may_block = o->may_block,
 	    .arg = o->arg};
 
 	return (o->open_broker != NULL ? o->open_broker : broker_open)(&options,
@@ -156,6 +157,7 @@ stores_open_results(const struct stores_options *o, struct err *err)
 	    .max_connections = conf->backend.max_connections,
 	    .examine = o->worker != NULL && !stores_are_one(conf),
 	    .on_state = o->on_results_state,
+	    .may_block = o->may_block,
 	    .arg = o->arg};
 
 	return (o->open_results != NULL ? o->open_results

@@ -33,6 +33,7 @@ struct stores_options {
 				void *arg);
 	void (*on_results_state)(bool up, bool final, const struct err *why,
 				 void *arg);
+	bool (*may_block)(void *arg);
 	void *arg; /* of all the callbacks */
 	bool creates;
 	/* For workers; a producer leaves these empty. */

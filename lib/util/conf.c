@@ -18,6 +18,7 @@
 #include "util/buf.h"
 #include "util/conf_file.h"
 #include "util/conf_key.h"
+#include "util/conf_personal.h"
 #include "util/conf_services.h"
 #include "util/conf_task.h"
 #include "util/err.h"
@@ -99,7 +100,7 @@ load_file(struct conf *conf, const char *path, bool required, struct err *err)
 
 /* The user's own file; returns 1 if there is none. */
 static int
-load_user_file(struct conf *conf, struct err *err)
+load_user_file(struct conf *conf, bool personal, struct err *err)
 {
 	const char *dir = getenv("XDG_CONFIG_HOME");
 	char *home;
@@ -107,7 +108,7 @@ load_user_file(struct conf *conf, struct err *err)
 	int r = 1;
 
 	/* A service of root must not depend on the HOME it was started with. */
-	if (geteuid() == 0)
+	if (geteuid() == 0 && !personal)
 		return 1;
 	/* Relative paths are to be ignored, says the XDG specification. */
 	if (dir != NULL && *dir == '/')
@@ -140,7 +141,7 @@ load_system_file(struct conf *conf, struct err *err)
 /* The user's file replaces the system's as a whole. Merging the two would make
  * a setting depend on a file that the user may not even read. */
 static int
-load_files(struct conf *conf, const char *file, struct err *err)
+load_files(struct conf *conf, const char *file, bool personal, struct err *err)
 {
 	int r;
 
@@ -150,7 +151,9 @@ load_files(struct conf *conf, const char *file, struct err *err)
 		conf_services_own_file(conf);
 		return 0;
 	}
-	r = load_user_file(conf, err);
+	r = load_user_file(conf, personal, err);
+	if (personal)
+		return r == -1 ? -1 : 0;
 	conf->standard = r == 1;
 	if (r == 1)
 		r = load_system_file(conf, err);
@@ -218,19 +221,32 @@ conf_variable_name(const struct conf_key *key, char name[CONF_VARIABLE_SIZE])
 {
 	char *p;
 
-	snprintf(name, CONF_VARIABLE_SIZE, "FLOWRRA_%s_%s", key->section,
-		 key->name);
+	snprintf(name, CONF_VARIABLE_SIZE, CONF_VARIABLE_PREFIX "%s_%s",
+		 key->section, key->name);
 	for (p = name; *p != '\0'; p++)
 		*p = (char)toupper((unsigned char)*p);
+}
+
+bool
+conf_variable_may_be_ours(const char *entry)
+{
+	return strncmp(entry, CONF_VARIABLE_PREFIX,
+		       strlen(CONF_VARIABLE_PREFIX)) == 0;
 }
 
 static int
 load_environment(struct conf *conf, struct err *err)
 {
-	char name[CONF_VARIABLE_SIZE];
+	char name[CONF_VARIABLE_SIZE], **entry = environ;
 	const char *value;
 	size_t i;
 
+	/* Most have none: then no name has to be written and looked for. */
+	while (entry != NULL && *entry != NULL &&
+	       !conf_variable_may_be_ours(*entry))
+		entry++;
+	if (entry == NULL || *entry == NULL)
+		return 0;
 	for (i = 0; i < conf_n_keys; i++) {
 		conf_variable_name(&conf_keys[i], name);
 		if ((value = getenv(name)) == NULL ||
@@ -302,6 +318,8 @@ apply_settings(struct conf *conf, const char *const *settings, struct err *err)
 	int r = 0;
 
 	for (; r == 0 && settings != NULL && *settings != NULL; settings++) {
+		if (strcmp(*settings, CONF_PERSONAL) == 0)
+			continue;
 		if ((copy = strdup(*settings)) == NULL)
 			return err_nomem(err);
 		r = apply_setting(conf, copy, err);
@@ -314,15 +332,18 @@ int
 conf_load(const char *file, const char *const *settings, struct conf **ret,
 	  struct err *err)
 {
+	const bool personal = conf_personal_is_asked(settings);
 	struct conf *conf = calloc(1, sizeof(*conf));
 
 	if (conf == NULL)
 		return err_nomem(err);
 	/* From the weakest source to the strongest. */
 	if (conf_set_defaults(conf, err) != 0 ||
-	    load_files(conf, file, err) != 0 ||
+	    (personal && conf_personal_set_defaults(conf, err) != 0) ||
+	    load_files(conf, file, personal, err) != 0 ||
 	    load_credentials(conf, err) != 0 ||
 	    load_environment(conf, err) != 0 ||
+	    (personal && conf_personal_set_place(conf, err) != 0) ||
 	    apply_settings(conf, settings, err) != 0) {
 		conf_free(conf);
 		return -1;

@@ -65,6 +65,14 @@ struct conf {
 };
 
 /*
+ * One of the settings may be this: then it is the configuration of the user's own
+ * worker and store, in $XDG_STATE_HOME/flowrra, which only a setting changes.
+ * Files and credentials of the services are not read, and [exec] adhoc, [worker]
+ * queues and id and [executor] async_tasks have defaults of their own.
+ */
+#define CONF_PERSONAL "--user"
+
+/*
  * Loads the configuration. `file` may be NULL: then the standard places are
  * tried ($XDG_CONFIG_HOME/flowrra.conf for a user, /etc/flowrra/flowrra.conf)
  * and none of them need exist; the system's file goes with the shared

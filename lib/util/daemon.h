@@ -25,6 +25,8 @@ struct daemon_program {
 	/* --help: what stands before the options, which are the same for all
 	 * daemons, and after them. */
 	const char *usage, *notes;
+	/* It has the options of a user's own worker, --user and --idle-exit. */
+	bool personal;
 	/* Due times are to be met closer than by milliseconds. */
 	bool precise_timers;
 	/*

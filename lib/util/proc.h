@@ -25,6 +25,7 @@ struct proc_options {
 	const int *fds;
 	size_t n_fds;	      /* at most PROC_FDS_MAX */
 	bool new_group;	      /* lead a process group of its own */
+	bool new_session;     /* lead a session of its own, with no terminal */
 	bool die_with_parent; /* SIGKILL when the calling thread ends */
 };
 

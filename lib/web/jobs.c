@@ -208,7 +208,7 @@ job_new(const struct web_call *call, const char *action)
 	if (job == NULL)
 		return NULL;
 	job->jobs = call->shared->jobs;
-	uuid_make(job->id);
+	uuid_make_random(job->id);
 	memcpy(job->request, call->id, sizeof(job->request));
 	job->who = call->who;
 	job->client = call->shared->client;

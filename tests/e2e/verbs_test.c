@@ -104,6 +104,8 @@ END_TEST
 static const struct {
 	const char *verb, *file, *test;
 } verbs[] = {
+    {"run", "run_test.c", "a_command_that_is_waited_for_gives_its_exit_code"},
+    {"logs", "run_test.c", "logs_show_what_is_asked_for"},
     {"submit", "cli_test.c", "exit_statuses_say_what_became_of_a_task"},
     {"result", "cli_test.c", "exit_statuses_say_what_became_of_a_task"},
     {"wait", "cli_test.c", "whoever_waits_is_woken_by_the_end"},

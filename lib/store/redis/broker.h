@@ -538,6 +538,8 @@ void rbroker_find_lost(struct rbroker *b);
 void rbroker_lost_init(struct rbroker *b);
 void rbroker_lost_done(struct rbroker *b);
 
+bool rbroker_look(struct broker *b);
+void rbroker_push(struct broker *b);
 void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
 void rbroker_registered(struct broker *b, struct slice name,

@@ -102,6 +102,8 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	    .base = options->base,
 	    .url = options->url,
 	    .timeout_ms = options->timeout_ms,
+	    .may_block = options->may_block,
+	    .may_block_arg = options->arg,
 	    .description = &statements_description,
 	    .creates = options->creates,
 	    .worker = options->worker != NULL};
@@ -156,5 +158,6 @@ const struct broker_ops broker_sqlite = {
     .registry = sbroker_registry,
     .served = sbroker_served,
     .control = sbroker_control,
+    .numbers = sbroker_numbers,
     .admin = &broker_sqlite_admin,
 };

@@ -3,7 +3,8 @@
  * The SQLite broker, as its own files see it.
  *
  * A task's way: submit.c stores it, delay.c keeps it if it is for later,
- * claim.c takes it, settle.c ends the claim. worker.c says that the worker
+ * claim.c takes it, settle.c ends the claim; together.c has what both do for many
+ * at once. worker.c says that the worker
  * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
  * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
  * worker cannot run, and who can; recall.c makes due what waits for a worker that
@@ -38,13 +39,24 @@ struct sclaim {
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
 	bool aside;			      /* was set aside, not waiting */
-	bool settling;			      /* it ends by itself */
-	bool lost;    /* the worker was told that it is not on record */
-	bool doubted; /* broker_doubt() awaits an answer */
-	bool looked;  /* it is being looked for */
+	/* The I/O thread's: its final record is a row; it was found on record,
+	 * in the transaction under way. */
+	bool recorded, found;
+	bool settling; /* it ends by itself */
+	bool lost;     /* the worker was told that it is not on record */
+	bool doubted;  /* broker_doubt() awaits an answer */
+	bool looked;   /* it is being looked for */
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);
+
+/* What a claim is in this store. It is the caller's to read; what the I/O thread
+ * notes in it is its own. */
+static inline struct sclaim *
+sclaim_of(const struct broker_claim *claim)
+{
+	return (struct sclaim *)container_of(claim, const struct sclaim, pub);
+}
 
 /*
  * A queue of this worker. `more` is false only while the database has us wait
@@ -168,6 +180,7 @@ struct slosing {
 	struct buf due; /* ids of those to look for, each with a NUL behind … */
 	unsigned int taken; /* … so many; 0: a page of records is looked at */
 	unsigned int pages; /* that may follow in this round */
+	bool tasks;	    /* pages are of tasks; else of records */
 	int64_t after;	    /* the row that the last page ended with */
 	int64_t next;	    /* the same of this one */
 	bool last;	    /* no more rows are behind it */
@@ -228,6 +241,23 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 unsigned int sbroker_coming(const struct broker *b, unsigned int queue);
 bool sbroker_idle(const struct broker *b);
+
+/* --- together.c --------------------------------------------------------- */
+
+/* Puts claims on record that were read from `waiting`, or were set aside. */
+int sclaims_take_run(const struct sbroker *b, struct tx *tx,
+		     const struct sclaims *claims, struct err *err);
+/* Sorts claims, and sets `found` of those that are on record for sure; each other
+ * one is to be looked for. */
+int sclaims_find_run(struct tx *tx, struct sclaim **claims, size_t n,
+		     struct err *err);
+/* By their numbers. */
+void sclaims_sort(struct sclaim **claims, size_t n);
+/* Of sorted claims: those at the beginning that follow one another are done with.
+ * *ret_dropped: how many; 0: not all of them are on record any more, and each is to be
+ * looked for. */
+int sclaims_drop_run(struct tx *tx, struct sclaim **claims, size_t n,
+		     size_t *ret_dropped, struct err *err);
 
 /* --- delay.c ------------------------------------------------------------ */
 
@@ -360,6 +390,9 @@ void squestion_ask(struct broker *broker, const struct database_job *job,
 
 void sbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
+/* number.c */
+void sbroker_numbers(struct broker *b, unsigned int n,
+		     broker_value_fn *on_value, void *arg);
 void sbroker_register(struct broker *b, const struct slice *names,
 		      const struct slice *descriptions, size_t n);
 void sbroker_registered(struct broker *b, struct slice name,

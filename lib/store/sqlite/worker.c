@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "store/sqlite/broker.h"
+#include "store/sqlite/record.h"
 
 /* --- entering ---------------------------------------------------------- */
 
@@ -299,8 +300,7 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 		return 0;
 	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
 		   tx_now(tx) + BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) < 0 ||
-	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500),
-		   SRECORDS_EXPIRE_BYTES) < 0 ||
+	    srecords_tidy_run(tx, 500, SRECORDS_EXPIRE_BYTES, err) < 0 ||
 	    count_waiters(b, tx, err) != 0 || stakeover_run(b, tx, err) != 0 ||
 	    slanes_reconcile_run(tx, err) != 0)
 		return -1;
