@@ -13,6 +13,7 @@
 #include "flowrra/client.h"
 #include "util/err.h"
 #include "verb.h"
+#include "wait.h"
 
 /* What a record says, as an exit status. "Not finished" is the same as "timed
  * out waiting": result is a wait with no patience. */
@@ -171,6 +172,9 @@ struct wait_options {
 	bool any;
 	bool all;
 	bool exit_code;
+	bool from_stdin;
+	const char *queue;
+	bool delayed;
 	double timeout_s;
 };
 
@@ -212,6 +216,23 @@ wait_and_print(struct ctl *ctl, size_t n, const char *const *ids,
 	return o->exit_code ? COMMAND_ITSELF : error.code;
 }
 
+/* With --any all IDs have to be known at once: it is over with the first end. */
+static int
+wait_check(const struct wait_options *o, int argc, struct err *err)
+{
+	if (o->any && o->all)
+		return err_set(err, ERR_USAGE, "cannot use --any with --all");
+	if (o->from_stdin + (o->queue != NULL) + (argc > 0) != 1)
+		return err_set(err, ERR_USAGE,
+			       "use one of: IDs, --stdin, --queue QUEUE");
+	if (argc == 0 && (o->any || o->all))
+		return err_set(err, ERR_USAGE,
+			       "--any and --all need IDs as arguments");
+	if (o->delayed && o->queue == NULL)
+		return err_set(err, ERR_USAGE, "--delayed needs --queue");
+	return 0;
+}
+
 /* Records that have come before a timeout are printed all the same: one slow
  * task does not hide the results of the others. */
 static int
@@ -219,11 +240,17 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	const struct wait_options *o = options;
 	struct flowrra_record **records;
+	struct err err = ERR_INIT;
 	int status;
 
-	if (o->any && o->all) {
-		complain(ctl, "cannot use --any with --all");
-		return err_exit_status(ERR_USAGE);
+	if (wait_check(o, argc, &err) != 0)
+		return complain_of_err(ctl, &err);
+	if (argc == 0) {
+		if ((status = ctl_open(ctl)) != 0)
+			return status;
+		return o->from_stdin ? wait_stream(ctl, o->timeout_s)
+				     : wait_queue(ctl, o->queue, o->delayed,
+						  o->timeout_s);
 	}
 	if ((records = calloc((size_t)argc, sizeof(void *))) == NULL) {
 		complain(ctl, "out of memory");
@@ -246,6 +273,16 @@ static const struct option_spec wait_options[] = {
     {.name = "exit-code",
      .help = "exit as the command of the task did",
      .value = {VALUE_FLAG, offsetof(struct wait_options, exit_code), 0, 0}},
+    {.name = "stdin",
+     .help = "read the IDs from standard input, one a line",
+     .value = {VALUE_FLAG, offsetof(struct wait_options, from_stdin), 0, 0}},
+    {.name = "queue",
+     .arg = "QUEUE",
+     .help = "wait until no task waits or runs in this queue",
+     .value = {VALUE_TEXT, offsetof(struct wait_options, queue), 0, 0}},
+    {.name = "delayed",
+     .help = "with --queue: until none is delayed either",
+     .value = {VALUE_FLAG, offsetof(struct wait_options, delayed), 0, 0}},
     {.name = "timeout",
      .arg = "DURATION",
      .help = "wait at most this long; 0: check once",
@@ -256,12 +293,12 @@ static const struct option_spec wait_options[] = {
 const struct verb verb_wait = {
     .name = "wait",
     .summary = "Wait for tasks and print their results",
-    .usage = "ID... [--any|--all] [--timeout DURATION] [--exit-code]",
+    .usage = "ID...|--stdin|--queue QUEUE [--any|--all] "
+	     "[--timeout DURATION] [--exit-code]",
     .options = wait_options,
     .n_options = sizeof(wait_options) / sizeof(wait_options[0]),
     .options_size = sizeof(struct wait_options),
     .init = wait_init,
-    .min_args = 1,
     .max_args = -1,
     .words = WORD_TASK_ID,
     .run = run_wait,

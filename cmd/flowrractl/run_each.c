@@ -26,8 +26,9 @@ struct each {
 	size_t line; /* of the first of these, from 1 */
 	struct command_answer answers[COMMAND_MANY_MAX];
 	struct buf ids; /* each with a NUL */
-	int status;	/* the highest */
-	bool woken;	/* a worker is there, or was complained of */
+	struct submit_problems problems;
+	int status; /* the highest */
+	bool woken; /* a worker is there, or was complained of */
 };
 
 static void
@@ -57,7 +58,7 @@ each_answer(struct each *e, size_t i)
 	const struct command_answer *a = &e->answers[i];
 
 	if (a->err.code != ERR_NONE) {
-		submit_print_problem(e->ctl, e->line + i,
+		submit_print_problem(e->ctl, &e->problems, e->line + i,
 				     err_exit_status(a->err.code), a->err.msg);
 		each_note(e, err_exit_status(a->err.code));
 		return;
@@ -146,6 +147,7 @@ each_read(struct each *e)
 		each_note(e, err_exit_status(ERR_SYSTEM));
 	}
 	buf_done(&text);
+	submit_end_problems(e->ctl, &e->problems);
 	return e->status;
 }
 

@@ -24,15 +24,15 @@ history_init(void *options)
 /* For programs the order is part of the interface: add new columns at the end.
  */
 static const struct column columns[] = {
-    {"FIRE", "fire_at", NULL, false},
-    {"N", "n", NULL, true},
-    {"OUTCOME", "outcome", NULL, false},
-    {"TASK", "task_id", NULL, false},
-    {"STATUS", "status", NULL, false},
-    {"REASON", "reason", NULL, false},
-    {"STARTED", "started_at", cell_time, false},
-    {"DURATION", "duration", cell_duration, true},
-    {"ERROR", "error", NULL, false},
+    {"FIRE", "fire_at", cell_when, COLUMN_WHOLE},
+    {"N", "n", NULL, COLUMN_RIGHT | COLUMN_DROP(4)},
+    {"OUTCOME", "outcome", NULL, COLUMN_STATE | COLUMN_WHOLE},
+    {"TASK", "task_id", NULL, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"STATUS", "status", NULL, COLUMN_STATE | COLUMN_WHOLE},
+    {"REASON", "reason", NULL, COLUMN_DROP(2)},
+    {"STARTED", "started_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(3)},
+    {"DURATION", "duration", cell_duration, COLUMN_RIGHT | COLUMN_DROP(3)},
+    {"ERROR", "error", NULL, 0},
 };
 
 /* Page by page, as many as are asked for; NULL with *err. */
@@ -101,6 +101,7 @@ static const struct option_spec history_options[] = {
 
 const struct verb verb_schedule_history = {
     .name = "schedule history",
+    .looks = true,
     .alias = "schedule fires",
     .summary = "List what a schedule has fired, missed and skipped",
     .usage = "ID [OPTION...]",

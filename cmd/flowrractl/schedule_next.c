@@ -156,6 +156,7 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_next = {
     .name = "schedule next",
+    .looks = true,
     .summary = "Print the fire times of a cron expression, one per line",
     .usage = "EXPRESSION [--tz ZONE] [--after TIME] [--count N]",
     .options = next_options,

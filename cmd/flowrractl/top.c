@@ -180,8 +180,7 @@ run_top(struct ctl *ctl, int argc, char **argv, void *options)
 	int status;
 	char *text;
 
-	if ((status = ctl_open(ctl)) != 0 ||
-	    (!ctl->globals.json && (status = table_load(ctl)) != 0))
+	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if (look(ctl, &v) != 0)
 		return complain_of_err(ctl, &v.err);

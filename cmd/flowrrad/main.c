@@ -37,7 +37,7 @@ static const char usage[] =
     "their results.\n";
 
 static const char notes[] =
-    "--check also loads all modules.\n"
+    "--check also loads all modules, without calling their init().\n"
     "\n"
     "Signals: TERM and INT stop it when what runs has finished, a second one "
     "at\n"
@@ -230,7 +230,7 @@ main(int argc, char **argv)
 						      .personal = true,
 						      .children_dump = true,
 						      .check = check,
-						      .probe = check_modules,
+						      .examine = check_examine,
 						      .start = start,
 						      .reload = reload,
 						      .reloaded = reloaded,

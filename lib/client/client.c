@@ -260,6 +260,12 @@ client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err)
 	return client_open_stores(c, err);
 }
 
+void
+client_expect_servers(struct flowrra_client *c)
+{
+	c->broker_ready.refusable = c->results_ready.refusable = true;
+}
+
 int
 flowrra_open(const struct flowrra_options *options,
 	     struct flowrra_client **client, struct flowrra_error *error)

@@ -81,6 +81,13 @@ int client_submit(struct flowrra_client *c, const struct submission *s,
  */
 int client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err);
 
+/*
+ * From now on, a server that refuses the first connection, since nothing listens
+ * there, is not waited for: what needs it fails at once. One that was reached
+ * before, and is away, still is. To be called before the first operation.
+ */
+void client_expect_servers(struct flowrra_client *c);
+
 /* Fills the caller's error, unless it is NULL, and returns -1. */
 int client_fail(struct flowrra_error *error, const struct err *err);
 /* -1 with *err unless the client may be used here. */

@@ -110,8 +110,12 @@ static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct found *f = arg;
+	const int64_t after_us = f->query->filter.tasks.after_us;
 	json_t *info;
 
+	/* The newest come first: so are all behind it. */
+	if (after_us != 0 && item->time_ms * US_PER_MS <= after_us)
+		return 1;
 	if (!dead_matches(item, &f->query->filter))
 		return 0;
 	if ((info = task_info_of_dead(item, f->queue)) == NULL ||

@@ -350,12 +350,35 @@ check_schedulers(struct health *h)
 
 /* --- tasks ------------------------------------------------------------- */
 
+/* What is registered stays so when its module is gone: that is not unhealthy, but
+ * submissions of it would wait. */
+static void
+health_describe_tasks(struct health *h, const json_t *workers)
+{
+	json_t *served = workers_tasks(workers);
+	size_t registered = 0, unserved = 0;
+	char message[160] = "workers know all that they met";
+	const size_t len = strlen(message);
+
+	if (served != NULL &&
+	    query_registered(h->client, served, &registered, &unserved, NULL) ==
+		0 &&
+	    unserved > 0)
+		snprintf(message + len, sizeof(message) - len,
+			 "; %zu of %zu registered tasks are served by no "
+			 "living worker",
+			 unserved, registered);
+	json_decref(served);
+	add(h, "tasks", true, message);
+}
+
 /* Whether workers meet tasks that none of them can run. */
 static void
 check_tasks(struct health *h)
 {
 	struct err err = ERR_INIT;
-	json_t *list = queues_list(h->client, NULL, &err), *queue;
+	json_t *workers = NULL, *queue,
+	       *list = queues_and_workers(h->client, &workers, &err);
 	struct buf text = BUF_INIT;
 	size_t i;
 
@@ -367,8 +390,9 @@ check_tasks(struct health *h)
 	else if (text.len > 0)
 		add(h, "tasks", false, text.data);
 	else
-		add(h, "tasks", true, "workers know all that they met");
+		health_describe_tasks(h, workers);
 	buf_done(&text);
+	json_decref(workers);
 	json_decref(list);
 }
 

@@ -19,6 +19,7 @@
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "manager/object.h"
+#include "manager/workers.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -121,6 +122,22 @@ add_json_string(struct slice text, struct buf *out, struct err *err)
 		return 0;
 	return err_set(err, ERR_DATA, "\"%.*s\" is not UTF-8",
 		       (int)(text.len < 64 ? text.len : 64), text.p);
+}
+
+bool
+request_is_served(struct flowrra_client *c,
+		  const struct flowrra_request *request)
+{
+	json_t *workers;
+	bool served;
+
+	if (!request->force && request->name != NULL &&
+	    !registry_is_deserted(c, request->queue, request->name))
+		return true;
+	workers = workers_list(c, NULL);
+	served = workers == NULL || workers_serve(workers, request->queue);
+	json_decref(workers);
+	return served;
 }
 
 /* What the registration says; the name is checked when the task is submitted,

@@ -51,6 +51,12 @@ int request_words_of(struct flowrra_client *c,
 		     const struct flowrra_request *request,
 		     enum request_words *ret, struct err *err);
 
+/* After a submission: whether a living worker serves the queue that it names. Only
+ * where the submission found none, or did not look, the workers are asked; if they
+ * cannot be, it is true. */
+bool request_is_served(struct flowrra_client *c,
+		       const struct flowrra_request *request);
+
 /* Appends an argument: as it is if it is JSON that a value may be
  * (codec/value.h), as a JSON string if it is no JSON. */
 int request_argument(const char *text, enum request_words words,

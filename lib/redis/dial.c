@@ -250,7 +250,11 @@ dial_resolve(struct redis_dial *d, struct err *err)
 	 * default, and the whole attempt has less (CONNECT_MAX_MS in conn.c).
 	 */
 	evdns_base_set_option(d->dns, "timeout:", "1");
-	hints = hints_with(EVUTIL_AI_ADDRCONFIG);
+	/* Without EVUTIL_AI_ADDRCONFIG: for that, libevent asks for the
+	 * machine's addresses, which a service may not do that may not use
+	 * netlink, and complains. An address that this machine cannot reach
+	 * fails at once, and the next one is tried. */
+	hints = hints_with(0);
 	evdns_getaddrinfo(d->dns, d->url->host, port, &hints, on_resolved,
 			  d->lookup);
 	return 0;

@@ -86,8 +86,8 @@ stores_results_timeout_ms(const struct conf *conf)
 	       US_PER_MS;
 }
 
-static int
-stores_check_one(const char *url, const char *section, struct err *err)
+int
+stores_check_url(const char *url, const char *section, struct err *err)
 {
 	const struct store *store = store_find(url, section, err);
 
@@ -101,11 +101,11 @@ stores_check_one(const char *url, const char *section, struct err *err)
 int
 stores_check(const struct conf *conf, struct err *err)
 {
-	if (stores_check_one(conf->broker.url, "broker", err) != 0)
+	if (stores_check_url(conf->broker.url, "broker", err) != 0)
 		return -1;
 	return stores_are_one(conf)
 		   ? 0
-		   : stores_check_one(conf->backend.url, "backend", err);
+		   : stores_check_url(conf->backend.url, "backend", err);
 }
 
 static struct broker *

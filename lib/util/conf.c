@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration: gathers it from its sources and prints it.
+ * The configuration: gathers it from its sources.
  *
  * Every key goes through the one table (conf_key.c), so a source needs only a
  * name and a text. Each source overwrites what the weaker ones have set; that
@@ -22,10 +22,21 @@
 #include "util/conf_services.h"
 #include "util/conf_task.h"
 #include "util/err.h"
+#include "util/findings.h"
 #include "util/path.h"
 
 /* Where the packages put it, whatever the prefix of the programs. */
 #define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
+
+/* A fault of a source. A check notes it and goes on: 0; else -1. */
+static int
+conf_fault(struct conf *conf, const struct err *err)
+{
+	if (conf->findings == NULL)
+		return -1;
+	findings_add(conf->findings, err);
+	return 0;
+}
 
 /* Through the parser: a default that is out of its own range shows at the first
  * start. */
@@ -174,6 +185,8 @@ conf_set_own(const struct conf_key *key, struct conf *conf, const char *text,
 	if (conf_key_set(key, conf, text, err) != 0)
 		return -1;
 	conf_services_named(conf, key);
+	if (conf->file.lines != NULL)
+		conf->file.lines[key - conf_keys] = 0;
 	return 0;
 }
 
@@ -211,7 +224,8 @@ load_credentials(struct conf *conf, struct err *err)
 		return 0;
 	for (i = 0; i < conf_n_keys; i++)
 		if (conf_keys[i].type == CONF_SECRET &&
-		    load_credential(conf, &conf_keys[i], directory, err) != 0)
+		    load_credential(conf, &conf_keys[i], directory, err) != 0 &&
+		    conf_fault(conf, err) != 0)
 			return -1;
 	return 0;
 }
@@ -254,8 +268,11 @@ load_environment(struct conf *conf, struct err *err)
 			continue;
 		/* Messages go to the log: they never quote a secret. */
 		if (conf_keys[i].type == CONF_SECRET)
-			return err_prefix(err, "variable %s", name);
-		return err_prefix(err, "variable %s = \"%.64s\"", name, value);
+			err_prefix(err, "variable %s", name);
+		else
+			err_prefix(err, "variable %s = \"%.64s\"", name, value);
+		if (conf_fault(conf, err) != 0)
+			return -1;
 	}
 	return 0;
 }
@@ -324,32 +341,86 @@ apply_settings(struct conf *conf, const char *const *settings, struct err *err)
 			return err_nomem(err);
 		r = apply_setting(conf, copy, err);
 		free(copy);
+		if (r != 0)
+			r = conf_fault(conf, err);
 	}
 	return r;
+}
+
+/* From the weakest source to the strongest. */
+static int
+conf_load_all(struct conf *conf, const char *file, const char *const *settings,
+	      struct err *err)
+{
+	const bool personal = conf_personal_is_asked(settings);
+
+	if (personal && conf_personal_set_defaults(conf, err) != 0)
+		return -1;
+	if (load_files(conf, file, personal, err) != 0 &&
+	    conf_fault(conf, err) != 0)
+		return -1;
+	return load_credentials(conf, err) != 0 ||
+		       load_environment(conf, err) != 0 ||
+		       (personal && conf_personal_set_place(conf, err) != 0) ||
+		       apply_settings(conf, settings, err) != 0
+		   ? -1
+		   : 0;
 }
 
 int
 conf_load(const char *file, const char *const *settings, struct conf **ret,
 	  struct err *err)
 {
-	const bool personal = conf_personal_is_asked(settings);
 	struct conf *conf = calloc(1, sizeof(*conf));
 
 	if (conf == NULL)
 		return err_nomem(err);
-	/* From the weakest source to the strongest. */
 	if (conf_set_defaults(conf, err) != 0 ||
-	    (personal && conf_personal_set_defaults(conf, err) != 0) ||
-	    load_files(conf, file, personal, err) != 0 ||
-	    load_credentials(conf, err) != 0 ||
-	    load_environment(conf, err) != 0 ||
-	    (personal && conf_personal_set_place(conf, err) != 0) ||
-	    apply_settings(conf, settings, err) != 0) {
+	    conf_load_all(conf, file, settings, err) != 0) {
 		conf_free(conf);
 		return -1;
 	}
 	*ret = conf;
 	return 0;
+}
+
+struct conf *
+conf_examine(const char *file, const char *const *settings,
+	     struct findings *findings)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+	struct err err = ERR_INIT;
+
+	if (conf == NULL) {
+		findings->failed = true;
+		return NULL;
+	}
+	conf->findings = findings;
+	conf->file.lines = calloc(conf_n_keys, sizeof(int));
+	if (conf->file.lines == NULL)
+		err_nomem(&err);
+	if (conf->file.lines == NULL || conf_set_defaults(conf, &err) != 0 ||
+	    conf_load_all(conf, file, settings, &err) != 0) {
+		findings_add(findings, &err);
+		conf_free(conf);
+		return NULL;
+	}
+	conf->findings = NULL;
+	return conf;
+}
+
+int
+conf_prefix_place(const struct conf *conf, const char *section,
+		  const char *name, struct err *err)
+{
+	const struct conf_key *key = conf_key_find(section, name, NULL);
+	const int line = key != NULL && conf->file.lines != NULL
+			     ? conf->file.lines[key - conf_keys]
+			     : 0;
+
+	return line == 0 || conf->file.path == NULL
+		   ? -1
+		   : err_prefix(err, "%s:%d", conf->file.path, line);
 }
 
 void
@@ -362,72 +433,9 @@ conf_free(struct conf *conf)
 	for (i = 0; i < conf_n_keys; i++)
 		conf_key_clear(&conf_keys[i], conf);
 	free(conf->file.path);
+	free(conf->file.lines);
 	for (i = 0; i < conf->n_tasks; i++)
 		conf_task_free(conf->tasks[i]);
 	free(conf->tasks);
 	free(conf);
-}
-
-static void
-dump_key(const struct conf_key *key, const void *values, FILE *out)
-{
-	struct buf whole = BUF_INIT;
-	struct buf text = BUF_INIT;
-
-	conf_key_print(key, values, &whole);
-	if (key->type == CONF_SECRET && whole.data != NULL)
-		conf_key_mask(whole.data, &text);
-	else
-		buf_add(&text, whole.data, whole.len);
-	fprintf(out, "%s = %s\n", key->name,
-		text.data != NULL ? text.data : "");
-	buf_done(&whole);
-	buf_done(&text);
-}
-
-void
-conf_dump(const struct conf *conf, FILE *out)
-{
-	const struct conf_key *key;
-	const char *section = "";
-	size_t i, n;
-
-	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
-		if (strcmp(section, key->section) != 0)
-			fprintf(out, "%s[%s]\n", *section ? "\n" : "",
-				key->section);
-		section = key->section;
-		dump_key(key, conf, out);
-	}
-	for (i = 0; i < conf->n_tasks; i++) {
-		fprintf(out, "\n[task %s]\n", conf->tasks[i]->name);
-		for (n = 0; n < conf_n_task_keys; n++)
-			dump_key(&conf_task_keys[n], conf->tasks[i], out);
-	}
-}
-
-char *
-conf_frozen_changes(const struct conf *old, const struct conf *next)
-{
-	const struct conf_key *key;
-	/* As texts, so that one comparison does for all types. */
-	struct buf a = BUF_INIT;
-	struct buf b = BUF_INIT;
-	struct buf names = BUF_INIT;
-
-	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
-		buf_reset(&a);
-		buf_reset(&b);
-		conf_key_print(key, old, &a);
-		conf_key_print(key, next, &b);
-		if ((key->flags & RELOAD) != 0 ||
-		    slice_eq((struct slice){a.data, a.len},
-			     (struct slice){b.data, b.len}))
-			continue;
-		buf_addf(&names, "%s%s.%s", names.len > 0 ? ", " : "",
-			 key->section, key->name);
-	}
-	buf_done(&a);
-	buf_done(&b);
-	return buf_take(&names);
 }

@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "util/conf.h"
 #include "util/daemon.h"
@@ -18,7 +19,9 @@ static const char daemon_options[] =
     "  -c, --config FILE         read this configuration file\n"
     "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
     "      --log-format FORMAT   text or json, as [worker] log_format\n"
-    "      --check               check the configuration, and end\n"
+    "      --check[=STYLE]       check the configuration, and end; the style "
+    "is log\n"
+    "                            (the default), text, quiet or json\n"
     "      --dump-config         print the configuration in force, and end\n"
     "  -h, --help                print this help, and end\n"
     "  -V, --version             print the version, and end\n";
@@ -69,6 +72,27 @@ daemon_add_text(const struct daemon_program *program, const char *key,
 	return daemon_add_setting(program, text, a);
 }
 
+/* Returns as daemon_take_option() does. */
+static int
+daemon_take_style(const struct daemon_program *program, struct daemon_args *a)
+{
+	static const char *const styles[] = {[FINDINGS_LOG] = "log",
+					     [FINDINGS_TEXT] = "text",
+					     [FINDINGS_QUIET] = "quiet",
+					     [FINDINGS_JSON] = "json"};
+	size_t i;
+
+	a->check = true;
+	for (i = 0; i < sizeof(styles) / sizeof(styles[0]); i++)
+		if (strcmp(optarg != NULL ? optarg : "log", styles[i]) == 0) {
+			a->style = (enum findings_style)i;
+			return -1;
+		}
+	fprintf(stderr, "%s: --check=%s: use log, text, quiet or json\n",
+		program->name, optarg);
+	return err_exit_status(ERR_USAGE);
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int
 daemon_take_option(const struct daemon_program *program, int c,
@@ -95,8 +119,7 @@ daemon_take_option(const struct daemon_program *program, int c,
 		a->print = true;
 		return -1;
 	case 'K':
-		a->check = true;
-		return -1;
+		return daemon_take_style(program, a);
 	case 'h':
 		daemon_print_usage(program);
 		return 0;
@@ -115,7 +138,7 @@ daemon_args_parse(const struct daemon_program *program, int argc, char **argv,
 {
 	struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
-	    {"check", no_argument, NULL, 'K'},
+	    {"check", optional_argument, NULL, 'K'},
 	    {"dump-config", no_argument, NULL, 'D'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"log-format", required_argument, NULL, 'F'},

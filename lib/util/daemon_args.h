@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/findings.h"
+
 struct daemon_program;
 
 /* Each key once, and as many again. */
@@ -21,6 +23,7 @@ struct daemon_args {
 	/* Some of the settings. */
 	char log_format[DAEMON_TEXT_SIZE], idle_exit[DAEMON_TEXT_SIZE];
 	bool print, dump, check; /* print or check the configuration, and end */
+	enum findings_style style; /* of --check */
 };
 
 /* Parses into *ret, which is zeroed. -1 to go on; or the exit status, after

@@ -64,6 +64,14 @@ void proc_forbid_tracing(void);
 int64_t proc_resident(pid_t pid);
 
 /*
+ * A descriptor that becomes readable when a child has ended, reaped or not; the
+ * caller closes it. -1 with *err. The second is how the first does it where there
+ * are no pidfds.
+ */
+int proc_watch(pid_t pid, struct err *err);
+int proc_watch_by_thread(pid_t pid, struct err *err);
+
+/*
  * The absolute path of a file that is found relative to the directory of the
  * running program: "../lib/flowrra/demo.so". It need not exist. free() it;
  * NULL with *err on failure. Right even after the program's own file was

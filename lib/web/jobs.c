@@ -229,9 +229,10 @@ job_is_wanted(const struct web_call *call, struct err *err)
 {
 	if (!web_stopped(call))
 		return 0;
-	return err_set(err, ERR_TIMEOUT,
-		       "nobody waits for the answer any more; the job was not "
-		       "begun");
+	return err_set(
+	    err, ERR_TIMEOUT,
+	    "the client waits no longer for the answer; the job was not "
+	    "begun");
 }
 
 /* `arg` is the job's from here on, also if it cannot be begun. The answer is 202 with

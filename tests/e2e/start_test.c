@@ -6,8 +6,7 @@
 
 /* What some programs never use; a worker on Redis has no database, and so on. */
 static const char *const seldom[] = {"libsqlite3", "libhiredis",
-				     "libevent_extra", "libsmartcols",
-				     "libevent_openssl"};
+				     "libevent_extra", "libevent_openssl"};
 #define N_SELDOM (sizeof(seldom) / sizeof(seldom[0]))
 
 START_TEST(no_program_begins_with_what_it_may_not_use)
@@ -90,10 +89,6 @@ START_TEST(a_library_that_cannot_be_loaded_is_named)
 		     78, "cannot load the library for SQLite");
 	ck_run(without(w, "libsqlite3", "flowrractl --version >/dev/null"), 0,
 	       "");
-	/* Nothing is drawn where nobody looks. */
-	ck_run(without(w, "libsmartcols",
-		       "flowrractl -c flowrra.conf submit add 2 3 --wait"),
-	       0, "5\n");
 	world_stop(w);
 }
 END_TEST
