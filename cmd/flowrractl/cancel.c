@@ -88,17 +88,21 @@ check_selection(const struct cancel_options *o, int n_ids, struct err *err)
 
 /* "Cancel 4,211 tasks? [y/N]": only a clear yes is one. */
 static bool
-ask(size_t n, const char *queue)
+ask(struct ctl *ctl, size_t n, const char *queue)
 {
 	char answer[16] = "";
 
 	fprintf(stderr, "Cancel %zu task%s%s%s? [y/N] ", n, n == 1 ? "" : "s",
 		queue != NULL ? " of queue " : "", queue != NULL ? queue : "");
 	fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) == NULL)
-		return false;
-	answer[strcspn(answer, "\n")] = '\0';
-	return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
+	if (fgets(answer, sizeof(answer), stdin) != NULL) {
+		answer[strcspn(answer, "\n")] = '\0';
+		if (strcasecmp(answer, "y") == 0 ||
+		    strcasecmp(answer, "yes") == 0)
+			return true;
+	}
+	complain(ctl, "nothing was cancelled");
+	return false;
 }
 
 /* 0: go on; 64: nobody has said yes. */
@@ -108,11 +112,10 @@ confirm(struct ctl *ctl, const struct cancel_options *o, size_t n)
 	if (o->yes || n == 0)
 		return 0;
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		complain(ctl, "this would cancel %zu tasks; say --yes", n);
-	else if (ask(n, o->filter.queue))
+		complain(ctl, "this would cancel %zu task%s; say --yes", n,
+			 n == 1 ? "" : "s");
+	else if (ask(ctl, n, o->filter.queue))
 		return 0;
-	else
-		complain(ctl, "nothing was cancelled");
 	return err_exit_status(ERR_USAGE);
 }
 

@@ -20,7 +20,7 @@ check_arguments(const struct ctl *ctl, const char *program)
 	const char **argv;
 	size_t n = 0;
 
-	while (settings != NULL && settings[n] != NULL)
+	while (settings[n] != NULL)
 		n++;
 	if ((argv = calloc(2 * n + 5, sizeof(*argv))) == NULL)
 		return NULL;
@@ -33,7 +33,7 @@ check_arguments(const struct ctl *ctl, const char *program)
 		argv[n++] = "-c";
 		argv[n++] = g->config_file;
 	}
-	for (; settings != NULL && *settings != NULL; settings++) {
+	for (; *settings != NULL; settings++) {
 		argv[n++] = "-o";
 		argv[n++] = *settings;
 	}

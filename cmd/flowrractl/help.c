@@ -19,7 +19,7 @@ print_wrapped(const char *text, size_t column)
 	const size_t room = HELP_COLUMNS - column;
 	size_t len, i;
 
-	while ((len = strlen(text)) > room) {
+	while (strlen(text) > room) {
 		for (i = room; i > 0 && text[i] != ' '; i--)
 			;
 		len = i > 0 ? i : room;

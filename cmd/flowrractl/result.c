@@ -228,6 +228,9 @@ wait_check(const struct wait_options *o, int argc, struct err *err)
 	if (argc == 0 && (o->any || o->all))
 		return err_set(err, ERR_USAGE,
 			       "--any and --all need IDs as arguments");
+	if (argc == 0 && o->exit_code)
+		return err_set(err, ERR_USAGE,
+			       "--exit-code needs IDs as arguments");
 	if (o->delayed && o->queue == NULL)
 		return err_set(err, ERR_USAGE, "--delayed needs --queue");
 	return 0;

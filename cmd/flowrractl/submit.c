@@ -128,8 +128,9 @@ check(const struct submit_options *o, int argc, struct err *err)
 	if (r->unique_ttl_s != FLOWRRA_UNSET && r->unique == NULL &&
 	    !o->from_stdin)
 		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");
-	if (o->from_stdin && r->id != NULL)
-		return err_set(err, ERR_USAGE, "cannot use --stdin with --id");
+	if (o->from_stdin && (r->id != NULL || o->exit_code))
+		return err_set(err, ERR_USAGE,
+			       "cannot use --stdin with --id or --exit-code");
 	if (argc == 0 && !o->from_stdin)
 		return err_set(err, ERR_USAGE,
 			       "missing task name; usage: flowrractl submit "

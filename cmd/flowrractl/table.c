@@ -289,7 +289,7 @@ int
 print_list(struct ctl *ctl, const struct column *columns, size_t n,
 	   json_t *rows)
 {
-	json_t *sorted;
+	json_t *sorted = NULL;
 	int status;
 
 	if (ctl->globals.json) {

@@ -54,6 +54,19 @@ filter_check_arg(const struct task_arg *arg, struct err *err)
 	return 0;
 }
 
+/* -1 where the digits are not 0 to 255. */
+static long
+exit_code_of(const char *digits)
+{
+	const size_t len = strspn(digits, "0123456789");
+	long code;
+
+	if (len == 0 || len > 3 || digits[len] != '\0')
+		return -1;
+	code = strtol(digits, NULL, 10);
+	return code <= 255 ? code : -1;
+}
+
 int
 task_filter_check(const struct task_filter *f, struct err *err)
 {
@@ -74,10 +87,7 @@ task_filter_check(const struct task_filter *f, struct err *err)
 	    filter_check_text(f->error, "error", err) != 0 ||
 	    filter_check_text(f->reason, "reason", err) != 0)
 		return -1;
-	if (f->exit_code != NULL &&
-	    (strlen(f->exit_code) > 3 || f->exit_code[0] == '\0' ||
-	     strspn(f->exit_code, "0123456789") != strlen(f->exit_code) ||
-	     atoi(f->exit_code) > 255))
+	if (f->exit_code != NULL && exit_code_of(f->exit_code) < 0)
 		return err_set(err, ERR_DATA,
 			       "\"%.16s\" is not an exit code: 0 to 255",
 			       f->exit_code);
@@ -342,7 +352,7 @@ static bool
 has_exit_code(const struct task_filter *f, int64_t code)
 {
 	return f->exit_code == NULL ||
-	       (code >= 0 && code == atoi(f->exit_code));
+	       (code >= 0 && code == exit_code_of(f->exit_code));
 }
 
 static int64_t

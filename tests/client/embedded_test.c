@@ -104,7 +104,7 @@ n_records(void)
 	int n;
 
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM results",
+	ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM tasks",
 					    -1, &stmt, NULL),
 			 SQLITE_OK);
 	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);

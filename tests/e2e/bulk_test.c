@@ -68,6 +68,9 @@ START_TEST(a_cancel_that_is_killed_is_finished_by_the_next)
 	    "submit --stdin >ids");
 	for (i = 0; i < 10; i++) {
 		r = run_start(w, "exec " CTL "cancel --queue io --yes");
+		/* The first is killed in its midst, however slow it is. */
+		if (i == 0)
+			WAIT_UNTIL(!says(w, "stats", "waiting", "2000"));
 		run(w, "sleep 0.%02d", i);
 		kill(r->pid, SIGKILL);
 		run_end(w, r);

@@ -21,6 +21,7 @@
  *	admin.h		leads to the operators' side
  *	levels.c	the lists of priorities, as keys
  *	lanes.c		tasks that were set aside, and who can run them
+ *	served.c	the question who can run a task
  *	recall.c	tasks that were put back for want of a worker that has come
  *	queue.c		names of one queue, and of all that are known
  *	rights.h	what the user may not do
@@ -430,6 +431,9 @@ void rbroker_forget_tasks(struct rbroker *b);
 void rbroker_serve(struct rbroker *b);
 /* It goes, and what it can run lapses soon. */
 void rbroker_unserve(struct rbroker *b);
+
+/* --- served.c: see there --------------------------------------------------- */
+
 void rbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
 

@@ -82,15 +82,23 @@ recall_copy(char out[SCORE_SIZE], const struct redis_reply *reply)
 	return true;
 }
 
-/* Where it goes on; false: it has ended, or the answer is none of ours. */
+/* Where it goes on; false: it has ended, or the answer is none of ours, as one is
+ * that says the same place again without having done anything. */
 static bool
-recall_take_place(struct recall *r, const struct redis_reply *reply)
+recall_take_place(struct recall *r, const struct redis_reply *reply, bool moved)
 {
-	if (redis_reply_count(reply) <= RECALL_PASSED)
+	const int64_t passed =
+	    redis_reply_integer(redis_reply_at(reply, RECALL_PASSED));
+	char score[SCORE_SIZE];
+
+	if (redis_reply_count(reply) <= RECALL_PASSED ||
+	    !recall_copy(r->began, redis_reply_at(reply, RECALL_BEGAN)) ||
+	    !recall_copy(score, redis_reply_at(reply, RECALL_SCORE)))
 		return false;
-	r->passed = redis_reply_integer(redis_reply_at(reply, RECALL_PASSED));
-	return recall_copy(r->began, redis_reply_at(reply, RECALL_BEGAN)) &&
-	       recall_copy(r->score, redis_reply_at(reply, RECALL_SCORE));
+	moved = moved || passed != r->passed || strcmp(score, r->score) != 0;
+	r->passed = passed;
+	memcpy(r->score, score, strlen(score) + 1);
+	return moved;
 }
 
 /* What fails is tried again with the next heartbeat. */
@@ -99,14 +107,15 @@ recall_on_reply(struct redis_request *request, const struct redis_reply *reply)
 {
 	struct recall *r = container_of(request, struct recall, request);
 	const enum redis_fault fault = redis_fault(reply);
+	const bool moved =
+	    fault == REDIS_FAULT_NONE &&
+	    redis_reply_integer(redis_reply_at(reply, RECALL_MOVED)) > 0;
 	bool more = fault == REDIS_FAULT_SCRIPT;
 
-	if (fault == REDIS_FAULT_NONE) {
-		if (redis_reply_integer(redis_reply_at(reply, RECALL_MOVED)) >
-		    0)
-			rqueue_promote(r->queue);
-		more = recall_take_place(r, reply);
-	}
+	if (moved)
+		rqueue_promote(r->queue);
+	if (fault == REDIS_FAULT_NONE)
+		more = recall_take_place(r, reply, moved);
 	if (!more || recall_send(r) != 0)
 		recall_free(request);
 }

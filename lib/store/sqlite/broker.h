@@ -149,9 +149,7 @@ struct recalling {
 	bool fresh;	/* a queue is to be chosen: the next one that has … */
 	int64_t behind; /* … such names, behind this one */
 	int64_t queue;	/* 0: none has */
-	/* Of the queue: the names, each with a NUL behind; and before it when it
-	 * was unknown, as it is in memory. */
-	struct buf names;
+	struct buf names; /* of the queue, each with a head (recall.c) */
 	struct srecall_place from, to; /* what the page lies behind, its end */
 	int64_t until;		       /* what is due later is not looked at */
 	bool last;		       /* no page follows */

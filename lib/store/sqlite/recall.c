@@ -30,37 +30,46 @@ srecall_any_run(const struct sbroker *b, struct tx *tx, struct err *err)
 	return tx_any(tx, err, SQL_RECALL_ANY, b->worker_id, tx_now(tx));
 }
 
+/* As it is before each name in memory: a name from a damaged file may be anything.
+ */
+struct srecall_head {
+	int64_t met;
+	size_t len;
+};
+
 static int
 srecall_read_names(const struct sbroker *b, struct recalling *r, struct tx *tx,
 		   struct err *err)
 {
 	const enum statement_index sql = SQL_RECALL_NAMES;
 	int more = tx_first(tx, err, sql, r->queue, b->worker_id, tx_now(tx));
+	struct srecall_head head;
 	struct slice name;
-	int64_t met;
 
 	buf_reset(&r->names);
 	for (; more == 1; more = tx_next(tx, err, sql)) {
 		name = tx_bytes(tx, sql, 0);
-		met = tx_int(tx, sql, 1);
-		buf_add(&r->names, &met, sizeof(met));
+		head = (struct srecall_head){tx_int(tx, sql, 1), name.len};
+		buf_add(&r->names, &head, sizeof(head));
 		buf_add(&r->names, name.p, name.len);
-		buf_addc(&r->names, '\0');
 	}
 	return more == 0 && r->names.failed ? err_nomem(err) : more;
 }
 
-/* The next of the names, from `*at` on; false behind the last. A name has no NUL
- * in it. */
+/* The next of the names, from `*at` on; false behind the last. */
 static bool
 srecall_next_name(const struct recalling *r, size_t *at, struct slice *ret_name,
 		  int64_t *ret_met)
 {
+	struct srecall_head head;
+
 	if (*at >= r->names.len)
 		return false;
-	memcpy(ret_met, r->names.data + *at, sizeof(*ret_met));
-	*ret_name = slice_of(r->names.data + *at + sizeof(*ret_met));
-	*at += sizeof(*ret_met) + ret_name->len + 1;
+	memcpy(&head, r->names.data + *at, sizeof(head));
+	*ret_met = head.met;
+	*ret_name =
+	    (struct slice){r->names.data + *at + sizeof(head), head.len};
+	*at += sizeof(head) + head.len;
 	return true;
 }
 
