@@ -145,7 +145,7 @@ style_width(const char *text, size_t max, size_t *ret_len)
 		} else {
 			w = wcwidth(c);
 		}
-		/* libsmartcols shows "\\x12" for a byte of what cannot be. */
+		/* libsmartcols shows "\x12" for each byte of what is not printable. */
 		columns = w < 0 ? 4 * n : (size_t)w;
 		if (columns > max - width)
 			break;

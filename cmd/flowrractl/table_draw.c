@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Drawing tables: libsmartcols measures, aligns and colours. What goes where the
- * terminal is too narrow is decided here: it cuts short names before long texts,
- * marks no cut, and does not know which columns matter. */
+ * terminal is too narrow is decided here: the library cuts short names before long
+ * texts, marks no cut, and does not know which columns matter. */
 #include "table_draw.h"
 
 #include <locale.h>
@@ -243,7 +243,7 @@ fit(struct layout *l)
 }
 
 /* No column can leave a table that has lines: what is too wide is drawn again from
- * the cells that it has. Nobody sees the first one, but that it is measured. */
+ * the cells that it has. The first table is only measured. */
 static char *
 draw_fitting(struct layout *l)
 {
