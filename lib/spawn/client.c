@@ -222,6 +222,16 @@ spawner_free(struct spawner *s)
 	free(s);
 }
 
+/* Behind programs that wait for what is short, one waits as they do, though nothing
+ * may be short any more when it is its turn. */
+static bool
+client_has_to_wait(const struct spawner *s)
+{
+	const struct spawn *first = TAILQ_FIRST(&s->waiting);
+
+	return s->is_short || (first != NULL && first->shorts != s->shorts);
+}
+
 struct spawn *
 spawn_start(struct spawner *s, const struct spawn_options *o, struct err *err)
 {
@@ -242,7 +252,7 @@ spawn_start(struct spawner *s, const struct spawn_options *o, struct err *err)
 	p->on_end = o->on_end;
 	p->on_begin = o->on_begin;
 	p->on_short = o->on_short;
-	p->shorts = s->shorts;
+	p->shorts = s->shorts - client_has_to_wait(s);
 	p->serial = s->serial++;
 	p->arg = o->arg;
 	p->program = strdup(o->orders.argv[0]);
