@@ -83,7 +83,7 @@ START_TEST(memory_that_lacks_for_threads_is_named)
 
 	ck_complains(
 	    run(w,
-		"ulimit -v 60000; exec flowrra-web --config flowrra.conf "
+		"ulimit -v 40000; exec flowrra-web --config flowrra.conf "
 		"-o web.listen=unix:%s/web.sock -o web.runtime_dir=%s/run "
 		"-o web.state_dir=%s/state",
 		world_dir(w), world_dir(w), world_dir(w)),
