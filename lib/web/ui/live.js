@@ -6,11 +6,9 @@
 import {get} from './api.js';
 
 const POLL_MS = 5000;
-/* Streams that fail so often in a row, without a single event, do not get
- * through: a proxy buffers them, say. */
+/* Streams that fail so often in a row, without an event, do not get through. */
 const FAILURES = 3;
-/* A browser opens six connections to a server, whatever the number of tabs:
- * so those that nobody sees give theirs back. */
+/* A browser has six connections to a server: hidden tabs give theirs back. */
 const HIDDEN_MS = 10000;
 
 export const state = {mode: 'connecting', since: 0, why: ''};
