@@ -14,8 +14,8 @@ struct err;
 
 /*
  * For each task, in their order, there is one line: the ID, a tab, and the result,
- * which is empty if the task failed; for what is no task an empty line. With
- * --json the record, or {"line", "code", "error"}. Complaints go to standard
+ * which is empty if the task failed; a line that held no task gets an empty one.
+ * With --json it is the record, or {"line", "code", "error"}. Complaints go to standard
  * error.
  */
 struct awaiting {

@@ -191,7 +191,7 @@ run_is_served(const char *queues, const char *queue, struct err *err)
 	return found;
 }
 
-/* The user's own store, whoever the user is: no other worker would run it. */
+/* The user's own store, root's too: no other worker would run it. */
 static int
 run_open(struct ctl *ctl, const struct run_options *o)
 {

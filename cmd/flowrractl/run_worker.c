@@ -145,7 +145,7 @@ start_unit(struct starting *s)
 
 /* --- a process -------------------------------------------------------------- */
 
-/* Its log begins anew before it gets long: nobody else would see to that. */
+/* A long log is emptied first: no other program rotates it. */
 static int
 open_log(const struct starting *s)
 {

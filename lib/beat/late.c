@@ -4,9 +4,9 @@
  *
  * Whether such a fire is queued may be unknown: its answer was lost, or its
  * scheduler died before it marked it. Its record tells, which is made in one step
- * with the task, or before it. Where there is no record, or the task is nowhere in
- * spite of it, there is no task. Else the fire is sent once more, and the broker
- * knows it if it is there.
+ * with the task, or before it. There is no task where there is no record, or where
+ * there is one but no place has the task. Else the fire is sent once more, and the
+ * broker refuses it if the task is there.
  */
 #include "beat/late.h"
 

@@ -59,7 +59,7 @@ adhoc_add_argv(struct adhoc *a, const json_t *argv, struct err *err)
 	return 0;
 }
 
-/* The task's own variables are ours, whoever else sets them. */
+/* The variables that tell the command of its task: only we set them. */
 static bool
 adhoc_is_of_task(const char *name)
 {
