@@ -278,7 +278,7 @@ $(B)/tests/bench/%_floor: $(B)/tests/bench/%_floor.o
 	$(link) $(inputs) $(call pc,sqlite3)
 
 # With servers of its own, and a database filled from below.
-$(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
+$(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o $(B)/tests/processes.o \
     $(SERVER_OBJS) $(call ar,schedules sqlite core util) | $(B)/tests/libexec
 	$(link) $(inputs) $(SERVER_LIBS) $(call pc,libpq libmariadb)
 

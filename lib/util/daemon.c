@@ -10,6 +10,7 @@
 #include "util/daemon.h"
 
 #include <event2/event.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -370,10 +371,14 @@ daemon_finish(struct daemon *d)
 {
 	struct event *events[] = {d->term, d->interrupt, d->hangup, d->status,
 				  d->watchdog};
+	sigset_t all;
 	size_t i;
 
 	d->program->finish(d->arg);
 	conf_read_free(d->reading);
+	/* It ends anyhow: one more signal would only change the exit status. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i] != NULL)
 			event_free(events[i]);

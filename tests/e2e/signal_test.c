@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "e2e/load.h"
@@ -151,6 +152,33 @@ START_TEST(a_second_signal_ends_the_patience)
 	worker_signal(k, SIGTERM);
 	ck_assert_int_eq(worker_end(k), 0);
 	check_put_back(w, id);
+	world_stop(w);
+}
+END_TEST
+
+static bool
+has_ended(pid_t pid)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	ck_assert_int_eq(
+	    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+	return info.si_pid == pid;
+}
+
+/* A service manager and a person may stop it at the same time. */
+START_TEST(signals_until_its_last_moment_do_not_change_its_end)
+{
+	struct world *w = world_start(NULL);
+	struct worker *k = worker_of(w);
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		while (!has_ended(worker_pid(k)))
+			kill(worker_pid(k), SIGTERM);
+		ck_assert_int_eq(worker_end(k), 0);
+		k = worker_start(w, NULL);
+	}
 	world_stop(w);
 }
 END_TEST
@@ -337,6 +365,7 @@ SUITE("signals")
 	SUITE_TIMEOUT(120);
 	TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back);
 	TEST(a_second_signal_ends_the_patience);
+	TEST(signals_until_its_last_moment_do_not_change_its_end);
 	TEST(patience_ends_by_itself_after_stop_timeout);
 	TEST(a_reload_during_a_reload_counts);
 	TEST(a_stop_is_no_time_for_another_reload);
