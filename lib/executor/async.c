@@ -191,10 +191,17 @@ async_tell_cancel(struct flowrra_task *t)
 	async_enter(l, NULL);
 }
 
+/* The clock of the loop is coarse, so that the timer may come early by some ms: a
+ * handler that looks would see that there is time left, and take it for a
+ * cancellation. */
 static void
 async_on_timeout(void *arg)
 {
-	async_tell_cancel(arg);
+	struct flowrra_task *t = arg;
+	const int64_t left = t->deadline_us - clock_mono_us();
+
+	if (left <= 0 || timer_set_us(t->timer, left) != 0)
+		async_tell_cancel(t);
 }
 
 /* Only handlers that can be told need a timer; the others ask by themselves

@@ -100,6 +100,30 @@ START_TEST(a_task_is_told_when_its_time_is_up)
 }
 END_TEST
 
+/* Though the clock of the loop is coarse, and may be ahead of what a handler sees. */
+START_TEST(no_task_is_told_before_its_time_is_up)
+{
+	const uint32_t n = 40;
+	struct driver_end end;
+	struct driver d;
+	uint32_t i;
+
+	driver_start(&d, 1, "hostile");
+	for (i = 1; i <= n; i++)
+		driver_put(
+		    &d, &(struct driver_task){.number = i,
+					      .name = "await_end",
+					      .timeout_us = 20000 + 700 * i});
+	driver_flush(&d);
+	for (i = 1; i <= n; i++) {
+		end = driver_end(&d);
+		ck_assert_str_eq(end.text, "0.000000 s left");
+		ck_assert_uint_eq(end.done.limited, 1);
+	}
+	driver_stop(&d);
+}
+END_TEST
+
 START_TEST(a_recall_brings_back_all_that_has_not_started_the_last_first)
 {
 	struct driver d;
@@ -292,6 +316,7 @@ SUITE("executor_end")
 	TEST(somebody_reads_however_many_threads_are_busy);
 	TEST(a_waiting_task_that_is_cancelled_comes_back);
 	TEST_LOOP(a_task_is_told_when_its_time_is_up, 0, 2);
+	TEST(no_task_is_told_before_its_time_is_up);
 	TEST(a_recall_brings_back_all_that_has_not_started_the_last_first);
 	TEST(stop_lets_running_tasks_finish_and_starts_nothing_more);
 	TEST(somebody_reads_while_timers_end_after_stop);

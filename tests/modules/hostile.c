@@ -122,10 +122,28 @@ garbled(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	return flowrra_fail(task, "caf\xe9 \xc3\xa9 \xed\xa0\x80");
 }
 
+/* Waits until it is told, and tells how much of its time was left. */
+static void
+await_end(struct flowrra_task *task, struct event_base *base,
+	  const json_t *args, const json_t *kwargs)
+{
+	(void)task, (void)base, (void)args, (void)kwargs;
+}
+
+static void
+tell_left(struct flowrra_task *task)
+{
+	flowrra_fail(task, "%.6f s left", flowrra_task_time_left(task));
+}
+
 static const struct flowrra_task_type tasks[] = {
     {.name = "loop", .run = loop, FLOWRRA_TASK_DEFAULTS},
     {.name = "loop_cpu", .run = loop, .cpu_bound = true, FLOWRRA_TASK_DEFAULTS},
     {.name = "loop_async", .start = loop_async, FLOWRRA_TASK_DEFAULTS},
+    {.name = "await_end",
+     .start = await_end,
+     .cancel = tell_left,
+     FLOWRRA_TASK_DEFAULTS},
     {.name = "loop_callback", .start = loop_callback, FLOWRRA_TASK_DEFAULTS},
     {.name = "flood", .run = flood, FLOWRRA_TASK_DEFAULTS},
     {.name = "leakfd", .run = leakfd, FLOWRRA_TASK_DEFAULTS},
