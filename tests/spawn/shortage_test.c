@@ -121,6 +121,51 @@ START_TEST(a_program_that_waits_alone_starts_when_others_give_descriptors_back)
 }
 END_TEST
 
+static void
+on_late_begin(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void
+on_late_end(void *arg, const struct spawn_end *end)
+{
+	ck_assert_msg(end->ran, "%s", end->why);
+	*(int *)arg += 10;
+}
+
+/* Nothing is short any more when it is its turn. */
+START_TEST(a_program_that_comes_behind_those_that_wait_tells_when_it_begins)
+{
+	const char *argv[] = {"true", NULL};
+	const char *envp[] = {"PATH=/usr/bin:/bin", NULL};
+	int told = 0;
+	const struct spawn_options late = {
+	    .orders = {.argv = argv, .envp = envp},
+	    .on_output = probe_on_output,
+	    .on_end = on_late_end,
+	    .on_begin = on_late_begin,
+	    .arg = &told};
+	struct rlimit old, few = {8, 8};
+	struct probe first, b;
+
+	probe_run(&first, "echo", "");
+	getrlimit(RLIMIT_NOFILE, &old);
+	few.rlim_max = old.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &few);
+	probe_script(&b, "echo x", "");
+	event_base_loop(probe_base, EVLOOP_NONBLOCK);
+	ck_assert_ptr_nonnull(spawn_start(probe_spawner, &late, NULL));
+	setrlimit(RLIMIT_NOFILE, &old);
+	probe_wait(&b);
+	while (told < 10)
+		event_base_loop(probe_base, EVLOOP_ONCE);
+	ck_assert_int_eq(told, 11);
+	probe_done(&b);
+	probe_done(&first);
+}
+END_TEST
+
 START_TEST(a_program_that_waits_can_be_told_to_end)
 {
 	struct rlimit old, few = {8, 8};
@@ -284,6 +329,7 @@ SUITE("spawn-shortage")
 	TEST(programs_leave_descriptors_to_the_rest_of_the_process);
 	TEST(
 	    a_program_that_waits_alone_starts_when_others_give_descriptors_back);
+	TEST(a_program_that_comes_behind_those_that_wait_tells_when_it_begins);
 	TEST(a_program_that_waits_can_be_told_to_end);
 	TEST(without_processes_programs_wait_for_others);
 	TEST(without_a_process_for_the_spawner_programs_wait);
