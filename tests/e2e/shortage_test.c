@@ -17,8 +17,8 @@
 #include "e2e/look.h"
 #include "e2e/worker.h"
 
-/* A user that has no process and no file. */
-#define LONELY_UID 54321
+/* A user that has no process and no file: another one for each test. */
+#define LONELY_UID (40000 + getpid() % 20000)
 /* Far more than a slow machine takes for some hundred commands. */
 #define LONG_MS 60000
 

@@ -188,7 +188,7 @@ END_TEST
 
 /* A user that has no process: the limit does not bind root, and counts all
  * processes of the user. */
-#define LONELY_UID 54321
+#define LONELY_UID (40000 + getpid() % 20000)
 
 /* The user may not be able to go where the programs lie: this is a copy. */
 static char lonely_dir[] = "/tmp/flowrra-spawner-XXXXXX";
