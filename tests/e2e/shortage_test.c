@@ -3,7 +3,6 @@
  * Workers that run short of descriptors, processes or memory: tasks wait for
  * them, and no attempt is charged. On both brokers.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -256,26 +255,51 @@ START_TEST(the_time_of_a_cpu_bound_command_begins_when_it_does)
 }
 END_TEST
 
+static void
+allow(struct world *w, const char *group, long n)
+{
+	ck_assert_int_eq(run(w, "echo %ld >%s/pids.max", n, group)->status, 0);
+}
+
+/* What a group that counts processes has, and no other directory. */
+static bool
+limits_processes(struct world *w, const char *dir)
+{
+	return access(world_text(w, "%s/pids.max", dir), W_OK) == 0;
+}
+
+/* Outlives the world, for drop_group(). */
+static char group_dir[64];
+
 /* NULL, and a word about it, where none can be made. */
 static const char *
 make_group(struct world *w, int most)
 {
 	static const char *const roots[] = {"/sys/fs/cgroup/pids",
 					    "/sys/fs/cgroup"};
-	const char *path;
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		path = world_text(w, "%s/flowrra-test-%d", roots[i],
-				  (int)getpid());
-		if (mkdir(path, 0755) != 0)
+		snprintf(group_dir, sizeof(group_dir),
+			 "%s/flowrra-test-XXXXXX", roots[i]);
+		if (mkdtemp(group_dir) == NULL)
 			continue;
-		if (run(w, "echo %d >%s/pids.max", most, path)->status == 0)
-			return path;
-		rmdir(path);
+		if (limits_processes(w, group_dir)) {
+			allow(w, group_dir, most);
+			return group_dir;
+		}
+		rmdir(group_dir);
 	}
 	fputs("SKIPPED: no control group for processes can be made\n", stderr);
 	return NULL;
+}
+
+/* Its processes have been told to end. */
+static void
+drop_group(const char *group)
+{
+	if (group != NULL)
+		WAIT_UNTIL(rmdir(group) == 0);
 }
 
 START_TEST(commands_wait_for_processes_of_the_unit)
@@ -291,8 +315,7 @@ START_TEST(commands_wait_for_processes_of_the_unit)
 		ck_all_ran_once(w, 100, "is 40; raise TasksMax= of the unit");
 	}
 	world_stop(w);
-	if (group != NULL)
-		WAIT_UNTIL(rmdir(group) == 0 || errno != EBUSY);
+	drop_group(group);
 }
 END_TEST
 
@@ -366,12 +389,6 @@ await_threads(struct world *w, const struct worker *k)
 	WAIT_UNTIL(looked_settled(threads_of(w, k), &before, &looks));
 }
 
-static void
-allow(struct world *w, const char *group, long n)
-{
-	ck_assert_int_eq(run(w, "echo %ld >%s/pids.max", n, group)->status, 0);
-}
-
 /* How often a process or thread has been refused to the group. */
 static long
 refused(struct world *w, const char *group)
@@ -430,8 +447,7 @@ ck_waits(long more, const char *text, bool embedded)
 		ck_assert_int_eq(total(w, "retried"), 0);
 	}
 	world_stop(w);
-	if (group != NULL)
-		WAIT_UNTIL(rmdir(group) == 0 || errno != EBUSY);
+	drop_group(group);
 }
 
 START_TEST(tasks_wait_for_an_executor_that_cannot_be_started)
