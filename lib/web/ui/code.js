@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Texts and JSON as they are: in boxes that scroll, and can be copied. */
-import {append, fill, h, u} from './h.js';
+import {fill, h, u} from './h.js';
 import {bytes} from './fmt.js';
 import {button, copy} from './parts.js';
 
@@ -21,9 +21,8 @@ function coloured(text) {
 }
 
 export function text(value, name = 'text') {
-  const whole = String(value), pre = h('pre.code', {tabindex: 0, role: 'group', 'aria-label': name});
-  const head = whole.slice(0, SHOWN);
-  append(pre, h('code', u(head)));
+  const whole = String(value);
+  const pre = h('pre.code', {tabindex: 0, role: 'group', 'aria-label': name}, h('code', u(whole.slice(0, SHOWN))));
   return h('div.codebox', button('', 'copy', () => copy(whole),
     {kind: 'ghost', title: `Copy ${name}`, 'aria-label': `Copy ${name}`}), pre,
   whole.length > SHOWN && button(`Show all (${bytes(whole.length)})`, null, event => {

@@ -29,15 +29,9 @@ function set(el, name, value) {
       READ.has(name) ? visible(String(value)) : String(value));
 }
 
-export function append(el, ...children) {
-  for (const child of children.flat(Infinity))
-    if (child instanceof Node)
-      el.append(child);
-    else if (child !== null && child !== undefined && child !== false &&
-             child !== true)
-      el.append(document.createTextNode(visible(String(child))));
-  return el;
-}
+const nodes = children => children.flat(Infinity)
+  .filter(child => child !== null && child !== undefined && typeof child !== 'boolean')
+  .map(child => child instanceof Node ? child : document.createTextNode(visible(String(child))));
 
 function build(el, classes, rest) {
   const plain = rest[0] !== null && typeof rest[0] === 'object' &&
@@ -46,7 +40,7 @@ function build(el, classes, rest) {
   const {value, ...others} = attributes;
   if (classes.length) el.setAttribute('class', classes.join(' '));
   for (const [name, one] of Object.entries(others)) set(el, name, one);
-  append(el, ...(plain ? rest.slice(1) : rest));
+  el.append(...nodes(plain ? rest.slice(1) : rest));
   /* Last, for a select has no value before its options. */
   set(el, 'value', value);
   return el;
@@ -71,12 +65,7 @@ export const u = (text, ...more) => h('bdi', text, ...more);
  * that focus, selection and open details survive an update.
  */
 export function fill(el, ...children) {
-  const wanted = [];
-  for (const child of children.flat(Infinity))
-    if (child instanceof Node)
-      wanted.push(child);
-    else if (child !== null && child !== undefined && child !== false)
-      wanted.push(document.createTextNode(visible(String(child))));
+  const wanted = nodes(children);
   wanted.forEach((node, i) => {
     const old = el.childNodes[i];
     if (!old) el.append(node);

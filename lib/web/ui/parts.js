@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of which pages are made. */
-import {fill, h, svg, u} from './h.js';
+import {fill, h, u} from './h.js';
 import {Problem, call, del, get, mayWrite} from './api.js';
 import {ago, clip, num, stamp, word, zone} from './fmt.js';
 import {refocus} from './focus.js';
@@ -36,16 +36,6 @@ export const card = (title, ...children) =>
     title && h('h2', title), ...children);
 export const kv = pairs => h('dl.kv', pairs.filter(Boolean)
   .map(([name, ...value]) => h('div', h('dt', name), h('dd', value))));
-export const tile = (name, value, more, href, state) =>
-  h(href ? 'a.tile' : 'div.tile', {href, 'data-state': state},
-    h('span.name', name), h('span.value', value), h('span.more', more || '\u00a0'));
-
-export function meter(used, total, label) {
-  const part = total > 0 ? Math.min(1, used / total) : 0;
-  return h('span.meter', {role: 'img', 'aria-label': `${label}: ${num(used)} of ${num(total)}`},
-    h('span', {css: {'--part': part}}));
-}
-
 export function progress(p) {
   /* Modules report what they like: a percentage, or one of these pairs. */
   const it = p && typeof p === 'object' ? p : {done: p, total: 100};
@@ -54,17 +44,6 @@ export function progress(p) {
   const part = total > 0 ? Math.min(1, done / total) : 0;
   return h('span.progress', h('progress', {max: 1, value: part, 'aria-label': 'progress'}),
     h('span', `${Math.round(part * 100)} %`), p.text && u(clip(p.text, 80)));
-}
-
-/* Counts of the last minutes, oldest first. */
-export function spark(values, label = 'ended a minute') {
-  const n = values?.length || 0;
-  if (!n) return h('span.dim', '–');
-  const max = Math.max(1, ...values), width = n > 12 ? 90 : n * 9;
-  return svg('svg.spark', {viewBox: `0 0 ${width} 20`, role: 'img', width, height: 20,
-    'aria-label': `${label}: ${values.join(', ')}`},
-  values.map((v, i) => svg('rect', {x: i * width / n, width: width / n - 2,
-    y: 20 - Math.max(1, 20 * v / max), height: Math.max(1, 20 * v / max), rx: 1})));
 }
 
 export function button(text, sign, onclick, {kind = '', key, title, ...more} = {}) {

@@ -4,7 +4,8 @@ import {fill, h, u} from '../h.js';
 import {get} from '../api.js';
 import {bytes, clip, dur, num, plural, stamp} from '../fmt.js';
 import {draw} from '../charts.js';
-import {badge, card, copyAs, copyable, empty, kv, linkButton, problem, skeleton, tile, when} from '../parts.js';
+import {tile} from '../figures.js';
+import {badge, card, copyAs, copyable, empty, kv, linkButton, problem, skeleton, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 

@@ -5,8 +5,9 @@ import {at, get, query} from '../api.js';
 import {clip, dur, num, plural, short} from '../fmt.js';
 import {count} from '../app.js';
 import {percentiles, throughput} from '../charts.js';
+import {meter, spark, tile} from '../figures.js';
 import {icon} from '../icons.js';
-import {announce, badge, card, empty, firstTask, link, meter, spark, tile, when} from '../parts.js';
+import {announce, badge, card, empty, firstTask, link, when} from '../parts.js';
 
 function tiles({stats, workers, queues, rates: rate}) {
   const age = Math.max(0, ...queues.map(q => q.age || 0));

@@ -4,8 +4,9 @@ import {fill, h, u} from '../h.js';
 import {at, get, post, query} from '../api.js';
 import {clip, dur, num, plural, short, word} from '../fmt.js';
 import {throughput} from '../charts.js';
+import {meter, spark, tile} from '../figures.js';
 import {applyRows} from '../live.js';
-import {action, announce, ask, badge, card, copyAs, empty, firstTask, kv, link, meter, spark, tile, when} from '../parts.js';
+import {action, announce, ask, badge, card, copyAs, empty, firstTask, kv, link, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 

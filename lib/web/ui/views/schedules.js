@@ -3,10 +3,11 @@
 import {h, u} from '../h.js';
 import {at, del, get, mayWrite, post, query} from '../api.js';
 import {clip, num, word} from '../fmt.js';
+import {spark} from '../figures.js';
 import {icon} from '../icons.js';
 import {applyRows} from '../live.js';
 import {Pager} from '../pager.js';
-import {action, ask, badge, copyAs, empty, link, linkButton, spark, tabs, toast, when} from '../parts.js';
+import {action, ask, badge, copyAs, empty, link, linkButton, tabs, toast, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 

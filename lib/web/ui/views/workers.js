@@ -3,8 +3,9 @@
 import {fill, h, u} from '../h.js';
 import {at, get} from '../api.js';
 import {bytes, clip, dur, num, plural, word} from '../fmt.js';
+import {meter, tile} from '../figures.js';
 import {applyRows} from '../live.js';
-import {action, announce, ask, badge, brief, card, copyAs, empty, kv, link, meter, progress, taskLink, tile, when} from '../parts.js';
+import {action, announce, ask, badge, brief, card, copyAs, empty, kv, link, progress, taskLink, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 
