@@ -49,7 +49,8 @@ store_find(const char *url, const char *section, struct err *err)
 			return &stores[i];
 	err_set(err, ERR_CONFIG,
 		"[%s] url: unknown kind of %s; the URL must begin with "
-		"sqlite://, redis://, rediss:// or unix://",
+		"sqlite://, redis://, rediss://, redis+sentinel://, "
+		"rediss+sentinel:// or unix://",
 		section, section);
 	return NULL;
 }

@@ -310,7 +310,9 @@ rbroker_check_url(const char *text, struct err *err)
 }
 
 const struct broker_ops broker_redis = {
-    .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
+    .schemes =
+	(const char *const[]){"redis://", "rediss://", "redis+sentinel://",
+			      "rediss+sentinel://", "unix://", NULL},
     .check_url = rbroker_check_url,
     .is_elsewhere = redis_url_is_elsewhere,
     .open = rbroker_open,
