@@ -41,6 +41,7 @@ struct redis_group {
 	size_t n;
 	char *dir; /* of the Sentinels' files */
 	struct sentinel sentinels[REDIS_GROUP_SENTINELS];
+	size_t n_sentinels;
 	char *url, *list_url;
 };
 
@@ -264,18 +265,19 @@ sentinel_write(struct redis_group *g, size_t i)
 			g->options.sentinel_password);
 	fprintf(f,
 		"sentinel myid %s\n"
-		"sentinel monitor %s 127.0.0.1 %d 2\n"
+		"sentinel monitor %s 127.0.0.1 %d %d\n"
 		"sentinel down-after-milliseconds %s %d\n"
 		"sentinel failover-timeout %s 2000\n",
 		id, REDIS_GROUP_NAME, redis_server_port(g->servers[0]),
-		REDIS_GROUP_NAME, REDIS_GROUP_DOWN_MS, REDIS_GROUP_NAME);
+		g->options.lone ? 1 : 2, REDIS_GROUP_NAME, REDIS_GROUP_DOWN_MS,
+		REDIS_GROUP_NAME);
 	if (password != NULL)
 		fprintf(f, "sentinel auth-pass %s %s\n", REDIS_GROUP_NAME,
 			password);
 	for (size_t k = 1; k < g->n; k++)
 		fprintf(f, "sentinel known-replica %s 127.0.0.1 %d\n",
 			REDIS_GROUP_NAME, redis_server_port(g->servers[k]));
-	for (size_t k = 0; k < REDIS_GROUP_SENTINELS; k++) {
+	for (size_t k = 0; k < g->n_sentinels; k++) {
 		sentinel_id(k, id);
 		if (k != i)
 			fprintf(f,
@@ -378,7 +380,7 @@ group_is_settled(struct redis_group *g)
 		if (i != m && redis_server_is_running(g->servers[i]) &&
 		    !follows(g, g->servers[i], g->servers[m]))
 			return false;
-	for (size_t i = 0; i < REDIS_GROUP_SENTINELS; i++)
+	for (size_t i = 0; i < g->n_sentinels; i++)
 		if (g->sentinels[i].pid != 0 &&
 		    !sentinel_knows(g, i, redis_server_port(g->servers[m])))
 			return false;
@@ -403,7 +405,7 @@ redis_group_settle(struct redis_group *g)
 static char *
 group_make_url(const struct redis_group *g, bool sentinels)
 {
-	const size_t n = sentinels ? REDIS_GROUP_SENTINELS : g->n;
+	const size_t n = sentinels ? g->n_sentinels : g->n;
 	char hosts[200] = "", *url;
 	size_t len = 0;
 
@@ -443,17 +445,18 @@ redis_group_start(const struct redis_group_options *options)
 		group_die("out of memory");
 	if (options != NULL)
 		g->options = *options;
-	if (g->options.replicas == 0)
+	if (g->options.replicas == 0 && !g->options.lone)
 		g->options.replicas = 1;
+	g->n_sentinels = g->options.lone ? 1 : REDIS_GROUP_SENTINELS;
 	if (mkdtemp(g->dir) == NULL || g->options.replicas >= SERVERS_MAX)
 		group_die("cannot make %s", g->dir);
 	group_start_servers(g);
-	for (size_t i = 0; i < REDIS_GROUP_SENTINELS; i++) {
+	for (size_t i = 0; i < g->n_sentinels; i++) {
 		snprintf(g->sentinels[i].file, sizeof(g->sentinels[i].file),
 			 "sentinel%zu.conf", i);
 		g->sentinels[i].port = server_free_port();
 	}
-	for (size_t i = 0; i < REDIS_GROUP_SENTINELS; i++) {
+	for (size_t i = 0; i < g->n_sentinels; i++) {
 		sentinel_write(g, i);
 		sentinel_start(g, i);
 	}
@@ -487,7 +490,7 @@ redis_group_stop(struct redis_group *g)
 {
 	if (g == NULL)
 		return;
-	for (size_t i = 0; i < REDIS_GROUP_SENTINELS; i++)
+	for (size_t i = 0; i < g->n_sentinels; i++)
 		if (g->sentinels[i].pid != 0)
 			redis_group_signal_sentinel(g, i, SIGKILL);
 	for (size_t i = 0; i < g->n; i++) {
@@ -509,7 +512,7 @@ redis_group_failover(struct redis_group *g)
 	bool taken = false;
 	char *answer;
 
-	for (size_t i = 0; !taken; i = (i + 1) % REDIS_GROUP_SENTINELS) {
+	for (size_t i = 0; !taken; i = (i + 1) % g->n_sentinels) {
 		if (group_now_ms() > end)
 			group_die("no Sentinel fails over; see %s", g->dir);
 		if (g->sentinels[i].pid == 0)

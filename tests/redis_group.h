@@ -27,6 +27,7 @@ struct redis_group_options {
 	const char *password;	       /* of the servers; NULL: none */
 	const char *sentinel_password; /* of the Sentinels; NULL: none */
 	bool aof;
+	bool lone; /* a master without replicas, and one Sentinel: quick */
 };
 
 /* Starts all of them, and waits until the replicas have what the master has and
