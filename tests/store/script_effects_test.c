@@ -50,6 +50,16 @@
 	{                                                                      \
 		TASK, TASK, "2000", "0", "n", "flowrra:control", "wake"        \
 	}
+#define RECLAIM_KEYS                                                           \
+	{                                                                      \
+		Q, K("levels"), K("delayed"), K("lanes"), K("inflight:w"),     \
+		    K("inflight:w#1"), K("p:5")                                \
+	}
+#define GATHER_KEYS                                                            \
+	{                                                                      \
+		"flowrra:workers", "{flowrra:workers}:server",                 \
+		    "{flowrra:workers}:absent"                                 \
+	}
 #define CLAIMED "LPUSH " K("inflight:w") " " TASK
 #define SERVED "ZADD " K("served") " 9e12 n"
 #define STORE_KEYS                                                             \
@@ -178,6 +188,71 @@ static const struct effect {
       {CLAIMED}},
      "1",
      {{"ZCARD " K("delayed"), "1"}, {PUBLISHED, "1"}}},
+    {"of two equal claims the one that is lost goes back",
+     {SCRIPT_RECLAIM,
+      RECLAIM_KEYS,
+      {"9e15", "2", "100", "0", "1", "1", "[1]", "1", "1", "[1]"},
+      {"LPUSH " Q " [1] [2]", "LPUSH " K("inflight:w") " [1]"}},
+     "1",
+     {{"LRANGE " K("inflight:w") " 0 9", "[1],[1]"},
+      {"LRANGE " Q " 0 9", "[2]"}}},
+    {"a claim whose end was sent goes back only if its task waits",
+     {SCRIPT_RECLAIM,
+      RECLAIM_KEYS,
+      {"9e15", "2", "100", "0", "1", "0", "[1]", "2", "0", "[2]"},
+      {"LPUSH " Q " [1]"}},
+     "1",
+     {{"LRANGE " K("inflight:w") " 0 9", "[1]"},
+      {"LLEN " K("inflight:w#1"), "0"}}},
+    {"claims go back from where they are behind many",
+     {SCRIPT_RECLAIM,
+      RECLAIM_KEYS,
+      {"9e15", "2", "100000", "0", "1", "1", "[1]", "2", "1", "u1"},
+      {"LPUSH " Q " [1]",
+       "EVAL for\ti=1,900\tdo\tredis.call('RPUSH',KEYS[1],'u'..i)\tend 1 " Q}},
+     "2",
+     {{"LLEN " Q, "899"},
+      {"LRANGE " K("inflight:w") " 0 9", "[1]"},
+      {"LRANGE " K("inflight:w#1") " 0 9", "u1"}}},
+    {"claims go back until the time is over, and not later",
+     {SCRIPT_RECLAIM,
+      RECLAIM_KEYS,
+      {"1", "2", "100", "0", "1", "1", "[1]"},
+      {"LPUSH " Q " [1]"}},
+     "0",
+     {{"LLEN " Q, "1"}}},
+    {"a level that is not known is asked for before claims go back",
+     {SCRIPT_RECLAIM,
+      RECLAIM_KEYS,
+      {"9e15", "2", "100", "0", "1", "1", "[1]"},
+      {"LPUSH " Q " [1]", "ZADD " K("levels") " 7 7"}},
+     "7",
+     {{"LLEN " Q, "1"}}},
+    {"nobody is awaited at the first server there is",
+     {SCRIPT_GATHER,
+      GATHER_KEYS,
+      {"run", "10000", "w", "0"},
+      {"ZADD flowrra:workers 9e15 v"}},
+     "0,0",
+     {{"GET {flowrra:workers}:server", "run"},
+      {"EXISTS {flowrra:workers}:absent", "0"}}},
+    {"at another server all that were alive are awaited",
+     {SCRIPT_GATHER,
+      GATHER_KEYS,
+      {"run", "10000", "x", "1"},
+      {"ZADD flowrra:workers 9e15 v 9e15 w 1 dead",
+       "SET {flowrra:workers}:server r"}},
+     "1,0",
+     {{"ZCARD {flowrra:workers}:absent", "2"},
+      {"ZSCORE {flowrra:workers}:absent dead", "-"}}},
+    {"who has come is awaited no more, nor are others after their time",
+     {SCRIPT_GATHER,
+      GATHER_KEYS,
+      {"run", "10000", "w", "1"},
+      {"ZADD {flowrra:workers}:absent 9e15 w 5 v",
+       "SET {flowrra:workers}:server run"}},
+     "0,0",
+     {{"ZCARD {flowrra:workers}:absent", "1"}}},
     {"two delayed tasks of the same bytes are two",
      {SCRIPT_RELEASE,
       RELEASE_KEYS,

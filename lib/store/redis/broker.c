@@ -50,6 +50,7 @@ rbroker_start(struct rbroker *b)
 	unsigned int i;
 
 	b->checked = true;
+	b->outbox.redis = b->redis;
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_start(&b->queues[i]);
 	if (b->opt.worker != NULL) {
@@ -131,6 +132,9 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
 	rbroker_leave(b);
+	rgather_stop(b);
+	/* Settlements wait until what they settle is on record. */
+	b->outbox.redis = NULL;
 	b->records = RECORDS_UNTRIED;
 	b->set_works = false;
 	rbroker_forget_suspects(b);
@@ -226,6 +230,7 @@ rbroker_close(struct broker *broker)
 		event_free(b->liveness);
 	if (b->enter_again != NULL)
 		event_free(b->enter_again);
+	rgather_close(b);
 	buf_done(&b->description);
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
@@ -289,7 +294,8 @@ rbroker_open(const struct broker_options *options, struct err *err)
 	    (b->requests = redis_requests_new(options->base, b->redis, err)) ==
 		NULL)
 		goto fail;
-	b->outbox.redis = b->redis;
+	if (options->worker == NULL)
+		b->outbox.redis = b->redis;
 	if (options->worker != NULL && rbroker_open_worker(b, err) != 0)
 		goto fail;
 	return &b->pub;

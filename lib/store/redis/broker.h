@@ -3,6 +3,7 @@
  * The Redis broker, as its own files see it.
  *
  *	broker.c	the connection for commands, and the worker's heartbeat
+ *	gather.c	all workers come to a new server before one claims
  *	enter.c		the worker's hold on its id: heartbeats, and rivals
  *	worker.c	a worker's queues: opened, woken, tried again
  *	claim.c		takes tasks
@@ -299,6 +300,18 @@ struct rlost {
 	unsigned int tries; /* to have all of them */
 };
 
+/* What happens before tasks are taken from a new connection; see gather.c. */
+struct rgather {
+	char server[48];  /* where it was done last; "": nowhere */
+	bool holds;	  /* nothing may be claimed yet */
+	bool started;	  /* rbroker_start() was called */
+	bool insists;	  /* claims go back though some levels are not known */
+	int64_t until_ms; /* they may, by the server's clock; 0: need not */
+	unsigned int under_way; /* calls that put them back */
+	struct event *look;	/* at whether the others have come */
+	int64_t look_ms;	/* until the next */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -352,6 +365,7 @@ struct rbroker {
 	struct rtidy tidy;
 	struct rlost lost;
 	unsigned int n_doubtful; /* of the queues */
+	struct rgather gather;
 };
 
 int rbroker_eval(struct rbroker *b, enum rscript script,
@@ -386,7 +400,13 @@ bool rbroker_is_sure(const struct broker *b);
 /* Whether it is, and will be for this many ms. */
 bool rbroker_is_sure_for(const struct rbroker *b, int64_t ms);
 int rbroker_open_enter(struct rbroker *b, struct err *err);
-/* The worker has its id (again): queues are compared, and tasks taken. */
+/* It has its id (again): rbroker_start() follows, when its claims are on record. */
+void rgather_begin(struct rbroker *b);
+/* The connection is gone. */
+void rgather_stop(struct rbroker *b);
+int rgather_open(struct rbroker *b, struct err *err);
+void rgather_close(struct rbroker *b);
+/* The worker has its claims (again): queues are compared, and tasks taken. */
 void rbroker_start(struct rbroker *b);
 
 /* --- levels.c: see there --------------------------------------------------- */

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: what a worker does at a server that was not used before.
+ *
+ * Replication sends what it has later than the master answers, and a log is
+ * written later than that; so after a failover, or a restart, the end of what was
+ * done may be missing. If that is a claim, the task waits again while it runs
+ * here, and another worker would run it a second time. So all workers come to
+ * such a server before one of them claims: each puts its claims back that are not
+ * on record (reclaim.lua), and takes itself off the list of those who are awaited
+ * (gather.lua), which the first of them has made of the workers that were alive.
+ * Those that do not come are dead, or cut off, and are awaited for as long as a
+ * heartbeat is good. Who comes later than that finds its claims gone to others,
+ * as after a takeover.
+ *
+ * What else may be missing needs none of this. A settlement: the task is found in
+ * flight, with a record that is final, or runs again. A submission: its sender is
+ * to ask for replicas (confirm.c).
+ */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/redis/admin.h"
+#include "store/redis/broker.h"
+
+/* Between two looks at whether the others have come: doubled, up to a second. */
+#define LOOK_MIN_MS 20
+#define LOOK_MAX_MS 1000
+
+/* What one call brings; the server does nothing else meanwhile. */
+#define RECLAIM_TASKS 500
+#define RECLAIM_BYTES (256u << 10)
+/* A claim that was lost came lately: so far is looked for the task. More than all
+ * workers together claim in a second. */
+#define RECLAIM_DEPTH "20000"
+#define RECLAIM_KEYS (4 + SHARDS)
+
+static void rgather_done(struct rbroker *b);
+
+/* --- claims go back on record ---------------------------------------------- */
+
+static void rgather_reclaim(struct rqueue *q);
+
+/* Lists that were needed are named the second time; if there are more than can be
+ * known, it is done without them. */
+static void
+rgather_on_reclaimed(struct redis *r, const struct redis_reply *reply,
+		     void *arg)
+{
+	struct rqueue *q = arg;
+	struct rbroker *b = q->broker;
+	const enum redis_fault fault = redis_fault(reply);
+	struct err what;
+
+	if (fault == REDIS_FAULT_LOST)
+		return; /* the next connection begins again */
+	b->gather.under_way--;
+	if (fault == REDIS_FAULT_SCRIPT || rlevels_told(reply)) {
+		if (rlevels_told(reply) &&
+		    (!rlevels_learn(&q->levels, redis_reply_at(reply, 0)) ||
+		     !rlevels_know(&q->levels, redis_reply_at(reply, 0))))
+			b->gather.insists = true;
+		rgather_reclaim(q);
+	} else if (fault != REDIS_FAULT_NONE) {
+		redis_fault_err(r, "putting claims back on record", reply,
+				&what);
+		b->opt.on_state(true, false, &what, b->opt.arg);
+	} else if (redis_reply_integer(reply) > 0) {
+		err_set(&what, ERR_UNAVAILABLE,
+			"queue %s: %s did not know of %d tasks that this "
+			"worker has claimed; they are on record again",
+			q->name, b->url_name, (int)redis_reply_integer(reply));
+		b->opt.on_state(true, false, &what, b->opt.arg);
+	}
+	if (b->gather.under_way == 0)
+		rgather_done(b);
+}
+
+/* A call under construction. */
+struct reclaim {
+	struct slice args[4 + 3 * RECLAIM_TASKS];
+	char parts[SHARDS][ARG_NUMBER_SIZE];
+	char until[ARG_NUMBER_SIZE], n_parts[ARG_NUMBER_SIZE];
+	size_t n, bytes;
+};
+
+static void
+reclaim_send(struct reclaim *c, struct rqueue *q)
+{
+	struct rbroker *b = q->broker;
+	struct slice keys[RECLAIM_KEYS], *all;
+	unsigned int i;
+
+	keys[0] = slice_of(q->keys[KEY_WAITING]);
+	keys[1] = slice_of(q->keys[KEY_LEVELS]);
+	keys[2] = slice_of(q->keys[KEY_DELAYED]);
+	keys[3] = slice_of(q->keys[KEY_LANES]);
+	for (i = 0; i < SHARDS; i++)
+		keys[4 + i] = slice_of(q->shards[i].key);
+	c->args[0] = arg_number(c->until, b->gather.until_ms);
+	c->args[1] = arg_number(c->n_parts, SHARDS);
+	c->args[2] = SLICE(RECLAIM_DEPTH);
+	c->args[3] = b->gather.insists ? SLICE("1") : SLICE("0");
+	all = rlevels_join(&q->levels, q, keys, RECLAIM_KEYS, q->lanes.n);
+	for (i = 0; all != NULL && i < q->lanes.n; i++)
+		all[RECLAIM_KEYS + q->levels.n + i] =
+		    slice_of(q->lanes.keys[i]);
+	if (all != NULL &&
+	    rbroker_eval(b, SCRIPT_RECLAIM, rgather_on_reclaimed, q,
+			 RECLAIM_KEYS + q->levels.n + q->lanes.n, all,
+			 4 + 3 * c->n, c->args) == 0)
+		b->gather.under_way++;
+	free(all);
+	c->n = c->bytes = 0;
+}
+
+/* What is too large is here in part only: it is found again where it waits. */
+static void
+reclaim_add(struct reclaim *c, const struct rclaim *claim)
+{
+	struct slice *args = &c->args[4 + 3 * c->n];
+
+	if (claim->lost || claim->pub.whole > 0)
+		return;
+	args[0] = arg_number(c->parts[claim->shard], claim->shard + 1);
+	args[1] = claim->leaving ? SLICE("0") : SLICE("1");
+	args[2] = claim->pub.bytes;
+	c->bytes += claim->pub.bytes.len;
+	c->n++;
+}
+
+static void
+rgather_reclaim(struct rqueue *q)
+{
+	struct reclaim *c = malloc(sizeof(*c));
+	const struct rclaim *claim;
+	unsigned int i;
+
+	if (c == NULL)
+		return; /* what is not on record is told to be lost */
+	c->n = c->bytes = 0;
+	for (i = 0; i < SHARDS; i++)
+		TAILQ_FOREACH (claim, &q->shards[i].claims, link) {
+			if (c->n == RECLAIM_TASKS ||
+			    (c->n > 0 &&
+			     c->bytes + claim->pub.bytes.len > RECLAIM_BYTES))
+				reclaim_send(c, q);
+			reclaim_add(c, claim);
+		}
+	if (c->n > 0)
+		reclaim_send(c, q);
+	free(c);
+}
+
+/* --- who has come ----------------------------------------------------------- */
+
+static int
+rgather_ask(struct rbroker *b, bool done, redis_reply_fn *on_reply)
+{
+	char life[ARG_NUMBER_SIZE];
+	const struct slice keys[] = {slice_of(RBROKER_WORKERS),
+				     SLICE("{flowrra:workers}:server"),
+				     SLICE("{flowrra:workers}:absent")};
+	const struct slice args[] = {
+	    slice_of(b->run_id),
+	    arg_number(life, BROKER_HEARTBEAT_TTL_S * 1000),
+	    slice_of(b->opt.worker), done ? SLICE("1") : SLICE("0")};
+
+	return rbroker_eval(b, SCRIPT_GATHER, on_reply, b, 3, keys, 4, args);
+}
+
+/* Tasks may be taken, as far as this goes. */
+static void
+rgather_end(struct rbroker *b)
+{
+	unsigned int i;
+
+	b->gather.holds = false;
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_wake(&b->queues[i]);
+}
+
+static void
+rgather_look_later(struct rbroker *b)
+{
+	const struct timeval tv = {.tv_sec = b->gather.look_ms / 1000,
+				   .tv_usec = b->gather.look_ms % 1000 * 1000};
+
+	evtimer_add(b->gather.look, &tv);
+	if (b->gather.look_ms < LOOK_MAX_MS)
+		b->gather.look_ms *= 2;
+}
+
+static void
+rgather_on_looked(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rbroker *b = arg;
+	const enum redis_fault fault = redis_fault(reply);
+
+	if (fault == REDIS_FAULT_LOST)
+		return;
+	if (fault == REDIS_FAULT_SCRIPT)
+		rgather_done(b);
+	else if (redis_reply_integer(redis_reply_at(reply, 0)) != 0)
+		rgather_look_later(b);
+	else
+		rgather_end(b);
+}
+
+static void
+rgather_on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct rbroker *b = arg;
+
+	if (b->entering == RENTER_IN && redis_state(b->redis) == REDIS_UP)
+		rgather_ask(b, true, rgather_on_looked);
+}
+
+/* All that it has claimed is on record, or another's. */
+static void
+rgather_done(struct rbroker *b)
+{
+	if (rgather_ask(b, true, rgather_on_looked) != 0)
+		return;
+	if (!b->gather.started)
+		rbroker_start(b);
+	b->gather.started = true;
+}
+
+/* Each list is compared with memory then, whatever its length. */
+static void
+rgather_doubt_all(struct rbroker *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_doubt(&b->queues[i]);
+}
+
+static void
+rgather_on_begun(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rbroker *b = arg;
+	const enum redis_fault fault = redis_fault(reply);
+	unsigned int i;
+
+	if (fault == REDIS_FAULT_LOST || b->entering != RENTER_IN)
+		return;
+	if (fault == REDIS_FAULT_SCRIPT) {
+		rgather_begin(b);
+		return;
+	}
+	/* It may not ask: as before there was a question. */
+	if (fault != REDIS_FAULT_NONE) {
+		b->gather.holds = false;
+		rbroker_start(b);
+		return;
+	}
+	b->gather.until_ms = redis_reply_integer(redis_reply_at(reply, 1));
+	if (strcmp(b->gather.server, b->run_id) != 0 &&
+	    b->gather.server[0] != '\0')
+		rgather_doubt_all(b);
+	memcpy(b->gather.server, b->run_id, sizeof(b->gather.server));
+	if (b->gather.until_ms != 0) {
+		for (i = 0; i < b->n_queues; i++)
+			rgather_reclaim(&b->queues[i]);
+	}
+	if (b->gather.under_way > 0)
+		return;
+	if (b->gather.until_ms == 0 &&
+	    redis_reply_integer(redis_reply_at(reply, 0)) == 0) {
+		b->gather.holds = false;
+		rbroker_start(b);
+		return;
+	}
+	rgather_done(b);
+}
+
+void
+rgather_begin(struct rbroker *b)
+{
+	b->gather.under_way = 0;
+	b->gather.insists = b->gather.started = false;
+	b->gather.look_ms = LOOK_MIN_MS;
+	b->gather.holds = b->run_id[0] != '\0';
+	if (!b->gather.holds)
+		rbroker_start(b);
+	else
+		rgather_ask(b, false, rgather_on_begun);
+}
+
+void
+rgather_stop(struct rbroker *b)
+{
+	b->gather.holds = true;
+	if (b->gather.look != NULL)
+		evtimer_del(b->gather.look);
+}
+
+int
+rgather_open(struct rbroker *b, struct err *err)
+{
+	b->gather.look = evtimer_new(b->opt.base, rgather_on_look, b);
+	return b->gather.look != NULL ? 0 : err_nomem(err);
+}
+
+void
+rgather_close(struct rbroker *b)
+{
+	if (b->gather.look != NULL)
+		event_free(b->gather.look);
+}

@@ -1,0 +1,44 @@
+#!lua flags=allow-oom
+-- Who has come to a server that was not used before: after a failover, or when it
+-- was started again. Until all workers have, and have put the claims back that it
+-- does not know of, nobody may claim.
+--
+-- KEYS  1 ids by the time of their last heartbeat (zset)
+--       2 the server that was used last   3 workers that are awaited, with the
+--       time until which they are (zset)
+-- ARGV  1 the server's run ID   2 ms that a worker is awaited
+--       3 the worker's id       4 '1': it has put its claims back, or '0'
+-- Returns 1 if others are awaited, or 0; and until when this one is, in ms of the
+-- server's clock, or 0.
+
+-- The clock of the server before may have been another.
+local apart = 30000
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local used = redis.pcall('GET', KEYS[2])
+if type(used) ~= 'string' then used = false end
+-- What has the wrong type fails here, before anything has changed.
+redis.call('ZCARD', KEYS[1])
+redis.call('ZCARD', KEYS[3])
+
+if used ~= ARGV[1] then
+  local ends = string.format('%.0f', now + tonumber(ARGV[2]))
+  redis.call('DEL', KEYS[3])
+  if used then
+    local since = string.format('%.0f', now - ARGV[2] - apart)
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], since, '+inf')) do
+      redis.call('ZADD', KEYS[3], ends, id)
+    end
+    redis.call('EXPIRE', KEYS[3], 3600)
+  end
+  redis.call('SET', KEYS[2], ARGV[1])
+end
+
+if ARGV[4] == '1' then redis.call('ZREM', KEYS[3], ARGV[3]) end
+local first = string.format('(%.0f', now)
+local own = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[3]) or 0)
+local others = redis.call('ZRANGEBYSCORE', KEYS[3], first, '+inf', 'LIMIT', 0, 2)
+for _, id in ipairs(others) do
+  if id ~= ARGV[3] then return {1, own > now and own or 0} end
+end
+return {0, own > now and own or 0}
