@@ -120,6 +120,8 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .timeout_ms = conf->broker.socket_timeout / US_PER_MS,
 	    .max_connections = conf->broker.max_connections,
 	    .max_queue_size = conf->executor.max_queue_size,
+	    .replicas = conf->broker.replicas,
+	    .replicas_on_disk = conf->broker.replicas_on_disk,
 	    /* Then a task and its record are stored in one step. */
 	    .with_results = stores_are_one(conf),
 	    .creates = o->creates,

@@ -14,8 +14,8 @@
 
 #define Q "flowrra:queue:io"
 #define K(suffix) "{flowrra:queue:io}:" suffix
-#define SERVER "{flowrra:workers}:server"
-#define ABSENT "{flowrra:workers}:absent"
+#define SERVER "flowrra:server:{flowrra:workers}"
+#define ABSENT "flowrra:absent:{flowrra:workers}"
 
 static struct stage w;
 

@@ -57,8 +57,8 @@
 	}
 #define GATHER_KEYS                                                            \
 	{                                                                      \
-		"flowrra:workers", "{flowrra:workers}:server",                 \
-		    "{flowrra:workers}:absent"                                 \
+		"flowrra:workers", "flowrra:server:{flowrra:workers}",         \
+		    "flowrra:absent:{flowrra:workers}"                         \
 	}
 #define CLAIMED "LPUSH " K("inflight:w") " " TASK
 #define SERVED "ZADD " K("served") " 9e12 n"
@@ -234,25 +234,25 @@ static const struct effect {
       {"run", "10000", "w", "0"},
       {"ZADD flowrra:workers 9e15 v"}},
      "0,0",
-     {{"GET {flowrra:workers}:server", "run"},
-      {"EXISTS {flowrra:workers}:absent", "0"}}},
+     {{"GET flowrra:server:{flowrra:workers}", "run"},
+      {"EXISTS flowrra:absent:{flowrra:workers}", "0"}}},
     {"at another server all that were alive are awaited",
      {SCRIPT_GATHER,
       GATHER_KEYS,
       {"run", "10000", "x", "1"},
       {"ZADD flowrra:workers 9e15 v 9e15 w 1 dead",
-       "SET {flowrra:workers}:server r"}},
+       "SET flowrra:server:{flowrra:workers} r"}},
      "1,0",
-     {{"ZCARD {flowrra:workers}:absent", "2"},
-      {"ZSCORE {flowrra:workers}:absent dead", "-"}}},
+     {{"ZCARD flowrra:absent:{flowrra:workers}", "2"},
+      {"ZSCORE flowrra:absent:{flowrra:workers} dead", "-"}}},
     {"who has come is awaited no more, nor are others after their time",
      {SCRIPT_GATHER,
       GATHER_KEYS,
       {"run", "10000", "w", "1"},
-      {"ZADD {flowrra:workers}:absent 9e15 w 5 v",
-       "SET {flowrra:workers}:server run"}},
+      {"ZADD flowrra:absent:{flowrra:workers} 9e15 w 5 v",
+       "SET flowrra:server:{flowrra:workers} run"}},
      "0,0",
-     {{"ZCARD {flowrra:workers}:absent", "1"}}},
+     {{"ZCARD flowrra:absent:{flowrra:workers}", "1"}}},
     {"two delayed tasks of the same bytes are two",
      {SCRIPT_RELEASE,
       RELEASE_KEYS,

@@ -215,6 +215,8 @@ rbroker_close(struct broker *broker)
 	unsigned int i;
 
 	/* Connections first: after that nothing calls back. */
+	if (b->producer != NULL)
+		rbroker_close(b->producer);
 	redis_free(b->redis);
 	redis_free(b->control);
 	rbroker_close_watch(b);

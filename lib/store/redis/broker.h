@@ -323,10 +323,11 @@ struct rbroker {
 	bool set_works; /* this connection has stored a record by SET */
 	void *named;	/* those that it was told of: a tree */
 	unsigned int n_named;
-	char *worker_json;     /* the worker's id as a JSON string */
-	struct redis *redis;   /* commands */
-	struct redis *control; /* listens */
-	struct outbox outbox;  /* settlements */
+	char *worker_json;	 /* the worker's id as a JSON string */
+	struct redis *redis;	 /* commands */
+	struct broker *producer; /* of a worker: submits; NULL: that does */
+	struct redis *control;	 /* listens */
+	struct outbox outbox;	 /* settlements */
 	struct redis_requests *requests;
 	struct event *liveness; /* the next check of the other workers */
 	TAILQ_HEAD(, suspect) suspects;
@@ -552,6 +553,8 @@ void rbroker_find_lost(struct rbroker *b);
 void rbroker_lost_init(struct rbroker *b);
 void rbroker_lost_done(struct rbroker *b);
 
+/* Of a worker whose submissions are to be confirmed. 0, or -1 with *err. */
+int rbroker_open_producer(struct rbroker *b, struct err *err);
 void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
 void rbroker_registered(struct broker *b, struct slice name,

@@ -160,8 +160,8 @@ rgather_ask(struct rbroker *b, bool done, redis_reply_fn *on_reply)
 {
 	char life[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(RBROKER_WORKERS),
-				     SLICE("{flowrra:workers}:server"),
-				     SLICE("{flowrra:workers}:absent")};
+				     SLICE("flowrra:server:{flowrra:workers}"),
+				     SLICE("flowrra:absent:{flowrra:workers}")};
 	const struct slice args[] = {
 	    slice_of(b->run_id),
 	    arg_number(life, BROKER_HEARTBEAT_TTL_S * 1000),
