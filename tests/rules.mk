@@ -16,7 +16,7 @@ JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 again    = +@$(MAKE) --no-print-directory
 
 test_objs  = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
-SERVER_OBJS := $(call test_objs,tests/redis_server.c tests/server.c)
+SERVER_OBJS := $(call test_objs,tests/redis_server.c tests/redis_group.c tests/server.c)
 $(B)/tests/%.o: CPPFLAGS += -Itests
 
 # Programs in a folder below tests find the drivers, too.

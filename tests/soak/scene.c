@@ -12,6 +12,7 @@
 #include <flowrra/client.h>
 
 #include "e2e/look.h"
+#include "redis_group.h"
 #include "soak/proxy.h"
 #include "soak/soak.h"
 
@@ -149,6 +150,7 @@ scene_client(struct scene *s, const char *timeout)
 {
 	const char *settings[] = {
 	    world_text(s->world, "broker.socket_timeout=%s", timeout),
+	    s->group != NULL ? "broker.replicas=1" : "broker.replicas=0",
 	    world_text(s->world, "backend.socket_timeout=%s", timeout), NULL};
 	struct flowrra_options o = FLOWRRA_OPTIONS_INIT;
 	struct flowrra_client *client;
@@ -208,7 +210,9 @@ make_url(struct scene *s)
 		s->url = world_text(s->world, "sqlite://%s/flowrra.db",
 				    scene_disk(s));
 	else
-		s->url = redis_server_unix_url(world_redis(s->world));
+		s->url = s->group != NULL
+			     ? redis_group_url(s->group)
+			     : redis_server_unix_url(world_redis(s->world));
 }
 
 static void
@@ -240,7 +244,9 @@ scene_start(struct scene *s, const struct scene_options *given)
 		s->options = *given;
 	wo.separate_backend = o->separate_backend;
 	wo.redis.args = o->redis;
+	wo.group = o->group;
 	s->world = world_start(&wo);
+	s->group = world_group(s->world);
 	make_disk(s, o->disk_kib);
 	make_url(s);
 	if (o->proxy)
