@@ -302,10 +302,11 @@ struct rlost {
 
 /* What happens before tasks are taken from a new connection; see gather.c. */
 struct rgather {
-	char server[48];  /* where it was done last; "": nowhere */
-	bool holds;	  /* nothing may be claimed yet */
-	bool started;	  /* rbroker_start() was called */
-	bool insists;	  /* claims go back though some levels are not known */
+	char server[48]; /* where it was done last; "": nowhere */
+	bool holds;	 /* nothing may be claimed yet */
+	bool started;	 /* rbroker_start() was called */
+	bool moved;   /* from another server, where claims in memory are of */
+	bool insists; /* claims go back though some levels are not known */
 	int64_t until_ms; /* they may, by the server's clock; 0: need not */
 	unsigned int under_way; /* calls that put them back */
 	struct event *look;	/* at whether the others have come */
@@ -544,6 +545,12 @@ unsigned int rbroker_coming(const struct broker *b, unsigned int queue);
 bool rbroker_idle(const struct broker *b);
 void rbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t rbroker_unsettled(const struct broker *b);
+/*
+ * Ends that were not confirmed follow from records that another server has, maybe
+ * alone: they are not sent. The claims are found in flight, and given again as
+ * recovered, so that the record is asked for first.
+ */
+void rbroker_settle_anew(struct rbroker *b);
 extern const struct outbox_ops rbroker_settlements;
 
 void rbroker_tidy(struct broker *b, const struct broker_limits *limits);

@@ -13,9 +13,10 @@
  * heartbeat is good. Who comes later than that finds its claims gone to others,
  * as after a takeover.
  *
- * What else may be missing needs none of this. A settlement: the task is found in
- * flight, with a record that is final, or runs again. A submission: its sender is
- * to ask for replicas (confirm.c).
+ * A settlement may be missing: the task is found in flight, and its record is
+ * final, or it runs again. So it must not be sent to this server if the record was
+ * confirmed by the one before (rbroker_settle_anew()). A submission may be missing:
+ * its sender is to ask for replicas (confirm.c).
  */
 #include <event2/event.h>
 #include <stdlib.h>
@@ -223,6 +224,8 @@ rgather_done(struct rbroker *b)
 {
 	if (rgather_ask(b, true, rgather_on_looked) != 0)
 		return;
+	if (!b->gather.started && b->gather.moved)
+		rbroker_settle_anew(b);
 	if (!b->gather.started)
 		rbroker_start(b);
 	b->gather.started = true;
@@ -258,8 +261,9 @@ rgather_on_begun(struct redis *r, const struct redis_reply *reply, void *arg)
 		return;
 	}
 	b->gather.until_ms = redis_reply_integer(redis_reply_at(reply, 1));
-	if (strcmp(b->gather.server, b->run_id) != 0 &&
-	    b->gather.server[0] != '\0')
+	b->gather.moved = b->gather.server[0] != '\0' &&
+			  strcmp(b->gather.server, b->run_id) != 0;
+	if (b->gather.moved)
 		rgather_doubt_all(b);
 	memcpy(b->gather.server, b->run_id, sizeof(b->gather.server));
 	if (b->gather.until_ms != 0) {
@@ -268,7 +272,7 @@ rgather_on_begun(struct redis *r, const struct redis_reply *reply, void *arg)
 	}
 	if (b->gather.under_way > 0)
 		return;
-	if (b->gather.until_ms == 0 &&
+	if (!b->gather.moved && b->gather.until_ms == 0 &&
 	    redis_reply_integer(redis_reply_at(reply, 0)) == 0) {
 		b->gather.holds = false;
 		rbroker_start(b);
