@@ -387,14 +387,40 @@ group_is_settled(struct redis_group *g)
 	return true;
 }
 
+/* What each of them thinks. */
+static void
+group_describe(struct redis_group *g)
+{
+	redisReply *r;
+	char *port;
+
+	for (size_t i = 0; i < g->n; i++) {
+		if (!redis_server_is_running(g->servers[i]))
+			continue;
+		r = group_ask(g, g->servers[i], "INFO replication");
+		fprintf(stderr, "server %d: %.400s\n",
+			redis_server_port(g->servers[i]),
+			r != NULL && r->str != NULL ? r->str : "silent");
+		freeReplyObject(r);
+	}
+	for (size_t i = 0; i < g->n_sentinels; i++) {
+		port = sentinel_ask(
+		    g, i, "SENTINEL GET-MASTER-ADDR-BY-NAME " REDIS_GROUP_NAME);
+		fprintf(stderr, "Sentinel %zu: master is %s\n", i, port);
+		free(port);
+	}
+}
+
 void
 redis_group_settle(struct redis_group *g)
 {
 	const int64_t end = group_now_ms() + 2 * PATIENCE_MS;
 
 	while (!group_is_settled(g)) {
-		if (group_now_ms() > end)
+		if (group_now_ms() > end) {
+			group_describe(g);
 			group_die("the servers do not agree; see %s", g->dir);
+		}
 		group_nap();
 	}
 	for (size_t i = 0; i < g->n; i++)

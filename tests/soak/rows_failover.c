@@ -19,33 +19,46 @@ static const struct scene_options on_group = {
 
 enum way { WAY_KILL, WAY_STOP, WAY_ASK, WAY_COUNT };
 
-/* The replica lags, so that the end of what the master did is lost. */
+/* Tasks that are claimed while the replica lags, and still run when it is the
+ * master. It has them as delayed. */
 static void
-lag(struct scene *s, size_t replica)
+submit_long_ones(struct scene *s)
 {
-	struct redis_server *r = redis_group_server(s->group, replica);
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	unsigned int i;
 
-	redis_server_pause(r);
-	scene_sleep_between(s, 1, 300);
+	for (i = 0; i < 4; i++) {
+		request.delay_s = (double)rng_between(&s->rng, 30, 250) / 1000;
+		scene_submit(s, "ledger", "3500", &request);
+	}
+}
+
+/* The link to the replica is cut, so that the end of what the master does is
+ * lost. (A replica that is only stopped has it in its kernel.) */
+static void
+lag(struct scene *s, struct redis_server *master)
+{
+	redis_server_run(master, "ACL SETUSER default -psync -sync");
+	redis_server_run(master, "CLIENT KILL TYPE replica");
+	scene_sleep_between(s, 50, 500);
 }
 
 static void
 break_master(struct scene *s, enum way way, int master)
 {
 	struct redis_server *m = redis_group_server(s->group, (size_t)master);
-	const size_t other = master == 0 ? 1 : 0;
 
 	s->tally->faults++;
 	if (way == WAY_ASK) {
 		redis_group_failover(s->group);
 		return;
 	}
-	lag(s, other);
+	submit_long_ones(s);
+	lag(s, m);
 	if (way == WAY_KILL)
 		redis_server_kill(m);
 	else
 		redis_server_pause(m);
-	redis_server_continue(redis_group_server(s->group, other));
 }
 
 /* As its file would have it, had it one: it follows the new master. */
@@ -59,6 +72,7 @@ mend_master(struct scene *s, enum way way, int old, int master)
 	else if (way == WAY_STOP)
 		redis_server_continue(r);
 	redis_server_reconnect(r);
+	redis_server_run(r, "ACL SETUSER default +psync +sync");
 	redis_server_run(
 	    r, "REPLICAOF 127.0.0.1 %d",
 	    redis_server_port(redis_group_server(s->group, (size_t)master)));

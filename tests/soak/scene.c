@@ -318,6 +318,7 @@ scene_submit(struct scene *s, const char *name, const char *arg,
 	struct flowrra_error error;
 	char id[FLOWRRA_ID_SIZE];
 	bool cpu = strstr(name, "_cpu") != NULL;
+	const int64_t begin = now_ms(); /* the answer may come late */
 
 	if (given != NULL)
 		request = *given;
@@ -334,7 +335,7 @@ scene_submit(struct scene *s, const char *name, const char *arg,
 	    (strncmp(name, "misbehave", 9) == 0 ? TRAIT_MISBEHAVES : 0) |
 		(cpu ? TRAIT_CPU : 0),
 	    request.delay_s > 0
-		? (now_ms() - 2) * 1000 + (int64_t)(request.delay_s * 1e6)
+		? (begin - 2) * 1000 + (int64_t)(request.delay_s * 1e6)
 		: 0);
 	return world_text(s->world, "%s", id);
 }
