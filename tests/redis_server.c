@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -369,7 +370,13 @@ redis_server_dir(const struct redis_server *s)
 static redisReply *
 command(struct redis_server *s, const char *fmt, va_list ap)
 {
-	redisReply *reply = redisvCommand(s->context, fmt, ap);
+	redisReply *reply;
+	char byte;
+
+	/* A server that becomes a master, or a Sentinel, ends connections. */
+	if (recv(s->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		redis_server_reconnect(s);
+	reply = redisvCommand(s->context, fmt, ap);
 
 	if (reply == NULL)
 		die("redis-server: %s: %s", fmt, s->context->errstr);

@@ -44,6 +44,9 @@ struct redis_sentinels {
 	void *arg;
 
 	size_t first; /* whom to ask first */
+	/* They count failovers; one that knows of fewer than another has told is
+	 * behind. */
+	int64_t epoch, epoch_said;
 	/* A question: */
 	struct redis *asked;
 	size_t tried;

@@ -126,8 +126,14 @@ ask_on_address(struct redis *r, const struct redis_reply *reply, void *arg)
 		err_set(&why, ERR_UNAVAILABLE, "%s: it does not know that name",
 			redis_name(r));
 		ask_failed(s, &why);
+	} else if (s->epoch_said < s->epoch) {
+		err_set(&why, ERR_UNAVAILABLE,
+			"%s: it has not heard of the last failover",
+			redis_name(r));
+		ask_failed(s, &why);
 	} else {
 		s->first = (s->first + s->tried) % s->url.n_hosts;
+		s->epoch = s->epoch_said;
 		ask_end(s, &place);
 	}
 	free(place.host);
@@ -153,41 +159,56 @@ sentinels_add(struct redis_sentinels *s, struct redis_host *host)
 	host->host = NULL;
 }
 
-/* Each of the others, as a list of names and values. */
+/* The value behind a name, in a list of both; or NULL. */
+static const struct redis_reply *
+member_of(const struct redis_reply *one, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < redis_reply_count(one); i += 2)
+		if (slice_eq(redis_reply_string(redis_reply_at(one, i)),
+			     slice_of(name)))
+			return redis_reply_at(one, i + 1);
+	return NULL;
+}
+
 static void
 ask_on_others(struct redis *r, const struct redis_reply *reply, void *arg)
 {
-	const struct redis_reply *one, *ip, *port;
 	struct redis_sentinels *s = arg;
+	const struct redis_reply *one;
 	struct redis_host host;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < redis_reply_count(reply); i++) {
 		one = redis_reply_at(reply, i);
-		ip = port = NULL;
-		for (k = 0; k + 1 < redis_reply_count(one); k += 2) {
-			const struct slice name =
-			    redis_reply_string(redis_reply_at(one, k));
-
-			if (slice_eq(name, SLICE("ip")))
-				ip = redis_reply_at(one, k + 1);
-			else if (slice_eq(name, SLICE("port")))
-				port = redis_reply_at(one, k + 1);
-		}
 		host = (struct redis_host){.host = NULL};
-		if (place_read(ip, port, &host) == 0)
+		if (place_read(member_of(one, "ip"), member_of(one, "port"),
+			       &host) == 0)
 			sentinels_add(s, &host);
 		free(host.host);
 	}
 }
 
-/* The second answer ends the question, and closes the connection. */
+/* Who may not say counts as one that is not behind. */
+static void
+ask_on_master(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct redis_sentinels *s = arg;
+	const struct redis_reply *epoch = member_of(reply, "config-epoch");
+
+	s->epoch_said = epoch != NULL ? redis_reply_integer(epoch) : s->epoch;
+}
+
+/* The last answer ends the question, and closes the connection. */
 static void
 ask_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	     void *arg)
 {
 	struct redis_sentinels *s = arg;
 	const struct slice others[] = {SLICE("SENTINEL"), SLICE("SENTINELS"),
+				       slice_of(s->url.master)};
+	const struct slice master[] = {SLICE("SENTINEL"), SLICE("MASTER"),
 				       slice_of(s->url.master)};
 	const struct slice address[] = {SLICE("SENTINEL"),
 					SLICE("GET-MASTER-ADDR-BY-NAME"),
@@ -197,6 +218,7 @@ ask_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	if (state != REDIS_UP) {
 		ask_failed(s, why);
 	} else if (redis_command(r, ask_on_others, s, 3, others) != 0 ||
+		   redis_command(r, ask_on_master, s, 3, master) != 0 ||
 		   redis_command(r, ask_on_address, s, 3, address) != 0) {
 		err_nomem(&err);
 		ask_failed(s, &err);
@@ -254,10 +276,11 @@ listen_on_ready(struct redis *r, void *arg)
 	struct redis_sentinels *s = arg;
 
 	s->hears = true;
+	s->first = s->listened % s->url.n_hosts;
 	s->on_news(s->arg);
 }
 
-/* "NAME old-host old-port new-host new-port"; of another kind of message it is
+/* Who has told is asked; another one may not know yet. "NAME old-host old-port new-host new-port"; of another kind of message it is
  * enough that there is one. */
 static void
 listen_on_message(struct redis *r, struct slice channel, struct slice payload,
@@ -266,6 +289,7 @@ listen_on_message(struct redis *r, struct slice channel, struct slice payload,
 	struct redis_sentinels *s = arg;
 	const size_t len = strlen(s->url.master);
 
+	s->first = s->listened % s->url.n_hosts;
 	if (!slice_eq(channel, slice_of(switched)) ||
 	    (payload.len > len && payload.p[len] == ' ' &&
 	     memcmp(payload.p, s->url.master, len) == 0))

@@ -197,7 +197,7 @@ END_TEST
 
 /* What a false Sentinel answers to the question for the address. */
 struct liar {
-	const char *answer;
+	const char *answer, *master;
 	int asked;
 };
 
@@ -211,6 +211,9 @@ liar_on_command(struct fake_peer *peer, const char *words, void *arg)
 	} else if (strncmp(words, "SENTINEL SENTINELS", 18) == 0) {
 		fake_say(peer, "*1\r\n*4\r\n$2\r\nip\r\n$3\r\na b\r\n$4\r\n"
 			       "port\r\n$1\r\n0\r\n");
+	} else if (strncmp(words, "SENTINEL MASTER", 15) == 0) {
+		fake_say(peer, liar->master != NULL ? liar->master
+						    : "-NOPERM no\r\n");
 	} else if (strncmp(words, "SENTINEL GET", 12) == 0) {
 		liar->asked++;
 		fake_say(peer, liar->answer);
@@ -249,8 +252,54 @@ START_TEST(no_nonsense_of_a_sentinel_is_dialed)
 }
 END_TEST
 
+/* Two Sentinels, of which one is behind; and what the other one says. */
+START_TEST(a_sentinel_that_is_behind_is_not_believed)
+{
+	static const char behind[] = "*2\r\n$12\r\nconfig-epoch\r\n$1\r\n4\r\n";
+	static const char ahead[] = "*2\r\n$12\r\nconfig-epoch\r\n$1\r\n5\r\n";
+	struct event_base *base = event_base_new();
+	char there[80], url[160];
+	struct redis_server *a = redis_server_start(NULL),
+			    *b = redis_server_start(NULL);
+	struct liar old = {.master = ahead}, new = {.master = ahead};
+	struct fake *one = fake_new(base, liar_on_command, &old),
+		    *two = fake_new(base, liar_on_command, &new);
+	struct session s;
+
+	snprintf(there, sizeof(there),
+		 "*2\r\n$9\r\n127.0.0.1\r\n$5\r\n%05d\r\n",
+		 redis_server_port(a));
+	old.answer = new.answer = there;
+	snprintf(url, sizeof(url), "redis+sentinel://%s,%s/%s",
+		 fake_url(one) + strlen("redis://"),
+		 fake_url(two) + strlen("redis://"), REDIS_GROUP_NAME);
+	session_init_on(&s, base, url, NULL);
+	ck_assert_int_eq(port_of(&s), redis_server_port(a));
+	/* The first has been restored from an old file, and says the other. */
+	old.master = behind;
+	snprintf(there, sizeof(there),
+		 "*2\r\n$9\r\n127.0.0.1\r\n$5\r\n%05d\r\n",
+		 redis_server_port(b));
+	new.answer = "*2\r\n$9\r\n127.0.0.1\r\n$1\r\n1\r\n";
+	redis_server_run(a, "CLIENT KILL TYPE normal");
+	session_wait(&s, &s.downs, 4);
+	ck_assert_int_gt(new.asked, 1);
+	ck_assert_int_eq(s.ups, 1);
+	old.master = ahead;
+	session_wait(&s, &s.ups, 2);
+	ck_assert_int_eq(port_of(&s), redis_server_port(b));
+	redis_free(s.r);
+	fake_free(one);
+	fake_free(two);
+	event_base_free(base);
+	redis_server_stop(a);
+	redis_server_stop(b);
+}
+END_TEST
+
 SUITE("redis_find")
 {
+	TEST(a_sentinel_that_is_behind_is_not_believed);
 	TEST(the_master_is_found_by_sentinels);
 	TEST_LOOP(a_failover_is_followed, 0, 3);
 	TEST(one_sentinel_that_answers_is_enough);
