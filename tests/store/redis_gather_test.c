@@ -190,8 +190,38 @@ START_TEST(who_comes_too_late_has_lost_its_claims)
 }
 END_TEST
 
+/* A server that was left, and has become the master again: it has the run ID that
+ * it had, and what it had before the claim. */
+START_TEST(a_server_that_was_left_is_new_again)
+{
+	struct party *a, *b;
+
+	stage_open(&w, KIND_REDIS);
+	a = worker_with("host:a", "1", "[1]", 0);
+	fail_over();
+	UNTIL(&w, a->ups == 2);
+	b = party_open(&w, "host:b");
+	broker_want(b->broker, 0, 5);
+	UNTIL(&w, stage_number(&w, "ZCARD " ABSENT) == 0);
+	lose_claim("host:a", Q);
+	redis_server_run(w.server, "EVAL %s 1 " SERVER,
+			 "redis.call('SET', KEYS[1], (string.gsub(redis.call("
+			 "'GET', KEYS[1]), '%d+$', '0')))");
+	redis_server_run(w.server, "CLIENT KILL TYPE normal");
+	UNTIL(&w, a->ups == 3 && b->ups == 2);
+	UNTIL(&w, part_of("host:a") != NULL);
+	stage_linger(&w, 100);
+	ck_assert_uint_eq(b->n_claims, 0);
+	ck_assert_uint_eq(a->n_lost, 0);
+	party_close(a);
+	party_close(b);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("redis-gather")
 {
+	TEST(a_server_that_was_left_is_new_again);
 	TEST_LOOP(a_claim_that_was_lost_is_put_back_on_record, 0, 4);
 	TEST(equal_claims_are_put_back_each);
 	TEST(nobody_claims_before_all_have_come);

@@ -20,7 +20,6 @@
  */
 #include <event2/event.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
@@ -159,16 +158,17 @@ rgather_reclaim(struct rqueue *q)
 static int
 rgather_ask(struct rbroker *b, bool done, redis_reply_fn *on_reply)
 {
-	char life[ARG_NUMBER_SIZE];
+	char life[ARG_NUMBER_SIZE], number[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(RBROKER_WORKERS),
 				     SLICE("flowrra:server:{flowrra:workers}"),
 				     SLICE("flowrra:absent:{flowrra:workers}")};
 	const struct slice args[] = {
 	    slice_of(b->run_id),
 	    arg_number(life, BROKER_HEARTBEAT_TTL_S * 1000),
-	    slice_of(b->opt.worker), done ? SLICE("1") : SLICE("0")};
+	    slice_of(b->opt.worker), done ? SLICE("1") : SLICE("0"),
+	    arg_number(number, b->gather.number)};
 
-	return rbroker_eval(b, SCRIPT_GATHER, on_reply, b, 3, keys, 4, args);
+	return rbroker_eval(b, SCRIPT_GATHER, on_reply, b, 3, keys, 5, args);
 }
 
 /* Tasks may be taken, as far as this goes. */
@@ -226,6 +226,7 @@ rgather_done(struct rbroker *b)
 		return;
 	if (!b->gather.started && b->gather.moved)
 		rbroker_settle_anew(b);
+	b->gather.moved = false;
 	if (!b->gather.started)
 		rbroker_start(b);
 	b->gather.started = true;
@@ -239,6 +240,20 @@ rgather_doubt_all(struct rbroker *b)
 
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_doubt(&b->queues[i]);
+}
+
+/* That it has moved counts until that is dealt with, maybe by a later connection. */
+static void
+rgather_note(struct rbroker *b, const struct redis_reply *reply)
+{
+	const int64_t number = redis_reply_integer(redis_reply_at(reply, 2));
+
+	b->gather.until_ms = redis_reply_integer(redis_reply_at(reply, 1));
+	if (b->gather.number != 0 && b->gather.number != number)
+		b->gather.moved = true;
+	b->gather.number = number;
+	if (b->gather.moved)
+		rgather_doubt_all(b);
 }
 
 static void
@@ -260,16 +275,9 @@ rgather_on_begun(struct redis *r, const struct redis_reply *reply, void *arg)
 		rbroker_start(b);
 		return;
 	}
-	b->gather.until_ms = redis_reply_integer(redis_reply_at(reply, 1));
-	b->gather.moved = b->gather.server[0] != '\0' &&
-			  strcmp(b->gather.server, b->run_id) != 0;
-	if (b->gather.moved)
-		rgather_doubt_all(b);
-	memcpy(b->gather.server, b->run_id, sizeof(b->gather.server));
-	if (b->gather.until_ms != 0) {
-		for (i = 0; i < b->n_queues; i++)
-			rgather_reclaim(&b->queues[i]);
-	}
+	rgather_note(b, reply);
+	for (i = 0; b->gather.until_ms != 0 && i < b->n_queues; i++)
+		rgather_reclaim(&b->queues[i]);
 	if (b->gather.under_way > 0)
 		return;
 	if (!b->gather.moved && b->gather.until_ms == 0 &&
