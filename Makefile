@@ -46,7 +46,7 @@ WARNINGS += -Wno-unused-but-set-variable -Wno-missing-field-initializers
 endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
-	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
+	hiredis jansson inih libsystemd sqlite3 libpq libmariadb \
 	libmicrohttpd gnutls libmd
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth bench-lives \
@@ -60,17 +60,23 @@ endif
 endif
 
 pc         = $(shell pkg-config --libs $(1) 2>/dev/null)
-# The loader looks for each symbol in the libraries in this order. Most symbols, by
-# far, are those that SQLite wants of itself and of libc: with these in front, a
-# program starts with less work.
-STORE_LIBS := -lsqlite3 -lc $(call pc,libevent_core libevent_extra hiredis sqlite3 \
-	        jansson inih libmd) -lm -ldl
+# What is linked, each program that starts has to load: the rest is loaded when it is
+# used (LOADED below).
+STORE_LIBS := $(call pc,libevent_core jansson inih libmd) -lm -ldl
 # libwslay has no file for pkg-config.
 HTTP_LIBS  := $(call pc,libmicrohttpd gnutls openssl) -lwslay
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CPPFLAGS  += -D_GNU_SOURCE -DINI_HANDLER_LINENO=1 -DFLOWRRA_VERSION='"$(VERSION)"' \
 	     -Ilib -Ilib/module -Ilib/client -I$(B)/gen $(PKG_CFLAGS)
 ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
+
+# Of each FILE.functions, the package that pkg-config knows.
+LOADED_sqlite3   := sqlite3
+LOADED_hiredis   := hiredis
+LOADED_evdns     := libevent_extra
+LOADED_openssl   := libevent_openssl
+FUNCTIONS := $(wildcard lib/*/*.functions cmd/*/*.functions)
+LOADED_H  := $(patsubst %.functions,$(B)/gen/loaded/%.h,$(notdir $(FUNCTIONS)))
 
 # --- what is built of what ---------------------------------------------------
 
@@ -80,7 +86,7 @@ LIBS   := $(notdir $(wildcard lib/*)) $(STORES)
 
 STORE         := store $(STORES) redis sqlite codec core util
 DAEMON_LIBS   := dispatch pool ipc $(STORE)
-EXECUTOR_LIBS := executor module ipc util
+EXECUTOR_LIBS := executor module codec ipc util
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(STORE)
 CTL_LIBS      := manager client module $(BEAT_LIBS)
@@ -122,7 +128,7 @@ $(B)/bin/flowrra-web: $(call objs,cmd/flowrra-web) $(call ar,$(WEB_LIBS))
 
 # Of lib/web it has the codes to log in with.
 $(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,web $(CTL_LIBS))
-	$(link) -pie $(inputs) $(STORE_LIBS) $(call pc,smartcols)
+	$(link) -pie $(inputs) $(STORE_LIBS)
 
 # Modules find the functions of flowrra/module.h in the executor itself.
 $(B)/libexec/flowrra/flowrra-executor: $(call objs,cmd/flowrra-executor) \
@@ -159,7 +165,7 @@ $(B)/lib/flowrra/exec.so: $(call objs,lib/module/shipped/exec) \
     $(call ar,spawn module codec core util) lib/module/shipped/module.map
 	$(link) -shared -Wl,--version-script=lib/module/shipped/module.map $(inputs)
 
-$(B)/%.o: %.c | $(B)/gen/redis_scripts.def $(B)/gen/web_ui.def $(B)/gen/tls_library.h
+$(B)/%.o: %.c | $(B)/gen/redis_scripts.def $(B)/gen/web_ui.def $(LOADED_H)
 	$(call say,CC) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 define archive
@@ -168,24 +174,27 @@ $(B)/lib/$(1).a: $(call objs,lib/$(1))
 endef
 $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
-# The library of TLS is loaded, not linked (lib/redis/openssl.h). An object that
-# nobody loads links it, so that its name is the linker's choice; packages take
-# what they depend on from it, too.
-$(B)/gen/tls_library.so:
-	$(call say,GEN) echo | $(CC) -shared -x c - -o $@ -Wl,--no-as-needed \
-	    $(call pc,libevent_openssl)
+# Libraries that are loaded by those who use them (lib/util/library.h). An object
+# that nobody loads links each, so that its name is the linker's choice; packages
+# take what they depend on from it, too, by the functions that it mentions.
+$(B)/gen/loaded/%.so:
+	$(call say,GEN) awk 'NF == 1 && !/^#/ { \
+	    printf "extern char %s[]; void *of_%s = %s;\n", $$1, $$1, $$1 }' \
+	    $(filter %/$*.functions,$^) | \
+	    $(CC) -shared -fPIC -x c - -o $@ -Wl,--no-as-needed $(call pc,$(LOADED_$*))
 
-$(B)/gen/tls_library.h: $(B)/gen/tls_library.so
-	$(call say,GEN) readelf -d $< | sed -n \
-	    's/.*(NEEDED).*\[\(libevent_openssl.*\)\]/#define TLS_LIBRARY "\1"/p' > $@
-	@grep -q . $@
+LIBRARY_AWK := lib/util/library.awk
+$(B)/gen/loaded/%.h: $(LIBRARY_AWK) $(B)/gen/loaded/%.so
+	$(call say,GEN) awk -v name=$* -v file=$$(readelf -d $(@:.h=.so) | \
+	    sed -n '/(NEEDED)/{s/.*\[\(.*\)\]/\1/p;q}') -f $< \
+	    $(filter %/$*.functions,$(FUNCTIONS)) > $@
 
 # Lua scripts become C. A change of the folder is a script that came or went.
 LUA     := lib/store/redis/lua
 SCRIPTS := $(wildcard $(LUA)/*.lua)
 PARTS   := $(wildcard $(LUA)/parts/*.lua)
 $(B)/gen/redis_scripts.def: $(LUA)/embed.awk $(SCRIPTS) $(PARTS) $(LUA)
-	$(call say,GEN) awk -f $< $(SCRIPTS) > $@
+	$(call say,GEN) awk -v scratch=$@.sum -f $< $(SCRIPTS) > $@
 
 # So do the pages of flowrra-web, by the assembler. Their charts are drawn by
 # Chart.js, which Debian has in libjs-chart.js.
@@ -195,6 +204,12 @@ $(CHART_JS):
 UI_FOLDERS := $(shell find lib/web/ui -type d)
 $(B)/gen/web_ui.def: lib/web/embed $(CHART_JS) $(wildcard $(addsuffix /*,$(UI_FOLDERS))) $(UI_FOLDERS)
 	$(call say,GEN) lib/web/embed lib/web/ui $@ $(CHART_JS)
+
+# A list that changes makes its header again.
+define functions
+$(addprefix $(B)/gen/loaded/$(basename $(notdir $(1))),.so .h): $(1)
+endef
+$(foreach f,$(FUNCTIONS),$(eval $(call functions,$(f))))
 
 include tests/rules.mk
 

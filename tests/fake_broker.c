@@ -172,7 +172,31 @@ fake_broker_view(struct broker *b, const struct broker_view *view,
 	    .of = b, .on_page = on_page, .place = view->place, .arg = arg});
 }
 
+/* What is viewed is taken out, where it can be. */
+static void
+fake_broker_remove(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	fake_journal("remove");
+	fake_ask((struct fake_question){.of = b,
+					.of_remove = true,
+					.on_page = on_page,
+					.place = fake_store_now->viewed_place,
+					.arg = arg});
+}
+
+static void
+fake_broker_control(struct broker *b, struct slice message,
+		    broker_value_fn *on_sent, void *arg)
+{
+	fake_journal("order");
+	fake_keep_text(&fake_store_now->last_order, message);
+	fake_ask((struct fake_question){
+	    .of = b, .of_served = true, .on_value = on_sent, .arg = arg});
+}
+
 static const struct broker_admin_ops fake_broker_admin = {
+    .remove = fake_broker_remove,
     .view = fake_broker_view,
 };
 
@@ -195,7 +219,8 @@ static const struct broker_ops fake_broker_ops = {
     .tidy = fake_broker_tidy,
     .submit = fake_broker_submit,
     .registered = fake_broker_registered,
-    .served = fake_broker_served};
+    .served = fake_broker_served,
+    .control = fake_broker_control};
 
 struct broker *
 fake_broker_open(const struct broker_options *options, struct err *err)

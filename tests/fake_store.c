@@ -136,13 +136,17 @@ answer_view(const struct fake_question *q)
 {
 	const struct fake_store *s = fake_store_now;
 	const struct broker_item item = {.bytes = found(s->viewed)};
-	const bool there = s->viewed != NULL && s->viewed_place == q->place;
+	const bool there = s->viewed != NULL && s->viewed_place == q->place &&
+			   !(q->of_remove && q->place == BROKER_IN_FLIGHT);
 	const struct broker_page page = {.items = &item,
 					 .n = there,
 					 .next = s->endless_view ? SLICE("more")
 								 : SLICE("")};
 
-	fake_store_now->views++;
+	if (!q->of_remove)
+		fake_store_now->views++;
+	else if (there)
+		fake_store_now->viewed = NULL;
 	q->on_page(fault(&s->get_err) != NULL ? NULL : &page,
 		   fault(&s->get_err), q->arg);
 }
@@ -256,6 +260,7 @@ fake_store_done(struct fake_store *s)
 	buf_done(&s->last_lane);
 	buf_done(&s->last_dead);
 	buf_done(&s->heartbeat);
+	buf_done(&s->last_order);
 	fake_store_now = NULL;
 }
 

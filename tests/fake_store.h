@@ -75,11 +75,12 @@ struct fake_store {
 	struct buf last_lane;	  /* of the last one that was set aside */
 	const char *stored;	  /* what results_get() finds; NULL: nothing */
 	const char *registration; /* what broker_registered() finds */
-	/* What broker_view() finds at a place, one task; NULL: nothing. How
-	 * often it was asked. */
+	/* What broker_view() finds at a place, one task; NULL: nothing, as after
+	 * broker_remove() of it. How often it was asked. */
 	const char *viewed;
 	enum broker_location viewed_place;
-	bool endless_view; /* there is always one more page */
+	bool endless_view;     /* there is always one more page */
+	struct buf last_order; /* that was sent to the workers */
 	unsigned int views;
 	/* Called when a claim is about to be given to the worker. */
 	void (*before_claim)(void);

@@ -31,7 +31,7 @@ void fake_keep_text(struct buf *to, struct slice text);
 struct fake_question {
 	TAILQ_ENTRY(fake_question) link;
 	const void *of; /* the broker or backend that was asked */
-	bool of_served;
+	bool of_served, of_remove;
 	results_record_fn *on_record;
 	results_created_fn *on_created;
 	broker_value_fn *on_value;

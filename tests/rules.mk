@@ -15,6 +15,9 @@ JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # A make of its own: only after .ci/deps does pkg-config find everything.
 again    = +@$(MAKE) --no-print-directory
 
+# Tests look into databases and servers by themselves.
+SERVER_LIBS := $(STORE_LIBS) $(call pc,sqlite3 hiredis)
+
 test_objs  = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 SERVER_OBJS := $(call test_objs,tests/redis_server.c tests/redis_group.c tests/server.c)
 $(B)/tests/%.o: CPPFLAGS += -Itests
@@ -33,22 +36,22 @@ $(ZONES): tests/zones.zi
 
 UNIT_OBJS := $(call test_objs,tests/*.c $(patsubst lib/%,tests/%/*.c,$(wildcard lib/*)))
 E2E_OBJS  := $(call test_objs,tests/*.c tests/e2e/*.c)
-TEST_LIBS := $(call pc,libpq libmariadb check libevent_pthreads libsystemd smartcols)
+TEST_LIBS := $(call pc,libpq libmariadb check libevent_pthreads libsystemd)
 TEST_MODULES := $(patsubst tests/modules/%.c,$(B)/tests/modules/%.so,\
 		$(wildcard tests/modules/*.c))
 
 $(B)/tests/unit: $(UNIT_OBJS) $(call ar,$(LIBS))
-	$(link) -rdynamic $(inputs) $(STORE_LIBS) $(HTTP_LIBS) -lcrypt $(TEST_LIBS)
+	$(link) -rdynamic $(inputs) $(SERVER_LIBS) $(HTTP_LIBS) -lcrypt $(TEST_LIBS)
 
 $(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS)) | $(B)/tests/libexec
-	$(link) -rdynamic $(inputs) $(STORE_LIBS) $(HTTP_LIBS) -lcrypt $(TEST_LIBS)
+	$(link) -rdynamic $(inputs) $(SERVER_LIBS) $(HTTP_LIBS) -lcrypt $(TEST_LIBS)
 
 $(B)/tests/modules/%.so: tests/modules/%.c
 	$(call say,LD) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP \
 	    -MF $(@:.so=.d) -o $@ $<
 
 test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run \
-    $(B)/tests/soak/clock_shim.so $(ZONES)
+    $(B)/tests/soak/clock_shim.so $(B)/tests/shims/cron_shim.so $(ZONES)
 
 # Runs the suites of the program $(1). Most of their time goes by in waiting, so
 # $(2) of them run side by side, in the order $(3), which brings the longest one
@@ -60,7 +63,8 @@ suites = $(if $(SUITES),$(TEST_ENV) $(1) $(SUITES),\
     { echo "What failed:"; cat $(1).failed; exit 1; })
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
-unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES)
+unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES) \
+    $(B)/tests/shims/cron_shim.so
 	$(call suites,$(B)/tests/unit,4,sort -ru)
 
 #: e2e      the tests of the whole, with real programs and servers, only
@@ -174,10 +178,11 @@ SOAK_OBJS := $(filter-out %/clock_shim.o,$(call test_objs,tests/soak/*.c)) \
 	     $(SERVER_OBJS) $(addprefix $(B)/tests/e2e/,world.o run.o worker.o look.o)
 
 $(B)/tests/soak/campaign: $(SOAK_OBJS) $(call ar,$(CLIENT_LIBS))
-	$(link) $(inputs) $(STORE_LIBS) $(call pc,check)
+	$(link) $(inputs) $(SERVER_LIBS) $(call pc,check)
 
 # Preloaded into programs: no sanitizer may stand before it.
-$(B)/tests/soak/clock_shim.so: tests/soak/clock_shim.c
+$(B)/tests/soak/clock_shim.so $(B)/tests/shims/cron_shim.so: \
+    $(B)/%.so: %.c
 	$(call say,LD) $(CC) $(CPPFLAGS) -std=gnu11 -fPIC $(WARNINGS) $(CFLAGS) \
 	    -shared -o $@ $<
 
@@ -196,10 +201,12 @@ soak-short: $(if $(filter release,$(CONFIG)),soak-programs)
 soak-beat: test-programs
 	$(TEST_ENV) BEAT_FIRES=10000 $(B)/tests/e2e/run beat
 
-#: soak-sqlite kills users of the embedded database 1,000 times, at random
+#: soak-sqlite kills users of the embedded database 1,000 times, and upgrades of a million rows
 soak-sqlite: $(B)/tests/unit $(ZONES)
 	$(TEST_ENV) FLOWRRA_CRASH_RUNS=1000 CK_TIMEOUT_MULTIPLIER=10 \
 	    $(B)/tests/unit sqlite-crash
+	$(TEST_ENV) FLOWRRA_UPGRADE_ROWS=1000000 CK_TIMEOUT_MULTIPLIER=10 \
+	    $(B)/tests/unit sqlite-upgrade
 
 #: soak-mutants breaks the rules that keep tasks safe: soak must notice
 soak-mutants: soak-programs
@@ -225,7 +232,7 @@ $(B)/tests/fuzz/redis_store_fuzz: $(call test_objs,tests/fuzz/redis_store/*.c) \
 
 $(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
 	$(call say,LD) $(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ \
-	    $(inputs) $(STORE_LIBS) $(HTTP_LIBS) -lcrypt $(call pc,libsystemd)
+	    $(inputs) $(SERVER_LIBS) $(HTTP_LIBS) -lcrypt $(call pc,libsystemd)
 
 fuzzers: $(FUZZERS)
 
@@ -250,44 +257,54 @@ BENCH_OBJS := $(call test_objs,tests/bench/*.c)
 BENCH_FILL := $(addprefix $(B)/tests/bench/,operate_fill.o longest.o)
 BENCH_SITE := $(B)/tests/bench/web_site.o
 BENCH_COMMANDS := $(addprefix $(B)/tests/bench/,commands_fill.o commands_world.o commands_look.o)
-BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
+BENCH_BARE := $(addprefix $(B)/tests/bench/,bare.o bare_chain.o)
+BENCH_RUN  := $(filter-out %_bench.o %_floor.o %/module.o %/steps.o $(BENCH_BARE) $(BENCH_FILL) $(BENCH_SITE) $(BENCH_COMMANDS),$(BENCH_OBJS))
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/bench/steps.so \
-		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
+		  $(patsubst %.o,%,$(filter %_bench.o %_floor.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
 BENCH_LIBS := $(SHARED) $(call ar,cron core util)
 $(B)/tests/bench/run $(B)/tests/bench/%_bench: BUILT_LIBS = -Wl,-rpath,$(abspath $(B)/lib)
 
 $(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(B)/lib/util.a $(SHARED)
-	$(link) $(BUILT_LIBS) $(inputs) $(STORE_LIBS)
+	$(link) $(BUILT_LIBS) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(BENCH_LIBS)
 	$(link) $(BUILT_LIBS) $(inputs) -lm
 
+$(B)/tests/bench/latency_bench $(B)/tests/bench/submit_bench: $(BENCH_BARE)
+
+# What ours are compared with: as lean as a program can be.
+$(B)/tests/bench/%_floor: $(B)/tests/bench/%_floor.o
+	$(link) $(inputs) $(call pc,sqlite3)
+
 # With servers of its own, and a database filled from below.
 $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
     $(SERVER_OBJS) $(call ar,schedules sqlite core util) | $(B)/tests/libexec
-	$(link) $(inputs) $(STORE_LIBS) $(call pc,libpq libmariadb)
+	$(link) $(inputs) $(SERVER_LIBS) $(call pc,libpq libmariadb)
 
 $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
     $(SERVER_OBJS) $(call ar,$(STORE))
-	$(link) $(inputs) $(STORE_LIBS)
+	$(link) $(inputs) $(SERVER_LIBS)
+
+$(B)/tests/bench/sqlite_floor_bench: $(B)/tests/bench/sqlite_floor_bench.o $(call ar,$(STORE))
+	$(link) $(inputs) $(STORE_LIBS) $(call pc,sqlite3)
 
 $(B)/tests/bench/commands_bench: $(B)/tests/bench/commands_bench.o $(BENCH_COMMANDS) \
     $(B)/tests/bench/longest.o $(SERVER_OBJS) $(call ar,$(STORE))
-	$(link) $(inputs) $(STORE_LIBS)
+	$(link) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/manager_bench: $(B)/tests/bench/manager_bench.o $(BENCH_FILL) \
     $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
-	$(link) $(inputs) $(STORE_LIBS)
+	$(link) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/web_bench: $(B)/tests/bench/web_bench.o $(BENCH_FILL) $(BENCH_SITE) \
     $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
-	$(link) $(inputs) $(STORE_LIBS)
+	$(link) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/viewers_bench: $(B)/tests/bench/viewers_bench.o $(BENCH_SITE) \
     $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o usage.o) \
     $(SERVER_OBJS) $(B)/lib/util.a
-	$(link) $(inputs) $(STORE_LIBS)
+	$(link) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 	$(link) -shared $(inputs)
@@ -300,7 +317,7 @@ bench-programs: all $(BENCH_PROGRAMS) $(ZONES)
 
 #: bench    measures throughput and latency; BENCH=--help lists its options
 bench:
-	@.ci/deps build test
+	@.ci/deps build test bench
 	$(again) $(JOBS) bench-programs
 	@$(TEST_ENV) $(B)/tests/bench/run $(BENCH)
 

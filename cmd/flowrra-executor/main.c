@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "executor/crash.h"
 #include "executor/executor.h"
 #include "ipc/ipc.h"
@@ -16,10 +17,12 @@
 #include "util/log.h"
 
 static const char usage[] =
-    "usage: flowrra-executor [--help] [--version]\n"
+    "usage: flowrra-executor [--check FILE...] [--help] [--version]\n"
     "\n"
     "Runs the task handlers of Flowrra's modules. flowrrad starts it, with a\n"
     "socket as descriptor 3; it is not meant to be started by hand.\n"
+    "--check loads modules, without calling their init(), and says what is\n"
+    "wrong with them.\n"
     "See flowrra-executor(8).\n";
 
 /* Returns -1 to go on, or the status to end with. Nothing here calls exit(),
@@ -27,6 +30,8 @@ static const char usage[] =
 static int
 read_arguments(int argc, char **argv)
 {
+	if (argc >= 2 && strcmp(argv[1], "--check") == 0)
+		return check_modules(argc - 2, argv + 2);
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		fputs(usage, stdout);
 		return 0;

@@ -24,6 +24,7 @@ struct line {
 	const struct verb *verb; /* NULL: not yet */
 	char *words[3];		 /* the first that are not options */
 	int n;
+	bool group; /* the next word may be the second of a name */
 	const struct option_spec *option; /* whose value comes next */
 };
 
@@ -113,14 +114,14 @@ print_verbs(const char *group, const char *prefix)
 						prefix);
 			continue;
 		}
-		if (space == NULL) {
-			print_candidate(name, verbs[i]->summary, prefix);
-			continue;
-		}
-		/* Those of a group stand together. */
-		snprintf(word, sizeof(word), "%.*s", (int)(space - name), name);
+		/* Those of a group stand together, with the verb that has its
+		 * name. */
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(name, " "),
+			 name);
 		if (strcmp(word, last) != 0)
-			print_candidate(word, "", prefix);
+			print_candidate(word,
+					space == NULL ? verbs[i]->summary : "",
+					prefix);
 		memcpy(last, word, sizeof(last));
 	}
 }
@@ -151,10 +152,14 @@ read_line(struct ctl *ctl, int n, char **words, struct line *line)
 			line->option = NULL;
 		} else if (words[i][0] == '-') {
 			line->option = find_option(line, words[i]);
-			if (line->option != NULL && line->option->arg == NULL)
+			if (line->option != NULL &&
+			    (line->option->arg == NULL ||
+			     strncmp(line->option->arg, "[=", 2) == 0))
 				line->option = NULL;
-		} else if (line->verb == NULL && line->n < 2) {
+		} else if (line->n < 2 && (line->verb == NULL || line->group)) {
 			line->words[line->n++] = words[i];
+			line->group =
+			    line->n == 1 && is_group(group_word(words[i]));
 			line->verb = find_verb(line->n, line->words, &used);
 		}
 	}
@@ -165,7 +170,8 @@ static void
 print_verbs_after(const char *before, const struct verb *verb,
 		  const char *prefix)
 {
-	print_verbs(strcmp(before, verb->name) != 0 ? before : NULL, prefix);
+	print_verbs(strcmp(before, verb->name) != 0 ? group_word(before) : NULL,
+		    prefix);
 }
 
 /* The last of argv is the word under the cursor; it may be empty. To have no
@@ -189,8 +195,13 @@ run_complete(struct ctl *ctl, int argc, char **argv, void *options)
 			print_options_of(line.verb->options,
 					 line.verb->n_options, prefix);
 		print_options_of(global_options, n_global_options, prefix);
-	} else if (line.verb == NULL) {
-		print_verbs(line.n > 0 ? line.words[0] : NULL, prefix);
+	} else if (line.verb == NULL || line.group) {
+		print_verbs(line.n > 0 ? group_word(line.words[0]) : NULL,
+			    prefix);
+		/* "queue io" would not be "queues io". */
+		if (line.verb != NULL &&
+		    strcmp(line.verb->name, line.words[0]) == 0)
+			print_candidates(ctl, line.verb->words, prefix);
 	} else if (line.verb->words == WORD_VERB) {
 		print_verbs_after(argv[argc - 2], line.verb, prefix);
 	} else {

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs that do the same to each task of a list: cancel, and tasks run. The
- * work is manager/cancel.h and manager/tasks.h. */
-#include "manager/cancel.h"
+/* The same for each task of a list, as cancel does it, and the verb tasks run. */
+#include "each_task.h"
+
 #include "manager/member.h"
 #include "manager/tasks.h"
 #include "util/err.h"
 #include "verb.h"
-
-/* What a verb does to one task: an answer, which is new, or NULL with *err. */
-typedef json_t *each_task_fn(struct flowrra_client *c, const char *id,
-			     struct err *err);
 
 /* The exit status of one task. Where it was refused there is a line as well, so
  * that a program can match lines with IDs; the complaint goes to standard error
@@ -35,7 +31,7 @@ each_task_one(struct ctl *ctl, const char *id, const char *member,
 /* A task that is refused does not keep the others from it. The highest status
  * wins: those of servers (69) are above those of tasks (2), and a person looks
  * at those first. */
-static int
+int
 each_task(struct ctl *ctl, int argc, char **argv, const char *member,
 	  each_task_fn *fn)
 {
@@ -50,26 +46,10 @@ each_task(struct ctl *ctl, int argc, char **argv, const char *member,
 }
 
 static int
-run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
-{
-	return each_task(ctl, argc, argv, "id", cancel_task);
-}
-
-static int
 run_tasks_run(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	return each_task(ctl, argc, argv, "task_id", tasks_run);
 }
-
-const struct verb verb_cancel = {
-    .name = "cancel",
-    .summary = "Cancel waiting or running tasks",
-    .usage = "ID...",
-    .min_args = 1,
-    .max_args = -1,
-    .words = WORD_TASK_ID,
-    .run = run_cancel,
-};
 
 const struct verb verb_tasks_run = {
     .name = "tasks run",

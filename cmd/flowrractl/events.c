@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -44,7 +45,7 @@ on_line(struct slice line, void *arg)
 {
 	struct events_options *o = arg;
 
-	if (o->tty) {
+	if (o->tty || format_is_chosen()) {
 		print_event(line);
 	} else {
 		fwrite_unlocked(line.p, 1, line.len, o->out);

@@ -41,7 +41,7 @@ cell_health(const json_t *value, struct buf *out)
 
 static const struct column health_columns[] = {
     {"COMPONENT", "component", NULL, false},
-    {"STATE", "healthy", cell_health, false},
+    {"STATE", "healthy", cell_health, COLUMN_STATE | COLUMN_WHOLE},
     {"MESSAGE", "message", NULL, false},
 };
 
@@ -105,6 +105,7 @@ static const struct option_spec health_options[] = {
 
 const struct verb verb_health = {
     .name = "health",
+    .looks = true,
     .summary = "Check broker, backend, workers and schedulers",
     .usage = "[--wait [--timeout DURATION]]",
     .options = health_options,
@@ -168,6 +169,7 @@ run_doctor(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_doctor = {
     .name = "doctor",
+    .looks = true,
     .summary = "Find problems and print how to fix them",
     .usage = "",
     .run = run_doctor,

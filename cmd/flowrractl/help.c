@@ -9,6 +9,26 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* What a terminal has at least, and a page of 80 columns in a manual. */
+#define HELP_COLUMNS 79
+
+/* Prints a text that begins in a column, in lines that go on in the same one. */
+static void
+print_wrapped(const char *text, size_t column)
+{
+	const size_t room = HELP_COLUMNS - column;
+	size_t len, i;
+
+	while (strlen(text) > room) {
+		for (i = room; i > 0 && text[i] != ' '; i--)
+			;
+		len = i > 0 ? i : room;
+		printf("%.*s\n%*s", (int)len, text, (int)column, "");
+		text += len + (i > 0);
+	}
+	puts(text);
+}
+
 /* The columns of GNU programs: letter, long name and value to the left of
  * column 36, which fits all but the longest, and the help behind it. */
 static void
@@ -18,9 +38,11 @@ print_option(const struct option_spec *o)
 
 	snprintf(left, sizeof(left), "%c%c%c --%s%s%s",
 		 o->letter != 0 ? '-' : ' ', o->letter != 0 ? o->letter : ' ',
-		 o->letter != 0 ? ',' : ' ', o->name, o->arg != NULL ? " " : "",
+		 o->letter != 0 ? ',' : ' ', o->name,
+		 o->arg != NULL && strncmp(o->arg, "[=", 2) != 0 ? " " : "",
 		 o->arg != NULL ? o->arg : "");
-	printf("  %-32s %s\n", left, o->help);
+	printf("  %-32s ", left);
+	print_wrapped(o->help, 35);
 }
 
 static void
@@ -41,6 +63,54 @@ print_statuses(void)
 #undef X
 }
 
+static void
+print_summary(const struct verb *verb)
+{
+	printf("  %-18s ", verb->name);
+	print_wrapped(verb->summary, 21);
+}
+
+/* Verbs of two words with this first one, such as "tasks". */
+static void
+print_subcommands(const char *word)
+{
+	const size_t length = strlen(word);
+	size_t i;
+
+	for (i = 0; verbs[i] != NULL; i++)
+		/* With the space, so that "task" is not the beginning of
+		 * "tasks". */
+		if (strncmp(verbs[i]->name, word, length) == 0 &&
+		    verbs[i]->name[length] == ' ')
+			print_summary(verbs[i]);
+}
+
+bool
+print_help_group(const char *word)
+{
+	const char *group = group_word(word);
+	char *words[] = {(char *)word};
+	const struct verb *alone;
+	int used;
+
+	if (!is_group(group))
+		return false;
+	alone = find_verb(1, words, &used);
+	/* That of a verb lists the others of its group. */
+	if (alone != NULL && strcmp(alone->name, group) == 0) {
+		print_help(alone);
+		return true;
+	}
+	printf("Usage: flowrractl %s %s [ARGUMENT...]\n\nCommands:\n", group,
+	       alone != NULL ? "[COMMAND]" : "COMMAND");
+	print_subcommands(group);
+	if (alone != NULL)
+		printf("\n\"flowrractl %s\" alone: %s.\n", word,
+		       alone->summary);
+	printf("\nMore: flowrractl %s COMMAND --help, man flowrractl\n", group);
+	return true;
+}
+
 void
 print_help(const struct verb *verb)
 {
@@ -56,13 +126,16 @@ print_help(const struct verb *verb)
 		if (verb->n_options > 0)
 			printf("\nOptions:\n");
 		print_options(verb->options, verb->n_options);
+		if (is_group(verb->name)) {
+			printf("\nCommands of this group:\n");
+			print_subcommands(verb->name);
+		}
 	} else {
 		printf("Usage: flowrractl [OPTION...] COMMAND [ARGUMENT...]\n"
 		       "Submits and manages Flowrra tasks.\n\n"
 		       "Commands:\n");
 		for (i = 0; verbs[i] != NULL; i++)
-			printf("  %-18s %s\n", verbs[i]->name,
-			       verbs[i]->summary);
+			print_summary(verbs[i]);
 	}
 	printf("\n"
 	       "Options of all commands:\n");
@@ -72,33 +145,6 @@ print_help(const struct verb *verb)
 		print_statuses();
 	}
 	printf("\nMore: man flowrractl\n");
-}
-
-/* Verbs of two words with this first one, such as "tasks". The space is
- * compared, too, so that "task" is not the beginning of "tasks". */
-bool
-print_help_group(const char *word)
-{
-	const size_t length = strlen(word);
-	bool any = false;
-	size_t i;
-
-	for (i = 0; verbs[i] != NULL; i++) {
-		if (strncmp(verbs[i]->name, word, length) != 0 ||
-		    verbs[i]->name[length] != ' ')
-			continue;
-		if (!any)
-			printf("Usage: flowrractl %s COMMAND [ARGUMENT...]\n\n"
-			       "Commands:\n",
-			       word);
-		any = true;
-		printf("  %-18s %s\n", verbs[i]->name, verbs[i]->summary);
-	}
-	if (any)
-		printf("\n"
-		       "More: flowrractl %s COMMAND --help, man flowrractl\n",
-		       word);
-	return any;
 }
 
 /* --- as JSON ----------------------------------------------------------- */
@@ -153,9 +199,11 @@ static int
 run_help(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	const char *second = argc > 1 ? argv[1] : "";
+	const struct verb *verb;
 	struct err err = ERR_INIT;
 	char name[64];
 	size_t i;
+	int used;
 
 	if (ctl->globals.json || argc == 0) {
 		ctl->globals.json ? print_help_json() : print_help(NULL);
@@ -171,8 +219,15 @@ run_help(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	if (argc == 1 && print_help_group(argv[0]))
 		return 0;
+	if ((verb = find_verb(argc, argv, &used)) != NULL) {
+		print_help(verb);
+		return 0;
+	}
 	unknown_verb(argc, argv, &err);
-	complain(ctl, "%s; see flowrractl --help", err.msg);
+	complain(ctl, "%s%s", err.msg,
+		 err.msg[strlen(err.msg) - 1] == '?'
+		     ? ""
+		     : "; see flowrractl --help");
 	return err_exit_status(ERR_USAGE);
 }
 

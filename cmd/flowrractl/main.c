@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "flowrra/client.h"
-#include "util/closest.h"
+#include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/proc.h"
@@ -21,6 +23,9 @@
  * what operators do, and what explains the rest at the end. Verbs of a group
  * stand together; completion depends on it. */
 const struct verb *const verbs[] = {
+    &verb_status,
+    &verb_run,
+    &verb_logs,
     &verb_submit,
     &verb_result,
     &verb_wait,
@@ -30,6 +35,9 @@ const struct verb *const verbs[] = {
     &verb_top,
     &verb_health,
     &verb_doctor,
+    &verb_check,
+    &verb_export,
+    &verb_import,
     &verb_queues,
     &verb_queue_pause,
     &verb_queue_resume,
@@ -39,6 +47,7 @@ const struct verb *const verbs[] = {
     &verb_worker_resume,
     &verb_worker_reload,
     &verb_worker_stop,
+    &verb_tasks,
     &verb_tasks_pending,
     &verb_tasks_delayed,
     &verb_tasks_retrying,
@@ -57,7 +66,7 @@ const struct verb *const verbs[] = {
     &verb_schedule_once,
     &verb_schedule_list,
     &verb_schedule_show,
-    &verb_schedule_fires,
+    &verb_schedule_history,
     &verb_schedule_edit,
     &verb_schedule_apply,
     &verb_schedule_export,
@@ -82,110 +91,17 @@ const struct verb *const verbs[] = {
 static int
 usage(struct ctl *ctl, const struct err *err)
 {
-	if (err->code == ERR_DATA) /* says itself what is allowed */
+	const size_t len = strlen(err->msg);
+
+	/* Bad values, and what has a remedy in it, say themselves what to do. */
+	if (err->code == ERR_DATA || (len > 0 && err->msg[len - 1] == '?') ||
+	    strstr(err->msg, "; usage: ") != NULL)
 		complain(ctl, "%s", err->msg);
 	else
 		complain(ctl, "%s; see flowrractl%s%s --help", err->msg,
 			 ctl->verb != NULL ? " " : "",
 			 ctl->verb != NULL ? ctl->verb->name : "");
 	return err_exit_status(ERR_USAGE);
-}
-
-/* How many of the words are the name: 0, 1 or 2. */
-static int
-matches_name(const char *name, int n, char **words)
-{
-	const char *space = strchr(name, ' ');
-	size_t first;
-
-	if (space == NULL)
-		return strcmp(name, words[0]) == 0 ? 1 : 0;
-	first = (size_t)(space - name);
-	return n > 1 && strlen(words[0]) == first &&
-		       strncmp(name, words[0], first) == 0 &&
-		       strcmp(space + 1, words[1]) == 0
-		   ? 2
-		   : 0;
-}
-
-static int
-matches(const struct verb *verb, int n, char **words)
-{
-	const int used = matches_name(verb->name, n, words);
-
-	return used == 0 && verb->alias != NULL
-		   ? matches_name(verb->alias, n, words)
-		   : used;
-}
-
-const struct verb *
-find_verb(int n, char **words, int *ret_used)
-{
-	size_t i;
-
-	for (i = 0; verbs[i] != NULL; i++)
-		if ((*ret_used = matches(verbs[i], n, words)) > 0)
-			return verbs[i];
-	return NULL;
-}
-
-/* The verbs whose names are close to what was typed, or that have its first
- * word as their second: "retry" is "tasks retry". Returns how many. */
-static size_t
-verb_write_closest(int n, char **words, char text[CLOSEST_TEXT_SIZE])
-{
-	/* A name that is longer than this is close to none of ours. */
-	char typed[64];
-	struct closest closest = CLOSEST_INIT(typed);
-	const char *space;
-	char group[16];
-	size_t i;
-
-	snprintf(typed, sizeof(typed), "%s %s", words[0],
-		 n > 1 ? words[1] : "");
-	for (i = 0; verbs[i] != NULL; i++) {
-		space = strchr(verbs[i]->name, ' ');
-		snprintf(group, sizeof(group), "%.*s",
-			 (int)strcspn(verbs[i]->name, " "), verbs[i]->name);
-		if (space != NULL && strcmp(space + 1, words[0]) == 0)
-			closest_put(&closest, verbs[i]->name, 0);
-		else if (space != NULL && n > 1)
-			closest_offer(&closest, verbs[i]->name);
-		else if (closest_distance(words[0], group) <=
-			 strlen(words[0]) / 3)
-			closest_put(&closest, verbs[i]->name, 1);
-	}
-	return closest_write(&closest, text);
-}
-
-/* The longest group, tasks, has some 200 bytes of names. */
-void
-unknown_verb(int n, char **words, struct err *err)
-{
-	size_t length = strlen(words[0]), len, i;
-	char known[384] = "", close[CLOSEST_TEXT_SIZE];
-
-	for (i = 0; verbs[i] != NULL; i++) {
-		len = strlen(known);
-		if (strncmp(verbs[i]->name, words[0], length) == 0 &&
-		    verbs[i]->name[length] == ' ')
-			snprintf(known + len, sizeof(known) - len, "%s%s",
-				 len > 0 ? ", " : "", verbs[i]->name);
-	}
-	if (known[0] == '\0' && verb_write_closest(n, words, close) > 0)
-		err_set(err, ERR_USAGE,
-			"unknown command \"%.64s\"; did you mean %s?", words[0],
-			close);
-	else if (known[0] == '\0')
-		err_set(err, ERR_USAGE, "unknown command \"%.64s\"", words[0]);
-	else if (n < 2)
-		err_set(err, ERR_USAGE,
-			"incomplete command \"%.64s\"; use one of: %s",
-			words[0], known);
-	else
-		err_set(err, ERR_USAGE,
-			"unknown command \"%.64s %.64s\"; known: %s", words[0],
-			words[1], known);
 }
 
 /* Without the client: what is wrong with the configuration must be seen before
@@ -204,6 +120,75 @@ dump_config(struct ctl *ctl)
 	conf_dump(conf, stdout);
 	conf_free(conf);
 	return 0;
+}
+
+/* Where it was asked for, on a terminal that can be cleared. */
+static void
+print_watch_head(const struct globals *g)
+{
+	const char *term = getenv("TERM");
+	char now[CLOCK_TEXT_SIZE];
+
+	if (g->json || !isatty(STDOUT_FILENO))
+		return;
+	clock_format(clock_wall_us(), now);
+	if (term != NULL && strcmp(term, "dumb") != 0)
+		fputs("\033[H\033[2J\033[3J", stdout);
+	printf("Every %gs, at %.19sZ; Ctrl-C ends it\n\n", g->watch_s, now);
+}
+
+/* Until a signal ends the program, or nobody reads. What fails is complained of, and
+ * looked at again: servers come back. */
+static int
+watch(struct ctl *ctl, int n, char **words, void *options)
+{
+	const double s = ctl->globals.watch_s;
+	const struct timespec pause = {(time_t)s,
+				       (long)((s - (double)(time_t)s) * 1e9)};
+
+	if (!ctl->verb->looks) {
+		complain(ctl, "--watch is for commands that only look");
+		return err_exit_status(ERR_USAGE);
+	}
+	do {
+		print_watch_head(&ctl->globals);
+		ctl->verb->run(ctl, n, words, options);
+	} while (fflush(stdout) == 0 && nanosleep(&pause, NULL) == 0);
+	return 0;
+}
+
+/* The nth word of a verb's usage that is not an option or optional, without what
+ * stands behind it: "ID" of "ID...". */
+static void
+name_operand(const struct verb *verb, int n, char name[32])
+{
+	const char *p = verb->usage;
+	size_t len;
+
+	for (;; p += len + strspn(p + len, " ")) {
+		len = strcspn(p, " ");
+		if (len == 0 || (*p != '[' && *p != '-' && n-- == 0))
+			break;
+	}
+	snprintf(name, 32, "%.*s", (int)len, len > 0 ? p : "argument");
+	name[strcspn(name, ".")] = '\0';
+}
+
+static int
+wrong_number(const struct verb *verb, int n, char **words, struct err *err)
+{
+	const char *space = verb->usage[0] != '\0' ? " " : "";
+	char name[32];
+
+	if (n >= verb->min_args)
+		return err_set(err, ERR_USAGE,
+			       "unexpected argument \"%.64s\"; usage: "
+			       "flowrractl %s%s%s",
+			       words[verb->max_args], verb->name, space,
+			       verb->usage);
+	name_operand(verb, n, name);
+	return err_set(err, ERR_USAGE, "missing %s; usage: flowrractl %s%s%s",
+		       name, verb->name, space, verb->usage);
 }
 
 /*
@@ -236,9 +221,8 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 			  &err);
 	if (n >= 0 && !ctl->globals.help &&
 	    (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args)))
-		n = err_set(&err, ERR_USAGE, "too %s arguments; usage: %s%s%s",
-			    n < verb->min_args ? "few" : "many", verb->name,
-			    verb->usage[0] != '\0' ? " " : "", verb->usage);
+		n = wrong_number(verb, n, words, &err);
+	ctl_take_user(ctl);
 	if (n < 0)
 		status = usage(ctl, &err);
 	else if (ctl->globals.help)
@@ -247,6 +231,8 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 		status = verb_version.run(ctl, 0, NULL, NULL);
 	else if (ctl->globals.dump_config)
 		status = dump_config(ctl);
+	else if (ctl->globals.watch_s > 0)
+		status = watch(ctl, n, words, options);
 	else
 		status = verb->run(ctl, n, words, options);
 	flowrra_close(ctl->client);
@@ -265,34 +251,41 @@ warn_strange(const char *variable, const char *closest, void *arg)
 		 variable, closest);
 }
 
+static bool
+is_help_option(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 /* Parses up to the first word that is not an option, and finds the verb there.
  * Global options may stand before the verb and behind it. Returns the exit
  * status. */
 static int
 run(struct ctl *ctl, int argc, char **argv, char **words)
 {
+	static char status_word[] = "status";
 	struct err err = ERR_INIT;
 	int used = 0, n;
 
 	if ((n = options_parse(NULL, argc, argv, &ctl->globals, NULL, words,
 			       &err)) < 0)
 		return usage(ctl, &err);
+	ctl_take_user(ctl);
 	if (n == 0 && ctl->globals.version)
 		return verb_version.run(ctl, 0, NULL, NULL);
 	if (n == 0 && ctl->globals.dump_config)
 		return dump_config(ctl);
 	if (n == 0 && ctl->globals.help)
 		return print_help(NULL), 0;
-	if (n == 0) {
-		err_set(&err, ERR_USAGE, "missing command");
-		return usage(ctl, &err);
-	}
-	if ((ctl->verb = find_verb(n, words, &used)) == NULL) {
-		if (n == 2 &&
-		    (strcmp(words[1], "--help") == 0 ||
-		     strcmp(words[1], "-h") == 0) &&
-		    print_help_group(words[0]))
-			return 0;
+	/* A person who types the name alone wants to know how it stands. */
+	if (n == 0)
+		words[n++] = status_word;
+	ctl->verb = find_verb(n, words, &used);
+	if (n == 2 && is_help_option(words[1]) &&
+	    (ctl->verb == NULL || strcmp(ctl->verb->name, words[0]) != 0) &&
+	    print_help_group(words[0]))
+		return 0;
+	if (ctl->verb == NULL) {
 		unknown_verb(n, words, &err);
 		return usage(ctl, &err);
 	}

@@ -7,14 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format.h"
+#include "style.h"
+#include "util/clock.h"
 #include "util/closest.h"
 #include "util/err.h"
 #include "verb.h"
 
 /* The longest table (submit, with all task options) and the global ones have
- * about 30 together. add_options() leaves out what is beyond: raise this before
+ * about 45 together. add_options() leaves out what is beyond: raise this before
  * the tables come near it. */
-#define OPTIONS_MAX 48
+#define OPTIONS_MAX 64
 
 #define GLOBAL(option, short_form, value_name, kind, member, text)             \
 	VERB_OPTION(struct globals, short_form, option, value_name, kind,      \
@@ -25,9 +28,28 @@ const struct option_spec global_options[] = {
 	   "read this configuration file"),
     GLOBAL("set", 'o', "SECTION.KEY=VALUE", LIST, settings,
 	   "set a configuration key"),
+    GLOBAL("user", 0, NULL, FLAG, user,
+	   "use your own store, as run does, and not that of the services"),
     GLOBAL("dump-config", 0, NULL, FLAG, dump_config,
 	   "print the effective configuration"),
-    GLOBAL("json", 0, NULL, FLAG, json, "print JSON"),
+    GLOBAL("json", 0, "[=FIELDS]", TEXT, json_fields,
+	   "print JSON; only these members, with commas between"),
+    GLOBAL("format", 0, "TEMPLATE", TEXT, format,
+	   "print each object so, as in '{task_id}\\t{queue}'"),
+    GLOBAL("columns", 0, "NAMES", TEXT, columns,
+	   "of a table, these columns, with commas between"),
+    GLOBAL("sort", 0, "[-]NAME", TEXT, sort,
+	   "sort a list by this column; -NAME: the other way"),
+    GLOBAL("no-headers", 0, NULL, FLAG, no_headers,
+	   "on a terminal, print a table without its header"),
+    GLOBAL("wide", 'w', NULL, FLAG, wide,
+	   "on a terminal, cut nothing and leave nothing out"),
+    GLOBAL("absolute", 0, NULL, FLAG, absolute,
+	   "on a terminal, print times in UTC, not from now"),
+    GLOBAL("color", 0, "WHEN", TEXT, color_word,
+	   "auto (the default), always or never"),
+    GLOBAL("watch", 0, "[=DURATION]", TEXT, watch_period,
+	   "print a list again and again; every 2s by default"),
     GLOBAL("quiet", 'q', NULL, FLAG, quiet,
 	   "print no messages to standard error"),
     GLOBAL("help", 'h', NULL, FLAG, help, "print help"),
@@ -35,6 +57,11 @@ const struct option_spec global_options[] = {
 };
 const size_t n_global_options =
     sizeof(global_options) / sizeof(global_options[0]);
+
+#define US_PER_S 1e6
+/* As watch(1) does; more often than WATCH_MIN_US no person can read. */
+#define WATCH_US INT64_C(2000000)
+#define WATCH_MIN_US INT64_C(100000)
 
 /* Where an option's value goes: the table's row, and the struct whose member it
  * names. */
@@ -66,7 +93,10 @@ add_options(struct parser *p, const struct option_spec *specs, size_t n,
 		p->longs[p->n] = (struct option){
 		    .name = specs[i].name,
 		    .has_arg =
-			specs[i].arg != NULL ? required_argument : no_argument,
+			specs[i].arg == NULL ? no_argument
+			: specs[i].arg[0] == '[' && specs[i].arg[1] == '='
+			    ? optional_argument
+			    : required_argument,
 		    .val = 256 + p->n,
 		};
 		if (specs[i].letter == 0)
@@ -93,7 +123,25 @@ find(const struct parser *p, int code)
 	return NULL;
 }
 
-/* Of a long option that is unknown, or the beginning of several. */
+/* Whether the word is no long option, or one with its whole name. getopt_long()
+ * takes the beginning of a name, too: then each new option could change what
+ * scripts mean that abbreviate another one. */
+static bool
+has_exact_name(const struct parser *p, const char *word)
+{
+	size_t len;
+	int i;
+
+	if (word == NULL || strncmp(word, "--", 2) != 0 || word[2] == '\0')
+		return true;
+	len = strcspn(word + 2, "=");
+	for (i = 0; i < p->n; i++)
+		if (strncmp(p->targets[i].spec->name, word + 2, len) == 0 &&
+		    p->targets[i].spec->name[len] == '\0')
+			return true;
+	return false;
+}
+
 static int
 wrong_long(const struct parser *p, const char *word, struct err *err)
 {
@@ -111,17 +159,15 @@ wrong_long(const struct parser *p, const char *word, struct err *err)
 		snprintf(close + len, sizeof(close) - len, "%s--%s",
 			 i > 0 ? ", " : "", closest.best[i].name);
 	}
-	return err_set(err, ERR_USAGE,
-		       "unknown or ambiguous option \"%.64s\"%s%s%s", word,
+	return err_set(err, ERR_USAGE, "unknown option --%s%s%s%s", typed,
 		       close[0] != '\0' ? "; did you mean " : "", close,
 		       close[0] != '\0' ? "?" : "");
 }
 
-/* getopt_long() has found something wrong with the word before optind. */
+/* getopt_long() has found something wrong with an option. */
 static int
-wrong(const struct parser *p, int code, char **argv, struct err *err)
+wrong(const struct parser *p, int code, struct err *err)
 {
-	const char *word = argv[optind - 1];
 	const struct target *target = find(p, optopt);
 
 	/* getopt_long() says little of what it did not like: a missing value is
@@ -133,23 +179,49 @@ wrong(const struct parser *p, int code, char **argv, struct err *err)
 	if (optopt >= 256 && target != NULL)
 		return err_set(err, ERR_USAGE, "--%s takes no value",
 			       target->spec->name);
-	if (strncmp(word, "--", 2) == 0)
-		return wrong_long(p, word, err);
-	return err_set(err, ERR_USAGE, "unknown option \"-%c\"", optopt);
+	return err_set(err, ERR_USAGE, "unknown option -%c", optopt);
 }
 
-/* An option without a value is a flag, and becomes true. */
+/* An option without a value is a flag, and becomes true. One that may have a value,
+ * and has none, is an empty text. */
 static int
 store(const struct target *target, const char *text, struct err *err)
 {
 	const struct option_spec *spec = target->spec;
-
 	struct err why = ERR_INIT;
 
-	if (value_set(&spec->value, spec->arg != NULL ? text : "true",
-		      target->base, &why) == 0)
+	if (text == NULL)
+		text = spec->arg != NULL ? "" : "true";
+	if (value_set(&spec->value, text, target->base, &why) == 0)
 		return 0;
 	return err_set(err, ERR_DATA, "--%s %s", spec->name, why.msg);
+}
+
+/* What options of all verbs say in a text. */
+static int
+complete_globals(struct globals *g, struct err *err)
+{
+	const char *fields = g->json_fields;
+	int64_t us = WATCH_US;
+
+	if (g->color_word != NULL && !style_read_when(g->color_word, &g->color))
+		return err_set(err, ERR_USAGE,
+			       "--color \"%.32s\": not auto, always or never",
+			       g->color_word);
+	if (g->watch_period != NULL && g->watch_period[0] != '\0' &&
+	    clock_parse_duration(g->watch_period, &us, err) != 0)
+		return err_prefix(err, "--watch");
+	if (us < WATCH_MIN_US)
+		return err_set(err, ERR_USAGE, "--watch: at least 100ms");
+	g->watch_s = g->watch_period != NULL ? (double)us / US_PER_S : 0;
+	if (fields != NULL && g->format != NULL)
+		return err_set(err, ERR_USAGE,
+			       "cannot use --format with --json");
+	/* A template is filled from the same JSON. */
+	g->json = fields != NULL || g->format != NULL;
+	if (fields != NULL && fields[0] == '\0')
+		fields = NULL;
+	return format_choose(g->format, fields, err);
 }
 
 /* "-1" and "-.5" are arguments of tasks; no option of ours is a digit. */
@@ -168,10 +240,11 @@ options_parse(const struct verb *verb, int argc, char **argv,
 {
 	/* "-": words come in their order, as code 1; "+": stop at the first. */
 	struct parser p = {.shorts = "+:"};
+	const char *next;
 	int n = 0, code;
 
 	if (verb != NULL) {
-		p.shorts[0] = '-';
+		p.shorts[0] = verb->is_prefix ? '+' : '-';
 		add_options(&p, verb->options, verb->n_options, options);
 	}
 	add_options(&p, global_options, n_global_options, globals);
@@ -181,23 +254,26 @@ options_parse(const struct verb *verb, int argc, char **argv,
 	opterr = 0;
 	for (;;) {
 		/* getopt_long() would take -1 for an option. */
-		if (verb != NULL && optind > 0 &&
+		if (verb != NULL && !verb->is_prefix && optind > 0 &&
 		    is_negative_number(argv[optind])) {
 			words[n++] = argv[optind++];
 			continue;
 		}
+		next = argv[optind > 0 ? optind : 1];
+		if (!has_exact_name(&p, next))
+			return wrong_long(&p, next, err);
 		if ((code = getopt_long(argc, argv, p.shorts, p.longs, NULL)) ==
 		    -1)
 			break;
 		if (code == 1)
 			words[n++] = optarg;
 		else if (code == '?' || code == ':')
-			return wrong(&p, code, argv, err);
+			return wrong(&p, code, err);
 		else if (store(find(&p, code), optarg, err) != 0)
 			return -1;
 	}
 	/* What follows "--", or the first word before the verb is known. */
 	while (optind < argc)
 		words[n++] = argv[optind++];
-	return n;
+	return complete_globals(globals, err) == 0 ? n : -1;
 }

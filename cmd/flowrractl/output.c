@@ -10,6 +10,7 @@
 
 #include "client/client.h"
 #include "codec/scan.h"
+#include "format.h"
 #include "manager/moment.h"
 #include "module/dump.h"
 #include "util/buf.h"
@@ -25,13 +26,20 @@ static int
 ctl_open_client(struct ctl *ctl, bool schedules)
 {
 	struct err err = ERR_INIT;
-	struct conf *conf = ctl_conf(ctl, schedules, &err);
+	struct conf *conf;
 
+	/* With --watch a verb runs more than once. */
+	if (ctl->client != NULL)
+		return 0;
+	conf = ctl_conf(ctl, schedules, &err);
 	if (conf != NULL &&
 	    conf_check_store(conf, CONF_STORE_BROKER, &err) == 0 &&
 	    conf_check_store(conf, CONF_STORE_BACKEND, &err) == 0 &&
-	    client_open_with(conf, &ctl->client, &err) == 0)
+	    client_open_with(conf, &ctl->client, &err) == 0) {
+		/* A person should not wait for what is not there. */
+		client_expect_servers(ctl->client);
 		return 0;
+	}
 	return complain_of_err(ctl, &err);
 }
 
@@ -88,6 +96,7 @@ complain(struct ctl *ctl, const char *fmt, ...)
 	/* An error's message is 512 bytes at most; what a verb puts around it
 	 * is less than that again. */
 	char line[2048];
+	const char *color = "", *end = "";
 	va_list ap;
 
 	if (ctl->globals.quiet)
@@ -101,10 +110,17 @@ complain(struct ctl *ctl, const char *fmt, ...)
 	end_progress(ctl);
 	/* Answers come before the complaint that follows them. */
 	fflush(stdout);
+	/* The name is coloured, and says with its colour what the text says. */
+	if (style_has_color(ctl->globals.color, STDERR_FILENO)) {
+		color = strncmp(line, "warning: ", 9) == 0 ? STYLE_YELLOW
+							   : STYLE_RED;
+		end = STYLE_END;
+	}
 	if (ctl->verb != NULL)
-		fprintf(stderr, "flowrractl: %s: %s\n", ctl->verb->name, line);
+		fprintf(stderr, "%sflowrractl: %s:%s %s\n", color,
+			ctl->verb->name, end, line);
 	else
-		fprintf(stderr, "flowrractl: %s\n", line);
+		fprintf(stderr, "%sflowrractl:%s %s\n", color, end, line);
 }
 
 int
@@ -156,6 +172,20 @@ print_safe(struct slice json)
 	buf_done(&out);
 }
 
+/* Of JSON in a text what --format or --json=FIELDS say, without its last newline. */
+static void
+print_chosen(const char *text)
+{
+	json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
+	struct buf out = BUF_INIT;
+
+	format_write(json, &out);
+	if (!out.failed && out.len > 0)
+		fwrite(out.data, 1, out.len, stdout);
+	buf_done(&out);
+	json_decref(json);
+}
+
 /* JSON from a store, as it stands but for white space: decoding it would round
  * numbers that are longer than a double, and lose the order of members. A result
  * in a pipe is left as its bytes are. */
@@ -165,6 +195,10 @@ print_compact(const struct ctl *ctl, const char *json)
 	struct buf out = BUF_INIT;
 	bool in_string = false;
 
+	if (ctl->globals.json && format_is_chosen()) {
+		print_chosen(json);
+		return;
+	}
 	for (; *json != '\0'; json++) {
 		if (!in_string && strchr(" \t\r\n", *json) != NULL)
 			continue;
@@ -200,7 +234,19 @@ print_quoted(const char *text)
 void
 print_json(const json_t *json)
 {
-	char *text = json_dumps(json, dump_flags(json));
+	struct buf out = BUF_INIT;
+	char *text;
+
+	if (format_is_chosen()) {
+		format_write(json, &out);
+		if (!out.failed && out.len > 0) {
+			fwrite(out.data, 1, out.len, stdout);
+			putchar('\n');
+		}
+		buf_done(&out);
+		return;
+	}
+	text = json_dumps(json, dump_flags(json));
 
 	if (text != NULL) {
 		print_safe(slice_of(text));

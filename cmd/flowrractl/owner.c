@@ -69,6 +69,19 @@ owner_take(struct conf *conf, bool schedules, struct err *err)
 	return become_user(uid, err);
 }
 
+void
+ctl_take_user(struct ctl *ctl)
+{
+	struct value_list *settings = &ctl->globals.settings;
+
+	if (!ctl->globals.user || settings->n == VALUE_LIST_MAX)
+		return;
+	/* Once: its place among them says nothing. */
+	settings->items[settings->n++] = CONF_PERSONAL;
+	settings->items[settings->n] = NULL;
+	ctl->globals.user = false;
+}
+
 struct conf *
 ctl_conf(struct ctl *ctl, bool schedules, struct err *err)
 {

@@ -13,13 +13,13 @@
 /* Shared with top (columns.h). For programs, which get no header, the order is
  * part of the interface: add new columns at the end. */
 const struct column queue_columns[N_QUEUE_COLUMNS] = {
-    {"QUEUE", "queue", NULL, false},
-    {"WAITING", "waiting", NULL, true},
-    {"DELAYED", "delayed", NULL, true},
-    {"IN-FLIGHT", "in_flight", NULL, true},
-    {"DEAD", "dead", NULL, true},
-    {"OLDEST", "oldest_at", cell_age, true},
-    {"STATE", "paused", cell_paused, false},
+    {"QUEUE", "queue", NULL, COLUMN_WHOLE},
+    {"WAITING", "waiting", NULL, COLUMN_RIGHT},
+    {"DELAYED", "delayed", NULL, COLUMN_RIGHT | COLUMN_DROP(2)},
+    {"IN-FLIGHT", "in_flight", NULL, COLUMN_RIGHT},
+    {"DEAD", "dead", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"OLDEST", "oldest_at", cell_age, COLUMN_RIGHT | COLUMN_DROP(3)},
+    {"STATE", "paused", cell_paused, COLUMN_STATE | COLUMN_WHOLE},
 };
 
 /* With a name, that queue alone; an unknown one is an error, for it is most
@@ -41,6 +41,7 @@ run_queues(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_queues = {
     .name = "queues",
+    .looks = true,
     .summary = "List queues and how many tasks they hold",
     .usage = "[QUEUE]",
     .max_args = 1,
@@ -49,6 +50,22 @@ const struct verb verb_queues = {
 };
 
 /* --- pause and resume -------------------------------------------------- */
+
+/* Most likely it is misspelt; but a queue may be paused before its first task
+ * comes. What cannot be asked, the pause itself will complain of. */
+static void
+warn_of_unknown(struct ctl *ctl, const char *name)
+{
+	struct err err = ERR_INIT;
+	json_t *list = queues_list(ctl->client, name, &err);
+
+	if (list == NULL && err.code == ERR_NOT_FOUND)
+		complain(ctl,
+			 "warning: pausing the unknown queue \"%s\": it has "
+			 "never held a task, and no worker serves it",
+			 name);
+	json_decref(list);
+}
 
 /* Tasks that run go on; only claims stop. */
 static int
@@ -60,6 +77,8 @@ pause_queue(struct ctl *ctl, const char *name, bool paused)
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
+	if (paused)
+		warn_of_unknown(ctl, name);
 	if ((answer = queues_pause(ctl->client, name, paused, &err)) == NULL)
 		return complain_of_err(ctl, &err);
 	print_if_json(ctl, answer);

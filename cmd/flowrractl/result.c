@@ -6,10 +6,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
 
 #include "flowrra/client.h"
 #include "util/err.h"
 #include "verb.h"
+#include "wait.h"
 
 /* What a record says, as an exit status. "Not finished" is the same as "timed
  * out waiting": result is a wait with no patience. */
@@ -24,6 +28,22 @@ status_of(const struct flowrra_record *record)
 	default:
 		return FLOWRRA_TIMEOUT;
 	}
+}
+
+/* That of a command that was killed is a shell's; 124 is timeout(1)'s, and 125 that
+ * of env(1) and others for what the command had no part in. */
+int
+command_status(const struct flowrra_record *record)
+{
+	if (record->state != FLOWRRA_SUCCESS && record->state != FLOWRRA_FAILED)
+		return FLOWRRA_TIMEOUT;
+	if (record->reason != NULL && strcmp(record->reason, "timeout") == 0)
+		return COMMAND_TIMEOUT;
+	if (record->exit_code >= 0)
+		return record->exit_code;
+	if (record->signal > 0)
+		return COMMAND_SIGNAL + record->signal;
+	return record->state == FLOWRRA_SUCCESS ? 0 : COMMAND_ITSELF;
 }
 
 /* A result goes to standard output as JSON, a string with its quotes: a reader
@@ -59,7 +79,8 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 /* Where waiting fails the task is queued all the same: the complaint says so, with
  * its ID, or a script would submit it again. */
 int
-print_when_finished(struct ctl *ctl, const char *id, double timeout_s)
+print_when_finished(struct ctl *ctl, const char *id, double timeout_s,
+		    bool exit_code)
 {
 	struct flowrra_record *record;
 	struct flowrra_error error;
@@ -67,37 +88,78 @@ print_when_finished(struct ctl *ctl, const char *id, double timeout_s)
 
 	if (flowrra_wait(ctl->client, id, timeout_s, &record, &error) != 0) {
 		complain(ctl, "task %s was queued, but: %s", id, error.message);
-		return error.code;
+		return exit_code ? COMMAND_ITSELF : error.code;
 	}
 	status = print_record(ctl, record, NULL);
+	if (exit_code)
+		status = command_status(record);
 	flowrra_record_free(record);
 	return status;
 }
 
 /* --- result ------------------------------------------------------------ */
 
+struct result_options {
+	bool raw;
+};
+
+/* The bytes of a string, also control characters, for a file or another program.
+ * Other values have no such form. */
+static void
+print_raw(const struct flowrra_record *record)
+{
+	json_t *value =
+	    json_loads(record->result != NULL ? record->result : "null",
+		       JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+
+	if (json_is_string(value))
+		fwrite(json_string_value(value), 1, json_string_length(value),
+		       stdout);
+	else if (!json_is_null(value))
+		puts(record->result);
+	json_decref(value);
+}
+
 /* Does not wait: a task that has not finished is told as such, with status
  * 3. */
 static int
 run_result(struct ctl *ctl, int argc, char **argv, void *options)
 {
+	const struct result_options *o = options;
 	struct flowrra_record *record;
 	struct flowrra_error error;
 	int status;
 
+	if (o->raw && ctl->globals.json) {
+		complain(ctl, "cannot use --raw with --json");
+		return err_exit_status(ERR_USAGE);
+	}
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if (flowrra_result(ctl->client, argv[0], &record, &error) != 0)
 		return complain_of(ctl, &error);
-	status = print_record(ctl, record, NULL);
+	status = status_of(record);
+	if (o->raw && status == FLOWRRA_OK)
+		print_raw(record);
+	else
+		status = print_record(ctl, record, NULL);
 	flowrra_record_free(record);
 	return status;
 }
+
+static const struct option_spec result_options[] = {
+    {.name = "raw",
+     .help = "print a string as its bytes, without quotes",
+     .value = {VALUE_FLAG, offsetof(struct result_options, raw), 0, 0}},
+};
 
 const struct verb verb_result = {
     .name = "result",
     .summary = "Print the result of a task",
     .usage = "ID",
+    .options = result_options,
+    .n_options = sizeof(result_options) / sizeof(result_options[0]),
+    .options_size = sizeof(struct result_options),
     .min_args = 1,
     .max_args = 1,
     .words = WORD_RESULT_ID,
@@ -109,6 +171,10 @@ const struct verb verb_result = {
 struct wait_options {
 	bool any;
 	bool all;
+	bool exit_code;
+	bool from_stdin;
+	const char *queue;
+	bool delayed;
 	double timeout_s;
 };
 
@@ -138,11 +204,36 @@ wait_and_print(struct ctl *ctl, size_t n, const char *const *ids,
 		if (records[i] == NULL)
 			continue;
 		one = print_record(ctl, records[i], n > 1 ? ids[i] : NULL);
+		if (o->exit_code)
+			one = command_status(records[i]);
 		if (one > status)
 			status = one;
 		flowrra_record_free(records[i]);
 	}
-	return result == 0 ? status : complain_of(ctl, &error);
+	if (result == 0)
+		return status;
+	complain(ctl, "%s", error.message);
+	return o->exit_code ? COMMAND_ITSELF : error.code;
+}
+
+/* With --any all IDs have to be known at once: it is over with the first end. */
+static int
+wait_check(const struct wait_options *o, int argc, struct err *err)
+{
+	if (o->any && o->all)
+		return err_set(err, ERR_USAGE, "cannot use --any with --all");
+	if (o->from_stdin + (o->queue != NULL) + (argc > 0) != 1)
+		return err_set(err, ERR_USAGE,
+			       "use one of: IDs, --stdin, --queue QUEUE");
+	if (argc == 0 && (o->any || o->all))
+		return err_set(err, ERR_USAGE,
+			       "--any and --all need IDs as arguments");
+	if (argc == 0 && o->exit_code)
+		return err_set(err, ERR_USAGE,
+			       "--exit-code needs IDs as arguments");
+	if (o->delayed && o->queue == NULL)
+		return err_set(err, ERR_USAGE, "--delayed needs --queue");
+	return 0;
 }
 
 /* Records that have come before a timeout are printed all the same: one slow
@@ -152,11 +243,17 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	const struct wait_options *o = options;
 	struct flowrra_record **records;
+	struct err err = ERR_INIT;
 	int status;
 
-	if (o->any && o->all) {
-		complain(ctl, "cannot use --any with --all");
-		return err_exit_status(ERR_USAGE);
+	if (wait_check(o, argc, &err) != 0)
+		return complain_of_err(ctl, &err);
+	if (argc == 0) {
+		if ((status = ctl_open(ctl)) != 0)
+			return status;
+		return o->from_stdin ? wait_stream(ctl, o->timeout_s)
+				     : wait_queue(ctl, o->queue, o->delayed,
+						  o->timeout_s);
 	}
 	if ((records = calloc((size_t)argc, sizeof(void *))) == NULL) {
 		complain(ctl, "out of memory");
@@ -176,6 +273,19 @@ static const struct option_spec wait_options[] = {
     {.name = "all",
      .help = "wait until all have finished (the default)",
      .value = {VALUE_FLAG, offsetof(struct wait_options, all), 0, 0}},
+    {.name = "exit-code",
+     .help = "exit as the command of the task did",
+     .value = {VALUE_FLAG, offsetof(struct wait_options, exit_code), 0, 0}},
+    {.name = "stdin",
+     .help = "read the IDs from standard input, one a line",
+     .value = {VALUE_FLAG, offsetof(struct wait_options, from_stdin), 0, 0}},
+    {.name = "queue",
+     .arg = "QUEUE",
+     .help = "wait until no task waits or runs in this queue",
+     .value = {VALUE_TEXT, offsetof(struct wait_options, queue), 0, 0}},
+    {.name = "delayed",
+     .help = "with --queue: until none is delayed either",
+     .value = {VALUE_FLAG, offsetof(struct wait_options, delayed), 0, 0}},
     {.name = "timeout",
      .arg = "DURATION",
      .help = "wait at most this long; 0: check once",
@@ -186,12 +296,12 @@ static const struct option_spec wait_options[] = {
 const struct verb verb_wait = {
     .name = "wait",
     .summary = "Wait for tasks and print their results",
-    .usage = "ID... [--any|--all] [--timeout DURATION]",
+    .usage = "ID...|--stdin|--queue QUEUE [--any|--all] "
+	     "[--timeout DURATION] [--exit-code]",
     .options = wait_options,
     .n_options = sizeof(wait_options) / sizeof(wait_options[0]),
     .options_size = sizeof(struct wait_options),
     .init = wait_init,
-    .min_args = 1,
     .max_args = -1,
     .words = WORD_TASK_ID,
     .run = run_wait,

@@ -3,6 +3,8 @@
 #ifndef FLOWRRACTL_RESULT_H
 #define FLOWRRACTL_RESULT_H
 
+#include <stdbool.h>
+
 struct ctl;
 struct flowrra_record;
 
@@ -14,10 +16,19 @@ struct flowrra_record;
 int print_record(struct ctl *ctl, const struct flowrra_record *record,
 		 const char *prefix);
 
+/* Exit statuses beside those of the command: past its timeout, killed by a signal
+ * (which is added), and failed for a reason of ours. */
+enum { COMMAND_TIMEOUT = 124, COMMAND_ITSELF = 125, COMMAND_SIGNAL = 128 };
+/* The exit status of the command that the task ran; of one that ran none, 0 or
+ * COMMAND_ITSELF. FLOWRRA_TIMEOUT: it has not ended. */
+int command_status(const struct flowrra_record *record);
+
 /*
  * Waits for a task that this command has queued, `timeout_s` at most (below 0:
- * without end), and prints its record as above. Returns the exit status.
+ * without end), and prints its record as above. Returns the exit status, with
+ * `exit_code` that of command_status(), COMMAND_ITSELF for other failures.
  */
-int print_when_finished(struct ctl *ctl, const char *id, double timeout_s);
+int print_when_finished(struct ctl *ctl, const char *id, double timeout_s,
+			bool exit_code);
 
 #endif

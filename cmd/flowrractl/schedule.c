@@ -35,6 +35,18 @@ open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 }
 
 int
+choose_zone(struct ctl *ctl, struct zone_words *words, const char *rule,
+	    const char **tz, struct err *err)
+{
+	const bool given =
+	    (*tz != NULL && (*tz)[0] != '\0') || cron_zone(rule).p != NULL;
+	const struct conf *conf = given ? NULL : ctl_conf(ctl, false, err);
+
+	return given || conf != NULL ? zone_choose(conf, words, rule, tz, err)
+				     : -1;
+}
+
+int
 complain_of_rule(struct ctl *ctl, const char *text,
 		 const struct cron_fault *fault, const struct err *err)
 {

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "cron/tz.h"
 #include "manager/schedule_apply.h"
+#include "manager/schedule_zone.h"
 #include "util/buf.h"
 
 struct cron_fault;
@@ -35,23 +35,8 @@ int complain_of_schedule(struct ctl *ctl, const char *rule,
 /* Says what in an expression may not mean what its writer thinks. */
 void warn_of_rule(struct ctl *ctl, const char *text);
 
-/* --- time zones ---------------------------------------------------------- */
-
-/* Where names lie that are not words of the command line; begin with zeroes. It
- * lasts as long as what is done with them. */
-struct zone_words {
-	char local[TZ_NAME_MAX + 1];
-};
-
-/* Makes "local" the name of this machine's zone. ERR_DATA: it has none. */
-int zone_complete(struct zone_words *words, const char **tz, struct err *err);
-/* The zone of schedules for which none is said ([scheduler] timezone); NULL: it
- * is not configured. */
-int zone_default(struct ctl *ctl, struct zone_words *words, const char **ret,
-		 struct err *err);
-/* The zone of a new rule: the one that is given, else the default, unless the
- * expression has its own. *tz stays NULL where it is UTC. */
-int zone_choose(struct ctl *ctl, struct zone_words *words, const char *rule,
+/* zone_choose() by the configuration, which is read only if it matters. */
+int choose_zone(struct ctl *ctl, struct zone_words *words, const char *rule,
 		const char **tz, struct err *err);
 
 /* --- files --------------------------------------------------------------- */

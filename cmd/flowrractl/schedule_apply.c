@@ -185,6 +185,7 @@ run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 	struct zone_words words = {.local = ""};
 	struct err err = ERR_INIT;
 	struct buf text = BUF_INIT;
+	const struct conf *conf;
 	int status = schedule_read_text(ctl, argv[0], &text);
 
 	if (status == 0 && schedule_file_read(&file, text.data, schedule_tell,
@@ -192,8 +193,10 @@ run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "nothing was changed");
 		status = err_exit_status(err.code);
 	}
-	if (status == 0 && (zone_default(ctl, &words, &apply.zone, &err) != 0 ||
-			    complete_zones(&words, &file, &err) != 0))
+	if (status == 0 &&
+	    ((conf = ctl_conf(ctl, false, &err)) == NULL ||
+	     zone_default(conf, &words, &apply.zone, &err) != 0 ||
+	     complete_zones(&words, &file, &err) != 0))
 		status = complain_of_err(ctl, &err);
 	if (status == 0)
 		status = schedule_apply_file(ctl, &file, &apply);

@@ -117,7 +117,7 @@ print_run(struct ctl *ctl, const char *schedule, const char *id,
 	  const struct run_options *o)
 {
 	if (o->wait)
-		return print_when_finished(ctl, id, o->wait_timeout_s);
+		return print_when_finished(ctl, id, o->wait_timeout_s, false);
 	if (ctl->globals.json)
 		print_json_line(
 		    json_pack("{s:s,s:s}", "schedule", schedule, "id", id));

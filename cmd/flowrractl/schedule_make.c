@@ -111,7 +111,7 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	o->form.enabled = !o->disabled;
 	/* A period is the same in all zones. */
 	if (strcmp(type, "interval") != 0 &&
-	    zone_choose(ctl, &words, argv[1], &o->form.tz, &err) != 0)
+	    choose_zone(ctl, &words, argv[1], &o->form.tz, &err) != 0)
 		return complain_of_err(ctl, &err);
 	if ((!o->form.force && (status = ctl_open_all(ctl)) != 0) ||
 	    (db = open_schedules(ctl, false, &status)) == NULL)

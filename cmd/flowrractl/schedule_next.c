@@ -142,7 +142,7 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 		o->after_us = clock_wall_us();
 	if (zones == NULL)
 		return complain_of_err(ctl, &err);
-	if (zone_choose(ctl, &words, argv[0], &o->tz, &err) != 0)
+	if (choose_zone(ctl, &words, argv[0], &o->tz, &err) != 0)
 		status = complain_of_err(ctl, &err);
 	else if (read_next(argv[0], o, zones, &rule, &fault, &err) != 0)
 		status = complain_of_rule(ctl, argv[0], &fault, &err);
@@ -156,6 +156,7 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_next = {
     .name = "schedule next",
+    .looks = true,
     .summary = "Print the fire times of a cron expression, one per line",
     .usage = "EXPRESSION [--tz ZONE] [--after TIME] [--count N]",
     .options = next_options,

@@ -31,11 +31,15 @@ struct list_options {
 /* For programs the order is part of the interface: add new columns at the end.
  */
 static const struct column columns[] = {
-    {"ID", "id", NULL, false},	       {"TASK", "task", NULL, false},
-    {"TYPE", "type", NULL, false},     {"RULE", "rule", NULL, false},
-    {"TZ", "tz", NULL, false},	       {"NEXT", "next_run", NULL, false},
-    {"LAST", "last_run", NULL, false}, {"RUNS", "runs", NULL, true},
-    {"STATE", "state", NULL, false},
+    {"ID", "id", NULL, COLUMN_WHOLE},
+    {"TASK", "task", NULL, 0},
+    {"TYPE", "type", NULL, COLUMN_WHOLE | COLUMN_DROP(2)},
+    {"RULE", "rule", NULL, 0},
+    {"TZ", "tz", NULL, COLUMN_WHOLE | COLUMN_DROP(3)},
+    {"NEXT", "next_run", cell_when, COLUMN_WHOLE},
+    {"LAST", "last_run", cell_when, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"RUNS", "runs", NULL, COLUMN_RIGHT | COLUMN_DROP(4)},
+    {"STATE", "state", NULL, COLUMN_STATE | COLUMN_WHOLE},
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -127,6 +131,7 @@ static const struct option_spec list_options[] = {
 
 const struct verb verb_schedule_list = {
     .name = "schedule list",
+    .looks = true,
     .summary = "List schedules",
     .usage = "[OPTION...]",
     .options = list_options,
@@ -162,6 +167,7 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_show = {
     .name = "schedule show",
+    .looks = true,
     .summary = "Print everything known about a schedule",
     .usage = "ID",
     .min_args = 1,
@@ -259,6 +265,7 @@ run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_stats = {
     .name = "schedule stats",
+    .looks = true,
     .summary =
 	"Print fires that ran, were missed or skipped, and the schedulers",
     .usage = "[ID]",

@@ -152,6 +152,7 @@ static const struct option_spec stats_options[] = {
 
 const struct verb verb_stats = {
     .name = "stats",
+    .looks = true,
     .summary = "Print numbers of tasks and workers, or what has ended",
     .usage = "[--since DURATION] [--task NAME] [--queue QUEUE]",
     .options = stats_options,

@@ -6,14 +6,26 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "core/task.h"
 #include "flowrra/client.h"
+#include "format.h"
+#include "manager/moment.h"
 #include "manager/request.h"
 #include "result.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
+
+/* A time that is said to the minute, or was taken from a clock a moment ago, is
+ * not meant to be past. */
+#define PAST_US INT64_C(60000000)
+
+/* Of lines with the same problem, one after the other. */
+#define PROBLEMS_SHOWN 3
 
 /* The request is filled in place by the table; `kw` and the words become its
  * args and kwargs in complete(). */
@@ -21,7 +33,8 @@ struct submit_options {
 	struct flowrra_request request;
 	struct value_list kw;
 	bool string; /* words are never JSON */
-	bool wait;
+	bool now_if_past;
+	bool wait, exit_code;
 	double wait_timeout_s;
 	bool from_stdin;
 };
@@ -54,12 +67,38 @@ static const struct option_spec submit_options[] = {
 	OPTION(option, arg, kind, request.member, low, high, help),
 #define SUBMIT_OPTION TASK_OPTION
 #include "core/task_options.def"
+    OPTION("now-if-past", NULL, FLAG, now_if_past, 0, 0,
+	   "run the task now if the time of --at is past"),
     OPTION("wait", NULL, FLAG, wait, 0, 0, "wait and print the result"),
     OPTION("wait-timeout", "DURATION", SECONDS, wait_timeout_s, 0, 316224000,
 	   "wait at most this long"),
+    OPTION("exit-code", NULL, FLAG, exit_code, 0, 0,
+	   "with --wait: exit as the command of the task did"),
     OPTION("stdin", NULL, FLAG, from_stdin, 0, 0,
 	   "read tasks from standard input, one JSON object per line"),
 };
+
+static int
+check_times(const struct submit_options *o, struct err *err)
+{
+	const struct flowrra_request *r = &o->request;
+	const int64_t now_us = clock_wall_us();
+	char at[MOMENT_TEXT_MAX];
+
+	if (r->delay_s > 0 && r->at_us != 0)
+		return err_set(err, ERR_USAGE, "cannot use --delay with --at");
+	if (o->now_if_past && r->at_us == 0)
+		return err_set(err, ERR_USAGE, "--now-if-past needs --at");
+	if (o->wait_timeout_s >= 0 && !o->wait)
+		return err_set(err, ERR_USAGE, "--wait-timeout needs --wait");
+	if (r->at_us == 0 || o->now_if_past || now_us - r->at_us <= PAST_US)
+		return 0;
+	moment_write(r->at_us, now_us, at);
+	return err_set(err, ERR_USAGE,
+		       "--at is in the past: %s; use --now-if-past to run the "
+		       "task now",
+		       at);
+}
 
 /* Options that say different things of the same, or that mean nothing without
  * another: refused rather than one of them ignored. With --stdin the lines may
@@ -74,20 +113,24 @@ check(const struct submit_options *o, int argc, struct err *err)
 			       "cannot use arguments with --args");
 	if (o->kw.n > 0 && r->kwargs != NULL)
 		return err_set(err, ERR_USAGE, "cannot use --kw with --kwargs");
-	if (r->delay_s > 0 && r->at_us != 0)
-		return err_set(err, ERR_USAGE, "cannot use --delay with --at");
+	if (check_times(o, err) != 0)
+		return -1;
+	if (r->cpu_bound != FLOWRRA_UNSET && !r->force && !o->from_stdin)
+		return err_set(err, ERR_USAGE,
+			       "--cpu-bound needs --force: a registered task "
+			       "says itself whether it is");
 	if (r->force && r->queue == NULL && !o->from_stdin)
 		return err_set(err, ERR_USAGE,
 			       "--force needs --queue, because no worker has "
 			       "registered this task");
-	if (o->wait_timeout_s >= 0 && !o->wait)
-		return err_set(err, ERR_USAGE, "--wait-timeout needs --wait");
+	if (o->exit_code && !o->wait)
+		return err_set(err, ERR_USAGE, "--exit-code needs --wait");
 	if (r->unique_ttl_s != FLOWRRA_UNSET && r->unique == NULL &&
 	    !o->from_stdin)
 		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");
-	if (o->from_stdin && (o->wait || r->id != NULL))
+	if (o->from_stdin && (r->id != NULL || o->exit_code))
 		return err_set(err, ERR_USAGE,
-			       "cannot use --stdin with --wait or --id");
+			       "cannot use --stdin with --id or --exit-code");
 	if (argc == 0 && !o->from_stdin)
 		return err_set(err, ERR_USAGE,
 			       "missing task name; usage: flowrractl submit "
@@ -139,9 +182,44 @@ reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 		return 0;
 	if (!submit_has_task(ctl) && !o->request.force &&
 	    o->request.name != NULL &&
-	    request_words_of(ctl->client, o->request.name, &how, err) != 0)
+	    request_words_of(ctl->client, &o->request, &how, err) != 0)
 		return -1;
 	return how == REQUEST_TEXT ? 0 : read_words(o, w, how, err);
+}
+
+/* "submit --stdin FILE" would wait for a terminal, and name the file's tasks
+ * after it. A task may have the name of a file, too: then it is registered. */
+static int
+check_file(struct ctl *ctl, const struct submit_options *o, struct err *err)
+{
+	const char *name = o->request.name;
+	char *registration = NULL;
+	struct stat st;
+
+	if (!o->from_stdin || name == NULL || o->request.force ||
+	    submit_has_task(ctl) || stat(name, &st) != 0 || S_ISDIR(st.st_mode))
+		return 0;
+	if (flowrra_registered(ctl->client, name, &registration, NULL) == 0) {
+		flowrra_free(registration);
+		return 0;
+	}
+	return err_set(err, ERR_USAGE,
+		       "\"%.64s\" is a file and not a task; --stdin reads "
+		       "standard input: flowrractl submit --stdin < %.64s",
+		       name, name);
+}
+
+/* Most likely its name is misspelt. The answer is known from the submission; only
+ * where it was bad, the workers are asked. */
+static void
+warn_of_unserved(struct ctl *ctl, const struct flowrra_request *request)
+{
+	if (request->queue != NULL && !submit_has_task(ctl) &&
+	    !ctl->globals.quiet && !request_is_served(ctl->client, request))
+		complain(ctl,
+			 "warning: no living worker serves queue \"%s\"; the "
+			 "task waits until one does",
+			 request->queue);
 }
 
 void
@@ -151,16 +229,52 @@ submit_print_id(struct ctl *ctl, const char *id)
 		puts(id);
 		return;
 	}
+	if (format_is_chosen()) {
+		print_json_line(json_pack("{s:s}", "id", id));
+		return;
+	}
 	fputs("{\"id\":", stdout);
 	print_quoted(id);
 	puts("}");
 }
 
 void
-submit_print_problem(struct ctl *ctl, size_t number, int status,
-		     const char *problem)
+submit_end_problems(struct ctl *ctl, struct submit_problems *p)
 {
-	complain(ctl, "line %zu: %s", number, problem);
+	if (p->more > 0)
+		complain(ctl,
+			 "%zu more lines with this problem, up to line %zu",
+			 p->more, p->number);
+	p->more = p->same = 0;
+}
+
+/* The first of those that follow one another with the same problem: a stream of
+ * a million lines may have one mistake in all of them. */
+static void
+complain_of_line(struct ctl *ctl, struct submit_problems *p, size_t number,
+		 const char *problem)
+{
+	if (strncmp(p->last, problem, sizeof(p->last) - 1) != 0)
+		submit_end_problems(ctl, p);
+	p->number = number;
+	if (p->same++ < PROBLEMS_SHOWN)
+		complain(ctl, "line %zu: %s", number, problem);
+	else
+		p->more++;
+	snprintf(p->last, sizeof(p->last), "%s", problem);
+}
+
+void
+submit_print_problem(struct ctl *ctl, struct submit_problems *p, size_t number,
+		     int status, const char *problem)
+{
+	complain_of_line(ctl, p, number, problem);
+	if (format_is_chosen()) {
+		print_json_line(json_pack("{s:I,s:i,s:s}", "line",
+					  (json_int_t)number, "code", status,
+					  "error", problem));
+		return;
+	}
 	if (ctl->globals.json) {
 		printf("{\"line\":%zu,\"code\":%d,\"error\":", number, status);
 		print_quoted(problem);
@@ -183,9 +297,13 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 	} else if (flowrra_submit(ctl->client, &o->request, id, &error) != 0) {
 		return complain_of(ctl, &error);
 	}
-	if (o->wait)
-		return print_when_finished(ctl, id, o->wait_timeout_s);
+	if (o->wait) {
+		warn_of_unserved(ctl, &o->request);
+		return print_when_finished(ctl, id, o->wait_timeout_s,
+					   o->exit_code);
+	}
 	submit_print_id(ctl, id);
+	warn_of_unserved(ctl, &o->request);
 	return 0;
 }
 
@@ -211,16 +329,27 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	} else if ((!submit_has_task(ctl) || o->wait) &&
 		   (status = ctl_open(ctl)) != 0) {
 		; /* a task's own worker needs no store */
-	} else if (reread_words(ctl, o, &w, &err) != 0) {
+	} else if (check_file(ctl, o, &err) != 0 ||
+		   reread_words(ctl, o, &w, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
 	} else if (submit_has_task(ctl) && o->from_stdin) {
-		status = submit_stream_by_task(ctl, &o->request);
+		if (o->wait) {
+			complain(ctl, "cannot use --stdin with --wait within "
+				      "a task");
+			status = err_exit_status(ERR_USAGE);
+		} else {
+			status = submit_stream_by_task(ctl, &o->request);
+		}
 	} else {
 		if (!o->from_stdin)
 			tell_moment(ctl, "runs", o->request.at_us);
-		status = o->from_stdin ? submit_stream(ctl, &o->request)
-				       : submit_one(ctl, o);
+		status = !o->from_stdin ? submit_one(ctl, o)
+			 : o->wait ? submit_stream_and_wait(ctl, &o->request,
+							    o->wait_timeout_s)
+				   : submit_stream(ctl, &o->request);
+		if (o->from_stdin)
+			warn_of_unserved(ctl, &o->request);
 	}
 	buf_done(&w.args);
 	buf_done(&w.kwargs);

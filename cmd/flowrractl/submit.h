@@ -18,14 +18,27 @@ struct ctl;
  * of all.
  */
 int submit_stream(struct ctl *ctl, const struct flowrra_request *base);
+/* The same, but waits for the tasks, `timeout_s` at most (below 0: without end),
+ * and prints their results as awaiting.h says. */
+int submit_stream_and_wait(struct ctl *ctl, const struct flowrra_request *base,
+			   double timeout_s);
 
 /* The line of a task that was queued, and that of one that was not: the nth
  * line belongs to the nth task. Without --json the ID, or an empty line and a
  * complaint that names the line; with --json {"id"}, or {"line", "code",
  * "error"}. */
 void submit_print_id(struct ctl *ctl, const char *id);
-void submit_print_problem(struct ctl *ctl, size_t number, int status,
-			  const char *problem);
+/* How far lines have had the same problem, zeroed at first: after the third, the
+ * rest of those that follow one another is one complaint. */
+struct submit_problems {
+	char last[512];
+	size_t number; /* of the last line with it */
+	size_t same, more;
+};
+void submit_print_problem(struct ctl *ctl, struct submit_problems *problems,
+			  size_t number, int status, const char *problem);
+/* At the end: complains of those that were not told yet. */
+void submit_end_problems(struct ctl *ctl, struct submit_problems *problems);
 
 /* Whether this is within a command that a task runs, and nothing names a store:
  * then the task's worker submits. */

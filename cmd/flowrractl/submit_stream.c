@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "awaiting.h"
 #include "flowrra/client.h"
 #include "manager/request.h"
 #include "submit.h"
@@ -63,7 +64,9 @@ struct stream {
 	size_t answered;	   /* lines, for the progress */
 	bool skipping;		   /* the rest of a line that is too long */
 	bool hopeless; /* the server takes no tasks, or stdout no answers */
+	struct submit_problems problems;
 	int status;
+	struct awaiting *awaiting; /* with --wait; else NULL */
 };
 
 /* The batch behind those that are under way. */
@@ -84,11 +87,36 @@ note_status(struct stream *s, int status)
 
 /* --- answers ----------------------------------------------------------- */
 
+/* In the place of the task: with --wait, those before it have to end first. */
 static void
 print_problem(struct stream *s, size_t number, int status, const char *problem)
 {
-	submit_print_problem(s->ctl, number, status, problem);
+	struct err err = ERR_INIT;
+
 	note_status(s, status);
+	if (s->awaiting == NULL) {
+		submit_print_problem(s->ctl, &s->problems, number, status,
+				     problem);
+		return;
+	}
+	err_set(&err, err_of_exit_status(status), "%s", problem);
+	if (awaiting_add_problem(s->awaiting, number, &err) != 0)
+		s->hopeless = true;
+}
+
+static void
+print_id(struct stream *s, size_t number, const char *id)
+{
+	int status;
+
+	if (s->awaiting == NULL) {
+		submit_print_id(s->ctl, id);
+		return;
+	}
+	if ((status = awaiting_add(s->awaiting, number, id)) != 0) {
+		note_status(s, status);
+		s->hopeless = true;
+	}
 }
 
 /* Whether a problem is one of the server, and the next task will have it. */
@@ -117,8 +145,8 @@ print_answers(struct stream *s, struct batch *b)
 							    : "no memory");
 			free(line->problem);
 		} else if (flowrra_batch_answer(b->tasks, task, &error) == 0) {
-			submit_print_id(s->ctl,
-					flowrra_batch_id(b->tasks, task++));
+			print_id(s, line->number,
+				 flowrra_batch_id(b->tasks, task++));
 		} else {
 			print_problem(s, line->number, error.code,
 				      error.message);
@@ -133,7 +161,7 @@ print_answers(struct stream *s, struct batch *b)
 		s->hopeless = true;
 	s->answered += b->n;
 	/* Where the ids go by, they are progress enough. */
-	if (!isatty(STDOUT_FILENO))
+	if (!isatty(STDOUT_FILENO) && s->awaiting == NULL)
 		show_progress(s->ctl, (long long)s->answered, "submitted");
 	b->n = 0;
 	flowrra_batch_reset(b->tasks);
@@ -298,6 +326,10 @@ read_more(struct stream *s)
 		while (s->under_way > 0 && would_block())
 			settle_first(s);
 		fflush(stdout);
+		/* A time that is over keeps no task from being submitted. */
+		if (s->awaiting != NULL && would_block() &&
+		    awaiting_until_input(s->awaiting) != 0)
+			s->hopeless = true;
 	}
 	if (buf_reserve(&s->input, READ_BYTES) != 0) {
 		errno = ENOMEM;
@@ -331,6 +363,7 @@ read_all(struct stream *s)
 		add_line(s, (struct slice){s->input.data, s->input.len});
 	send_batch(s);
 	settle_all(s);
+	submit_end_problems(s->ctl, &s->problems);
 	end_progress(s->ctl);
 	if (s->hopeless)
 		complain(s->ctl,
@@ -339,8 +372,9 @@ read_all(struct stream *s)
 }
 
 /* On the heap: the batches have some 100 KiB of lines. */
-int
-submit_stream(struct ctl *ctl, const struct flowrra_request *base)
+static int
+stream_run(struct ctl *ctl, const struct flowrra_request *base,
+	   struct awaiting *awaiting)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 	struct flowrra_error error;
@@ -353,6 +387,7 @@ submit_stream(struct ctl *ctl, const struct flowrra_request *base)
 	}
 	s->ctl = ctl;
 	s->base = base;
+	s->awaiting = awaiting;
 	s->line_max = request_max(ctl->client);
 	for (i = 0; i < BATCHES && status == 0; i++)
 		if (flowrra_batch_new(ctl->client, &s->batches[i].tasks,
@@ -368,4 +403,25 @@ submit_stream(struct ctl *ctl, const struct flowrra_request *base)
 	buf_done(&s->scratch);
 	free(s);
 	return status;
+}
+
+int
+submit_stream(struct ctl *ctl, const struct flowrra_request *base)
+{
+	return stream_run(ctl, base, NULL);
+}
+
+int
+submit_stream_and_wait(struct ctl *ctl, const struct flowrra_request *base,
+		       double timeout_s)
+{
+	struct awaiting awaiting;
+	int status = awaiting_begin(&awaiting, ctl, timeout_s), waited;
+
+	if (status != 0)
+		return status;
+	status = stream_run(ctl, base, &awaiting);
+	waited = awaiting_finish(&awaiting);
+	awaiting_done(&awaiting);
+	return waited > status ? waited : status;
 }

@@ -17,6 +17,7 @@
 #include "manager/request.h"
 #include "submit.h"
 #include "util/buf.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -33,6 +34,9 @@ names_a_store(const struct globals *g)
 	for (i = 0; i < g->settings.n; i++)
 		if (strncmp(g->settings.items[i], "broker.", 7) == 0 ||
 		    strncmp(g->settings.items[i], "backend.", 8) == 0)
+			return true;
+	for (i = 0; i < g->settings.n; i++)
+		if (strcmp(g->settings.items[i], CONF_PERSONAL) == 0)
 			return true;
 	return g->config_file != NULL || getenv("FLOWRRA_BROKER_URL") != NULL;
 }
@@ -158,7 +162,7 @@ submit_by_task(struct ctl *ctl, const struct flowrra_request *request,
 /* Reads one line, asks for its task, and prints the answer. */
 static int
 take_line(struct ctl *ctl, FILE *stream, const struct flowrra_request *base,
-	  struct slice text, size_t number)
+	  struct slice text, size_t number, struct submit_problems *problems)
 {
 	struct buf scratch = BUF_INIT;
 	struct flowrra_request request;
@@ -173,7 +177,7 @@ take_line(struct ctl *ctl, FILE *stream, const struct flowrra_request *base,
 	if (id != NULL)
 		submit_print_id(ctl, id);
 	else
-		submit_print_problem(ctl, number, status, err.msg);
+		submit_print_problem(ctl, problems, number, status, err.msg);
 	free(id);
 	buf_done(&scratch);
 	return status;
@@ -186,6 +190,7 @@ submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base)
 {
 	struct err err = ERR_INIT;
 	FILE *stream = task_connect(&err);
+	struct submit_problems problems = {.same = 0};
 	size_t cap = 0, number = 0;
 	char *line = NULL;
 	int status = 0, one;
@@ -202,11 +207,13 @@ submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base)
 		if (n == 0)
 			continue;
 		one = take_line(ctl, stream, base,
-				(struct slice){line, (size_t)n}, number);
+				(struct slice){line, (size_t)n}, number,
+				&problems);
 		if (one > status)
 			status = one;
 		fflush(stdout);
 	}
+	submit_end_problems(ctl, &problems);
 	if (ferror(stdin)) {
 		complain(ctl, "cannot read standard input: %s",
 			 strerror(errno));

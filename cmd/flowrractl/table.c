@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables from JSON. One description of columns serves a terminal (libsmartcols
- * draws it, and cuts the last column to the width), a program (tabs, no
- * header), and top, which draws into memory. */
+/* Tables from JSON. One description of columns serves a terminal (table_draw.h), a
+ * program (tabs, no header), and top, which draws into memory. */
 #include "table.h"
 
-#include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "module/dump.h"
+#include "style.h"
+#include "table_draw.h"
+#include "util/buf.h"
 #include "util/err.h"
 #include "verb.h"
 
+/* More than any verb has. */
+#define COLUMNS_MAX 32
+
 /* --- cells ------------------------------------------------------------- */
 
-/* NULL where a member on the way is not there, or not an object: jansson takes
- * both. */
-static const json_t *
-follow(const json_t *object, const char *path)
+/* jansson takes NULL, and what is not an object. */
+const json_t *
+follow_path(const json_t *object, const char *path)
 {
 	const char *dot;
 
@@ -54,7 +58,7 @@ cell_plain(const json_t *value, struct buf *out)
 static char *
 cell_of(const struct column *column, const json_t *row)
 {
-	const json_t *value = follow(row, column->path);
+	const json_t *value = follow_path(row, column->path);
 	struct buf out = BUF_INIT;
 
 	if (column->format != NULL)
@@ -72,75 +76,226 @@ cell_of(const struct column *column, const json_t *row)
 	return buf_take(&out);
 }
 
-/* --- for programs ------------------------------------------------------ */
+/* --- what is asked for --------------------------------------------------- */
+
+/* The columns of a call, and its rows. */
+struct table {
+	const struct column *columns[COLUMNS_MAX];
+	size_t n;
+	json_t *rows;
+};
+
+/* By its title, in any case, or by the member's name, as --json has it. */
+static const struct column *
+find_column(const struct column *columns, size_t n, const char *name,
+	    size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((strncasecmp(columns[i].title, name, len) == 0 &&
+		     columns[i].title[len] == '\0') ||
+		    (strncmp(columns[i].path, name, len) == 0 &&
+		     columns[i].path[len] == '\0'))
+			return &columns[i];
+	return NULL;
+}
+
+static int
+complain_of_column(struct ctl *ctl, const struct column *columns, size_t n,
+		   const char *option, const char *name, size_t len)
+{
+	char known[512] = "";
+	size_t i, used = 0;
+
+	for (i = 0; i < n && used < sizeof(known); i++)
+		used +=
+		    (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+				     i > 0 ? ", " : "", columns[i].title);
+	complain(ctl, "%s: unknown column \"%.*s\"; known: %s", option,
+		 (int)(len < 64 ? len : 64), name, known);
+	return err_exit_status(ERR_USAGE);
+}
+
+/* --columns. 0, or the exit status after a complaint. */
+static int
+choose_columns(struct ctl *ctl, const struct column *columns, size_t n,
+	       struct table *t)
+{
+	const char *p = ctl->globals.columns;
+	size_t len;
+
+	for (t->n = 0; p == NULL && t->n < n; t->n++)
+		t->columns[t->n] = &columns[t->n];
+	while (p != NULL && t->n < COLUMNS_MAX) {
+		len = strcspn(p, ",");
+		t->columns[t->n] = find_column(columns, n, p, len);
+		if (t->columns[t->n++] == NULL)
+			return complain_of_column(ctl, columns, n, "--columns",
+						  p, len);
+		p = p[len] == ',' ? p + len + 1 : NULL;
+	}
+	return 0;
+}
+
+/* Numbers by their size, all else by its text; what is not there comes first. */
+static int
+compare_values(const json_t *a, const json_t *b)
+{
+	const double x = json_number_value(a), y = json_number_value(b);
+
+	if (json_is_number(a) && json_is_number(b))
+		return (x > y) - (x < y);
+	if (!json_is_string(a) || !json_is_string(b))
+		return json_is_string(a) - json_is_string(b);
+	return strcmp(json_string_value(a), json_string_value(b));
+}
+
+struct order {
+	const struct column *by;
+	bool reverse;
+};
+
+struct sorted {
+	json_t *row;
+	size_t at; /* for rows that are equal to keep their order */
+};
+
+static int
+compare_rows(const void *a, const void *b, void *arg)
+{
+	const struct sorted *x = a, *y = b;
+	const struct order *order = arg;
+	const int how = compare_values(follow_path(x->row, order->by->path),
+				       follow_path(y->row, order->by->path));
+
+	if (how == 0)
+		return (x->at > y->at) - (x->at < y->at);
+	return order->reverse ? -how : how;
+}
+
+/* A new array; NULL without memory. */
+static json_t *
+sorted_rows(const json_t *rows, struct order *order)
+{
+	const size_t n = json_array_size(rows);
+	struct sorted *all = calloc(n + 1, sizeof(*all));
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; all != NULL && i < n; i++)
+		all[i] = (struct sorted){json_array_get(rows, i), i};
+	if (all != NULL)
+		qsort_r(all, n, sizeof(*all), compare_rows, order);
+	for (i = 0; all != NULL && i < n; i++)
+		json_array_append(list, all[i].row);
+	if (all == NULL) {
+		json_decref(list);
+		list = NULL;
+	}
+	free(all);
+	return list;
+}
+
+/* --sort; a "-" before the name turns it round. The array is a new one, or one
+ * more reference. */
+static int
+sort_rows(struct ctl *ctl, const struct column *columns, size_t n, json_t *rows,
+	  json_t **ret)
+{
+	const char *name = ctl->globals.sort;
+	struct order order = {.reverse = name != NULL && *name == '-'};
+
+	if (name == NULL) {
+		*ret = json_incref(rows);
+		return 0;
+	}
+	name += order.reverse;
+	order.by = find_column(columns, n, name, strlen(name));
+	if (order.by == NULL)
+		return complain_of_column(ctl, columns, n, "--sort", name,
+					  strlen(name));
+	if ((*ret = sorted_rows(rows, &order)) != NULL)
+		return 0;
+	complain(ctl, "out of memory");
+	return err_exit_status(ERR_SYSTEM);
+}
+
+/* --- for programs -------------------------------------------------------- */
 
 /* No tab and no newline can be in a cell: cell_of() has masked them. -1 without
  * memory. */
 static int
-print_plain(const struct column *columns, size_t n, const json_t *rows)
+print_plain(const struct table *t)
 {
 	json_t *row;
 	size_t i, k;
 	char *text;
 
-	json_array_foreach (rows, i, row) {
-		for (k = 0; k < n; k++) {
-			if ((text = cell_of(&columns[k], row)) == NULL)
+	json_array_foreach (t->rows, i, row) {
+		for (k = 0; k < t->n; k++) {
+			if ((text = cell_of(t->columns[k], row)) == NULL)
 				return -1;
-			printf("%s%c", text, k + 1 == n ? '\n' : '\t');
+			printf("%s%c", text, k + 1 == t->n ? '\n' : '\t');
 			free(text);
 		}
 	}
 	return 0;
 }
 
-/* --- for people -------------------------------------------------------- */
+/* --- for people ---------------------------------------------------------- */
 
-/* The line takes the text over; libsmartcols frees it with the table. */
-static int
-fill_line(struct libscols_line *line, const struct column *columns, size_t n,
-	  const json_t *row)
+static void
+free_cells(struct drawing *d)
 {
-	size_t k;
-	char *text;
+	size_t i;
 
-	for (k = 0; k < n; k++)
-		if ((text = cell_of(&columns[k], row)) == NULL ||
-		    scols_line_refer_data(line, k, text) != 0)
-			return -1;
-	return 0;
+	for (i = 0; d->cells != NULL && i < d->n_rows * d->n_columns; i++)
+		free(d->cells[i]);
+	free(d->cells);
 }
 
-/* NULL without memory; scols_unref_table() it. */
-static struct libscols_table *
-make_table(const struct column *columns, size_t n, const json_t *rows)
+/* Draws into memory, with the options that are set in `d`. -1 without memory. */
+static int
+draw(const struct table *t, struct drawing *d, struct buf *out)
 {
-	struct libscols_table *table = scols_new_table();
-	struct libscols_line *line;
 	json_t *row;
-	size_t i;
-	int flags;
+	size_t i, k;
+	int result = 0;
 
-	for (i = 0; i < n && table != NULL; i++) {
-		/* Only the last column may be cut off: it is a text (an error,
-		 * a result), the others are IDs and numbers, which are useless
-		 * in part. */
-		flags = columns[i].right ? SCOLS_FL_RIGHT
-			: i + 1 == n	 ? SCOLS_FL_TRUNC
-					 : 0;
-		if (scols_table_new_column(table, columns[i].title, 0, flags) ==
-		    NULL)
-			goto fail;
-	}
-	json_array_foreach (rows, i, row)
-		if (table == NULL ||
-		    (line = scols_table_new_line(table, NULL)) == NULL ||
-		    fill_line(line, columns, n, row) != 0)
-			goto fail;
-	return table;
-fail:
-	scols_unref_table(table);
-	return NULL;
+	d->columns = t->columns;
+	d->n_columns = t->n;
+	d->n_rows = json_array_size(t->rows);
+	d->cells = calloc(d->n_rows * t->n + 1, sizeof(*d->cells));
+	if (d->cells == NULL)
+		return -1;
+	json_array_foreach (t->rows, i, row)
+		for (k = 0; k < t->n; k++)
+			if ((d->cells[i * t->n + k] =
+				 cell_of(t->columns[k], row)) == NULL)
+				result = -1;
+	if (result == 0)
+		table_draw(d, out);
+	free_cells(d);
+	return out->failed ? -1 : result;
+}
+
+static int
+print_drawn(const struct ctl *ctl, const struct table *t)
+{
+	const struct globals *g = &ctl->globals;
+	struct drawing d = {.width = g->wide ? 0 : style_columns(),
+			    .headers = !g->no_headers,
+			    .color = style_has_color(g->color, STDOUT_FILENO)};
+	struct buf out = BUF_INIT;
+	int result;
+
+	cells_relative(!g->absolute);
+	if ((result = draw(t, &d, &out)) == 0 && out.len > 0)
+		fwrite(out.data, 1, out.len, stdout);
+	cells_relative(false);
+	buf_done(&out);
+	return result;
 }
 
 /* Where it is printed decides the form, not an option: `flowrractl queues | awk
@@ -149,15 +304,14 @@ int
 print_rows(struct ctl *ctl, const struct column *columns, size_t n,
 	   const json_t *rows)
 {
-	struct libscols_table *table;
-	int result = -1;
+	struct table t = {.n = 0};
+	int status, result;
 
-	if (!isatty(STDOUT_FILENO)) {
-		result = print_plain(columns, n, rows);
-	} else if ((table = make_table(columns, n, rows)) != NULL) {
-		result = scols_print_table(table);
-		scols_unref_table(table);
-	}
+	if ((status = choose_columns(ctl, columns, n, &t)) != 0 ||
+	    (status = sort_rows(ctl, columns, n, (json_t *)rows, &t.rows)) != 0)
+		return status;
+	result = isatty(STDOUT_FILENO) ? print_drawn(ctl, &t) : print_plain(&t);
+	json_decref(t.rows);
 	if (result == 0)
 		return 0;
 	complain(ctl, "cannot print the table: out of memory");
@@ -168,13 +322,16 @@ int
 print_list(struct ctl *ctl, const struct column *columns, size_t n,
 	   json_t *rows)
 {
+	json_t *sorted = NULL;
 	int status;
 
 	if (ctl->globals.json) {
-		print_json_line(rows);
-		return 0;
+		status = sort_rows(ctl, columns, n, rows, &sorted);
+		if (status == 0)
+			print_json_line(sorted);
+	} else {
+		status = print_rows(ctl, columns, n, rows);
 	}
-	status = print_rows(ctl, columns, n, rows);
 	json_decref(rows);
 	return status;
 }
@@ -183,22 +340,29 @@ char *
 draw_rows(const struct column *columns, size_t n, const json_t *rows,
 	  size_t width)
 {
-	/* Drawn as if for a terminal of this width, whatever standard output
-	 * is. */
-	struct libscols_table *table = make_table(columns, n, rows);
-	char *text = NULL;
+	struct drawing d = {.width = width, .headers = true};
+	struct table t = {.n = n, .rows = (json_t *)rows};
+	struct buf out = BUF_INIT;
+	size_t i;
 
-	if (table == NULL)
-		return NULL;
-	scols_table_set_termforce(table, SCOLS_TERMFORCE_ALWAYS);
-	scols_table_set_termwidth(table, width);
-	if (scols_print_table_to_string(table, &text) != 0)
-		text = NULL;
-	scols_unref_table(table);
-	return text;
+	for (i = 0; i < n; i++)
+		t.columns[i] = &columns[i];
+	if (draw(&t, &d, &out) == 0 && out.len > 0)
+		return buf_take(&out);
+	buf_done(&out);
+	return NULL;
 }
 
 /* --- members ----------------------------------------------------------- */
+
+void
+add_cell(const struct column *column, const json_t *object, struct buf *out)
+{
+	char *text = cell_of(column, object);
+
+	buf_adds(out, text != NULL ? text : "?");
+	free(text);
+}
 
 void
 print_cell(const struct column *column, const json_t *object)

@@ -20,14 +20,23 @@ struct ctl;
  */
 typedef void cell_fn(const json_t *value, struct buf *out);
 
+/* How a column is drawn where the terminal is too narrow for all of them. */
+#define COLUMN_RIGHT 1u /* it is a number, to the right, and never cut */
+#define COLUMN_STATE 2u /* a word that has a colour */
+#define COLUMN_WHOLE 4u /* never cut */
+#define COLUMN_DROP(n)                                                         \
+	((unsigned int)(n) << 4) /* left out, the highest first */
+#define COLUMN_RANK(how) ((how) >> 4)
+
 struct column {
 	const char *title;
 	const char *path; /* a member, or "member.member" */
 	cell_fn *format;  /* NULL: texts bare, null as "-", else JSON */
-	bool right;	  /* aligned so: it is a number */
+	unsigned int how; /* COLUMN_…; 0: a text */
 };
 
-/* `rows` is an array of objects. Returns the exit status. */
+/* `rows` is an array of objects. What --columns, --sort and the like say is obeyed.
+ * Returns the exit status. */
 int print_rows(struct ctl *ctl, const struct column *columns, size_t n,
 	       const json_t *rows);
 /* The same for a list that a verb answers with, or with --json the list itself
@@ -38,6 +47,13 @@ int print_list(struct ctl *ctl, const struct column *columns, size_t n,
  * frees. NULL without memory. */
 char *draw_rows(const struct column *columns, size_t n, const json_t *rows,
 		size_t width);
+
+/* What a path leads to; NULL where a member on the way is not there, or is not an
+ * object. */
+const json_t *follow_path(const json_t *object, const char *path);
+/* Appends one cell alone, masked. */
+void add_cell(const struct column *column, const json_t *object,
+	      struct buf *out);
 
 /* One cell alone. */
 void print_cell(const struct column *column, const json_t *object);
@@ -50,7 +66,11 @@ void print_columns(const struct column *columns, size_t n,
 
 /* --- formats ----------------------------------------------------------- */
 
-void cell_time(const json_t *value, struct buf *out);	  /* to the second */
+/* To the second; or, after cells_relative(true), from now: "3m ago", "in 2h". */
+void cell_time(const json_t *value, struct buf *out);
+void cells_relative(bool on);
+/* The same; but else as it stands, in its own zone. */
+void cell_when(const json_t *value, struct buf *out);
 void cell_age(const json_t *value, struct buf *out);	  /* since a time */
 void cell_duration(const json_t *value, struct buf *out); /* of seconds */
 void cell_bytes(const json_t *value, struct buf *out);	  /* 12.5M */

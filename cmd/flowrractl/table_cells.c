@@ -26,22 +26,14 @@ is_naive(const char *text)
 	return strpbrk(text + strlen("2026-11-23T"), "Zz+-") == NULL;
 }
 
-/* To the second, in UTC, with the Z that says so. */
-void
-cell_time(const json_t *value, struct buf *out)
-{
-	char text[CLOCK_TEXT_SIZE];
-	int64_t us;
+/* Whether cell_time() tells times from now. Only while a table is drawn for a
+ * person. */
+static bool relative;
 
-	if (read_time(value, &us) != 0)
-		return;
-	/* A local time without an offset is shown as it is. */
-	if (is_naive(json_string_value(value))) {
-		buf_addf(out, "%.19s", json_string_value(value));
-		return;
-	}
-	clock_format(us, text);
-	buf_addf(out, "%.19sZ", text);
+void
+cells_relative(bool on)
+{
+	relative = on;
 }
 
 /* The two largest units, "3d4h": more digits are noise at that age. Below 10 s
@@ -72,6 +64,55 @@ add_duration(double seconds, struct buf *out)
 		left %= units[i].seconds;
 		shown++;
 	}
+}
+
+/* "3m12s ago", "in 2h"; a moment is "now". */
+static void
+add_distance(int64_t us, struct buf *out)
+{
+	const double seconds = (double)(us - clock_wall_us()) / US_PER_S;
+
+	if (seconds > -1 && seconds < 1) {
+		buf_adds(out, "now");
+		return;
+	}
+	buf_adds(out, seconds > 0 ? "in " : "");
+	add_duration(seconds > 0 ? seconds : -seconds, out);
+	buf_adds(out, seconds > 0 ? "" : " ago");
+}
+
+/* To the second, in UTC, with the Z that says so. */
+void
+cell_time(const json_t *value, struct buf *out)
+{
+	char text[CLOCK_TEXT_SIZE];
+	int64_t us;
+
+	if (read_time(value, &us) != 0)
+		return;
+	/* A local time without an offset is shown as it is. */
+	if (is_naive(json_string_value(value))) {
+		buf_addf(out, "%.19s", json_string_value(value));
+		return;
+	}
+	if (relative) {
+		add_distance(us, out);
+		return;
+	}
+	clock_format(us, text);
+	buf_addf(out, "%.19sZ", text);
+}
+
+void
+cell_when(const json_t *value, struct buf *out)
+{
+	int64_t us;
+
+	if (relative && read_time(value, &us) == 0 &&
+	    !is_naive(json_string_value(value)))
+		add_distance(us, out);
+	else if (json_is_string(value))
+		buf_adds(out, json_string_value(value));
 }
 
 void

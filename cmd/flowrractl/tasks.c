@@ -12,16 +12,16 @@
 /* Headings are short, since there are ten; tasks info has the names as in JSON.
  */
 static const struct column columns[] = {
-    {"NAME", "name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"CPU", "cpu_bound", NULL, false},
-    {"RETRIES", "max_retries", NULL, true},
-    {"RETRY-DELAY", "retry_delay", NULL, true},
-    {"BACKOFF", "retry_backoff", NULL, true},
-    {"LIMIT", "retry_delay_max", NULL, true},
-    {"JITTER", "retry_jitter", NULL, true},
-    {"TIMEOUT", "timeout", NULL, true},
-    {"DESCRIPTION", "description", NULL, false},
+    {"NAME", "name", NULL, COLUMN_WHOLE},
+    {"QUEUE", "queue", NULL, COLUMN_WHOLE},
+    {"CPU", "cpu_bound", NULL, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"RETRIES", "max_retries", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"RETRY-DELAY", "retry_delay", NULL, COLUMN_RIGHT | COLUMN_DROP(2)},
+    {"BACKOFF", "retry_backoff", NULL, COLUMN_RIGHT | COLUMN_DROP(3)},
+    {"LIMIT", "retry_delay_max", NULL, COLUMN_RIGHT | COLUMN_DROP(4)},
+    {"JITTER", "retry_jitter", NULL, COLUMN_RIGHT | COLUMN_DROP(5)},
+    {"TIMEOUT", "timeout", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"DESCRIPTION", "description", NULL, 0},
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -68,6 +68,7 @@ run_registered(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_tasks_registered = {
     .name = "tasks registered",
+    .looks = true,
     .summary = "List the tasks that workers have registered",
     .usage = "",
     .run = run_registered,
@@ -114,6 +115,7 @@ run_info(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_tasks_info = {
     .name = "tasks info",
+    .looks = true,
     .summary = "Print the registration of a task",
     .usage = "NAME",
     .min_args = 1,

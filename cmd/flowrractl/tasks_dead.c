@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "manager/dead.h"
+#include "manager/records_delete.h"
 #include "manager/tasks.h"
 #include "table.h"
 #include "util/clock.h"
@@ -25,6 +26,7 @@ struct dead_options {
 	double older_than_s;
 	int limit, depth;
 	bool all, dry_run;
+	bool dead, succeeded, failed; /* of delete */
 };
 
 static void
@@ -51,6 +53,10 @@ dead_init(void *options)
 		   "only tasks with this text in their error"),                \
 	    OPTION("reason", "WORD", TEXT, filter.tasks.reason, 0, 0,          \
 		   "only tasks with this reason"),                             \
+	    OPTION("exit-code", "N", TEXT, filter.tasks.exit_code, 0, 0,       \
+		   "only tasks whose command ended with this exit code"),      \
+	    OPTION("since", "TIME", PAST, filter.tasks.after_us, 0, 0,         \
+		   "only tasks that died since this time, or duration ago"),   \
 	    OPTION("older-than", "DURATION", SECONDS, older_than_s, 0,         \
 		   3162240000, "only tasks that died at least this long ago")
 
@@ -62,11 +68,21 @@ static const struct option_spec list_options[] = {
 	   "search the N newest; 10000 by default"),
 };
 
-static const struct option_spec change_options[] = {
-    FILTER_OPTIONS,
-    OPTION("all", NULL, FLAG, all, 0, 0, "all dead tasks"),
-    OPTION("dry-run", NULL, FLAG, dry_run, 0, 0,
-	   "change nothing; show the tasks that would change"),
+#define CHANGE_OPTIONS                                                         \
+	FILTER_OPTIONS, OPTION("all", NULL, FLAG, all, 0, 0, "all of them"),   \
+	    OPTION("dry-run", NULL, FLAG, dry_run, 0, 0,                       \
+		   "change nothing; show the tasks that would change")
+
+static const struct option_spec retry_options[] = {CHANGE_OPTIONS};
+
+static const struct option_spec delete_options[] = {
+    OPTION("dead", NULL, FLAG, dead, 0, 0,
+	   "delete from the dead list (the default)"),
+    OPTION("succeeded", NULL, FLAG, succeeded, 0, 0,
+	   "delete the records of tasks that succeeded"),
+    OPTION("failed", NULL, FLAG, failed, 0, 0,
+	   "delete the records of tasks that failed"),
+    CHANGE_OPTIONS,
 };
 
 /* The age becomes a time once, when the verb runs: a change that takes minutes
@@ -82,9 +98,12 @@ complete_filter(struct dead_options *o)
 /* --- list -------------------------------------------------------------- */
 
 static const struct column dead_columns[] = {
-    {"ID", "key", NULL, false},	       {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},   {"DIED", "died_at", cell_time, false},
-    {"REASON", "reason", NULL, false}, {"ERROR", "error", NULL, false},
+    {"ID", "key", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"DIED", "died_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"REASON", "reason", NULL, COLUMN_WHOLE | COLUMN_DROP(3)},
+    {"ERROR", "error", NULL, 0},
 };
 #define N_DEAD_COLUMNS (sizeof(dead_columns) / sizeof(dead_columns[0]))
 
@@ -116,6 +135,7 @@ run_dead(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_tasks_dead = {
     .name = "tasks dead",
+    .looks = true,
     .summary = "List dead tasks",
     .usage = "[OPTION...]",
     .options = list_options,
@@ -128,7 +148,13 @@ const struct verb verb_tasks_dead = {
 /* --- retry and delete -------------------------------------------------- */
 
 static const struct column change_columns[] = {
-    {"ID", "key", NULL, false},
+    {"ID", "key", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, 0},
+};
+
+static const struct column deleted_columns[] = {
+    {"ID", "task_id", NULL, false},
     {"TASK", "task_name", NULL, false},
     {"QUEUE", "queue", NULL, false},
 };
@@ -143,14 +169,15 @@ check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 	    f->tasks.queue != NULL || f->tasks.task != NULL ||
 	    (f->tasks.error != NULL && f->tasks.error[0] != '\0') ||
 	    f->tasks.reason != NULL || f->tasks.worker != NULL ||
-	    o->older_than_s > 0;
+	    f->tasks.exit_code != NULL || o->older_than_s > 0 ||
+	    f->tasks.after_us != 0;
 
 	if (o->all && (n_ids > 0 || filtered))
 		complain(ctl, "cannot use --all with IDs or filters");
 	else if (!o->all && n_ids == 0 && !filtered)
 		complain(ctl, "missing selection: give IDs, a filter (--task, "
 			      "--queue, --worker, --error, --reason, "
-			      "--older-than) or --all");
+			      "--exit-code, --since, --older-than) or --all");
 	else
 		return 0;
 	return err_exit_status(ERR_USAGE);
@@ -275,19 +302,72 @@ run_retry(struct ctl *ctl, int argc, char **argv, void *options)
 	return run_change(ctl, argc, argv, options, true);
 }
 
+/* The number, or with --dry-run the tasks. */
+static int
+print_deleted(struct ctl *ctl, const struct dead_options *o, json_t *answer)
+{
+	int status = 0;
+
+	if (ctl->globals.json) {
+		print_json_line(answer);
+		return 0;
+	}
+	if (o->dry_run) {
+		status = print_rows(ctl, deleted_columns, 3,
+				    json_object_get(answer, "tasks"));
+		complain(ctl, "%lld would be deleted",
+			 count(answer, "matched"));
+	} else {
+		printf("%lld deleted\n", count(answer, "done"));
+	}
+	json_decref(answer);
+	return status;
+}
+
+static int
+delete_records(struct ctl *ctl, struct dead_options *o)
+{
+	struct progress progress = {ctl, "deleted"};
+	const struct records_delete what = {.succeeded = o->succeeded,
+					    .failed = o->failed,
+					    .filter = &o->filter.tasks,
+					    .dry_run = o->dry_run,
+					    .on_progress = on_progress,
+					    .arg = &progress};
+	struct err err = ERR_INIT;
+	json_t *answer;
+	int status;
+
+	if ((status = check(ctl, o, 0)) != 0 || (status = ctl_open(ctl)) != 0)
+		return status;
+	complete_filter(o);
+	answer = records_delete(ctl->client, &what, &err);
+	end_progress(ctl);
+	return answer != NULL ? print_deleted(ctl, o, answer)
+			      : complain_of_err(ctl, &err);
+}
+
 static int
 run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return run_change(ctl, argc, argv, options, false);
+	struct dead_options *o = options;
+
+	if (!o->succeeded && !o->failed)
+		return run_change(ctl, argc, argv, o, false);
+	if (argc == 0 && !o->dead)
+		return delete_records(ctl, o);
+	complain(ctl, "cannot use --succeeded or --failed with %s",
+		 argc > 0 ? "IDs" : "--dead");
+	return err_exit_status(ERR_USAGE);
 }
 
-#define CHANGE(word, text)                                                     \
+#define CHANGE(word, synopsis, text)                                           \
 	const struct verb verb_tasks_##word = {                                \
 	    .name = "tasks " #word,                                            \
 	    .summary = (text),                                                 \
-	    .usage = "ID... | --all | FILTER... [--dry-run]",                  \
-	    .options = change_options,                                         \
-	    .n_options = sizeof(change_options) / sizeof(change_options[0]),   \
+	    .usage = (synopsis),                                               \
+	    .options = word##_options,                                         \
+	    .n_options = sizeof(word##_options) / sizeof(word##_options[0]),   \
 	    .options_size = sizeof(struct dead_options),                       \
 	    .init = dead_init,                                                 \
 	    .max_args = -1,                                                    \
@@ -295,5 +375,7 @@ run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 	    .run = run_##word,                                                 \
 	}
 
-CHANGE(retry, "Requeue dead tasks");
-CHANGE(delete, "Delete dead tasks permanently");
+CHANGE(retry, "ID... | --all | FILTER... [--dry-run]", "Requeue dead tasks");
+CHANGE(delete,
+       "ID... | [--dead|--succeeded|--failed] --all | FILTER... [--dry-run]",
+       "Delete dead tasks, or records, permanently");

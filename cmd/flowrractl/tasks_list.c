@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The verbs that list tasks by their state: pending, delayed, retrying,
- * running, completed and failed. One function and one table of options; what
- * differs is the state and the columns. */
+ * running, completed and failed, and tasks, which lists all that have not ended.
+ * One function and one table of options; what differs are the states and the
+ * columns. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,8 @@ static const struct option_spec list_options[] = {
 	   "only tasks with this text in their error"),
     OPTION("reason", "WORD", TEXT, filter.reason, 0, 0,
 	   "only tasks with this reason"),
+    OPTION("exit-code", "N", TEXT, filter.exit_code, 0, 0,
+	   "only tasks whose command ended with this exit code"),
     OPTION("after", "TIME", PAST, filter.after_us, 0, 0,
 	   "only tasks later than this time, or duration ago"),
     OPTION("before", "TIME", PAST, filter.before_us, 0, 0,
@@ -56,45 +59,67 @@ static const struct option_spec list_options[] = {
 /* Shared with top (columns.h). For programs the order is part of the interface,
  * here and below: add new columns at the end. */
 const struct column running_columns[N_RUNNING_COLUMNS] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"WORKER", "worker", NULL, false},
-    {"RETRIES", "retries", NULL, true},
-    {"RUNNING", "started_at", cell_age, true},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"WORKER", "worker", NULL, 0},
+    {"RETRIES", "retries", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"RUNNING", "started_at", cell_age, COLUMN_RIGHT},
 };
 
 static const struct column pending_columns[] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"PRIORITY", "priority", NULL, true},
-    {"SUBMITTED", "submitted_at", cell_time, false},
-    {"DUE", "due_at", cell_time, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, 0},
+    {"PRIORITY", "priority", NULL, COLUMN_RIGHT | COLUMN_DROP(2)},
+    {"SUBMITTED", "submitted_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"DUE", "due_at", cell_time, COLUMN_WHOLE},
 };
 
 static const struct column retrying_columns[] = {
-    {"ID", "task_id", NULL, false},	 {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},	 {"RETRIES", "retries", NULL, true},
-    {"DUE", "due_at", cell_time, false}, {"ERROR", "error", NULL, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"RETRIES", "retries", NULL, COLUMN_RIGHT | COLUMN_DROP(1)},
+    {"DUE", "due_at", cell_time, COLUMN_WHOLE},
+    {"ERROR", "error", NULL, 0},
 };
 
 static const struct column completed_columns[] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"FINISHED", "finished_at", cell_time, false},
-    {"RETRIES", "retries", NULL, true},
-    {"RESULT", "result", NULL, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"FINISHED", "finished_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"RETRIES", "retries", NULL, COLUMN_RIGHT | COLUMN_DROP(3)},
+    {"RESULT", "result", NULL, 0},
 };
 
 static const struct column failed_columns[] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"FINISHED", "finished_at", cell_time, false},
-    {"REASON", "reason", NULL, false},
-    {"ERROR", "error", NULL, false},
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(2)},
+    {"FINISHED", "finished_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
+    {"REASON", "reason", NULL, COLUMN_WHOLE | COLUMN_DROP(3)},
+    {"ERROR", "error", NULL, 0},
+};
+
+/* When it began, is due, or was submitted: what a person wants to know of a task
+ * in its state. */
+static const struct column unfinished_columns[] = {
+    {"ID", "task_id", NULL, COLUMN_WHOLE},
+    {"TASK", "task_name", NULL, 0},
+    {"QUEUE", "queue", NULL, COLUMN_DROP(1)},
+    {"STATE", "state", NULL, COLUMN_STATE | COLUMN_WHOLE},
+    {"AT", "at", cell_time, COLUMN_WHOLE},
+    {"WORKER", "worker", NULL, COLUMN_DROP(2)},
+};
+
+/* What a list has: the tasks of these states, one after the other. */
+struct listing {
+	enum tasks_state states[2];
+	size_t n_states;
+	const struct column *columns;
+	size_t n_columns;
 };
 
 /* "user.id=42" as "args.user.id" and "42". The path is the caller's to free. */
@@ -143,10 +168,58 @@ read_args(struct ctl *ctl, const struct list_options *o, char **paths,
 	return 0;
 }
 
+/* Says in which state a task is, and since when or until when: one that has a
+ * time to come is delayed. */
+static void
+add_state(json_t *task, bool running)
+{
+	const json_t *due = json_object_get(task, "due_at");
+	const bool delayed = !running && json_is_string(due);
+	const char *at = running   ? "started_at"
+			 : delayed ? "due_at"
+				   : "submitted_at";
+	json_t *time = json_object_get(task, at);
+
+	json_object_set_new(task, "state",
+			    json_string(running	  ? "running"
+					: delayed ? "delayed"
+						  : "waiting"));
+	json_object_set_new(task, "at",
+			    time != NULL ? json_incref(time) : json_null());
+}
+
+/* Several states are told apart by a member; the limit is one for all of them.
+ * NULL with *err. */
+static json_t *
+ask(struct ctl *ctl, const struct listing *l, struct tasks_query *query,
+    struct err *err)
+{
+	json_t *all = json_array(), *some, *task;
+	bool stopped = false;
+	size_t i, k;
+
+	for (i = 0; i < l->n_states && query->limit > 0; i++) {
+		some = tasks_list(ctl->client, l->states[i], query, err);
+		if (some == NULL) {
+			json_decref(all);
+			return NULL;
+		}
+		stopped |= query->stopped;
+		query->limit -= json_array_size(some);
+		json_array_foreach (some, k, task)
+			if (l->n_states > 1)
+				add_state(task, l->states[i] == TASKS_RUNNING);
+		json_array_extend(all, some);
+		json_decref(some);
+	}
+	query->stopped = stopped;
+	return all;
+}
+
 /* Opens the client only now: mistakes in options cost no connection. */
 static int
-list_filtered(struct ctl *ctl, enum tasks_state state,
-	      struct tasks_query *query, const struct column *columns, size_t n)
+list_filtered(struct ctl *ctl, const struct listing *l,
+	      struct tasks_query *query)
 {
 	struct err err = ERR_INIT;
 	json_t *tasks;
@@ -154,10 +227,9 @@ list_filtered(struct ctl *ctl, enum tasks_state state,
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
-	tasks = tasks_list(ctl->client, state, query, &err);
-	if (tasks == NULL)
+	if ((tasks = ask(ctl, l, query, &err)) == NULL)
 		return complain_of_err(ctl, &err);
-	status = print_list(ctl, columns, n, tasks);
+	status = print_list(ctl, l->columns, l->n_columns, tasks);
 	/* Fewer than asked for, and there may be more: otherwise an empty
 	 * answer would say that there are none. */
 	if (query->stopped)
@@ -170,8 +242,7 @@ list_filtered(struct ctl *ctl, enum tasks_state state,
 
 /* Paths of --arg get their root here, and are freed here. */
 static int
-list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
-     const struct column *columns, size_t n)
+list(struct ctl *ctl, const struct listing *l, const struct list_options *o)
 {
 	char *paths[TASK_FILTER_ARGS_MAX] = {NULL};
 	struct task_arg args[TASK_FILTER_ARGS_MAX];
@@ -184,40 +255,58 @@ list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
 	query.filter.args = args;
 	query.filter.n_args = o->args.n;
 	if (status == 0)
-		status = list_filtered(ctl, state, &query, columns, n);
+		status = list_filtered(ctl, l, &query);
 	for (i = 0; i < TASK_FILTER_ARGS_MAX; i++)
 		free(paths[i]);
 	return status;
 }
 
-/* A verb's run function has no argument of its own to tell the state by: so
- * each state has one. */
-#define LIST(word, state, columns, text)                                       \
+#define LIST_OF(columns, ...)                                                  \
+	{                                                                      \
+		{__VA_ARGS__},                                                 \
+		    sizeof((enum tasks_state[]){__VA_ARGS__}) /                \
+			sizeof(enum tasks_state),                              \
+		    columns, sizeof(columns) / sizeof((columns)[0])            \
+	}
+
+/* A verb's run function has no argument of its own to tell the states by: so
+ * each list has one. */
+#define LIST(word, verb_name, short_name, text, ...)                           \
 	static int run_##word(struct ctl *ctl, int argc, char **argv,          \
 			      void *options)                                   \
 	{                                                                      \
+		static const struct listing listing = LIST_OF(__VA_ARGS__);    \
+                                                                               \
 		(void)argc;                                                    \
 		(void)argv;                                                    \
-		return list(ctl, state, options, columns,                      \
-			    sizeof(columns) / sizeof((columns)[0]));           \
+		return list(ctl, &listing, options);                           \
 	}                                                                      \
-	const struct verb verb_tasks_##word = {                                \
-	    .name = "tasks " #word,                                            \
+	const struct verb verb_##word = {                                      \
+	    .name = (verb_name),                                               \
+	    .alias = (short_name),                                             \
 	    .summary = (text),                                                 \
 	    .usage = "[OPTION...]",                                            \
 	    .options = list_options,                                           \
 	    .n_options = sizeof(list_options) / sizeof(list_options[0]),       \
 	    .options_size = sizeof(struct list_options),                       \
 	    .init = list_init,                                                 \
+	    .looks = true,                                                     \
 	    .run = run_##word,                                                 \
 	}
 
-LIST(pending, TASKS_PENDING, pending_columns, "List waiting and delayed tasks");
-LIST(delayed, TASKS_DELAYED, pending_columns,
-     "List delayed tasks that were not tried yet");
-LIST(retrying, TASKS_RETRYING, retrying_columns,
-     "List failed tasks that will be retried");
-LIST(running, TASKS_RUNNING, running_columns,
-     "List the tasks that workers hold");
-LIST(completed, TASKS_COMPLETED, completed_columns, "List successful tasks");
-LIST(failed, TASKS_FAILED, failed_columns, "List failed tasks");
+LIST(tasks, "tasks", "ls", "List running tasks, then waiting and delayed ones",
+     unfinished_columns, TASKS_RUNNING, TASKS_PENDING);
+LIST(tasks_pending, "tasks pending", NULL, "List waiting and delayed tasks",
+     pending_columns, TASKS_PENDING);
+LIST(tasks_delayed, "tasks delayed", NULL,
+     "List delayed tasks that were not tried yet", pending_columns,
+     TASKS_DELAYED);
+LIST(tasks_retrying, "tasks retrying", NULL,
+     "List failed tasks that will be retried", retrying_columns,
+     TASKS_RETRYING);
+LIST(tasks_running, "tasks running", "ps", "List the tasks that workers hold",
+     running_columns, TASKS_RUNNING);
+LIST(tasks_completed, "tasks completed", NULL, "List successful tasks",
+     completed_columns, TASKS_COMPLETED);
+LIST(tasks_failed, "tasks failed", NULL, "List failed tasks", failed_columns,
+     TASKS_FAILED);

@@ -41,24 +41,75 @@ print_lines(const char *label, const json_t *text)
 	free(copy);
 }
 
-/* A part that is null is left out, with its heading; what the last attempt has
- * printed stands below, since it has many lines. */
-static void
-print_part(const json_t *task, const char *name)
+/* Whether something of that name and value stands there already. */
+static bool
+is_shown(const json_t *shown, const char *name, const json_t *value)
 {
-	json_t *part = json_object_get(task, name), *copy;
+	return json_equal(json_object_get(shown, name), value) != 0;
+}
 
-	if (!json_is_object(part))
-		return;
-	printf("\n%s\n", name);
-	copy = json_copy(part);
-	json_object_del(copy, "output");
-	print_members(copy);
-	json_decref(copy);
-	if (json_object_get(part, "output") != NULL) {
-		printf("\noutput\n");
-		print_lines("  ", json_object_get(part, "output"));
+/* The members of `part` that are not in `shown` yet, under a heading; they are
+ * added to it. A task's id and name have other names there. */
+static void
+print_rest(const char *heading, const json_t *part, json_t *shown)
+{
+	json_t *rest = json_object(), *value;
+	const char *name;
+
+	json_object_foreach ((json_t *)part, name, value) {
+		if (is_shown(shown, name, value) ||
+		    (strcmp(name, "id") == 0 &&
+		     is_shown(shown, "task_id", value)) ||
+		    (strcmp(name, "name") == 0 &&
+		     is_shown(shown, "task_name", value)))
+			continue;
+		json_object_set(rest, name, value);
 	}
+	if (json_object_size(rest) > 0) {
+		printf("\n%s\n", heading);
+		print_members(rest);
+	}
+	json_object_update_missing(shown, rest);
+	json_decref(rest);
+}
+
+/* What the last attempt has printed stands below the rest, since it has many
+ * lines. */
+static void
+print_record(const json_t *record, json_t *shown)
+{
+	json_t *copy = json_copy((json_t *)record);
+
+	json_object_del(copy, "output");
+	print_rest("record", copy, shown);
+	json_decref(copy);
+	if (json_object_get(record, "output") != NULL) {
+		printf("\noutput\n");
+		print_lines("  ", json_object_get(record, "output"));
+	}
+}
+
+/* What lies at the broker says most of the record once more: only the rest is
+ * shown. A dead one also has what was noted of it, in other members and in the
+ * attempts below, and its bytes, which tell something new only if they are not a
+ * task. All of it is in the JSON. */
+static void
+print_entry(const json_t *entry, json_t *shown)
+{
+	json_t *copy = json_copy((json_t *)entry);
+	json_t *task = json_copy(json_object_get(entry, "task"));
+
+	json_object_set(shown, "key", json_object_get(shown, "task_id"));
+	json_object_del(copy, "info");
+	json_object_del(copy, "task");
+	if (json_is_object(task)) {
+		json_object_del(copy, "bytes");
+		json_object_del(task, "history");
+	}
+	print_rest("entry", copy, shown);
+	print_rest("options", task, shown);
+	json_decref(task);
+	json_decref(copy);
 }
 
 /* Attempts that have failed, each with what it said. */
@@ -83,8 +134,8 @@ print_attempts(const json_t *attempts)
 	}
 }
 
-/* Where the task is, in short; below it the record and the entry, each member
- * on a line, and then the attempts that failed. */
+/* Where the task is, in short; below it the record, each member on a line, what
+ * the entry adds to it, and then the attempts that failed. */
 static void
 print_task(const json_t *task)
 {
@@ -94,9 +145,16 @@ print_task(const json_t *task)
 	    {"queue", "queue", NULL, false},
 	};
 
+	json_t *shown = json_object();
+	size_t i;
+
 	print_columns(head, sizeof(head) / sizeof(head[0]), task);
-	print_part(task, "record");
-	print_part(task, "entry");
+	for (i = 0; i < sizeof(head) / sizeof(head[0]); i++)
+		json_object_set(shown, head[i].path,
+				json_object_get(task, head[i].path));
+	print_record(json_object_get(task, "record"), shown);
+	print_entry(json_object_get(task, "entry"), shown);
+	json_decref(shown);
 	print_attempts(json_object_get(task, "attempts"));
 }
 
@@ -133,6 +191,7 @@ static const struct option_spec show_options[] = {
 
 const struct verb verb_tasks_show = {
     .name = "tasks show",
+    .looks = true,
     .summary = "Print everything known about a task",
     .usage = "ID",
     .options = show_options,

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "manager/value.h"
+#include "style.h"
 
 struct conf;
 struct err;
@@ -21,7 +22,8 @@ struct flowrra_error;
 struct option_spec {
 	const char *name;
 	char letter;	 /* 0: it has no short form */
-	const char *arg; /* what --help calls the value; NULL: it has none */
+	const char *arg; /* what --help calls the value; NULL: it has none, and
+			    "[=X]": it may be left out */
 	const char *help;
 	struct value_spec value; /* FLAG and SWITCH become true */
 };
@@ -47,8 +49,15 @@ struct globals {
 	bool dump_config;
 	bool help;
 	bool version;
+	bool user;
 	bool json;
 	bool quiet;
+	bool wide, no_headers, absolute;
+	const char *columns, *sort; /* NULL: not given; so are the next */
+	const char *json_fields, *format;
+	const char *color_word, *watch_period;
+	enum style_when color;
+	double watch_s; /* 0: once */
 };
 
 struct ctl {
@@ -83,26 +92,30 @@ struct verb {
 	size_t options_size;	     /* of the struct that they fill */
 	void (*init)(void *options); /* its defaults; NULL: zeroes */
 	int min_args, max_args;	     /* -1: any number */
+	bool looks; /* it only looks: --watch may run it again and again */
 	enum word_kind words;
+	bool
+	    is_prefix; /* its options end at its first word: env does so, too */
 	/* Returns the exit status. */
 	int (*run)(struct ctl *ctl, int argc, char **argv, void *options);
 };
 
-extern const struct verb verb_cancel, verb_complete, verb_completion,
-    verb_doctor, verb_events, verb_health, verb_help, verb_queue_pause,
-    verb_queue_purge, verb_queue_resume, verb_queues, verb_result,
-    verb_schedule_apply, verb_schedule_cron, verb_schedule_delete,
-    verb_schedule_disable, verb_schedule_edit, verb_schedule_enable,
-    verb_schedule_export, verb_schedule_fires, verb_schedule_import,
-    verb_schedule_interval, verb_schedule_list, verb_schedule_next,
-    verb_schedule_once, verb_schedule_run, verb_schedule_show,
-    verb_schedule_stats, verb_stats, verb_submit, verb_tasks_completed,
-    verb_tasks_dead, verb_tasks_delayed, verb_tasks_delete, verb_tasks_failed,
-    verb_tasks_info, verb_tasks_pending, verb_tasks_registered,
-    verb_tasks_retry, verb_tasks_retrying, verb_tasks_run, verb_tasks_running,
-    verb_tasks_show, verb_top, verb_version, verb_wait, verb_web,
-    verb_web_token, verb_worker_quiet, verb_worker_reload, verb_worker_resume,
-    verb_worker_stop, verb_workers;
+extern const struct verb verb_cancel, verb_check, verb_complete,
+    verb_completion, verb_doctor, verb_events, verb_export, verb_import,
+    verb_health, verb_help, verb_logs, verb_queue_pause, verb_queue_purge,
+    verb_queue_resume, verb_queues, verb_result, verb_run, verb_schedule_apply,
+    verb_schedule_cron, verb_schedule_delete, verb_schedule_disable,
+    verb_schedule_edit, verb_schedule_enable, verb_schedule_export,
+    verb_schedule_history, verb_schedule_import, verb_schedule_interval,
+    verb_schedule_list, verb_schedule_next, verb_schedule_once,
+    verb_schedule_run, verb_schedule_show, verb_schedule_stats, verb_stats,
+    verb_status, verb_submit, verb_tasks, verb_tasks_completed, verb_tasks_dead,
+    verb_tasks_delayed, verb_tasks_delete, verb_tasks_failed, verb_tasks_info,
+    verb_tasks_pending, verb_tasks_registered, verb_tasks_retry,
+    verb_tasks_retrying, verb_tasks_run, verb_tasks_running, verb_tasks_show,
+    verb_top, verb_version, verb_wait, verb_web, verb_web_token,
+    verb_worker_quiet, verb_worker_reload, verb_worker_resume, verb_worker_stop,
+    verb_workers;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];
@@ -128,6 +141,9 @@ int options_parse(const struct verb *verb, int argc, char **argv,
  * becomes that user with it: see owner.c. NULL with *err.
  */
 struct conf *ctl_conf(struct ctl *ctl, bool schedules, struct err *err);
+/* Has --user among the settings, if it was given; to be called again after more
+ * options. */
+void ctl_take_user(struct ctl *ctl);
 /* Opens the client. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
 /* The same for a verb that looks at the schedules, too. */
@@ -170,15 +186,21 @@ void print_json_line(json_t *json);
 void print_if_json(struct ctl *ctl, json_t *json);
 
 /* The verb whose name `words` begin with; *ret_used says how many words it has.
- * NULL: none. */
+ * The first word of a group may be in the singular or the plural, and alone it is
+ * the verb that lists what the group is about. NULL: none. */
 const struct verb *find_verb(int n, char **words, int *ret_used);
+/* Whether verbs of two words begin with this one. */
+bool is_group(const char *word);
+/* The word that verbs of a group begin with: "tasks" for "task". Other words are
+ * returned as they are. */
+const char *group_word(const char *word);
 /* Sets ERR_USAGE with what could have been meant by words that no verb has: all
  * verbs of the group, if the first word is one; else those with a close
  * name. */
 void unknown_verb(int n, char **words, struct err *err);
 
-/* Help: of the program, or of a verb; of the verbs that begin with a word
- * (false: none does); and all of it as JSON. */
+/* Help: of the program, or of a verb; of the group that a word names (false: it
+ * names none); and all of it as JSON. */
 void print_help(const struct verb *verb);
 bool print_help_group(const char *word);
 void print_help_json(void);

@@ -19,16 +19,16 @@ cell_refused(const json_t *value, struct buf *out)
 /* Shared with top (columns.h). For programs the order is part of the interface:
  * add new columns at the end. */
 const struct column worker_columns[N_WORKER_COLUMNS] = {
-    {"WORKER", "worker", NULL, false},
-    {"STATE", "state", NULL, false},
-    {"IN-FLIGHT", "in_flight", NULL, true},
-    {"SLOTS", "slots", cell_slots, false},
-    {"MEMORY", "memory.total", cell_bytes, true},
-    {"UPTIME", "uptime", cell_duration, true},
-    {"VERSION", "version", NULL, false},
-    {"PID", "pid", NULL, true},
-    {"QUEUES", "queues", cell_list, false},
-    {"REFUSED", "refused", cell_refused, true},
+    {"WORKER", "worker", NULL, COLUMN_WHOLE},
+    {"STATE", "state", NULL, COLUMN_STATE | COLUMN_WHOLE},
+    {"IN-FLIGHT", "in_flight", NULL, COLUMN_RIGHT},
+    {"SLOTS", "slots", cell_slots, COLUMN_DROP(1)},
+    {"MEMORY", "memory.total", cell_bytes, COLUMN_RIGHT | COLUMN_DROP(3)},
+    {"UPTIME", "uptime", cell_duration, COLUMN_RIGHT | COLUMN_DROP(2)},
+    {"VERSION", "version", NULL, COLUMN_WHOLE | COLUMN_DROP(4)},
+    {"PID", "pid", NULL, COLUMN_RIGHT | COLUMN_DROP(5)},
+    {"QUEUES", "queues", cell_list, 0},
+    {"REFUSED", "refused", cell_refused, COLUMN_RIGHT},
 };
 
 static int
@@ -47,6 +47,7 @@ run_workers(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_workers = {
     .name = "workers",
+    .looks = true,
     .summary = "List the workers and what they run",
     .usage = "",
     .run = run_workers,

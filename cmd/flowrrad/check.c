@@ -1,110 +1,119 @@
 /* SPDX-License-Identifier: MIT */
-/* flowrrad --check: an executor says what it can load. */
+/* flowrrad --check: all that is wrong with a configuration on this machine. The
+ * one mechanism behind flowrractl check and systemctl reload, too. */
 #include "check.h"
 
-#include <event2/event.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#include <sys/time.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#include "commands.h"
+#include "files.h"
+#include "loadable.h"
 #include "modules.h"
-#include "pool/handlers.h"
+#include "store/store.h"
 #include "util/conf.h"
+#include "util/conf_task.h"
 #include "util/err.h"
-#include "util/log.h"
-#include "util/proc.h"
-
-/* An executor has ten seconds to come up before it is killed; this is longer,
- * so that its log says so first. */
-#define CHECK_S 12
-
-struct check {
-	struct event_base *base;
-	struct pool *pool;
-	bool ready;
-	struct err why; /* it cannot get ready; ERR_NONE: not known yet */
-};
+#include "util/findings.h"
 
 static void
-on_check_ready(void *arg)
+check_url(const struct conf *conf, const char *url, const char *section,
+	  struct findings *findings)
 {
-	struct check *check = arg;
+	struct err err;
 
-	check->ready = true;
-	event_base_loopbreak(check->base);
+	if (stores_check_url(url, section, &err) == 0)
+		return;
+	conf_prefix_place(conf, section, "url", &err);
+	findings_add(findings, &err);
 }
 
-/* A module that ends its executor does so each time. */
+/* It was read already, but others may still read it. */
 static void
-on_check_change(void *arg)
+check_mode(const struct conf *conf, struct findings *findings)
 {
-	struct check *check = arg;
+	struct stat st;
 
-	if (check->pool != NULL && pool_start_failed(check->pool, &check->why))
-		event_base_loopbreak(check->base);
+	if (conf->file.path == NULL || !conf->file.secrets ||
+	    stat(conf->file.path, &st) != 0 || (st.st_mode & S_IROTH) == 0)
+		return;
+	findings_warn(findings,
+		      "%s: it holds a password, and every user of this machine "
+		      "can read it (mode %03o); chmod 640 it",
+		      conf->file.path, (unsigned int)(st.st_mode & 0777));
 }
 
-/* No job is given to the pool, so it has no other news. */
-static const struct pool_events check_events = {.on_ready = on_check_ready,
-						.on_change = on_check_change};
-
-static int
-check_result(const struct check *check, struct err *err)
+/* A configuration may be shared by workers of which others serve the queue. */
+static void
+check_queue(const struct conf_task *t, char *const *queues,
+	    struct findings *findings)
 {
-	size_t n;
+	const char *queue = *t->queue != '\0' ? t->queue
+			    : t->cpu_bound    ? "cpu"
+					      : "io";
 
-	if (!check->ready && check->why.code != ERR_NONE) {
-		*err = check->why;
-		return -1;
+	for (; *queues != NULL; queues++)
+		if (strcmp(*queues, queue) == 0)
+			return;
+	findings_warn(findings,
+		      "%s: [task %s]: its queue is %s, which this worker does "
+		      "not serve ([worker] queues)",
+		      t->location, t->name, queue);
+}
+
+static void
+check_tasks(const struct conf *conf, struct findings *findings)
+{
+	char **queues = conf_list(conf->worker.queues);
+	const struct conf_task *t;
+	struct err err;
+	size_t i;
+
+	if (queues == NULL) {
+		findings->failed = true;
+		return;
 	}
-	if (!check->ready)
-		return err_set(err, ERR_SYSTEM,
-			       "no executor has come up within %d s", CHECK_S);
-	n = pool_handlers(check->pool)->n_refused;
-	if (n > 0)
-		return err_set(
-		    err, ERR_CONFIG,
-		    "%zu of its modules and commands cannot be loaded", n);
-	return 0;
+	for (i = 0; i < conf->n_tasks; i++) {
+		t = conf->tasks[i];
+		if (modules_check_user(t, &err) != 0)
+			findings_add(findings, &err);
+		if (commands_find(t, &err) != 0) {
+			err_prefix(&err, "%s", t->location);
+			findings_add(findings, &err);
+		}
+		check_queue(t, queues, findings);
+		commands_warn(t);
+	}
+	conf_list_free(queues);
 }
 
-static int
-check_with(struct check *check, const struct conf *conf,
-	   const struct modules *modules, const char *executor, struct err *err)
+static void
+check_modules(const struct conf *conf, struct findings *findings)
 {
-	const struct timeval tv = {.tv_sec = CHECK_S};
-	const struct pool_options options = {.base = check->base,
-					     .executor = executor,
-					     .conf = &conf->executor,
-					     .modules =
-						 modules_loadable(modules),
-					     .events = &check_events,
-					     .arg = check};
-
-	if ((check->pool = pool_new(&options, err)) == NULL)
-		return -1;
-	event_base_loopexit(check->base, &tv);
-	event_base_dispatch(check->base);
-	return check_result(check, err);
-}
-
-int
-check_modules(const struct conf *conf, struct err *err)
-{
-	struct check check = {.base = event_base_new()};
-	char *executor =
-	    proc_beside("../libexec/flowrra/flowrra-executor", err);
 	struct modules modules = {.paths = NULL};
-	int status = -1;
+	struct err err;
 
-	if (check.base == NULL)
-		err_nomem(err);
-	else if (executor != NULL && modules_read(conf, &modules, err) == 0)
-		status = check_with(&check, conf, &modules, executor, err);
-	pool_free(check.pool);
+	if (modules_read_good(conf, &modules, &err) == 0)
+		loadable_check(conf, &modules, findings);
+	else
+		findings_add(findings, &err);
 	modules_done(&modules);
-	if (check.base != NULL)
-		event_base_free(check.base);
-	free(executor);
-	return status;
+}
+
+void
+check_examine(const struct conf *conf, struct findings *findings)
+{
+	struct err err;
+
+	check_url(conf, conf->broker.url, "broker", findings);
+	if (!stores_are_one(conf))
+		check_url(conf, conf->backend.url, "backend", findings);
+	check_mode(conf, findings);
+	if (files_check(conf, &err) != 0)
+		findings_add(findings, &err);
+	if (modules_check_origin(conf, &err) != 0)
+		findings_add(findings, &err);
+	check_tasks(conf, findings);
+	check_modules(conf, findings);
 }

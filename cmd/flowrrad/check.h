@@ -5,13 +5,12 @@
 #define FLOWRRAD_CHECK_H
 
 struct conf;
-struct err;
+struct findings;
 
 /*
- * Starts an executor, which loads all modules and finds all commands, and ends
- * it again. -1 with *err (ERR_CONFIG) that names what was refused first; all of
- * it is logged.
+ * Looks at the URLs, the limits, the commands and their users, and has an executor
+ * load all modules; adds all that is wrong, each with its place in the file.
  */
-int check_modules(const struct conf *conf, struct err *err);
+void check_examine(const struct conf *conf, struct findings *findings);
 
 #endif

@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/alive.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -87,6 +88,23 @@ is_there(const struct identity *who)
 	       locked.st_ino == named.st_ino;
 }
 
+/* For flowrractl, which starts a worker if none is there. */
+static int
+take_life(const struct identity *who, struct err *err)
+{
+	if (alive_begin(who->lock_fd) == 0)
+		return 0;
+	return err_sys(err, ERR_SYSTEM, "cannot lock %s", who->path);
+}
+
+void
+identity_leave(const struct identity *who, bool leaving)
+{
+	if (alive_leave(who->lock_fd, leaving) != 0)
+		log_warning("cannot lock %s: %s", who->path,
+			    strerrordesc_np(errno));
+}
+
 /*
  * flock() and not a PID file: the kernel drops it when the process ends,
  * whatever ends it. Files of ids that are not used any more are removed
@@ -108,7 +126,7 @@ take_lock(struct identity *who, struct err *err)
 	}
 	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0) {
 		if (is_there(who))
-			return 0;
+			return take_life(who, err);
 		close(who->lock_fd);
 		return take_lock(who, err);
 	}
@@ -155,7 +173,7 @@ sign_lock(struct identity *who)
 	char text[256] = "", *place = lock_place(who);
 	ssize_t n = pread(who->lock_fd, text, sizeof(text) - 1, 0);
 
-	uuid_make(who->token);
+	uuid_make_random(who->token);
 	if (place == NULL)
 		return;
 	if (n > UUID_TEXT_SIZE && text[UUID_TEXT_SIZE - 1] == ' ' &&

@@ -6,6 +6,8 @@
 #ifndef FLOWRRAD_IDENTITY_H
 #define FLOWRRAD_IDENTITY_H
 
+#include <stdbool.h>
+
 #include "util/uuid.h"
 
 struct conf;
@@ -25,6 +27,8 @@ struct identity {
  * another process has it. *ret is to be dropped in either case. */
 int identity_take(const struct conf *conf, struct identity *ret,
 		  struct err *err);
+/* Tells those who look for a worker that this one leaves, or stays after all. */
+void identity_leave(const struct identity *who, bool leaving);
 void identity_drop(struct identity *identity);
 
 #endif

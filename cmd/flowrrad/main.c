@@ -37,7 +37,7 @@ static const char usage[] =
     "their results.\n";
 
 static const char notes[] =
-    "--check also loads all modules.\n"
+    "--check also loads all modules, without calling their init().\n"
     "\n"
     "Signals: TERM and INT stop it when what runs has finished, a second one "
     "at\n"
@@ -89,6 +89,14 @@ on_reload_command(void *arg)
 	daemon_reload(w->daemon);
 }
 
+static void
+on_leaving(bool leaving, void *arg)
+{
+	const struct worker *w = arg;
+
+	identity_leave(&w->who, leaving);
+}
+
 /* The modules are read before anything is opened: a wrong configuration ends
  * the program before it has claimed a task. They are read again at each reload,
  * and not kept. */
@@ -118,6 +126,7 @@ start(struct daemon *d, void *arg, struct err *err)
 					   .on_stop_command = on_stop_command,
 					   .on_reload_command =
 					       on_reload_command,
+					   .on_leaving = on_leaving,
 					   .on_stopped = on_stopped,
 					   .arg = w};
 
@@ -218,9 +227,10 @@ main(int argc, char **argv)
 	static const struct daemon_program program = {.name = "flowrrad",
 						      .usage = usage,
 						      .notes = notes,
+						      .personal = true,
 						      .children_dump = true,
 						      .check = check,
-						      .probe = check_modules,
+						      .examine = check_examine,
 						      .start = start,
 						      .reload = reload,
 						      .reloaded = reloaded,

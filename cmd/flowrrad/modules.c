@@ -19,6 +19,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "adhoc.h"
+#include "codec/capture.h"
 #include "codec/scan.h"
 #include "commands.h"
 #include "util/buf.h"
@@ -150,8 +152,8 @@ may_change_user(void)
 
 /* Checked here, at the start and at each reload, so that a person sees it at
  * once: otherwise each task of the section would fail, one by one. */
-static int
-check_user(const struct conf_task *t, struct err *err)
+int
+modules_check_user(const struct conf_task *t, struct err *err)
 {
 	const struct passwd *user;
 	int r;
@@ -202,8 +204,8 @@ write_task(const struct conf_task *t, struct buf *out)
  * tasks. Returns how many have one, or -1 with *err.
  */
 static int
-find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
-	      struct err *err)
+find_commands(const struct conf *conf, bool users, bool *ret_found,
+	      struct modules *m, struct err *err)
 {
 	size_t i, n_refused = 0;
 	struct err why;
@@ -212,8 +214,9 @@ find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
 	if ((m->refused = calloc(conf->n_tasks + 1, sizeof(char *))) == NULL)
 		return err_nomem(err);
 	for (i = 0; i < conf->n_tasks; i++) {
-		commands_warn(conf->tasks[i]);
-		ret_found[i] = commands_find(conf->tasks[i], &why) == 0;
+		ret_found[i] =
+		    (!users || modules_check_user(conf->tasks[i], &why) == 0) &&
+		    commands_find(conf->tasks[i], &why) == 0;
 		n += ret_found[i];
 		if (!ret_found[i] &&
 		    (m->refused[n_refused++] = strdup(why.msg)) == NULL)
@@ -222,9 +225,30 @@ find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
 	return n;
 }
 
+/* Without a state directory the worker does not start, and says why. */
+static void
+write_captures(const struct conf *conf, struct buf *out)
+{
+	char *dir = NULL;
+
+	if (conf->exec.output_max > 0)
+		dir = capture_directory(conf);
+	if (dir == NULL)
+		return;
+	buf_adds(out, ",\"captures\":{\"dir\":");
+	scan_quote(out, slice_of(dir));
+	buf_addf(out,
+		 ",\"max\":%" PRId64 ",\"total\":%" PRId64 ",\"keep\":%" PRId64
+		 "}",
+		 conf->exec.output_max, conf->exec.output_total,
+		 conf->exec.output_keep / 1000000);
+	free(dir);
+}
+
 /* {"exec": …}, as lib/module/shipped/exec/declared.h describes it. */
 static char *
-write_config(const struct conf *conf, const bool *found, bool any)
+write_config(const struct conf *conf, const bool *found, bool any,
+	     const char *adhoc)
 {
 	struct buf out = BUF_INIT;
 	bool next = false;
@@ -245,7 +269,13 @@ write_config(const struct conf *conf, const bool *found, bool any)
 			next = true;
 			write_task(conf->tasks[i], &out);
 		}
-		buf_adds(&out, "}}");
+		buf_addc(&out, '}');
+		if (adhoc != NULL) {
+			buf_adds(&out, ",\"adhoc\":");
+			scan_quote(&out, slice_of(adhoc));
+		}
+		write_captures(conf, &out);
+		buf_addc(&out, '}');
 	}
 	buf_addc(&out, '}');
 	/* NULL for the caller: buf_take() of an empty buffer. */
@@ -265,8 +295,8 @@ is_inherited(const char *path)
 
 /* Who can change the file can have root run any command. What lies on a file
  * system that is mounted read-only is given to containers with any mode. */
-static int
-check_origin(const struct conf *conf, struct err *err)
+int
+modules_check_origin(const struct conf *conf, struct err *err)
 {
 	if (geteuid() != 0 || conf->file.path == NULL ||
 	    is_inherited(conf->file.path) ||
@@ -282,18 +312,21 @@ modules_check(const struct conf *conf, struct err *err)
 {
 	size_t i;
 
-	if (check_origin(conf, err) != 0)
+	if (modules_check_origin(conf, err) != 0)
 		return -1;
 	for (i = 0; i < conf->n_tasks; i++)
-		if (check_user(conf->tasks[i], err) != 0)
+		if (modules_check_user(conf->tasks[i], err) != 0)
 			return -1;
 	return 0;
 }
 
-int
-modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+/* `users`: those without their user are left out, too. */
+static int
+modules_read_all(const struct conf *conf, bool users, struct modules *ret,
+		 struct err *err)
 {
 	bool *found = calloc(conf->n_tasks + 1, sizeof(*found));
+	char *adhoc = adhoc_store(conf);
 	int n, status = -1;
 
 	*ret = (struct modules){.paths = NULL};
@@ -302,21 +335,41 @@ modules_read(const struct conf *conf, struct modules *ret, struct err *err)
 		goto done;
 	}
 	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL ||
-	    (n = find_commands(conf, found, ret, err)) < 0)
+	    (n = find_commands(conf, users, found, ret, err)) < 0)
 		goto done;
-	if (conf->n_tasks > 0 && (ret->exec = resolve("exec", err)) == NULL)
+	if (adhoc != NULL)
+		n++;
+	if ((conf->n_tasks > 0 || n > 0) &&
+	    (ret->exec = resolve("exec", err)) == NULL)
 		goto done;
 	if (n > 0 && add_exec(ret, err) != 0)
 		goto done;
 	if (n == 0 && conf->n_tasks > 0)
 		remove_exec(ret);
-	if ((ret->config = write_config(conf, found, n > 0)) == NULL)
+	if ((ret->config = write_config(conf, found, n > 0, adhoc)) == NULL)
 		err_nomem(err);
 	else
 		status = 0;
 done:
+	free(adhoc);
 	free(found);
 	return status;
+}
+
+int
+modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_tasks; i++)
+		commands_warn(conf->tasks[i]);
+	return modules_read_all(conf, false, ret, err);
+}
+
+int
+modules_read_good(const struct conf *conf, struct modules *ret, struct err *err)
+{
+	return modules_read_all(conf, true, ret, err);
 }
 
 void

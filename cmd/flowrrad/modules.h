@@ -7,6 +7,7 @@
 #include "dispatch/dispatch.h"
 
 struct conf;
+struct conf_task;
 struct err;
 
 struct modules {
@@ -27,9 +28,17 @@ struct modules {
  * in any case.
  */
 int modules_read(const struct conf *conf, struct modules *ret, struct err *err);
+/* The same for a check, which has told the rest: without the warnings about
+ * commands, and without tasks that cannot have their user. */
+int modules_read_good(const struct conf *conf, struct modules *ret,
+		      struct err *err);
 /* Whether this process could run each [task NAME] as its user; -1 with *err.
  * May block, for as long as a directory service does not answer. */
 int modules_check(const struct conf *conf, struct err *err);
+/* The parts of it: whether root may trust the file, and whether one task can
+ * have its user. */
+int modules_check_origin(const struct conf *conf, struct err *err);
+int modules_check_user(const struct conf_task *t, struct err *err);
 void modules_done(struct modules *m);
 
 /* The same for the dispatcher; borrowed. */

@@ -16,6 +16,7 @@
 #include "beat/lookup.h"
 #include "beat/outage.h"
 #include "beat/outbox.h"
+#include "beat/replace.h"
 #include "beat/state.h"
 #include "store/broker.h"
 #include "store/results.h"
@@ -163,6 +164,8 @@ open_stores(struct beat *b, struct err *err)
 	    .open_results = b->opt.open_results};
 	struct stores stores;
 	struct lookup_options lookup = {.on_answers = on_answers, .arg = b};
+	struct replace_options replace = {
+	    .conf = conf, .on_stored = on_answers, .arg = b};
 
 	if ((b->db = schedules_open(&schedules, err)) == NULL ||
 	    stores_open(&options, &stores, err) != 0)
@@ -173,7 +176,10 @@ open_stores(struct beat *b, struct err *err)
 	lookup.broker = b->broker;
 	lookup.results = b->results;
 	b->lookup = lookup_new(&lookup);
-	return b->lookup != NULL ? 0 : err_nomem(err);
+	replace.broker = b->broker;
+	replace.results = b->results;
+	b->replace = replace_new(&replace);
+	return b->lookup != NULL && b->replace != NULL ? 0 : err_nomem(err);
 }
 
 struct beat *
@@ -216,6 +222,7 @@ beat_free(struct beat *b)
 	broker_close(b->broker);
 	/* After the stores, which use what it owns. */
 	outbox_free(b->outbox);
+	replace_free(b->replace);
 	outage_free(b->outage);
 	schedules_close(b->db);
 	turn_done(b);
@@ -238,6 +245,7 @@ void
 beat_reload(struct beat *b, const struct conf *conf)
 {
 	b->opt.conf = conf;
+	replace_set_conf(b->replace, conf);
 	/* check_interval and enabled may be others now. */
 	b->at.check = 0;
 	b->at.zones = 0;

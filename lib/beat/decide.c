@@ -11,6 +11,7 @@
 
 #include "beat/lookup.h"
 #include "beat/outage.h"
+#include "beat/overlap.h"
 #include "beat/rule.h"
 #include "beat/state.h"
 #include "schedules/claim.h"
@@ -21,10 +22,6 @@
 /* The same for a zone that this machine lacks, where it cannot be left out of
  * claims: it stands in the rule. Others may have it, and are to find it due. */
 #define LACKING_POSTPONE_US INT64_C(1000000)
-/* A task may be enqueued this long after its fire, by another scheduler: until
- * then it has no record and is not finished all the same. Twice OUTBOX_OLD_US,
- * after which another scheduler sends it, and some time to do so. */
-#define HANDOVER_US INT64_C(5000000)
 
 /* Nothing is decided: the schedule is due as it was. */
 static void
@@ -109,31 +106,10 @@ leave(const struct beat *b, const struct schedule *s,
 		postpone(b, s, v, LACKING_POSTPONE_US);
 }
 
-/* Whether the schedule's last task is not finished. Records expire: a task with
- * none has finished, unless it is so young that it may not be queued yet. */
-static enum lookup_state
-ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
+static const char *
+queue_of(const struct schedule *s, const struct registered *defaults)
 {
-	const int64_t age_us = b->now_us - s->last_run_us;
-	const int64_t ttl_us = b->opt.conf->backend.ttl;
-	char id[SCHEDULE_TASK_ID_SIZE];
-	enum lookup_state state;
-	enum fate fate;
-
-	*ret_busy = false;
-	if (s->overlap != SCHEDULE_OVERLAP_SKIP || s->last_run_us == 0)
-		return LOOKUP_KNOWN;
-	schedule_task_id(s->id, s->last_run_us, id);
-	state = lookup_fate(b->lookup, id, &fate);
-	/* Asked once more a little later, when the schedule is due again. */
-	if (state == LOOKUP_KNOWN && fate == FATE_MISSING)
-		return LOOKUP_FAILED;
-	if (state == LOOKUP_KNOWN)
-		*ret_busy =
-		    fate == FATE_UNFINISHED ||
-		    (fate == FATE_NO_RECORD && age_us >= 0 &&
-		     age_us < HANDOVER_US && (ttl_us == 0 || age_us < ttl_us));
-	return state;
+	return s->queue[0] != '\0' ? s->queue : defaults->queue;
 }
 
 /* Into the outbox, as they go to the broker: who sends them later needs neither
@@ -143,9 +119,8 @@ add_fires(struct beat *b, const struct schedule *s,
 	  const struct registered *defaults, struct schedule_verdict *v)
 {
 	char id[SCHEDULE_TASK_ID_SIZE];
-	struct schedule_fire fire = {
-	    .queue = s->queue[0] != '\0' ? s->queue : defaults->queue,
-	    .priority = s->priority};
+	struct schedule_fire fire = {.queue = queue_of(s, defaults),
+				     .priority = s->priority};
 	size_t i;
 
 	for (i = 0; i < b->plan.n_fires; i++) {
@@ -213,17 +188,32 @@ apply(struct beat *b, const struct schedule *s, const struct rule *r,
 	log_skipped(s, p);
 }
 
+/* Only a fire that becomes a task has another one cancelled, and waits for it. */
+static void
+apply_unless(struct beat *b, const struct schedule *s, const struct rule *r,
+	     const struct registered *defaults, enum overlap_last last,
+	     struct schedule_verdict *v)
+{
+	const int64_t wait_us =
+	    overlap_wait(b, s, r, queue_of(s, defaults), last);
+
+	if (wait_us > 0)
+		postpone(b, s, v, wait_us);
+	else
+		apply(b, s, r, defaults, v);
+}
+
 /* Both questions are noted before either is waited for, so that one more claim
  * has both answers. */
 static void
 on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 {
 	struct beat *b = arg;
+	enum overlap_last last_task;
 	struct registered defaults;
 	enum lookup_state task, last;
 	enum decide_rule read;
 	struct rule rule;
-	bool busy;
 
 	if ((read = decide_rule(b, s, &rule, v)) != DECIDE_RULE_READ) {
 		if (read == DECIDE_RULE_LACKING)
@@ -231,18 +221,17 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 		return;
 	}
 	task = lookup_defaults(b->lookup, s->task, &defaults);
-	last = ask_fate(b, s, &busy);
+	last = overlap_ask(b, s, &last_task);
 	if (task == LOOKUP_FAILED || last == LOOKUP_FAILED) {
 		postpone(b, s, v, DECIDE_POSTPONE_US);
 	} else if (task == LOOKUP_NOTED || last == LOOKUP_NOTED) {
 		keep(s, v);
-	} else if (outage_of_queue(b->outage, s->queue[0] != '\0'
-						  ? s->queue
-						  : defaults.queue)) {
+	} else if (outage_of_queue(b->outage, queue_of(s, &defaults))) {
 		postpone(b, s, v, DECIDE_POSTPONE_US);
 	} else {
-		plan_make(s, &rule, b->now_us, busy, &b->plan);
-		apply(b, s, &rule, &defaults, v);
+		plan_make(s, &rule, b->now_us, last_task != OVERLAP_NONE,
+			  &b->plan);
+		apply_unless(b, s, &rule, &defaults, last_task, v);
 	}
 }
 

@@ -52,6 +52,7 @@ struct question {
 	int64_t traced_us;
 	struct buf record;
 	bool missing, same; /* same: the record, as it was then */
+	bool traceable;	    /* it is to be looked for */
 	char key[];	    /* a task's name, or its id */
 };
 TAILQ_HEAD(question_list, question);
@@ -177,15 +178,29 @@ lookup_defaults(struct lookup *l, const char *task, struct registered *ret)
 	return state;
 }
 
-enum lookup_state
-lookup_fate(struct lookup *l, const char *task_id, enum fate *ret)
+static enum lookup_state
+fate_of(struct lookup *l, const char *task_id, bool traceable, enum fate *ret)
 {
 	struct question *q = find_question(l, true, task_id);
 	const enum lookup_state state = question_state(q);
 
+	if (q != NULL && traceable)
+		q->traceable = true;
 	if (state == LOOKUP_KNOWN)
 		*ret = q->fate;
 	return state;
+}
+
+enum lookup_state
+lookup_fate(struct lookup *l, const char *task_id, enum fate *ret)
+{
+	return fate_of(l, task_id, true, ret);
+}
+
+enum lookup_state
+lookup_record(struct lookup *l, const char *task_id, enum fate *ret)
+{
+	return fate_of(l, task_id, false, ret);
 }
 
 /* --- asking ------------------------------------------------------------ */
@@ -277,7 +292,7 @@ begin_trace(struct question *q, struct slice bytes)
 	struct result record;
 	bool begun = false;
 
-	if (!note_record(q, bytes) || !is_plain(q->key) ||
+	if (!q->traceable || !note_record(q, bytes) || !is_plain(q->key) ||
 	    q->lookup->tracing == TRACES_MAX ||
 	    (is_traced(q) && !(q->missing && q->same)))
 		return false;

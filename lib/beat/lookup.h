@@ -51,6 +51,10 @@ enum fate {
 };
 enum lookup_state lookup_fate(struct lookup *l, const char *task_id,
 			      enum fate *ret);
+/* The same by its record alone: a task whose record is not final is
+ * UNFINISHED. */
+enum lookup_state lookup_record(struct lookup *l, const char *task_id,
+				enum fate *ret);
 
 /* Asks what was noted. False: nothing was, on_answers() will not be called. */
 bool lookup_ask(struct lookup *l);

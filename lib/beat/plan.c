@@ -82,7 +82,11 @@ judge_fire(const struct schedule *s, const struct backlog *b, int64_t i,
 	if (b->missed)
 		reason = judge_missed(s, b, i, late_us);
 	if (reason == RUN && s->overlap == SCHEDULE_OVERLAP_SKIP && busy)
-		reason = SCHEDULE_OVERLAP;
+		return SCHEDULE_OVERLAP;
+	/* It would be cancelled by the one behind it, before it could run. */
+	if (reason == RUN && s->overlap == SCHEDULE_OVERLAP_REPLACE &&
+	    (b->more || i + 1 < b->n))
+		return SCHEDULE_REPLACED;
 	return reason;
 }
 

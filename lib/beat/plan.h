@@ -55,7 +55,8 @@ struct plan {
  *				    `grace` (none given: PLAN_ON_TIME_US);
  *				    MISFIRE
  *	overlap=skip		    none while `busy`, or one of this plan;
- *OVERLAP
+ *				    OVERLAP
+ *	overlap=replace		    of those of this plan the last; REPLACED
  *
  * After max_runs tasks there are no more fires. What follows a fire of the rule
  * before (rule_us) is the first fire of the rule that holds now.

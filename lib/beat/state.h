@@ -23,6 +23,7 @@ struct event;
 struct lookup;
 struct outage;
 struct outbox;
+struct replace;
 struct results;
 struct rule;
 struct schedule_verdict;
@@ -86,6 +87,7 @@ struct beat {
 	struct lookup *lookup;
 	struct outage *outage;
 	struct outbox *outbox;
+	struct replace *replace;
 	bool one_store; /* queues and results live in the same one */
 	int64_t started_us;
 
@@ -135,7 +137,8 @@ struct beat {
 		size_t pulled;
 	} renew;
 
-	struct plan plan; /* of the schedule in hand */
+	/* Of the schedule in hand; and later, if it waits. */
+	struct plan plan, later;
 	struct buf text;
 	int64_t now_us;	      /* of the claim under way */
 	int64_t first_due_us; /* of what was claimed on time; NEVER */

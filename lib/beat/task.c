@@ -12,6 +12,7 @@
 #include "schedules/schedules.h"
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/name.h"
 
 void
 fire_encode(const struct schedule *s, const struct registered *defaults,
@@ -45,6 +46,10 @@ fire_record(const struct schedule_fire *fire, enum clock_form times,
 
 	if (task_decode(slice_of(fire->task), &task, err) != 0)
 		return err_prefix(err, "the task of fire %s", fire->task_id);
+	if (name_check_submitted(task->name, err) != 0) {
+		task_free(task);
+		return err_prefix(err, "fire %s", fire->task_id);
+	}
 	/* The outbox says where it goes and under which id. */
 	record = result_pending(task);
 	record.task_id = slice_of(fire->task_id);

@@ -16,7 +16,9 @@
 
 #include "beat/lookup.h"
 #include "beat/outbox.h"
+#include "beat/replace.h"
 #include "schedules/health.h"
+#include "store/results.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -259,7 +261,10 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	if (b->phase == BEAT_STOPPED || outbox_sending(b->outbox))
 		return;
 	if (b->phase == BEAT_STOPPING) {
-		last_turn(b);
+		/* Else nobody could tell soon what became of the task. */
+		if (!replace_is_storing(b->replace) ||
+		    !results_is_up(b->results))
+			last_turn(b);
 		return;
 	}
 	if (lookup_asking(b->lookup))

@@ -13,6 +13,7 @@
 #include "beat/lookup.h"
 #include "beat/outage.h"
 #include "beat/outbox.h"
+#include "beat/replace.h"
 #include "schedules/claim.h"
 #include "schedules/health.h"
 #include "util/clock.h"
@@ -158,6 +159,7 @@ do_claim(struct beat *b, int64_t mono, struct err *err)
 		b->pause_us = 0;
 	if (got.fires != NULL)
 		send_fires(b, got.fires, OUTBOX_ALL, b->first_due_us);
+	replace_go_on(b->replace);
 	asked = lookup_ask(b->lookup);
 	if (asked || got.n >= CLAIM_MAX)
 		b->due_state = DUE_MORE;

@@ -39,6 +39,7 @@ enum batch_state {
 struct flowrra_batch {
 	struct flowrra_client *client;
 	enum batch_state state;
+	bool adhoc;	 /* as of struct encoder */
 	struct buf text; /* all parts of all tasks */
 	struct encoded *tasks;
 	size_t n, cap;
@@ -118,6 +119,7 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 	const struct encoder encoder = {
 	    .client = b->client,
 	    .reply_to = b->single != NULL ? b->single->reply_to : NULL,
+	    .adhoc = b->adhoc || (b->single != NULL && b->single->adhoc),
 	    .out = &b->text};
 
 	if (client_check(b->client, err) != 0)
@@ -206,6 +208,7 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	submit->id = batch_slice(b, task->id, task->id_len);
 	submit->bytes = batch_slice(b, task->bytes, task->bytes_len);
 	submit->record = batch_slice(b, task->record, task->record_len);
+	submit->derived = task->derived;
 	submit->priority = task->priority;
 	submit->delay_ms = task->delay_ms;
 	submit->at_ms = task->at_ms;
@@ -338,6 +341,9 @@ client_submit(struct flowrra_client *c, const struct submission *s,
 	b.single = s;
 	if ((result = batch_add(&b, s->request, err)) == 0) {
 		batch_prepare(&b);
+		/* Records that live apart have a connection of their own. */
+		b.op.direct = c->one_store;
+		b.op.blocks = c->deadline_ms == 0;
 		loop_call(c->loop, &b.op);
 		/* ERR_NONE as well: it says that the task is queued. */
 		*err = *batch_answer(&b, 0);
@@ -376,6 +382,12 @@ flowrra_batch_new(struct flowrra_client *c, struct flowrra_batch **batch,
 	batch_init(b, c);
 	*batch = b;
 	return 0;
+}
+
+void
+client_batch_allow_adhoc(struct flowrra_batch *b)
+{
+	b->adhoc = true;
 }
 
 int

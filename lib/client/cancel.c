@@ -22,15 +22,12 @@
 
 #include "client/load.h"
 #include "client/put.h"
+#include "codec/cancelled.h"
 #include "codec/order.h"
-#include "codec/repair.h"
-#include "codec/scan.h"
 #include "codec/task_json.h"
-#include "codec/write.h"
 #include "core/result.h"
 #include "core/task.h"
 #include "store/admin.h"
-#include "util/clock.h"
 #include "util/conf.h"
 #include "util/pending.h"
 
@@ -49,9 +46,6 @@ struct cancel {
 	json_t *record;	 /* an object, as it was found */
 	struct buf text; /* the same, as it is stored */
 };
-
-/* Others may write deeper records than a task can be. */
-#define RECORD_DEPTH_MAX 2000
 
 static const char *
 cancel_text(const json_t *object, const char *name)
@@ -254,62 +248,6 @@ cancel_in_queues(const struct cancel *x, cancel_step *step, bool *ret_found,
 
 /* --- the task ---------------------------------------------------------- */
 
-/* Members of a record that the end of its task sets. */
-static const struct slice ends[] = {SLICE("status"), SLICE("error"),
-				    SLICE("reason"), SLICE("finished_at")};
-
-static int
-cancel_copy_member(void *arg, const struct scan_value *key,
-		   const struct scan_value *value, struct err *err)
-{
-	struct buf *out = arg;
-	size_t i;
-
-	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		if (slice_eq(key->text, ends[i]))
-			return 0;
-	/* What is escaped stays so. */
-	buf_addc(out, '"');
-	buf_add(out, key->text.p, key->text.len);
-	buf_adds(out, "\":");
-	if (value->type == SCAN_STRING)
-		buf_add(out, value->text.p - 1, value->text.len + 2);
-	else
-		buf_add(out, value->text.p, value->text.len);
-	buf_addc(out, ',');
-	return 0;
-}
-
-/*
- * started_at, attempts and the rest stay: it may be a retry. The text is edited,
- * and not printed from what was parsed of it: numbers keep their digits.
- */
-static int
-cancel_write_record(struct slice stored, enum clock_form times, struct buf *out,
-		    struct err *err)
-{
-	struct buf repaired = BUF_INIT;
-	int result;
-
-	buf_addc(out, '{');
-	result = scan_object(stored, RECORD_DEPTH_MAX, cancel_copy_member, out,
-			     NULL);
-	if (result != 0) {
-		buf_reset(out);
-		buf_addc(out, '{');
-		repair_json(stored, &repaired);
-		result =
-		    scan_object((struct slice){repaired.data, repaired.len},
-				RECORD_DEPTH_MAX, cancel_copy_member, out, err);
-		buf_done(&repaired);
-	}
-	buf_adds(out, "\"status\":\"failed\",\"reason\":\"" CANCEL_REASON
-		      "\",\"error\":\"" CANCEL_ERROR "\"");
-	write_time_as(out, WRITE_NEXT("finished_at"), times, clock_wall_us());
-	write_end(out);
-	return out->failed ? err_nomem(err) : result;
-}
-
 /* The record of a task that was removed: as it was, but failed. */
 static int
 cancel_store(const struct cancel *x, struct err *err)
@@ -321,9 +259,9 @@ cancel_store(const struct cancel *x, struct err *err)
 	struct buf text = BUF_INIT;
 	int result;
 
-	result = cancel_write_record((struct slice){x->text.data, x->text.len},
-				     x->client->conf->worker.foreign_times,
-				     &text, err);
+	result =
+	    cancelled_write((struct slice){x->text.data, x->text.len},
+			    x->client->conf->worker.foreign_times, &text, err);
 	put.record = (struct slice){text.data, text.len};
 	if (result == 0)
 		result = query_run(&put.q, err);

@@ -6,10 +6,6 @@
 struct err;
 struct flowrra_client;
 
-/* What the record of a task says that was cancelled while it waited. */
-#define CANCEL_ERROR "cancelled before it started"
-#define CANCEL_REASON "cancelled"
-
 enum cancel_outcome {
 	CANCEL_DONE,   /* it will not run, and its record says so */
 	CANCEL_ORDERED /* a worker has it, and has been told */

@@ -79,6 +79,14 @@ on_client_results_state(bool up, bool final, const struct err *why, void *arg)
 	readiness_set(&c->results_ready, up, final, why);
 }
 
+static bool
+client_may_block(void *arg)
+{
+	const struct flowrra_client *c = arg;
+
+	return loop_may_block(c->loop);
+}
+
 /* Of both stores, whenever they are opened; borrows from the client. */
 static struct stores_options
 client_stores(struct flowrra_client *c)
@@ -88,6 +96,7 @@ client_stores(struct flowrra_client *c)
 	    .conf = c->conf,
 	    .on_broker_state = on_client_broker_state,
 	    .on_results_state = on_client_results_state,
+	    .may_block = client_may_block,
 	    .arg = c,
 	    .results_later = true};
 }
@@ -188,6 +197,22 @@ client_free(struct flowrra_client *c)
 	free(c);
 }
 
+static bool
+client_look(void *arg)
+{
+	const struct flowrra_client *c = arg;
+
+	return broker_look(c->broker);
+}
+
+static void
+client_push(void *arg)
+{
+	const struct flowrra_client *c = arg;
+
+	broker_push(c->broker);
+}
+
 static void
 client_init_readiness(struct flowrra_client *c)
 {
@@ -206,6 +231,8 @@ client_open(struct flowrra_client *c, struct err *err)
 		return -1;
 	/* Before the stores, whose callbacks report to it. */
 	client_init_readiness(c);
+	loop_set_direct(c->loop,
+			&(struct loop_direct){client_look, client_push, c});
 	return client_open_stores(c, err);
 }
 
@@ -231,6 +258,12 @@ client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err)
 	c->broker_ready.fast = c->results_ready.fast = true;
 	c->deadline_ms = ms;
 	return client_open_stores(c, err);
+}
+
+void
+client_expect_servers(struct flowrra_client *c)
+{
+	c->broker_ready.refusable = c->results_ready.refusable = true;
 }
 
 int

@@ -55,10 +55,14 @@ int client_open_with(struct conf *conf, struct flowrra_client **ret,
  * only submits to one server needs no second connection. NULL with *err. */
 struct results *client_results(struct flowrra_client *c, struct err *err);
 
+/* NAME_ADHOC may be added to the batch: of flowrractl run. */
+void client_batch_allow_adhoc(struct flowrra_batch *b);
+
 /* One task to submit. */
 struct submission {
 	const struct flowrra_request *request;
 	const char *reply_to; /* for the task, or NULL */
+	bool adhoc;	      /* as of struct encoder */
 	/* Called on the loop, with its id, before it is sent; or NULL. */
 	void (*before)(const char *id, void *arg);
 	void *arg;
@@ -76,6 +80,13 @@ int client_submit(struct flowrra_client *c, const struct submission *s,
  * out of its queue, is still waited for. 0, or -1 with *err.
  */
 int client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err);
+
+/*
+ * From now on, a server that refuses the first connection, since nothing listens
+ * there, is not waited for: what needs it fails at once. One that was reached
+ * before, and is away, still is. To be called before the first operation.
+ */
+void client_expect_servers(struct flowrra_client *c);
 
 /* Fills the caller's error, unless it is NULL, and returns -1. */
 int client_fail(struct flowrra_error *error, const struct err *err);

@@ -20,6 +20,7 @@
 #include "core/result.h"
 #include "util/clock.h"
 #include "util/conf.h"
+#include "util/name.h"
 #include "util/uuid.h"
 
 #define US_PER_S 1e6
@@ -202,6 +203,10 @@ milliseconds(int64_t us)
 	return us <= 0 ? 0 : (us + 999) / 1000;
 }
 
+/* The task and its record without their arguments: nearly always enough, so
+ * that the buffer of a single one grows once. */
+#define ENCODED_USUAL 900
+
 /* Offsets, not pointers, since the buffer of a batch moves while it grows. The
  * record repeats the arguments: it must tell of a task that is long gone. */
 static void
@@ -211,6 +216,8 @@ append_encoded(const struct task *task, enum clock_form times, struct buf *out,
 	struct result pending = result_pending(task);
 
 	pending.times = times;
+	buf_reserve(out,
+		    ENCODED_USUAL + 2 * (task->args.len + task->kwargs.len));
 	e->id = out->len;
 	e->id_len = pending.task_id.len;
 	buf_add(out, task->id, e->id_len + 1);
@@ -222,11 +229,11 @@ append_encoded(const struct task *task, enum clock_form times, struct buf *out,
 	e->record = out->len;
 	result_encode(&pending, out);
 	e->record_len = out->len - e->record;
+	e->derived = times == CLOCK_FORM_UTC;
 }
 
-/* Where the task goes unless its module says otherwise. */
-static const char *
-likely_queue(const struct flowrra_request *request)
+const char *
+encode_likely_queue(const struct flowrra_request *request)
 {
 	if (request->queue != NULL)
 		return request->queue;
@@ -258,11 +265,12 @@ encode_request(const struct encoder *encoder,
 	size_t before = out->len;
 	char id[UUID_TEXT_SIZE];
 
-	if (check_request(request, &task, err) != 0)
+	if (check_request(request, &task, err) != 0 ||
+	    (!encoder->adhoc && name_check_submitted(request->name, err) != 0))
 		return -1;
 	if (!request->force &&
-	    registry_find(c, request->name, likely_queue(request), &entry,
-			  err) != 0)
+	    registry_find(c, request->name, encode_likely_queue(request),
+			  &entry, err) != 0)
 		return -1;
 	if (task.id == NULL) {
 		uuid_make(id);

@@ -18,6 +18,7 @@ struct encoded {
 	size_t queue;		 /* ends in a NUL */
 	size_t bytes, bytes_len; /* the task, JSON */
 	size_t record, record_len;
+	bool derived;		   /* as in broker.h */
 	size_t unique, unique_len; /* the key; empty: none */
 	int64_t unique_s;
 	int32_t priority;
@@ -28,6 +29,7 @@ struct encoded {
 struct encoder {
 	struct flowrra_client *client;
 	const char *reply_to; /* as in results/results.h, or NULL */
+	bool adhoc; /* NAME_ADHOC may be submitted: of flowrractl run */
 	struct buf *out;
 };
 
@@ -36,5 +38,8 @@ struct encoder {
 int encode_request(const struct encoder *encoder,
 		   const struct flowrra_request *request, struct encoded *ret,
 		   struct err *err);
+
+/* Where the task goes unless its module says otherwise: for registry_find(). */
+const char *encode_likely_queue(const struct flowrra_request *request);
 
 #endif

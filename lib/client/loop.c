@@ -15,27 +15,35 @@
  */
 #include "client/loop.h"
 
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
+#include "util/clock.h"
 #include "util/limits.h"
+#include "util/sigpipe.h"
+
+/* A lead that begins this soon after the last one need not look again. One call
+ * after the other is sooner; a server that ends takes longer. */
+#define LOOKED_US 1000
 
 TAILQ_HEAD(op_list, op);
 
 struct loop {
 	struct event_base *base;
 	struct event *wake;
+	struct loop_direct direct;
 	int wake_fd;
 	pthread_mutex_t lock;
 	bool led;		  /* a thread runs the base */
 	bool woken;		  /* the leader has been told of `fresh` */
 	bool flush;		  /* turn once more before the lead ends */
+	int64_t looked_us;	  /* at the end of the last lead */
+	unsigned int n_ops;	  /* not done; of these, */
+	unsigned int n_blocking;  /* those that may block */
 	struct op_list fresh;	  /* not yet set off */
 	struct op_list followers; /* their threads sleep */
 };
@@ -137,49 +145,13 @@ loop_base(struct loop *loop)
 	return loop->base;
 }
 
+void
+loop_set_direct(struct loop *loop, const struct loop_direct *direct)
+{
+	loop->direct = *direct;
+}
+
 /* --- the lead ---------------------------------------------------------- */
-
-/* What this thread thought of SIGPIPE before it began to lead. */
-struct sigpipe {
-	sigset_t mask;
-	bool was_pending;
-};
-
-static void
-sigpipe_block(struct sigpipe *old)
-{
-	sigset_t pending, only;
-
-	sigemptyset(&only);
-	sigaddset(&only, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &only, &old->mask);
-	old->was_pending = false;
-	/* One that was not blocked would have been delivered. */
-	if (sigismember(&old->mask, SIGPIPE) != 1)
-		return;
-	sigemptyset(&pending);
-	sigpending(&pending);
-	old->was_pending = sigismember(&pending, SIGPIPE) == 1;
-}
-
-/* Takes away the SIGPIPE that our own writes have caused, but none that was
- * there before. */
-static void
-sigpipe_restore(const struct sigpipe *old)
-{
-	static const struct timespec at_once;
-	sigset_t pending, only;
-
-	sigemptyset(&pending);
-	sigpending(&pending);
-	if (sigismember(&pending, SIGPIPE) == 1 && !old->was_pending) {
-		sigemptyset(&only);
-		sigaddset(&only, SIGPIPE);
-		sigtimedwait(&only, NULL, &at_once);
-	}
-	if (sigismember(&old->mask, SIGPIPE) != 1)
-		pthread_sigmask(SIG_SETMASK, &old->mask, NULL);
-}
 
 /* Lock held, but not while operations are set off. */
 static void
@@ -196,13 +168,62 @@ loop_start_fresh(struct loop *loop)
 	}
 }
 
-/* Lock held. One turn of the loop. */
+/* Lock held. One turn of the loop. A connection with TLS may have been made since the
+ * last one. */
 static void
-loop_turn(struct loop *loop, int flags)
+loop_turn(struct loop *loop, int flags, struct sigpipe *old)
 {
 	pthread_mutex_unlock(&loop->lock);
+	sigpipe_block(old);
 	event_base_loop(loop->base, flags);
 	pthread_mutex_lock(&loop->lock);
+}
+
+static bool
+loop_has_looked(const struct loop *loop)
+{
+	return clock_mono_us() - loop->looked_us <= LOOKED_US;
+}
+
+/*
+ * Lock held. For the one caller that waits, the usual case: its commands leave
+ * before the loop turns at all. What is not to be seen here, the loop sees when
+ * it waits for the answer.
+ */
+static bool
+loop_go_direct(struct loop *loop, const struct op *op)
+{
+	const struct loop_direct *direct = &loop->direct;
+	bool can;
+
+	if (op == NULL || !op->direct || direct->look == NULL ||
+	    TAILQ_FIRST(&loop->fresh) != op || TAILQ_NEXT(op, next_new) != NULL)
+		return false;
+	pthread_mutex_unlock(&loop->lock);
+	can = loop_has_looked(loop) || direct->look(direct->arg);
+	pthread_mutex_lock(&loop->lock);
+	if (!can)
+		return false;
+	loop_start_fresh(loop);
+	pthread_mutex_unlock(&loop->lock);
+	direct->push(direct->arg);
+	pthread_mutex_lock(&loop->lock);
+	return true;
+}
+
+/* Lock held. Sets off what is new. */
+static void
+loop_set_off(struct loop *loop, const struct op *op, struct sigpipe *old)
+{
+	if (loop_go_direct(loop, op))
+		return;
+	/* Nobody may have looked for a long time: see first which connections
+	 * have broken, before something is sent on them. */
+	if (!loop_has_looked(loop))
+		loop_turn(loop, EVLOOP_NONBLOCK, old);
+	loop_start_fresh(loop);
+	if (op == NULL)
+		loop_turn(loop, EVLOOP_NONBLOCK, old);
 }
 
 /*
@@ -212,23 +233,20 @@ loop_turn(struct loop *loop, int flags)
 static void
 loop_lead(struct loop *loop, const struct op *op)
 {
-	struct sigpipe old;
+	struct sigpipe old = {.blocked = false};
 
 	loop->led = true;
+	/* Operations may write as they are set off. */
 	sigpipe_block(&old);
-	/* Nobody may have looked for a long time: see first which connections
-	 * have broken, before something is sent on them. */
-	loop_turn(loop, EVLOOP_NONBLOCK);
-	loop_start_fresh(loop);
-	if (op == NULL)
-		loop_turn(loop, EVLOOP_NONBLOCK);
+	loop_set_off(loop, op, &old);
 	while (op != NULL && !op->done) {
-		loop_turn(loop, EVLOOP_ONCE);
+		loop_turn(loop, EVLOOP_ONCE, &old);
 		loop_start_fresh(loop);
 	}
 	if (loop->flush)
-		loop_turn(loop, EVLOOP_NONBLOCK);
+		loop_turn(loop, EVLOOP_NONBLOCK, &old);
 	loop->flush = false;
+	loop->looked_us = clock_mono_us();
 	sigpipe_restore(&old);
 	loop->led = false;
 	if (!TAILQ_EMPTY(&loop->followers))
@@ -255,6 +273,8 @@ loop_enter(struct loop *loop, struct op *op)
 	pthread_cond_init(&op->changed, NULL);
 	op->following = false;
 	op->done = false;
+	loop->n_ops++;
+	loop->n_blocking += op->blocks;
 	TAILQ_INSERT_TAIL(&loop->fresh, op, next_new);
 	/* A full counter is as good as a write. */
 	if (loop->led && !loop->woken &&
@@ -325,8 +345,22 @@ loop_done(struct loop *loop, struct op *op)
 {
 	pthread_mutex_lock(&loop->lock);
 	op->done = true;
+	loop->n_ops--;
+	loop->n_blocking -= op->blocks;
 	loop->flush |= op->flush;
 	loop_unfollow(loop, op);
 	pthread_cond_signal(&op->changed);
 	pthread_mutex_unlock(&loop->lock);
+}
+
+/* What an operation has left behind is done for its caller, who still leads. */
+bool
+loop_may_block(struct loop *loop)
+{
+	bool may;
+
+	pthread_mutex_lock(&loop->lock);
+	may = loop->n_ops == loop->n_blocking;
+	pthread_mutex_unlock(&loop->lock);
+	return may;
 }

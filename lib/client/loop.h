@@ -27,6 +27,11 @@ struct op {
 	/* Set before loop_done(): something was sent to which no answer is
 	 * awaited, and the loop must turn once more for it to leave. */
 	bool flush;
+	/* Set before it begins: its caller waits, and for nothing else than what a
+	 * store allows; so the loop may stand still for it. */
+	bool blocks;
+	/* Set before it begins: it needs only what loop_set_direct() named. */
+	bool direct;
 	/* The rest is the loop's. */
 	TAILQ_ENTRY(op) next_new;
 	TAILQ_ENTRY(op) next_follower;
@@ -43,6 +48,18 @@ void loop_free(struct loop *loop);
 void loop_abandon(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
 
+/*
+ * How one operation by itself goes without a turn of the loop: `look` finds out
+ * whether that can be done now, `push` sends what it has set off. Both are called
+ * by the thread that leads.
+ */
+struct loop_direct {
+	bool (*look)(void *arg);
+	void (*push)(void *arg);
+	void *arg;
+};
+void loop_set_direct(struct loop *loop, const struct loop_direct *direct);
+
 /* Sets an operation off and returns without waiting. */
 void loop_begin(struct loop *loop, struct op *op);
 /* Waits until the operation is done. */
@@ -52,6 +69,8 @@ void loop_finish(struct loop *loop, struct op *op);
 void loop_call(struct loop *loop, struct op *op);
 void loop_call_two(struct loop *loop, struct op *op, struct op *also);
 
+/* On the loop: whether it may stand still, since all operations on it may block. */
+bool loop_may_block(struct loop *loop);
 /* On the loop: the operation is done, and not to be looked at any more. */
 void loop_done(struct loop *loop, struct op *op);
 

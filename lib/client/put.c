@@ -22,8 +22,8 @@ on_put_stored(struct results_put *put)
 	query_end(q, NULL);
 }
 
-void
-put_send_failed(struct query *q)
+static void
+put_send_final(struct query *q, bool failed)
 {
 	struct put_query *p = container_of(q, struct put_query, q);
 	const int64_t ttl_us = q->client->conf->backend.ttl;
@@ -32,13 +32,25 @@ put_send_failed(struct query *q)
 	    (struct results_put){.id = q->key,
 				 .record = p->record,
 				 .final = true,
-				 .failed = true,
+				 .failed = failed,
 				 /* Whole seconds, rounded up; 0 means
 				       * for ever, here and there. */
 				 .ttl_s = (ttl_us + US_PER_S - 1) / US_PER_S,
 				 .on_done = on_put_stored,
 				 .arg = q};
 	results_put(q->client->results, &p->put);
+}
+
+void
+put_send_failed(struct query *q)
+{
+	put_send_final(q, true);
+}
+
+void
+put_send_succeeded(struct query *q)
+{
+	put_send_final(q, false);
 }
 
 static void

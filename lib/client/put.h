@@ -17,6 +17,8 @@ struct put_query {
  * says, and tells those who wait for the task and those who listen to events.
  * Sent again, it stores the same. */
 void put_send_failed(struct query *q);
+/* The same of a task that succeeded, elsewhere. */
+void put_send_succeeded(struct query *q);
 /* Waits until the events of the records that were stored before have left: a
  * program that ends after a put loses them otherwise. */
 void put_flush(struct flowrra_client *c);

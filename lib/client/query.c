@@ -197,10 +197,18 @@ query_outcome(struct query *q, struct err *err)
 	return -1;
 }
 
+/* With a deadline, the answer must not wait for a lock. */
+static bool
+query_blocks(const struct query *q)
+{
+	return q->client->deadline_ms == 0;
+}
+
 int
 query_run(struct query *q, struct err *err)
 {
 	query_prepare(q);
+	q->op.blocks = query_blocks(q);
 	loop_call(q->client->loop, &q->op);
 	return query_outcome(q, err);
 }
@@ -210,6 +218,7 @@ query_run_two(struct query *q, struct query *also, struct err *err)
 {
 	query_prepare(q);
 	query_prepare(also);
+	q->op.blocks = also->op.blocks = query_blocks(q);
 	loop_call_two(q->client->loop, &q->op, &also->op);
 	return query_outcome(q, err);
 }

@@ -9,6 +9,8 @@
  */
 #include "client/readiness.h"
 
+#include <errno.h>
+
 void
 readiness_init(struct readiness *readiness, struct event_base *base,
 	       int64_t timeout_ms)
@@ -54,6 +56,16 @@ readiness_reason(const struct readiness *readiness)
 	return err;
 }
 
+/* Whether waiting is in vain: a server that is only restarted, or that drops
+ * what it cannot take, has been there before. */
+static bool
+readiness_is_refused(const struct readiness *readiness)
+{
+	return readiness->refusable && !readiness->up && !readiness->was_up &&
+	       (readiness->why.sys == ECONNREFUSED ||
+		readiness->why.sys == ENOENT);
+}
+
 /* How long an operation that begins now may wait. */
 static struct timeval
 readiness_patience(const struct readiness *readiness)
@@ -89,13 +101,14 @@ readiness_set(struct readiness *readiness, bool up, bool final,
 	struct err err;
 
 	readiness->up = up;
+	readiness->was_up |= up;
 	readiness->closed = final;
 	/* With `up`, it may be a warning: a later failure replaces it. */
 	if (why != NULL)
 		readiness->why = *why;
 	/* A store that is down does not wake the caller: the store goes on
 	 * trying. */
-	if (!up && !final) {
+	if (!up && !final && !readiness_is_refused(readiness)) {
 		if (readiness->fast)
 			readiness_hurry(readiness);
 		return;
@@ -128,7 +141,7 @@ readiness_await(struct readiness *readiness, struct readiness_waiter *waiter)
 		waiter->on_ready(waiter, NULL);
 		return;
 	}
-	if (readiness->closed) {
+	if (readiness->closed || readiness_is_refused(readiness)) {
 		err = readiness_reason(readiness);
 		waiter->on_ready(waiter, &err);
 		return;

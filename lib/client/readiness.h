@@ -38,7 +38,10 @@ struct readiness {
 	int64_t timeout_ms; /* how long to wait for the server */
 	bool fast;	    /* … but no longer than READINESS_AWAY_MS once an
 			       attempt to reach it has failed */
+	bool refusable; /* nobody waits for a server that has refused the first
+			   connection: nothing listens there */
 	bool up;
+	bool was_up;
 	bool closed;	/* it will never be in reach */
 	struct err why; /* ERR_NONE: nothing is known yet */
 	TAILQ_HEAD(, readiness_waiter) waiting;

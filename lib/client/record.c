@@ -85,6 +85,8 @@ record_copy(struct slice json, const struct result *result)
 	record->submitted_us = result->submitted_us;
 	record->started_us = result->started_us;
 	record->finished_us = result->finished_us;
+	record->exit_code = result->end.exited - 1;
+	record->signal = result->end.signal;
 	return record;
 }
 

@@ -38,6 +38,7 @@ struct cached {
 	struct registered entry;
 	char name[TASK_NAME_MAX + 1];
 	char queue[TASK_QUEUE_MAX + 1]; /* whose workers have it, or "" */
+	bool deserted; /* it has no workers that say what they have */
 };
 
 TAILQ_HEAD(cached_list, cached);
@@ -159,13 +160,16 @@ cache_is_served(struct registry *registry, const char *queue, const char *name)
 }
 
 static void
-cache_set_served(struct registry *registry, const char *queue, const char *name)
+cache_set_served(struct registry *registry, const char *queue, const char *name,
+		 bool deserted)
 {
 	struct cached *cached;
 
 	pthread_mutex_lock(&registry->lock);
-	if ((cached = cache_find(registry, name)) != NULL)
+	if ((cached = cache_find(registry, name)) != NULL) {
 		snprintf(cached->queue, sizeof(cached->queue), "%s", queue);
+		cached->deserted = deserted;
+	}
 	pthread_mutex_unlock(&registry->lock);
 }
 
@@ -292,7 +296,7 @@ registry_find(struct flowrra_client *c, const char *name, const char *queue,
 	served.queue = slice_of(queue);
 	result = registry_fetch(c, name, &served, ret, err);
 	if (result == 0 && served_is_good(&served))
-		cache_set_served(c->registry, queue, name);
+		cache_set_served(c->registry, queue, name, !served.present);
 	buf_done(&served.value);
 	return result;
 }
@@ -386,19 +390,35 @@ registry_check_served(struct flowrra_client *c, const char *queue,
 			  .send = query_send_served,
 			  .key = slice_of(name),
 			  .queue = slice_of(queue)};
-	bool refused;
+	bool refused, deserted;
 
 	if (cache_is_served(c->registry, queue, name))
 		return 0;
 	/* It can be submitted all the same; what is out of reach, that says. */
 	if (query_run(&q, NULL) != 0)
 		return 0;
+	deserted = !q.present;
 	refused = q.present && strcmp(q.value.data, "unknown") == 0;
 	buf_done(&q.value);
 	if (refused && !registry_may_be_served(c, queue))
 		return registry_unserved(c, queue, name, err);
-	cache_set_served(c->registry, queue, name);
+	cache_set_served(c->registry, queue, name, deserted);
 	return 0;
+}
+
+bool
+registry_is_deserted(struct flowrra_client *c, const char *queue,
+		     const char *name)
+{
+	const struct cached *cached;
+	bool is;
+
+	pthread_mutex_lock(&c->registry->lock);
+	cached = cache_find(c->registry, name);
+	is = cached != NULL && cached->deserted &&
+	     strcmp(cached->queue, queue) == 0;
+	pthread_mutex_unlock(&c->registry->lock);
+	return is;
 }
 
 int

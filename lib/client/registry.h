@@ -6,6 +6,8 @@
 #ifndef CLIENT_REGISTRY_H
 #define CLIENT_REGISTRY_H
 
+#include <stdbool.h>
+
 #include "codec/registered.h"
 
 struct err;
@@ -31,6 +33,12 @@ int registry_find(struct flowrra_client *c, const char *name, const char *queue,
  */
 int registry_check_served(struct flowrra_client *c, const char *queue,
 			  const char *name, struct err *err);
+
+/* Whether that question, when it was asked last, had the answer that no living
+ * worker of the queue says what it has: none lives, or all are too old to tell.
+ * Asks nothing by itself. */
+bool registry_is_deserted(struct flowrra_client *c, const char *queue,
+			  const char *name);
 
 /* Sets *err, with `code`, to say that nobody has registered `name`; asks the
  * broker for close ones. Returns -1. */

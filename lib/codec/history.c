@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "codec/result_json.h"
 #include "codec/scan.h"
 #include "codec/write.h"
 #include "core/task.h"
@@ -91,6 +92,7 @@ write_attempt(const struct attempt *a, size_t text_max, struct buf *out)
 	write_time(out, WRITE_NEXT("finished_at"), a->finished_us);
 	write_text(out, WRITE_NEXT("worker"), a->worker);
 	write_text(out, WRITE_NEXT("reason"), a->reason);
+	result_write_end(&a->end, out);
 	write_text(out, WRITE_NEXT("error"), history_head(a->error, error_max));
 	if (a->output.len > 0 && text_max > 0)
 		write_text(out, WRITE_NEXT("output"),

@@ -4,11 +4,12 @@
  * task ("history"), and lies in the dead list with it in the end.
  *
  *	[{"attempt": 1, "started_at": RFC 3339 or null, "finished_at": RFC 3339,
- *	  "worker": "host:main", "reason": "timeout", "error": "…",
- *	  "output": "…"}]
+ *	  "worker": "host:main", "reason": "timeout", "exit_code": 1,
+ *	  "error": "…", "output": "…"}]
  *
  * "output" is the end of what the attempt has printed and logged, and is left
- * out if that is nothing; earlier versions have none, and less of the error.
+ * out if that is nothing; a command that was killed has "signal" and no "exit_code",
+ * and a task that ran none has neither; earlier versions have none, and less of the error.
  */
 #ifndef CODEC_HISTORY_H
 #define CODEC_HISTORY_H
@@ -16,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/result.h"
 #include "util/buf.h"
 
 /* Attempts and bytes that are kept; the oldest go first. */
@@ -34,6 +36,7 @@ struct attempt {
 	int64_t finished_us; /* wall clock */
 	struct slice worker, reason, error;
 	struct slice output; /* empty: none */
+	struct command_end end;
 };
 
 /* The first `max` bytes of a text, or fewer, so that no character is cut. */

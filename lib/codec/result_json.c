@@ -12,6 +12,7 @@
 #include "util/utf8.h"
 
 #define COUNTER_MAX 1e9
+#define EXIT_CODE_MAX 255
 /* The names, punctuation and numbers of a record. */
 #define RECORD_OVERHEAD 512
 
@@ -19,6 +20,7 @@
 struct record {
 	struct result result;
 	struct slice status;
+	int64_t exit_code, signal; /* -1: not there */
 };
 
 #define FIELD(field, kind, at, ...)                                            \
@@ -44,6 +46,8 @@ static const struct field fields[] = {
     FIELD("worker", TEXT, result.worker),
     FIELD("attempts", WHOLE, result.attempts, .max = COUNTER_MAX),
     FIELD("reason", TEXT, result.reason),
+    FIELD("exit_code", WHOLE, exit_code, .max = EXIT_CODE_MAX),
+    FIELD("signal", WHOLE, signal, .max = EXIT_CODE_MAX),
     FIELD("progress", ANY, result.progress),
     FIELD("output", TEXT, result.output),
     FIELD("history", ARRAY, result.history),
@@ -74,6 +78,18 @@ time_or_null(struct buf *out, struct slice key, enum clock_form form,
 		write_json(out, key, (struct slice){NULL, 0}, SLICE("null"));
 }
 
+/* Of a command that was killed there is no exit code. */
+void
+result_write_end(const struct command_end *end, struct buf *out)
+{
+	if (end->exited > 0)
+		write_whole(out, WRITE_NEXT("exit_code"), end->exited - 1);
+	if (end->signal > 0)
+		write_whole(out, WRITE_NEXT("signal"), end->signal);
+	if (end->truncated > 0)
+		write_whole(out, WRITE_NEXT("truncated"), end->truncated);
+}
+
 static void
 text_if_given(struct buf *out, struct slice key, struct slice text)
 {
@@ -88,7 +104,7 @@ enum part {
 	PART_ERROR,
 	PART_TIMES, /* and retries */
 	PART_ARGS,
-	PART_QUEUE, /* and worker, attempts, reason */
+	PART_QUEUE, /* and worker, attempts, reason, how a command ended */
 	PART_PROGRESS,
 	PART_OUTPUT,
 	PARTS
@@ -127,6 +143,7 @@ encode_parts(const struct result *r, struct buf *out, size_t at[PARTS])
 	if (r->attempts != 0)
 		write_whole(out, WRITE_NEXT("attempts"), r->attempts);
 	text_if_given(out, WRITE_NEXT("reason"), r->reason);
+	result_write_end(&r->end, out);
 	at[PART_PROGRESS] = out->len;
 	if (r->progress.len > 0)
 		write_json(out, WRITE_NEXT("progress"), r->progress,
@@ -215,12 +232,14 @@ result_decode_as(enum clock_form times, struct slice bytes, struct buf *scratch,
 				     .max_depth = RESULT_DEPTH_MAX,
 				     .scratch = scratch,
 				     .times = times};
-	struct record record = {.status = SLICE("")};
+	struct record record = {.status = SLICE(""), .exit_code = -1};
 
 	if (fields_read(&in, bytes, &record, err) != 0)
 		return -1;
 	if (result_status_parse(record.status, &record.result.status) != 0)
 		return unknown_status(record.status, err);
+	record.result.end.exited = (int)record.exit_code + 1;
+	record.result.end.signal = (int)record.signal;
 	*ret = record.result;
 	return 0;
 }

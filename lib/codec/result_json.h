@@ -56,4 +56,8 @@ int result_decode_repaired(struct slice bytes, struct buf *repaired,
 /* Only the status of such a record; -1 if it has none. */
 int result_decode_status(struct slice bytes, enum result_status *ret);
 
+/* Appends "exit_code", "signal" and "truncated", as far as they say something, as
+ * further members of a JSON object. */
+void result_write_end(const struct command_end *end, struct buf *out);
+
 #endif

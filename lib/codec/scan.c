@@ -72,13 +72,9 @@ read_word(const struct scan *s, const unsigned char *p, const char *word)
 	return p + strlen(word);
 }
 
-/* What is called for the parts of the value that is read; not for those of the
- * values inside it. */
-struct visitor {
-	scan_member_fn *on_member;
-	scan_element_fn *on_element;
-	void *arg;
-};
+/* The parts of a value inside another one are nobody's: they are checked, and
+ * handed on as text. */
+static const struct visitor nobody;
 
 /* Reads a part; for a visitor, it is noted what in this part is not exact. */
 static const unsigned char *
@@ -181,12 +177,9 @@ read_nested(struct scan *s, const unsigned char *p, const struct visitor *v)
 	return p;
 }
 
-/* The parts of a value inside another one are nobody's: they are checked, and
- * handed on as text. */
 const unsigned char *
 scan_value(struct scan *s, const unsigned char *p, struct scan_value *ret)
 {
-	static const struct visitor nobody;
 	const unsigned char *begin = p;
 
 	if (p == s->end)
@@ -198,7 +191,7 @@ scan_value(struct scan *s, const unsigned char *p, struct scan_value *ret)
 	case '[':
 	case '{':
 		ret->type = *p == '[' ? SCAN_ARRAY : SCAN_OBJECT;
-		p = read_nested(s, p, &nobody);
+		p = read_nested(s, p, s->inside);
 		break;
 	case 'n':
 		ret->type = SCAN_NULL;
@@ -238,6 +231,7 @@ scan_init(struct scan *s, struct slice text, unsigned int max_depth,
 	    .end = (const unsigned char *)p + text.len,
 	    .max_depth = max_depth < DEPTH_LIMIT ? max_depth : DEPTH_LIMIT,
 	    .err = err,
+	    .inside = &nobody,
 	};
 }
 
@@ -295,19 +289,27 @@ scan_array(struct slice text, unsigned int max_depth,
 }
 
 int
+scan_all(struct scan *s, struct slice text, unsigned int max_depth,
+	 const struct visitor *parts, struct scan_value *ret, struct err *err)
+{
+	struct scan_value value;
+
+	scan_init(s, text, max_depth, err);
+	s->inside = parts;
+	if (scan_finish(s, scan_value(s, skip_space(s, s->start), &value)) != 0)
+		return -1;
+	value.inexact = s->inexact;
+	*ret = value;
+	return 0;
+}
+
+int
 scan_check(struct slice text, unsigned int max_depth, struct scan_value *ret,
 	   struct err *err)
 {
-	struct scan_value value;
 	struct scan s;
 
-	scan_init(&s, text, max_depth, err);
-	if (scan_finish(&s, scan_value(&s, skip_space(&s, s.start), &value)) !=
-	    0)
-		return -1;
-	value.inexact = s.inexact;
-	*ret = value;
-	return 0;
+	return scan_all(&s, text, max_depth, &nobody, ret, err);
 }
 
 const char *

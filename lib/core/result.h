@@ -42,6 +42,13 @@ bool result_status_final(enum result_status status);
  * The record says so in a member of its own, too, for scripts. */
 #define RESULT_LOST "lost"
 
+/* How the command of a task ended, where it ran one. */
+struct command_end {
+	int exited;	   /* 1 + its exit code; 0: it has none */
+	int signal;	   /* what killed it; 0: none */
+	int64_t truncated; /* bytes of its output that are not in the result */
+};
+
 /*
  * The record. Empty slices (p == NULL) and zero times are written as null;
  * the fields from `queue` on are left out instead.
@@ -60,12 +67,13 @@ struct result {
 	struct slice kwargs; /* JSON; NULL: {} */
 	struct slice queue;
 	struct slice worker;
-	int64_t attempts;      /* attempts that were begun; 0: left out */
-	struct slice reason;   /* cancelled, expired, timeout, crashed, … */
-	struct slice progress; /* JSON */
-	struct slice output;   /* the end of what the last attempt printed */
-	struct slice history;  /* JSON: attempts before it; empty: none */
-	enum clock_form times; /* how the times are written; not stored */
+	int64_t attempts;	/* attempts that were begun; 0: left out */
+	struct slice reason;	/* cancelled, expired, timeout, crashed, … */
+	struct command_end end; /* of a final record, or a retry */
+	struct slice progress;	/* JSON */
+	struct slice output;	/* the end of what the last attempt printed */
+	struct slice history;	/* JSON: attempts before it; empty: none */
+	enum clock_form times;	/* how the times are written; not stored */
 };
 
 /*

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 
+#include "codec/result_json.h"
 #include "codec/scan.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
@@ -29,6 +30,7 @@ bury_as(struct job *job, const char *reason, struct slice error,
 	scan_quote(out, slice_of(d->opt.worker));
 	buf_addf(out, ",\"attempts\":%" PRId64 ",\"time\":\"%s\"", attempts,
 		 now);
+	result_write_end(&job->end, out);
 	if (history != NULL && history->len > 0 && !history->failed) {
 		buf_adds(out, ",\"history\":");
 		buf_add(out, history->data, history->len);

@@ -241,12 +241,16 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		held += d->n_held[kind];
 
-	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
+	snprintf(text, size,
+		 "%s%u tasks here, %u of them waiting; broker %s%s%.100s",
 		 dispatch_is_stopping(d) ? "stopping; "
 		 : d->quiet		 ? "quiet; "
 					 : "",
 		 (unsigned int)d->n_jobs, held,
-		 d->broker_state.up ? "reachable" : "unreachable");
+		 d->broker_state.up ? "reachable" : "unreachable",
+		 d->reloads.why.code != ERR_NONE ? "; the last reload failed: "
+						 : "",
+		 d->reloads.why.msg);
 }
 
 static int

@@ -42,6 +42,10 @@ struct dispatch_options {
 	 * and dispatch_reload(). */
 	void (*on_stop_command)(void *arg);
 	void (*on_reload_command)(void *arg);
+	/* There was nothing to do for [worker] idle_exit: others are to be told
+	 * that this worker leaves, before it looks for the last time. If it is
+	 * over, on_stop_command follows; else it stays. NULL: it never leaves. */
+	void (*on_leaving)(bool leaving, void *arg);
 	/* Nothing runs any more; free the dispatcher now. `why` is NULL after
 	 * dispatch_stop(), else it says why the worker cannot go on. */
 	void (*on_stopped)(const struct err *why, void *arg);

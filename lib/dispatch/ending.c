@@ -48,6 +48,7 @@ ending_add_history(const struct job *job, const struct ending *ending,
 	    .worker = worker,
 	    .reason = slice_of(endings[ending->outcome].reason),
 	    .error = ending->text,
+	    .end = job->end,
 	    .output = {job->output.data, job->output.len}};
 
 	history_add(job->task->history, &attempt, max, out);

@@ -43,6 +43,7 @@ outcome_result(const struct job *job, enum result_status status,
 	    .attempts =
 		ending->started_us ? t->current_retry + 1 : t->current_retry,
 	    .reason = reason ? slice_of(reason) : (struct slice){NULL, 0},
+	    .end = job->end,
 	    .progress = {job->progress.data, job->progress.len},
 	    .output = status != RESULT_RUNNING && status != RESULT_PENDING
 			  ? history_tail((struct slice){job->output.data,

@@ -75,6 +75,9 @@ retry_if_left(struct job *job, const struct ending *ending)
 	/* A crash counts as an attempt as well: a task with few retries does
 	 * not get max_crashes of them. */
 	counters.current_retry++;
+	/* A worker knew it: what waits for its next attempt is not to be taken
+	 * for a task that waits for such a worker. */
+	counters.unknown = counters.unknown_since = 0;
 	if (outcome == OUTCOME_CRASHED) {
 		/* At once: it is the crash count that ends this. */
 		if (++counters.crashes >=

@@ -151,6 +151,8 @@ on_run_done(struct pool_job *run, const struct ipc_done *done,
 		settle_drop(job);
 		return;
 	}
+	job->end =
+	    (struct command_end){done->exited, done->signal, done->truncated};
 	outcome_apply(job, &(struct ending){.outcome = outcome_of(job, done),
 					    .text = text,
 					    .started_us = done->started_us,

@@ -17,6 +17,7 @@
  *	timeout.c   timeouts and cancellation
  *	submit.c    tasks that handlers submit
  *	describe.c  what the worker tells of itself
+ *	idle.c      the end of a worker that has nothing to do
  *	upkeep.c    what housekeeping has deleted from dead lists
  *	heartbeat.c tells others that the worker lives, and what it can run
  *	control.c   commands from outside
@@ -96,6 +97,7 @@ struct job {
 	bool running_pending; /* a note is under way */
 	bool running_again;
 	/* The end. */
+	struct command_end end;
 	struct results_put put;
 	struct buf record;
 	struct broker_settle settle;
@@ -198,6 +200,10 @@ struct dispatch {
 	struct buf event; /* that is being told */
 	unsigned int beats;
 	struct upkeep upkeep;
+	struct {
+		int64_t since_ms; /* monotonic: with nothing to do; 0: never */
+		bool looking;	  /* for the last time */
+	} idle;
 	struct cancelled_ids *cancelled_ids; /* cancelled before they came */
 	bool quiet;			     /* told to claim nothing more */
 	enum stop_phase phase;
@@ -454,6 +460,11 @@ void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
 bool upkeep_read_pending(struct slice record, struct buf *queue,
 			 struct buf *ended, void *arg);
 void upkeep_close(struct dispatch *d);
+
+/* --- idle.c ------------------------------------------------------------- */
+
+/* To be called now and then. */
+void idle_turn(struct dispatch *d);
 
 /* --- heartbeat.c -------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 
 #include "dispatch/dispatch.h"
 #include "dispatch/state.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* What stopping may take beyond the tasks: telling broker and backend. As long
@@ -121,6 +122,31 @@ stop_check(struct dispatch *d)
 	d->opt.on_stopped(failed ? &d->failure : NULL, d->opt.arg);
 }
 
+/* So many lines of a log that is read after an upgrade. */
+#define NAMED_MAX 20
+
+/* A person who upgrades wants to know what that has interrupted. */
+static void
+stop_name_running(const struct dispatch *d)
+{
+	const struct job *job;
+	uint32_t i, n = 0;
+
+	for (i = 0; i < d->cap_jobs; i++) {
+		job = d->jobs[i];
+		if (job == NULL || job->state != JOB_RUNNING ||
+		    job->started_us == 0 || n++ >= NAMED_MAX)
+			continue;
+		log_notice("task %s (%s) is interrupted after %.1f s, and goes "
+			   "back to its queue",
+			   job->task->id, job->task->name,
+			   (double)(clock_wall_us() - job->started_us) / 1e6);
+	}
+	if (n > NAMED_MAX)
+		log_notice("%" PRIu32 " more tasks are interrupted",
+			   n - NAMED_MAX);
+}
+
 /* Tasks that still run are released when their executors have ended: they are
  * innocent, see pool_kill(). */
 static void
@@ -129,6 +155,7 @@ stop_kill_all(struct dispatch *d)
 	struct timeval tv = {.tv_sec = DEREGISTER_S};
 
 	stop_enter(d, PHASE_KILLING);
+	stop_name_running(d);
 	pool_kill(d->pool);
 	settle_kept_all(d);
 	evtimer_add(d->stop_deadline, &tv);

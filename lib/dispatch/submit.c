@@ -16,6 +16,7 @@
 #include "codec/scan.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
+#include "util/name.h"
 
 /* One submission under way; its asker may be gone when it is answered. */
 struct request {
@@ -85,6 +86,8 @@ request_complete(struct request *q, struct task *t, struct err *err)
 	/* The rest is left out: the worker that runs it knows its module. */
 	struct task_settings module = TASK_SETTINGS_UNSET;
 
+	if (name_check_submitted(t->name, err) != 0)
+		return -1;
 	if (h == NULL && t->queue == NULL)
 		return err_set(err, ERR_DATA,
 			       "no module of this worker handles \"%s\"; to "
@@ -197,17 +200,19 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 	if (request_complete(q, &t, err) != 0 ||
 	    request_encode(q, &t, err) != 0)
 		return -1;
-	q->submit =
-	    (struct broker_submit){.queue = t.queue,
-				   .id = slice_of(t.id),
-				   .bytes = {q->bytes.data, q->bytes.len},
-				   .priority = t.priority,
-				   .delay_ms = (int64_t)ceil(x.delay_s * 1000),
-				   .at_ms = x.at_us / 1000,
-				   .exclusive = x.exclusive,
-				   .unique = {q->unique.data, q->unique.len},
-				   .unique_s = (int64_t)(x.unique_s + 0.5),
-				   .record = {q->record.data, q->record.len}};
+	q->submit = (struct broker_submit){
+	    .queue = t.queue,
+	    .id = slice_of(t.id),
+	    .bytes = {q->bytes.data, q->bytes.len},
+	    .priority = t.priority,
+	    .delay_ms = (int64_t)ceil(x.delay_s * 1000),
+	    .at_ms = x.at_us / 1000,
+	    .exclusive = x.exclusive,
+	    .unique = {q->unique.data, q->unique.len},
+	    .unique_s = (int64_t)(x.unique_s + 0.5),
+	    .record = {q->record.data, q->record.len},
+	    .derived =
+		q->dispatch->conf->worker.foreign_times == CLOCK_FORM_UTC};
 	return 0;
 }
 

@@ -14,10 +14,11 @@
  * A task that no living worker of ours knows may be for a program of another
  * language, which takes tasks from the same queue: it is put back after a delay
  * that doubles. The first lets a rolling deploy pass unnoticed; the longest keeps
- * thousands of such tasks from costing anything.
+ * thousands of such tasks from costing anything. The store makes them due when a
+ * worker comes that knows the name.
  */
 #define UNKNOWN_DELAY_MS INT64_C(2000)
-#define UNKNOWN_DELAY_MAX_MS INT64_C(300000)
+#define UNKNOWN_DELAY_MAX_MS BROKER_ASIDE_MAX_MS
 
 static int64_t
 unknown_delay_ms(int64_t times)

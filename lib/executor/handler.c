@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "executor/async.h"
 #include "executor/outbox.h"
@@ -16,6 +17,7 @@
 #include "executor/text.h"
 #include "module/begin.h"
 #include "module/dump.h"
+#include "module/ended.h"
 #include "module/exact.h"
 #include "module/lost.h"
 #include "util/clock.h"
@@ -207,6 +209,15 @@ flowrra_task_exact(struct flowrra_task *t, const char *json, size_t length)
 {
 	free(t->exact);
 	t->exact = strndup(json, length);
+}
+
+void
+flowrra_task_command_ended(struct flowrra_task *t, int status,
+			   int64_t truncated)
+{
+	t->exited = WIFEXITED(status) ? 1 + WEXITSTATUS(status) : 0;
+	t->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	t->truncated = truncated;
 }
 
 int

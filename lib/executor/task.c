@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/tree.h"
 #include "executor/outbox.h"
 #include "executor/task_socket.h"
 #include "executor/text.h"
@@ -104,12 +105,10 @@ task_ran_us(const struct flowrra_task *t)
 static json_t *
 task_parse_part(struct slice text, const char *what, struct err *err)
 {
-	json_error_t why;
-	json_t *j = json_loadb(text.p, text.len, 0, &why);
+	json_t *j = tree_read(text, err);
 
 	if (j == NULL)
-		err_set(err, ERR_DATA, "%s cannot be read: %s (at byte %d)",
-			what, why.text, why.position);
+		err_prefix(err, "%s cannot be read", what);
 	return j;
 }
 
@@ -248,6 +247,9 @@ task_send_end(struct flowrra_task *t, const struct task_end *end, bool urgent)
 	    .finished_us = t->started_us + (now - begun),
 	    .ran_us = now - begun,
 	    .outcome = end->outcome,
+	    .exited = t->exited,
+	    .signal = t->signal,
+	    .truncated = t->truncated,
 	    .limited =
 		now >= t->deadline_us ||
 		atomic_load_explicit(&t->cancelled, memory_order_relaxed),

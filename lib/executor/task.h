@@ -64,6 +64,9 @@ struct flowrra_task {
 	bool unbegun;	 /* see module/begin.h */
 	bool lost;	 /* see module/lost.h */
 	bool has_socket; /* see task_socket.h */
+	/* See module/ended.h; as in struct ipc_done. */
+	int32_t exited, signal;
+	int64_t truncated;
 	atomic_bool cancelled;
 	int64_t timeout_us;
 	int64_t deadline_us;	    /* monotonic; INT64_MAX: none */

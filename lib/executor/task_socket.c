@@ -87,7 +87,7 @@ token_of(struct task_sockets *s, const struct flowrra_task *t)
 			return token;
 	if ((token = calloc(1, sizeof(*token))) == NULL)
 		return NULL;
-	uuid_make(token->text);
+	uuid_make_random(token->text);
 	token->number = t->number;
 	snprintf(token->id, sizeof(token->id), "%s", t->id);
 	LIST_INSERT_HEAD(&s->tokens, token, entry);
@@ -357,7 +357,7 @@ sockets_open(struct task_sockets *s)
 
 	if (s->fd >= 0)
 		return 0;
-	uuid_make(unique);
+	uuid_make_random(unique);
 	snprintf(s->name, sizeof(s->name), "flowrra-%s", unique);
 	memcpy(address.sun_path + 1, s->name, strlen(s->name));
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +

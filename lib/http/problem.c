@@ -60,7 +60,7 @@ http_make_id(char id[HTTP_ID_SIZE])
 {
 	char uuid[UUID_TEXT_SIZE];
 
-	uuid_make(uuid);
+	uuid_make_random(uuid);
 	snprintf(id, HTTP_ID_SIZE, "%s", uuid + UUID_TEXT_SIZE - 1 - 22);
 }
 

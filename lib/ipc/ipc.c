@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -239,8 +238,9 @@ channel_make_room(struct ipc_channel *c, size_t more)
 	return buf_reserve(&c->in, more);
 }
 
-int
-ipc_channel_read(struct ipc_channel *c, struct err *err)
+/* The flags are those of the first recv(): only that may wait. */
+static int
+channel_read(struct ipc_channel *c, int flags, struct err *err)
 {
 	size_t total = 0;
 	ssize_t n;
@@ -248,8 +248,7 @@ ipc_channel_read(struct ipc_channel *c, struct err *err)
 	while (total < READ_CALL) {
 		if (channel_make_room(c, READ_STEP) != 0)
 			return err_nomem(err);
-		n = recv(c->fd, c->in.data + c->in.len, READ_STEP,
-			 MSG_DONTWAIT);
+		n = recv(c->fd, c->in.data + c->in.len, READ_STEP, flags);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -267,6 +266,7 @@ ipc_channel_read(struct ipc_channel *c, struct err *err)
 		c->in.len += (size_t)n;
 		c->in.data[c->in.len] = '\0';
 		total += (size_t)n;
+		flags = MSG_DONTWAIT;
 		/* A short read has emptied the socket, almost certainly. */
 		if ((size_t)n < READ_STEP)
 			break;
@@ -275,19 +275,17 @@ ipc_channel_read(struct ipc_channel *c, struct err *err)
 }
 
 int
+ipc_channel_read(struct ipc_channel *c, struct err *err)
+{
+	return channel_read(c, MSG_DONTWAIT, err);
+}
+
+/* One system call between a task and its handler. The price: the reader is also
+ * woken, with nothing to do, when the other side has read something. */
+int
 ipc_channel_wait(struct ipc_channel *c, struct err *err)
 {
-	struct pollfd p = {.fd = c->fd, .events = POLLIN};
-	int n = 0;
-
-	/* Not in recv(): there, the other side would wake us each time that it
-	 * has read something, too. */
-	while (n == 0) {
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return err_sys(err, ERR_SYSTEM, "ipc: cannot wait");
-		n = ipc_channel_read(c, err);
-	}
-	return n;
+	return channel_read(c, 0, err);
 }
 
 int

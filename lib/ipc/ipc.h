@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 3u
+#define IPC_VERSION 4u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -100,6 +100,11 @@ struct ipc_done {
 	int64_t ran_us;	     /* monotonic clock */
 	uint32_t outcome;    /* enum ipc_outcome */
 	uint32_t limited;    /* 1: it was told to end (cancel, soft timeout) */
+	/* Of a task that ran a command: how that ended, and how many bytes of its
+	 * output are not in the result. */
+	int32_t exited; /* 1 + its exit code; 0: it has none */
+	int32_t signal; /* what killed it; 0: none */
+	int64_t truncated;
 };
 
 struct ipc_log {

@@ -3,6 +3,7 @@
 #include "manager/cancel.h"
 
 #include "client/cancel.h"
+#include "codec/cancelled.h"
 #include "codec/result_json.h"
 #include "core/task.h"
 #include "util/clock.h"

@@ -60,7 +60,7 @@ info_matches(const struct broker_item *item, const struct task_filter *filter)
 	json_t *info;
 
 	if (filter->reason == NULL && filter->error == NULL &&
-	    filter->worker == NULL)
+	    filter->worker == NULL && filter->exit_code == NULL)
 		return true;
 	info = load_json(item->info, NULL);
 	matches = task_filter_info(filter, info, NULL);
@@ -110,8 +110,12 @@ static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct found *f = arg;
+	const int64_t after_us = f->query->filter.tasks.after_us;
 	json_t *info;
 
+	/* The newest come first: so are all behind it. */
+	if (after_us != 0 && item->time_ms * US_PER_MS <= after_us)
+		return 1;
 	if (!dead_matches(item, &f->query->filter))
 		return 0;
 	if ((info = task_info_of_dead(item, f->queue)) == NULL ||

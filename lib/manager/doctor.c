@@ -379,6 +379,7 @@ examine_all(struct doctor *d)
 	if (d->workers != NULL) {
 		examine_workers(d);
 		doctor_queues(d);
+		doctor_tasks(d);
 	}
 	examine_tls(d, "broker", d->client->conf->broker.url);
 	examine_tls(d, "backend", d->client->conf->backend.url);

@@ -12,7 +12,7 @@ struct flowrra_client;
 /*
  * Examines everything: an array of
  *	{"level": "error" | "warning", "about": "broker" | "backend" | "clock" |
- *	 "workers" | "queues" | "files" | "schedules", "what": "…",
+ *	 "workers" | "queues" | "tasks" | "files" | "schedules", "what": "…",
  *	 "remedy": "…"}
  * the errors first. NULL without memory.
  */

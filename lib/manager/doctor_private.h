@@ -30,6 +30,7 @@ const char *doctor_remedy(const char *url, const char *of_server,
 			  const char *of_file);
 
 void doctor_queues(struct doctor *d);
+void doctor_tasks(struct doctor *d);
 void doctor_files(struct doctor *d);
 void doctor_schedules(struct doctor *d);
 

@@ -8,6 +8,7 @@
 #include "manager/member.h"
 #include "manager/query.h"
 #include "manager/queues.h"
+#include "manager/workers.h"
 #include "store/admin.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -25,21 +26,6 @@
 #define RECENT_MOST 4000
 #define RECENT_LEAST 20
 
-/* What a worker says of itself may be of another version: anything but a list
- * of strings counts as no queue. */
-static bool
-serves(const json_t *worker, const char *queue)
-{
-	json_t *one;
-	size_t i;
-
-	json_array_foreach (json_object_get(worker, "queues"), i, one)
-		if (json_is_string(one) &&
-		    strcmp(json_string_value(one), queue) == 0)
-			return true;
-	return false;
-}
-
 /* Workers that live and serve a queue, and those of them that take tasks. */
 static void
 count_servants(const struct doctor *d, const char *queue, size_t *ret_alive,
@@ -52,7 +38,7 @@ count_servants(const struct doctor *d, const char *queue, size_t *ret_alive,
 	*ret_alive = *ret_running = 0;
 	json_array_foreach (d->workers, i, worker) {
 		state = member_text(worker, "state");
-		if (strcmp(state, "dead") == 0 || !serves(worker, queue))
+		if (strcmp(state, "dead") == 0 || !worker_serves(worker, queue))
 			continue;
 		++*ret_alive;
 		*ret_running += strcmp(state, "running") == 0;

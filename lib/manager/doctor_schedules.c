@@ -10,6 +10,7 @@
 #include "manager/health.h"
 #include "manager/member.h"
 #include "manager/schedules_check.h"
+#include "manager/workers.h"
 #include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "store/store.h"
@@ -116,22 +117,6 @@ examine_schedulers(struct doctor *d, const struct schedules_stats *s,
 			    s->enabled);
 }
 
-static bool
-several_hosts(const json_t *workers)
-{
-	const char *first = NULL, *host;
-	const json_t *worker;
-	size_t i;
-
-	json_array_foreach (workers, i, worker) {
-		host = member_text(worker, "host");
-		if (first != NULL && strcmp(first, host) != 0)
-			return true;
-		first = host;
-	}
-	return false;
-}
-
 /* Others see only what they made themselves, in a file of their own machine, and
  * their schedulers fire only that. */
 static void
@@ -141,7 +126,8 @@ examine_place(struct doctor *d, const struct schedules_stats *s)
 
 	if (s->schedules > 0 &&
 	    schedules_in_file(conf->scheduler.database_url) &&
-	    (stores_queues_are_elsewhere(conf) || several_hosts(d->workers)))
+	    (stores_queues_are_elsewhere(conf) ||
+	     workers_have_several_hosts(d->workers)))
 		doctor_find(d, DOCTOR_WARNING, ABOUT,
 			    "Set [scheduler] database_url to a PostgreSQL or "
 			    "MySQL database that all machines use.",

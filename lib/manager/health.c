@@ -122,7 +122,7 @@ check_workers(struct health *h)
 	json_t *list = workers_list(h->client, &err), *worker;
 	struct workers_seen seen = {0};
 	char message[160 + WORKER_NAME_SHOWN] = "";
-	const char *state, *host = NULL;
+	const char *state;
 	size_t i;
 
 	if (list == NULL) {
@@ -131,15 +131,13 @@ check_workers(struct health *h)
 	}
 	json_array_foreach (list, i, worker) {
 		state = member_text(worker, "state");
-		h->shared |= host != NULL &&
-			     strcmp(host, member_text(worker, "host")) != 0;
-		host = member_text(worker, "host");
 		seen.alive += strcmp(state, "dead") != 0;
 		seen.running += strcmp(state, "running") == 0;
 		if (worker_refused(worker) != NULL && seen.lacking++ == 0)
 			snprintf(seen.lacks, sizeof(seen.lacks), "%s",
 				 member_text(worker, "worker"));
 	}
+	h->shared |= workers_have_several_hosts(list);
 	json_decref(list);
 	describe_workers(&seen, message, sizeof(message));
 	/* Workers cannot store that they live, either: what is there is old. */
@@ -352,12 +350,35 @@ check_schedulers(struct health *h)
 
 /* --- tasks ------------------------------------------------------------- */
 
+/* What is registered stays so when its module is gone: that is not unhealthy, but
+ * submissions of it would wait. */
+static void
+health_describe_tasks(struct health *h, const json_t *workers)
+{
+	json_t *served = workers_tasks(workers);
+	size_t registered = 0, unserved = 0;
+	char message[160] = "workers know all that they met";
+	const size_t len = strlen(message);
+
+	if (served != NULL &&
+	    query_registered(h->client, served, &registered, &unserved, NULL) ==
+		0 &&
+	    unserved > 0)
+		snprintf(message + len, sizeof(message) - len,
+			 "; %zu of %zu registered tasks are served by no "
+			 "living worker",
+			 unserved, registered);
+	json_decref(served);
+	add(h, "tasks", true, message);
+}
+
 /* Whether workers meet tasks that none of them can run. */
 static void
 check_tasks(struct health *h)
 {
 	struct err err = ERR_INIT;
-	json_t *list = queues_list(h->client, NULL, &err), *queue;
+	json_t *workers = NULL, *queue,
+	       *list = queues_and_workers(h->client, &workers, &err);
 	struct buf text = BUF_INIT;
 	size_t i;
 
@@ -369,8 +390,9 @@ check_tasks(struct health *h)
 	else if (text.len > 0)
 		add(h, "tasks", false, text.data);
 	else
-		add(h, "tasks", true, "workers know all that they met");
+		health_describe_tasks(h, workers);
 	buf_done(&text);
+	json_decref(workers);
 	json_decref(list);
 }
 

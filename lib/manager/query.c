@@ -305,7 +305,8 @@ query_examine_backend(struct flowrra_client *c, query_finding_fn *on_finding,
 struct total_query {
 	struct query q;
 	struct results_counts counts;
-	size_t registered;
+	const json_t *served;
+	size_t registered, unserved;
 };
 
 static void
@@ -344,7 +345,12 @@ on_names(const struct slice *names, size_t n, const struct err *err, void *arg)
 {
 	struct total_query *t = arg;
 
+	size_t i;
+
 	t->registered = n;
+	for (i = 0; i < n && t->served != NULL; i++)
+		t->unserved += json_object_getn(t->served, names[i].p,
+						names[i].len) == NULL;
 	query_end(&t->q, err);
 }
 
@@ -357,13 +363,16 @@ send_names(struct query *q)
 
 /* For a count: names are short, and a fleet has some hundreds. */
 int
-query_registered(struct flowrra_client *c, size_t *ret_n, struct err *err)
+query_registered(struct flowrra_client *c, const json_t *served, size_t *ret_n,
+		 size_t *ret_unserved, struct err *err)
 {
-	struct total_query t = {.q = {.client = c, .send = send_names}};
+	struct total_query t = {.q = {.client = c, .send = send_names},
+				.served = served};
 
 	if (client_check(c, err) != 0 || query_run(&t.q, err) != 0)
 		return -1;
 	*ret_n = t.registered;
+	*ret_unserved = t.unserved;
 	return 0;
 }
 

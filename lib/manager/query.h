@@ -54,8 +54,10 @@ int query_examine_backend(struct flowrra_client *c,
 /* How many tasks have ended: 0, or -1 with *err. */
 int query_counts(struct flowrra_client *c, struct results_counts *ret,
 		 struct err *err);
-/* How many task types are registered. */
-int query_registered(struct flowrra_client *c, size_t *ret_n, struct err *err);
+/* How many tasks are registered, and how many of them are not members of the
+ * object `served`; NULL: none is counted. */
+int query_registered(struct flowrra_client *c, const json_t *served,
+		     size_t *ret_n, size_t *ret_unserved, struct err *err);
 /* Whether the broker answers: 0, or -1 with *err. */
 int query_ping(struct flowrra_client *c, struct err *err);
 /* Whether it also takes changes: the same. */
@@ -164,6 +166,9 @@ struct query_put {
  * and those who listen to events. */
 int query_put_failed(struct flowrra_client *c, const struct query_put *puts,
 		     size_t n, struct err *err);
+/* The same of tasks that succeeded. */
+int query_put_succeeded(struct flowrra_client *c, const struct query_put *puts,
+			size_t n, struct err *err);
 /* results_reopen() for many; each has its answer in errs[i]. */
 void query_reopen(struct flowrra_client *c, const struct query_put *puts,
 		  size_t n, struct err *errs);

@@ -68,6 +68,17 @@ query_put_failed(struct flowrra_client *c, const struct query_put *puts,
 	return result;
 }
 
+int
+query_put_succeeded(struct flowrra_client *c, const struct query_put *puts,
+		    size_t n, struct err *err)
+{
+	const int result = put_all(c, put_send_succeeded, puts, n, NULL, err);
+
+	if (result == 0)
+		put_flush(c);
+	return result;
+}
+
 void
 query_reopen(struct flowrra_client *c, const struct query_put *puts, size_t n,
 	     struct err *errs)

@@ -13,11 +13,13 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/encode.h"
 #include "client/registry.h"
 #include "codec/value.h"
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "manager/object.h"
+#include "manager/workers.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -122,21 +124,42 @@ add_json_string(struct slice text, struct buf *out, struct err *err)
 		       (int)(text.len < 64 ? text.len : 64), text.p);
 }
 
+bool
+request_is_served(struct flowrra_client *c,
+		  const struct flowrra_request *request)
+{
+	json_t *workers;
+	bool served;
+
+	if (!request->force && request->name != NULL &&
+	    !registry_is_deserted(c, request->queue, request->name))
+		return true;
+	workers = workers_list(c, NULL);
+	served = workers == NULL || workers_serve(workers, request->queue);
+	json_decref(workers);
+	return served;
+}
+
 /* What the registration says; the name is checked when the task is submitted,
  * where the message about it belongs. */
 int
-request_words_of(struct flowrra_client *c, const char *name,
-		 enum request_words *ret, struct err *err)
+request_words_of(struct flowrra_client *c,
+		 const struct flowrra_request *request, enum request_words *ret,
+		 struct err *err)
 {
+	const char *name = request->name;
 	struct registered entry;
 
 	if (client_check(c, err) != 0)
 		return -1;
-	if (!task_name_valid(slice_of(name), TASK_NAME_MAX)) {
+	if (!task_name_valid(slice_of(name), TASK_NAME_MAX) ||
+	    (request->queue != NULL &&
+	     !task_name_valid(slice_of(request->queue), TASK_QUEUE_MAX))) {
 		*ret = REQUEST_JSON; /* refused when it is submitted */
 		return 0;
 	}
-	if (registry_find(c, name, NULL, &entry, err) != 0)
+	if (registry_find(c, name, encode_likely_queue(request), &entry, err) !=
+	    0)
 		return -1;
 	*ret = entry.text ? REQUEST_TEXT : REQUEST_JSON;
 	return 0;

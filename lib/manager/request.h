@@ -44,10 +44,18 @@ size_t request_max(const struct flowrra_client *c);
  * strings; or always as strings. */
 enum request_words { REQUEST_JSON, REQUEST_TEXT };
 
-/* How the words of a task with this name are to be read, as its module says.
- * An error if no worker has registered it. */
-int request_words_of(struct flowrra_client *c, const char *name,
+/* How the words of the task of a request are to be read, as its module says. An
+ * error if no worker has registered it. What its submission asks the broker is
+ * asked with it. */
+int request_words_of(struct flowrra_client *c,
+		     const struct flowrra_request *request,
 		     enum request_words *ret, struct err *err);
+
+/* After a submission: whether a living worker serves the queue that it names. Only
+ * where the submission found none, or did not look, the workers are asked; if they
+ * cannot be, it is true. */
+bool request_is_served(struct flowrra_client *c,
+		       const struct flowrra_request *request);
 
 /* Appends an argument: as it is if it is JSON that a value may be
  * (codec/value.h), as a JSON string if it is no JSON. */

@@ -320,7 +320,7 @@ again(struct applying *ap, struct planned *p, struct err *err)
 	if (p->step.done || !p->does_something)
 		return 0;
 	return err_set(err, ERR_REFUSED,
-		       "schedule %s is changed by somebody else all the time; "
+		       "schedule %s is changed by another client all the time; "
 		       "apply the file again",
 		       p->entry->form.id);
 }

@@ -204,10 +204,10 @@ schedule_declare(struct schedules *db, struct flowrra_client *c,
 		if (make_it(&d, c, id, &ret->next_us, &done, err) != 0)
 			return -1;
 	}
-	return done
-		   ? 0
-		   : err_set(err, ERR_REFUSED,
-			     "schedule %s is made and deleted by somebody else "
-			     "at the same time; try again",
-			     id);
+	return done ? 0
+		    : err_set(
+			  err, ERR_REFUSED,
+			  "schedule %s is made and deleted by another client "
+			  "at the same time; try again",
+			  id);
 }

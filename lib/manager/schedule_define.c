@@ -109,8 +109,8 @@ check_choices(const struct drafting *d, struct err *err)
 			SCHEDULE_LATEST, "skip, once, all", &misfire, err) != 0)
 		return blame(d, "misfire");
 	if (choose_word("overlap", f->overlap, schedule_overlap_of,
-			SCHEDULE_OVERLAP_ALLOW, "allow, skip", &overlap,
-			err) != 0)
+			SCHEDULE_OVERLAP_ALLOW, "allow, skip, replace",
+			&overlap, err) != 0)
 		return blame(d, "overlap");
 	if (choose_word("day-match", f->day_match, schedule_day_match_of,
 			SCHEDULE_DAYS_OR, "or, and", &day_match, err) != 0)

@@ -115,7 +115,7 @@ static int
 was_changed(const char *id, struct err *err)
 {
 	return err_set(err, ERR_REFUSED,
-		       "schedule %s was changed by somebody else meanwhile; "
+		       "schedule %s was changed by another client meanwhile; "
 		       "look at it again",
 		       id);
 }

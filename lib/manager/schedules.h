@@ -47,18 +47,28 @@ json_t *schedule_list(struct schedules *db, const struct schedule_query *query,
 /* One, as schedule_json() with "missed". ERR_NOT_FOUND. */
 json_t *schedule_show(struct schedules *db, const char *id, struct err *err);
 
+struct schedule_fires_query {
+	const char *id;
+	const char *cursor; /* as above */
+	int64_t before_us;  /* only fires before this time; 0: any */
+	size_t limit;	    /* 1 to 500; 0: 50 */
+};
 /*
  * What has fired, the latest first: {"items", "next", "complete", "looked_at"}
  * with items
  *	{"fire_at", "last_at", "n", "task_id" or null, "sent_at" or null,
  *	 "outcome": "sent" | "unsent" | "missed" | "skipped",
- *	 "reason": text or null, "status": of its task's record, or null}
+ *	 "reason": text or null,
+ *	 "status", "started_at", "duration", "error": of its task, or null}
  * "n" fires from "fire_at" to "last_at" that did not run for one reason are one
- * item. `c` tells the states of tasks; NULL: they are all null. `cursor` NULL:
- * from now on back. ERR_NOT_FOUND: nothing is known of such a schedule.
+ * item. `c` tells how the tasks are; NULL: that is all null. Of a task that was
+ * sent and has no record, "status" is "expired" if it was sent longer ago than
+ * records live, else "unknown". "duration" is of the last attempt, in seconds, if
+ * it has ended; "error" its first line. ERR_NOT_FOUND: nothing is known of such a
+ * schedule.
  */
 json_t *schedule_fires(struct schedules *db, struct flowrra_client *c,
-		       const char *id, const char *cursor, size_t limit,
+		       const struct schedule_fires_query *query,
 		       struct err *err);
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking at schedules: lists with a filter, and what has fired.
+ * Looking at schedules: lists with a filter, and one of them.
  *
  * A list is asked of the database page by page, and texts are looked for here:
  * so a search means the same in all three databases, and can be ended after any
@@ -14,9 +14,9 @@
 
 #include "cron/cron.h"
 #include "manager/page.h"
-#include "manager/query.h"
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
+#include "manager/schedules_private.h"
 #include "schedules/history.h"
 #include "util/err.h"
 #include "util/sat.h"
@@ -29,8 +29,8 @@
 
 /* Out of range is not an error here: routes and options check for
  * themselves. */
-static size_t
-bounded_limit(size_t limit)
+size_t
+schedules_page_limit(size_t limit)
 {
 	return limit == 0		? LIMIT_USUAL
 	       : limit > PAGE_LIMIT_MAX ? PAGE_LIMIT_MAX
@@ -263,7 +263,7 @@ schedule_list(struct schedules *db, const struct schedule_query *query,
 	      struct err *err)
 {
 	struct page_query page = {.cursor = query->cursor,
-				  .limit = bounded_limit(query->limit)};
+				  .limit = schedules_page_limit(query->limit)};
 	struct listing l = {.db = db, .query = query};
 	json_t *answer = NULL;
 	struct slice place;
@@ -298,143 +298,4 @@ schedule_show(struct schedules *db, const char *id, struct err *err)
 		return json;
 	json_decref(json);
 	return NULL;
-}
-
-/* --- what has fired
- * -------------------------------------------------------- */
-
-/* The reason, or what the queue said. */
-static json_t *
-reason_json(const struct schedule_past *past)
-{
-	int i;
-
-	if (past->refused[0] != '\0')
-		return json_string(past->refused);
-	for (i = 0; i < SCHEDULE_N_REASONS; i++)
-		if (strcmp(past->reason,
-			   schedule_reason_name((enum schedule_reason)i)) == 0)
-			return json_string(
-			    schedule_reason_text((enum schedule_reason)i));
-	return past->reason[0] != '\0' ? json_string(past->reason)
-				       : json_null();
-}
-
-/* "status" is filled in later, for those that ask for it. */
-static json_t *
-past_json(const struct schedule_past *past)
-{
-	const bool task = past->task_id[0] != '\0';
-
-	return json_pack("{s:o,s:o,s:I,s:o,s:o,s:s,s:o,s:n}", "fire_at",
-			 moment_json(past->fire_us), "last_at",
-			 moment_json(past->last_us), "n", (json_int_t)past->n,
-			 "task_id",
-			 task ? json_string(past->task_id) : json_null(),
-			 "sent_at", moment_json(task ? past->sent_us : 0),
-			 "outcome", schedule_outcome_name(past->outcome),
-			 "reason", reason_json(past), "status");
-}
-
-/* The states of the tasks, as far as they have records; one question for
- * all. */
-static int
-add_states(struct flowrra_client *c, const struct schedules_history *h,
-	   json_t *items, struct err *err)
-{
-	const char *ids[PAGE_LIMIT_MAX];
-	json_t *records[PAGE_LIMIT_MAX] = {NULL}, *status;
-	size_t at[PAGE_LIMIT_MAX], i, n = 0;
-	int result;
-
-	for (i = 0; i < json_array_size(items); i++)
-		if (h->items[i].outcome == SCHEDULE_SENT) {
-			at[n] = i;
-			ids[n++] = h->items[i].task_id;
-		}
-	result = n == 0 ? 0 : query_records(c, ids, n, records, err);
-	for (i = 0; i < n; i++) {
-		status = json_object_get(records[i], "status");
-		if (json_is_string(status))
-			json_object_set(json_array_get(items, at[i]), "status",
-					status);
-		json_decref(records[i]);
-	}
-	return result;
-}
-
-/* The place of a cursor is the last fire before which to go on. */
-static int
-read_before(struct page_step *step, struct slice place, int64_t *ret,
-	    struct err *err)
-{
-	char *end;
-
-	*ret = INT64_MAX;
-	if (place.len == 0)
-		return 0;
-	*ret = strtoll(place.p, &end, 10);
-	return *end == '\0' && end != place.p ? 0 : page_bad(step, err);
-}
-
-/* Fires outlive their schedule for a while; but of one that never was, that is
- * said. */
-static int
-check_known(struct schedules *db, const char *id, size_t n, struct err *err)
-{
-	struct schedules_list *found;
-
-	if (n > 0)
-		return 0;
-	if (schedules_get(db, id, &found, err) != 0)
-		return -1;
-	schedules_list_free(found);
-	return 0;
-}
-
-/* Fires before before_us, into a step; one more tells whether there are
- * more. */
-static int
-fill_fires(struct schedules *db, struct flowrra_client *c, const char *id,
-	   int64_t before_us, struct page_step *step, struct err *err)
-{
-	const size_t n = page_wanted(step);
-	struct schedules_history *h;
-	size_t i;
-	int result;
-
-	if (schedules_history(db, id, before_us, n + 1, &h, err) != 0)
-		return -1;
-	for (i = 0; i < h->n && i < n; i++)
-		json_array_append_new(step->items, past_json(&h->items[i]));
-	step->looked_at = json_array_size(step->items);
-	if (h->n > n)
-		page_next(step, "%" PRId64, h->items[n - 1].fire_us);
-	result = check_known(db, id, h->n, err);
-	if (result == 0 && c != NULL)
-		result = add_states(c, h, step->items, err);
-	schedules_history_free(h);
-	return result;
-}
-
-/* The hash of a cursor is that of the ID: one of another schedule is
- * refused. */
-json_t *
-schedule_fires(struct schedules *db, struct flowrra_client *c, const char *id,
-	       const char *cursor, size_t limit, struct err *err)
-{
-	struct page_query page = {.cursor = cursor,
-				  .limit = bounded_limit(limit)};
-	struct page_step step;
-	json_t *answer = NULL;
-	struct slice place;
-	int64_t before_us;
-
-	if (page_step_begin(&step, &page, cron_seed(slice_of(id)), &place,
-			    err) == 0 &&
-	    read_before(&step, place, &before_us, err) == 0 &&
-	    fill_fires(db, c, id, before_us, &step, err) == 0)
-		answer = page_answer(&step, err);
-	page_step_done(&step);
-	return answer;
 }

@@ -66,20 +66,21 @@ count_workers(const json_t *workers, json_int_t *ret_alive,
 
 static json_t *
 stats_of(const json_t *queues, const json_t *workers,
-	 const struct results_counts *counts, size_t registered)
+	 const struct results_counts *counts, size_t registered,
+	 json_t *unserved)
 {
 	json_int_t alive, slots;
 
 	count_workers(workers, &alive, &slots);
-	return json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
-			 "waiting", sum(queues, "waiting"), "delayed",
-			 sum(queues, "delayed"), "in_flight",
-			 sum(queues, "in_flight"), "dead", sum(queues, "dead"),
-			 "succeeded", (json_int_t)counts->succeeded, "failed",
-			 (json_int_t)counts->failed, "queues",
-			 (json_int_t)json_array_size(queues), "paused",
-			 count_paused(queues), "workers", alive, "slots", slots,
-			 "registered", (json_int_t)registered);
+	return json_pack(
+	    "{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "waiting",
+	    sum(queues, "waiting"), "delayed", sum(queues, "delayed"),
+	    "in_flight", sum(queues, "in_flight"), "dead", sum(queues, "dead"),
+	    "succeeded", (json_int_t)counts->succeeded, "failed",
+	    (json_int_t)counts->failed, "queues",
+	    (json_int_t)json_array_size(queues), "paused", count_paused(queues),
+	    "workers", alive, "slots", slots, "registered",
+	    (json_int_t)registered, "unserved", unserved);
 }
 
 /* Asks for the rest of the figures. Queues and workers are the caller's, which
@@ -88,13 +89,21 @@ static json_t *
 figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	struct err *err)
 {
+	json_t *served = workers_tasks(workers);
+	const bool known = served != NULL;
 	struct results_counts counts;
-	size_t registered;
+	size_t registered, unserved;
+	int result = query_counts(c, &counts, err);
 
-	if (query_counts(c, &counts, err) != 0 ||
-	    query_registered(c, &registered, err) != 0)
+	if (result == 0)
+		result =
+		    query_registered(c, served, &registered, &unserved, err);
+	json_decref(served);
+	if (result != 0)
 		return NULL;
-	return stats_of(queues, workers, &counts, registered);
+	return stats_of(queues, workers, &counts, registered,
+			known ? json_integer((json_int_t)unserved)
+			      : json_null());
 }
 
 /* Questions whose cost does not grow with the number of tasks. */

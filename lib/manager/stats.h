@@ -13,7 +13,8 @@ struct flowrra_client;
  *	{"waiting", "delayed", "in_flight", "dead": tasks at the broker,
  *	 "succeeded", "failed": tasks that have ended since the backend is in
  *	 use, "queues", "paused", "workers" (alive), "slots": those of their
- *	 executors, "registered": names of tasks}
+ *	 executors, "registered": names of tasks, "unserved": those of them
+ *	 that no living worker has, null if one does not say what it has}
  */
 json_t *stats_get(struct flowrra_client *c, struct err *err);
 

@@ -54,6 +54,19 @@ filter_check_arg(const struct task_arg *arg, struct err *err)
 	return 0;
 }
 
+/* -1 where the digits are not 0 to 255. */
+static long
+exit_code_of(const char *digits)
+{
+	const size_t len = strspn(digits, "0123456789");
+	long code;
+
+	if (len == 0 || len > 3 || digits[len] != '\0')
+		return -1;
+	code = strtol(digits, NULL, 10);
+	return code <= 255 ? code : -1;
+}
+
 int
 task_filter_check(const struct task_filter *f, struct err *err)
 {
@@ -74,6 +87,10 @@ task_filter_check(const struct task_filter *f, struct err *err)
 	    filter_check_text(f->error, "error", err) != 0 ||
 	    filter_check_text(f->reason, "reason", err) != 0)
 		return -1;
+	if (f->exit_code != NULL && exit_code_of(f->exit_code) < 0)
+		return err_set(err, ERR_DATA,
+			       "\"%.16s\" is not an exit code: 0 to 255",
+			       f->exit_code);
 	return 0;
 }
 
@@ -82,8 +99,8 @@ bool
 task_filter_is_any(const struct task_filter *f)
 {
 	return f->task == NULL && f->worker == NULL && f->error == NULL &&
-	       f->reason == NULL && f->after_us == 0 && f->before_us == 0 &&
-	       f->n_args == 0;
+	       f->reason == NULL && f->exit_code == NULL && f->after_us == 0 &&
+	       f->before_us == 0 && f->n_args == 0;
 }
 
 /* With its length or, for NULL, another number, so that texts cannot run into
@@ -119,6 +136,9 @@ task_filter_hash(const struct task_filter *f, uint64_t seed)
 	hash = hash_text(hash, f->worker);
 	hash = hash_text(hash, f->error);
 	hash = hash_text(hash, f->reason);
+	/* Without one, the same as before there was this filter. */
+	if (f->exit_code != NULL)
+		hash = hash_text(hash, f->exit_code);
 	hash = hash_number(hash, f->after_us);
 	hash = hash_number(hash, f->before_us);
 	for (i = 0; i < f->n_args; i++) {
@@ -327,6 +347,22 @@ text_member(const json_t *info, const char *name)
 	return text != NULL ? slice_of(text) : (struct slice){NULL, 0};
 }
 
+/* -1 is none. */
+static bool
+has_exit_code(const struct task_filter *f, int64_t code)
+{
+	return f->exit_code == NULL ||
+	       (code >= 0 && code == exit_code_of(f->exit_code));
+}
+
+static int64_t
+exit_code_member(const json_t *info)
+{
+	const json_t *code = json_object_get(info, "exit_code");
+
+	return json_is_integer(code) ? json_integer_value(code) : -1;
+}
+
 bool
 task_filter_info(const struct task_filter *f, const json_t *info,
 		 const char *time)
@@ -336,6 +372,7 @@ task_filter_info(const struct task_filter *f, const json_t *info,
 	       (f->reason == NULL ||
 		is_text(text_member(info, "reason"), f->reason)) &&
 	       has_error(f, text_member(info, "error")) &&
+	       has_exit_code(f, exit_code_member(info)) &&
 	       (time == NULL ||
 		task_filter_time(f, member_time_us(info, time)));
 }
@@ -357,6 +394,7 @@ task_filter_record(const struct task_filter *f, struct slice record,
 		  is_text(r.task_name, f->task) && is_text(r.queue, f->queue) &&
 		  is_text(r.worker, f->worker) &&
 		  is_text(r.reason, f->reason) && has_error(f, r.error) &&
+		  has_exit_code(f, r.end.exited - 1) &&
 		  task_filter_time(f, r.finished_us) &&
 		  args_match(f, r.args, r.kwargs);
 	*ret_finished_us = r.finished_us;

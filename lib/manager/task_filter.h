@@ -40,8 +40,9 @@ struct task_filter {
 	const char *queue;
 	const char *task;
 	const char *worker;
-	const char *error;  /* a part of the error's text */
-	const char *reason; /* crashed, timeout, failed, … */
+	const char *error;     /* a part of the error's text */
+	const char *reason;    /* crashed, timeout, failed, … */
+	const char *exit_code; /* of a command, in digits */
 	/* Between these: when it was submitted (waiting), is due (delayed), was
 	 * begun (running), has finished, or died. */
 	int64_t after_us, before_us;

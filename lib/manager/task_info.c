@@ -175,7 +175,8 @@ json_t *
 task_info_of_dead(const struct broker_item *item, const char *queue)
 {
 	static const char *const names[] = {"reason", "error", "worker",
-					    "attempts"};
+					    "attempts"},
+				 *const ends[] = {"exit_code", "signal"};
 	json_t *noted = json_of(item->info), *info, *value;
 	struct err why;
 	struct task *task = load_task(item, &why);
@@ -192,6 +193,10 @@ task_info_of_dead(const struct broker_item *item, const char *queue)
 				    value != NULL ? json_incref(value)
 						  : json_null());
 	}
+	/* Of commands only. */
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if ((value = json_object_get(noted, ends[i])) != NULL)
+			json_object_set(info, ends[i], value);
 	json_decref(noted);
 	task_free(task);
 	return info;
@@ -225,10 +230,74 @@ base64(struct slice bytes)
 }
 
 int
-task_info_add_bytes(json_t *task_info, const struct broker_item *item)
+task_info_set_bytes(json_t *object, struct slice bytes)
 {
 	/* NULL if the bytes are not UTF-8. */
-	json_t *text = json_stringn(item->bytes.p, item->bytes.len);
+	json_t *text = json_stringn(bytes.p, bytes.len);
+
+	return text != NULL
+		   ? json_object_set_new(object, "bytes", text)
+		   : json_object_set_new(object, "bytes_base64", base64(bytes));
+}
+
+/* The value of a digit; -1: none. */
+static int
+base64_value(char c)
+{
+	const char *at = c != '\0'
+			     ? strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz0123456789+/",
+				      c)
+			     : NULL;
+
+	if (at == NULL)
+		return -1;
+	return c >= 'a' && c <= 'z'   ? c - 'a' + 26
+	       : c >= 'A' && c <= 'Z' ? c - 'A'
+	       : c >= '0' && c <= '9' ? c - '0' + 52
+	       : c == '+'	      ? 62
+				      : 63;
+}
+
+/* Four digits are three bytes, or with "=" at the end, fewer. */
+static int
+base64_read(const char *text, struct buf *out)
+{
+	unsigned int bits = 0, n = 0;
+	int value;
+
+	for (; *text != '\0' && *text != '='; text++) {
+		if ((value = base64_value(*text)) < 0)
+			return -1;
+		bits = bits << 6 | (unsigned int)value;
+		n += 6;
+		if (n >= 8) {
+			n -= 8;
+			buf_addc(out, (char)(bits >> n & 255));
+		}
+	}
+	return text[strspn(text, "=")] == '\0' ? 0 : -1;
+}
+
+int
+task_info_get_bytes(const json_t *object, struct buf *out, struct err *err)
+{
+	const json_t *text = json_object_get(object, "bytes");
+	const char *coded = member_text(object, "bytes_base64");
+
+	if (json_is_string(text))
+		buf_add(out, json_string_value(text), json_string_length(text));
+	else if (coded == NULL)
+		return err_set(err, ERR_DATA,
+			       "missing \"bytes\" or \"bytes_base64\"");
+	else if (base64_read(coded, out) != 0)
+		return err_set(err, ERR_DATA, "\"bytes_base64\" is not Base64");
+	return out->failed ? err_nomem(err) : 0;
+}
+
+int
+task_info_add_bytes(json_t *task_info, const struct broker_item *item)
+{
 	json_t *info = json_of(item->info), *task = json_of(item->bytes);
 	int status = 0;
 
@@ -238,10 +307,6 @@ task_info_add_bytes(json_t *task_info, const struct broker_item *item)
 	}
 	status |= json_object_set_new(task_info, "info", info);
 	status |= json_object_set_new(task_info, "task", task);
-	if (text != NULL)
-		status |= json_object_set_new(task_info, "bytes", text);
-	else
-		status |= json_object_set_new(task_info, "bytes_base64",
-					      base64(item->bytes));
+	status |= task_info_set_bytes(task_info, item->bytes);
 	return status == 0 ? 0 : -1;
 }

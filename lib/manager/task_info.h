@@ -30,6 +30,9 @@ json_t *task_info_of_dead(const struct broker_item *item, const char *queue);
  * object, or null if it cannot be read), and "bytes" (text) or "bytes_base64".
  */
 int task_info_add_bytes(json_t *info, const struct broker_item *item);
+/* The last two for any bytes; and what they say, appended: -1 with *err. */
+int task_info_set_bytes(json_t *object, struct slice bytes);
+int task_info_get_bytes(const json_t *object, struct buf *out, struct err *err);
 
 /* The first `limit` of an array by such a member, the latest first, and those
  * without before them. Takes the array; NULL with *err. */

@@ -36,8 +36,9 @@ tasks_is_of_state(const struct broker_item *item, enum tasks_state state)
 static void
 join_record(json_t *info, json_t *record, enum tasks_state state)
 {
-	static const char *const kept[] = {"error",    "reason",   "started_at",
-					   "attempts", "progress", "worker"};
+	static const char *const kept[] = {
+	    "error",	"reason", "started_at", "attempts",
+	    "progress", "worker", "exit_code",	"signal"};
 	json_t *value;
 	size_t i;
 
@@ -87,7 +88,7 @@ tasks_join_records(struct flowrra_client *c, json_t *list,
 bool
 tasks_need_record(enum tasks_state state, const struct task_filter *f)
 {
-	return f->error != NULL || f->reason != NULL ||
+	return f->error != NULL || f->reason != NULL || f->exit_code != NULL ||
 	       (f->worker != NULL && state != TASKS_RUNNING) ||
 	       (state == TASKS_RUNNING &&
 		(f->after_us != 0 || f->before_us != 0));

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,11 +88,35 @@ read_number(const struct value_spec *spec, const char *text, void *target,
 	return 0;
 }
 
+/* As a person would write it: the largest unit that it is a whole number of. */
+static const char *
+write_seconds(double seconds, char text[32])
+{
+	static const struct {
+		double seconds;
+		const char *name;
+	} units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
+	double n = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		n = seconds / units[i].seconds;
+		if (n >= 1 && n == (double)(int64_t)n)
+			break;
+	}
+	if (i == sizeof(units) / sizeof(units[0]))
+		snprintf(text, 32, "%gs", seconds);
+	else
+		snprintf(text, 32, "%.0f%s", n, units[i].name);
+	return text;
+}
+
 /* The duration is read in µs, so that "0.1s" is what it says. */
 static int
 read_seconds(const struct value_spec *spec, const char *text, void *target,
 	     struct err *err)
 {
+	char low[32], high[32];
 	int64_t us;
 
 	if (clock_parse_duration(text, &us, err) != 0)
@@ -99,8 +124,9 @@ read_seconds(const struct value_spec *spec, const char *text, void *target,
 	if ((double)us < spec->min * US_PER_S ||
 	    (double)us > spec->max * US_PER_S)
 		return err_set(err, ERR_DATA,
-			       "\"%.64s\": out of range (%g to %g seconds)",
-			       text, spec->min, spec->max);
+			       "\"%.64s\": out of range (%s to %s)", text,
+			       write_seconds(spec->min, low),
+			       write_seconds(spec->max, high));
 	*(double *)target = (double)us / US_PER_S;
 	return 0;
 }

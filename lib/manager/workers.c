@@ -120,6 +120,23 @@ workers_list(struct flowrra_client *c, struct err *err)
 	return list;
 }
 
+bool
+workers_have_several_hosts(const json_t *workers)
+{
+	const char *first = NULL, *host;
+	const json_t *worker;
+	size_t i;
+
+	json_array_foreach (workers, i, worker) {
+		if ((host = member_text(worker, "host")) == NULL)
+			continue;
+		if (first != NULL && strcmp(first, host) != 0)
+			return true;
+		first = host;
+	}
+	return false;
+}
+
 const json_t *
 worker_refused(const json_t *worker)
 {
@@ -299,4 +316,54 @@ worker_reload(struct flowrra_client *c, const char *worker, double timeout_s,
 	*ret_told = told;
 	return json_pack("{s:s,s:s,s:b}", "worker", worker, "order",
 			 worker_order_name(WORKER_RELOAD), "reloaded", told);
+}
+
+/* What a worker says of itself may be of another version: anything but a list of
+ * strings counts as no queue. */
+bool
+worker_serves(const json_t *worker, const char *queue)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(worker, "queues"), i, one)
+		if (json_is_string(one) &&
+		    strcmp(json_string_value(one), queue) == 0)
+			return true;
+	return false;
+}
+
+bool
+workers_serve(const json_t *workers, const char *queue)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (workers, i, one)
+		if (strcmp(member_text(one, "state"), "dead") != 0 &&
+		    worker_serves(one, queue))
+			return true;
+	return false;
+}
+
+json_t *
+workers_tasks(const json_t *workers)
+{
+	json_t *all = json_object(), *names, *name, *worker;
+	size_t i, k;
+
+	json_array_foreach (workers, i, worker) {
+		if (strcmp(member_text(worker, "state"), "dead") == 0)
+			continue;
+		names = json_object_get(worker, "task_names");
+		if (!json_is_array(names)) {
+			json_decref(all);
+			return NULL;
+		}
+		json_array_foreach (names, k, name)
+			if (json_is_string(name))
+				json_object_set_new(
+				    all, json_string_value(name), json_true());
+	}
+	return all;
 }

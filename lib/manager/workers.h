@@ -46,9 +46,21 @@ json_t *worker_order(struct flowrra_client *c, const char *worker,
 json_t *worker_reload(struct flowrra_client *c, const char *worker,
 		      double timeout_s, bool *ret_told, struct err *err);
 
+/* Whether a worker says that it serves a queue, and whether one of an answer of workers_list() lives and serves a queue. */
+bool worker_serves(const json_t *worker, const char *queue);
+bool workers_serve(const json_t *workers, const char *queue);
+
+/* The names of all tasks that living ones have, as the members of an object; NULL
+ * if one of them does not say, and a name may be missing therefore. */
+json_t *workers_tasks(const json_t *workers);
+
 /* What is wrong with the modules and commands that a living worker could not
  * load: an array of texts, borrowed from an element of workers_list(); NULL if
  * there are none. */
 const json_t *worker_refused(const json_t *worker);
+
+/* Whether two of workers_list() are on different machines; of a dead one the machine
+ * is often not known. */
+bool workers_have_several_hosts(const json_t *workers);
 
 #endif

@@ -27,6 +27,7 @@ struct loader {
 	const struct flowrra_module **modules;
 	size_t n_modules;
 	const json_t *config; /* by module name; NULL: nothing for anybody */
+	bool check_only;
 };
 
 struct loader *
@@ -55,6 +56,12 @@ void
 loader_configure(struct loader *l, const json_t *config)
 {
 	l->config = config;
+}
+
+void
+loader_check_only(struct loader *l)
+{
+	l->check_only = true;
 }
 
 /* FNV-1a (fnvhash.com): good enough for names, short, and without a seed, since
@@ -229,8 +236,11 @@ add_module(struct loader *l, const struct flowrra_module *m, struct err *err)
 	for (i = 0; i < m->n_tasks; i++)
 		if (add_task(l, m, i, err) != 0)
 			goto fail;
-	if (call_init(m, err) != 0)
+	if (!l->check_only && call_init(m, err) != 0)
 		goto fail;
+	/* What has not begun needs no end. */
+	if (l->check_only)
+		return 0;
 	l->modules[l->n_modules++] = m;
 	return 0;
 fail:

@@ -43,6 +43,10 @@ void loader_free(struct loader *l);
  */
 void loader_configure(struct loader *l, const json_t *config);
 
+/* From now on no module's init() is called: it is only to be seen whether they
+ * can be loaded and configured. */
+void loader_check_only(struct loader *l);
+
 /*
  * Loads one module and registers its tasks, all or none: -1 with *err, which
  * names the module, says why it is refused and what to do about it.

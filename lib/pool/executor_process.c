@@ -3,9 +3,10 @@
  * One executor process: its socket, its pipes, its end.
  *
  * The parent keeps four things of it: the socket for frames, the pipes of its
- * standard output and error, a pipe for its last words, and a pidfd. The end is
- * what the pidfd says, never what the socket says: a closed channel only makes
- * the process useless, and on_end must come once, after all that it had sent.
+ * standard output and error, a pipe for its last words, and a descriptor of its
+ * end (proc_watch()). The end is what that says, never what the socket says: a
+ * closed channel only makes the process useless, and on_end must come once, after
+ * all that it had sent.
  */
 #include "pool/executor_process.h"
 
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,7 +38,7 @@
 struct executor_process {
 	struct executor_process_options opt;
 	pid_t pid;
-	int pidfd;
+	int exit_fd;  /* of proc_watch() */
 	int crash_fd; /* the last words */
 	struct ipc_channel channel;
 	struct output *output; /* standard output and error */
@@ -258,7 +258,7 @@ executor_process_read_output(struct executor_process *p)
 }
 
 /*
- * The pidfd is readable. In this order: look without reaping, kill the group
+ * exit_fd is readable. In this order: look without reaping, kill the group
  * while its number is still taken, reap, deliver what is left, and only then
  * tell the end. After that nothing may fire: the owner may keep the struct.
  */
@@ -322,8 +322,8 @@ executor_process_free(struct executor_process *p)
 	if (p->flush != NULL)
 		event_free(p->flush);
 	ipc_channel_done(&p->channel);
-	if (p->pidfd >= 0)
-		close(p->pidfd);
+	if (p->exit_fd >= 0)
+		close(p->exit_fd);
 	if (p->crash_fd >= 0)
 		close(p->crash_fd);
 	free(p);
@@ -412,15 +412,8 @@ process_spawn(struct executor_process *p, const struct process_ends *e,
 	free(environment);
 	if (r != 0)
 		return -1;
-	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-	if (p->pidfd < 0)
-		return err_sys(err, ERR_SYSTEM,
-			       errno == ENOSYS || errno == EPERM
-				   ? "cannot watch executor %d: this needs "
-				     "Linux 5.3, and a container whose filter "
-				     "of system calls allows pidfd_open"
-				   : "cannot watch executor %d",
-			       (int)p->pid);
+	if ((p->exit_fd = proc_watch(p->pid, err)) < 0)
+		return err_prefix(err, "executor %d", (int)p->pid);
 	return 0;
 }
 
@@ -438,8 +431,8 @@ process_make_events(struct executor_process *p, const struct process_ends *e,
 				 on_process_frames, p);
 	p->on_room =
 	    event_new(base, p->channel.fd, EV_WRITE, on_process_room, p);
-	p->on_exit =
-	    event_new(base, p->pidfd, EV_READ | EV_PERSIST, on_process_exit, p);
+	p->on_exit = event_new(base, p->exit_fd, EV_READ | EV_PERSIST,
+			       on_process_exit, p);
 	p->on_deadline = evtimer_new(base, on_process_deadline, p);
 	p->flush = evtimer_new(base, on_process_flush, p);
 	if (p->output == NULL || p->on_frames == NULL || p->on_room == NULL ||
@@ -487,7 +480,7 @@ executor_process_new(const struct executor_process_options *options,
 	p->opt = *options;
 	if (p->opt.ready_ms == 0)
 		p->opt.ready_ms = EXECUTOR_READY_MS;
-	p->pidfd = p->crash_fd = -1;
+	p->exit_fd = p->crash_fd = -1;
 	if (process_make_ends(&e, p->opt.spare_files, err) != 0) {
 		free(p);
 		return NULL;

@@ -62,6 +62,7 @@ struct redis;
 /* How the bytes of a connection travel. */
 struct redis_wire {
 	void (*send)(struct redis *r); /* what is in r->out; NULL: by itself */
+	void (*look)(struct redis *r); /* takes what has come; may be NULL */
 	void (*close)(struct redis *r);
 };
 

@@ -10,7 +10,6 @@
 #include "redis/dial.h"
 
 #include <errno.h>
-#include <event2/dns.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <netinet/in.h>
@@ -22,9 +21,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "loaded/evdns.h"
 #include "redis/redis.h"
 #include "redis/url.h"
 #include "util/err.h"
+#include "util/library.h"
+
+/* An address needs no resolver, and a path none either. */
+LIBRARY("names of hosts", evdns);
 
 /* The argument of evdns' callback. evdns may call back after its base was
  * freed, so this outlives a dial that was given up; `dial` is NULL then. */
@@ -208,9 +212,9 @@ hints_with(int flags)
 }
 
 /* A host that is an address needs no DNS: NUMERICHOST parses it without any
- * traffic. Only if that fails is a resolver made. */
-static void
-dial_resolve(struct redis_dial *d)
+ * traffic. Only if that fails is a resolver made. -1 with *err: there is none. */
+static int
+dial_resolve(struct redis_dial *d, struct err *err)
 {
 	struct evutil_addrinfo hints = hints_with(EVUTIL_AI_NUMERICHOST);
 	char port[8];
@@ -220,13 +224,18 @@ dial_resolve(struct redis_dial *d)
 	if (d->lookup == NULL) {
 		d->lookup_result = EVUTIL_EAI_MEMORY;
 		event_active(d->turn, EV_TIMEOUT, 0);
-		return;
+		return 0;
 	}
 	d->lookup->dial = d;
 	if (evutil_getaddrinfo(d->url->host, port, &hints, &d->addresses) ==
 	    0) {
 		on_resolved(0, d->addresses, d->lookup);
-		return;
+		return 0;
+	}
+	if (library_load(&library_evdns, err) != 0) {
+		free(d->lookup);
+		d->lookup = NULL;
+		return -1;
 	}
 	/* A new resolver for each attempt: it reads resolv.conf and hosts,
 	 * which may have changed while the server was away. */
@@ -234,16 +243,21 @@ dial_resolve(struct redis_dial *d)
 					     EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 	if (d->dns == NULL) {
 		on_resolved(EVUTIL_EAI_FAIL, NULL, d->lookup);
-		return;
+		return 0;
 	}
 	/*
 	 * A lost packet is sent again after one second. evdns waits five by
 	 * default, and the whole attempt has less (CONNECT_MAX_MS in conn.c).
 	 */
 	evdns_base_set_option(d->dns, "timeout:", "1");
-	hints = hints_with(EVUTIL_AI_ADDRCONFIG);
+	/* Without EVUTIL_AI_ADDRCONFIG: for that, libevent asks for the
+	 * machine's addresses, which a service may not do that may not use
+	 * netlink, and complains. An address that this machine cannot reach
+	 * fails at once, and the next one is tried. */
+	hints = hints_with(0);
 	evdns_getaddrinfo(d->dns, d->url->host, port, &hints, on_resolved,
 			  d->lookup);
+	return 0;
 }
 
 /* The name was resolved, or it could not be. */
@@ -304,10 +318,12 @@ redis_dial_new(struct event_base *base, const struct redis_url *url,
 	d->arg = arg;
 	d->fd = -1;
 	d->why = EADDRNOTAVAIL;
-	if (url->path != NULL)
+	if (url->path != NULL) {
 		event_active(d->turn, EV_TIMEOUT, 0);
-	else
-		dial_resolve(d);
+	} else if (dial_resolve(d, err) != 0) {
+		redis_dial_free(d);
+		return NULL;
+	}
 	return d;
 }
 

@@ -119,8 +119,14 @@ plain_close(struct redis *r)
 	*p = (struct redis_plain){.fd = -1};
 }
 
-static const struct redis_wire plain_wire = {.send = plain_send,
-					     .close = plain_close};
+static void
+plain_look(struct redis *r)
+{
+	plain_on_readable(r->plain.fd, EV_READ, r);
+}
+
+static const struct redis_wire plain_wire = {
+    .send = plain_send, .look = plain_look, .close = plain_close};
 
 /*
  * On failure r->wire is set already, so redis_conn_close() frees what was made.

@@ -6,13 +6,15 @@
  */
 #include "redis/reader.h"
 
-#include <hiredis/hiredis.h>
-#include <hiredis/read.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "loaded/hiredis.h"
 #include "redis/arena.h"
 #include "util/err.h"
+#include "util/library.h"
+
+LIBRARY("the protocol of Redis", hiredis);
 
 /*
  * Members reserved before the first of them has arrived. A peer can announce
@@ -193,6 +195,12 @@ static redisReplyObjectFunctions makers = {
 #endif
     .freeObject = reader_forget,
 };
+
+int
+redis_reader_load(struct err *err)
+{
+	return library_load(&library_hiredis, err);
+}
 
 struct redis_reader *
 redis_reader_new(size_t max_reply)

@@ -28,6 +28,8 @@ struct redis_reply {
 	};
 };
 
+/* Before the first reader is made. 0, or -1 with *err (ERR_CONFIG). */
+int redis_reader_load(struct err *err);
 /* Refuses replies of more than `max_reply` bytes on the wire. NULL when memory
  * runs out. */
 struct redis_reader *redis_reader_new(size_t max_reply);

@@ -65,6 +65,10 @@ redis_new(struct event_base *base, const struct redis_options *options,
 			r->name);
 		goto fail;
 	}
+	if (redis_reader_load(err) != 0) {
+		err_prefix(err, "%s", r->name);
+		goto fail;
+	}
 	if (r->url.tls && (r->tls = redis_tls_new(&r->url, err)) == NULL) {
 		err_prefix(err, "%s", r->name);
 		goto fail;

@@ -122,6 +122,14 @@ enum redis_state redis_state(const struct redis *r);
  */
 #define REDIS_STALE_MS 5000
 bool redis_drops_stale(const struct redis *r);
+/*
+ * Without a turn of the loop, for a caller on its thread that is not in one of
+ * its callbacks. redis_look() takes what has come, so that a connection which
+ * has broken is found; whether it is up, and can do this (with TLS it cannot).
+ * redis_push() sends what waits to be sent.
+ */
+bool redis_look(struct redis *r);
+void redis_push(struct redis *r);
 /* The server's number of this connection; 0: not asked for, or refused. */
 int64_t redis_client_id(const struct redis *r);
 /* The server's name for logs, without secrets. */
@@ -161,6 +169,7 @@ int redis_command_blocking(struct redis *r, int64_t block_ms,
 struct redis_script {
 	const char *name;
 	const char *text;
+	const char *sha; /* its SHA-1 in hexadecimal; NULL: to be computed */
 };
 int redis_eval(struct redis *r, const struct redis_script *script,
 	       redis_reply_fn *on_reply, void *arg, size_t n_keys,

@@ -81,6 +81,15 @@ requests_on_later(evutil_socket_t fd, short what, void *arg)
 		free(q);
 }
 
+void
+redis_requests_push(struct redis_requests *q)
+{
+	if (TAILQ_EMPTY(&q->waiting))
+		return;
+	event_del(q->later);
+	requests_on_later(-1, EV_TIMEOUT, q);
+}
+
 struct redis_requests *
 redis_requests_new(struct event_base *base, struct redis *redis,
 		   struct err *err)

@@ -53,5 +53,7 @@ int redis_request_eval(struct redis_request *request,
 		       struct redis_args keys, struct redis_args args);
 /* Has on_reply() called with NULL from the loop, soon. */
 void redis_request_later(struct redis_request *request);
+/* Does so now for those that wait for it. Not for callbacks (redis_look()). */
+void redis_requests_push(struct redis_requests *q);
 
 #endif

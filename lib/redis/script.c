@@ -56,8 +56,12 @@ script_find(struct redis *r, const struct redis_script *script)
 		return l;
 	l->loaded = false;
 	/* By its hexadecimal form Redis names the script. */
-	sha1(slice_of(script->text), digest);
-	sha_hex(digest, sizeof(digest), l->sha);
+	if (script->sha != NULL) {
+		memccpy(l->sha, script->sha, '\0', sizeof(l->sha));
+	} else {
+		sha1(slice_of(script->text), digest);
+		sha_hex(digest, sizeof(digest), l->sha);
+	}
 	l->text = script->text;
 	return l;
 }

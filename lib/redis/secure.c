@@ -8,8 +8,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "loaded/openssl.h"
 #include "redis/conn.h"
-#include "redis/openssl.h"
 #include "redis/tls.h"
 #include "util/err.h"
 
@@ -69,7 +69,7 @@ redis_secure_open(struct redis *r, int fd, struct err *err)
 		return -1;
 	/* Callbacks are deferred: TLS may find bytes to read while it writes,
 	 * and no callback may run from within redis_command(). */
-	r->bev = openssl.bufferevent_openssl_socket_new(
+	r->bev = bufferevent_openssl_socket_new(
 	    r->base, fd, ssl, BUFFEREVENT_SSL_CONNECTING,
 	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	if (r->bev == NULL)

@@ -10,9 +10,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "redis/openssl.h"
+#include "loaded/openssl.h"
 #include "redis/url.h"
 #include "util/err.h"
+#include "util/library.h"
+#include "util/sigpipe.h"
+
+/* Most have no rediss:// URL. */
+LIBRARY("TLS", openssl);
 
 /*
  * Takes OpenSSL's oldest error as the reason, and empties its queue. The queue
@@ -23,12 +28,12 @@ static int
 openssl_err(struct err *err, enum err_code code, const char *what,
 	    const char *on)
 {
-	unsigned long e = openssl.ERR_get_error();
-	const char *why = openssl.ERR_reason_error_string(e);
+	unsigned long e = ERR_get_error();
+	const char *why = ERR_reason_error_string(e);
 
 	if (why == NULL && ERR_SYSTEM_ERROR(e))
 		why = strerror(ERR_GET_REASON(e));
-	openssl.ERR_clear_error();
+	ERR_clear_error();
 	return err_set(err, code, "%s %s: %s", what, on,
 		       why != NULL ? why : "unknown reason");
 }
@@ -55,20 +60,19 @@ tls_check_files(const struct redis_url *url, struct err *err)
 static int
 trust(SSL_CTX *ctx, const struct redis_url *url, struct err *err)
 {
-	if (url->cafile == NULL &&
-	    openssl.SSL_CTX_set_default_verify_paths(ctx) != 1)
+	if (url->cafile == NULL && SSL_CTX_set_default_verify_paths(ctx) != 1)
 		return openssl_err(err, ERR_CONFIG, "cannot read",
 				   "the system's CA certificates");
 	if (url->cafile != NULL &&
-	    openssl.SSL_CTX_load_verify_locations(ctx, url->cafile, NULL) != 1)
+	    SSL_CTX_load_verify_locations(ctx, url->cafile, NULL) != 1)
 		return openssl_err(err, ERR_CONFIG,
 				   "cannot read CA certificates (cafile=) from",
 				   url->cafile);
-	openssl.SSL_CTX_set_verify(ctx,
-				   url->verify == REDIS_VERIFY_NOTHING
-				       ? SSL_VERIFY_NONE
-				       : SSL_VERIFY_PEER,
-				   NULL);
+	SSL_CTX_set_verify(ctx,
+			   url->verify == REDIS_VERIFY_NOTHING
+			       ? SSL_VERIFY_NONE
+			       : SSL_VERIFY_PEER,
+			   NULL);
 	return 0;
 }
 
@@ -84,19 +88,19 @@ identify(SSL_CTX *ctx, const struct redis_url *url, struct err *err)
 {
 	if (url->certfile == NULL)
 		return 0;
-	openssl.SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-	if (openssl.SSL_CTX_use_certificate_chain_file(ctx, url->certfile) != 1)
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	if (SSL_CTX_use_certificate_chain_file(ctx, url->certfile) != 1)
 		return openssl_err(err, ERR_CONFIG,
 				   "cannot read our certificate (certfile=) "
 				   "from",
 				   url->certfile);
-	if (openssl.SSL_CTX_use_PrivateKey_file(ctx, url->keyfile,
-						SSL_FILETYPE_PEM) != 1)
+	if (SSL_CTX_use_PrivateKey_file(ctx, url->keyfile, SSL_FILETYPE_PEM) !=
+	    1)
 		return openssl_err(err, ERR_CONFIG,
 				   "cannot read our private key (keyfile=), "
 				   "which must not have a passphrase, from",
 				   url->keyfile);
-	if (openssl.SSL_CTX_check_private_key(ctx) != 1)
+	if (SSL_CTX_check_private_key(ctx) != 1)
 		return openssl_err(
 		    err, ERR_CONFIG,
 		    "certificate and key do not match:", url->keyfile);
@@ -108,30 +112,31 @@ redis_tls_new(const struct redis_url *url, struct err *err)
 {
 	SSL_CTX *ctx;
 
-	if (tls_check_files(url, err) != 0 || openssl_load(err) != 0)
+	if (tls_check_files(url, err) != 0 ||
+	    library_load(&library_openssl, err) != 0)
 		return NULL;
-	openssl.ERR_clear_error();
-	ctx = openssl.SSL_CTX_new(openssl.TLS_client_method());
+	/* OpenSSL writes to the socket by itself. */
+	sigpipe_expect();
+	ERR_clear_error();
+	ctx = SSL_CTX_new(TLS_client_method());
 	if (ctx == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
-	openssl.SSL_CTX_ctrl(ctx, SSL_CTRL_SET_MIN_PROTO_VERSION,
-			     TLS1_2_VERSION, NULL);
+	SSL_CTX_ctrl(ctx, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
 	/* Connections are idle most of the time; without this mode each of them
 	 * keeps 34 KiB of buffers. */
-	openssl.SSL_CTX_ctrl(ctx, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS,
-			     NULL);
+	SSL_CTX_ctrl(ctx, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
 #ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
 	/*
 	 * OpenSSL 3 reports a peer that closes without close_notify as an
 	 * error. RESP replies carry their length, so a truncated one shows
 	 * anyway.
 	 */
-	openssl.SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 #endif
 	if (trust(ctx, url, err) != 0 || identify(ctx, url, err) != 0) {
-		openssl.SSL_CTX_free(ctx);
+		SSL_CTX_free(ctx);
 		return NULL;
 	}
 	return ctx;
@@ -141,7 +146,7 @@ void
 redis_tls_free(struct ssl_ctx_st *ctx)
 {
 	if (ctx != NULL)
-		openssl.SSL_CTX_free(ctx);
+		SSL_CTX_free(ctx);
 }
 
 static const char *
@@ -163,8 +168,8 @@ is_address(const char *name)
 static long
 tls_indicate(SSL *ssl, const char *name)
 {
-	return openssl.SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
-				TLSEXT_NAMETYPE_host_name, (void *)name);
+	return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+			TLSEXT_NAMETYPE_host_name, (void *)name);
 }
 
 /* RFC 6066 allows only names in SNI, and a certificate holds addresses in a
@@ -175,23 +180,21 @@ tls_expect(SSL *ssl, const char *name, enum redis_verify verify)
 	if (verify != REDIS_VERIFY_NAME)
 		return is_address(name) || tls_indicate(ssl, name) == 1;
 	if (is_address(name))
-		return openssl.X509_VERIFY_PARAM_set1_ip_asc(
-		    openssl.SSL_get0_param(ssl), name);
-	return openssl.SSL_set1_host(ssl, name) == 1 &&
-	       tls_indicate(ssl, name) == 1;
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
+	return SSL_set1_host(ssl, name) == 1 && tls_indicate(ssl, name) == 1;
 }
 
 struct ssl_st *
 redis_tls_session(struct ssl_ctx_st *ctx, const struct redis_url *url,
 		  struct err *err)
 {
-	SSL *ssl = openssl.SSL_new(ctx);
+	SSL *ssl = SSL_new(ctx);
 
 	if (ssl == NULL ||
 	    tls_expect(ssl, expected_name(url), url->verify) != 1) {
 		openssl_err(err, ERR_SYSTEM, "cannot prepare TLS for",
 			    expected_name(url));
-		openssl.SSL_free(ssl);
+		SSL_free(ssl);
 		return NULL;
 	}
 	return ssl;
@@ -204,11 +207,10 @@ first_error(struct bufferevent *bev)
 {
 	unsigned long e, first = 0;
 
-	while ((e = openssl.bufferevent_get_openssl_error(bev)) != 0)
-		if (ERR_SYSTEM_ERROR(e) ||
-		    openssl.ERR_reason_error_string(e) != NULL)
+	while ((e = bufferevent_get_openssl_error(bev)) != 0)
+		if (ERR_SYSTEM_ERROR(e) || ERR_reason_error_string(e) != NULL)
 			first = e;
-	openssl.ERR_clear_error();
+	ERR_clear_error();
 	return first;
 }
 
@@ -223,11 +225,11 @@ last_words(SSL *ssl)
 	unsigned long e;
 	char c;
 
-	if (openssl.SSL_read(ssl, &c, 1) > 0)
+	if (SSL_read(ssl, &c, 1) > 0)
 		return 0;
-	e = openssl.ERR_get_error();
-	openssl.ERR_clear_error();
-	return openssl.ERR_reason_error_string(e) != NULL ? e : 0;
+	e = ERR_get_error();
+	ERR_clear_error();
+	return ERR_reason_error_string(e) != NULL ? e : 0;
 }
 
 /* From the most specific reason to the least: the verdict on the certificate,
@@ -237,18 +239,17 @@ redis_tls_why(struct bufferevent *bev, const struct redis_url *url,
 	      struct err *err)
 {
 	int sys = EVUTIL_SOCKET_ERROR();
-	SSL *ssl = openssl.bufferevent_openssl_get_ssl(bev);
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
 	unsigned long e = first_error(bev), words = 0;
-	long verify = openssl.SSL_get_verify_result(ssl);
+	long verify = SSL_get_verify_result(ssl);
 
 	if (verify != X509_V_OK && url->verify != REDIS_VERIFY_NOTHING)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "the server's certificate is not accepted: %s "
-			       "(expected: %s, issued by %s)",
-			       openssl.X509_verify_cert_error_string(verify),
-			       expected_name(url),
-			       url->cafile != NULL ? url->cafile
-						   : "a CA of the system");
+		return err_set(
+		    err, ERR_UNAVAILABLE,
+		    "the server's certificate is not accepted: %s "
+		    "(expected: %s, issued by %s)",
+		    X509_verify_cert_error_string(verify), expected_name(url),
+		    url->cafile != NULL ? url->cafile : "a CA of the system");
 	if (e == 0 || ERR_SYSTEM_ERROR(e))
 		words = last_words(ssl);
 	if (words != 0)
@@ -262,5 +263,5 @@ redis_tls_why(struct bufferevent *bev, const struct redis_url *url,
 		    err, ERR_UNAVAILABLE,
 		    "the server does not speak TLS; did you mean redis://?");
 	return err_set(err, ERR_UNAVAILABLE, "TLS: %s",
-		       openssl.ERR_reason_error_string(e));
+		       ERR_reason_error_string(e));
 }

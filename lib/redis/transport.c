@@ -129,6 +129,31 @@ redis_transport_drop_stale(struct redis *r, int64_t since_ms)
 	return true;
 }
 
+bool
+redis_look(struct redis *r)
+{
+	bool up;
+
+	if (r->phase != REDIS_PHASE_UP || r->wire->look == NULL)
+		return false;
+	redis_conn_hold(r);
+	r->wire->look(r);
+	up = r->phase == REDIS_PHASE_UP;
+	redis_conn_release(r);
+	return up;
+}
+
+void
+redis_push(struct redis *r)
+{
+	if (r->flush == REDIS_FLUSH_NONE)
+		return;
+	event_del(r->flusher);
+	r->flush = REDIS_FLUSH_NONE;
+	if (!redis_transport_drop_stale(r, r->flush_ms))
+		r->wire->send(r);
+}
+
 void
 redis_transport_on_flush(int fd, short what, void *arg)
 {

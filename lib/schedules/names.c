@@ -26,6 +26,7 @@ static const char *const misfires[] = {
 static const char *const overlaps[] = {
     [SCHEDULE_OVERLAP_ALLOW] = "allow",
     [SCHEDULE_OVERLAP_SKIP] = "skip",
+    [SCHEDULE_OVERLAP_REPLACE] = "replace",
 };
 static const char *const day_matches[] = {
     [SCHEDULE_DAYS_OR] = "or",
@@ -139,7 +140,8 @@ schedule_reason_text(enum schedule_reason reason)
 bool
 schedule_reason_is_missed(enum schedule_reason reason)
 {
-	return reason != SCHEDULE_OVERLAP && reason != SCHEDULE_REFUSED;
+	return reason != SCHEDULE_OVERLAP && reason != SCHEDULE_REPLACED &&
+	       reason != SCHEDULE_REFUSED;
 }
 
 void

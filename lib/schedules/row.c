@@ -225,6 +225,12 @@ row_check(const struct schedule *s, struct err *err)
 		return bad_column(
 		    err, "task",
 		    "must be a task name: letters, digits, '_', '.' and '-'");
+	/* Schedules may be others' than the owner of the store that they submit
+	 * to. */
+	if (name_check_submitted(s->task, NULL) != 0)
+		return bad_column(err, "task",
+				  "must not be " NAME_ADHOC
+				  ", which only flowrractl run submits");
 	if (s->queue != NULL && s->queue[0] != '\0' &&
 	    !task_name_valid(slice_of(s->queue), TASK_QUEUE_MAX))
 		return bad_column(

@@ -68,11 +68,15 @@ struct schedules;
 enum schedule_type { SCHEDULE_CRON, SCHEDULE_INTERVAL, SCHEDULE_ONCE };
 /* What becomes of fires that nobody was there for. */
 enum schedule_misfire { SCHEDULE_SKIP, SCHEDULE_LATEST, SCHEDULE_ALL };
-enum schedule_overlap { SCHEDULE_OVERLAP_ALLOW, SCHEDULE_OVERLAP_SKIP };
+enum schedule_overlap {
+	SCHEDULE_OVERLAP_ALLOW,
+	SCHEDULE_OVERLAP_SKIP,
+	SCHEDULE_OVERLAP_REPLACE
+};
 enum schedule_day_match { SCHEDULE_DAYS_OR, SCHEDULE_DAYS_AND };
 
-/* "cron", "interval", "once"; "skip", "once", "all"; "allow", "skip"; "or",
- * "and": what is stored, and what people write. The second kind returns -1 for
+/* "cron", "interval", "once"; "skip", "once", "all"; "allow", "skip",
+ * "replace"; "or", "and": what is stored, and what people write. The second kind returns -1 for
  * any other word. */
 const char *schedule_type_name(enum schedule_type type);
 const char *schedule_misfire_name(enum schedule_misfire misfire);
@@ -87,7 +91,7 @@ int schedule_day_match_of(const char *name);
  * Why a fire did not become a task. X(NAME, name, text)
  *
  * MERGED, MISFIRE, CATCHUP, LATE and CHANGED are missed fires: nobody was there
- * for them. OVERLAP and REFUSED are skipped ones.
+ * for them. OVERLAP, REPLACED and REFUSED are skipped ones.
  */
 #define SCHEDULE_REASONS(X)                                                    \
 	X(MERGED, merged,                                                      \
@@ -98,6 +102,8 @@ int schedule_day_match_of(const char *name);
 	X(CHANGED, changed, "missed before its rule was changed")              \
 	X(OVERLAP, overlap,                                                    \
 	  "the previous task had not finished (overlap=skip)")                 \
+	X(REPLACED, replaced,                                                  \
+	  "a later fire was due at the same time (overlap=replace)")           \
 	X(REFUSED, refused, "the queue did not accept it")
 
 enum schedule_reason {

@@ -7,10 +7,10 @@
  * seen.
  */
 #include <poll.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "loaded/sqlite3.h"
 #include "schedules/db.h"
 #include "schedules/sqlite_row.h"
 #include "sqlite/checkpoint.h"
@@ -111,7 +111,8 @@ lite_disconnect(struct db *db)
 	wake_socket_done(&l->tx.socket);
 	l->tx.socket = (struct wake_socket)WAKE_SOCKET_INIT;
 	for (i = 0; i < N_QUERIES; i++) {
-		sqlite3_finalize(l->statements[i]);
+		if (l->statements[i] != NULL)
+			sqlite3_finalize(l->statements[i]);
 		l->statements[i] = NULL;
 	}
 	if (l->tx.db != NULL)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Another program's file of SQLite. */
 #include <errno.h>
-#include <sqlite3.h>
 #include <unistd.h>
 
+#include "loaded/sqlite3.h"
 #include "schedules/sqlite_row.h"
+#include "sqlite/load.h"
 #include "util/err.h"
 
 #define BUSY_MS 5000
@@ -35,6 +36,8 @@ sqlite_ask_foreign(const char *path, enum query query, struct db_rows *rows,
 		return err_sys(err,
 			       errno == ENOENT ? ERR_NOT_FOUND : ERR_REFUSED,
 			       "cannot read %s", path);
+	if (sqlite_load(err) != 0)
+		return -1;
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) !=
 		SQLITE_OK ||
 	    sqlite3_busy_timeout(db, BUSY_MS) != SQLITE_OK ||

@@ -40,6 +40,13 @@ ask_leaves_too_few(const struct spawn *p, const int theirs[SPAWN_N_FDS])
 	return (uint64_t)highest + reserve >= all;
 }
 
+static int
+ask_input(const struct spawn *p)
+{
+	return p->input_fd >= 0 ? fcntl(p->input_fd, F_DUPFD_CLOEXEC, 0)
+				: send_memory_file(&p->input);
+}
+
 /* Fills `theirs` with the descriptors for an order; -1 with errno. */
 static int
 ask_make_fds(struct spawn *p, int theirs[SPAWN_N_FDS])
@@ -47,8 +54,7 @@ ask_make_fds(struct spawn *p, int theirs[SPAWN_N_FDS])
 	int out[2], error[2];
 
 	if ((theirs[0] = send_memory_file(&p->orders)) == -1 ||
-	    (theirs[1] = send_memory_file(&p->input)) == -1 ||
-	    pipe2(out, O_CLOEXEC) != 0)
+	    (theirs[1] = ask_input(p)) == -1 || pipe2(out, O_CLOEXEC) != 0)
 		return -1;
 	p->fds[0] = out[0];
 	theirs[2] = out[1];
@@ -71,11 +77,13 @@ ask_for(struct spawn *p)
 {
 	struct spawner *s = p->spawner;
 	struct spawn_request r = {.order = SPAWN_START, .number = p->number};
-	int fds[SPAWN_N_FDS] = {-1, -1, -1, -1}, i, result, sys;
+	int fds[SPAWN_FDS_MAX] = {-1, -1, -1, -1, p->held_fd}, i, result, sys;
 
 	result = ask_make_fds(p, fds);
 	if (result == 0)
-		result = send_request(s->fd, &r, fds);
+		result =
+		    send_request(s->fd, &r, fds,
+				 p->held_fd >= 0 ? SPAWN_FDS_MAX : SPAWN_N_FDS);
 	sys = errno;
 	for (i = 0; i < SPAWN_N_FDS; i++)
 		if (fds[i] != -1)

@@ -6,6 +6,7 @@
 #include "spawn/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ try_signal(struct spawn *p)
 
 	/* Any other error means that the spawner is dying: the end of its
 	 * programs is told when its socket says so. */
-	if (send_request(s->fd, &r, NULL) == 0)
+	if (send_request(s->fd, &r, NULL, 0) == 0)
 		p->signal_due = 0;
 	else if (errno == EAGAIN)
 		event_add(s->writable, NULL);
@@ -74,7 +75,7 @@ spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 		p->pid = r->status;
 		/* Until now it might have had to be asked for once more. */
 		buf_done(&p->orders);
-		buf_done(&p->input);
+		program_drop_input(p);
 		s->asked--;
 		if (s->asked_max < ASKED_MAX)
 			s->asked_max *= 2;
@@ -85,6 +86,7 @@ spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 		break;
 	case SPAWN_FAILED:
 		program_not_begun(p, steps[r->step % SPAWN_N_STEPS], r->status);
+		p->end.at_execution = r->step == SPAWN_STEP_EXECUTE;
 		break;
 	default:
 		p->end = (struct spawn_end){.ran = true, .status = r->status};
@@ -228,7 +230,14 @@ spawn_start(struct spawner *s, const struct spawn_options *o, struct err *err)
 	if (p == NULL)
 		goto fail;
 	p->spawner = s;
-	p->fds[0] = p->fds[1] = -1;
+	p->fds[0] = p->fds[1] = p->input_fd = -1;
+	p->held_fd = o->held_fd > 0 ? o->held_fd : -1;
+	if (o->input_fd > 0 &&
+	    (p->input_fd = fcntl(o->input_fd, F_DUPFD_CLOEXEC, 0)) == -1) {
+		err_sys(err, ERR_SYSTEM, "cannot keep its standard input");
+		program_free(p);
+		return NULL;
+	}
 	p->on_output = o->on_output;
 	p->on_end = o->on_end;
 	p->on_begin = o->on_begin;

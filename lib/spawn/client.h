@@ -45,11 +45,17 @@ struct spawn_end {
 	int status;	 /* as of waitpid(), if it ran to an end */
 	const char *why; /* "cannot start rsync: could not …: …" */
 	int sys;	 /* errno, if it was not started */
+	bool
+	    at_execution; /* all but that went well: it is not a program, say */
 };
 
 struct spawn_options {
 	struct spawn_orders orders; /* borrowed for the call */
 	struct slice input;	    /* the same */
+	int input_fd;		    /* standard input instead, if > 0; copied */
+	/* Stays open, here and in the spawner, until all of the program is gone,
+	 * if > 0: a lock, say. The caller keeps it open until on_end. */
+	int held_fd;
 	/* What it writes to standard output (1) and error (2). */
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	/* Not from within spawn_start(). The program is freed after it. */
@@ -73,5 +79,9 @@ bool spawn_withdraw(struct spawn *p);
 /* Signals the whole process group. A program that has not been started yet
  * will not be. */
 void spawn_signal(struct spawn *p, int sig);
+
+/* Leaves what it writes in its pipes, where it waits when they are full; or reads on.
+ * What is there when it ends is delivered all the same. */
+void spawn_pause(struct spawn *p, bool paused);
 
 #endif

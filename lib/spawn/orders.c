@@ -20,6 +20,7 @@ struct head {
 	uint32_t has_directory;
 	uint32_t n_argv;
 	uint32_t n_envp;
+	int32_t mask;
 };
 
 static uint32_t
@@ -44,7 +45,8 @@ spawn_orders_write(const struct spawn_orders *o, struct buf *out)
 	struct head head = {.has_user = o->user != NULL,
 			    .has_directory = o->directory != NULL,
 			    .n_argv = orders_count(o->argv),
-			    .n_envp = orders_count(o->envp)};
+			    .n_envp = orders_count(o->envp),
+			    .mask = o->mask};
 	uint32_t i;
 
 	if (o->user != NULL) {
@@ -133,6 +135,7 @@ spawn_orders_read(char *bytes, size_t len, struct spawn_parsed *ret)
 	/* One array for both lists, each with its NULL. */
 	ret->orders.argv = ret->strings;
 	ret->orders.envp = ret->strings + head.n_argv + 1;
+	ret->orders.mask = head.mask;
 	if ((head.has_user && take_user(&r, &head, ret) != 0) ||
 	    (head.has_directory &&
 	     (ret->orders.directory = take_string(&r)) == NULL) ||

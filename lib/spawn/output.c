@@ -87,3 +87,18 @@ output_drain_program(struct spawn *p)
 		output_close(p, i);
 	}
 }
+
+void
+spawn_pause(struct spawn *p, bool paused)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (p->readable[i] == NULL)
+			continue;
+		if (paused)
+			event_del(p->readable[i]);
+		else
+			event_add(p->readable[i], NULL);
+	}
+}

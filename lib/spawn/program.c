@@ -53,12 +53,21 @@ program_give_number(struct spawner *s, const struct spawn *p)
 /* --- the end of a program ------------------------------------------------ */
 
 void
+program_drop_input(struct spawn *p)
+{
+	buf_done(&p->input);
+	if (p->input_fd >= 0)
+		close(p->input_fd);
+	p->input_fd = -1;
+}
+
+void
 program_free(struct spawn *p)
 {
 	output_close(p, 0);
 	output_close(p, 1);
 	buf_done(&p->orders);
-	buf_done(&p->input);
+	program_drop_input(p);
 	free(p->program);
 	free(p);
 }

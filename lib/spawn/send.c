@@ -37,10 +37,10 @@ send_memory_file(const struct buf *content)
 }
 
 int
-send_request(int fd, const struct spawn_request *r, const int *fds)
+send_request(int fd, const struct spawn_request *r, const int *fds, size_t n)
 {
 	union {
-		char bytes[CMSG_SPACE(SPAWN_N_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(SPAWN_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control = {.bytes = {0}};
 	struct iovec iov = {(void *)r, sizeof(*r)};
@@ -49,12 +49,12 @@ send_request(int fd, const struct spawn_request *r, const int *fds)
 
 	if (fds != NULL) {
 		m.msg_control = control.bytes;
-		m.msg_controllen = sizeof(control.bytes);
+		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
 		c = CMSG_FIRSTHDR(&m);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(SPAWN_N_FDS * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, SPAWN_N_FDS * sizeof(int));
+		c->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
 	}
 	/* The kernel holds copies of the descriptors until they are received:
 	 * the caller may close its own at once. */

@@ -41,6 +41,7 @@
 struct program {
 	uint32_t number;
 	pid_t pid; /* of the leader, and of its group */
+	int held;  /* open until it is gone; -1: nothing */
 };
 
 struct server {
@@ -49,6 +50,10 @@ struct server {
 	int children; /* a signalfd for SIGCHLD */
 	struct program *programs;
 	size_t n, cap;
+	/* Programs that have ended, of whose groups something is left, and for
+	 * which something is kept open. */
+	struct program *dying;
+	size_t n_dying;
 	bool over;
 };
 
@@ -75,18 +80,21 @@ server_make_room(struct server *s)
 	size_t cap = s->cap ? s->cap * 2 : 64;
 	struct program *more;
 
-	if (s->n < s->cap)
+	if (s->n + s->n_dying < s->cap)
 		return 0;
 	if ((more = reallocarray(s->programs, cap, sizeof(*more))) == NULL)
 		return -1;
 	s->programs = more;
+	if ((more = reallocarray(s->dying, cap, sizeof(*more))) == NULL)
+		return -1;
+	s->dying = more;
 	s->cap = cap;
 	return 0;
 }
 
 static void
 start_parsed(struct server *s, uint32_t number, char *bytes, size_t len,
-	     const int fds[3])
+	     const int fds[SPAWN_FDS_MAX - 1])
 {
 	struct spawn_reply r = {.news = SPAWN_FAILED, .number = number};
 	enum spawn_step step = SPAWN_STEP_READ;
@@ -107,7 +115,9 @@ start_parsed(struct server *s, uint32_t number, char *bytes, size_t len,
 	r.step = step;
 	spawn_parsed_done(&parsed);
 	if (pid != -1) {
-		s->programs[s->n++] = (struct program){number, pid};
+		s->programs[s->n++] = (struct program){
+		    number, pid,
+		    fds[3] >= 0 ? fcntl(fds[3], F_DUPFD_CLOEXEC, 0) : -1};
 		r = (struct spawn_reply){
 		    .news = SPAWN_STARTED, .number = number, .status = pid};
 	}
@@ -115,7 +125,7 @@ start_parsed(struct server *s, uint32_t number, char *bytes, size_t len,
 }
 
 static void
-server_start(struct server *s, uint32_t number, const int fds[SPAWN_N_FDS])
+server_start(struct server *s, uint32_t number, const int fds[SPAWN_FDS_MAX])
 {
 	struct spawn_reply failure = {.news = SPAWN_FAILED, .number = number};
 	struct stat st;
@@ -148,7 +158,7 @@ send_signal(const struct server *s, uint32_t number, int sig)
 
 /* The descriptors that came with a message; returns how many. */
 static size_t
-take_fds(struct msghdr *m, int fds[SPAWN_N_FDS])
+take_fds(struct msghdr *m, int fds[SPAWN_FDS_MAX])
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(m);
 	size_t n;
@@ -157,7 +167,7 @@ take_fds(struct msghdr *m, int fds[SPAWN_N_FDS])
 	    c->cmsg_type != SCM_RIGHTS)
 		return 0;
 	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	n = n < SPAWN_N_FDS ? n : SPAWN_N_FDS;
+	n = n < SPAWN_FDS_MAX ? n : SPAWN_FDS_MAX;
 	memcpy(fds, CMSG_DATA(c), n * sizeof(int));
 	return n;
 }
@@ -172,7 +182,7 @@ obey(struct server *s, const struct spawn_request *r, const int *fds, size_t n)
 
 	if (r->order == SPAWN_SIGNAL)
 		send_signal(s, r->number, r->signal);
-	else if (r->order == SPAWN_START && n == SPAWN_N_FDS)
+	else if (r->order == SPAWN_START && n >= SPAWN_N_FDS)
 		server_start(s, r->number, fds);
 	else if (r->order == SPAWN_START)
 		/* Those that were cut off had no room here. */
@@ -183,7 +193,7 @@ static void
 on_order(struct server *s)
 {
 	union {
-		char bytes[CMSG_SPACE(SPAWN_N_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(SPAWN_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct spawn_request r;
@@ -192,7 +202,7 @@ on_order(struct server *s)
 			   .msg_iovlen = 1,
 			   .msg_control = control.bytes,
 			   .msg_controllen = sizeof(control.bytes)};
-	int fds[SPAWN_N_FDS];
+	int fds[SPAWN_FDS_MAX] = {-1, -1, -1, -1, -1};
 	ssize_t len;
 	size_t n, i;
 
@@ -211,6 +221,40 @@ on_order(struct server *s)
 }
 
 /* --- ends ---------------------------------------------------------------- */
+
+/* Processes that were killed are gone when they are reaped, here, since they are
+ * adopted; then the group has no member. */
+static bool
+group_is_gone(pid_t pid)
+{
+	return kill(-pid, 0) != 0 && errno == ESRCH;
+}
+
+/* What is kept open for a program that has ended is closed when its group is gone.
+ * There is room in `dying` for each that runs: see server_make_room(). */
+static void
+let_go(struct server *s, const struct program *p)
+{
+	if (p->held < 0)
+		return;
+	if (group_is_gone(p->pid))
+		close(p->held);
+	else
+		s->dying[s->n_dying++] = *p;
+}
+
+static void
+let_go_dying(struct server *s)
+{
+	size_t i;
+
+	for (i = s->n_dying; i > 0; i--) {
+		if (!group_is_gone(s->dying[i - 1].pid))
+			continue;
+		close(s->dying[i - 1].held);
+		s->dying[i - 1] = s->dying[--s->n_dying];
+	}
+}
 
 /* A child has ended: a program, or an orphan of one. */
 static void
@@ -232,6 +276,7 @@ reap(struct server *s, pid_t pid)
 	waitpid(pid, &status, 0);
 	r.number = s->programs[i].number;
 	r.status = status;
+	let_go(s, &s->programs[i]);
 	/* The order in the table means nothing. */
 	s->programs[i] = s->programs[--s->n];
 	reply(s, &r);
@@ -251,9 +296,10 @@ on_child(struct server *s)
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
 		    info.si_pid == 0)
-			return;
+			break;
 		reap(s, info.si_pid);
 	}
+	let_go_dying(s);
 }
 
 /* Killing goes on until nobody is left: those whose parents die are adopted
@@ -333,5 +379,6 @@ server_run(int fd)
 	}
 	end_all(&s);
 	free(s.programs);
+	free(s.dying);
 	return 0;
 }

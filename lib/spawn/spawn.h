@@ -27,12 +27,14 @@ struct err;
 #define SPAWN_FD 3
 
 enum spawn_order {
-	/* Carries descriptors: one of a file with the orders (below), and
-	 * those that are to be standard input, output and error. */
+	/* Carries descriptors: one of a file with the orders (below), those
+	 * that are to be standard input, output and error, and perhaps one that
+	 * is kept open until all of the program is gone. */
 	SPAWN_START,
 	SPAWN_SIGNAL, /* to the whole process group */
 };
 #define SPAWN_N_FDS 4 /* orders, then standard input, output and error */
+#define SPAWN_FDS_MAX 5
 
 struct spawn_request {
 	uint32_t order;
@@ -91,6 +93,7 @@ struct spawn_orders {
 	const char *const *envp;
 	const char *directory;	       /* NULL: the spawner's */
 	const struct spawn_user *user; /* NULL: the spawner's */
+	int mask;		       /* umask; -1: the spawner's */
 };
 
 /* Orders as bytes; check out->failed. */

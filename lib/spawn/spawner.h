@@ -49,7 +49,9 @@ struct spawn {
 	pid_t pid;	 /* once it is RUNNING */
 	struct buf orders;
 	struct buf input;
-	int fds[2]; /* our ends of standard output and error; -1: closed */
+	int input_fd; /* instead of it; -1: none */
+	int held_fd;  /* the caller's; -1: none */
+	int fds[2];   /* our ends of standard output and error; -1: closed */
 	struct event *readable[2];
 	int signal_due;	     /* one that could not be sent yet */
 	unsigned int shorts; /* the spawner's, when it came */
@@ -108,6 +110,8 @@ void output_close(struct spawn *p, int i);
 /* The lowest free number, so that the table stays as small as the most programs
  * that ever ran at once. -1 when memory runs out. */
 int program_take_number(struct spawner *s, struct spawn *p);
+/* It has its input, or will never have it. */
+void program_drop_input(struct spawn *p);
 /* Closes its output and frees it; the caller has taken it off its list. */
 void program_free(struct spawn *p);
 /* p->end is to be told in a while: callers need not expect that a function of

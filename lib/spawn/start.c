@@ -132,6 +132,8 @@ start_become(const struct birth *b)
 		return SPAWN_STEP_LIFE;
 	if (o->directory != NULL && chdir(o->directory) != 0)
 		return SPAWN_STEP_DIRECTORY;
+	if (o->mask >= 0)
+		umask((mode_t)o->mask);
 	/* The spawner blocks signals and handles none. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

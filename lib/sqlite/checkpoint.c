@@ -14,8 +14,7 @@
  */
 #include "sqlite/checkpoint.h"
 
-#include <sqlite3.h>
-
+#include "loaded/sqlite3.h"
 #include "sqlite/file.h"
 
 /* The log is moved into the file when it has this many pages, twice SQLite's

@@ -11,10 +11,11 @@ struct tx;
 /* How long readers are waited for, with the writers' lock. Reads of ours take some
  * milliseconds. */
 #define CHECKPOINT_WAIT_MS 100
-/* A longer log (1 MiB) is not left by the last process that has the file: who
- * opens it next reads the log from its beginning, which takes 3 ms with the length
- * at which it is moved, and as long as a whole submission. */
-#define CHECKPOINT_LEFT_PAGES 250
+/* A longer log (400 KiB) is not left by the last process that has the file: who
+ * opens it next reads the log from its beginning, page by page. Without a worker
+ * each submission is such a process, and adds five pages: twenty of them share the
+ * three flushes of moving the log, and read 50 pages on average. */
+#define CHECKPOINT_LEFT_PAGES 100
 
 /* For sqlite3_wal_hook(), with the struct tx: how long the log is after each
  * commit. It replaces SQLite's own checkpoint. */

@@ -10,15 +10,12 @@
 #include "sqlite/database.h"
 
 #include <event2/event.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "sqlite/fork_guard.h"
 #include "sqlite/io.h"
-#include "util/limits.h"
 #include "util/path.h"
 
 static const char SCHEME[] = "sqlite://";
@@ -91,21 +88,13 @@ database_tell_state(struct database *db)
 	return false;
 }
 
+/* Lock held, but not while somebody is called back. States first: users know the
+ * cause before their jobs fail by it. */
 static void
-database_on_answers(evutil_socket_t fd, short what, void *arg)
+database_answer(struct database *db)
 {
-	struct database *db = arg;
 	struct database_job *job;
-	uint64_t count;
 
-	if (read(fd, &count, sizeof(count)) < 0)
-		return; /* read already, by a call before this one */
-	db->answering = true;
-	pthread_mutex_lock(&db->lock);
-	db->signalled = false;
-	if (db->socket_made && db->wake_event == NULL)
-		watch_wake_socket(db);
-	/* States first: users know the cause before their jobs fail by it. */
 	while (!db->dead && database_tell_state(db))
 		;
 	while (!db->dead && (job = TAILQ_FIRST(&db->done)) != NULL) {
@@ -115,6 +104,23 @@ database_on_answers(evutil_socket_t fd, short what, void *arg)
 		job->done(job, job->err.code != ERR_NONE ? &job->err : NULL);
 		pthread_mutex_lock(&db->lock);
 	}
+}
+
+static void
+database_on_answers(evutil_socket_t fd, short what, void *arg)
+{
+	struct database *db = arg;
+
+	if (!runner_answer(db))
+		return;
+	db->answering = true;
+	pthread_mutex_lock(&db->lock);
+	do {
+		db->signalled = false;
+		if (db->socket_made && db->wake_event == NULL)
+			watch_wake_socket(db);
+		database_answer(db);
+	} while (!db->dead && runner_spare(db));
 	pthread_mutex_unlock(&db->lock);
 	db->answering = false;
 	/* A callback let the last user leave: nobody else frees it. */
@@ -124,8 +130,7 @@ database_on_answers(evutil_socket_t fd, short what, void *arg)
 
 /* --- the loop: jobs ---------------------------------------------------- */
 
-/* Only the first job of an empty queue signals: the thread looks at the queue
- * again before it sleeps. */
+/* Only the first job of an empty queue signals. */
 void
 database_post(struct database_user *user, struct database_job *job)
 {
@@ -136,7 +141,7 @@ database_post(struct database_user *user, struct database_job *job)
 	job->place = IN_QUEUE;
 	user->under_way++;
 	if (TAILQ_EMPTY(&db->queue))
-		pthread_cond_signal(&db->work);
+		runner_tell(db);
 	TAILQ_INSERT_TAIL(&db->queue, job, link);
 	pthread_mutex_unlock(&db->lock);
 }
@@ -243,25 +248,33 @@ database_check_url(const char *url, struct err *err)
 }
 
 /* Waits of the thread are by the monotonic clock, as all times of io.h. */
-static int
-database_start_thread(struct database *db, struct err *err)
+static void
+database_init_waits(struct database *db)
 {
 	pthread_condattr_t attr;
-	sigset_t all, old;
-	int status;
 
+	pthread_mutex_init(&db->lock, NULL);
+	pthread_cond_init(&db->left, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&db->work, &attr);
 	pthread_condattr_destroy(&attr);
-	/* Signals are for the program's own threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	status = pthread_create(&db->thread, NULL, io_thread, db);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (status == 0)
-		return 0;
-	return limits_no_thread(status, err);
+}
+
+/* Who may let the loop block begins without the thread, with the opening as what
+ * is due. */
+static int
+database_begin(struct database *db, struct err *err)
+{
+	db->event_fd = -1;
+	db->event = event_new(db->base, -1, EV_READ | EV_PERSIST,
+			      database_on_answers, db);
+	if (db->event == NULL)
+		return err_nomem(err);
+	if (db->may_block == NULL)
+		return runner_start(db, err);
+	io_tell_loop(db);
+	return 0;
 }
 
 /* Takes `name`, also when it fails. NULL with *err. */
@@ -280,6 +293,8 @@ database_new(const struct database_options *options, char *name,
 	db->name = name;
 	db->path = name + strlen(SCHEME);
 	db->creates = options->creates || options->worker;
+	db->may_block = options->may_block;
+	db->may_block_arg = options->may_block_arg;
 	db->tx = (struct tx){.path = db->path,
 			     .name = db->path,
 			     .default_place = options->url == NULL ||
@@ -294,19 +309,8 @@ database_new(const struct database_options *options, char *name,
 	TAILQ_INIT(&db->queue);
 	TAILQ_INIT(&db->held);
 	TAILQ_INIT(&db->done);
-	pthread_mutex_init(&db->lock, NULL);
-	pthread_cond_init(&db->left, NULL);
-	db->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	db->event = db->event_fd < 0 ? NULL
-				     : event_new(db->base, db->event_fd,
-						 EV_READ | EV_PERSIST,
-						 database_on_answers, db);
-	if (db->event == NULL || event_add(db->event, NULL) != 0) {
-		err_set(err, ERR_SYSTEM, "cannot make an event descriptor");
-		database_free(db);
-		return NULL;
-	}
-	if (database_start_thread(db, err) != 0) {
+	database_init_waits(db);
+	if (database_begin(db, err) != 0) {
 		database_free(db);
 		return NULL;
 	}
@@ -372,7 +376,7 @@ database_drop_jobs(struct database_user *user, struct database_jobs *list)
 	}
 }
 
-/* Ends the thread of a database that nobody uses any more. */
+/* Ends the work for a database that nobody uses any more. */
 static void
 database_end(struct database *db)
 {
@@ -380,11 +384,7 @@ database_end(struct database *db)
 	if (db->wake_event != NULL)
 		event_free(db->wake_event);
 	db->wake_event = NULL;
-	pthread_mutex_lock(&db->lock);
-	db->stopping = true;
-	pthread_cond_signal(&db->work);
-	pthread_mutex_unlock(&db->lock);
-	pthread_join(db->thread, NULL);
+	runner_end(db);
 	/* From a callback: database_on_answers() still uses it. */
 	if (db->answering)
 		db->dead = true;
@@ -408,7 +408,7 @@ database_leave(struct database_user *user)
 	atomic_store(&db->tx.hurry, true);
 	database_drop_jobs(user, &db->held);
 	while (user->under_way > 0)
-		pthread_cond_wait(&db->left, &db->lock);
+		runner_await(db);
 	atomic_store(&db->tx.hurry, false);
 	database_drop_jobs(user, &db->done);
 	LIST_REMOVE(user, link);

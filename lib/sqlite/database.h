@@ -2,10 +2,10 @@
 /*
  * The database as the loop sees it: jobs go in, answers come out.
  *
- * One thread for each opened file does all that may block. It takes every job
- * that has come in meanwhile, runs them in one transaction, and answers them
- * all when that is committed: many submissions, claims and results share one
- * flush to disk. Two users (a broker and a backend) of one file on one loop
+ * One thread for each opened file does all that may block; a loop that may block
+ * does without (may_block). It takes every job that has come in meanwhile, runs them
+ * in one transaction, and answers them all when that is committed: many submissions,
+ * claims and results share one flush to disk. Two users (a broker and a backend) of one file on one loop
  * share the thread, if they give the same description of its contents.
  *
  * How a process learns of a change that another process made: a process that
@@ -114,6 +114,13 @@ struct database_options {
 	const struct description *description;
 	bool creates; /* makes a file that is not there at once */
 	bool worker;  /* leaves the file tidy when it closes it, and creates */
+	/*
+	 * Whether the loop may stand still now, as long as a job takes, or a lock
+	 * of others (timeout_ms): nobody waits on it for anything else. NULL:
+	 * never. Asked on the loop. The thread is made when it first says no.
+	 */
+	bool (*may_block)(void *arg);
+	void *may_block_arg;
 };
 
 /*

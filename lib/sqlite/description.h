@@ -21,8 +21,9 @@ struct statement {
 	const char *sql;
 };
 
-/* Tells that `what` is under way and may take minutes. From the I/O thread. */
-typedef void description_upgrade_fn(const struct err *what, void *arg);
+/* Tells that `what` is under way and may take minutes. From the I/O thread. -1: it
+ * must not be, and is given up with `what` as the error. */
+typedef int description_upgrade_fn(const struct err *what, void *arg);
 
 struct description {
 	/* What tx.h calls `which` is an index into them. */

@@ -12,7 +12,6 @@
 
 #include <inttypes.h>
 #include <linux/magic.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "loaded/sqlite3.h"
 #include "sqlite/file.h"
 #include "sqlite/holder.h"
 #include "util/err.h"

@@ -7,10 +7,10 @@
 #include "sqlite/fault.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "loaded/sqlite3.h"
 #include "sqlite/holder.h"
 #include "util/err.h"
 

@@ -12,7 +12,6 @@
  */
 #include "sqlite/file.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +19,12 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "loaded/sqlite3.h"
 #include "sqlite/checkpoint.h"
 #include "sqlite/fault.h"
 #include "sqlite/fork_guard.h"
 #include "sqlite/identity.h"
+#include "sqlite/load.h"
 #include "sqlite/place.h"
 #include "sqlite/reserve.h"
 #include "util/buf.h"
@@ -292,6 +293,11 @@ file_open(struct tx *tx, bool create, bool *ret_final, struct err *err)
 {
 	int result;
 
+	/* First of all: what fails without a connection asks SQLite, too. */
+	if (sqlite_load(err) != 0) {
+		*ret_final = true;
+		return -1;
+	}
 	*ret_final = false;
 	tx->gone = false;
 	tx->patience_ms = tx->timeout_ms / 2;
@@ -321,7 +327,8 @@ file_close(struct tx *tx)
 	    (tx->log_pages >= CHECKPOINT_LEFT_PAGES || tx->log_moved))
 		sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
 				  NULL);
-	sqlite3_close(tx->db);
+	if (tx->db != NULL)
+		sqlite3_close(tx->db);
 	if (tx->guarded)
 		fork_guard_leave();
 	tx->guarded = false;

@@ -12,13 +12,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "loaded/sqlite3.h"
 
 /* WAL_WRITE_LOCK, in the index of the log (sqlite.org/walformat.html). */
 #define WRITE_LOCK 120

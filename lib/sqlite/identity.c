@@ -5,9 +5,9 @@
  */
 #include "sqlite/identity.h"
 
-#include <sqlite3.h>
 #include <stddef.h>
 
+#include "loaded/sqlite3.h"
 #include "sqlite/fault.h"
 #include "util/err.h"
 

@@ -8,6 +8,7 @@
  */
 #include "sqlite/io.h"
 
+#include <event2/event.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,8 +39,12 @@ io_tell_loop(struct database *db)
 {
 	static const uint64_t one = 1;
 
-	if (!db->signalled && write(db->event_fd, &one, sizeof(one)) >= 0)
-		db->signalled = true;
+	if (db->signalled)
+		return;
+	if (!db->threaded)
+		event_active(db->event, EV_READ, 0);
+	db->signalled =
+	    !db->threaded || write(db->event_fd, &one, sizeof(one)) >= 0;
 }
 
 /* Lock held. `err` NULL: the job was committed. The loop calls job->done; the
@@ -332,14 +337,17 @@ io_tidy(struct database *db)
 }
 
 /* Users learn why the file is not open yet. */
-void
+int
 io_on_upgrade(const struct err *what, void *database)
 {
 	struct database *db = database;
 
 	pthread_mutex_lock(&db->lock);
-	io_enter_state(db, DOWN, what);
+	db->wants_thread = !db->threaded;
+	if (db->threaded)
+		io_enter_state(db, DOWN, what);
 	pthread_mutex_unlock(&db->lock);
+	return db->wants_thread ? -1 : 0;
 }
 
 /*
@@ -361,6 +369,8 @@ io_reopen(struct database *db)
 	if (result == 0 && db->tx.worker)
 		reserve_fill(db->path);
 	pthread_mutex_lock(&db->lock);
+	if (db->wants_thread && !db->threaded)
+		return; /* the thread opens it, at once */
 	db->reopen_ms = clock_mono_ms() + REOPEN_MS;
 	if (result >= 0)
 		io_enter_state(db, UP, NULL);
@@ -383,41 +393,66 @@ io_sleep_until(struct database *db, int64_t until_ms)
 	pthread_cond_timedwait(&db->work, &db->lock, &at);
 }
 
-/* Lock held. One turn while the file is not open. Until the first try has
- * ended jobs wait, since most of the time it succeeds at once. */
-static void
-turn_closed(struct database *db)
+/* Lock held. While the file is not open. Until the first try has ended jobs wait,
+ * since most of the time it succeeds at once. */
+static bool
+step_closed(struct database *db)
 {
-	if (db->state != OPENING)
+	const bool fails = db->state != OPENING && !TAILQ_EMPTY(&db->queue);
+
+	if (fails)
 		io_fail(db, &db->queue, &db->why);
-	if (db->state == REFUSED)
-		io_sleep_until(db, 0);
-	else if (db->state == OPENING || clock_mono_ms() >= db->reopen_ms)
-		io_reopen(db);
-	else
-		io_sleep_until(db, db->reopen_ms);
+	if (db->state != OPENING &&
+	    (db->state == REFUSED || clock_mono_ms() < db->reopen_ms))
+		return fails;
+	io_reopen(db);
+	return true;
 }
 
-/* Lock held. One turn while it is: work goes before tidying up, which goes
- * before sleep. */
-static void
-turn_open(struct database *db)
+static bool
+io_held_are_due(const struct database *db, int64_t now)
 {
-	int64_t now = clock_mono_ms(), until = db->soon_ms;
+	return !TAILQ_EMPTY(&db->held) && now >= db->held_until_ms;
+}
 
-	if (!TAILQ_EMPTY(&db->queue) ||
-	    (!TAILQ_EMPTY(&db->held) && now >= db->held_until_ms)) {
+/* Lock held. While it is: work goes before tidying up. */
+static bool
+step_open(struct database *db)
+{
+	const int64_t now = clock_mono_ms();
+
+	if (!TAILQ_EMPTY(&db->queue) || io_held_are_due(db, now))
 		io_work(db);
-		return;
-	}
-	if (until != 0 && now >= until) {
+	else if (db->soon_ms != 0 && now >= db->soon_ms)
 		io_tidy(db);
-		return;
-	}
+	else
+		return false;
+	return true;
+}
+
+bool
+io_step(struct database *db)
+{
+	return db->state == UP ? step_open(db) : step_closed(db);
+}
+
+/* Lock held. Nothing is due: until when; 0: for ever. */
+static int64_t
+io_next_ms(const struct database *db)
+{
+	if (db->state != UP)
+		return db->state == REFUSED ? 0 : db->reopen_ms;
 	if (!TAILQ_EMPTY(&db->held) &&
-	    (until == 0 || db->held_until_ms < until))
-		until = db->held_until_ms;
-	io_sleep_until(db, until);
+	    (db->soon_ms == 0 || db->held_until_ms < db->soon_ms))
+		return db->held_until_ms;
+	return db->soon_ms;
+}
+
+void
+io_end(struct database *db)
+{
+	file_close(&db->tx);
+	wake_socket_done(&db->tx.socket);
 }
 
 void *
@@ -426,15 +461,10 @@ io_thread(void *arg)
 	struct database *db = arg;
 
 	pthread_mutex_lock(&db->lock);
-	while (!db->stopping) {
-		if (db->state == UP)
-			turn_open(db);
-		else
-			turn_closed(db);
-	}
+	while (!db->stopping)
+		if (!io_step(db))
+			io_sleep_until(db, io_next_ms(db));
 	pthread_mutex_unlock(&db->lock);
-	/* The loop has let go of the socket's descriptor: database_end(). */
-	file_close(&db->tx);
-	wake_socket_done(&db->tx.socket);
+	io_end(db);
 	return NULL;
 }

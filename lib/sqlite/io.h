@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The database, as its two files see it: database.c is the loop's side, io.c
- * the I/O thread.
+ * The database, as its files see it: database.c is the loop's side, io.c the work,
+ * and runner.c says who does it: the I/O thread, or the loop while it may block.
  *
  * The lock guards all of struct database below it. The thread holds it only to
  * take jobs and to hand them back; `tx` is the thread's alone, but for the wake
  * socket's descriptor, which the loop may read once `socket_made` is set. A job
  * is in `queue`, then under way, then in `done`; one that must succeed and did
  * not is in `held` until the next try.
+ *
+ * Until `threaded` is set there is no thread: what is the thread's is the loop's, and
+ * `event` has no descriptor but is made active. Only the loop sets it.
  */
 #ifndef SQLITE_IO_H
 #define SQLITE_IO_H
@@ -30,12 +33,16 @@ enum state { OPENING, UP, DOWN, REFUSED };
 struct database {
 	LIST_ENTRY(database) link;
 	struct event_base *base;
-	struct event *event;	  /* answers are there */
+	struct event *event; /* answers are there, or work without thread */
 	struct event *wake_event; /* this process was woken */
-	int event_fd;
-	char *name;   /* the URL */
-	char *path;   /* within it */
-	bool creates; /* as in struct database_options */
+	int event_fd;		  /* the thread's way to the loop */
+	char *name;		  /* the URL */
+	char *path;		  /* within it */
+	bool creates;		  /* as in struct database_options */
+	bool (*may_block)(void *arg);
+	void *may_block_arg;
+	bool threaded;
+	bool wants_thread; /* what comes takes long */
 	struct tx tx;
 	bool use_reserve; /* the thread's: for the transaction under way */
 	bool absent;	  /* the thread's: there is no file, as was just seen */
@@ -62,9 +69,31 @@ struct database {
 
 /* The thread; ends when `stopping` is set, and closes the file. */
 void *io_thread(void *arg);
-/* From the thread, while it opens the file. */
-void io_on_upgrade(const struct err *what, void *database);
+/* Lock held, but not while it works. Does the next thing that is due, and returns
+ * whether there was one. */
+bool io_step(struct database *db);
+/* At the end of all: the loop has let go of the socket's descriptor. */
+void io_end(struct database *db);
+/* While the file is opened; -1: not without the thread. */
+int io_on_upgrade(const struct err *what, void *database);
 /* Lock held. Has the loop look at what there is. */
 void io_tell_loop(struct database *db);
+
+/* --- runner.c ------------------------------------------------------------ */
+
+/* The loop was told to look: whether it may. Without the thread it does the work,
+ * until runner_spare() says that nothing is left; if it must not block now, the
+ * thread is started. */
+bool runner_answer(struct database *db);
+/* Lock held. Without the thread, the loop does the next thing that is due. */
+bool runner_spare(struct database *db);
+/* Lock held. There is a new job. */
+void runner_tell(struct database *db);
+/* Lock held. Waits until something has happened to a user's jobs. */
+void runner_await(struct database *db);
+/* 0, or -1 with *err. */
+int runner_start(struct database *db, struct err *err);
+/* Ends it, or what it would have ended. */
+void runner_end(struct database *db);
 
 #endif

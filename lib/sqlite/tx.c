@@ -6,11 +6,11 @@
  */
 #include "sqlite/tx.h"
 
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "loaded/sqlite3.h"
 #include "sqlite/fault.h"
 #include "sqlite/file.h"
 #include "util/err.h"

@@ -117,6 +117,19 @@ broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 	b->ops->submit(b, batch, n, on_done, arg);
 }
 
+bool
+broker_look(struct broker *b)
+{
+	return b->ops->look != NULL && b->ops->look(b);
+}
+
+void
+broker_push(struct broker *b)
+{
+	if (b->ops->push != NULL)
+		b->ops->push(b);
+}
+
 void
 broker_registered(struct broker *b, struct slice name,
 		  broker_value_fn *on_value, void *arg)
@@ -148,6 +161,20 @@ broker_control(struct broker *b, struct slice message, broker_value_fn *on_sent,
 	       void *arg)
 {
 	b->ops->control(b, message, on_sent, arg);
+}
+
+void
+broker_numbers(struct broker *b, unsigned int n, broker_value_fn *on_value,
+	       void *arg)
+{
+	struct err err = ERR_INIT;
+
+	if (b->ops->numbers != NULL) {
+		b->ops->numbers(b, n, on_value, arg);
+		return;
+	}
+	err_set(&err, ERR_CONFIG, "%s has no short task IDs", broker_name(b));
+	on_value((struct slice){NULL, 0}, &err, arg);
 }
 
 bool

@@ -62,6 +62,15 @@ enum broker_disposition {
 };
 
 /*
+ * No task that is set aside is put back for longer than this. When a worker
+ * begins to serve a name that is unknown, the tasks of it that were put back are
+ * recalled: made due at once, step by step. They are found among those delayed
+ * for up to this time by what they say: their "name", and an "unknown" that is
+ * more than 0.
+ */
+#define BROKER_ASIDE_MAX_MS INT64_C(300000)
+
+/*
  * One settlement. The caller fills it, keeps it and what its slices point to
  * until on_done, and does not look at the claim any more, which is gone then.
  */
@@ -102,6 +111,9 @@ struct broker_submit {
 	 * it is not looked at and the caller has stored it before.
 	 */
 	struct slice record;
+	/* The record is what result_pending() and result_encode() make of
+	 * `bytes`: a store that keeps these need not keep it, too. */
+	bool derived;
 	bool exclusive; /* the id was chosen by a person: refuse (ERR_REFUSED)
 			   if there is a record of it already */
 	/*
@@ -222,6 +234,10 @@ struct broker_options {
 	 * setting of the server that puts tasks at risk.
 	 */
 	void (*on_state)(bool up, bool final, const struct err *why, void *arg);
+	/* Whether the loop may stand still now while a store works, since nobody
+	 * waits on it for anything else; NULL: never. Then a store that is a file
+	 * needs no thread. */
+	bool (*may_block)(void *arg);
 	void *arg;
 };
 
@@ -289,6 +305,9 @@ void broker_deregister(struct broker *b);
  * workers that have registered the name; when none of those lives any more,
  * they go back to the queue within seconds. All that counts, shows and removes
  * waiting tasks sees them among those.
+ *
+ * Tasks of a name that was unknown before are recalled (BROKER_ASIDE_MAX_MS): at
+ * once, or with the next heartbeat.
  */
 void broker_register(struct broker *b, const struct slice *names,
 		     const struct slice *descriptions, size_t n);
@@ -320,6 +339,15 @@ void broker_tidy(struct broker *b, const struct broker_limits *limits);
  */
 void broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		   broker_submitted_fn *on_done, void *arg);
+
+/*
+ * For one submission by itself, without a turn of the loop; for the loop's
+ * thread, and not for its callbacks. broker_look() finds out whether the broker
+ * is still in reach, and can be used so; broker_push() then sends what has been
+ * submitted since.
+ */
+bool broker_look(struct broker *b);
+void broker_push(struct broker *b);
 
 /* One answer: `value` is empty (p == NULL) if there is none; err is NULL or
  * says why it cannot be told. */
@@ -359,6 +387,16 @@ void broker_served(struct broker *b, const struct broker_served *question,
 void broker_control(struct broker *b, struct slice message,
 		    broker_value_fn *on_sent, void *arg);
 
+/*
+ * Numbers for short ids: takes `n` that nobody was given before; the value is the
+ * first of them, in decimal digits, and the others follow it. With 0 it is the one
+ * that would come next. Of a
+ * number that no task bears it is not promised after a power cut. A store that
+ * has none (Redis) answers with ERR_CONFIG.
+ */
+void broker_numbers(struct broker *b, unsigned int n, broker_value_fn *on_value,
+		    void *arg);
+
 /* --- implementations --------------------------------------------------- */
 
 /* What an implementation provides; store.h finds the one for a URL. */
@@ -387,6 +425,9 @@ struct broker_ops {
 	void (*tidy)(struct broker *, const struct broker_limits *limits);
 	void (*submit)(struct broker *, struct broker_submit *batch, size_t n,
 		       broker_submitted_fn *on_done, void *arg);
+	/* NULL, both: cannot be used so. */
+	bool (*look)(struct broker *);
+	void (*push)(struct broker *);
 	void (*registered)(struct broker *, struct slice name,
 			   broker_value_fn *on_value, void *arg);
 	void (*registered_names)(struct broker *, broker_names_fn *on_names,
@@ -397,6 +438,8 @@ struct broker_ops {
 		       broker_value_fn *on_value, void *arg);
 	void (*control)(struct broker *, struct slice message,
 			broker_value_fn *on_sent, void *arg);
+	void (*numbers)(struct broker *, unsigned int n,
+			broker_value_fn *on_value, void *arg);
 	const struct broker_admin_ops *admin; /* admin.h */
 };
 

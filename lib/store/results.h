@@ -33,6 +33,7 @@ struct results_options {
 	bool examine;
 	/* As in broker.h. */
 	void (*on_state)(bool up, bool final, const struct err *why, void *arg);
+	bool (*may_block)(void *arg);
 	void *arg;
 };
 

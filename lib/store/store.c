@@ -87,8 +87,8 @@ stores_results_timeout_ms(const struct conf *conf)
 	       US_PER_MS;
 }
 
-static int
-stores_check_one(const char *url, const char *section, struct err *err)
+int
+stores_check_url(const char *url, const char *section, struct err *err)
 {
 	const struct store *store = store_find(url, section, err);
 
@@ -102,11 +102,11 @@ stores_check_one(const char *url, const char *section, struct err *err)
 int
 stores_check(const struct conf *conf, struct err *err)
 {
-	if (stores_check_one(conf->broker.url, "broker", err) != 0)
+	if (stores_check_url(conf->broker.url, "broker", err) != 0)
 		return -1;
 	return stores_are_one(conf)
 		   ? 0
-		   : stores_check_one(conf->backend.url, "backend", err);
+		   : stores_check_url(conf->backend.url, "backend", err);
 }
 
 static struct broker *
@@ -141,6 +141,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .on_trimmed = o->on_trimmed,
 	    .on_pending = o->on_pending,
 	    .on_state = o->on_broker_state,
+	    .may_block = o->may_block,
 	    .arg = o->arg};
 
 	return (o->open_broker != NULL ? o->open_broker : broker_open)(&options,
@@ -159,6 +160,7 @@ stores_open_results(const struct stores_options *o, struct err *err)
 	    .max_connections = conf->backend.max_connections,
 	    .examine = o->worker != NULL && !stores_are_one(conf),
 	    .on_state = o->on_results_state,
+	    .may_block = o->may_block,
 	    .arg = o->arg};
 
 	return (o->open_results != NULL ? o->open_results

@@ -33,6 +33,7 @@ struct stores_options {
 				void *arg);
 	void (*on_results_state)(bool up, bool final, const struct err *why,
 				 void *arg);
+	bool (*may_block)(void *arg);
 	void *arg; /* of all the callbacks */
 	bool creates;
 	/* For workers; a producer leaves these empty. */
@@ -82,6 +83,8 @@ struct results *stores_open_results(const struct stores_options *options,
 
 /* What stores_open() would say of the URLs; asks no server, and opens no file. */
 int stores_check(const struct conf *conf, struct err *err);
+/* The same of one; `section` is where the URL stands. */
+int stores_check_url(const char *url, const char *section, struct err *err);
 
 /* Whether records are stored where the queues are: [backend] has no URL, or the
  * same text as [broker]. Two different URLs of one store work too; they only

@@ -26,6 +26,15 @@ slice_eq(struct slice a, struct slice b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+int
+slice_cmp(struct slice a, struct slice b)
+{
+	const size_t len = a.len < b.len ? a.len : b.len;
+	const int order = len > 0 ? memcmp(a.p, b.p, len) : 0;
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 void
 buf_done(struct buf *b)
 {

@@ -21,6 +21,8 @@ struct slice {
 #define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
 struct slice slice_of(const char *s);
 bool slice_eq(struct slice a, struct slice b);
+/* The order of bytes, the shorter first: below 0, 0, or above it. */
+int slice_cmp(struct slice a, struct slice b);
 
 struct buf {
 	char *data;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration: gathers it from its sources and prints it.
+ * The configuration: gathers it from its sources.
  *
  * Every key goes through the one table (conf_key.c), so a source needs only a
  * name and a text. Each source overwrites what the weaker ones have set; that
@@ -18,13 +18,25 @@
 #include "util/buf.h"
 #include "util/conf_file.h"
 #include "util/conf_key.h"
+#include "util/conf_personal.h"
 #include "util/conf_services.h"
 #include "util/conf_task.h"
 #include "util/err.h"
+#include "util/findings.h"
 #include "util/path.h"
 
 /* Where the packages put it, whatever the prefix of the programs. */
 #define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
+
+/* A fault of a source. A check notes it and goes on: 0; else -1. */
+static int
+conf_fault(struct conf *conf, const struct err *err)
+{
+	if (conf->findings == NULL)
+		return -1;
+	findings_add(conf->findings, err);
+	return 0;
+}
 
 /* Through the parser: a default that is out of its own range shows at the first
  * start. */
@@ -99,7 +111,7 @@ load_file(struct conf *conf, const char *path, bool required, struct err *err)
 
 /* The user's own file; returns 1 if there is none. */
 static int
-load_user_file(struct conf *conf, struct err *err)
+load_user_file(struct conf *conf, bool personal, struct err *err)
 {
 	const char *dir = getenv("XDG_CONFIG_HOME");
 	char *home;
@@ -107,7 +119,7 @@ load_user_file(struct conf *conf, struct err *err)
 	int r = 1;
 
 	/* A service of root must not depend on the HOME it was started with. */
-	if (geteuid() == 0)
+	if (geteuid() == 0 && !personal)
 		return 1;
 	/* Relative paths are to be ignored, says the XDG specification. */
 	if (dir != NULL && *dir == '/')
@@ -140,7 +152,7 @@ load_system_file(struct conf *conf, struct err *err)
 /* The user's file replaces the system's as a whole. Merging the two would make
  * a setting depend on a file that the user may not even read. */
 static int
-load_files(struct conf *conf, const char *file, struct err *err)
+load_files(struct conf *conf, const char *file, bool personal, struct err *err)
 {
 	int r;
 
@@ -150,7 +162,9 @@ load_files(struct conf *conf, const char *file, struct err *err)
 		conf_services_own_file(conf);
 		return 0;
 	}
-	r = load_user_file(conf, err);
+	r = load_user_file(conf, personal, err);
+	if (personal)
+		return r == -1 ? -1 : 0;
 	conf->standard = r == 1;
 	if (r == 1)
 		r = load_system_file(conf, err);
@@ -171,6 +185,8 @@ conf_set_own(const struct conf_key *key, struct conf *conf, const char *text,
 	if (conf_key_set(key, conf, text, err) != 0)
 		return -1;
 	conf_services_named(conf, key);
+	if (conf->file.lines != NULL)
+		conf->file.lines[key - conf_keys] = 0;
 	return 0;
 }
 
@@ -208,7 +224,8 @@ load_credentials(struct conf *conf, struct err *err)
 		return 0;
 	for (i = 0; i < conf_n_keys; i++)
 		if (conf_keys[i].type == CONF_SECRET &&
-		    load_credential(conf, &conf_keys[i], directory, err) != 0)
+		    load_credential(conf, &conf_keys[i], directory, err) != 0 &&
+		    conf_fault(conf, err) != 0)
 			return -1;
 	return 0;
 }
@@ -218,19 +235,32 @@ conf_variable_name(const struct conf_key *key, char name[CONF_VARIABLE_SIZE])
 {
 	char *p;
 
-	snprintf(name, CONF_VARIABLE_SIZE, "FLOWRRA_%s_%s", key->section,
-		 key->name);
+	snprintf(name, CONF_VARIABLE_SIZE, CONF_VARIABLE_PREFIX "%s_%s",
+		 key->section, key->name);
 	for (p = name; *p != '\0'; p++)
 		*p = (char)toupper((unsigned char)*p);
+}
+
+bool
+conf_variable_may_be_ours(const char *entry)
+{
+	return strncmp(entry, CONF_VARIABLE_PREFIX,
+		       strlen(CONF_VARIABLE_PREFIX)) == 0;
 }
 
 static int
 load_environment(struct conf *conf, struct err *err)
 {
-	char name[CONF_VARIABLE_SIZE];
+	char name[CONF_VARIABLE_SIZE], **entry = environ;
 	const char *value;
 	size_t i;
 
+	/* Most have none: then no name has to be written and looked for. */
+	while (entry != NULL && *entry != NULL &&
+	       !conf_variable_may_be_ours(*entry))
+		entry++;
+	if (entry == NULL || *entry == NULL)
+		return 0;
 	for (i = 0; i < conf_n_keys; i++) {
 		conf_variable_name(&conf_keys[i], name);
 		if ((value = getenv(name)) == NULL ||
@@ -238,8 +268,11 @@ load_environment(struct conf *conf, struct err *err)
 			continue;
 		/* Messages go to the log: they never quote a secret. */
 		if (conf_keys[i].type == CONF_SECRET)
-			return err_prefix(err, "variable %s", name);
-		return err_prefix(err, "variable %s = \"%.64s\"", name, value);
+			err_prefix(err, "variable %s", name);
+		else
+			err_prefix(err, "variable %s = \"%.64s\"", name, value);
+		if (conf_fault(conf, err) != 0)
+			return -1;
 	}
 	return 0;
 }
@@ -302,12 +335,36 @@ apply_settings(struct conf *conf, const char *const *settings, struct err *err)
 	int r = 0;
 
 	for (; r == 0 && settings != NULL && *settings != NULL; settings++) {
+		if (strcmp(*settings, CONF_PERSONAL) == 0)
+			continue;
 		if ((copy = strdup(*settings)) == NULL)
 			return err_nomem(err);
 		r = apply_setting(conf, copy, err);
 		free(copy);
+		if (r != 0)
+			r = conf_fault(conf, err);
 	}
 	return r;
+}
+
+/* From the weakest source to the strongest. */
+static int
+conf_load_all(struct conf *conf, const char *file, const char *const *settings,
+	      struct err *err)
+{
+	const bool personal = conf_personal_is_asked(settings);
+
+	if (personal && conf_personal_set_defaults(conf, err) != 0)
+		return -1;
+	if (load_files(conf, file, personal, err) != 0 &&
+	    conf_fault(conf, err) != 0)
+		return -1;
+	return load_credentials(conf, err) != 0 ||
+		       load_environment(conf, err) != 0 ||
+		       (personal && conf_personal_set_place(conf, err) != 0) ||
+		       apply_settings(conf, settings, err) != 0
+		   ? -1
+		   : 0;
 }
 
 int
@@ -318,17 +375,52 @@ conf_load(const char *file, const char *const *settings, struct conf **ret,
 
 	if (conf == NULL)
 		return err_nomem(err);
-	/* From the weakest source to the strongest. */
 	if (conf_set_defaults(conf, err) != 0 ||
-	    load_files(conf, file, err) != 0 ||
-	    load_credentials(conf, err) != 0 ||
-	    load_environment(conf, err) != 0 ||
-	    apply_settings(conf, settings, err) != 0) {
+	    conf_load_all(conf, file, settings, err) != 0) {
 		conf_free(conf);
 		return -1;
 	}
 	*ret = conf;
 	return 0;
+}
+
+struct conf *
+conf_examine(const char *file, const char *const *settings,
+	     struct findings *findings)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+	struct err err = ERR_INIT;
+
+	if (conf == NULL) {
+		findings->failed = true;
+		return NULL;
+	}
+	conf->findings = findings;
+	conf->file.lines = calloc(conf_n_keys, sizeof(int));
+	if (conf->file.lines == NULL)
+		err_nomem(&err);
+	if (conf->file.lines == NULL || conf_set_defaults(conf, &err) != 0 ||
+	    conf_load_all(conf, file, settings, &err) != 0) {
+		findings_add(findings, &err);
+		conf_free(conf);
+		return NULL;
+	}
+	conf->findings = NULL;
+	return conf;
+}
+
+int
+conf_prefix_place(const struct conf *conf, const char *section,
+		  const char *name, struct err *err)
+{
+	const struct conf_key *key = conf_key_find(section, name, NULL);
+	const int line = key != NULL && conf->file.lines != NULL
+			     ? conf->file.lines[key - conf_keys]
+			     : 0;
+
+	return line == 0 || conf->file.path == NULL
+		   ? -1
+		   : err_prefix(err, "%s:%d", conf->file.path, line);
 }
 
 void
@@ -341,72 +433,9 @@ conf_free(struct conf *conf)
 	for (i = 0; i < conf_n_keys; i++)
 		conf_key_clear(&conf_keys[i], conf);
 	free(conf->file.path);
+	free(conf->file.lines);
 	for (i = 0; i < conf->n_tasks; i++)
 		conf_task_free(conf->tasks[i]);
 	free(conf->tasks);
 	free(conf);
-}
-
-static void
-dump_key(const struct conf_key *key, const void *values, FILE *out)
-{
-	struct buf whole = BUF_INIT;
-	struct buf text = BUF_INIT;
-
-	conf_key_print(key, values, &whole);
-	if (key->type == CONF_SECRET && whole.data != NULL)
-		conf_key_mask(whole.data, &text);
-	else
-		buf_add(&text, whole.data, whole.len);
-	fprintf(out, "%s = %s\n", key->name,
-		text.data != NULL ? text.data : "");
-	buf_done(&whole);
-	buf_done(&text);
-}
-
-void
-conf_dump(const struct conf *conf, FILE *out)
-{
-	const struct conf_key *key;
-	const char *section = "";
-	size_t i, n;
-
-	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
-		if (strcmp(section, key->section) != 0)
-			fprintf(out, "%s[%s]\n", *section ? "\n" : "",
-				key->section);
-		section = key->section;
-		dump_key(key, conf, out);
-	}
-	for (i = 0; i < conf->n_tasks; i++) {
-		fprintf(out, "\n[task %s]\n", conf->tasks[i]->name);
-		for (n = 0; n < conf_n_task_keys; n++)
-			dump_key(&conf_task_keys[n], conf->tasks[i], out);
-	}
-}
-
-char *
-conf_frozen_changes(const struct conf *old, const struct conf *next)
-{
-	const struct conf_key *key;
-	/* As texts, so that one comparison does for all types. */
-	struct buf a = BUF_INIT;
-	struct buf b = BUF_INIT;
-	struct buf names = BUF_INIT;
-
-	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
-		buf_reset(&a);
-		buf_reset(&b);
-		conf_key_print(key, old, &a);
-		conf_key_print(key, next, &b);
-		if ((key->flags & RELOAD) != 0 ||
-		    slice_eq((struct slice){a.data, a.len},
-			     (struct slice){b.data, b.len}))
-			continue;
-		buf_addf(&names, "%s%s.%s", names.len > 0 ? ", " : "",
-			 key->section, key->name);
-	}
-	buf_done(&a);
-	buf_done(&b);
-	return buf_take(&names);
 }

@@ -22,6 +22,7 @@
 
 struct conf_task;
 struct err;
+struct findings;
 
 /* struct conf_broker, struct conf_executor and so on, one for each section. */
 #define CONF_SECTION(section) struct conf_##section {
@@ -54,7 +55,11 @@ struct conf {
 	struct {
 		char *path;   /* of the file that was read; NULL: none was */
 		bool secrets; /* there is a password in it */
+		/* Of conf_examine(): the line of each key that has its value
+		 * from there, else 0; by its place in the table. */
+		int *lines;
 	} file;
+	struct findings *findings; /* while conf_examine() reads; else NULL */
 #define CONF_SECTION(section) struct conf_##section section;
 #define CONF_KEY(section, name, type, ...)
 #define CONF_SECTION_END(section)
@@ -63,6 +68,14 @@ struct conf {
 	struct conf_task **tasks;
 	size_t n_tasks;
 };
+
+/*
+ * One of the settings may be this: then it is the configuration of the user's own
+ * worker and store, in $XDG_STATE_HOME/flowrra, which only a setting changes.
+ * Files and credentials of the services are not read, and [exec] adhoc, [worker]
+ * queues and id and [executor] async_tasks have defaults of their own.
+ */
+#define CONF_PERSONAL "--user"
 
 /*
  * Loads the configuration. `file` may be NULL: then the standard places are
@@ -76,6 +89,19 @@ struct conf {
 int conf_load(const char *file, const char *const *settings, struct conf **ret,
 	      struct err *err);
 void conf_free(struct conf *conf);
+
+/*
+ * The same for a check: all that is wrong is added to `findings`, and the rest
+ * is loaded all the same; a key with a bad value keeps the one it had. Sections
+ * [task NAME] with a bad name or no command are left out. NULL when nothing
+ * can be loaded at all.
+ */
+struct conf *conf_examine(const char *file, const char *const *settings,
+			  struct findings *findings);
+/* Puts in front of a message where such a key has its value from: "FILE:LINE: ",
+ * or nothing if that is not the file. Only after conf_examine(). */
+int conf_prefix_place(const struct conf *conf, const char *section,
+		      const char *name, struct err *err);
 
 /*
  * Refuses a store that would be another than that of this machine's services,

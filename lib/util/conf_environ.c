@@ -19,17 +19,21 @@ is_variable(const char *entry, const char *name)
 	return strncmp(entry, name, len) == 0 && entry[len] == '=';
 }
 
-/* It may be a URL with a password. */
+/* It may be a URL with a password. Every program that starts looks at all of its
+ * environment, so a name is written only where one can match. */
 static bool
 is_secret(const char *entry)
 {
 	char name[CONF_VARIABLE_SIZE];
 	size_t i;
 
+	if (!conf_variable_may_be_ours(entry))
+		return false;
 	for (i = 0; i < conf_n_keys; i++) {
+		if (conf_keys[i].type != CONF_SECRET)
+			continue;
 		conf_variable_name(&conf_keys[i], name);
-		if (conf_keys[i].type == CONF_SECRET &&
-		    is_variable(entry, name))
+		if (is_variable(entry, name))
 			return true;
 	}
 	return false;

@@ -9,127 +9,25 @@
  */
 #include "util/conf_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <ini.h>
 
 #include "util/buf.h"
-#include "util/clock.h"
 #include "util/conf.h"
 #include "util/conf_key.h"
 #include "util/conf_task.h"
 #include "util/err.h"
+#include "util/findings.h"
 
-/* Far beyond any configuration; it keeps a wrong path from filling memory. */
-#define FILE_MAX (1024 * 1024)
 /* The longest value is 65536 bytes; the rest is for name and blanks. */
 #define LINE_MAX_LEN 66000
 
-/* For all of what is not a file: it is read before a program does anything else, and
- * by a reload on the loop. */
-#define PIPE_WAIT_MS 5000
-
 _Static_assert(INI_HANDLER_LINENO, "the handler wants line numbers");
 
-/* --- reading ------------------------------------------------------------- */
-
-/* A pipe, as of the shell's <(command), may be slow, or have nobody who writes. */
-static int
-conf_file_await(int fd, const char *path, int64_t until_ms, struct err *err)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	const int64_t left = until_ms - clock_mono_ms();
-
-	if (left > 0 && poll(&p, 1, (int)left) != 0)
-		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "%s has not ended within %d s; name a file, or a pipe "
-		       "that is written to and closed",
-		       path, PIPE_WAIT_MS / 1000);
-}
-
-/* Into memory as a whole: the size is limited, and the line of an error can be
- * counted afterwards. */
-static int
-conf_file_read_all(int fd, const char *path, struct buf *out, struct err *err)
-{
-	const int64_t until_ms = clock_mono_ms() + PIPE_WAIT_MS;
-	ssize_t n;
-
-	while (out->len <= FILE_MAX) {
-		if (buf_reserve(out, 4096) != 0)
-			return err_nomem(err);
-		if (conf_file_await(fd, path, until_ms, err) != 0)
-			return -1;
-		n = read(fd, out->data + out->len, 4096);
-		if (n == -1 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n == -1)
-			return err_sys(err, ERR_CONFIG, "cannot read %s", path);
-		out->len += (size_t)n;
-		out->data[out->len] = '\0';
-		if (n == 0)
-			return 0;
-	}
-	return err_set(
-	    err, ERR_CONFIG,
-	    "%s is larger than 1 MiB, the limit for a configuration file",
-	    path);
-}
-
-/* A NUL would end the text for inih, and the keys behind it would be ignored
- * without a word. */
-static int
-check_content(const char *path, const struct buf *text, struct err *err)
-{
-	const char *p;
-	int line = 1;
-
-	if (strlen(text->data) == text->len)
-		return 0;
-	for (p = text->data; *p != '\0'; p++)
-		line += *p == '\n';
-	return err_set(err, ERR_CONFIG,
-		       "%s:%d: NUL byte; a configuration file must be text",
-		       path, line);
-}
-
-/*
- * Returns 1 when there is no such file; the caller knows whether it had to
- * exist. The path comes from a user and may name a terminal (O_NOCTTY) or a pipe
- * without a writer (O_NONBLOCK).
- */
-int
-conf_file_read(const char *path, struct buf *out, struct err *err)
-{
-	struct stat st;
-	int fd, r;
-
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) ==
-	    -1) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return 1;
-		return err_sys(err, ERR_CONFIG, "cannot open %s", path);
-	}
-	if (fstat(fd, &st) != 0)
-		r = err_sys(err, ERR_CONFIG, "cannot read %s", path);
-	else if (S_ISDIR(st.st_mode))
-		r = err_set(err, ERR_CONFIG, "%s is a directory; name a file",
-			    path);
-	else if ((r = conf_file_read_all(fd, path, out, err)) == 0)
-		r = check_content(path, out, err);
-	close(fd);
-	return r;
-}
-
-/* --- parsing ------------------------------------------------------------- */
+#define NOT_SPLIT "expected [section] or key = value"
 
 /* `failed` is set with the first error and stops the reader, since inih would
  * go on to the end and report the last one. */
@@ -142,20 +40,38 @@ struct parser {
 	struct conf_task *task; /* whose section it is; NULL: nobody's */
 	int task_line;		/* where it begins */
 	int *seen_of_task;
+	bool skipping; /* a check: the section is unknown, and so its keys */
 	bool failed;
 	struct err err;
 };
 
-/* Remembers the first error only; returns 0, which inih takes as a failure. */
+/* Remembers the first error only; returns 0, which inih takes as a failure. A
+ * check has all of them told, and the reader goes on: 1. */
 static int
 conf_file_fail(struct parser *parser, int line, const struct err *err)
 {
+	struct err told = *err;
+
+	if (parser->conf->findings != NULL) {
+		err_prefix(&told, "%s:%d", parser->path, line);
+		findings_add(parser->conf->findings, &told);
+		return 1;
+	}
 	if (!parser->failed) {
 		parser->failed = true;
 		parser->err = *err;
 		err_prefix(&parser->err, "%s:%d", parser->path, line);
 	}
 	return 0;
+}
+
+/* Without a command it cannot run; its other faults are told. */
+static void
+conf_file_drop_task(struct parser *parser)
+{
+	struct conf *conf = parser->conf;
+
+	conf_task_free(conf->tasks[--conf->n_tasks]);
 }
 
 /* Called when the section ends, since only then it is certain that the command
@@ -168,10 +84,18 @@ conf_file_end_task(struct parser *parser, struct err *err)
 	parser->task = NULL;
 	if (task == NULL || *task->command != '\0')
 		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "[task %s] in line %d lacks a command; add command = "
-		       "/path/of/program {0}",
-		       task->name, parser->task_line);
+	err_set(err, ERR_CONFIG,
+		"[task %s] in line %d lacks a command; add command = "
+		"/path/of/program {0}",
+		task->name, parser->task_line);
+	if (parser->conf->findings == NULL)
+		return -1;
+	/* A command that is wrong has been told already. */
+	if (parser->seen_of_task[conf_task_key_find("command", NULL) -
+				 conf_task_keys] == 0)
+		conf_file_fail(parser, parser->task_line, err);
+	conf_file_drop_task(parser);
+	return 0;
 }
 
 /* A name that is declared twice is an error: which of the two runs would depend
@@ -215,6 +139,7 @@ begin_section(struct parser *parser, const char *section, struct err *err)
 
 	if (conf_file_end_task(parser, err) != 0)
 		return -1;
+	parser->skipping = false;
 	if (strncmp(section, "task", len) == 0 && section[len] != '\0' &&
 	    strchr(" \t", section[len]) != NULL)
 		return begin_task(
@@ -248,6 +173,36 @@ take_header(struct parser *parser, const char *line, size_t len,
 	return begin_section(parser, section, err);
 }
 
+/* Whether inih can split a line: a section, a key with a value, or nothing. It
+ * counts its own complaints no further than the first. */
+static bool
+is_splittable(const char *line, size_t len)
+{
+	size_t i;
+
+	if (strncmp(line, "\xef\xbb\xbf", 3) == 0)
+		return true; /* a byte order mark, which inih passes over */
+	if (len == 0 || *line == '\r' || strchr(";#", *line) != NULL)
+		return true;
+	if (*line == '[')
+		return memchr(line, ']', len) != NULL;
+	for (i = 0; i < len && strchr("=:", line[i]) == NULL; i++)
+		if (line[i] == ';' && i > 0 && strchr(" \t", line[i - 1]))
+			return false;
+	return i < len;
+}
+
+/* A line for inih in the place of one that a check has told of. */
+static char *
+conf_file_pass_over(struct parser *parser, char *str, const char *line,
+		    size_t len, const struct err *err)
+{
+	conf_file_fail(parser, parser->line, err);
+	str[0] = '\0';
+	parser->next = line + len + (line[len] == '\n');
+	return str;
+}
+
 /*
  * An ini_reader. Blanks at the beginning are dropped: to inih they would make
  * the line a second value of the key above. What inih would cut, is an error.
@@ -263,7 +218,15 @@ conf_file_on_line(char *str, int size, void *self)
 	if (*parser->next == '\0' || parser->failed)
 		return NULL;
 	parser->line++;
+	if (parser->conf->findings != NULL && !is_splittable(line, len)) {
+		err_set(&err, ERR_CONFIG, NOT_SPLIT);
+		return conf_file_pass_over(parser, str, line, len, &err);
+	}
 	if (*line == '[' && take_header(parser, line, len, &err) != 0) {
+		parser->skipping = true;
+		if (parser->conf->findings != NULL)
+			return conf_file_pass_over(parser, str, line, len,
+						   &err);
 		conf_file_fail(parser, parser->line, &err);
 		return NULL;
 	}
@@ -272,6 +235,9 @@ conf_file_on_line(char *str, int size, void *self)
 		err_set(&err, ERR_CONFIG,
 			"the line has %zu bytes; at most %d are allowed", len,
 			size - 3);
+		if (parser->conf->findings != NULL)
+			return conf_file_pass_over(parser, str, line, len,
+						   &err);
 		conf_file_fail(parser, parser->line, &err);
 		return NULL;
 	}
@@ -337,6 +303,8 @@ set_key(struct parser *parser, const char *section, const char *name,
 	const struct conf_key *key;
 	char of_task[256];
 
+	if (parser->skipping)
+		return 0;
 	if (parser->task == NULL) {
 		if (*section == '\0')
 			return err_set(
@@ -392,14 +360,16 @@ conf_file_parse(const char *path, const char *text, struct conf *conf,
 	parser.seen_of_task = parser.seen + conf_n_keys;
 	bad_line =
 	    ini_parse_stream(conf_file_on_line, &parser, on_key, &parser);
-	free(parser.seen);
+	if (bad_line >= 0 && conf->file.lines != NULL)
+		memcpy(conf->file.lines, parser.seen,
+		       conf_n_keys * sizeof(int));
 	if (bad_line == 0 && !parser.failed &&
 	    conf_file_end_task(&parser, &end) != 0)
 		conf_file_fail(&parser, parser.line, &end);
+	free(parser.seen);
 	/* A line that inih could not split comes before what failed later. */
 	if (bad_line > 0 && (!parser.failed || bad_line < parser.line))
-		return err_set(err, ERR_CONFIG,
-			       "%s:%d: expected [section] or key = value", path,
+		return err_set(err, ERR_CONFIG, "%s:%d: " NOT_SPLIT, path,
 			       bad_line);
 	if (!parser.failed && bad_line == 0)
 		return 0;

@@ -28,6 +28,8 @@ enum conf_type {
 	CONF_LINE,
 	CONF_CODES,
 	CONF_ARGUMENTS,
+	CONF_OUTPUT,
+	CONF_STATUSES,
 	/* Others. */
 	CONF_UINT,
 	CONF_DURATION,
@@ -36,6 +38,7 @@ enum conf_type {
 	CONF_LEVEL,
 	CONF_FORMAT,
 	CONF_TIMES,
+	CONF_ADHOC,
 };
 
 /* The flags of conf_keys.def and conf_task_keys.def. */
@@ -57,9 +60,12 @@ extern const struct conf_key conf_keys[];
 extern const size_t conf_n_keys;
 
 /* The variable of a key, FLOWRRA_SECTION_KEY; the longest is half of it. */
+#define CONF_VARIABLE_PREFIX "FLOWRRA_"
 #define CONF_VARIABLE_SIZE 64
 void conf_variable_name(const struct conf_key *key,
 			char name[CONF_VARIABLE_SIZE]);
+/* Whether an entry of the environment begins as all of them do. */
+bool conf_variable_may_be_ours(const char *entry);
 /* Of a section [task NAME]. */
 extern const struct conf_key conf_task_keys[];
 extern const size_t conf_n_task_keys;

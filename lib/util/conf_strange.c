@@ -13,8 +13,6 @@
 #include "util/conf.h"
 #include "util/conf_key.h"
 
-#define PREFIX "FLOWRRA_"
-
 /* What no key stands behind: what a command finds, what a worker withholds from
  * it, and fields of the journal. */
 static const char *const others[] = {"FLOWRRA_TASK_ID", "FLOWRRA_TASK_NAME",
@@ -48,7 +46,7 @@ conf_variable_is_ours(struct nearest *n)
 	size_t i;
 
 	/* One mistake in four letters of that which is not the prefix. */
-	n->distance = (strlen(n->typed) - strlen(PREFIX)) / 4 + 2;
+	n->distance = (strlen(n->typed) - strlen(CONF_VARIABLE_PREFIX)) / 4 + 2;
 	for (i = 0; i < conf_n_keys; i++) {
 		conf_variable_name(&conf_keys[i], name);
 		nearest_offer(n, name);
@@ -68,8 +66,7 @@ conf_tell_strange(conf_strange_fn *tell, void *arg)
 		const size_t len = strcspn(*entry, "=");
 		struct nearest n = {.typed = typed};
 
-		if (strncmp(*entry, PREFIX, strlen(PREFIX)) != 0 ||
-		    len >= sizeof(typed))
+		if (!conf_variable_may_be_ours(*entry) || len >= sizeof(typed))
 			continue;
 		memcpy(typed, *entry, len);
 		typed[len] = '\0';

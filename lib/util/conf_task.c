@@ -57,6 +57,12 @@ conf_task_new(const char *name, struct err *err)
 
 	if (name_check_task(slice_of(name), ERR_CONFIG, err) != 0)
 		return NULL;
+	if (strcmp(name, NAME_ADHOC) == 0) {
+		err_set(err, ERR_CONFIG,
+			"the name %s is taken by the task of flowrractl run",
+			name);
+		return NULL;
+	}
 	if ((t = calloc(1, sizeof(*t))) == NULL ||
 	    (t->name = strdup(name)) == NULL) {
 		free(t);

@@ -29,5 +29,8 @@ void conf_task_free(struct conf_task *t);
 #define CONF_N_CODES 256
 /* Reads a list of exit codes; -1 with *err (ERR_CONFIG). */
 int conf_task_codes(const char *text, bool ret[CONF_N_CODES], struct err *err);
+/* The same with 0, which is no failure. */
+int conf_task_statuses(const char *text, bool ret[CONF_N_CODES],
+		       struct err *err);
 
 #endif

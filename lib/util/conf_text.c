@@ -230,30 +230,81 @@ check_queue(const char *text, struct err *err)
 	return name_check_queue(slice_of(text), ERR_CONFIG, err);
 }
 
-/* 0 is success and cannot be final; above 255 wait(2) has no room. */
-int
-conf_task_codes(const char *text, bool ret[CONF_N_CODES], struct err *err)
+/* "75" or "100-119"; nothing else. Returns whether it is one. */
+static bool
+read_range(const char *text, unsigned long min, unsigned long *ret_first,
+	   unsigned long *ret_last)
 {
-	char **list = conf_list(text), **code, *end;
-	unsigned long n;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	*ret_first = *ret_last = strtoul(text, &end, 10);
+	if (*end == '-') {
+		if (!isdigit((unsigned char)end[1]))
+			return false;
+		*ret_last = strtoul(end + 1, &end, 10);
+	}
+	return *end == '\0' && *ret_first >= min && *ret_first <= *ret_last &&
+	       *ret_last <= CODE_MAX;
+}
+
+/* Above 255 wait(2) has no room. */
+static int
+read_codes(const char *text, unsigned long min, bool ret[CONF_N_CODES],
+	   struct err *err)
+{
+	char **list = conf_list(text), **code;
+	unsigned long first = 0, last = 0;
 	int r = 0;
 
 	if (list == NULL)
 		return err_nomem(err);
 	memset(ret, 0, CONF_N_CODES * sizeof(*ret));
 	for (code = list; *code != NULL && r == 0; code++) {
-		n = strtoul(*code, &end, 10);
-		if (!isdigit((unsigned char)**code) || *end != '\0' || n < 1 ||
-		    n > CODE_MAX)
+		if (!read_range(*code, min, &first, &last))
 			r = err_set(err, ERR_CONFIG,
 				    "\"%.16s\" is not the exit code of a "
-				    "failure; allowed: 1 to %d",
-				    *code, CODE_MAX);
-		else
-			ret[n] = true;
+				    "%s; allowed: %lu to %d, and 100-119 for a "
+				    "range",
+				    *code, min > 0 ? "failure" : "command", min,
+				    CODE_MAX);
+		for (; r == 0 && first <= last; first++)
+			ret[first] = true;
 	}
 	conf_list_free(list);
 	return r;
+}
+
+/* 0 is success and cannot be final. */
+int
+conf_task_codes(const char *text, bool ret[CONF_N_CODES], struct err *err)
+{
+	return read_codes(text, 1, ret, err);
+}
+
+int
+conf_task_statuses(const char *text, bool ret[CONF_N_CODES], struct err *err)
+{
+	return read_codes(text, 0, ret, err);
+}
+
+static int
+check_statuses(const char *text, struct err *err)
+{
+	bool codes[CONF_N_CODES];
+
+	return conf_task_statuses(text, codes, err);
+}
+
+static int
+check_output(const char *text, struct err *err)
+{
+	if (strcmp(text, "auto") == 0 || strcmp(text, "text") == 0 ||
+	    strcmp(text, "json") == 0 || strcmp(text, "none") == 0)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "\"%.16s\" is not auto, text, json or none", text);
 }
 
 static int
@@ -289,6 +340,7 @@ static int (*const checks[])(const char *text, struct err *err) = {
     [CONF_DIRECTORY] = check_directory, [CONF_USER] = check_user_name,
     [CONF_QUEUE] = check_queue,		[CONF_LINE] = check_utf8,
     [CONF_CODES] = check_codes,		[CONF_ARGUMENTS] = check_arguments,
+    [CONF_OUTPUT] = check_output,	[CONF_STATUSES] = check_statuses,
 };
 
 bool

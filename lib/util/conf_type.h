@@ -26,6 +26,8 @@
 #define CONF_C_LINE char *
 #define CONF_C_CODES char *
 #define CONF_C_ARGUMENTS char *
+#define CONF_C_OUTPUT char *
+#define CONF_C_STATUSES char *
 
 /* Those that are OPTIONAL are CONF_UNSET when they were not given. */
 #define CONF_C_UINT int64_t
@@ -36,6 +38,13 @@
 #define CONF_C_LEVEL enum log_level
 #define CONF_C_FORMAT enum log_format
 #define CONF_C_TIMES enum clock_form
+#define CONF_C_ADHOC enum conf_adhoc
+
+/* Whose commands a worker runs that nobody has declared (exec.run). */
+enum conf_adhoc {
+	CONF_ADHOC_NO,
+	CONF_ADHOC_OWNER /* those of the store's owner, who is its user */
+};
 
 /* No allowed value is negative. */
 #define CONF_UNSET (-1)

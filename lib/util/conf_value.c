@@ -124,6 +124,8 @@ format_name(enum log_format format)
 
 static const char *const times_names[] = {
     [CLOCK_FORM_UTC] = "utc", [CLOCK_FORM_NAIVE] = "naive"};
+static const char *const adhoc_names[] = {
+    [CONF_ADHOC_NO] = "no", [CONF_ADHOC_OWNER] = "owner"};
 
 void
 conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
@@ -150,6 +152,9 @@ conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
 		break;
 	case CONF_TIMES:
 		buf_adds(out, times_names[*(const enum clock_form *)value]);
+		break;
+	case CONF_ADHOC:
+		buf_adds(out, adhoc_names[*(const enum conf_adhoc *)value]);
 		break;
 	default:
 		buf_adds(out, *(char *const *)value);
@@ -302,6 +307,21 @@ set_times(enum clock_form *ret, const char *text, struct err *err)
 }
 
 static int
+set_adhoc(enum conf_adhoc *ret, const char *text, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(adhoc_names); i++) {
+		if (strcmp(text, adhoc_names[i]) == 0) {
+			*ret = (enum conf_adhoc)i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_CONFIG,
+		       "not a kind of user; allowed: no, owner");
+}
+
+static int
 set_string(const struct conf_key *key, void *values, const char *text,
 	   struct err *err)
 {
@@ -349,6 +369,8 @@ set_trimmed(const struct conf_key *key, void *values, const char *text,
 		return set_format(value, text, err);
 	case CONF_TIMES:
 		return set_times(value, text, err);
+	case CONF_ADHOC:
+		return set_adhoc(value, text, err);
 	case CONF_UINT:
 	case CONF_DURATION:
 	case CONF_SIZE:

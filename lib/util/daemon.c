@@ -20,6 +20,7 @@
 #include "util/conf.h"
 #include "util/conf_read.h"
 #include "util/daemon_args.h"
+#include "util/daemon_check.h"
 #include "util/err.h"
 #include "util/journal.h"
 #include "util/limits.h"
@@ -385,18 +386,6 @@ daemon_finish(struct daemon *d)
 
 /* --- the whole --------------------------------------------------------- */
 
-/* --check: everything that a start or a reload needs of this machine. */
-static int
-daemon_check(const struct daemon *d, struct err *err)
-{
-	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
-		return -1;
-	if (d->program->probe != NULL && d->program->probe(d->conf, err) != 0)
-		return -1;
-	fprintf(stdout, "%s: the configuration is good\n", d->program->name);
-	return 0;
-}
-
 static void
 daemon_warn_strange(const char *variable, const char *closest, void *arg)
 {
@@ -409,6 +398,10 @@ daemon_warn_strange(const char *variable, const char *closest, void *arg)
 static int
 daemon_loop(struct daemon *d, struct err *err)
 {
+	if (d->args.check) {
+		d->exit_status = daemon_check(d->program, &d->args);
+		return 0;
+	}
 	if (conf_load(d->args.config, d->args.settings, &d->conf, err) != 0)
 		return -1;
 	if (d->args.dump) {
@@ -419,8 +412,6 @@ daemon_loop(struct daemon *d, struct err *err)
 	conf_tell_strange(daemon_warn_strange, NULL);
 	if (d->args.print)
 		return d->program->print(d->conf, err);
-	if (d->args.check)
-		return daemon_check(d, err);
 	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
 		return -1;
 	if (daemon_check_conf(d->conf, err) != 0 ||

@@ -18,6 +18,7 @@ struct conf;
 struct daemon;
 struct err;
 struct event_base;
+struct findings;
 
 /* What a daemon does of its own; `arg` is the caller's of daemon_run(). */
 struct daemon_program {
@@ -25,6 +26,8 @@ struct daemon_program {
 	/* --help: what stands before the options, which are the same for all
 	 * daemons, and after them. */
 	const char *usage, *notes;
+	/* It has the options of a user's own worker, --user and --idle-exit. */
+	bool personal;
 	/* Due times are to be met closer than by milliseconds. */
 	bool precise_timers;
 	/*
@@ -40,6 +43,9 @@ struct daemon_program {
 	/* What --check tries beyond that, since a start may go on without it.
 	 * NULL: nothing. */
 	int (*probe)(const struct conf *conf, struct err *err);
+	/* All that --check finds, in the place of the two, which stop at the
+	 * first fault. NULL: they do. */
+	void (*examine)(const struct conf *conf, struct findings *findings);
 	/* An option of its own that prints something of the configuration, and
 	 * ends: its name, its line of --help, what it does. NULL: none. */
 	const char *print_option, *print_help;

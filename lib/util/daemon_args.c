@@ -7,7 +7,9 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "util/conf.h"
 #include "util/daemon.h"
 #include "util/err.h"
 
@@ -17,10 +19,19 @@ static const char daemon_options[] =
     "  -c, --config FILE         read this configuration file\n"
     "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
     "      --log-format FORMAT   text or json, as [worker] log_format\n"
-    "      --check               check the configuration, and end\n"
+    "      --check[=STYLE]       check the configuration, and end; the style "
+    "is log\n"
+    "                            (the default), text, quiet or json\n"
     "      --dump-config         print the configuration in force, and end\n"
     "  -h, --help                print this help, and end\n"
     "  -V, --version             print the version, and end\n";
+
+static const char daemon_personal_options[] =
+    "      --user                run the commands of flowrractl run: this "
+    "user's own\n"
+    "                            store, in $XDG_STATE_HOME/flowrra\n"
+    "      --idle-exit DURATION  end after so long without work, as [worker]\n"
+    "                            idle_exit\n";
 
 static void
 daemon_print_usage(const struct daemon_program *program)
@@ -29,6 +40,8 @@ daemon_print_usage(const struct daemon_program *program)
 		program->name);
 	fputs(program->usage, stdout);
 	fputs(daemon_options, stdout);
+	if (program->personal)
+		fputs(daemon_personal_options, stdout);
 	if (program->print_option != NULL)
 		fprintf(stdout, "      --%-20s%s\n", program->print_option,
 			program->print_help);
@@ -49,8 +62,38 @@ daemon_add_setting(const struct daemon_program *program, const char *setting,
 	return -1;
 }
 
-/* Returns -1 to go on, or the exit status. --log-format becomes a setting like
- * those of -o and is kept in order with them, so the last one counts. */
+/* Those that become a setting like those of -o, and are kept in order with them,
+ * so that the last one counts. Returns as daemon_take_option() does. */
+static int
+daemon_add_text(const struct daemon_program *program, const char *key,
+		char text[DAEMON_TEXT_SIZE], struct daemon_args *a)
+{
+	snprintf(text, DAEMON_TEXT_SIZE, "%s=%s", key, optarg);
+	return daemon_add_setting(program, text, a);
+}
+
+/* Returns as daemon_take_option() does. */
+static int
+daemon_take_style(const struct daemon_program *program, struct daemon_args *a)
+{
+	static const char *const styles[] = {[FINDINGS_LOG] = "log",
+					     [FINDINGS_TEXT] = "text",
+					     [FINDINGS_QUIET] = "quiet",
+					     [FINDINGS_JSON] = "json"};
+	size_t i;
+
+	a->check = true;
+	for (i = 0; i < sizeof(styles) / sizeof(styles[0]); i++)
+		if (strcmp(optarg != NULL ? optarg : "log", styles[i]) == 0) {
+			a->style = (enum findings_style)i;
+			return -1;
+		}
+	fprintf(stderr, "%s: --check=%s: use log, text, quiet or json\n",
+		program->name, optarg);
+	return err_exit_status(ERR_USAGE);
+}
+
+/* Returns -1 to go on, or the exit status. */
 static int
 daemon_take_option(const struct daemon_program *program, int c,
 		   struct daemon_args *a)
@@ -62,9 +105,13 @@ daemon_take_option(const struct daemon_program *program, int c,
 	case 'o':
 		return daemon_add_setting(program, optarg, a);
 	case 'F':
-		snprintf(a->log_format, sizeof(a->log_format),
-			 "worker.log_format=%s", optarg);
-		return daemon_add_setting(program, a->log_format, a);
+		return daemon_add_text(program, "worker.log_format",
+				       a->log_format, a);
+	case 'U':
+		return daemon_add_setting(program, CONF_PERSONAL, a);
+	case 'I':
+		return daemon_add_text(program, "worker.idle_exit",
+				       a->idle_exit, a);
 	case 'D':
 		a->dump = true;
 		return -1;
@@ -72,8 +119,7 @@ daemon_take_option(const struct daemon_program *program, int c,
 		a->print = true;
 		return -1;
 	case 'K':
-		a->check = true;
-		return -1;
+		return daemon_take_style(program, a);
 	case 'h':
 		daemon_print_usage(program);
 		return 0;
@@ -90,17 +136,27 @@ int
 daemon_args_parse(const struct daemon_program *program, int argc, char **argv,
 		  struct daemon_args *ret)
 {
-	const struct option options[] = {
+	struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
-	    {"check", no_argument, NULL, 'K'},
+	    {"check", optional_argument, NULL, 'K'},
 	    {"dump-config", no_argument, NULL, 'D'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"log-format", required_argument, NULL, 'F'},
 	    {"version", no_argument, NULL, 'V'},
 	    {program->print_option, no_argument, NULL, 'P'},
+	    {NULL, 0, NULL, 0},
+	    {NULL, 0, NULL, 0},
 	    {NULL, 0, NULL, 0}};
+	struct option *more = options;
 	int c, status = -1;
 
+	while (more->name != NULL)
+		more++;
+	if (program->personal) {
+		more[0] = (struct option){"user", no_argument, NULL, 'U'};
+		more[1] =
+		    (struct option){"idle-exit", required_argument, NULL, 'I'};
+	}
 	while (status < 0 &&
 	       (c = getopt_long(argc, argv, "c:o:hV", options, NULL)) != -1)
 		status = daemon_take_option(program, c, ret);

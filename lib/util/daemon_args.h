@@ -6,19 +6,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/findings.h"
+
 struct daemon_program;
 
 /* Each key once, and as many again. */
 #define DAEMON_SETTINGS_MAX 64
 
+#define DAEMON_TEXT_SIZE 64
 /* What the command line says. Strings are those of argv; must not move, since a
- * setting may be `log_format`. */
+ * setting may be one of its texts. */
 struct daemon_args {
 	const char *config; /* NULL: the standard places */
 	const char *settings[DAEMON_SETTINGS_MAX + 1]; /* NULL-ended */
 	size_t n_settings;
-	char log_format[64];	 /* one of the settings */
+	/* Some of the settings. */
+	char log_format[DAEMON_TEXT_SIZE], idle_exit[DAEMON_TEXT_SIZE];
 	bool print, dump, check; /* print or check the configuration, and end */
+	enum findings_style style; /* of --check */
 };
 
 /* Parses into *ret, which is zeroed. -1 to go on; or the exit status, after

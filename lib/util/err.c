@@ -123,3 +123,14 @@ err_exit_status(enum err_code code)
 {
 	return err_statuses[code];
 }
+
+enum err_code
+err_of_exit_status(int status)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(err_statuses) / sizeof(err_statuses[0]); i++)
+		if (err_statuses[i] == status)
+			return (enum err_code)i;
+	return ERR_INTERNAL;
+}

@@ -73,5 +73,7 @@ int err_hint(struct err *err, const char *fmt, ...)
 
 /* The exit status of a program that stops on this code (sysexits.h). */
 int err_exit_status(enum err_code code);
+/* The other way; ERR_INTERNAL for a status that none has. */
+enum err_code err_of_exit_status(int status);
 
 #endif

@@ -360,7 +360,7 @@ write_queued(const struct log_entry *entry, unsigned long lost)
 		return;
 	}
 	snprintf(message, sizeof(message),
-		 "%lu log lines are lost: nobody read them in time", lost);
+		 "%lu log lines are lost: they were not read in time", lost);
 	e.message = message;
 	set_fields(&e, NULL, NULL);
 	log_deliver(&e);

@@ -7,6 +7,8 @@
  */
 #include "util/name.h"
 
+#include <string.h>
+
 /* The bytes of a name that a message quotes: enough to recognise it, and the
  * message stays one short line. */
 #define NAME_SHOWN 64
@@ -57,4 +59,14 @@ int
 name_check_queue(struct slice name, enum err_code code, struct err *err)
 {
 	return name_check("queue", name, NAME_QUEUE_MAX, code, err);
+}
+
+int
+name_check_submitted(const char *name, struct err *err)
+{
+	if (strcmp(name, NAME_ADHOC) != 0)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+		       "%s can only be submitted by flowrractl run",
+		       NAME_ADHOC);
 }

@@ -19,6 +19,15 @@
 #define NAME_TASK_MAX 200
 #define NAME_QUEUE_MAX 128
 
+/* The task that runs a command which nobody has declared: of flowrractl run
+ * alone. Whatever else puts tasks into a queue refuses it, since it may do so for
+ * others than the store's owner. And the queue that it is for. */
+#define NAME_ADHOC "exec.run"
+#define NAME_ADHOC_QUEUE "run"
+
+/* 0, or -1 with *err (ERR_REFUSED) if a task of this name is none to submit. */
+int name_check_submitted(const char *name, struct err *err);
+
 /* Whether text is 1 to `max` bytes of [A-Za-z0-9_.-], whatever the locale. */
 bool name_valid(struct slice text, size_t max);
 

@@ -140,25 +140,33 @@ path_check_own(const char *path, size_t base, struct err *err)
 	return why != NULL ? -1 : 0;
 }
 
+char *
+path_personal_dir(struct err *err)
+{
+	size_t base;
+	char *dir = path_of_user(&base, err);
+
+	if (dir != NULL && path_check_own(dir, base, err) != 0) {
+		free(dir);
+		dir = NULL;
+	}
+	return dir;
+}
+
 /* The service manager's word first, then the place for root and the services, then
  * the user's own. Only that is checked: the others are the administrator's. */
 char *
 path_state_dir(struct err *err)
 {
 	const char *env = path_of_service();
-	size_t base;
 	char *dir;
 
-	if (!path_is_personal()) {
-		dir = env != NULL ? strndup(env, strcspn(env, ":"))
-				  : strdup(PATH_SERVICES);
-		if (dir == NULL)
-			err_nomem(err);
-	} else if ((dir = path_of_user(&base, err)) != NULL &&
-		   path_check_own(dir, base, err) != 0) {
-		free(dir);
-		dir = NULL;
-	}
+	if (path_is_personal())
+		return path_personal_dir(err);
+	dir = env != NULL ? strndup(env, strcspn(env, ":"))
+			  : strdup(PATH_SERVICES);
+	if (dir == NULL)
+		err_nomem(err);
 	return dir;
 }
 

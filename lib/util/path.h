@@ -27,6 +27,10 @@ char *path_home(void);
  */
 char *path_state_dir(struct err *err);
 
+/* The last two of these, for every user: XDG_STATE_HOME, or else the home. free()
+ * it. NULL with *err, as above. */
+char *path_personal_dir(struct err *err);
+
 /* Whether that is one of the last two: of this user, not of the services. */
 bool path_is_personal(void);
 

@@ -103,6 +103,8 @@ proc_become(const struct proc_options *o, pid_t parent, int *status_fd)
 	close_others((int)o->n_fds);
 	if (o->new_group && setpgid(0, 0) != 0)
 		return "make a process group";
+	if (o->new_session && setsid() == -1)
+		return "make a session";
 	if (o->die_with_parent) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
 			return "tie its life to its parent";

@@ -25,6 +25,7 @@ struct proc_options {
 	const int *fds;
 	size_t n_fds;	      /* at most PROC_FDS_MAX */
 	bool new_group;	      /* lead a process group of its own */
+	bool new_session;     /* lead a session of its own, with no terminal */
 	bool die_with_parent; /* SIGKILL when the calling thread ends */
 };
 
@@ -61,6 +62,14 @@ void proc_forbid_tracing(void);
 
 /* Bytes of memory that a process has resident; 0 if that cannot be told. */
 int64_t proc_resident(pid_t pid);
+
+/*
+ * A descriptor that becomes readable when a child has ended, reaped or not; the
+ * caller closes it. -1 with *err. The second is how the first does it where there
+ * are no pidfds.
+ */
+int proc_watch(pid_t pid, struct err *err);
+int proc_watch_by_thread(pid_t pid, struct err *err);
 
 /*
  * The absolute path of a file that is found relative to the directory of the

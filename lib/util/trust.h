@@ -38,6 +38,12 @@ int trust_check_file(const struct trust *t, struct err *err);
 /* Both at once, for those who do not need the descriptor; a relative path begins
  * in the working directory. */
 int trust_check(const char *path, bool mounted, struct err *err);
+/*
+ * Whether nobody else can change a database of SQLite's: the file, what SQLite
+ * keeps beside it, and the way there. The path is absolute and the file is there.
+ * 0, or -1 with *err.
+ */
+int trust_check_database(const char *path, struct err *err);
 /* Whether nobody else can put files into a directory, or another one in its
  * place. */
 int trust_check_directory(const char *path, struct err *err);

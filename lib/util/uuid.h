@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random task ids: version 4 UUIDs (RFC 9562, section 5.4) in lower case.
+ * UUIDs (RFC 9562) in lower case: of version 7 for what has a life in a store, of
+ * version 4 for what nobody may guess.
  *
- * Random bytes are fetched for many ids at a time; the pool belongs to the
+ * Random bytes are fetched for many of them at a time; the pool belongs to the
  * thread and is thrown away in a child after fork().
  */
 #ifndef UTIL_UUID_H
@@ -11,7 +12,17 @@
 /* 32 hexadecimal digits, 4 hyphens, and a NUL. */
 #define UUID_TEXT_SIZE 37
 
-/* Writes 36 characters and a NUL. Aborts only if the kernel has no entropy. */
+/*
+ * Writes an ID, 36 characters and a NUL: a UUID of version 7. It begins with the
+ * time by the wall clock, which anybody can read in it, and ends with 62 random
+ * bits. The IDs of one process are in the order of their making, of all its
+ * threads, whatever happens to the clock. Aborts only if the kernel has no
+ * entropy.
+ */
 void uuid_make(char text[UUID_TEXT_SIZE]);
+
+/* The same of version 4: 122 random bits, which tell nothing. For secrets, and
+ * names that are not to be guessed. */
+void uuid_make_random(char text[UUID_TEXT_SIZE]);
 
 #endif

@@ -208,7 +208,7 @@ job_new(const struct web_call *call, const char *action)
 	if (job == NULL)
 		return NULL;
 	job->jobs = call->shared->jobs;
-	uuid_make(job->id);
+	uuid_make_random(job->id);
 	memcpy(job->request, call->id, sizeof(job->request));
 	job->who = call->who;
 	job->client = call->shared->client;
@@ -229,9 +229,10 @@ job_is_wanted(const struct web_call *call, struct err *err)
 {
 	if (!web_stopped(call))
 		return 0;
-	return err_set(err, ERR_TIMEOUT,
-		       "nobody waits for the answer any more; the job was not "
-		       "begun");
+	return err_set(
+	    err, ERR_TIMEOUT,
+	    "the client waits no longer for the answer; the job was not "
+	    "begun");
 }
 
 /* `arg` is the job's from here on, also if it cannot be begun. The answer is 202 with

@@ -136,9 +136,9 @@ web_call_run(struct web_call *call, struct web_worker *worker)
 	struct err err = ERR_INIT;
 
 	if (call_is_over(call)) {
-		err_set(
-		    &err, ERR_TIMEOUT,
-		    "nobody waits for the answer any more; it was not begun");
+		err_set(&err, ERR_TIMEOUT,
+			"the client waits no longer for the answer; it was not "
+			"begun");
 		call_finish(call, -1, &err);
 		return;
 	}

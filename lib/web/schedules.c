@@ -76,13 +76,16 @@ static int
 schedules_get_fires(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
+	const struct schedule_fires_query query = {
+	    .id = web_text(call, "id"),
+	    .cursor = web_text(call, "cursor"),
+	    .before_us = web_time_us(call, "before", 0),
+	    .limit = (size_t)web_int(call, "limit", 0)};
 	json_t *list;
 
 	if (db == NULL)
 		return -1;
-	list = schedule_fires(db, web_client(call), web_text(call, "id"),
-			      web_text(call, "cursor"),
-			      (size_t)web_int(call, "limit", 0), err);
+	list = schedule_fires(db, web_client(call), &query, err);
 	return list != NULL ? web_answer(call, list, err)
 			    : schedules_bad_cursor(call, err);
 }
@@ -107,14 +110,14 @@ schedules_get_next(struct web_call *call, struct err *err)
 static int
 schedules_run_preview(struct web_call *call, struct err *err)
 {
-	struct buf scratch = BUF_INIT;
+	struct schedules_texts texts = {.scratch = BUF_INIT};
 	struct schedule_fault fault;
 	struct schedule_form form;
 	json_t *preview = NULL;
 	int result = -1;
 
 	schedule_form_init(&form);
-	if (schedules_read_form(call, &form, &scratch, err) == 0) {
+	if (schedules_read_form(call, &form, &texts, err) == 0) {
 		preview = schedule_preview(&form, clock_wall_us(),
 					   (size_t)web_int(call, "n", 10),
 					   &fault, err);
@@ -122,7 +125,7 @@ schedules_run_preview(struct web_call *call, struct err *err)
 			     ? web_answer(call, preview, err)
 			     : schedules_fail(call, &fault, form.rule, err);
 	}
-	buf_done(&scratch);
+	buf_done(&texts.scratch);
 	return result;
 }
 
@@ -154,7 +157,13 @@ static const struct web_param schedules_list_params[] = {
     {.name = NULL}};
 
 static const struct web_param schedules_fires_params[] = {
-    SCHEDULE_ID_PARAM, LIST_PARAMS, {.name = NULL}};
+    SCHEDULE_ID_PARAM,
+    LIST_PARAMS,
+    {.name = "before",
+     .type = WEB_TIME,
+     .in = WEB_QUERY,
+     .help = "only fires before this time"},
+    {.name = NULL}};
 
 /* How many fires are computed; a page shows ten. */
 #define N_PARAM                                                                \
@@ -197,5 +206,5 @@ const struct web_route web_schedules_routes[] = {
      schedules_fires_params, schedules_get_fires,
      "Lists what a schedule has fired, missed and skipped, the latest first.",
      "{items, next, complete, looked_at} of {fire_at, last_at, n, task_id, "
-     "sent_at, outcome, reason, status}"},
+     "sent_at, outcome, reason, status, started_at, duration, error}"},
     WEB_ROUTES_END};

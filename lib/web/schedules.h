@@ -5,6 +5,7 @@
 #define WEB_SCHEDULES_H
 
 #include "manager/schedule.h"
+#include "manager/schedule_zone.h"
 #include "web/lists.h"
 
 #define SCHEDULE_ID_PARAM LIST_PATH("id", "the schedule's ID")
@@ -15,9 +16,17 @@
 /* What is wrong with a form: the field, and where in an expression. Returns -1. */
 int schedules_fail(struct web_call *call, const struct schedule_fault *fault,
 		   const char *rule, struct err *err);
-/* Reads the body into a form, whose texts lie in `scratch`. */
+/* What the texts of a form lie in; begins with zeroes. */
+struct schedules_texts {
+	struct buf scratch; /* buf_done() */
+	struct zone_words zone;
+};
+/* Reads the body into a form; without a zone it gets the default one. */
 int schedules_read_form(struct web_call *call, struct schedule_form *form,
-			struct buf *scratch, struct err *err);
+			struct schedules_texts *texts, struct err *err);
+/* Gives a form that says no zone the default one ([scheduler] timezone). */
+int schedules_choose_zone(struct web_call *call, struct schedule_form *form,
+			  struct zone_words *words, struct err *err);
 /* Answers with a schedule (taken; NULL: *err); its version is its ETag. */
 int schedules_answer(struct web_call *call, json_t *schedule, struct err *err);
 

@@ -41,13 +41,32 @@ schedules_fail(struct web_call *call, const struct schedule_fault *fault,
  * one place. */
 int
 schedules_read_form(struct web_call *call, struct schedule_form *form,
-		    struct buf *scratch, struct err *err)
+		    struct schedules_texts *texts, struct err *err)
 {
 	const char *field;
 
-	if (schedule_form_read(web_body(call), form, scratch, &field, err) == 0)
+	if (schedule_form_read(web_body(call), form, &texts->scratch, &field,
+			       err) != 0)
+		return web_fault(call, field, NULL, err);
+	if (schedules_choose_zone(call, form, &texts->zone, err) != 0)
+		return web_fault(call, "tz", NULL, err);
+	return 0;
+}
+
+/* "local" would be the server's, and who asks may be anywhere: it is a zone that
+ * is not known, unless the configuration says it. A period is the same in all
+ * zones. */
+int
+schedules_choose_zone(struct web_call *call, struct schedule_form *form,
+		      struct zone_words *words, struct err *err)
+{
+	const bool given = form->tz != NULL && form->tz[0] != '\0';
+
+	if (given || form->type == NULL || strcmp(form->type, "interval") == 0)
 		return 0;
-	return web_fault(call, field, NULL, err);
+	return zone_choose(web_conf(call), words,
+			   form->rule != NULL ? form->rule : "", &form->tz,
+			   err);
 }
 
 /* With the ETag, so that a client can edit what it has just made. */
@@ -107,14 +126,14 @@ static int
 schedules_run_make(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
-	struct buf scratch = BUF_INIT;
+	struct schedules_texts texts = {.scratch = BUF_INIT};
 	struct schedule_form form;
 	int result = -1;
 
 	schedule_form_init(&form);
-	if (db != NULL && schedules_read_form(call, &form, &scratch, err) == 0)
+	if (db != NULL && schedules_read_form(call, &form, &texts, err) == 0)
 		result = schedules_make(call, db, &form, err);
-	buf_done(&scratch);
+	buf_done(&texts.scratch);
 	return result;
 }
 
@@ -204,7 +223,7 @@ static int
 schedules_run_edit(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
-	struct buf scratch = BUF_INIT;
+	struct schedules_texts texts = {.scratch = BUF_INIT};
 	struct schedule_form form;
 	struct schedule_replacing replacing = {
 	    .form = &form,
@@ -220,9 +239,9 @@ schedules_run_edit(struct web_call *call, struct err *err)
 	schedule_form_init(&form);
 	if (db != NULL &&
 	    schedules_read_version(call, &edit.updated_us, err) == 0 &&
-	    schedules_read_form(call, &form, &scratch, err) == 0)
+	    schedules_read_form(call, &form, &texts, err) == 0)
 		result = schedules_replace(call, db, &edit, form.rule, err);
-	buf_done(&scratch);
+	buf_done(&texts.scratch);
 	return result;
 }
 

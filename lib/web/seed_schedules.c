@@ -20,6 +20,7 @@
 #include "util/conf.h"
 #include "util/err.h"
 #include "web/lists.h"
+#include "web/schedules.h"
 #include "web/seed.h"
 
 /* The package answers all of them at once; here as many as can be meant. */
@@ -264,6 +265,7 @@ seed_make(struct web_call *call, const char *type, const char *rule,
 	  struct err *err)
 {
 	struct seed_form f = {.args = NULL};
+	struct zone_words words = {.local = ""};
 	struct schedule_fault fault;
 	char id[SCHEDULE_ID_MAX + 1];
 	struct schedules *db;
@@ -274,6 +276,8 @@ seed_make(struct web_call *call, const char *type, const char *rule,
 	schedule_form_init(&f.form);
 	f.form.type = type;
 	result = seed_read_form(web_body_json(call), rule, &f, err);
+	if (result == 0)
+		result = schedules_choose_zone(call, &f.form, &words, err);
 	if (result == 0)
 		result = (db = web_schedules(call, err)) != NULL
 			     ? schedule_create(db, web_client(call), &f.form,

@@ -24,32 +24,6 @@
 			  " WHERE schedule_id = '%s' AND reason = '%s'",       \
 			  (id), schedule_reason_name(reason))
 
-/* Standard error goes into a file from now on; the test's process ends soon. */
-static int
-begin_log(void)
-{
-	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
-	return fd;
-}
-
-static unsigned int
-count_lines(int fd, const char *what)
-{
-	static char text[65536];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-	unsigned int lines = 0;
-	const char *p;
-
-	ck_assert_int_ge(n, 0);
-	text[n] = '\0';
-	for (p = text; (p = strstr(p, what)) != NULL; p++)
-		lines++;
-	return lines;
-}
-
 /* Minutely, for ten minutes and a half after the first fire, which was claimed
  * and could not be sent: the same comes of it as of those that were not. */
 static const struct {
@@ -89,7 +63,7 @@ begin_outage(enum schedule_misfire misfire, int64_t grace_s, enum err_code code)
 
 START_TEST(a_fire_that_waits_for_its_store_is_judged_as_those_that_are_due)
 {
-	const int log = begin_log();
+	const int log = beat_scene_log();
 	struct scene *s = begin_outage(outages[_i].misfire, outages[_i].grace_s,
 				       ERR_UNAVAILABLE);
 
@@ -100,8 +74,9 @@ START_TEST(a_fire_that_waits_for_its_store_is_judged_as_those_that_are_due)
 	ck_assert_int_eq(TAKEN(s, "a"), outages[_i].taken);
 	ck_assert_int_eq(SKIPPED(s, "a", outages[_i].reason),
 			 outages[_i].skipped);
-	ck_assert_uint_eq(count_lines(log, "it has no room"), 1);
-	ck_assert_uint_eq(count_lines(log, "fires are enqueued again"), 1);
+	ck_assert_uint_eq(beat_scene_logged(log, "it has no room"), 1);
+	ck_assert_uint_eq(beat_scene_logged(log, "fires are enqueued again"),
+			  1);
 	beat_scene_free(s);
 }
 END_TEST
@@ -109,7 +84,7 @@ END_TEST
 /* Minute by minute, with the store unwilling all the time. */
 START_TEST(nothing_is_claimed_while_a_store_takes_nothing)
 {
-	const int log = begin_log();
+	const int log = beat_scene_log();
 	struct scene *s = begin_outage(SCHEDULE_ALL, -1, ERR_UNAVAILABLE);
 	unsigned int i, j, sent;
 
@@ -124,7 +99,7 @@ START_TEST(nothing_is_claimed_while_a_store_takes_nothing)
 	}
 	ck_assert_int_eq(
 	    beat_scene_number(s, "SELECT count(*) FROM flowrra_fires"), 1);
-	ck_assert_uint_eq(count_lines(log, "it has no room"), 1);
+	ck_assert_uint_eq(beat_scene_logged(log, "it has no room"), 1);
 	s->store.submit_err.code = ERR_NONE;
 	beat_scene_pass(s, SECOND_US);
 	FAKE_WAIT(&s->store, TAKEN(s, "a") == 6);
@@ -208,7 +183,7 @@ begin_full(void)
 
 START_TEST(a_full_queue_holds_up_its_own_schedules_alone)
 {
-	const int log = begin_log();
+	const int log = beat_scene_log();
 	struct scene *s = begin_full();
 	int i;
 
@@ -217,7 +192,7 @@ START_TEST(a_full_queue_holds_up_its_own_schedules_alone)
 		beat_scene_fired(s, "a", s->now_us + i * MINUTE_US);
 		ck_assert_int_le(SCENE_UNSENT(s), 1);
 	}
-	ck_assert_uint_eq(count_lines(log, "queue io is full"), 1);
+	ck_assert_uint_eq(beat_scene_logged(log, "queue io is full"), 1);
 	s->store.submit_err.code = ERR_NONE;
 	beat_scene_pass(s, 3 * SECOND_US);
 	FAKE_WAIT(&s->store, TAKEN(s, "io") == 1 && SCENE_UNSENT(s) == 0);
@@ -226,7 +201,8 @@ START_TEST(a_full_queue_holds_up_its_own_schedules_alone)
 	/* The latest one ran; the others were merged into it. */
 	ck_assert_int_eq(TAKEN(s, "io"), 1);
 	ck_assert_int_eq(SKIPPED(s, "io", SCHEDULE_MERGED), 5);
-	ck_assert_uint_eq(count_lines(log, "queue io takes tasks again"), 1);
+	ck_assert_uint_eq(beat_scene_logged(log, "queue io takes tasks again"),
+			  1);
 	beat_scene_free(s);
 }
 END_TEST

@@ -3,11 +3,13 @@
 #include "beat/scene.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util/conf.h"
 
@@ -285,4 +287,29 @@ beat_scene_number(struct scene *s, const char *fmt, ...)
 	free(rows);
 	free(sql);
 	return number;
+}
+
+int
+beat_scene_log(void)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
+	return fd;
+}
+
+unsigned int
+beat_scene_logged(int fd, const char *what)
+{
+	static char text[65536];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	unsigned int lines = 0;
+	const char *p;
+
+	ck_assert_int_ge(n, 0);
+	text[n] = '\0';
+	for (p = text; (p = strstr(p, what)) != NULL; p++)
+		lines++;
+	return lines;
 }

@@ -73,6 +73,11 @@ void beat_scene_fired(struct scene *s, const char *id, int64_t fire_us);
 int64_t beat_scene_number(struct scene *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Standard error goes into a file from now on; the test's process ends soon. */
+int beat_scene_log(void);
+/* How often that file has a text. */
+unsigned int beat_scene_logged(int fd, const char *what);
+
 /* Fires that wait in the outbox. */
 #define SCENE_UNSENT(s)                                                        \
 	beat_scene_number((s), "SELECT count(*) FROM flowrra_fires"            \

@@ -24,6 +24,7 @@
 
 #include "redis_server.h"
 #include "schedules/claim.h"
+#include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "schedules/sql.h"
 #include "sql_server.h"

@@ -15,17 +15,23 @@
  * handler reads the same wall clock.
  *
  * Usage: latency_bench URL RATE SECONDS [QUEUE PRIORITY BYTES]
+ *        latency_bench --bare URL RATE SECONDS
  *
- * BYTES is the size of the argument that each task carries.
+ * BYTES is the size of the argument that each task carries. --bare measures the
+ * floor in our place (bare.h): the same commands between as many processes.
  */
 #include <err.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <flowrra/client.h>
+
+#include "bare.h"
 
 #define THREADS 2
 #define WARM_UP 5 /* ticks of each thread that are not counted */
@@ -37,6 +43,7 @@ struct sample {
 
 static struct {
 	const char *url;
+	bool bare;
 	long rate, n; /* ticks a second, and in all */
 	struct flowrra_request request;
 	int64_t begin_ns;
@@ -88,30 +95,61 @@ measure(struct flowrra_client *client)
 			       (double)(after_us - before_us) / 1000};
 }
 
+static struct sample
+measure_bare(struct bare_client *client, long n)
+{
+	int64_t before_us, after_us, start_us;
+
+	before_us = clock_ns(CLOCK_REALTIME) / 1000;
+	start_us = bare_call(client, n);
+	after_us = clock_ns(CLOCK_REALTIME) / 1000;
+	return (struct sample){(double)(start_us - before_us) / 1000,
+			       (double)(after_us - before_us) / 1000};
+}
+
+/* What takes turns: one of the two clients. */
+struct contender {
+	struct flowrra_client *ours;
+	struct bare_client bare;
+};
+
+static void
+contender_open(struct contender *c, long number)
+{
+	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
+	struct flowrra_error error;
+
+	options.broker_url = plan.url;
+	if (plan.bare)
+		bare_client_open(&c->bare, plan.url, number);
+	else if (flowrra_open(&options, &c->ours, &error) != 0)
+		errx(1, "%s", error.message);
+}
+
 static void *
 take_turns(void *arg)
 {
-	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
-	struct flowrra_client *client;
+	struct contender *c = calloc(1, sizeof(*c));
 	struct turn *turn = arg;
-	struct flowrra_error error;
+	struct sample sample;
 	int64_t tick_ns;
 	long i;
 
-	options.broker_url = plan.url;
-	if (flowrra_open(&options, &client, &error) != 0)
-		errx(1, "%s", error.message);
+	if (c == NULL)
+		errx(71, "out of memory");
+	contender_open(c, turn->index);
 	for (i = turn->index - WARM_UP * THREADS; i < plan.n; i += THREADS) {
 		tick_ns = plan.begin_ns + i * 1000000000 / plan.rate;
 		if (i >= 0 && clock_ns(CLOCK_MONOTONIC) > tick_ns + LATE_NS)
 			turn->late++;
 		sleep_until(tick_ns);
-		if (i < 0)
-			measure(client);
-		else
-			plan.samples[i] = measure(client);
+		sample =
+		    plan.bare ? measure_bare(&c->bare, i) : measure(c->ours);
+		if (i >= 0)
+			plan.samples[i] = sample;
 	}
-	flowrra_close(client);
+	flowrra_close(c->ours);
+	free(c);
 	return NULL;
 }
 
@@ -166,23 +204,38 @@ make_request(int argc, char **argv)
 	plan.request.priority = (int)strtol(argv[5], NULL, 10);
 }
 
-int
-main(int argc, char **argv)
+static void
+take_arguments(int argc, char **argv)
 {
-	struct turn turns[THREADS] = {0};
-	long seconds, late = 0, i;
+	long seconds;
 
+	if (argc == 5 && strcmp(argv[1], "--bare") == 0) {
+		plan.bare = true;
+		argv++;
+		argc--;
+	}
 	if ((argc != 4 && argc != 7) ||
 	    (plan.rate = strtol(argv[2], NULL, 10)) < 1 ||
 	    (seconds = strtol(argv[3], NULL, 10)) < 1)
-		errx(64, "usage: latency_bench URL RATE SECONDS "
+		errx(64, "usage: latency_bench [--bare] URL RATE SECONDS "
 			 "[QUEUE PRIORITY BYTES]");
 	make_request(argc, argv);
 	plan.url = argv[1];
 	plan.n = plan.rate * seconds;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct turn turns[THREADS] = {0};
+	long late = 0, i;
+
+	take_arguments(argc, argv);
 	plan.samples = calloc((size_t)plan.n, sizeof(struct sample));
 	if (plan.samples == NULL)
 		errx(71, "out of memory");
+	if (plan.bare)
+		bare_chain_start(plan.url);
 	plan.begin_ns = clock_ns(CLOCK_MONOTONIC) + 100000000 +
 			(int64_t)(WARM_UP * THREADS) * 1000000000 / plan.rate;
 	for (i = 0; i < THREADS; i++) {

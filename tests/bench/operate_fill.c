@@ -275,13 +275,14 @@ static const char *const rows[] = {
     "?1 / 10) INSERT INTO delayed SELECT 1, 1900000000000 + i, "
     "1 << 40 | (?1 + i + 1), 0 FROM n",
     "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 2 FROM n WHERE i + 2 < ?1) "
-    "INSERT INTO results (id, record, final, task) SELECT 't' || i, "
+    "INSERT INTO results (number, id, record, final, task) SELECT i, 't' || i, "
     "CAST(printf('" FULL_RECORD "', 't', i, iif(i < 1000, 'running', "
     "'pending'), i, i) AS BLOB), 0, 1 << 40 | (i + 1) FROM n",
     "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 / 10) "
-    "INSERT INTO results (id, record, final, failed, ended) SELECT 'f' || i, "
-    "CAST(printf('" FULL_RECORD "', 'f', i, 'success', i, i) AS BLOB), 1, 0, "
-    "i FROM n",
+    "INSERT INTO results (number, id, record, final) SELECT i + (1 << 45), "
+    "'f' || i, CAST(printf('" FULL_RECORD "', 'f', i, 'success', i, i) "
+    "AS BLOB), 1 FROM n",
+    "INSERT INTO ids SELECT id, -number FROM results WHERE ?1 > 0 ORDER BY id",
     "UPDATE totals SET succeeded = ?1 / 10",
 };
 /* The same for ?1 of the dead, in flight and workers. */
@@ -361,10 +362,12 @@ static const char *const varied_rows[] = {
 			"'{\"reason\":\"failed\"}' FROM n",
     COUNT_TO("?1") "INSERT INTO registry SELECT 'app.mail.task' || i, "
 		   "printf('" REGISTRATION "', i) FROM n",
-    COUNT_TO("50000") "INSERT INTO results (id, record, final, failed, ended) "
-		      "SELECT 'x' || i, CAST(printf('" FAILED_RECORD
-		      "', i, i % ?1, i % 7, i, "
-		      "i % ?1) AS BLOB), 1, 1, i + 1 FROM n",
+    COUNT_TO("50000") "INSERT INTO results (number, id, record, final) "
+		      "SELECT i + 1 + (2 << 45), 'x' || i, "
+		      "CAST(printf('" FAILED_RECORD "', i, i % ?1, i % 7, i, "
+		      "i % ?1) AS BLOB), 1 FROM n",
+    "INSERT INTO ids SELECT id, -number FROM results "
+    "WHERE number > 2 << 45 AND ?1 > 0 ORDER BY id",
     "UPDATE totals SET failed = 50000",
     COUNT_TO(
 	"?1 * 60") "INSERT INTO measures SELECT 60, unixepoch() / 60 * 60 "

@@ -67,13 +67,13 @@ reap(pid_t pid, const char *name)
 		errx(1, "%s: exit status %d", name, WEXITSTATUS(status));
 }
 
-double
-program_run(const char *const *argv, const char *in, const char *out)
+/* Takes the path. */
+static double
+run_path(char *path, const char *const *argv, const char *in, const char *out)
 {
 	const int fds[] = {open_file(in, O_RDONLY),
 			   open_file(out, O_WRONLY | O_CREAT | O_TRUNC),
 			   STDERR_FILENO};
-	char *path = program_path(argv[0]);
 	const struct proc_options options = {.path = path,
 					     .argv = argv,
 					     .fds = fds,
@@ -93,6 +93,38 @@ program_run(const char *const *argv, const char *in, const char *out)
 		close(fds[1]);
 	free(path);
 	return (double)begin_us / 1e6;
+}
+
+double
+program_run(const char *const *argv, const char *in, const char *out)
+{
+	return run_path(program_path(argv[0]), argv, in, out);
+}
+
+char *
+program_find(const char *name)
+{
+	char *dirs = strdup(getenv("PATH")), *rest = dirs, *dir, *path = NULL;
+
+	while (path == NULL && (dir = strsep(&rest, ":")) != NULL) {
+		path = join(dir, name);
+		if (access(path, X_OK) == 0)
+			break;
+		free(path);
+		path = NULL;
+	}
+	free(dirs);
+	return path;
+}
+
+double
+program_run_system(const char *const *argv)
+{
+	char *path = program_find(argv[0]);
+
+	if (path == NULL)
+		errx(71, "there is no %s", argv[0]);
+	return run_path(path, argv, NULL, NULL);
 }
 
 /* --- flowrrad ------------------------------------------------------------ */

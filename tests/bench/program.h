@@ -18,6 +18,11 @@ char *program_path(const char *file);
  */
 double program_run(const char *const *argv, const char *in, const char *out);
 
+/* The same of a program in $PATH, with its output thrown away. */
+double program_run_system(const char *const *argv);
+/* Its path, or NULL; free() it. */
+char *program_find(const char *name);
+
 /* --- flowrrad ------------------------------------------------------------ */
 
 struct worker {

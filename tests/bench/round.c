@@ -15,6 +15,7 @@
 #include "files.h"
 #include "options.h"
 #include "page.h"
+#include "process.h"
 #include "program.h"
 #include "usage.h"
 #include "util/clock.h"
@@ -28,7 +29,9 @@
 #define GROUP 500
 
 struct round {
+	const struct system_type *type;
 	struct system system;
+	bool has_floor;
 	struct worker worker;
 	struct table *table;
 };
@@ -70,6 +73,41 @@ measure_idle(struct round *r)
 		  usage_of(r->worker.pid).pss_mib);
 }
 
+/* Numbers that a program prints, in one line. */
+static void
+read_numbers(const char *const *argv, double *values, size_t n)
+{
+	FILE *f;
+	size_t i;
+
+	program_run(argv, NULL, files.out);
+	f = files_open(files.out, "re");
+	for (i = 0; i < n; i++)
+		if (fscanf(f, "%lf", &values[i]) != 1)
+			errx(1, "%s printed too little", argv[0]);
+	fclose(f);
+}
+
+/* Right after ours, so that the ratio is of one and the same moment. */
+static void
+measure_bare_latency(struct round *r, const char *rate, const char *seconds,
+		     const double *ours)
+{
+	const char *const argv[] = {"tests/bench/latency_bench",
+				    "--bare",
+				    r->system.url,
+				    rate,
+				    seconds,
+				    NULL};
+	double bare[7];
+
+	read_numbers(argv, bare, 7);
+	table_add(r->table, METRIC_bare_start_ms_p50, bare[0]);
+	table_add(r->table, METRIC_bare_result_ms_p50, bare[3]);
+	table_add(r->table, METRIC_start_ratio, ours[0] / bare[0]);
+	table_add(r->table, METRIC_result_ratio, ours[3] / bare[3]);
+}
+
 static void
 measure_latency(struct round *r)
 {
@@ -80,53 +118,77 @@ measure_latency(struct round *r)
 	char rate[24], seconds[24];
 	const char *const argv[] = {"tests/bench/latency_bench", r->system.url,
 				    rate, seconds, NULL};
-	double value;
+	double values[7];
 	size_t i;
-	FILE *f;
 
 	snprintf(rate, sizeof(rate), "%ld", opt.rate);
 	snprintf(seconds, sizeof(seconds), "%ld", opt.seconds);
-	program_run(argv, NULL, files.out);
-	f = files_open(files.out, "re");
-	for (i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
-		if (fscanf(f, "%lf", &value) != 1)
-			errx(1, "latency_bench printed too little");
-		table_add(r->table, metrics[i], value);
+	read_numbers(argv, values, 7);
+	for (i = 0; i < 7; i++)
+		table_add(r->table, metrics[i], values[i]);
+	if (r->has_floor)
+		measure_bare_latency(r, rate, seconds, values);
+}
+
+/* What SQLite does of the same, on the same disk, right behind ours: its floor,
+ * and what part of that ours, which was measured last, is. */
+static void
+measure_floor(struct round *r, const char *what, long rows, enum metric ours,
+	      enum metric floor, enum metric ratio)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	char n[24], *path = NULL, *file;
+	double value;
+	size_t i;
+
+	if (!r->type->beside_sqlite)
+		return;
+	snprintf(n, sizeof(n), "%ld", rows);
+	if (asprintf(&path, "%s/floor.db", files.dir) < 0)
+		err(1, NULL);
+	read_numbers((const char *const[]){"tests/bench/sqlite_floor_bench",
+					   what, path, n, NULL},
+		     &value, 1);
+	table_add_floor(r->table, ours, floor, ratio, value);
+	for (i = 0; i < 3; i++) {
+		if (asprintf(&file, "%s%s", path, suffixes[i]) < 0)
+			err(1, NULL);
+		remove(file);
+		free(file);
 	}
-	fclose(f);
+	free(path);
 }
 
 static void
 submit_singly(struct round *r)
 {
 	char n[24];
-	const char *const argv[] = {"tests/bench/submit_bench", r->system.url,
-				    opt.task, n, NULL};
-	double per_s;
-	FILE *f;
+	const char *const argv[] = {"tests/bench/submit_bench",
+				    "--bare",
+				    r->system.url,
+				    opt.task,
+				    n,
+				    NULL};
+	const char *const ours[] = {argv[0], argv[2], argv[3], argv[4], NULL};
+	double per_s, bare;
 
 	snprintf(n, sizeof(n), "%ld", opt.single);
-	program_run(argv, NULL, files.out);
-	f = files_open(files.out, "re");
-	if (fscanf(f, "%lf", &per_s) != 1)
-		errx(1, "submit_bench printed nothing");
+	read_numbers(ours, &per_s, 1);
 	table_add(r->table, METRIC_submit_single_per_s, per_s);
-	fclose(f);
+	measure_floor(r, "row", opt.single, METRIC_submit_single_per_s,
+		      METRIC_floor_single_per_s, METRIC_of_floor_single);
+	if (!r->has_floor)
+		return;
+	read_numbers(argv, &bare, 1);
+	table_add(r->table, METRIC_submit_bare_per_s, bare);
+	table_add(r->table, METRIC_submit_ratio, per_s / bare);
 }
 
+/* Since expect(), by the worker that runs. */
 static void
-submit_by_ctl(struct round *r)
+await_tasks(long n)
 {
-	const char *const argv[] = {"bin/flowrractl", "--config", files.conf,
-				    "submit",	      opt.task,	  NULL};
-	double total_s = 0;
-	long i;
-
-	for (i = 0; i < opt.ctl; i++)
-		total_s += program_run(argv, NULL, NULL);
-	if (opt.ctl > 0)
-		table_add(r->table, METRIC_submit_ctl_per_s,
-			  (double)opt.ctl / total_s);
+	wait_for(&files.page->ended, (uint64_t)n);
 }
 
 static void
@@ -149,6 +211,8 @@ submit_in_bulk(struct round *r)
 	table_add(r->table, METRIC_submit_bulk_per_s,
 		  (double)opt.tasks /
 		      program_run(argv, files.tasks, files.ids));
+	measure_floor(r, "bulk", opt.tasks, METRIC_submit_bulk_per_s,
+		      METRIC_floor_bulk_per_s, METRIC_of_floor_bulk);
 }
 
 /* --- the drain ----------------------------------------------------------- */
@@ -263,6 +327,8 @@ measure_drain(struct round *r)
 	table_add(t, METRIC_cpu_redis_s_per_10k,
 		  per_10k(server, usage_cpu_of(r->system.server).cpu_s));
 	worker_stop(&r->worker);
+	measure_floor(r, "statements", opt.tasks, METRIC_drain_per_s,
+		      METRIC_floor_drain_per_s, METRIC_of_floor_drain);
 	check_results(r, 0, CHECK_EVERY);
 	if (atomic_load(&files.page->ended) != n ||
 	    atomic_load(&files.page->started) != n)
@@ -275,7 +341,9 @@ measure_drain(struct round *r)
 void
 round_run(struct contender *c)
 {
-	struct round r = {.table = &c->table};
+	struct round r = {.type = c->type,
+			  .table = &c->table,
+			  .has_floor = c->type->has_floor};
 
 	c->type->start(&r.system, files.dir);
 	snprintf(c->version, sizeof(c->version), "%s", r.system.version);
@@ -283,10 +351,15 @@ round_run(struct contender *c)
 	measure_idle(&r);
 	if (opt.seconds > 0)
 		measure_latency(&r);
+	if (opt.ctl > 0) {
+		expect(0);
+		process_measure(&r.system, r.table, await_tasks);
+	}
 	worker_stop(&r.worker);
 	if (opt.single > 1)
 		submit_singly(&r);
-	submit_by_ctl(&r);
+	if (opt.ctl > 0)
+		process_measure_alone(r.table);
 	run_rest(&r);
 	submit_in_bulk(&r);
 	measure_drain(&r);

@@ -84,16 +84,19 @@ stop_sqlite(struct system *s)
 const struct system_type system_types[] = {
     {.name = "redis",
      .description = "Redis on a Unix socket, without persistence",
+     .has_floor = true,
      .start = start_volatile,
      .stop = stop_redis},
     {.name = "redis-aof",
      .description = "the same with appendonly, fsync every second",
+     .has_floor = true,
      .start = start_appending,
      .stop = stop_redis},
     {.name = "sqlite",
      .description = "the embedded default, flushed to disk",
      .start = start_sqlite,
-     .stop = stop_sqlite},
+     .stop = stop_sqlite,
+     .beside_sqlite = true},
 };
 const size_t n_system_types = sizeof(system_types) / sizeof(system_types[0]);
 

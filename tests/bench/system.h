@@ -6,6 +6,7 @@
 #ifndef BENCH_SYSTEM_H
 #define BENCH_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -19,10 +20,13 @@ struct system {
 struct system_type {
 	const char *name;
 	const char *description;
+	bool has_floor; /* bare.h speaks to it */
 	/* Fills `s` with a fresh, empty one; `dir` is its to write to. Ends the
 	 * program with a message if that fails. */
 	void (*start)(struct system *s, const char *dir);
 	void (*stop)(struct system *s);
+	/* It is compared with what sqlite_floor_bench measures. */
+	bool beside_sqlite;
 };
 
 extern const struct system_type system_types[];

@@ -31,6 +31,15 @@ table_add(struct table *t, enum metric metric, double value)
 	t->values[metric][t->rounds[metric]++] = value;
 }
 
+void
+table_add_floor(struct table *t, enum metric ours, enum metric floor,
+		enum metric ratio, double value)
+{
+	assert(t->rounds[ours] > 0);
+	table_add(t, floor, value);
+	table_add(t, ratio, t->values[ours][t->rounds[ours] - 1] / value);
+}
+
 static int
 by_value(const void *a, const void *b)
 {

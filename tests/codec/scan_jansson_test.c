@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scanner against jansson: both accept the same texts.
+ * The scanner against jansson: both accept the same texts, and make the same
+ * trees of them.
  *
  * Three differences are known and set apart: the scanner does not look at the
  * size of numbers, how deep a text may be is its caller's choice, and jansson
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "codec/scan.h"
+#include "codec/tree.h"
 #include "suite.h"
 #include "util/err.h"
 
@@ -236,6 +238,83 @@ START_TEST(strings_mean_to_us_what_they_mean_to_jansson)
 }
 END_TEST
 
+/* What handlers get must not depend on who reads it. */
+static bool
+same_tree(const char *text, size_t len)
+{
+	char *exact = malloc(len > 0 ? len : 1);
+	struct err err = ERR_INIT;
+	json_t *ours, *theirs;
+
+	memcpy(exact, text, len);
+	ours = tree_read((struct slice){exact, len}, &err);
+	theirs = json_loadb(exact, len, JSON_DECODE_ANY, NULL);
+	/* json_equal() compares neither the order of members nor the sign of
+	 * zero; the texts show both. */
+	if (ours != NULL && theirs != NULL) {
+		char *a = json_dumps(ours, JSON_ENCODE_ANY);
+		char *b = json_dumps(theirs, JSON_ENCODE_ANY);
+
+		ck_assert_str_eq(a, b);
+		ck_assert(json_equal(ours, theirs));
+		free(a);
+		free(b);
+	} else if (ours != NULL || memchr(exact, '\0', len) == NULL) {
+		ck_assert_msg(ours == theirs, "ours %p (%s), jansson %p: %.*s",
+			      (void *)ours, err.msg, (void *)theirs, (int)len,
+			      exact);
+	}
+	ck_assert(ours != NULL || err.code == ERR_DATA);
+	free(exact);
+	json_decref(theirs);
+	json_decref(ours);
+	return ours != NULL;
+}
+
+START_TEST(the_trees_are_those_of_jansson)
+{
+	static const char *const texts[] = {
+	    "[[[[]]], [{}], {\"a\": [], \"b\": {\"c\": [1, [2]]}}, []]",
+	    "{\"a\": 1, \"b\": [2], \"a\": {\"c\": 3}, \"\": \"\"}",
+	    "[-0, -0.0, 0.0, 1E2, 1e-400, 9223372036854775807, "
+	    "-9223372036854775808, 0.1, 123456789.123456789]",
+	    "[1e400]",
+	    "[9223372036854775808]",
+	    "[\"a\\u0000b\"]",
+	    "{\"\\u0041\\n\": \"\\ud83d\\ude00\", \"A\\n\": \"\\\"\"}",
+	    "[\"Ã© plain text that is longer than eight bytes\"]",
+	};
+	char text[TEXT_MAX];
+	int accepted = 0;
+	size_t n;
+	int i;
+
+	for (n = 0; n < sizeof(texts) / sizeof(texts[0]); n++)
+		same_tree(texts[n], strlen(texts[n]));
+	state = SEED;
+	for (i = 0; i < ROUNDS; i++)
+		accepted += same_tree(text, make_text(text));
+	ck_assert_int_gt(accepted, ROUNDS / 20);
+}
+END_TEST
+
+START_TEST(a_tree_is_as_deep_as_is_said_and_not_deeper)
+{
+	char text[2 * TREE_DEPTH_MAX + 3];
+	struct err err = ERR_INIT;
+	json_t *tree;
+
+	memset(text, '[', TREE_DEPTH_MAX + 1);
+	memset(text + TREE_DEPTH_MAX + 1, ']', TREE_DEPTH_MAX + 1);
+	tree = tree_read((struct slice){text + 1, 2 * TREE_DEPTH_MAX}, &err);
+	ck_assert_ptr_nonnull(tree);
+	json_decref(tree);
+	tree = tree_read((struct slice){text, 2 * TREE_DEPTH_MAX + 2}, &err);
+	ck_assert_ptr_null(tree);
+	ck_assert_int_eq(strncmp(err.msg, "too deep", 8), 0);
+}
+END_TEST
+
 START_TEST(what_is_as_deep_as_the_scanner_goes_jansson_reads)
 {
 	enum { DEEP = 2000 };
@@ -284,6 +363,8 @@ SUITE("scan_jansson")
 	SUITE_TIMEOUT(120);
 	TEST(the_scanner_accepts_what_jansson_accepts);
 	TEST(strings_mean_to_us_what_they_mean_to_jansson);
+	TEST(the_trees_are_those_of_jansson);
+	TEST(a_tree_is_as_deep_as_is_said_and_not_deeper);
 	TEST(what_is_as_deep_as_the_scanner_goes_jansson_reads);
 	TEST(numbers_beyond_the_machine_are_the_only_other_difference);
 }

@@ -90,6 +90,19 @@ START_TEST(a_failure_is_tried_again_after_the_delay_of_its_task)
 }
 END_TEST
 
+/* Else the store would recall it, as one that waits for a worker that knows it. */
+START_TEST(a_failure_of_a_task_that_was_unknown_before_says_no_more_of_that)
+{
+	struct worker *w = worker_begin();
+
+	STEPS(w, "job", ",\"max_retries\":3,\"unknown\":5,\"unknown_since\":77",
+	      "failed=oh");
+	WAIT_FOR(w, "retry; ");
+	ck_in(w->store.last_retry, "\"unknown\":0,\"unknown_since\":0");
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(chance_shortens_a_delay_by_no_more_than_the_jitter_allows)
 {
 	struct worker *w = worker_begin();
@@ -385,6 +398,7 @@ SUITE("dispatch-outcome")
 	TEST(a_result_that_is_not_json_is_a_failure_for_good);
 	TEST(an_async_job_and_a_cpu_bound_one_succeed_as_others_do);
 	TEST(a_failure_is_tried_again_after_the_delay_of_its_task);
+	TEST(a_failure_of_a_task_that_was_unknown_before_says_no_more_of_that);
 	TEST(chance_shortens_a_delay_by_no_more_than_the_jitter_allows);
 	TEST(the_configuration_says_how_often_a_task_is_tried_that_does_not);
 	TEST(the_last_failure_goes_to_the_dead_list_with_its_history);

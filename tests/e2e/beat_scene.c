@@ -107,9 +107,10 @@ start_server(struct scene *s, enum scene_database kind)
 }
 
 static void
-open_scene(struct scene *s, enum scene_database kind)
+open_scene(struct scene *s, enum scene_database kind, bool apart)
 {
-	const struct world_options o = {.no_worker = true};
+	const struct world_options o = {.no_worker = true,
+					.separate_backend = apart};
 	struct schedules_options options = {.timeout_ms = 20000};
 	struct err err = ERR_INIT;
 	char *url = NULL;
@@ -136,7 +137,14 @@ void
 scene_open(struct scene *s, enum scene_database kind)
 {
 	*s = (struct scene){.db = NULL};
-	open_scene(s, kind);
+	open_scene(s, kind, false);
+}
+
+void
+scene_open_apart(struct scene *s, enum scene_database kind)
+{
+	*s = (struct scene){.db = NULL};
+	open_scene(s, kind, true);
 }
 
 bool
@@ -146,7 +154,7 @@ scene_open_small(struct scene *s, enum scene_database kind,
 	*s = (struct scene){.db = NULL};
 	if (!mount_disk(s, kind, disk_kib))
 		return false;
-	open_scene(s, kind);
+	open_scene(s, kind, false);
 	return true;
 }
 
@@ -198,8 +206,8 @@ scene_schedule(struct scene *s, int n, int64_t period_ms)
 					    .start_us = now_us + period_us / 2};
 		char args[32];
 
-		if (s->no_overlap)
-			schedule.overlap = SCHEDULE_OVERLAP_SKIP;
+		schedule.overlap = s->overlap;
+		schedule.max_runs = s->max_runs;
 		if (s->grace_us > 0) {
 			schedule.misfire = SCHEDULE_LATEST;
 			schedule.grace_us = s->grace_us;

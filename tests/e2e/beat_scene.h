@@ -28,11 +28,14 @@ struct scene {
 	const char *command; /* of the schedulers */
 	int n_schedules;
 	int64_t grace_us; /* of schedules that are made; 0: none, misfire=all */
-	bool no_overlap;
+	enum schedule_overlap overlap; /* … and of these */
+	int64_t max_runs;	       /* … */
 };
 
 /* Starts the servers; no scheduler yet. */
 void scene_open(struct scene *s, enum scene_database kind);
+/* The same; records live on a server of their own. */
+void scene_open_apart(struct scene *s, enum scene_database kind);
 /* The same, with the tables on a disk of so many KiB. False: that takes root.
  * Not with MariaDB. */
 bool scene_open_small(struct scene *s, enum scene_database kind,

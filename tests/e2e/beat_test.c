@@ -196,7 +196,7 @@ START_TEST(a_queue_that_was_lost_does_not_hold_up_those_that_must_not_overlap)
 	int i;
 
 	scene_open(&s, SCENE_SQLITE);
-	s.no_overlap = true;
+	s.overlap = SCHEDULE_OVERLAP_SKIP;
 	scene_schedule(&s, 3, PERIOD_MS);
 	scene_start(&s, 1);
 	for (i = 0; i < 2; i++) {

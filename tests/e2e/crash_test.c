@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Handlers and executors that die: only the task at fault pays for it. */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "e2e/look.h"
@@ -55,24 +56,52 @@ check_crashed(struct world *w, const char *queue, const char *id,
 	ck_assert_str_eq(json_field(w, dead_task(w, queue, id), "id"), id);
 }
 
+/* Submits n neighbours NAME0, NAME1, … as one process: they do not last, and are
+ * to run at the same time. */
+static void
+submit_neighbours(struct world *w, size_t n, const char *name, const char *args)
+{
+	ck_assert_int_eq(run(w,
+			     "for i in $(seq 0 %zu); do echo '{\"name\":\"%s\","
+			     "\"args\":[%s],\"id\":\"%s'$i'\"}'; done | "
+			     "flowrractl --config flowrra.conf submit --stdin",
+			     n - 1, name, args, name)
+			     ->status,
+			 0);
+}
+
+static bool
+all_run(struct world *w, int n)
+{
+	return atoi(run(w, "flowrractl --config flowrra.conf tasks running "
+			   "--json | jq length")
+			->out) == n;
+}
+
+static void
+expect_neighbours_untouched(struct world *w, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		expect_untouched(w, world_text(w, "%s%zu", name, i));
+}
+
 /* It is tried three times, all in all, among tasks that have done nothing. */
 START_TEST(a_crash_in_the_io_executor_harms_no_neighbour)
 {
 	const struct world_options o = {.modules = "demo crash",
 					.crashes = true};
 	struct world *w = world_start(&o);
-	const char *neighbours[] = {submit(w, "sleep 1.2"),
-				    submit(w, "sleep 1.2"),
-				    submit(w, "timer 1.2")};
 	const char *id;
-	size_t i;
 
-	for (i = 0; i < 3; i++)
-		wait_status(w, neighbours[i], "running");
+	submit_neighbours(w, 2, "sleep", "1.2");
+	submit_neighbours(w, 1, "timer", "1.2");
+	WAIT_UNTIL(all_run(w, 3));
 	id = submit(w, "crash.%s", crashes[_i].task);
 	check_crashed(w, "io", id, crashes[_i].error);
-	for (i = 0; i < 3; i++)
-		expect_untouched(w, neighbours[i]);
+	expect_neighbours_untouched(w, 2, "sleep");
+	expect_neighbours_untouched(w, 1, "timer");
 	world_stop(w);
 }
 END_TEST
@@ -154,19 +183,15 @@ START_TEST(a_crash_in_a_callback_is_charged_to_its_task_alone)
 					.config =
 					    "[executor]\nio_workers = 4\n"};
 	struct world *w = world_start(&o);
-	const char *neighbours[10], *marked = submit(w, "mark marks 1"), *id;
-	size_t i;
+	const char *id;
 
-	for (i = 0; i < 10; i++)
-		neighbours[i] = submit(w, "timer 0.8");
-	wait_status(w, marked, "running");
-	for (i = 0; i < 10; i++)
-		wait_status(w, neighbours[i], "running");
+	submit_neighbours(w, 1, "mark", "\"marks\",1.7");
+	submit_neighbours(w, 10, "timer", "1.5");
+	WAIT_UNTIL(all_run(w, 11));
 	id = submit(w, "crash.callback");
 	check_crashed(w, "io", id, "SIGSEGV");
-	for (i = 0; i < 10; i++)
-		expect_untouched(w, neighbours[i]);
-	expect_untouched(w, marked);
+	expect_neighbours_untouched(w, 10, "timer");
+	expect_neighbours_untouched(w, 1, "mark");
 	ck_assert_uint_le(lines_of(w, "marks"), 3);
 	ck_assert_int_eq(dead(w, "io"), 1);
 	world_stop(w);
@@ -180,13 +205,12 @@ START_TEST(a_crash_without_last_words_is_found_by_running_suspects_alone)
 	const struct world_options o = {.modules = "demo crash",
 					.crashes = true};
 	struct world *w = world_start(&o);
-	const char *neighbours[6], *killers[3];
+	const char *killers[3];
 	size_t i;
 
-	for (i = 0; i < 6; i++)
-		neighbours[i] = submit(w, i % 2 ? "timer 0.8" : "sleep 0.8");
-	for (i = 0; i < 6; i++)
-		wait_status(w, neighbours[i], "running");
+	submit_neighbours(w, 3, "timer", "1.5");
+	submit_neighbours(w, 3, "sleep", "1.5");
+	WAIT_UNTIL(all_run(w, 6));
 	for (i = 0; i < 3; i++)
 		killers[i] = submit(w, "crash.raise 9");
 	for (i = 0; i < 3; i++) {
@@ -194,8 +218,8 @@ START_TEST(a_crash_without_last_words_is_found_by_running_suspects_alone)
 		ck_field(w, killers[i], "reason", "crashed");
 		ck_field(w, killers[i], "attempts", "3");
 	}
-	for (i = 0; i < 6; i++)
-		expect_untouched(w, neighbours[i]);
+	expect_neighbours_untouched(w, 3, "timer");
+	expect_neighbours_untouched(w, 3, "sleep");
 	ck_assert_int_eq(dead(w, "io"), 3);
 	world_stop(w);
 }
@@ -206,27 +230,24 @@ END_TEST
 static const char killing_commands[] =
     "[executor]\nmax_crashes = 3\n"
     "[task killer]\ncommand = sh -c 'echo x >>kills; kill -9 $PPID; sleep 5'\n"
-    "[task nap]\ncommand = sh -c 'echo x >>naps; sleep 0.5'\n";
+    "[task nap]\ncommand = sh -c 'echo x >>naps; sleep 1.2'\n";
 
 START_TEST(a_command_that_kills_the_spawner_pays_alone)
 {
 	const struct world_options o = {
 	    .modules = "demo", .crashes = true, .config = killing_commands};
 	struct world *w = world_start(&o);
-	const char *naps[6], *timer = submit(w, "timer 0.7"), *id;
-	size_t i;
+	const char *id;
 
-	for (i = 0; i < 6; i++)
-		naps[i] = submit(w, "nap");
-	for (i = 0; i < 6; i++)
-		wait_status(w, naps[i], "running");
+	submit_neighbours(w, 1, "timer", "1.5");
+	submit_neighbours(w, 6, "nap", "");
+	WAIT_UNTIL(all_run(w, 7));
 	id = submit(w, "killer");
 	wait_status(w, id, "failed");
 	ck_field(w, id, "reason", "crashed");
 	ck_field(w, id, "attempts", "3");
-	for (i = 0; i < 6; i++)
-		expect_untouched(w, naps[i]);
-	expect_untouched(w, timer);
+	expect_neighbours_untouched(w, 6, "nap");
+	expect_neighbours_untouched(w, 1, "timer");
 	ck_assert_int_eq(dead(w, "io"), 1);
 	/* Once among the others, and three times alone. */
 	ck_assert_uint_eq(lines_of(w, "kills"), 4);
@@ -279,15 +300,13 @@ START_TEST(when_the_io_executor_is_killed_nobody_is_to_blame)
 {
 	const struct world_options o = {.modules = "demo mark"};
 	struct world *w = world_start(&o);
-	const char *ids[] = {submit(w, "sleep 0.5"), submit(w, "sleep 0.5"),
-			     submit(w, "sleep 0.5"), submit(w, "timer 0.5")};
-	size_t i;
 
-	for (i = 0; i < 4; i++)
-		wait_status(w, ids[i], "running");
+	submit_neighbours(w, 3, "sleep", "1.2");
+	submit_neighbours(w, 1, "timer", "1.2");
+	WAIT_UNTIL(all_run(w, 4));
 	kill(worker_executor(worker_of(w)), SIGKILL);
-	for (i = 0; i < 4; i++)
-		expect_untouched(w, ids[i]);
+	expect_neighbours_untouched(w, 3, "sleep");
+	expect_neighbours_untouched(w, 1, "timer");
 	ck_assert_int_eq(dead(w, "io"), 0);
 	WAIT_UNTIL(worker_logged(worker_of(w), "was killed by SIGKILL"));
 	world_stop(w);

@@ -243,6 +243,81 @@ START_TEST(a_cpu_bound_command_is_like_another)
 }
 END_TEST
 
+/* --- exit codes ---------------------------------------------------------- */
+
+static size_t
+count_of(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, part)) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* As fields of the record, of the attempts before, and of the dead entry; and as the
+ * exit status of who waits. */
+START_TEST(an_exit_code_is_told_as_a_number)
+{
+	struct world *w = start(
+	    "[executor]\nretry_delay = 0\n[exec]\noutput_max = 1m\n"
+	    "[task code]\ncommand = sh -c 'echo said; exit $1' sh {0}\n"
+	    "success_exit_codes = 0 24\nmax_retries = 1\n"
+	    "[task killed]\ncommand = sh -c 'kill -9 $$'\nmax_retries = 0\n"
+	    "[task slow]\ncommand = sleep 60\ntimeout = 0.2\nmax_retries = 0\n"
+	    "[task text]\ncommand = printf '%b' {0}\noutput = text\n");
+	const char *id = end_of(w, submit(w, "code 7"));
+	const struct run *r;
+
+	ck_told(w, id, "exit_code", "7");
+	ck_told(w, id, "signal", "");
+	r = ctl(w, "tasks dead --exit-code 7 --json");
+	ck_assert_ptr_nonnull(strstr(r->out, "\"exit_code\":7"));
+	r = ctl(w, "tasks failed --exit-code 7 --json");
+	ck_assert_ptr_nonnull(strstr(r->out, id));
+	ck_run(ctl(w, "tasks dead --exit-code 8 --json"), 0, "[]\n");
+	ck_run(ctl(w, "tasks failed --exit-code 8 --json"), 0, "[]\n");
+	ck_complains(ctl(w, "tasks failed --exit-code 256"), 65,
+		     "is not an exit code");
+	r = ctl(w, "tasks show %s --json", id);
+	/* The record, and both attempts. */
+	ck_assert_ptr_nonnull(strstr(r->out, "\"attempt\":1,"));
+	ck_assert_uint_ge(count_of(r->out, "\"exit_code\":7"), 3);
+	id = end_of(w, submit(w, "killed"));
+	ck_told(w, id, "signal", "9");
+	ck_told(w, id, "exit_code", "");
+	ck_told(w, end_of(w, submit(w, "code 24")), "status", "success");
+	ck_told(w, end_of(w, submit(w, "code 24")), "exit_code", "24");
+	ck_run(ctl(w, "submit code 0 --wait --exit-code"), 0, "\"said\"\n");
+	ck_run(ctl(w, "submit code 24 --wait --exit-code"), 24, "\"said\"\n");
+	ck_run(ctl(w, "submit code 7 --wait --exit-code"), 7, "");
+	ck_run(ctl(w, "submit code 7 --wait"), 1, "");
+	ck_run(ctl(w, "submit killed --wait --exit-code"), 137, "");
+	ck_run(ctl(w, "submit slow --wait --exit-code"), 124, "");
+	ck_complains(ctl(w, "submit code 0 --exit-code"), 64,
+		     "--exit-code needs --wait");
+	/* What a declared command prints is kept, too, if that is wanted. */
+	id = end_of(w, submit(w, "code 7"));
+	ck_run(ctl(w, "logs %s --all", id), 0,
+	       "==> attempt 1\nsaid\n==> attempt 2\nsaid\n");
+	id = end_of(w, submit(w, "text 'a\\tb\\033\\n\\n'"));
+	ck_run(ctl(w, "result %s", id), 0, "\"a\\tb\\u001B\\n\"\n");
+	ck_run(ctl(w, "result %s --raw", id), 0, "a\tb\033\n");
+	ck_complains(ctl(w, "result %s --raw --json", id), 64, "--raw");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_worker_that_keeps_no_output_is_told_of)
+{
+	struct world *w = start("[task one]\ncommand = echo 1\n");
+
+	ck_complains(ctl(w, "logs %s", end_of(w, submit(w, "one"))), 2,
+		     "[exec] output_max");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("exec-end")
 {
 	SUITE_TIMEOUT(120);
@@ -254,4 +329,6 @@ SUITE("exec-end")
 	TEST(no_command_outlives_the_spawner);
 	TEST(standard_error_is_logged_as_it_comes);
 	TEST(a_cpu_bound_command_is_like_another);
+	TEST(an_exit_code_is_told_as_a_number);
+	TEST(a_worker_that_keeps_no_output_is_told_of);
 }

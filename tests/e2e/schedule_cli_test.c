@@ -123,8 +123,7 @@ START_TEST(schedules_fire_and_their_tasks_run)
 }
 END_TEST
 
-#define FIRES                                                                  \
-	"flowrractl -c flowrra.conf schedule fires fast --status --json | "
+#define FIRES "flowrractl -c flowrra.conf schedule history fast --json | "
 
 START_TEST(a_schedule_fires_ten_times_in_a_second)
 {
@@ -412,9 +411,57 @@ START_TEST(a_schedule_that_is_edited_fires_by_the_new_rule)
 }
 END_TEST
 
+/* The first fire in the history, with what its task's record says. */
+static const char *
+first_fire(struct world *w, const char *options)
+{
+	const char *all =
+	    ctl_ok(w, "schedule history bad --limit 1 --json %s", options);
+
+	ck_assert_msg(all[0] == '[' && all[1] == '{', "%s", all);
+	return world_text(w, "%.*s", (int)strlen(all) - 2, all + 1);
+}
+
+START_TEST(a_history_tells_what_became_of_the_tasks)
+{
+	struct world *w = schedule_world();
+	const char *fire;
+
+	start_beat(w);
+	ctl_ok(w, "schedule once fail 'in 1s' --id bad --max-retries 0 "
+		  "--args '[\"the first line\\nmore\"]'");
+	WAIT_UNTIL(
+	    strcmp(json_field(w, ctl_ok(w, "schedule show bad --json"), "runs"),
+		   "1") == 0);
+	WAIT_UNTIL((fire = first_fire(w, ""),
+		    strcmp(json_field(w, fire, "status"), "failed") == 0));
+	ck_assert_str_eq(json_field(w, fire, "outcome"), "sent");
+	ck_assert_str_eq(json_field(w, fire, "error"), "the first line");
+	ck_assert_ptr_nonnull(strstr(json_field(w, fire, "started_at"), "T"));
+	ck_assert_ptr_nonnull(strchr(json_field(w, fire, "duration"), '.'));
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "schedule fires bad"), "the first line"));
+	ck_run(ctl(w, "schedule history bad --before 1h --json"), 0, "[]\n");
+	/* The database alone knows no task's end, and needs no backend. */
+	redis_server_pause(world_redis(w));
+	fire = first_fire(w, "--no-status -o backend.socket_timeout=1");
+	ck_assert_str_eq(json_field(w, fire, "outcome"), "sent");
+	ck_assert_str_eq(json_field(w, fire, "status"), "null");
+	redis_server_continue(world_redis(w));
+	redis_server_run(world_redis(w), "DEL flowrra:task:%s",
+			 json_field(w, fire, "task_id"));
+	ck_assert_str_eq(json_field(w, first_fire(w, ""), "status"), "unknown");
+	WAIT_UNTIL(
+	    strcmp(json_field(w, first_fire(w, "-o backend.ttl=1s"), "status"),
+		   "expired") == 0);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("schedule-verbs")
 {
 	SUITE_TIMEOUT(120);
+	TEST(a_history_tells_what_became_of_the_tasks);
 	TEST(a_schedule_is_made_shown_and_removed);
 	TEST(several_schedules_are_changed_and_each_is_reported);
 	TEST(an_identical_schedule_is_made_once);

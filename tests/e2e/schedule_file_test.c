@@ -50,14 +50,15 @@ START_TEST(what_is_exported_is_what_is_applied)
 	struct world *w = schedule_world();
 
 	ctl_ok(w, "schedule cron add '0 9 * * *' --id sum --args '[2,3]' "
-		  "--expires 90 --tz Europe/Berlin");
+		  "--expires 90 --tz Europe/Berlin --overlap replace");
 	ctl_ok(w, "schedule once add 2096-01-01T00:00:00Z --id once "
 		  "--disabled");
 	ck_run(ctl(w, "schedule export --format ini"), 0,
 	       "[schedule once]\ntask = add\ntype = once\n"
 	       "rule = 2096-01-01T00:00:00.000000+00:00\nenabled = false\n\n"
 	       "[schedule sum]\ntask = add\ntype = cron\nrule = 0 9 * * *\n"
-	       "tz = Europe/Berlin\nargs = [2,3]\nexpires = 90\n");
+	       "tz = Europe/Berlin\nargs = [2,3]\nexpires = 90\n"
+	       "overlap = replace\n");
 	ctl_ok(w, "schedule export > all.json");
 	ck_run(ctl(w, "schedule apply all.json"), 0,
 	       "0 created, 0 changed, 2 unchanged, 0 removed\n");

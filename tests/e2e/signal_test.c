@@ -167,6 +167,8 @@ START_TEST(patience_ends_by_itself_after_stop_timeout)
 	worker_signal(k, SIGINT);
 	ck_assert_int_eq(worker_end(k), 0);
 	WAIT_UNTIL(worker_logged(k, "stop_timeout"));
+	ck_assert(worker_logged(
+	    k, world_text(w, "task %s (loop) is interrupted after 0.", id)));
 	check_put_back(w, id);
 	world_stop(w);
 }

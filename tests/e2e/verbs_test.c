@@ -68,6 +68,7 @@ START_TEST(the_manual_page_names_the_members_of_what_is_printed)
 	static const char *const asked[][2] = {
 	    {"stats", ""},
 	    {"top", ""},
+	    {"status", ""},
 	    {"health", ""},
 	    {"doctor", ""},
 	    {"queues", ""},
@@ -104,6 +105,9 @@ END_TEST
 static const struct {
 	const char *verb, *file, *test;
 } verbs[] = {
+    {"status", "names_test.c", "the_name_alone_prints_an_overview"},
+    {"run", "run_test.c", "a_command_that_is_waited_for_gives_its_exit_code"},
+    {"logs", "run_test.c", "logs_show_what_is_asked_for"},
     {"submit", "cli_test.c", "exit_statuses_say_what_became_of_a_task"},
     {"result", "cli_test.c", "exit_statuses_say_what_became_of_a_task"},
     {"wait", "cli_test.c", "whoever_waits_is_woken_by_the_end"},
@@ -114,6 +118,10 @@ static const struct {
     {"health", "operate_test.c", "health_is_waited_for"},
     {"doctor", "operate_test.c",
      "the_doctor_finds_what_is_stuck_and_says_what_to_do"},
+    {"check", "check_test.c",
+     "a_check_tells_all_that_is_wrong_with_40_broken_configurations"},
+    {"export", "carry_test.c", "what_is_exported_is_imported_in_its_order"},
+    {"import", "carry_test.c", "what_is_exported_is_imported_in_its_order"},
     {"queues", "operate_test.c", "a_queue_is_listed_paused_resumed_and_purged"},
     {"queue pause", "operate_test.c",
      "a_queue_is_listed_paused_resumed_and_purged"},
@@ -126,6 +134,7 @@ static const struct {
     {"worker resume", "operate_test.c", "a_worker_follows_its_orders"},
     {"worker reload", "operate_test.c", "a_worker_follows_its_orders"},
     {"worker stop", "operate_test.c", "a_worker_follows_its_orders"},
+    {"tasks", "names_test.c", "a_group_alone_lists_what_it_is_about"},
     {"tasks pending", "operate_test.c",
      "tasks_are_listed_by_their_state_the_newest_first"},
     {"tasks delayed", "operate_test.c",
@@ -178,8 +187,8 @@ static const struct {
      "what_is_exported_is_what_is_applied"},
     {"schedule import", "schedule_import_test.c",
      "what_a_crontab_has_no_more_is_removed"},
-    {"schedule fires", "schedule_cli_test.c",
-     "a_schedule_that_is_edited_fires_by_the_new_rule"},
+    {"schedule history", "schedule_cli_test.c",
+     "a_history_tells_what_became_of_the_tasks"},
     {"web", "web_test.c", "each_credential_gets_in_with_its_role"},
     {"web token", "web_test.c", "each_credential_gets_in_with_its_role"},
     {"completion", "console_test.c", "the_shells_complete_with_the_scripts"},

@@ -100,7 +100,7 @@ START_TEST(arguments_nested_too_deep_are_refused)
 	driver_run(&d, 1, "noop", deep);
 	end = driver_end(&d);
 	ck_assert_uint_eq(end.done.outcome, IPC_FAILED_FINAL);
-	ck_assert_ptr_nonnull(strstr(end.text, "depth"));
+	ck_assert_ptr_nonnull(strstr(end.text, "too deep"));
 	driver_stop(&d);
 }
 END_TEST

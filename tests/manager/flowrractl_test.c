@@ -63,15 +63,29 @@ static const struct {
 	int status;
 	const char *message;
 } wrong[] = {
-    {"$F", 64, "flowrractl: missing command; see flowrractl --help\n"},
     {"$F frob", 64, "unknown command \"frob\""},
     {"$F submt add", 64, "unknown command \"submt\"; did you mean \"submit\"?"},
-    {"$F task pending", 64, "did you mean \"tasks pending\""},
+    {"$F task pendin", 64,
+     "unknown command \"tasks pendin\"; did you mean \"pending\"?"},
     {"$F retry x", 64, "did you mean \"tasks retry\""},
-    {"$F schedules", 64, "did you mean \"schedule cron\""},
-    {"$F help submt", 64, "did you mean \"submit\"?; see flowrractl --help\n"},
-    {"$F web x", 64, "too many arguments; usage: web;"},
-    {"$F tasks", 64, "tasks registered, tasks info"},
+    {"$F schedul", 64, "did you mean \"schedule cron\""},
+    {"$F stats --color maybe", 64,
+     "--color \"maybe\": not auto, always or never"},
+    {"$F tasks --format '{id'", 64,
+     "--format \"{id\": write a member as {NAME}"},
+    {"$F tasks --format 'id}'", 64, "--format: \"}\" without \"{\""},
+    {"$F tasks --format x --json", 64, "cannot use --format with --json"},
+    {"$F tasks --columns id,frob", 64,
+     "--columns: unknown column \"frob\"; known: ID, TASK, QUEUE, "},
+    {"$F tasks --sort -frob", 64, "--sort: unknown column \"frob\""},
+    {"$F tasks --watch=1ms", 64, "--watch: at least 100ms"},
+    {"$F tasks --watch=soon", 64, "--watch: \"soon\" is not a duration"},
+    {"$F cancel x --watch", 64, "--watch is for commands that only look"},
+    {"$F queue frob", 64,
+     "unknown command \"queue frob\"; known: pause, resume, purge"},
+    {"$F help submt", 64, "did you mean \"submit\"?\n"},
+    {"$F web x", 64, "unknown command \"web x\"; known: token"},
+    {"$F stats x", 64, "unexpected argument \"x\"; usage: flowrractl stats"},
     {"$F tasks dead --limit 0", 64, "not a whole number (1 to 100000)"},
     {"$F tasks retry", 64, "missing selection: give IDs"},
     {"$F tasks delete --all x", 64, "cannot use --all with IDs"},
@@ -85,10 +99,14 @@ static const struct {
     {"$F worker stop nope", 2, "unknown worker \"nope\""},
     {"$F tasks frob", 64, "unknown command \"tasks frob\""},
     {"$F submit", 64, "missing task name"},
-    {"$F submit add --foo", 64, "unknown or ambiguous option \"--foo\""},
-    {"$F submit add --wat", 64, "did you mean --at, --wait, --set?"},
+    {"$F submit add --foo", 64, "unknown option --foo;"},
+    {"$F submit add --priorit 1", 64,
+     "unknown option --priorit; did you mean --priority?"},
+    {"$F submit add --delay=", 64, "--delay \"\" is not a duration"},
+    {"$F --jso tasks", 64, "unknown option --jso; did you mean --json?"},
+    {"$F submit add --wat", 64, "did you mean --at, --wait, --watch, --set?"},
     {"$F submit add --retry 1", 64, "--retry-delay"},
-    {"$F submit add -z", 64, "unknown option \"-z\""},
+    {"$F submit add -z", 64, "unknown option -z"},
     {"$F submit add --wait=1", 64, "--wait takes no value"},
     {"$F submit add --timeout", 64, "--timeout needs a value: DURATION"},
     {"$F submit add --priority x", 64,
@@ -101,17 +119,24 @@ static const struct {
     {"$F submit add --delay 1 --at 2030-01-01T00:00:00Z", 64,
      "cannot use --delay"},
     {"$F submit add 1 --args []", 64, "cannot use arguments"},
+    {"$F submit add --at 2020-01-01T00:00:00Z", 64,
+     "--at is in the past: 2020-01-01 "},
+    {"$F submit add --now-if-past", 64, "--now-if-past needs --at"},
+    {"$F submit add --cpu-bound", 64, "--cpu-bound needs --force"},
+    {"$F submit --stdin Makefile", 64,
+     "\"Makefile\" is a file and not a task; --stdin reads standard input: "
+     "flowrractl submit --stdin < Makefile"},
     {"$F submit add --kw a=1 --kwargs {}", 64, "cannot use --kw"},
     {"$F submit add --force", 64, "--force needs --queue"},
     {"$F submit add --wait-timeout 1", 64, "--wait-timeout needs --wait"},
-    {"$F submit --stdin --wait", 64, "cannot use --stdin"},
+    {"$F submit --stdin --id x", 64, "cannot use --stdin"},
     {"$F submit add --kw a", 65, "--kw: \"a\": not KEY=VALUE"},
     {"$F submit add --args '[1'", 65, "args: not JSON"},
     {"$F submit add --args '{}'", 65, "args must be a JSON array"},
     {"$F submit ad", 65, "similar names: \"add\""},
     {"$F submit add --id 'a b'", 65, "\"a b\" is not a valid ID"},
-    {"$F result", 64, "too few arguments"},
-    {"$F result a b", 64, "too many arguments"},
+    {"$F result", 64, "missing ID; usage: flowrractl result ID"},
+    {"$F result a b", 64, "unexpected argument \"b\""},
     {"$F result nope", 2, "no record of task nope"},
     {"$F wait nope", 2, "no record of task nope"},
     {"$F wait --any --all x", 64, "cannot use "},
@@ -434,6 +459,21 @@ is_others(const char *line, const char *section)
 	return true;
 }
 
+/* Whether a heading is that of the verb, and not of one with a word more. */
+static bool
+is_heading_of(const char *heading, const char *verb)
+{
+	const size_t len = strlen(verb);
+	const char *rest = heading + len;
+
+	if (strncmp(heading, verb, len) != 0 || strchr(" \n", *rest) == NULL)
+		return false;
+	rest += strspn(rest, " ");
+	rest += strspn(rest, "abcdefghijklmnopqrstuvwxyz");
+	return rest[-1] == ' ' || heading[len] == '\n' ||
+	       strchr(" \n", *rest) == NULL;
+}
+
 /*
  * The options of a section of the page, each as "\nname\n". Headings that
  * follow one another share what follows them.
@@ -444,7 +484,6 @@ page_options(const char *section, char *names, size_t size)
 	FILE *page = fopen(PAGE, "re");
 	char line[1024], item[1024] = "";
 	bool inside = false, heading = false, was_heading;
-	size_t len = strlen(section);
 
 	ck_assert_msg(page != NULL, "run the tests where " PAGE " is");
 	snprintf(names, size, "\n");
@@ -457,8 +496,7 @@ page_options(const char *section, char *names, size_t size)
 			  strncmp(line, ".Sh", 3) == 0;
 		if (heading)
 			inside = (was_heading && inside) ||
-				 (strncmp(line + 4, section, len) == 0 &&
-				  strchr(" \n", line[4 + len]) != NULL);
+				 is_heading_of(line + 4, section);
 		else if (inside && strncmp(line, ".It Fl", 6) == 0)
 			snprintf(item, sizeof(item), "%s", line);
 	}

@@ -93,6 +93,27 @@ START_TEST(schedules_in_a_file_beside_shared_queues_are_told_of)
 }
 END_TEST
 
+/* One that is dead tells no machine; one of another program may tell anything. */
+START_TEST(workers_on_several_machines_share_the_queues)
+{
+	const char *what = "the queues are shared with others";
+
+	add_schedule("s1", SCENE_NOON_US);
+	set_broker_url("redis://localhost/0");
+	scene_worker("a:1", true, 0, "{'host':'a','queues':['io']}");
+	scene_worker("b:1", false, 0, NULL);
+	scene_worker("c:1", true, 0, "{'host':7}");
+	scene_worker("d:1", true, 0, "{'host':'a'}");
+	ck_assert_ptr_null(strstr(findings(), what));
+	component_is(DATABASE, true, "1 schedules");
+	scene_worker("e:1", true, 0, "{'host':'e'}");
+	ck_assert_ptr_nonnull(strstr(findings(), what));
+	component_is(DATABASE, true,
+		     "1 schedules, in a file of this machine, but the queues "
+		     "are shared: set [scheduler] database_url");
+}
+END_TEST
+
 START_TEST(schedules_are_examined)
 {
 	be_well();
@@ -180,6 +201,7 @@ SUITE("manager-health-schedules")
 	TEST(schedules_that_are_overdue_are_told_with_what_holds_them_up);
 	TEST(next_runs_that_are_too_far_away_are_told);
 	TEST(schedules_in_a_file_beside_shared_queues_are_told_of);
+	TEST(workers_on_several_machines_share_the_queues);
 	TEST(schedules_are_examined);
 	TEST(what_holds_schedules_up_is_examined);
 	TEST(schedules_that_were_set_aside_are_named_up_to_a_limit);

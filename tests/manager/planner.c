@@ -116,3 +116,13 @@ planner_claim(int64_t now_us)
 	}
 	schedules_fires_free(claimed.fires);
 }
+
+json_t *
+planner_fires(const char *id, const char *cursor, size_t limit)
+{
+	const struct schedule_fires_query query = {
+	    .id = id, .cursor = cursor, .limit = limit};
+
+	return schedule_fires(planner.w.schedules, NULL, &query,
+			      &planner.w.err);
+}

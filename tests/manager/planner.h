@@ -31,6 +31,9 @@ void planner_make(const char *id, const char *type, const char *rule,
 /* Claims what is due, as the scheduler decides, by the plan; and sends it. */
 void planner_claim(int64_t now_us);
 
+/* schedule_fires(), and nobody is asked about the tasks. */
+json_t *planner_fires(const char *id, const char *cursor, size_t limit);
+
 /* A member of a JSON value as text; good until the next call but three. */
 const char *planner_member(const json_t *json, const char *name);
 /* "a b c": that member of the items; good until the next call. */

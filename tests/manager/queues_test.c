@@ -294,7 +294,7 @@ START_TEST(the_figures_are_sums_of_what_there_is)
 	scene_is(stats(),
 		 "{'waiting':2,'delayed':0,'in_flight':1,'dead':0,"
 		 "'succeeded':12,'failed':3,'queues':2,'paused':1,'workers':2,"
-		 "'slots':6,'registered':2}");
+		 "'slots':6,'registered':2,'unserved':null}");
 	scene_journal_is("queues; workers; counts; names; ");
 	scene.counts = (struct results_counts){.succeeded = 0};
 	scene.n_names = 0;

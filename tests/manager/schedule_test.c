@@ -130,7 +130,8 @@ static const struct {
     {{.start_us = 2, .end_us = 1},
      "end-at is before start-at; set end-at after start-at"},
     {{.misfire = "never"}, "misfire \"never\": not one of skip, once, all"},
-    {{.overlap = "queue"}, "overlap \"queue\": not one of allow, skip"},
+    {{.overlap = "queue"},
+     "overlap \"queue\": not one of allow, skip, replace"},
     {{.day_match = "xor"}, "day-match \"xor\": not one of or, and"},
     {{.args = "{}"}, "args must be a JSON array"},
     {{.kwargs = "[]"}, "kwargs must be a JSON object"},
@@ -329,7 +330,8 @@ START_TEST(figures_of_schedules_name_what_was_missed_and_skipped)
 	    ":5,"
 	    "'missed':{'merged':0,'misfire':0,'catchup':0,'late':6,'changed':0}"
 	    ","
-	    "'skipped':{'overlap':7,'refused':0},'schedulers':[{'id':'a',"
+	    "'skipped':{'overlap':7,'replaced':0,'refused':0},'schedulers':[{'"
+	    "id':'a',"
 	    "'host':'here','pid':7,'started_at':'2026-11-23T11:00:00+00:00',"
 	    "'seen_at':'2026-11-23T11:59:58.500000+00:00','seen_ago':1.5,"
 	    "'lag':0.25,'max_lag':0.5,'fires':9,'clock_off':-1.5,"

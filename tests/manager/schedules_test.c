@@ -154,8 +154,7 @@ START_TEST(what_has_fired_is_shown_page_by_page)
 	planner_make("a", "interval", "60s", NULL);
 	planner_claim(PLANNER_NOON_US + 60 * S);
 	planner_claim(PLANNER_NOON_US + 300 * S);
-	first = page = schedule_fires(planner.w.schedules, NULL, "a", NULL, 2,
-				      &planner.w.err);
+	first = page = planner_fires("a", NULL, 2);
 	ck_assert_str_eq(planner_column(page, "outcome"), "sent missed");
 	ck_assert_str_eq(planner_column(page, "n"), "1 3");
 	ck_assert_str_eq(planner_column(page, "fire_at"),
@@ -167,24 +166,19 @@ START_TEST(what_has_fired_is_shown_page_by_page)
 	ck_assert_str_eq(planner_column(page, "sent_at"),
 			 "2026-11-23T12:05:00+00:00 null");
 	/* A cursor goes with its own schedule only. */
-	ck_assert_ptr_null(
-	    schedule_fires(planner.w.schedules, NULL, "b",
-			   json_string_value(json_object_get(first, "next")), 2,
-			   &planner.w.err));
+	ck_assert_ptr_null(planner_fires(
+	    "b", json_string_value(json_object_get(first, "next")), 2));
 	ck_assert_int_eq(planner.w.err.code, ERR_DATA);
-	page = schedule_fires(planner.w.schedules, NULL, "a",
-			      json_string_value(json_object_get(first, "next")),
-			      2, &planner.w.err);
+	page = planner_fires(
+	    "a", json_string_value(json_object_get(first, "next")), 2);
 	json_decref(first);
 	ck_assert_str_eq(planner_column(page, "fire_at"),
 			 "2026-11-23T12:01:00+00:00");
 	ck_assert_str_eq(planner_member(page, "next"), "null");
 	json_decref(page);
-	ck_assert_ptr_null(schedule_fires(planner.w.schedules, NULL, "a",
-					  "yesterday", 2, &planner.w.err));
+	ck_assert_ptr_null(planner_fires("a", "yesterday", 2));
 	ck_assert_int_eq(planner.w.err.code, ERR_DATA);
-	ck_assert_ptr_null(schedule_fires(planner.w.schedules, NULL, "b", NULL,
-					  2, &planner.w.err));
+	ck_assert_ptr_null(planner_fires("b", NULL, 2));
 	ck_assert_int_eq(planner.w.err.code, ERR_NOT_FOUND);
 	world_close(&planner.w);
 }

@@ -82,9 +82,7 @@ static const struct {
     /* Those are final by default: the same again would end the same. */
     {"exit 64", IPC_FAILED_FINAL, "exit code 64"},
     {"exit 65", IPC_FAILED_FINAL, "exit code 65"},
-    {"seq 1000", IPC_FAILED_FINAL,
-     "it succeeded, but wrote more to standard output than 1000 bytes, the "
-     "limit of a result ([executor] max_result_size)"},
+    {"exit 64", IPC_FAILED_FINAL, "exit code 64"},
 };
 
 START_TEST(what_a_command_prints_and_its_exit_code_are_the_outcome)
@@ -101,6 +99,86 @@ START_TEST(what_a_command_prints_and_its_exit_code_are_the_outcome)
 	ck_assert_msg(end.done.outcome == scripts[_i].outcome &&
 			  strstr(end.text, scripts[_i].text) != NULL,
 		      "%s: %s", scripts[_i].script, end.text);
+	driver_stop(&d);
+}
+END_TEST
+
+/* --- the keys on output and exit codes ------------------------------------ */
+
+static const struct {
+	const char *script, *keys;
+	enum ipc_outcome outcome;
+	const char *text; /* a part of it */
+	int exited, signal;
+	int64_t printed; /* if not all of it is there */
+} kept[] = {
+    /* Too long a text is cut so that its JSON fits, and says by how much. */
+    {"seq 1000", "", IPC_SUCCESS, "\"1\\n2\\n3", 1, 0, 3893},
+    {"yes | head -c 2000", "", IPC_SUCCESS, "\"y\\ny", 1, 0, 2000},
+    {"head -c 2000 /dev/zero", "'output':'text'", IPC_SUCCESS, "\"\xef\xbf\xbd",
+     1, 0, 2000},
+    {"seq 1000", "'output':'json'", IPC_FAILED_FINAL,
+     "it succeeded, but wrote more to standard output than a result may "
+     "have",
+     1, 0, 0},
+    {"echo nope", "'output':'json'", IPC_FAILED_FINAL,
+     "what it wrote to standard output is not JSON", 1, 0, 0},
+    {"echo 1.10", "'output':'json'", IPC_SUCCESS, "1.10", 1, 0, 0},
+    {"true", "'output':'json'", IPC_SUCCESS, "null", 1, 0, 0},
+    {"echo 1.10", "'output':'text'", IPC_SUCCESS, "\"1.10\"", 1, 0, 0},
+    {"seq 1000", "'output':'none'", IPC_SUCCESS, "null", 1, 0, 0},
+    {"exit 24", "'success_exit_codes':'0 20-30'", IPC_SUCCESS, "null", 25, 0,
+     0},
+    {"exit 0", "'success_exit_codes':'1'", IPC_FAILED, "exit code 0", 1, 0, 0},
+    {"exit 75", "'retry_exit_codes':'75 100-119'", IPC_FAILED, "exit code 75",
+     76, 0, 0},
+    {"exit 110", "'retry_exit_codes':'75 100-119'", IPC_FAILED, "exit code 110",
+     111, 0, 0},
+    {"exit 1", "'retry_exit_codes':'75 100-119'", IPC_FAILED_FINAL,
+     "exit code 1", 2, 0, 0},
+    {"kill -9 $$", "'retry_exit_codes':'75'", IPC_FAILED, "killed by SIGKILL",
+     0, 9, 0},
+};
+
+/* What is there and what is missing is all. A last line break is not there, and a
+ * byte that is not UTF-8 has become three. */
+static void
+check_cut(const struct driver_end *end, int64_t printed)
+{
+	json_t *text = json_loads(end->text, JSON_DECODE_ANY, NULL);
+	const char *p = json_string_value(text);
+	int64_t there = 0;
+
+	ck_assert_ptr_nonnull(p);
+	ck_assert_uint_le(strlen(end->text), 1000);
+	ck_assert_uint_gt(strlen(end->text), 950);
+	for (; *p != '\0'; p++)
+		there += ((unsigned char)*p & 0xc0) != 0x80;
+	ck_assert(there + end->done.truncated == printed ||
+		  there + end->done.truncated == printed - 1);
+	json_decref(text);
+}
+
+START_TEST(output_and_exit_codes_are_what_the_keys_say)
+{
+	const struct driver_task task = {.number = 1, .name = "t"};
+	struct driver_end end;
+	char tasks[512];
+
+	snprintf(tasks, sizeof(tasks),
+		 "'t':{'command':'/bin/sh -c \\'%s\\''%s%s}", kept[_i].script,
+		 *kept[_i].keys ? "," : "", kept[_i].keys);
+	declare(tasks);
+	end = end_of(&task);
+	ck_assert_msg(end.done.outcome == kept[_i].outcome &&
+			  strstr(end.text, kept[_i].text) != NULL,
+		      "%s %s: %s", kept[_i].script, kept[_i].keys, end.text);
+	ck_assert_int_eq(end.done.exited, kept[_i].exited);
+	ck_assert_int_eq(end.done.signal, kept[_i].signal);
+	if (kept[_i].printed == 0)
+		ck_assert_int_eq(end.done.truncated, 0);
+	else
+		check_cut(&end, kept[_i].printed);
 	driver_stop(&d);
 }
 END_TEST
@@ -300,6 +378,8 @@ static const struct {
     {"'t':{'command':'true','user':'no-such-user'}",
      "[task t]: no such user: no-such-user"},
     {"'t':{'command':'true','final_exit_codes':'300'}", "[task t]"},
+    {"'t':{'command':'true','retry_exit_codes':'1','final_exit_codes':'2'}",
+     "[task t]: cannot use retry_exit_codes with final_exit_codes"},
     {"'t':{'command':'true','params':'{'}", "[task t]: params: not JSON"},
     {"'t':{'command':'true','params':'[]'}",
      "[task t]: params: not a JSON Schema"},
@@ -318,6 +398,8 @@ SUITE("module-exec")
 {
 	TEST_LOOP(what_a_command_prints_and_its_exit_code_are_the_outcome, 0,
 		  sizeof(scripts) / sizeof(scripts[0]));
+	TEST_LOOP(output_and_exit_codes_are_what_the_keys_say, 0,
+		  sizeof(kept) / sizeof(kept[0]));
 	TEST(a_cpu_bound_command_ends_as_another);
 	TEST_LOOP(a_command_finds_its_arguments_and_surroundings, 0,
 		  sizeof(lines) / sizeof(lines[0]));

@@ -42,7 +42,7 @@ scene_done(struct scene *sc)
 
 /* --- scripts ------------------------------------------------------------- */
 
-static const struct redis_script any = {"any", "return 1"};
+static const struct redis_script any = {"any", "return 1", NULL};
 
 /* Says NOSCRIPT to all; counts the calls of scripts. */
 static void

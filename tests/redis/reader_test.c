@@ -36,9 +36,16 @@ check_everything(const struct redis_reply *reply)
 	ck_assert_ptr_null(redis_reply_at(redis_reply_at(reply, 0), 0));
 }
 
+static struct redis_reader *
+reader_made(size_t max_reply)
+{
+	ck_assert_int_eq(redis_reader_load(NULL), 0);
+	return redis_reader_new(max_reply);
+}
+
 START_TEST(a_reply_may_come_in_any_two_pieces)
 {
-	struct redis_reader *reader = redis_reader_new(1 << 20);
+	struct redis_reader *reader = reader_made(1 << 20);
 	const struct redis_reply *reply;
 	size_t len = sizeof(everything) - 1, i;
 	struct err err;
@@ -59,7 +66,7 @@ END_TEST
 START_TEST(an_array_keeps_its_members_while_it_grows)
 {
 	const int counts[] = {1, 63, 64, 65, 128, 129, 1000, 100000};
-	struct redis_reader *reader = redis_reader_new(1 << 24);
+	struct redis_reader *reader = reader_made(1 << 24);
 	const struct redis_reply *reply;
 	char line[32];
 	struct err err;
@@ -91,7 +98,7 @@ END_TEST
 static int
 next_of(size_t max, const char *bytes, struct err *err)
 {
-	struct redis_reader *reader = redis_reader_new(max);
+	struct redis_reader *reader = reader_made(max);
 	const struct redis_reply *reply;
 	int rc;
 
@@ -167,7 +174,7 @@ END_TEST
 static enum redis_fault
 fault_of(const char *bytes)
 {
-	struct redis_reader *reader = redis_reader_new(1024);
+	struct redis_reader *reader = reader_made(1024);
 	const struct redis_reply *reply;
 	enum redis_fault fault;
 

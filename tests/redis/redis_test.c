@@ -2,6 +2,8 @@
 /* Connections to real servers. */
 #include "redis/redis.h"
 
+#include <dlfcn.h>
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +60,40 @@ START_TEST(a_name_is_resolved_and_all_its_addresses_are_tried)
 		 redis_server_port(server));
 	session_init(&s, url, NULL);
 	ck_assert_str_eq(session_ask(&s, "PING"), "PONG");
+	session_done(&s);
+	redis_server_stop(server);
+}
+END_TEST
+
+/* In place of that of libc: a service may not use netlink, without which this
+ * fails, and libevent complains. */
+static unsigned int getifaddrs_calls;
+
+int
+getifaddrs(struct ifaddrs **ret)
+{
+	int (*real)(struct ifaddrs **);
+
+	getifaddrs_calls++;
+	*(void **)&real = dlsym(RTLD_NEXT, "getifaddrs");
+	return real(ret);
+}
+
+START_TEST(a_name_is_resolved_without_asking_for_the_machines_addresses)
+{
+	struct redis_server *server = redis_server_start(NULL);
+	struct ifaddrs *found;
+	struct session s;
+	char url[64];
+
+	ck_assert_int_eq(getifaddrs(&found), 0);
+	freeifaddrs(found);
+	ck_assert_uint_eq(getifaddrs_calls, 1);
+	snprintf(url, sizeof(url), "redis://localhost:%d",
+		 redis_server_port(server));
+	session_init(&s, url, NULL);
+	ck_assert_str_eq(session_ask(&s, "PING"), "PONG");
+	ck_assert_uint_eq(getifaddrs_calls, 1);
 	session_done(&s);
 	redis_server_stop(server);
 }
@@ -433,6 +469,7 @@ SUITE("redis")
 	TEST(each_type_of_reply_arrives);
 	TEST(a_unix_socket_works_and_a_database_is_selected);
 	TEST(a_name_is_resolved_and_all_its_addresses_are_tried);
+	TEST(a_name_is_resolved_without_asking_for_the_machines_addresses);
 	TEST(a_connection_is_freed_while_its_name_is_being_resolved);
 	TEST(ten_thousand_commands_are_answered_in_order);
 	TEST(a_mebibyte_with_nuls_goes_there_and_back);

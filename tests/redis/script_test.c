@@ -119,7 +119,8 @@ END_TEST
 
 START_TEST(a_script_that_does_not_compile_is_not_called)
 {
-	static const struct redis_script wrong = {"wrong", "this is no Lua"};
+	static const struct redis_script wrong = {"wrong", "this is no Lua",
+						  NULL};
 	struct redis_server *server = redis_server_start(NULL);
 	struct session s;
 
@@ -135,7 +136,8 @@ END_TEST
 
 START_TEST(many_arguments_need_no_other_way)
 {
-	static const struct redis_script count = {"count", "return #ARGV"};
+	static const struct redis_script count = {"count", "return #ARGV",
+						  NULL};
 	struct redis_server *server = redis_server_start(NULL);
 	struct slice args[2000];
 	struct session s;

@@ -44,6 +44,8 @@ START_TEST(tls_carries_everything)
 	ck_assert_int_eq(s.replies, 1);
 	session_wait(&s, &s.replies, 1001);
 	ck_assert_str_eq(session_ask(&s, "GETRANGE k 1000000 -1"), "x");
+	/* That libevent reads and writes cannot be done past it. */
+	ck_assert(!redis_look(s.r));
 	session_done(&s);
 	session_init(&s, url_of("localhost", "ca.crt", ""), NULL);
 	ck_assert_str_eq(session_ask(&s, "PING"), "PONG");

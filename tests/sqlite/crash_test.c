@@ -38,7 +38,7 @@ struct life {
 	struct broker *broker;
 	struct results *results;
 	struct broker_submit batch[BATCH];
-	char ids[BATCH][ID_SIZE];
+	char ids[BATCH][ID_SIZE], bytes[BATCH][64];
 	int out; /* ids that were acknowledged */
 	int number, submitted, settled;
 	bool up, results_up;
@@ -68,9 +68,11 @@ on_claim(struct broker_claim *claim, void *arg)
 {
 	struct life *life = arg;
 	struct run *run = calloc(1, sizeof(*run));
+	char bytes[64];
 
-	snprintf(run->id, sizeof(run->id), "%.*s", (int)claim->bytes.len,
+	snprintf(bytes, sizeof(bytes), "%.*s", (int)claim->bytes.len,
 		 claim->bytes.p);
+	ck_assert_int_eq(sscanf(bytes, "{\"id\":\"%23[^\"]", run->id), 1);
 	run->settle = (struct broker_settle){.disposition = BROKER_ACK,
 					     .claim = claim,
 					     .on_done = on_settled,
@@ -78,6 +80,7 @@ on_claim(struct broker_claim *claim, void *arg)
 	run->put = (struct results_put){.id = slice_of(run->id),
 					.record = SLICE("done"),
 					.final = true,
+					.claim = claim,
 					.on_done = on_stored,
 					.arg = life};
 	results_put(life->results, &run->put);
@@ -106,10 +109,14 @@ submit_batch(struct life *life, int run)
 	for (i = 0; i < BATCH; i++) {
 		memset(life->ids[i], 0, ID_SIZE);
 		snprintf(life->ids[i], ID_SIZE, "%d-%d", run, life->number++);
+		snprintf(life->bytes[i], sizeof(life->bytes[i]),
+			 "{\"id\":\"%s\",\"name\":\"n\"}", life->ids[i]);
+		/* The record of some is made of their bytes. */
 		life->batch[i] =
 		    (struct broker_submit){.queue = "io",
 					   .id = slice_of(life->ids[i]),
-					   .bytes = slice_of(life->ids[i]),
+					   .bytes = slice_of(life->bytes[i]),
+					   .derived = i >= BATCH / 2,
 					   .priority = (int)i % 2,
 					   .delay_ms = i == 3,
 					   .record = SLICE("pending")};
@@ -225,10 +232,12 @@ one_life(int run, enum shim_fault fault, int nth, int patience)
 static bool
 is_claimed(const struct party *worker, const char *id)
 {
+	char bytes[64];
 	size_t i;
 
+	snprintf(bytes, sizeof(bytes), "{\"id\":\"%s\",\"name\":\"n\"}", id);
 	for (i = 0; i < worker->n_claims; i++)
-		if (slice_eq(worker->claims[i]->bytes, slice_of(id)))
+		if (slice_eq(worker->claims[i]->bytes, slice_of(bytes)))
 			return true;
 	return false;
 }
@@ -244,10 +253,18 @@ static const char *const differences[] = {
     "(SELECT count(*) FROM delayed)",
     "SELECT (SELECT sum(dead) FROM queues) - (SELECT count(*) FROM dead)",
     /* Each final record has a place of its own, and was counted. */
-    "SELECT (SELECT count(*) FROM results WHERE final) - "
-    "(SELECT count(DISTINCT ended) FROM results)",
+    "SELECT count(*) FROM results WHERE (final <> 0) <> (number >> 45 <> 0)",
     "SELECT (SELECT succeeded + failed FROM totals) < "
     "(SELECT count(*) FROM results WHERE final)",
+    "SELECT max(number & (1 << 45) - 1) > (SELECT succeeded FROM totals) "
+    "FROM results WHERE number >> 45 = 1",
+    /* Each record is found by its ID, and each ID finds one. */
+    "SELECT count(*) FROM results r LEFT JOIN ids i ON i.id = r.id "
+    "WHERE i.place IS NOT -r.number",
+    "SELECT count(*) FROM ids WHERE place > 0 "
+    "AND place NOT IN (SELECT number FROM tasks)",
+    "SELECT count(*) FROM ids WHERE place <= 0 "
+    "AND -place NOT IN (SELECT number FROM results)",
 };
 
 static void
@@ -278,7 +295,8 @@ check_all(void)
 	size_t i;
 
 	broker_want(worker->broker, 0, 4000);
-	party_submit(worker, "last", "last", 2000000, 0);
+	party_submit(worker, "last", "{\"id\":\"last\",\"name\":\"n\"}",
+		     2000000, 0);
 	UNTIL(&w, is_claimed(worker, "last"));
 	for (i = 0; i < n_acknowledged; i++) {
 		record = backend_get(&w, results, acknowledged[i]);

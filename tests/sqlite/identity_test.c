@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sqlite/load.h"
 #include "suite.h"
 #include "util/err.h"
 
@@ -20,6 +21,7 @@ open_both(void)
 	const char *tmp = getenv("TMPDIR");
 	int fd;
 
+	ck_assert_int_eq(sqlite_load(NULL), 0);
 	snprintf(path, sizeof(path), "%s/flowrra-id-XXXXXX",
 		 tmp != NULL ? tmp : "/tmp");
 	ck_assert_int_ge(fd = mkstemp(path), 0);

@@ -126,11 +126,18 @@ on_submitted(struct broker_submit *batch, size_t n, void *arg)
 	((struct party *)arg)->answered = true;
 }
 
+/* Every other one goes without a turn of the loop, where the store can do that:
+ * whatever is true of a submission must be true of both. */
 enum err_code
 party_submit_with(struct party *p, struct broker_submit *task)
 {
+	static unsigned int n;
+	const bool direct = n++ % 2 == 0 && broker_look(p->broker);
+
 	p->answered = false;
 	broker_submit(p->broker, task, 1, on_submitted, p);
+	if (direct)
+		broker_push(p->broker);
 	stage_called(p->stage);
 	UNTIL(p->stage, p->answered);
 	p->err = task->err;

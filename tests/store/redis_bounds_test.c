@@ -309,6 +309,61 @@ START_TEST(a_lane_goes_back_a_few_large_ones_at_a_time)
 }
 END_TEST
 
+/* Of what is due within a day: small ones and large ones, and a name that a worker
+ * has. */
+#define MAKE_DELAYED                                                           \
+	"local now = redis.call('TIME')[1] * 1000 "                            \
+	"redis.call('ZADD', KEYS[3], 9e12, 'n') "                              \
+	"redis.call('ZADD', KEYS[2], 1000, 'n') "                              \
+	"for i = 1, tonumber(ARGV[1]) do redis.call('ZADD', KEYS[1], "         \
+	"now + 10000 + i, '{\"id\":\"s' .. i .. '\"}') end "                   \
+	"for i = 1, tonumber(ARGV[2]) do redis.call('ZADD', KEYS[1], "         \
+	"now + 1e6 + i, '{\"id\":\"x' .. i .. '\",\"name\":\"n\",\"a\":\"' "   \
+	".. string.rep('x', 262144) .. '\",\"unknown\":1}') end"
+
+START_TEST(what_is_recalled_is_looked_for_a_few_large_ones_at_a_time)
+{
+	static const struct script_case t = {
+	    SCRIPT_RECALL,
+	    {K("delayed"), K("unknown"), K("served")},
+	    {"", "", "0", "86400000", "250", "262144", "n"},
+	    {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 3 %s %s %s 9 %d", MAKE_DELAYED,
+			 K("delayed"), K("unknown"), K("served"), N_LARGE);
+	reply = call(&t);
+	/* Not the end: the place is told. */
+	ck_assert_uint_eq(reply->elements, 4);
+	ck_assert_int_ge(reply->element[0]->integer, 1);
+	ck_assert_int_le(reply->element[0]->integer, 8);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+START_TEST(what_is_recalled_is_looked_for_some_hundreds_at_a_time)
+{
+	static const struct script_case t = {
+	    SCRIPT_RECALL,
+	    {K("delayed"), K("unknown"), K("served")},
+	    {"", "", "0", "86400000", "250", "262144", "n"},
+	    {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 3 %s %s %s 2000 0",
+			 MAKE_DELAYED, K("delayed"), K("unknown"), K("served"));
+	reply = call(&t);
+	ck_assert_uint_eq(reply->elements, 4);
+	ck_assert_int_eq(reply->element[0]->integer, 0);
+	ck_assert_int_le(calls("zrange"), 20);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
 /* --- one that is too large ------------------------------------------------ */
 
 #define BURY_KEYS                                                              \
@@ -371,5 +426,7 @@ SUITE("redis-bounds")
 		  (int)(sizeof(pages) / sizeof(pages[0])));
 	TEST_LOOP(a_search_passes_over_few_that_are_large, 0, 2);
 	TEST(a_lane_goes_back_a_few_large_ones_at_a_time);
+	TEST(what_is_recalled_is_looked_for_a_few_large_ones_at_a_time);
+	TEST(what_is_recalled_is_looked_for_some_hundreds_at_a_time);
 	TEST_LOOP(one_that_is_too_large_is_looked_for_near_its_place, 0, 2);
 }

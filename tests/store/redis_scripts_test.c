@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/redis/scripts.h"
 #include "store/script_case.h"
+#include "util/sha.h"
 
 static const struct script_case cases[] = {
     {SCRIPT_BURY,
@@ -155,9 +157,14 @@ static const struct script_case cases[] = {
      {"t", "n", "0", "1000"},
      {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP TASK}},
     {SCRIPT_SERVE,
-     {K("served"), K("lanes")},
+     {K("served"), K("lanes"), K("unknown")},
      {"9000", "", "n"},
-     {"ZADD " K("lanes") " 1 n"}},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("unknown") " 1000 n"}},
+    {SCRIPT_RECALL,
+     {K("delayed"), K("unknown"), K("served")},
+     {"", "", "0", "9e12", "10", "1000", "n"},
+     {"ZADD " K("served") " 9e12 n", "ZADD " K("unknown") " 1000 n",
+      "ZADD " K("delayed") " 8e12 {\"name\":\"n\",\"unknown\":1}"}},
     {SCRIPT_SET_ASIDE,
      {K("inflight:w"), K("lane:n"), K("lanes"), K("served"), K("delayed"),
       K("unknown")},
@@ -276,6 +283,32 @@ START_TEST(a_key_of_the_wrong_type_is_an_error_and_loses_nothing)
 		free(after);
 	}
 	redis_server_stop(script_server);
+}
+END_TEST
+
+static void
+check_sum(const struct redis_script *script)
+{
+	unsigned char digest[SHA1_SIZE];
+	char hex[2 * SHA1_SIZE + 1];
+
+	sha1(slice_of(script->text), digest);
+	sha_hex(digest, sizeof(digest), hex);
+	ck_assert_msg(strcmp(script->sha, hex) == 0, "%s", script->name);
+}
+
+/* Made by make; a wrong one would be answered with NOSCRIPT for ever. */
+START_TEST(each_script_has_the_sum_of_its_text)
+{
+	struct redis_script bare;
+	size_t i;
+
+	for (i = 0; i < SCRIPT_COUNT; i++) {
+		check_sum(&rscripts[i]);
+		bare = rscripts_bare((enum rscript)i);
+		check_sum(&bare);
+		ck_assert_int_ne(strncmp(bare.text, "#!", 2), 0);
+	}
 }
 END_TEST
 
@@ -401,6 +434,7 @@ END_TEST
 
 SUITE("redis-scripts")
 {
+	TEST(each_script_has_the_sum_of_its_text);
 	TEST(each_script_is_tested_with_wrong_types);
 	TEST(each_script_can_be_called_on_a_cluster_but_a_few);
 	TEST(no_script_touches_a_key_that_it_was_not_given);

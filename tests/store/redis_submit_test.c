@@ -9,6 +9,7 @@
 #include "store/redis_stage.h"
 #include "store/stage.h"
 #include "suite.h"
+#include "util/clock.h"
 
 static struct stage w;
 
@@ -247,8 +248,60 @@ START_TEST(the_records_of_a_batch_hold_the_server_for_moments)
 }
 END_TEST
 
+static void
+on_looked_submitted(struct broker_submit *tasks, size_t n, void *arg)
+{
+	*(bool *)arg = true;
+}
+
+START_TEST(a_submission_by_itself_leaves_before_the_loop_turns)
+{
+	struct broker_submit task = recorded;
+	const int64_t deadline = stage_deadline();
+	struct party *producer;
+	bool answered = false;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	ck_assert(broker_look(producer->broker));
+	broker_submit(producer->broker, &task, 1, on_looked_submitted,
+		      &answered);
+	broker_push(producer->broker);
+	while (stage_number(&w, "LLEN flowrra:queue:io") == 0)
+		ck_assert_int_lt(clock_mono_ms(), deadline);
+	ck_assert(!answered);
+	UNTIL(&w, answered);
+	ck_assert_int_eq(task.err.code, ERR_NONE);
+	/* The loop does not send it once more. */
+	ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"), 1);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(a_look_finds_out_that_the_server_has_gone)
+{
+	const int64_t deadline = stage_deadline();
+	struct party *producer;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	redis_server_kill(w.server);
+	while (broker_look(producer->broker))
+		ck_assert_int_lt(clock_mono_ms(), deadline);
+	ck_assert(!broker_is_up(producer->broker));
+	redis_server_restart(w.server);
+	UNTIL(&w, producer->ups == 2);
+	ck_assert(broker_look(producer->broker));
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("broker_redis-submit")
 {
+	TEST(a_submission_by_itself_leaves_before_the_loop_turns);
+	TEST(a_look_finds_out_that_the_server_has_gone);
 	TEST(a_producer_names_its_queue_once_a_connection);
 	TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step);
 	TEST(a_first_task_whose_record_is_refused_is_not_queued);

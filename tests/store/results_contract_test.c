@@ -187,6 +187,73 @@ START_TEST(many_watches_are_all_told)
 END_TEST
 
 static void
+on_one_stored(struct results_put *put)
+{
+	--*(unsigned int *)put->arg;
+}
+
+/* The first goes alone, the others together, as one batch. */
+static void
+put_together(struct backend *r, const char *const *ids, unsigned int n,
+	     const char *record, bool final)
+{
+	struct results_put puts[8];
+	unsigned int left = n, i;
+
+	ck_assert_uint_le(n, 8);
+	for (i = 0; i < n; i++) {
+		puts[i] = (struct results_put){.id = slice_of(ids[i]),
+					       .record = slice_of(record),
+					       .final = final,
+					       .ttl_s = final ? 60 : 0,
+					       .on_done = on_one_stored,
+					       .arg = &left};
+		results_put(r->results, &puts[i]);
+	}
+	UNTIL(&w, left == 0);
+}
+
+/* One at a time: who is woken for one task looks at all that he waits for. */
+static void
+expect_told(struct backend *watching, struct backend *storing, const char *id,
+	    bool follows)
+{
+	static const char *const ids[] = {"m", "n", "z", "a", "k", "ab", "zz"};
+	struct watcher watcher = {.told = 0};
+	struct err err;
+
+	put_together(storing, ids, 7, PENDING, false);
+	watcher.watch = (follows ? results_follow : results_watch)(
+	    watching->results, slice_of(id), on_watched, &watcher, &err);
+	ck_assert_ptr_nonnull(watcher.watch);
+	UNTIL(&w, strcmp(watcher.last, PENDING) == 0);
+	/* The store may need a moment to hear of us. */
+	stage_linger(&w, 100);
+	put_together(storing, ids, 7, follows ? RUNNING : SUCCESS, !follows);
+	UNTIL(&w, strcmp(watcher.last, follows ? RUNNING : SUCCESS) == 0);
+	results_unwatch(watcher.watch);
+}
+
+/* First, last, and between the others by the order of IDs. */
+START_TEST(a_watch_is_told_wherever_its_task_is_in_a_batch)
+{
+	static const char *const watched[] = {"a", "zz", "k"};
+	struct backend *watching, *storing;
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		stage_open(&w, _i);
+		watching = backend_open(&w);
+		storing = backend_open(&w);
+		expect_told(watching, storing, watched[i % 3], i < 3);
+		backend_close(storing);
+		backend_close(watching);
+		stage_close(&w);
+	}
+}
+END_TEST
+
+static void
 on_created(struct err *errs, size_t n, void *arg)
 {
 	*(bool *)arg = true;
@@ -497,6 +564,7 @@ END_TEST
 	X(a_watch_tells_the_record_and_then_the_final_one, kind)               \
 	X(a_watch_waits_for_a_record_that_is_not_there_yet, kind)              \
 	X(many_watches_are_all_told, kind)                                     \
+	X(a_watch_is_told_wherever_its_task_is_in_a_batch, kind)               \
 	X(pending_records_are_made_once_and_can_be_taken_away, kind)
 
 /* What those who run it need. */

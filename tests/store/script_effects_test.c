@@ -62,6 +62,18 @@
 	}
 #define CLAIMED "LPUSH " K("inflight:w") " " TASK
 #define SERVED "ZADD " K("served") " 9e12 n"
+#define PUT_BACK "{\"id\":\"t\",\"name\":\"n\",\"unknown\":1}"
+#define RECALL_KEYS                                                            \
+	{                                                                      \
+		K("delayed"), K("unknown"), K("served")                        \
+	}
+/* Of a search that began in the year 2191, where all begin that are to tell the
+ * same each time. */
+#define RECALL_ARGS(score, passed, want)                                       \
+	{                                                                      \
+		"7000000000000", score, passed, "1500000000000", want,         \
+		    "10000", "n"                                               \
+	}
 #define STORE_KEYS                                                             \
 	{                                                                      \
 		"flowrra:task:t", "flowrra:task:u", K("taken:w")               \
@@ -360,11 +372,70 @@ static const struct effect {
      {{"ZCARD " K("lane:n"), "1"}, {"EXISTS " K("delayed"), "0"}}},
     {"a name lapses when no worker says it any more",
      {SCRIPT_SERVE,
-      {K("served"), K("lanes")},
+      {K("served"), K("lanes"), K("unknown")},
       {"9000", "", "n"},
       {"ZADD " K("lanes") " 1 n 1 old", "ZADD " K("served") " 1000 old"}},
-     "old",
+     "old,",
      {{"ZRANGE " K("served") " 0 -1 REV", "n,"}, {"TTL " K("served"), "60"}}},
+    {"a name that was unknown is told when a worker has it",
+     {SCRIPT_SERVE,
+      {K("served"), K("lanes"), K("unknown")},
+      {"9000", "", "n"},
+      {"ZADD " K("unknown") " 1000 n 1000 m", SERVED}},
+     ",n",
+     {{"ZCARD " K("unknown"), "2"}}},
+    {"of what is delayed, tasks that no worker knew are due, and their name "
+     "known",
+     {SCRIPT_RECALL,
+      RECALL_KEYS,
+      RECALL_ARGS("", "0", "100"),
+      {SERVED, "ZADD " K("unknown") " 1000 n 1000 m",
+       "ZADD " K(
+	   "delayed") " 8e12 " PUT_BACK
+		      " 8.1e12 {\"unknown\":2,\"args\":[{}],\"name\":\"n\"}"
+		      " 8.2e12 {\"name\":\"n\",\"unknown\":0}"
+		      " 8.2e12 {\"name\":\"m\",\"unknown\":1}",
+       "ZADD " K("delayed") " 8e12 {\"name\":\"n\"} 8e12 {\"args\":[{"
+			    "\"unknown\":1}],\"name\":\"n\"} 8.6e12 {"
+			    "\"name\":\"n\",\"unknown\":9} 8e12 \"unknown\""}},
+     "2,7000000000000",
+     {{"ZRANGEBYSCORE " K("delayed") " 0 7e12",
+       PUT_BACK ",{\"unknown\":2,\"args\":[{}],\"name\":\"n\"}"},
+      {"ZCARD " K("delayed"), "8"},
+      {"ZRANGE " K("unknown") " 0 -1", "m"}}},
+    {"a search ends for now behind what was wanted, and the name stays unknown",
+     {SCRIPT_RECALL,
+      RECALL_KEYS,
+      RECALL_ARGS("", "0", "3"),
+      {SERVED, "ZADD " K("unknown") " 1000 n",
+       "ZADD " K("delayed") " 8e12 a 8.1e12 b 8.1e12 c 8.1e12 " PUT_BACK
+			    " 8.1e12 |"}},
+     "0,7000000000000,8100000000000,2",
+     {{"ZCARD " K("unknown"), "1"}}},
+    {"and goes on there",
+     {SCRIPT_RECALL,
+      RECALL_KEYS,
+      RECALL_ARGS("8100000000000", "2", "1"),
+      {SERVED, "ZADD " K("unknown") " 1000 n",
+       "ZADD " K("delayed") " 8.1e12 b 8.1e12 c 8.1e12 " PUT_BACK " 8.1e12 |"}},
+     "1,7000000000000,8100000000000,2",
+     {{"ZRANGEBYSCORE " K("delayed") " 0 7e12", PUT_BACK}}},
+    {"a name that was unknown once more stays so",
+     {SCRIPT_RECALL,
+      RECALL_KEYS,
+      RECALL_ARGS("", "0", "9"),
+      {SERVED, "ZADD " K("unknown") " 7e12 n"}},
+     "0,7000000000000",
+     {{"ZCARD " K("unknown"), "1"}}},
+    {"what nobody serves any more is left as it is",
+     {SCRIPT_RECALL,
+      RECALL_KEYS,
+      RECALL_ARGS("", "0", "9"),
+      {"ZADD " K("served") " 1000 n", "ZADD " K("unknown") " 1000 n",
+       "ZADD " K("delayed") " 8e12 " PUT_BACK}},
+     "0,7000000000000",
+     {{"ZSCORE " K("delayed") " " PUT_BACK, "8000000000000"},
+      {"ZCARD " K("unknown"), "1"}}},
     {"an epoch is raised, and lives as long as a mark",
      {SCRIPT_MARK, {K("fence:w")}, {"9", ""}, {"SET " K("fence:w") " 7"}},
      "1",

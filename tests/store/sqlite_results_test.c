@@ -201,11 +201,14 @@ START_TEST(expired_records_go_by_their_bytes)
 
 	stage_open(&w, KIND_SQLITE);
 	r = backend_open(&w);
-	backend_put(&w, r, "first", "{}", true, 3600);
-	stage_sql(&w, "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-		      "WHERE i < 40) INSERT INTO results (id, record, final, "
-		      "failed, ended, expires) SELECT 'x' || i, "
-		      "zeroblob(1048576), 1, 0, 1000 + i, i FROM n");
+	backend_put(&w, r, "first", "{}", false, 0);
+	/* Some in the order in which they expire, and some out of it. */
+	stage_sql(&w, "UPDATE totals SET succeeded = 40; "
+		      "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+		      "WHERE i < 40) INSERT INTO results (number, id, "
+		      "record, final, expires, early) SELECT "
+		      "(1 << 45) + i, 'x' || i, zeroblob(1048576), 1, "
+		      "i, iif(i % 2, 1, NULL) FROM n");
 	left = stage_sql(&w, "SELECT count(*) FROM results");
 	do {
 		before = left;

@@ -309,8 +309,9 @@ START_TEST(records_go_when_they_have_run_out)
 	stage_sql(&op.stage,
 		  "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
 		  "FROM c WHERE i < 5000) INSERT INTO results "
-		  "(id, record, final, expires) "
-		  "SELECT 'r' || i, '{}', 1, iif(i = 7, NULL, 1) FROM c");
+		  "(number, id, record, final, expires, early) "
+		  "SELECT i + (1 << 45 << i % 2), 'r' || i, '{}', 1, "
+		  "iif(i = 7, NULL, 1), iif(i % 3, 1, NULL) FROM c");
 	tidy_idle(HOUR_MS, 1);
 	UNTIL(&op.stage,
 	      stage_sql(&op.stage, "SELECT count(*) FROM results") == 1);

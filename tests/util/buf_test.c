@@ -101,6 +101,12 @@ START_TEST(slices_are_equal_by_content)
 	ck_assert(!slice_eq(slice_of("ab"), slice_of("abc")));
 	ck_assert(slice_eq((struct slice){NULL, 0}, slice_of("")));
 	ck_assert(slice_eq(SLICE("a\0b"), (struct slice){"a\0b", 3}));
+	ck_assert_int_eq(slice_cmp(SLICE("ab"), SLICE("ab")), 0);
+	ck_assert_int_eq(slice_cmp((struct slice){NULL, 0}, SLICE("")), 0);
+	ck_assert_int_lt(slice_cmp(SLICE(""), SLICE("a")), 0);
+	ck_assert_int_lt(slice_cmp(SLICE("ab"), SLICE("abc")), 0);
+	ck_assert_int_gt(slice_cmp(SLICE("b"), SLICE("abc")), 0);
+	ck_assert_int_gt(slice_cmp(SLICE("\xff"), SLICE("a")), 0);
 }
 END_TEST
 

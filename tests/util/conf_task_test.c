@@ -138,6 +138,8 @@ static const struct {
      ":1: unknown section [tasks a]; declare a task in the configuration"},
     {"[task ]\ncommand = true", ":1: \"\" is not a valid task name"},
     {"[task a b]\ncommand = true", ":1: \"a b\" is not a valid task name"},
+    {"[task exec.run]\ncommand = true",
+     ":1: the name exec.run is taken by the task of flowrractl run"},
     {"[task a/b]\ncommand = true", ":1: \"a/b\" is not a valid task name"},
     {"[task a]\n[worker]\n",
      ":2: [task a] in line 1 lacks a command; add command = "},
@@ -170,9 +172,19 @@ static const struct {
     {IN_TASK("final_exit_codes = 64 256"),
      ":3: [task t] final_exit_codes = \"64 256\": \"256\" is not the exit "
      "code"},
-    {IN_TASK("final_exit_codes = 64-66"),
-     ":3: [task t] final_exit_codes = \"64-66\": \"64-66\" is not the exit "
+    {IN_TASK("final_exit_codes = 66-64"),
+     ":3: [task t] final_exit_codes = \"66-64\": \"66-64\" is not the exit "
      "code"},
+    {IN_TASK("final_exit_codes = 64-256"),
+     ":3: [task t] final_exit_codes = \"64-256\": \"64-256\" is not the exit "
+     "code"},
+    {IN_TASK("retry_exit_codes = 1-"),
+     ":3: [task t] retry_exit_codes = \"1-\": \"1-\" is not the exit code"},
+    {IN_TASK("success_exit_codes = 0 -5"),
+     ":3: [task t] success_exit_codes = \"0 -5\": \"-5\" is not the exit code "
+     "of a command"},
+    {IN_TASK("output = xml"), ":3: [task t] output = \"xml\": \"xml\" is not "
+			      "auto, text, json or none"},
     {IN_TASK("description = \xff"), ":3: [task t] description = \"\xff\": is "
 				    "not UTF-8"},
     {IN_TASK("environment = A B=1"),

@@ -163,6 +163,24 @@ made_id(struct desk *d, const char *path, const char *body)
 	return id;
 }
 
+START_TEST(schedules_of_the_package_get_the_zone_of_the_configuration)
+{
+	static const char *const settings[] = {
+	    "scheduler.timezone=Europe/Berlin", NULL};
+	struct desk *d = desk_open_with((enum desk_store)_i, settings);
+	char path[300];
+
+	register_add(d);
+	snprintf(path, sizeof(path), "/api/v1/schedules/%s",
+		 made_id(d, "/api/schedules/cron",
+			 "{\"task_name\":\"add\",\"cron\":\"0 9 * * *\"}"));
+	desk_get(d, path);
+	ck_assert_str_eq(json_string_value(desk_at(d, "tz", NULL)),
+			 "Europe/Berlin");
+	desk_close(d);
+}
+END_TEST
+
 START_TEST(schedules_are_made_listed_switched_and_deleted_as_in_the_package)
 {
 	struct desk *d = desk_open((enum desk_store)_i);
@@ -301,6 +319,8 @@ END_TEST
 SUITE("web-seed")
 {
 	SUITE_TIMEOUT(60);
+	TEST_LOOP(schedules_of_the_package_get_the_zone_of_the_configuration, 0,
+		  DESK_N_STORES);
 	TEST_BOTH(stats_and_health_have_the_shapes_of_the_package);
 	TEST_BOTH(registered_tasks_have_the_shapes_of_the_package);
 	TEST_BOTH(

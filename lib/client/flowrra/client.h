@@ -128,7 +128,8 @@ void flowrra_close(struct flowrra_client *client);
 /* --- submitting -------------------------------------------------------- */
 
 /* Room for a task's id: 200 characters and a NUL. The ids that Flowrra makes
- * are UUIDs of 36 characters. */
+ * are UUIDs of 36 characters, of version 7: they begin with the time of their
+ * making, which anybody can read in them. */
 #define FLOWRRA_ID_SIZE 201
 
 /* A number that is left to the task's module or, after it, to the
@@ -306,6 +307,9 @@ struct flowrra_record {
 	int64_t submitted_us;
 	int64_t started_us;
 	int64_t finished_us;
+	/* How the command of the task ended, if it ran one (flowrra-exec(7)). */
+	int exit_code; /* -1: there is none */
+	int signal;    /* that killed it; 0: none */
 };
 
 /* NULL is allowed. */

@@ -66,7 +66,8 @@ extern "C" {
 #define FLOWRRA_PARAMS_MAX 16384
 
 /* Room for a task's id: 200 characters and a NUL. The ids that Flowrra makes
- * are UUIDs of 36 characters. */
+ * are UUIDs of 36 characters, of version 7: they begin with the time of their
+ * making, which anybody can read in them. */
 #define FLOWRRA_ID_SIZE 201
 
 /* A member of an initialiser: by its name where the language has that (C, and

@@ -22,6 +22,8 @@
  *	admin.h		leads to the operators' side
  *	levels.c	the lists of priorities, as keys
  *	lanes.c		tasks that were set aside, and who can run them
+ *	served.c	the question who can run a task
+ *	recall.c	tasks that were put back for want of a worker that has come
  *	queue.c		names of one queue, and of all that are known
  *	rights.h	what the user may not do
  *	eval.c		scripts, as the server's version needs them
@@ -213,6 +215,7 @@ struct rqueue {
 
 	/* Workers only. */
 	struct rlanes lanes;
+	bool recalling; /* a search is under way; see recall.c */
 	struct shard shards[SHARDS];
 	unsigned int next_shard;
 	enum rqueue_phase phase;
@@ -450,8 +453,15 @@ void rbroker_forget_tasks(struct rbroker *b);
 void rbroker_serve(struct rbroker *b);
 /* It goes, and what it can run lapses soon. */
 void rbroker_unserve(struct rbroker *b);
+
+/* --- served.c: see there --------------------------------------------------- */
+
 void rbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
+
+/* Makes tasks due that were put back while nobody had their names, which were told
+ * by serve.lua. */
+void rqueue_recall(struct rqueue *q, const struct redis_reply *names);
 
 /* Opens what a worker needs: its queues, its timers, its ear. */
 int rbroker_open_worker(struct rbroker *b, struct err *err);
@@ -562,6 +572,8 @@ void rbroker_lost_done(struct rbroker *b);
 
 /* Of a worker whose submissions are to be confirmed. 0, or -1 with *err. */
 int rbroker_open_producer(struct rbroker *b, struct err *err);
+bool rbroker_look(struct broker *b);
+void rbroker_push(struct broker *b);
 void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
 void rbroker_registered(struct broker *b, struct slice name,

@@ -21,16 +21,11 @@
 void
 rbroker_choose_scripts(struct rbroker *b, bool flags)
 {
-	const char *text;
 	size_t i;
 
-	for (i = 0; i < SCRIPT_COUNT; i++) {
-		text = rscripts[i].text;
-		if (!flags && strncmp(text, "#!", 2) == 0)
-			text = strchr(text, '\n') + 1;
-		b->scripts[i] = (struct redis_script){.name = rscripts[i].name,
-						      .text = text};
-	}
+	for (i = 0; i < SCRIPT_COUNT; i++)
+		b->scripts[i] =
+		    flags ? rscripts[i] : rscripts_bare((enum rscript)i);
 }
 
 void

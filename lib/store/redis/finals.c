@@ -55,8 +55,7 @@ rfinals_script(struct rresults *r)
 
 	if (r->full)
 		return full;
-	r->store.name = full->name;
-	r->store.text = strchr(full->text, '\n') + 1;
+	r->store = rscripts_bare(SCRIPT_STORE);
 	return &r->store;
 }
 

@@ -136,17 +136,21 @@ rlane_put_back(struct rqueue *q, struct slice name)
 }
 
 static void
-rserve_on_lapsed(struct redis *r, const struct redis_reply *reply, void *arg)
+rserve_on_answer(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rqueue *q = arg;
-	const size_t n = redis_reply_count(reply);
+	const struct redis_reply *lapsed = redis_reply_at(reply, 0);
+	const size_t n = redis_reply_count(lapsed);
 	struct slice name;
 	size_t i;
 
-	if (redis_fault(reply) != REDIS_FAULT_NONE || q->phase != RQUEUE_READY)
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
 		return;
-	for (i = 0; i < n; i++) {
-		name = redis_reply_string(redis_reply_at(reply, i));
+	/* One that leaves has names for a moment, but takes no task any more. */
+	if (q->broker->serving)
+		rqueue_recall(q, redis_reply_at(reply, 1));
+	for (i = 0; i < n && q->phase == RQUEUE_READY; i++) {
+		name = redis_reply_string(redis_reply_at(lapsed, i));
 		if (name.p != NULL)
 			rlane_put_back(q, name);
 	}
@@ -169,21 +173,23 @@ rserve_send_some(struct rbroker *b, char *const *names, size_t n,
 		args[1 + i] = slice_of(names[i]);
 	for (q = b->queues; q < b->queues + b->n_queues; q++) {
 		const struct slice keys[] = {slice_of(q->keys[KEY_SERVED]),
-					     slice_of(q->keys[KEY_LANES])};
+					     slice_of(q->keys[KEY_LANES]),
+					     slice_of(q->keys[KEY_UNKNOWN])};
 
-		rbroker_eval(b, SCRIPT_SERVE, on_reply, q, 2, keys, 1 + n,
+		rbroker_eval(b, SCRIPT_SERVE, on_reply, q, 3, keys, 1 + n,
 			     args);
 	}
 	free(args);
 }
 
-/* Which lanes have lapsed is known when all are said. */
+/* Which lanes have lapsed, and which names are not unknown any more, is known when
+ * all are said. */
 static void
 rserve_send(struct rbroker *b, char *const *names, size_t n, int64_t life_s)
 {
 	for (; n > SERVE_MAX; names += SERVE_MAX, n -= SERVE_MAX)
 		rserve_send_some(b, names, SERVE_MAX, life_s, NULL);
-	rserve_send_some(b, names, n, life_s, rserve_on_lapsed);
+	rserve_send_some(b, names, n, life_s, rserve_on_answer);
 }
 
 void
@@ -346,154 +352,4 @@ rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told)
 		free(text);
 	}
 	return news;
-}
-
-/* --- questions ----------------------------------------------------------- */
-
-/*
- * Three plain commands that leave together, since a script would have to be
- * loaded first: what time it is, until when the last of the workers is good for,
- * and until when this task is. In this order: a name that comes between the
- * last two is known.
- */
-enum rserved_question {
-	SERVED_TIME,
-	SERVED_ANY,
-	SERVED_NAME,
-	SERVED_QUESTIONS
-};
-
-struct served_query {
-	struct rserved_request {
-		struct redis_request request;
-		struct served_query *query;
-	} requests[SERVED_QUESTIONS];
-	unsigned int open; /* of these */
-	struct rbroker *broker;
-	double now_ms, any_ms, name_ms; /* until when */
-	struct err err;
-	broker_value_fn *on_value;
-	void *arg;
-};
-
-static void
-rserved_drop(struct redis_request *request)
-{
-	struct served_query *s =
-	    container_of(request, struct rserved_request, request)->query;
-
-	if (--s->open == 0)
-		free(s);
-}
-
-/* Scores are milliseconds since 1970: whole numbers. */
-static double
-rserved_number(const struct redis_reply *reply)
-{
-	const struct slice text = redis_reply_string(reply);
-
-	return text.p != NULL ? strtod(text.p, NULL) : 0;
-}
-
-static void
-rserved_note(struct served_query *s, enum rserved_question question,
-	     const struct redis_reply *reply)
-{
-	switch (question) {
-	case SERVED_TIME:
-		s->now_ms = rserved_number(redis_reply_at(reply, 0)) * 1000 +
-			    rserved_number(redis_reply_at(reply, 1)) / 1000;
-		break;
-	case SERVED_ANY: /* the member, and its score */
-		s->any_ms = rserved_number(redis_reply_at(reply, 1));
-		break;
-	case SERVED_NAME:
-		s->name_ms = rserved_number(reply);
-		break;
-	case SERVED_QUESTIONS:
-		break;
-	}
-}
-
-static struct slice
-rserved_answer(const struct served_query *s)
-{
-	if (s->name_ms > s->now_ms)
-		return SLICE("known");
-	return s->any_ms > s->now_ms ? SLICE("unknown")
-				     : (struct slice){NULL, 0};
-}
-
-static void
-rserved_on_reply(struct redis_request *request, const struct redis_reply *reply)
-{
-	const struct rserved_request *one =
-	    container_of(request, struct rserved_request, request);
-	struct served_query *s = one->query;
-
-	if (redis_fault(reply) == REDIS_FAULT_NONE)
-		rserved_note(s, (enum rserved_question)(one - s->requests),
-			     reply);
-	else if (s->err.code == ERR_NONE)
-		redis_fault_err(s->broker->redis, "asking who runs a task",
-				reply, &s->err);
-	if (--s->open > 0)
-		return;
-	if (s->err.code != ERR_NONE)
-		s->on_value((struct slice){NULL, 0}, &s->err, s->arg);
-	else
-		s->on_value(rserved_answer(s), NULL, s->arg);
-	free(s);
-}
-
-static void
-rserved_send(struct served_query *s, struct slice key, struct slice name)
-{
-	const struct slice time[] = {SLICE("TIME")};
-	const struct slice any[] = {SLICE("ZRANGE"), key, SLICE("-1"),
-				    SLICE("-1"), SLICE("WITHSCORES")};
-	const struct slice one[] = {SLICE("ZSCORE"), key, name};
-	const struct redis_args commands[SERVED_QUESTIONS] = {
-	    [SERVED_TIME] = REDIS_ARGS(time),
-	    [SERVED_ANY] = REDIS_ARGS(any),
-	    [SERVED_NAME] = REDIS_ARGS(one)};
-	unsigned int i;
-
-	for (i = 0; i < SERVED_QUESTIONS; i++) {
-		struct redis_request *request = &s->requests[i].request;
-
-		*request = (struct redis_request){.queue = s->broker->requests,
-						  .on_reply = rserved_on_reply,
-						  .drop = rserved_drop};
-		s->requests[i].query = s;
-		/* Out of reach: the answer is an error, and comes from the
-		 * loop. */
-		if (redis_request_command(request, commands[i]) != 0)
-			redis_request_later(request);
-	}
-}
-
-void
-rbroker_served(struct broker *broker, const struct broker_served *question,
-	       broker_value_fn *on_value, void *arg)
-{
-	struct rbroker *b = (struct rbroker *)broker;
-	struct served_query *s = calloc(1, sizeof(*s));
-	struct buf key = BUF_INIT;
-	struct err err;
-
-	rqueue_add_key(&key, b, question->queue, KEY_SERVED);
-	if (s == NULL || key.failed) {
-		free(s);
-		err_nomem(&err);
-		on_value((struct slice){NULL, 0}, &err, arg);
-	} else {
-		s->broker = b;
-		s->open = SERVED_QUESTIONS;
-		s->on_value = on_value;
-		s->arg = arg;
-		rserved_send(s, (struct slice){key.data, key.len},
-			     question->name);
-	}
-	buf_done(&key);
 }

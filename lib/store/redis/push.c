@@ -163,8 +163,9 @@ rpush_plain(struct rbatch *batch, size_t first, size_t n)
 	struct buf key = BUF_INIT;
 	size_t i;
 
-	buf_addf(&key, "%s:%s", batch->broker->queue_key,
-		 batch->tasks[first].queue);
+	buf_adds(&key, batch->broker->queue_key);
+	buf_addc(&key, ':');
+	buf_adds(&key, batch->tasks[first].queue);
 	if (argv == NULL || key.failed) {
 		for (i = 0; i < n; i++)
 			err_nomem(&batch->tasks[first + i].err);

@@ -33,7 +33,7 @@ rreply_subscribe(struct rresults *r)
 
 	if (rresults_open_listener(r, &err) != 0)
 		return;
-	uuid_make(address);
+	uuid_make_random(address);
 	buf_adds(&channel, REPLY);
 	buf_adds(&channel, address);
 	if (channel.failed ||

@@ -14,7 +14,7 @@
 #include "redis/redis.h"
 
 enum rscript {
-#define REDIS_SCRIPT(script, file, source) SCRIPT_##script,
+#define REDIS_SCRIPT(script, file, source, digest, bare) SCRIPT_##script,
 #include "redis_scripts.def"
 #undef REDIS_SCRIPT
 	SCRIPT_COUNT
@@ -22,5 +22,7 @@ enum rscript {
 
 /* With their includes. Redis before 7 refuses a first line `#!lua …`. */
 extern const struct redis_script rscripts[SCRIPT_COUNT];
+/* A script without that line: its text is the same from the second one on. */
+struct redis_script rscripts_bare(enum rscript script);
 
 #endif

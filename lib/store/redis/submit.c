@@ -37,7 +37,7 @@ reservation_ended(struct rbatch *batch)
 	rbatch_ended(batch);
 }
 
-/* A random ID (uuid.c), for which no record can exist. */
+/* An ID that was made for this task (uuid.c), for which no record can exist. */
 static bool
 is_nobody_elses(const struct broker_submit *task)
 {
@@ -412,4 +412,19 @@ rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 				 .under_way = 1};
 	/* From the loop, since it may be answered at once. */
 	redis_request_later(&batch->request);
+}
+
+bool
+rbroker_look(struct broker *broker)
+{
+	return redis_look(((struct rbroker *)broker)->redis);
+}
+
+void
+rbroker_push(struct broker *broker)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+
+	redis_requests_push(b->requests);
+	redis_push(b->redis);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/sqlite/admin.h"
+#include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
 #include "util/sat.h"
 
@@ -74,24 +75,43 @@ drop_waiting(struct tx *tx, int64_t queue, const struct spage_row *row,
 			    : tx_run(tx, err, SQL_SET_ASIDE_DROP, row->number);
 }
 
+/* What a row has of the page's text. */
+static size_t
+row_len(const struct spage_row *row)
+{
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < SPAGE_PIECES; i++)
+		len += row->lens[i];
+	return len;
+}
+
 /* Takes what was read of a place, the rows from `first` on, out of the queue,
- * and the tasks out of the file. */
+ * and the tasks out of the file. Who asked for it stores their final records then:
+ * until that is done, those that are made of the tasks' bytes are kept. */
 static int
 drop(struct spage *page, struct tx *tx, int64_t queue,
      enum broker_location place, size_t first, struct err *err)
 {
 	const struct spage_row *row;
+	size_t at = 0, i;
 	int dropped;
-	size_t i;
 
-	for (i = first; i < page->n; i++) {
+	for (i = 0; i < page->n; at += row_len(row), i++) {
 		row = &page->rows[i];
+		if (i < first)
+			continue;
 		if (place == BROKER_WAITING)
 			dropped = drop_waiting(tx, queue, row, err);
 		else
 			dropped = tx_run(tx, err, SQL_DELAYED_DROP, queue,
 					 row->time_ms, row->number);
 		if (dropped < 0 ||
+		    srecord_keep_run(tx, row->number,
+				     (struct slice){page->text.data + at,
+						    row->lens[SPAGE_BYTES]},
+				     err) < 0 ||
 		    tx_run(tx, err, SQL_TASK_DROP, row->number) < 0)
 			return -1;
 	}
@@ -291,6 +311,7 @@ static int
 sremove_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
+	struct srecord record = {.task = 0};
 	int64_t queue, number = 0;
 	int known;
 
@@ -300,10 +321,9 @@ sremove_run(struct database_job *job, struct tx *tx, struct err *err)
 		return known;
 	if (page->after[0] == INT64_MAX) {
 		/* The record tells, if it is in this database, too. */
-		if (tx_first(tx, err, SQL_RECORD_TASK, slice_of(page->id)) < 0)
+		if (srecord_find_run(tx, slice_of(page->id), &record, err) < 0)
 			return -1;
-		number = tx_int(tx, SQL_RECORD_TASK, 0);
-		tx_end(tx, SQL_RECORD_TASK);
+		number = record.task;
 	}
 	if (number == 0)
 		return search(page, tx, queue, err);

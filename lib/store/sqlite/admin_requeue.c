@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/sqlite/admin.h"
+#include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
 
 /* The batch is the caller's, and stays until on_done. */
@@ -69,7 +70,7 @@ put_again(struct tx *tx, int64_t queue, const struct broker_requeue *e,
 	    tx_run(tx, err, SQL_WAITING_ADD, queue, (int64_t)e->priority,
 		   serial, number, INT64_C(0)) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, queue, INT64_C(1)) < 0 ||
-	    tx_run(tx, err, SQL_RECORD_MOVE, e->key, number) < 0)
+	    srecord_move_run(tx, e->key, number, err) < 0)
 		return -1;
 	return 0;
 }

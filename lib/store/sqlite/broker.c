@@ -70,6 +70,7 @@ sbroker_close(struct broker *broker)
 		sworker_done(b);
 	free(b->queues);
 	buf_done(&b->served);
+	srecall_done_with(b);
 	stidy_done_with(b);
 	slost_done_with(b);
 	free(b);
@@ -101,6 +102,8 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	    .base = options->base,
 	    .url = options->url,
 	    .timeout_ms = options->timeout_ms,
+	    .may_block = options->may_block,
+	    .may_block_arg = options->arg,
 	    .description = &statements_description,
 	    .creates = options->creates,
 	    .worker = options->worker != NULL};
@@ -118,6 +121,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	ssettle_init(b);
 	sdoubt_init(b);
 	sworker_init(b);
+	srecall_init(b);
 	stidy_init(b);
 	slost_init(b);
 	if ((b->opt.worker != NULL && sbroker_open_worker(b, err) != 0) ||
@@ -154,5 +158,6 @@ const struct broker_ops broker_sqlite = {
     .registry = sbroker_registry,
     .served = sbroker_served,
     .control = sbroker_control,
+    .numbers = sbroker_numbers,
     .admin = &broker_sqlite_admin,
 };

@@ -3,10 +3,12 @@
  * The SQLite broker, as its own files see it.
  *
  * A task's way: submit.c stores it, delay.c keeps it if it is for later,
- * claim.c takes it, settle.c ends the claim. worker.c says that the worker
+ * claim.c takes it, settle.c ends the claim; together.c has what both do for many
+ * at once. worker.c says that the worker
  * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
  * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
- * worker cannot run, and who can. wake.c wakes those that wait. broker.c opens
+ * worker cannot run, and who can; recall.c makes due what waits for a worker that
+ * has come. wake.c wakes those that wait. broker.c opens
  * and closes; registry.c has the other questions of producers, admin*.c those of
  * operators.
  *
@@ -37,13 +39,24 @@ struct sclaim {
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
 	bool aside;			      /* was set aside, not waiting */
-	bool settling;			      /* it ends by itself */
-	bool lost;    /* the worker was told that it is not on record */
-	bool doubted; /* broker_doubt() awaits an answer */
-	bool looked;  /* it is being looked for */
+	/* The I/O thread's: its final record is a row; it was found on record,
+	 * in the transaction under way. */
+	bool recorded, found;
+	bool settling; /* it ends by itself */
+	bool lost;     /* the worker was told that it is not on record */
+	bool doubted;  /* broker_doubt() awaits an answer */
+	bool looked;   /* it is being looked for */
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);
+
+/* What a claim is in this store. It is the caller's to read; what the I/O thread
+ * notes in it is its own. */
+static inline struct sclaim *
+sclaim_of(const struct broker_claim *claim)
+{
+	return (struct sclaim *)container_of(claim, const struct sclaim, pub);
+}
 
 /*
  * A queue of this worker. `more` is false only while the database has us wait
@@ -110,6 +123,7 @@ struct beating {
 	unsigned int asleep; /* queues that we wait for, by the database */
 	bool late;	     /* the last one had run out */
 	bool rival;	     /* another process has this worker's name */
+	bool recall;	     /* it serves a name that was unknown */
 };
 
 /* Reading orders: those after `last` are read, in the order they were given. */
@@ -118,6 +132,30 @@ struct ordering {
 	bool under_way, again;
 	int64_t last, newest;
 	struct buf messages; /* each with its length (size_t) before it */
+};
+
+/*
+ * Tasks of names that were unknown, and that this worker serves by now: a page
+ * of those delayed is looked through, and then those of them that were found are
+ * made due.
+ */
+#define SRECALL_MAX 500
+struct srecall_place {
+	int64_t due, number;
+};
+struct recalling {
+	struct database_job look, move;
+	bool under_way;
+	bool fresh;	/* a queue is to be chosen: the next one that has … */
+	int64_t behind; /* … such names, behind this one */
+	int64_t queue;	/* 0: none has */
+	struct buf names; /* of the queue, each with a head (recall.c) */
+	struct srecall_place from, to; /* what the page lies behind, its end */
+	int64_t until;		       /* what is due later is not looked at */
+	bool last;		       /* no page follows */
+	struct srecall_place found[SRECALL_MAX];
+	size_t n_found;
+	struct buf scratch;
 };
 
 /* Housekeeping: a step. */
@@ -140,6 +178,7 @@ struct slosing {
 	struct buf due; /* ids of those to look for, each with a NUL behind … */
 	unsigned int taken; /* … so many; 0: a page of records is looked at */
 	unsigned int pages; /* that may follow in this round */
+	bool tasks;	    /* pages are of tasks; else of records */
 	int64_t after;	    /* the row that the last page ended with */
 	int64_t next;	    /* the same of this one */
 	bool last;	    /* no more rows are behind it */
@@ -167,6 +206,7 @@ struct sbroker {
 	struct entering entering;
 	struct beating beating;
 	struct ordering ordering;
+	struct recalling recalling;
 	struct stidying tidying;
 	struct slosing losing;
 	int timer_fd; /* the next delayed task is due */
@@ -199,6 +239,23 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 unsigned int sbroker_coming(const struct broker *b, unsigned int queue);
 bool sbroker_idle(const struct broker *b);
+
+/* --- together.c --------------------------------------------------------- */
+
+/* Puts claims on record that were read from `waiting`, or were set aside. */
+int sclaims_take_run(const struct sbroker *b, struct tx *tx,
+		     const struct sclaims *claims, struct err *err);
+/* Sorts claims, and sets `found` of those that are on record for sure; each other
+ * one is to be looked for. */
+int sclaims_find_run(struct tx *tx, struct sclaim **claims, size_t n,
+		     struct err *err);
+/* By their numbers. */
+void sclaims_sort(struct sclaim **claims, size_t n);
+/* Of sorted claims: those at the beginning that follow one another are done with.
+ * *ret_dropped: how many; 0: not all of them are on record any more, and each is to be
+ * looked for. */
+int sclaims_drop_run(struct tx *tx, struct sclaim **claims, size_t n,
+		     size_t *ret_dropped, struct err *err);
 
 /* --- delay.c ------------------------------------------------------------ */
 
@@ -281,6 +338,15 @@ int slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
 void sbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
 
+/* --- recall.c ----------------------------------------------------------- */
+
+void srecall_init(struct sbroker *b);
+void srecall_done_with(struct sbroker *b);
+/* Whether this worker serves a name that was unknown: 1, 0, or -1 with *err. */
+int srecall_any_run(const struct sbroker *b, struct tx *tx, struct err *err);
+/* Recalls the tasks of such names, in the background. */
+void srecall_begin(struct sbroker *b);
+
 /* --- takeover.c --------------------------------------------------------- */
 
 /* Makes this process the one that is worker `id`: opens and locks its file.
@@ -322,6 +388,9 @@ void squestion_ask(struct broker *broker, const struct database_job *job,
 
 void sbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
+/* number.c */
+void sbroker_numbers(struct broker *b, unsigned int n,
+		     broker_value_fn *on_value, void *arg);
 void sbroker_register(struct broker *b, const struct slice *names,
 		      const struct slice *descriptions, size_t n);
 void sbroker_registered(struct broker *b, struct slice name,

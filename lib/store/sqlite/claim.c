@@ -178,19 +178,9 @@ static int
 record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	      struct err *err)
 {
-	struct sclaim *c;
-
-	while ((c = TAILQ_FIRST(read)) != NULL) {
-		TAILQ_REMOVE(read, c, link);
-		TAILQ_INSERT_TAIL(&b->claiming.found, c, link);
-		if ((c->aside ? tx_run(tx, err, SQL_SET_ASIDE_DROP, c->number)
-			      : tx_run(tx, err, SQL_WAITING_DROP, c->queue,
-				       c->priority, c->seq)) < 0)
-			return -1;
-		if (tx_run(tx, err, SQL_INFLIGHT_ADD, b->worker_id, c->number,
-			   c->queue, c->priority, c->seq) < 0)
-			return -1;
-	}
+	if (sclaims_take_run(b, tx, read, err) != 0)
+		return -1;
+	TAILQ_CONCAT(&b->claiming.found, read, link);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/cursor.h"
+#include "store/sqlite/record.h"
 #include "store/sqlite/results.h"
 #include "util/sat.h"
 
@@ -42,18 +43,13 @@ static int
 question_get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
-	int more =
-	    tx_first(tx, err, SQL_RECORD_GET, question_id(q), tx_now(tx));
-	struct slice record;
+	bool final;
+	int found;
 
 	buf_reset(&q->answer);
-	q->found = more == 1;
-	if (!q->found)
-		return more;
-	record = tx_bytes(tx, SQL_RECORD_GET, 0);
-	buf_add(&q->answer, record.p, record.len);
-	tx_end(tx, SQL_RECORD_GET);
-	return q->answer.failed ? err_nomem(err) : 0;
+	found = srecord_read_run(tx, question_id(q), &q->answer, &final, err);
+	q->found = found == 1;
+	return found < 0 ? -1 : 0;
 }
 
 /* An operator has the task run again: the only way from a final record back to
@@ -64,7 +60,7 @@ question_reopen_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct question *q = container_of(job, struct question, job);
 	const struct slice record = {q->text + q->id_len, q->record_len};
 
-	if (tx_run(tx, err, SQL_RECORD_REOPEN, question_id(q), record) < 0)
+	if (srecord_reopen_run(tx, question_id(q), record, err) < 0)
 		return -1;
 	return swatch_changed_run(tx, question_id(q), err);
 }
@@ -159,7 +155,7 @@ counts_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct counting *c = container_of(job, struct counting, job);
 	struct stotals totals;
 
-	if (stotals_get(tx, &totals, err) != 0)
+	if (stotals_get_run(tx, &totals, err) != 0)
 		return -1;
 	c->counts = (struct results_counts){
 	    .succeeded = sat_clamp(totals.ended[false], 0, INT64_MAX),
@@ -231,7 +227,7 @@ list_run(struct database_job *job, struct tx *tx, struct err *err)
 	const enum statement_index sql = SQL_RECORDS_ENDED;
 	const int64_t limit = (int64_t)l->limit;
 	struct slice record;
-	int64_t expires;
+	int64_t expires, first, before;
 	unsigned int seen = 0;
 	int more;
 
@@ -240,7 +236,11 @@ list_run(struct database_job *job, struct tx *tx, struct err *err)
 	l->last = 0;
 	if (l->wrong.code != ERR_NONE)
 		return 0;
-	more = tx_first(tx, err, sql, (int64_t)l->failed, l->before, limit);
+	first = srecord_first(l->failed);
+	/* A cursor may be anything: it must not lead to those of another kind. */
+	before = sat_clamp(l->before, 0,
+			   srecord_last(false) - srecord_first(false) + 1);
+	more = tx_first(tx, err, sql, first, first + before, limit);
 	for (; more == 1; more = tx_next(tx, err, sql)) {
 		l->last = tx_int(tx, sql, 0);
 		expires = tx_int(tx, sql, 1);

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SQLite broker: tasks that may be lost (store/lost.h). A record has the number
- * of its task, and where a number is, indexes tell: so a page of records is looked
- * at in one job, whatever the queues hold, in the order of their rows; after a
- * million or so they begin again. In another job those end that are lost, if they
- * still are.
+ * of its task, and where a number is, indexes tell: so a page of records that have
+ * not ended is looked at in one job, whatever the queues hold, in the order of their
+ * rows; then pages of tasks, since the records of most are made of their bytes.
+ * Behind the last one they begin again. In another job those end that are lost, if
+ * they still are.
  *
  * A transaction sees the whole file at one moment, so no task can move meanwhile.
  * In the database, a task and its record are stored together, and a row of another
  * broker's task has no number: it is left.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/task_json.h"
+#include "core/task.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/record.h"
 #include "store/sqlite/results.h"
 #include "util/sat.h"
 #include "util/sha.h"
@@ -73,35 +78,51 @@ slost_is_there_run(struct tx *tx, struct slice id, int64_t number,
 			   : tx_any(tx, err, SQL_TASK_DEAD, number, id);
 }
 
+/* The record of a task that is to end and is nowhere: 1, with its text and the
+ * task's number; 0; or -1. */
+static int
+slost_read_run(struct tx *tx, struct slice id, struct buf *text,
+	       int64_t *ret_task, struct err *err)
+{
+	struct srecord r;
+	int found = srecord_find_run(tx, id, &r, err), there;
+
+	if (found <= 0)
+		return found;
+	*ret_task = r.task;
+	if (r.final != SRECORD_OPEN || r.task <= 0)
+		return 0;
+	if ((there = slost_is_there_run(tx, id, r.task, err)) != 0)
+		return there < 0 ? -1 : 0;
+	return srecord_text_run(tx, &r, text, err);
+}
+
 /* Takes a copy of the record, if it is still to end and its task is nowhere. */
 static int
 slost_note_run(struct slosing *l, struct tx *tx, struct slice id,
 	       struct err *err)
 {
-	struct slost_case *c;
-	struct slice record;
-	int more = tx_first(tx, err, SQL_RECORD_UNENDED, id), there;
+	struct buf record = BUF_INIT;
+	struct slost_case *c = NULL;
+	int64_t task;
+	int lost = slost_read_run(tx, id, &record, &task, err);
 
-	if (more <= 0)
-		return more;
-	there =
-	    slost_is_there_run(tx, id, tx_int(tx, SQL_RECORD_UNENDED, 0), err);
-	record = tx_bytes(tx, SQL_RECORD_UNENDED, 1);
-	c = there == 0 ? calloc(1, sizeof(*c) + id.len + 1 + record.len) : NULL;
+	if (lost == 1)
+		c = calloc(1, sizeof(*c) + id.len + 1 + record.len);
 	if (c != NULL) {
 		unsigned char digest[SHA1_SIZE];
 
 		c->id_len = id.len;
 		c->len = record.len;
 		memcpy(c->id, id.p, id.len);
-		memcpy(c->id + id.len + 1, record.p, record.len);
-		sha1(record, digest);
+		memcpy(c->id + id.len + 1, record.data, record.len);
+		sha1((struct slice){record.data, record.len}, digest);
 		sha_hex(digest, SHA1_SIZE, c->digest);
 		STAILQ_INSERT_TAIL(&l->cases, c, link);
 		l->bytes += record.len;
 	}
-	tx_end(tx, SQL_RECORD_UNENDED);
-	return there < 0 ? -1 : 0;
+	buf_done(&record);
+	return lost < 0 ? -1 : 0;
 }
 
 /* The suspects whose time has come. */
@@ -116,40 +137,77 @@ slost_due_run(struct slosing *l, struct tx *tx, struct err *err)
 	return 0;
 }
 
-/* The next page of records: ends early when enough were found, or read. */
+/* The row that a page shows: its ID, if its task may be lost, or empty. A task of
+ * which a record is made has its ID in its bytes; in the queues are most. */
+static int
+slost_id_run(const struct slosing *l, struct tx *tx, char ret[TASK_ID_MAX + 1],
+	     struct err *err)
+{
+	struct slice id;
+	struct task *task;
+	int placed;
+
+	ret[0] = '\0';
+	if (!l->tasks) {
+		id = tx_bytes(tx, SQL_RECORDS_PAGE, 2);
+		snprintf(ret, TASK_ID_MAX + 1, "%.*s", (int)id.len, id.p);
+		return 0;
+	}
+	placed = tx_any(tx, err, SQL_TASK_PLACED, l->next);
+	if (placed == 0 &&
+	    task_decode(tx_bytes(tx, SQL_TASKS_PAGE, 2), &task, NULL) == 0) {
+		snprintf(ret, TASK_ID_MAX + 1, "%s", task->id);
+		task_free(task);
+	}
+	return placed < 0 ? -1 : 0;
+}
+
+/* The IDs of the next page, each with a NUL behind; ends early when enough bytes
+ * were read. */
+static int
+slost_ids_run(struct slosing *l, struct tx *tx, struct buf *ids,
+	      struct err *err)
+{
+	const enum statement_index sql =
+	    l->tasks ? SQL_TASKS_PAGE : SQL_RECORDS_PAGE;
+	const int64_t limit = BROKER_TIDY_STEP;
+	int64_t bytes = 0, n = 0;
+	char id[TASK_ID_MAX + 1];
+	int more;
+
+	more = l->tasks
+		   ? tx_first(tx, err, sql, l->after, limit)
+		   : tx_first(tx, err, sql, l->after, SRECORD_OPEN_LAST, limit);
+	for (; more == 1 && bytes < BROKER_TIDY_BYTES;
+	     more = tx_next(tx, err, sql)) {
+		l->next = tx_int(tx, sql, 0);
+		bytes += tx_int(tx, sql, 1);
+		n++;
+		if (slost_id_run(l, tx, id, err) != 0)
+			return -1;
+		if (id[0] != '\0')
+			buf_add(ids, id, strlen(id) + 1);
+	}
+	if (more == 1)
+		tx_end(tx, sql);
+	l->last = more == 0 && n < limit;
+	return more < 0 ? -1 : 0;
+}
+
+/* The next page of records, or tasks: ends early when enough were found. */
 static int
 slost_page_run(struct slosing *l, struct tx *tx, struct err *err)
 {
 	struct buf ids = BUF_INIT;
-	int64_t bytes = 0, n = 0;
-	struct slice id;
 	const char *p;
-	int more, r = 0;
+	int r = slost_ids_run(l, tx, &ids, err);
 
-	more = tx_first(tx, err, SQL_RECORDS_PAGE, l->after,
-			(int64_t)BROKER_TIDY_STEP);
-	for (; more == 1; more = tx_next(tx, err, SQL_RECORDS_PAGE)) {
-		l->next = tx_int(tx, SQL_RECORDS_PAGE, 0);
-		bytes += tx_int(tx, SQL_RECORDS_PAGE, 1);
-		n++;
-		if (tx_int(tx, SQL_RECORDS_PAGE, 2) != 0) {
-			id = tx_bytes(tx, SQL_RECORDS_PAGE, 3);
-			buf_add(&ids, id.p, id.len);
-			buf_addc(&ids, '\0');
-		}
-		if (bytes >= BROKER_TIDY_BYTES) {
-			tx_end(tx, SQL_RECORDS_PAGE);
-			break;
-		}
-	}
-	if (more == 0)
-		l->last = n < BROKER_TIDY_STEP;
 	for (p = ids.data; !ids.failed && p < ids.data + ids.len && r == 0 &&
 			   l->bytes < LOST_BYTES;
 	     p += strlen(p) + 1)
 		r = slost_note_run(l, tx, slice_of(p), err);
 	buf_done(&ids);
-	return more < 0 ? -1 : r;
+	return r;
 }
 
 static int
@@ -171,18 +229,14 @@ slost_is_lost_run(struct tx *tx, const struct slost_case *c, int64_t *ret_task,
 		  struct err *err)
 {
 	const struct slice id = {c->id, c->id_len};
-	int more = tx_first(tx, err, SQL_RECORD_UNENDED, id), there;
-	bool same;
+	struct buf now = BUF_INIT;
+	int lost = slost_read_run(tx, id, &now, ret_task, err);
 
-	if (more <= 0)
-		return more;
-	*ret_task = tx_int(tx, SQL_RECORD_UNENDED, 0);
-	same = slice_eq(tx_bytes(tx, SQL_RECORD_UNENDED, 1), slost_record(c));
-	tx_end(tx, SQL_RECORD_UNENDED);
-	if (!same)
-		return 0;
-	there = slost_is_there_run(tx, id, *ret_task, err);
-	return there < 0 ? -1 : there == 0;
+	if (lost == 1)
+		lost = slice_eq((struct slice){now.data, now.len},
+				slost_record(c));
+	buf_done(&now);
+	return lost;
 }
 
 /* What is left of the task itself goes, too. */
@@ -190,21 +244,22 @@ static int
 slost_end_one_run(struct slosing *l, struct tx *tx, struct slost_case *c,
 		  struct stotals *totals, struct err *err)
 {
-	const struct slice id = {c->id, c->id_len},
-			   ended = {c->ended.data, c->ended.len};
-	const int64_t expires = l->ttl_s > 0 ? tx_now(tx) + l->ttl_s * 1000 : 0;
+	const struct srecord_end end = {
+	    .id = {c->id, c->id_len},
+	    .record = {c->ended.data, c->ended.len},
+	    .final = SRECORD_LOST,
+	    .expires = l->ttl_s > 0 ? tx_now(tx) + l->ttl_s * 1000 : 0,
+	    .failed = true};
 	int64_t task;
 	const int lost = slost_is_lost_run(tx, c, &task, err);
 
 	c->lost = lost == 1;
 	if (lost <= 0)
 		return lost;
-	sat_count(&totals->ended[true], 1);
-	if (tx_run(tx, err, SQL_RECORD_LOST, id, ended, expires,
-		   totals->ended[true]) < 0 ||
+	if (srecord_end_run(tx, &end, totals, err) < 0 ||
 	    tx_run(tx, err, SQL_TASK_DROP, task) < 0)
 		return -1;
-	return swake_record_run(tx, id, err);
+	return swake_record_run(tx, end.id, err);
 }
 
 static int
@@ -214,15 +269,12 @@ slost_end_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct stotals totals;
 	struct slost_case *c;
 
-	if (stotals_get(tx, &totals, err) != 0)
+	if (stotals_get_run(tx, &totals, err) != 0)
 		return -1;
 	STAILQ_FOREACH (c, &l->cases, link)
 		if (slost_end_one_run(l, tx, c, &totals, err) != 0)
 			return -1;
-	return tx_run(tx, err, SQL_TOTALS_SET, totals.ended[false],
-		      totals.ended[true]) < 0
-		   ? -1
-		   : 0;
+	return stotals_set_run(tx, &totals, err);
 }
 
 /* --- on the loop ----------------------------------------------------------- */
@@ -307,10 +359,12 @@ slost_look_done(struct database_job *job, const struct err *err)
 	} else {
 		STAILQ_FOREACH (c, &l->cases, link)
 			lost_add(&l->suspects, slice_of(c->id), c->digest);
-		/* Once around is enough for a round. */
 		l->after = l->last ? 0 : l->next;
-		if (l->last)
+		/* Once around is enough for a round. */
+		if (l->last && l->tasks)
 			l->pages = 0;
+		if (l->last)
+			l->tasks = !l->tasks;
 	}
 	slost_drop_cases(l);
 	slost_next(b);

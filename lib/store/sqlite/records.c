@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "store/sqlite/broker.h"
+#include "store/sqlite/record.h"
 #include "util/sat.h"
 
 /* As many as the I/O thread puts into one transaction. */
@@ -22,39 +23,30 @@
 
 /* --- storing ----------------------------------------------------------- */
 
-/* One row: it was made with its table. */
-int
-stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
-{
-	if (tx_first(tx, err, SQL_TOTALS_GET) < 0)
-		return -1;
-	totals->ended[false] = tx_int(tx, SQL_TOTALS_GET, 0);
-	totals->ended[true] = tx_int(tx, SQL_TOTALS_GET, 1);
-	tx_end(tx, SQL_TOTALS_GET);
-	return 0;
-}
-
-/* A final record wakes the processes that wait for it (watch.c); its place
- * among those that ended is the new total. */
+/* A final record wakes the processes that wait for it (watch.c). What was put for
+ * a claim is on record when that is settled. */
 static int
 put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 	  struct err *err)
 {
-	const int64_t expires =
-	    put->ttl_s > 0 ? tx_now(tx) + put->ttl_s * 1000 : 0;
-	int changed;
+	const struct srecord_end end = {
+	    .id = put->id,
+	    .record = put->record,
+	    .final = SRECORD_FINAL,
+	    .expires = put->ttl_s > 0 ? tx_now(tx) + put->ttl_s * 1000 : 0,
+	    .failed = put->failed,
+	    .task = put->claim != NULL ? sclaim_of(put->claim)->number : 0};
+	const int stored = srecord_end_run(tx, &end, totals, err);
 
-	changed = tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
-			 (int64_t)put->failed,
-			 sat_add(totals->ended[put->failed], 1), tx_now(tx));
-	if (changed < 0)
+	if (stored < 0)
 		return -1;
-	if (changed == 0) {
+	if (put->claim != NULL)
+		sclaim_of(put->claim)->recorded = true;
+	if (stored == 0) {
 		put->answer = RESULTS_ENDED;
 		return 0;
 	}
-	totals->ended[put->failed] = sat_add(totals->ended[put->failed], 1);
-	return totals->awaited == 1 ? swake_record_run(tx, put->id, err) : 0;
+	return totals->awaited ? swake_record_run(tx, put->id, err) : 0;
 }
 
 /* The claim that the record follows from is looked for first: a worker that
@@ -63,8 +55,9 @@ static int
 put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 	struct err *err)
 {
-	int found =
-	    put->claim != NULL ? sclaim_find_run(tx, put->claim, err) : 1;
+	int found = put->claim == NULL || sclaim_of(put->claim)->found
+			? 1
+			: sclaim_find_run(tx, put->claim, err);
 	int changed;
 
 	put->answer = RESULTS_STORED;
@@ -77,22 +70,59 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 	if (put->final)
 		return put_final(tx, put, totals, err);
 	/* That a task runs, say: a final record is not overwritten by it. */
-	changed = tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record);
-	return changed > 0 && totals->awaited == 1
+	changed = srecord_note_run(tx, put->id, put->record, err);
+	return changed > 0 && totals->followed
 		   ? swatch_changed_run(tx, put->id, err)
 		   : (changed < 0 ? -1 : 0);
 }
 
-/* Looks first, as wake.c does. */
-static int
-records_expire(struct tx *tx, int64_t n, int64_t bytes, struct err *err)
-{
-	int expired = tx_any(tx, err, SQL_RECORDS_EXPIRED, tx_now(tx));
+/* The first and the last of some IDs, in their order. */
+struct span {
+	struct slice first, last;
+};
 
-	if (expired == 1)
-		expired =
-		    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n, bytes);
-	return expired < 0 ? -1 : 0;
+static void
+span_add(struct span *span, struct slice id)
+{
+	if (span->first.p == NULL || slice_cmp(id, span->first) < 0)
+		span->first = id;
+	if (span->last.p == NULL || slice_cmp(id, span->last) > 0)
+		span->last = id;
+}
+
+/*
+ * Finds the claims of a batch together; and whether anybody waits for the end of one
+ * of these tasks, or follows one: two looks for a batch. Who waits does so for tasks of one time, most likely, and IDs
+ * are in the order of time; so most batches have nobody among them, however many
+ * wait for others.
+ */
+static int
+put_look(const struct sresults *r, struct tx *tx, struct stotals *totals,
+	 struct err *err)
+{
+	struct span ends = {{NULL, 0}, {NULL, 0}}, notes = ends;
+	struct sclaim *claims[PUT_MAX];
+	const struct results_put *put;
+	const struct pending *p;
+	int awaited = 0, followed = 0;
+	size_t n = 0;
+
+	TAILQ_FOREACH (p, &r->sent, link) {
+		put = container_of(p, const struct results_put, pending);
+		span_add(put->final ? &ends : &notes, put->id);
+		if (put->claim != NULL)
+			claims[n++] = sclaim_of(put->claim);
+	}
+	if (sclaims_find_run(tx, claims, n, err) != 0)
+		return -1;
+	if (ends.first.p != NULL)
+		awaited = tx_any(tx, err, SQL_RECORD_WAITERS_AMONG, ends.first,
+				 ends.last);
+	if (awaited >= 0 && notes.first.p != NULL)
+		followed = swatch_follow_run(tx, notes.first, notes.last, err);
+	totals->awaited = awaited == 1;
+	totals->followed = followed == 1;
+	return awaited < 0 || followed < 0 ? -1 : 0;
 }
 
 /* Twice as many expired ones may go as new ones come, so that there is an end
@@ -105,9 +135,9 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct pending *p;
 	int64_t n = 16, bytes = SRECORDS_EXPIRE_BYTES;
 
-	if (stotals_get(tx, &totals, err) != 0 ||
+	if (stotals_get_run(tx, &totals, err) != 0 ||
 	    sevents_heard_run(tx, &r->put_heard, err) != 0 ||
-	    (totals.awaited = tx_any(tx, err, SQL_RECORD_WAITERS_ANY)) < 0)
+	    put_look(r, tx, &totals, err) != 0)
 		return -1;
 	TAILQ_FOREACH (p, &r->sent, link) {
 		n += 2;
@@ -118,10 +148,9 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 			    &totals, err) != 0)
 			return -1;
 	}
-	if (tx_run(tx, err, SQL_TOTALS_SET, totals.ended[false],
-		   totals.ended[true]) < 0)
+	if (srecords_expire_run(tx, &totals, n, bytes, err) < 0)
 		return -1;
-	return records_expire(tx, n, bytes, err);
+	return stotals_set_run(tx, &totals, err);
 }
 
 /* Posts what waits as one job, unless one is under way: what comes meanwhile is
@@ -193,158 +222,6 @@ records_unconfirmed(const struct results *results)
 	return ((const struct sresults *)results)->count;
 }
 
-/* --- pending records --------------------------------------------------- */
-
-/* The arrays are the caller's, which keeps them until it is answered. */
-struct creation {
-	struct database_job job;
-	const struct slice *ids, *records;
-	struct err *errs;
-	size_t n;
-	results_created_fn *on_done;
-	void *arg;
-};
-
-/* Pending records of tasks that another broker has: an ID that exists is
- * refused, each on its own, unless its record has expired. */
-static int
-records_create_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	struct creation *c = container_of(job, struct creation, job);
-	int added;
-	size_t i;
-
-	for (i = 0; i < c->n; i++) {
-		c->errs[i].code = ERR_NONE;
-		if (tx_run(tx, err, SQL_RECORD_EXPIRED, c->ids[i], tx_now(tx)) <
-		    0)
-			return -1;
-		added = tx_run(tx, err, SQL_RECORD_ADD, c->ids[i],
-			       c->records[i], INT64_C(0));
-		if (added < 0)
-			return -1;
-		if (added == 0)
-			err_set(&c->errs[i], ERR_REFUSED,
-				"a task with the ID %.*s exists already",
-				(int)c->ids[i].len, c->ids[i].p);
-	}
-	return 0;
-}
-
-static void
-records_create_drop(struct database_job *job)
-{
-	free(container_of(job, struct creation, job));
-}
-
-static void
-records_create_done(struct database_job *job, const struct err *err)
-{
-	struct creation c = *container_of(job, struct creation, job);
-	size_t i;
-
-	for (i = 0; i < c.n && err != NULL; i++)
-		c.errs[i] = *err;
-	records_create_drop(job);
-	c.on_done(c.errs, c.n, c.arg);
-}
-
-/* Flushed before it is answered: the task's submission follows, and must not be
- * on disk without its record. */
-static void
-records_create(struct results *results, const struct slice *ids,
-	       const struct slice *records, struct err *errs, size_t n,
-	       results_created_fn *on_done, void *arg)
-{
-	struct sresults *r = (struct sresults *)results;
-	struct creation *c = calloc(1, sizeof(*c));
-	size_t i;
-
-	if (c == NULL) {
-		for (i = 0; i < n; i++)
-			err_nomem(&errs[i]);
-		on_done(errs, n, arg);
-		return;
-	}
-	*c = (struct creation){.job = {.run = records_create_run,
-				       .done = records_create_done,
-				       .drop = records_create_drop,
-				       .sync = DATABASE_NOW,
-				       .rows = (unsigned int)n},
-			       .ids = ids,
-			       .records = records,
-			       .errs = errs,
-			       .n = n,
-			       .on_done = on_done,
-			       .arg = arg};
-	database_post(&r->user, &c->job);
-}
-
-/* Records to be forgotten: their tasks could not be submitted after all. The
- * caller's ids need not outlive the call, so they are copied. */
-struct oblivion {
-	struct database_job job;
-	size_t n;
-	struct buf text; /* the ids, one after the other */
-	size_t lens[];
-};
-
-static int
-records_forget_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	struct oblivion *o = container_of(job, struct oblivion, job);
-	const char *p = o->text.data;
-	size_t i;
-
-	for (i = 0; i < o->n; p += o->lens[i++])
-		if (tx_run(tx, err, SQL_RECORD_FORGET,
-			   (struct slice){p, o->lens[i]}) < 0)
-			return -1;
-	return 0;
-}
-
-static void
-records_forget_drop(struct database_job *job)
-{
-	struct oblivion *o = container_of(job, struct oblivion, job);
-
-	buf_done(&o->text);
-	free(o);
-}
-
-static void
-records_forget_done(struct database_job *job, const struct err *err)
-{
-	records_forget_drop(job);
-}
-
-static void
-records_forget(struct results *results, const struct slice *ids, size_t n)
-{
-	struct sresults *r = (struct sresults *)results;
-	struct oblivion *o = calloc(1, sizeof(*o) + n * sizeof(o->lens[0]));
-	size_t i;
-
-	/* The contract has no answer: the record stays, as pending. */
-	if (o == NULL)
-		return;
-	o->n = n;
-	for (i = 0; i < n; i++) {
-		buf_add(&o->text, ids[i].p, ids[i].len);
-		o->lens[i] = ids[i].len;
-	}
-	o->job = (struct database_job){.run = records_forget_run,
-				       .done = records_forget_done,
-				       .drop = records_forget_drop,
-				       .absent = DATABASE_FAIL,
-				       .frees = true,
-				       .rows = (unsigned int)n};
-	if (o->text.failed)
-		records_forget_drop(&o->job);
-	else
-		database_post(&r->user, &o->job);
-}
-
 /* --- opening and closing ----------------------------------------------- */
 
 static void
@@ -403,6 +280,8 @@ records_open(const struct results_options *options, struct err *err)
 	    .base = options->base,
 	    .url = options->url,
 	    .timeout_ms = options->timeout_ms,
+	    .may_block = options->may_block,
+	    .may_block_arg = options->arg,
 	    .description = &statements_description};
 	struct sresults *r = calloc(1, sizeof(*r));
 
@@ -444,8 +323,8 @@ const struct results_ops results_sqlite = {
     .put = records_put,
     .unconfirmed = records_unconfirmed,
     .get = sresults_get,
-    .create = records_create,
-    .forget = records_forget,
+    .create = sresults_create,
+    .forget = sresults_forget,
     .watch = sresults_watch,
     .follow = sresults_follow,
     .unwatch = watches_unwatch,

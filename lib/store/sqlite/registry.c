@@ -376,6 +376,9 @@ register_done(struct database_job *job, const struct err *err)
 		buf_reset(&b->served);
 	else if (r->only)
 		sclaim_wake(b);
+	/* And what was put back for want of one that has its name. */
+	if (err == NULL && r->only)
+		srecall_begin(b);
 	register_drop(job);
 }
 

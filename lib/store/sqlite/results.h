@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite backend, as its own files see it: records.c keeps records, watch.c
- * waits for them, list.c reads and lists them, events.c tells of events, listen.c
- * hears them, measure.c keeps counts.
+ * The SQLite backend, as its own files see it: records.c and create.c store
+ * records (record.h: how they are kept), watch.c waits for them, list.c reads and
+ * lists them, events.c tells of events, listen.c hears them, measure.c keeps counts.
  *
  * Functions named *_run, and others with a struct tx, run in the file's I/O
  * thread, in a transaction; all else on the loop. What a job's struct holds is
@@ -18,12 +18,6 @@
 #include "store/watches.h"
 
 struct look;
-
-/* How many tasks have ended; also the place of the last one in their list. */
-struct stotals {
-	int64_t ended[2]; /* those that succeeded, those that failed */
-	int awaited; /* 1, while records are stored: somebody waits for one */
-};
 
 /* Events on their way into the database. One job at a time for each of these.
  */
@@ -92,9 +86,13 @@ struct sresults {
 	bool look_again;
 };
 
-/* --- records.c ---------------------------------------------------------- */
+/* --- create.c ----------------------------------------------------------- */
 
-int stotals_get(struct tx *tx, struct stotals *totals, struct err *err);
+void sresults_create(struct results *results, const struct slice *ids,
+		     const struct slice *records, struct err *errs, size_t n,
+		     results_created_fn *on_done, void *arg);
+void sresults_forget(struct results *results, const struct slice *ids,
+		     size_t n);
 
 /* --- list.c ------------------------------------------------------------- */
 
@@ -163,6 +161,10 @@ struct results_watch *sresults_follow(struct results *results, struct slice id,
 /* In the I/O thread: the task has another record that is not final. Wakes those
  * who follow it. */
 int swatch_changed_run(struct tx *tx, struct slice id, struct err *err);
+/* Whether anybody follows a task whose ID is in the order of IDs from `first` to
+ * `last`: 1, 0, or -1 with *err. */
+int swatch_follow_run(struct tx *tx, struct slice first, struct slice last,
+		      struct err *err);
 struct results_watch *sresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);

@@ -10,23 +10,29 @@
  * back is where it was: first. It also keeps it in `set_aside`, where it waits
  * for a worker that has its name.
  *
- * A task is found by its id through the record of it: results.task is its
- * number, and where a number waits is known, but for those that `waiting_moved`
- * lists, since they were delayed or have a priority. `size` is kept by who
- * submits and claims, with much else in that row; the counts of what happens
- * less often are kept by triggers, so that none is forgotten.
+ * `ids` says where the record of an ID is (record.h): above 0, `place` is the
+ * number of a task, of whose bytes the record is made; else it is the number of a
+ * row of `results`, with a minus. So a task is found by its ID, too, since a row
+ * says which task it is of; and where a number waits is known, but for those that
+ * `waiting_moved` lists, since they were delayed or have a priority.
  *
- * A final record has a place among those of its kind, `ended`: how many there
- * have been, in `totals`.
+ * `size` is kept by who submits and claims, with much else in that row; the counts
+ * of what happens less often are kept by triggers, so that none is forgotten.
+ *
+ * The numbers of `results` are of three kinds, 2^45 each: records that have not
+ * ended, those of tasks that succeeded, and those of tasks that failed. The number
+ * of a final record is its place among its kind: how many there have been, in
+ * `totals`. So a list needs no index, and most of what expires needs none
+ * (expire.c).
  *
  * Times are milliseconds since 1970, of the wall clock.
  */
 #include "store/sqlite/schema.h"
 
-#include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "loaded/sqlite3.h"
 #include "sqlite/fault.h"
 #include "sqlite/identity.h"
 #include "util/err.h"
@@ -194,6 +200,38 @@ static const char *const migrations[] = {
      * results.final may be 2: ended by housekeeping, since the task is lost; it
      * gives way to another record */
     "ALTER TABLE registry ADD COLUMN idle INTEGER NOT NULL DEFAULT 0",
+
+    /* 10: a record is written once. All that are there have rows; those that
+     * expire are marked as if they went by their own time, whenever they ended. */
+    "ALTER TABLE results RENAME TO results_9;"
+    "CREATE TABLE ids ("
+    " id TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE results ("
+    " number INTEGER PRIMARY KEY, id TEXT NOT NULL, record BLOB NOT NULL,"
+    " final INTEGER NOT NULL, expires INTEGER, early INTEGER, task INTEGER);"
+    "INSERT INTO results (number, id, record, final, task)"
+    " SELECT row_number() OVER (ORDER BY number), id, record, 0, task"
+    " FROM results_9 WHERE NOT final;"
+    "INSERT INTO results (number, id, record, final, expires, early, task)"
+    " SELECT place.n + (1 << 45 << place.kind), old.id, old.record, old.final,"
+    " old.expires, iif(old.expires IS NULL, NULL, 1), old.task"
+    " FROM (SELECT number, failed <> 0 AS kind,"
+    " row_number() OVER (PARTITION BY failed <> 0 ORDER BY ended, number) AS n"
+    " FROM results_9 WHERE final) AS place"
+    " CROSS JOIN results_9 AS old ON old.number = place.number"
+    " ORDER BY 1;"
+    "INSERT INTO ids SELECT id, -number FROM results ORDER BY id;"
+    "DROP TABLE results_9;"
+    "CREATE INDEX results_early ON results (expires) WHERE early = 1;"
+    /* As latest and passed of struct stotals. */
+    "ALTER TABLE totals ADD COLUMN latest_succeeded INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE totals ADD COLUMN latest_failed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE totals ADD COLUMN passed_succeeded INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE totals ADD COLUMN passed_failed INTEGER NOT NULL DEFAULT 0;"
+    /* What was counted otherwise would be a number that is taken. */
+    "UPDATE totals SET succeeded = max(succeeded, (SELECT count(*) FROM results"
+    " WHERE number >> 45 = 1)), failed = max(failed, (SELECT count(*) FROM results"
+    " WHERE number >> 45 = 2))",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -256,7 +294,11 @@ schema_prepare(sqlite3 *db, const char *name,
 			"upgrading %s from schema version %d to %d; this can "
 			"take minutes for a large file",
 			name, version, VERSION);
-		on_upgrade(&upgrade, arg);
+		if (on_upgrade(&upgrade, arg) != 0) {
+			if (err != NULL)
+				*err = upgrade;
+			return -1;
+		}
 	}
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
 	    SQLITE_OK) {

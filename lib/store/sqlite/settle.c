@@ -13,11 +13,39 @@
 #include <stdlib.h>
 
 #include "store/sqlite/broker.h"
+#include "store/sqlite/record.h"
 
 /* As many as the I/O thread puts into one transaction. */
 #define SETTLE_MAX 1000
 
 /* --- in the I/O thread ------------------------------------------------- */
+
+/*
+ * The task itself goes. Its final record was stored before, most of the time; where
+ * it was not, by this process at least, the record may still be made of the task's
+ * bytes, and is kept: a producer may have its records here though this worker has
+ * not.
+ */
+static int
+settle_drop_task(struct tx *tx, const struct sclaim *c, struct err *err)
+{
+	struct slice bytes = c->pub.bytes;
+	int kept = 0;
+
+	if (!c->recorded) {
+		/* Of a large one the claim has the ends alone. */
+		if (c->pub.whole > 0) {
+			if (tx_first(tx, err, SQL_TASK_GET, c->number) < 0)
+				return -1;
+			bytes = tx_bytes(tx, SQL_TASK_GET, 0);
+		}
+		kept = srecord_keep_run(tx, c->number, bytes, err);
+		if (c->pub.whole > 0)
+			tx_end(tx, SQL_TASK_GET);
+	}
+	return kept < 0 || tx_run(tx, err, SQL_TASK_DROP, c->number) < 0 ? -1
+									 : 0;
+}
 
 static int
 settle_ack(struct tx *tx, struct sclaim *c, struct err *err)
@@ -27,7 +55,7 @@ settle_ack(struct tx *tx, struct sclaim *c, struct err *err)
 
 	if (changed <= 0)
 		return changed;
-	return tx_run(tx, err, SQL_TASK_DROP, c->number) < 0 ? -1 : 0;
+	return settle_drop_task(tx, c, err);
 }
 
 /*
@@ -90,9 +118,7 @@ settle_bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 			       s->info, c->number)
 		      : tx_run(tx, err, SQL_DEAD_ADD, c->queue, tx_now(tx), id,
 			       c->pub.bytes, s->info);
-	if (changed < 0 || tx_run(tx, err, SQL_TASK_DROP, c->number) < 0)
-		return -1;
-	return 0;
+	return changed < 0 ? -1 : settle_drop_task(tx, c, err);
 }
 
 /* Who can run it, the database tells: in the same transaction. */
@@ -127,18 +153,48 @@ settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
 	return 0;
 }
 
+/* Those that are done with, and whose records are on record: together, as far as
+ * they follow one another. */
+static int
+settle_together(struct tx *tx, struct sclaim **claims, size_t n,
+		struct err *err)
+{
+	size_t dropped;
+
+	sclaims_sort(claims, n);
+	while (n > 0) {
+		if (sclaims_drop_run(tx, claims, n, &dropped, err) != 0)
+			return -1;
+		/* Not all are ours any more: one by one. */
+		if (dropped == 0) {
+			if (settle_ack(tx, claims[0], err) < 0)
+				return -1;
+			dropped = 1;
+		}
+		claims += dropped;
+		n -= dropped;
+	}
+	return 0;
+}
+
 static int
 settle_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct settling *settling = container_of(job, struct settling, job);
+	struct sclaim *done[SETTLE_MAX], *c;
+	const struct broker_settle *s;
 	struct pending *p;
+	size_t n = 0;
 
-	TAILQ_FOREACH (p, &settling->sent, link)
-		if (settle_one(tx,
-			       container_of(p, struct broker_settle, pending),
-			       err) < 0)
+	TAILQ_FOREACH (p, &settling->sent, link) {
+		s = container_of(p, struct broker_settle, pending);
+		c = container_of(s->claim, struct sclaim, pub);
+		if (s->disposition == BROKER_ACK && c->recorded)
+			done[n++] = c;
+		else if (settle_one(tx, s, err) < 0)
 			return -1;
-	return 0;
+	}
+	return settle_together(tx, done, n, err);
 }
 
 /* --- on the loop ------------------------------------------------------- */

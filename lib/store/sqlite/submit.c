@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "store/sqlite/broker.h"
+#include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
 #include "util/sat.h"
 
@@ -112,7 +113,7 @@ submit_note_unique(struct tx *tx, const struct target *t,
 }
 
 /*
- * The pending record of the task: how many rows changed, or -1. A plain task
+ * The pending record of the task: 1, 0 if another one stays, or -1. A plain task
  * may meet the record of an earlier run under its ID and then replaces it,
  * unless that is final. An exclusive or unique one must not: the record may be
  * that of a task which waits.
@@ -121,16 +122,16 @@ static int
 submit_store_record(const struct sbroker *b, struct tx *tx,
 		    struct broker_submit *task, int64_t number, struct err *err)
 {
+	const struct srecord_birth birth = {
+	    .id = task->id,
+	    .record = task->derived ? SLICE("") : task->record,
+	    .task = number,
+	    .replaces = !task->exclusive && task->unique.len == 0};
 	int added;
 
 	if (!b->opt.with_results || task->record.p == NULL)
 		return 0;
-	if (!task->exclusive && task->unique.len == 0)
-		return tx_run(tx, err, SQL_RECORD_NEW, task->id, task->record,
-			      number);
-	if (tx_run(tx, err, SQL_RECORD_EXPIRED, task->id, tx_now(tx)) < 0)
-		return -1;
-	added = tx_run(tx, err, SQL_RECORD_ADD, task->id, task->record, number);
+	added = srecord_begin_run(tx, &birth, err);
 	if (added == 0 && task->exclusive)
 		err_set(&task->err, ERR_REFUSED,
 			"a task with the ID %.*s exists already",
@@ -256,6 +257,7 @@ sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 				 .on_done = on_done,
 				 .arg = arg};
 	for (i = 0; i < n; i++)
-		s->job.bytes += tasks[i].bytes.len + tasks[i].record.len;
+		s->job.bytes += tasks[i].bytes.len +
+				(tasks[i].derived ? 0 : tasks[i].record.len);
 	database_post(&b->user, &s->job);
 }

@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#include "store/sqlite/record.h"
+
 /* How much of what may go has to go. */
 struct stidy_step {
 	int64_t excess; /* tasks too many */
@@ -74,9 +76,8 @@ stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 	int records = expired;
 
 	if (expired >= 0)
-		records =
-		    tx_run(tx, err, SQL_RECORDS_EXPIRE, now,
-			   (int64_t)BROKER_TIDY_STEP, SRECORDS_EXPIRE_BYTES);
+		records = srecords_tidy_run(tx, BROKER_TIDY_STEP,
+					    SRECORDS_EXPIRE_BYTES, err);
 	if (records < 0)
 		return -1;
 	/* The statements take some at a time. */

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/task.h"
+#include "store/sqlite/record.h"
 #include "store/sqlite/results.h"
 #include "util/timer.h"
 
@@ -59,22 +60,16 @@ struct look {
 static int
 look_see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
 {
-	struct slice record;
-	int more = tx_first(tx, err, SQL_RECORD_GET, seen->id, tx_now(tx));
+	int found;
 
-	if (more < 0)
-		return -1;
 	buf_reset(&seen->record);
-	seen->found = more == 1;
 	seen->final = false;
-	if (seen->found) {
-		record = tx_bytes(tx, SQL_RECORD_GET, 0);
-		buf_add(&seen->record, record.p, record.len);
-		seen->final = tx_int(tx, SQL_RECORD_GET, 1) != 0;
-		tx_end(tx, SQL_RECORD_GET);
-	}
-	if (seen->record.failed)
-		return err_nomem(err);
+	found =
+	    srecord_read_run(tx, seen->id, &seen->record, &seen->final, err);
+	if (found < 0)
+		return -1;
+	seen->found = found == 1;
+	seen->final = seen->found && seen->final;
 	/* An operator may have it run again: who follows waits on. */
 	if (seen->changes.len > 0 &&
 	    tx_run(tx, err, SQL_RECORD_WAITER_ADD, seen->changes, sock) < 0)
@@ -123,16 +118,36 @@ topic_part_run(struct database_job *job, struct tx *tx, struct err *err)
 		   : 0;
 }
 
+/* What those who follow a task wait for. Of an ID that no task has, since it is
+ * too long, the beginning will do. */
+static struct slice
+changes_of(struct slice id, char text[TASK_ID_MAX + 1])
+{
+	const size_t len = id.len < TASK_ID_MAX ? id.len : TASK_ID_MAX;
+
+	text[0] = ' ';
+	memcpy(text + 1, id.p, len);
+	return (struct slice){text, len + 1};
+}
+
 int
 swatch_changed_run(struct tx *tx, struct slice id, struct err *err)
 {
-	char changes[TASK_ID_MAX + 1] = " ";
-	struct slice name = {changes, id.len + 1};
+	char changes[TASK_ID_MAX + 1];
 
 	if (id.len > TASK_ID_MAX)
-		return 0; /* no task has it */
-	memcpy(changes + 1, id.p, id.len);
-	return swake_record_run(tx, name, err);
+		return 0;
+	return swake_record_run(tx, changes_of(id, changes), err);
+}
+
+int
+swatch_follow_run(struct tx *tx, struct slice first, struct slice last,
+		  struct err *err)
+{
+	char from[TASK_ID_MAX + 1], to[TASK_ID_MAX + 1];
+
+	return tx_any(tx, err, SQL_RECORD_WAITERS_AMONG,
+		      changes_of(first, from), changes_of(last, to));
 }
 
 /* --- topics ------------------------------------------------------------ */

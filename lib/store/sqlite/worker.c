@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "store/sqlite/broker.h"
+#include "store/sqlite/record.h"
 
 /* --- entering ---------------------------------------------------------- */
 
@@ -291,6 +292,7 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct sbroker *b = container_of(job, struct sbroker, beating.job);
 	const struct slice description = {b->beating.description.data,
 					  b->beating.description.len};
+	int recall;
 
 	if (beat_check(b, tx, err) != 0)
 		return -1;
@@ -298,11 +300,13 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 		return 0;
 	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
 		   tx_now(tx) + BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) < 0 ||
-	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500),
-		   SRECORDS_EXPIRE_BYTES) < 0 ||
-	    count_waiters(b, tx, err) != 0 || stakeover_run(b, tx, err) != 0)
+	    srecords_tidy_run(tx, 500, SRECORDS_EXPIRE_BYTES, err) < 0 ||
+	    count_waiters(b, tx, err) != 0 || stakeover_run(b, tx, err) != 0 ||
+	    slanes_reconcile_run(tx, err) != 0)
 		return -1;
-	return slanes_reconcile_run(tx, err);
+	recall = srecall_any_run(b, tx, err);
+	b->beating.recall = recall == 1;
+	return recall < 0 ? -1 : 0;
 }
 
 /* Another process has taken this worker for dead, and its name: there is no way
@@ -342,6 +346,8 @@ beat_done(struct database_job *job, const struct err *err)
 	}
 	if (b->beating.late)
 		sdoubt_all(b);
+	if (b->beating.recall)
+		srecall_begin(b);
 	sclaim_check(b, b->beating.asleep);
 }
 

@@ -303,8 +303,8 @@ export function brief(args, kwargs) {
 
 export const taskLink = (id, text) => !id ? h('span.dim', 'unreadable') :
   h('a.mono', {href: `tasks/${encodeURIComponent(id)}`, title: id}, u(text || shortId(id)));
-/* Of a UUID its beginning is enough to tell it from its neighbours. */
-export const shortId = id => /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(id) ? id.slice(0, 13) : clip(id, 24);
+/* Of a UUID its end is enough to tell it from its neighbours: the beginning may be the time, which they share. */
+export const shortId = id => /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(id) ? '\u2026' + id.slice(-12) : clip(id, 24);
 
 export function tabs(label, items, current, onPick) {
   return h('div.tabs', {role: 'group', 'aria-label': label}, items.map(([id, name, count]) =>

@@ -20,6 +20,9 @@
 #include "util/conf_key.h"
 #include "util/err.h"
 
+/* The default of final_exit_codes (conf_task_keys.def). */
+#define STANDARD_FINAL "64 65"
+
 /* --- whose rights -------------------------------------------------------- */
 
 /* 32 are enough for most users; getgrouplist(3) says how many it needs
@@ -252,6 +255,44 @@ set_keys(struct conf_task *conf, json_t *keys, struct err *err)
 	return 0;
 }
 
+/* Those that are not to be retried come from one of two lists. */
+static int
+read_codes(struct declared *d, struct err *err)
+{
+	const struct conf_task *t = d->conf;
+	bool retried[CONF_N_CODES];
+	size_t i;
+
+	if (conf_task_statuses(t->success_exit_codes, d->success, err) != 0 ||
+	    conf_task_codes(t->final_exit_codes, d->final, err) != 0 ||
+	    conf_task_codes(t->retry_exit_codes, retried, err) != 0)
+		return -1;
+	if (*t->retry_exit_codes == '\0')
+		return 0;
+	if (strcmp(t->final_exit_codes, STANDARD_FINAL) != 0)
+		return err_set(err, ERR_CONFIG,
+			       "cannot use retry_exit_codes with "
+			       "final_exit_codes");
+	for (i = 0; i < CONF_N_CODES; i++)
+		d->final[i] = !retried[i];
+	return 0;
+}
+
+/* The configuration allows no other words. */
+static void
+read_output(struct declared *d)
+{
+	static const char *const words[] = {[OUTPUT_AUTO] = "auto",
+					    [OUTPUT_TEXT] = "text",
+					    [OUTPUT_JSON] = "json",
+					    [OUTPUT_NONE] = "none"};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(d->conf->output, words[i]) == 0)
+			d->output = (enum output)i;
+}
+
 /* What flowrrad sends has one, since the configuration asks for it; but nothing
  * here holds without its first word. */
 static int
@@ -277,10 +318,11 @@ declared_new(const char *name, json_t *keys, struct err *err)
 	    check_command(d, err) == 0 &&
 	    (d->environment = argv_template_parse(d->conf->environment, err)) !=
 		NULL &&
-	    conf_task_codes(d->conf->final_exit_codes, d->final, err) == 0 &&
-	    read_params(d, err) == 0 && find_user(d, err) == 0 &&
-	    inherit(d, err) == 0)
+	    read_codes(d, err) == 0 && read_params(d, err) == 0 &&
+	    find_user(d, err) == 0 && inherit(d, err) == 0) {
+		read_output(d);
 		return d;
+	}
 	declared_free(d);
 	err_prefix(err, "[task %s]", name);
 	return NULL;
@@ -295,25 +337,48 @@ compare(const void *a, const void *b)
 	return strcmp((*x)->conf->name, (*y)->conf->name);
 }
 
+static int
+read_captures(struct declarations *d, const json_t *captures, struct err *err)
+{
+	const char *dir = json_string_value(json_object_get(captures, "dir"));
+
+	if (dir == NULL)
+		return 0;
+	if ((d->captures = strdup(dir)) == NULL)
+		return err_nomem(err);
+	d->capture_max =
+	    (uint64_t)json_integer_value(json_object_get(captures, "max"));
+	d->capture_total =
+	    (uint64_t)json_integer_value(json_object_get(captures, "total"));
+	d->capture_keep_s =
+	    json_integer_value(json_object_get(captures, "keep"));
+	return 0;
+}
+
 /* kill_grace and max_result_size are [executor]'s: a command must end, and be
  * cut off, as any other handler is. */
 int
 declarations_read(struct declarations *d, const json_t *config, struct err *err)
 {
 	json_t *tasks = json_object_get(config, "tasks"), *keys;
-	const char *name;
+	const char *name, *store;
 
 	*d = (struct declarations){
 	    .kill_grace =
 		json_number_value(json_object_get(config, "kill_grace")),
 	    .max_result_size = (size_t)json_integer_value(
 		json_object_get(config, "max_result_size"))};
-	if (json_object_size(tasks) == 0)
+	store = json_string_value(json_object_get(config, "adhoc"));
+	if (store != NULL && (d->store = strdup(store)) == NULL)
+		return err_nomem(err);
+	if (read_captures(d, json_object_get(config, "captures"), err) != 0)
+		return -1;
+	if (json_object_size(tasks) == 0 && store == NULL)
 		return err_set(
 		    err, ERR_CONFIG,
 		    "the configuration declares no task; add a section [task "
 		    "NAME], or remove exec from [worker] modules");
-	d->list = calloc(json_object_size(tasks), sizeof(void *));
+	d->list = calloc(json_object_size(tasks) + 1, sizeof(void *));
 	if (d->list == NULL)
 		return err_nomem(err);
 	json_object_foreach (tasks, name, keys) {
@@ -334,6 +399,8 @@ declarations_done(struct declarations *d)
 	for (i = 0; i < d->n; i++)
 		declared_free(d->list[i]);
 	free(d->list);
+	free(d->store);
+	free(d->captures);
 	*d = (struct declarations){.list = NULL};
 }
 

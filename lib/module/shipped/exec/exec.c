@@ -19,11 +19,13 @@
 #include "module/begin.h"
 #include "module/exact.h"
 #include "module/lost.h"
+#include "module/shipped/exec/captures.h"
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
 #include "spawn/client.h"
 #include "util/argv_template.h"
 #include "util/err.h"
+#include "util/name.h"
 #include "util/proc.h"
 
 /* How soon a handler that blocks notices that it is to end. 20 questions a
@@ -84,6 +86,7 @@ start(struct flowrra_task *task, struct event_base *base, const json_t *args,
 	const struct run_options o = {
 	    .task = task,
 	    .declared = declarations_find(&exec.all, flowrra_task_name(task)),
+	    .kwargs = kwargs,
 	    .all = &exec.all,
 	    .spawner = the_spawner(base),
 	    .base = base,
@@ -201,12 +204,28 @@ describe(const struct declared *d, struct flowrra_task_type *type)
 	    .timeout = (double)t->timeout / 1e6};
 }
 
+/* Its submitter says all that matters. A command line is not known to bear being
+ * run twice: no retries. */
+static void
+describe_adhoc(struct flowrra_task_type *type)
+{
+	*type = (struct flowrra_task_type){
+	    .name = NAME_ADHOC,
+	    .description = "Runs a command (flowrractl run)",
+	    .queue = NAME_ADHOC_QUEUE,
+	    .start = start,
+	    .cancel = cancel,
+	    .retry_delay = -1,
+	    .retry_backoff = 1};
+}
+
 static int configure(const json_t *config, char *error, size_t error_size);
 
 /* Kills what still runs: nobody would read its result. */
 static void
 fini(void)
 {
+	captures_done();
 	spawner_free(exec.spawner);
 	if (exec.base != NULL)
 		event_base_free(exec.base);
@@ -230,20 +249,23 @@ static struct flowrra_module module = {
 static int
 read_config(const json_t *config, struct err *err)
 {
-	size_t i;
+	size_t i, n;
 
 	if (declarations_read(&exec.all, config, err) != 0 ||
 	    (exec.spawner_path = proc_beside("flowrra-spawner", err)) == NULL)
 		return -1;
 	if (access(exec.spawner_path, X_OK) != 0)
 		return err_sys(err, ERR_CONFIG, "%s", exec.spawner_path);
-	exec.types = calloc(exec.all.n, sizeof(*exec.types));
+	n = exec.all.n;
+	exec.types = calloc(n + 1, sizeof(*exec.types));
 	if (exec.types == NULL)
 		return err_nomem(err);
-	for (i = 0; i < exec.all.n; i++)
+	for (i = 0; i < n; i++)
 		describe(exec.all.list[i], &exec.types[i]);
+	if (exec.all.store != NULL)
+		describe_adhoc(&exec.types[n++]);
 	module.tasks = exec.types;
-	module.n_tasks = exec.all.n;
+	module.n_tasks = n;
 	return 0;
 }
 

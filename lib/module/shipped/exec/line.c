@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "codec/scan.h"
 #include "codec/write.h"
@@ -174,9 +175,8 @@ fill_words(const struct argv_template *w, const struct arguments *a,
 	return 0;
 }
 
-/* Points to `n` strings that lie one behind the other; returns what follows. */
-static char *
-point_to(char **list, size_t n, char *text)
+char *
+line_point(char **list, size_t n, char *text)
 {
 	size_t i;
 
@@ -187,8 +187,9 @@ point_to(char **list, size_t n, char *text)
 	return text;
 }
 
-static int
-add_task_variables(struct flowrra_task *task, struct buf *out, struct err *err)
+int
+line_add_task_variables(struct flowrra_task *task, struct buf *out,
+			struct err *err)
 {
 	char address[FLOWRRA_SOCKET_SIZE] = "";
 
@@ -211,7 +212,6 @@ add_task_variables(struct flowrra_task *task, struct buf *out, struct err *err)
 	buf_addc(out, '\0');
 	return 0;
 }
-#define N_TASK_VARIABLES 4
 
 /*
  * The task's own variables come first among those that are not inherited;
@@ -224,27 +224,34 @@ line_make(struct line *l, const struct declared *d, struct flowrra_task *task,
 {
 	const size_t n_argv = argv_template_count(d->command);
 	const size_t n_own =
-	    argv_template_count(d->environment) + N_TASK_VARIABLES;
+	    argv_template_count(d->environment) + LINE_N_TASK_VARIABLES;
 	const size_t n_inherited = d->inherited.len / sizeof(char *);
 	const struct arguments a = arguments_of(task);
+	size_t input;
 	char *text;
 
-	*l = (struct line){.argv = NULL};
+	*l = (struct line){.mask = -1,
+			   .user = d->of_user[0] != NULL ? &d->user : NULL};
+	if (*d->conf->directory != '\0')
+		l->directory = d->conf->directory;
 	if (fill_words(d->command, &a, &l->text, err) != 0 ||
-	    add_task_variables(task, &l->text, err) != 0)
+	    line_add_task_variables(task, &l->text, err) != 0)
 		goto fail;
 	if (fill_words(d->environment, &a, &l->text, err) != 0)
 		goto fail;
+	input = l->text.len;
+	line_add_input(task, &l->text);
 	l->argv = calloc(n_argv + 1, sizeof(char *));
 	l->envp = calloc(n_inherited + n_own + 1, sizeof(char *));
 	if (l->argv == NULL || l->envp == NULL || l->text.failed) {
 		err_nomem(err);
 		goto fail;
 	}
-	text = point_to(l->argv, n_argv, l->text.data);
-	point_to(l->envp, n_own, text);
+	text = line_point(l->argv, n_argv, l->text.data);
+	line_point(l->envp, n_own, text);
 	if (n_inherited > 0)
 		memcpy(l->envp + n_own, d->inherited.data, d->inherited.len);
+	l->input = (struct slice){l->text.data + input, l->text.len - input};
 	return 0;
 fail:
 	line_done(l);
@@ -254,6 +261,8 @@ fail:
 void
 line_done(struct line *l)
 {
+	if (l->input_fd > 0)
+		close(l->input_fd);
 	free(l->argv);
 	free(l->envp);
 	buf_done(&l->text);
@@ -275,33 +284,29 @@ add_in_one_line(struct buf *out, struct slice key, struct slice json)
 }
 
 /* The line break is for programs that read a line. */
-char *
-line_input(const struct flowrra_task *task)
+void
+line_add_input(const struct flowrra_task *task, struct buf *out)
 {
 	const unsigned int most = flowrra_task_max_attempts(task);
 	const double left = flowrra_task_time_left(task);
 	const struct arguments a = arguments_of(task);
 	const struct slice none = {NULL, 0};
-	struct buf out = BUF_INIT;
 
-	write_text(&out, WRITE_FIRST("id"), slice_of(flowrra_task_id(task)));
-	write_text(&out, WRITE_NEXT("name"), slice_of(flowrra_task_name(task)));
-	add_in_one_line(&out, WRITE_NEXT("args"), a.args);
-	add_in_one_line(&out, WRITE_NEXT("kwargs"), a.kwargs);
-	write_whole(&out, WRITE_NEXT("attempt"), flowrra_task_attempt(task));
+	write_text(out, WRITE_FIRST("id"), slice_of(flowrra_task_id(task)));
+	write_text(out, WRITE_NEXT("name"), slice_of(flowrra_task_name(task)));
+	add_in_one_line(out, WRITE_NEXT("args"), a.args);
+	add_in_one_line(out, WRITE_NEXT("kwargs"), a.kwargs);
+	write_whole(out, WRITE_NEXT("attempt"), flowrra_task_attempt(task));
 	if (most > 0)
-		write_whole(&out, WRITE_NEXT("max_attempts"), most);
+		write_whole(out, WRITE_NEXT("max_attempts"), most);
 	else
-		write_json(&out, WRITE_NEXT("max_attempts"), none,
+		write_json(out, WRITE_NEXT("max_attempts"), none,
 			   SLICE("null"));
 	if (left != HUGE_VAL)
-		write_seconds(&out, WRITE_NEXT("time_left"),
+		write_seconds(out, WRITE_NEXT("time_left"),
 			      (int64_t)(left * 1e6));
 	else
-		write_json(&out, WRITE_NEXT("time_left"), none, SLICE("null"));
-	write_end(&out);
-	buf_addc(&out, '\n');
-	if (out.failed)
-		buf_done(&out);
-	return buf_take(&out);
+		write_json(out, WRITE_NEXT("time_left"), none, SLICE("null"));
+	write_end(out);
+	buf_addc(out, '\n');
 }

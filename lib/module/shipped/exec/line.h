@@ -9,10 +9,17 @@
 
 struct err;
 
-/* NULL-ended lists, and what they point to. */
+/* NULL-ended lists, and what else a command needs; all of it lies in `text`, or
+ * outlives the line. */
 struct line {
 	char **argv;
 	char **envp;
+	const char *directory;	       /* NULL: the spawner's */
+	const struct spawn_user *user; /* NULL: the spawner's */
+	int mask;		       /* umask; -1: the spawner's */
+	const char *lock;	       /* NULL: none; see lock.h */
+	struct slice input;
+	int input_fd; /* standard input instead, if > 0 */
 	struct buf text;
 };
 
@@ -21,12 +28,20 @@ int line_make(struct line *l, const struct declared *d,
 	      struct flowrra_task *task, struct err *err);
 void line_done(struct line *l);
 
+/* Points to `n` strings that lie one behind the other; returns what follows. */
+char *line_point(char **list, size_t n, char *text);
+/* Appends the variables of the task itself, each with a NUL. -1 with *err if
+ * something is short. */
+#define LINE_N_TASK_VARIABLES 4
+int line_add_task_variables(struct flowrra_task *task, struct buf *out,
+			    struct err *err);
+
 /*
  * The task as JSON, and a line break: {"id", "name", "args", "kwargs",
  * "attempt", "max_attempts", "time_left" (seconds)}; the last two are null
  * where there is no limit. Arguments are as they were written, but for line
- * breaks between them. free() it; NULL when memory runs out.
+ * breaks between them. Appended to `out`; check out->failed.
  */
-char *line_input(const struct flowrra_task *task);
+void line_add_input(const struct flowrra_task *task, struct buf *out);
 
 #endif

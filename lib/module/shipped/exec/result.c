@@ -82,15 +82,39 @@ result_exact(struct slice output, struct buf *text)
 }
 
 json_t *
-result_of(struct slice output)
+result_json(struct slice output)
 {
 	json_t *value;
 
 	if (output.len == 0)
 		return json_null();
 	value = json_loadb(output.p, output.len, JSON_DECODE_ANY, NULL);
-	if (value != NULL && !too_deep(value, DEPTH_MAX))
+	if (value == NULL || !too_deep(value, DEPTH_MAX))
 		return value;
 	json_decref(value);
-	return as_text(output);
+	return NULL;
+}
+
+/* A control character is six times as long in JSON: how much fits is found by
+ * trying, with what a part of it has needed. */
+json_t *
+result_text(struct slice output, size_t max, size_t *ret_used)
+{
+	struct slice part = output;
+	json_t *text;
+	size_t len;
+
+	for (;;) {
+		if ((text = as_text(part)) == NULL)
+			return NULL;
+		len = json_dumpb(text, NULL, 0, JSON_ENCODE_ANY);
+		if (len <= max || part.len == 0)
+			break;
+		json_decref(text);
+		part.len = utf8_cut(output.p, output.len,
+				    (size_t)((double)part.len * (double)max /
+					     (double)len * 0.99));
+	}
+	*ret_used = part.len;
+	return text;
 }

@@ -13,150 +13,110 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/wait.h>
 #include <syslog.h>
 
 #include "module/begin.h"
+#include "module/ended.h"
+#include "module/shipped/exec/adhoc.h"
 #include "module/shipped/exec/line.h"
-#include "module/shipped/exec/result.h"
+#include "module/shipped/exec/lock.h"
+#include "module/shipped/exec/printed.h"
 #include "spawn/client.h"
 #include "util/err.h"
 #include "util/limits.h"
-#include "util/lines.h"
-#include "util/utf8.h"
 
-/* What of standard error an error shows. */
-#define TAIL_BYTES 2048
-#define TAIL_LINES 10
-/* What of standard output a failed command leaves: as much as its attempt keeps
- * (codec/history.h), in fewer lines than the log takes from one executor. */
-#define OUTPUT_BYTES 4096
-#define OUTPUT_LINES 50
 /* The part of [executor] kill_grace that a command has to end by itself; after
  * all of it, flowrrad would kill its executor. */
 #define GRACE_PART 0.75
 
-/* Between two tries to begin while memory, say, is short. */
+/* Between two tries to begin while memory, say, is short, or a lock is taken. */
 #define AGAIN_US 250000
+/* Between two looks whether a follower has come further: as long as it takes to read
+ * what it may have left. */
+static const struct timeval room_tv = {.tv_usec = 5000};
 
 struct run {
 	struct run_options o;
 	struct spawn *program;
-	struct buf out;
-	bool too_much; /* it wrote more than a result may have */
-	struct lines lines;
-	struct lines_sink sink;
-	struct buf tail; /* the end of standard error */
+	struct printed printed;
+	TAILQ_ENTRY(run) waiting; /* while lock_waits */
+	bool lock_waits;	  /* another command has the lock */
+	char *lock;		  /* the key; NULL: it has none, or not yet */
+	int lock_fd;
 	bool cancelled;
 	struct event *kill;  /* NULL unless cancelled */
 	struct event *again; /* set while something is short */
+	struct event *room;  /* set while a follower is slow */
 };
 
-/* --- output -------------------------------------------------------------- */
+/* Those of this process that wait for a lock, in the order of their coming. */
+static TAILQ_HEAD(, run) waiting_runs = TAILQ_HEAD_INITIALIZER(waiting_runs);
 
-static void
-on_error_line(void *arg, struct slice line)
-{
-	const struct run *r = arg;
-	struct buf text = BUF_INIT;
-
-	/* A NUL byte must not end the line. */
-	utf8_add(&text, line.p, line.len);
-	if (!text.failed)
-		flowrra_task_log(r->o.task, LOG_NOTICE, "%s",
-				 text.data != NULL ? text.data : "");
-	buf_done(&text);
-}
-
-static void
-keep_tail(struct run *r, const char *p, size_t len)
-{
-	if (len > TAIL_BYTES) {
-		p += len - TAIL_BYTES;
-		len = TAIL_BYTES;
-	}
-	buf_add(&r->tail, p, len);
-	/* Not each time: each time moves what is left. */
-	if (r->tail.len > 4 * (size_t)TAIL_BYTES)
-		buf_drain(&r->tail, r->tail.len - TAIL_BYTES);
-}
-
-/* Reading never stops, even when nothing is kept: a command whose pipe is full
- * would wait for ever. */
 static void
 on_output(void *arg, int fd, const char *p, size_t len)
 {
 	struct run *r = arg;
-	size_t room = r->o.all->max_result_size - r->out.len;
 
-	if (fd == 2) {
-		keep_tail(r, p, len);
-		lines_take(&r->lines, p, len);
-		return;
+	if (!printed_take(&r->printed, fd, p, len) && r->program != NULL &&
+	    !evtimer_pending(r->room, NULL)) {
+		spawn_pause(r->program, true);
+		event_add(r->room, &room_tv);
 	}
-	/* What is too much is read all the same: the command may do more than
-	 * talk. */
-	if (len > room)
-		r->too_much = true;
-	buf_add(&r->out, p, len < room ? len : room);
 }
 
-/* Appends the last lines of standard error. */
+/* A follower may have come further. */
 static void
-add_tail(const struct run *r, struct buf *out)
+on_room(evutil_socket_t fd, short what, void *arg)
 {
-	const char *p = r->tail.data, *end, *begin;
-	size_t lines = 0;
+	struct run *r = arg;
 
-	if (r->tail.len == 0)
-		return;
-	end = p + r->tail.len;
-	while (end > p && end[-1] == '\n')
-		end--;
-	for (begin = end; begin > p && end - begin < TAIL_BYTES; begin--)
-		if (begin[-1] == '\n' && ++lines == TAIL_LINES)
-			break;
-	if (begin < end)
-		buf_adds(out, ": ");
-	/* A NUL byte must not end the error. */
-	utf8_add(out, begin, (size_t)(end - begin));
-}
-
-/* What a command that failed wrote to standard output is not a result; its end
- * says what was done until then, so it goes where standard error goes. */
-static void
-tell_output(struct run *r)
-{
-	const char *p = r->out.data, *end = p + r->out.len, *begin, *line;
-	size_t lines = 0;
-
-	if (r->out.len == 0)
-		return;
-	while (end > p && end[-1] == '\n')
-		end--;
-	for (begin = end; begin > p && end - begin < OUTPUT_BYTES; begin--)
-		if (begin[-1] == '\n' && ++lines == OUTPUT_LINES)
-			break;
-	for (; begin < end; begin = line + 1) {
-		if ((line = memchr(begin, '\n', (size_t)(end - begin))) == NULL)
-			line = end;
-		on_error_line(r, (struct slice){begin, (size_t)(line - begin)});
-	}
+	if (!printed_again(&r->printed))
+		event_add(r->room, &room_tv);
+	else if (r->program != NULL)
+		spawn_pause(r->program, false);
 }
 
 /* --- the end ------------------------------------------------------------- */
+
+/* Before the run ends, or begins: nobody wakes it then. */
+static void
+stop_waiting(struct run *r)
+{
+	if (r->lock_waits)
+		TAILQ_REMOVE(&waiting_runs, r, waiting);
+	r->lock_waits = false;
+}
+
+/* Those that wait look at once: another one of them may have what they want. */
+static void
+release_lock(struct run *r)
+{
+	struct run *other;
+
+	if (r->lock != NULL) {
+		lock_release(r->o.all->store, r->lock, r->lock_fd);
+		TAILQ_FOREACH (other, &waiting_runs, waiting)
+			event_active(other->again, EV_TIMEOUT, 0);
+	}
+	free(r->lock);
+}
 
 /* on_end first, since the outcome may point into the run. */
 static void
 finish(struct run *r, const struct run_outcome *outcome)
 {
+	stop_waiting(r);
 	r->o.on_end(outcome, r->o.arg);
+	release_lock(r);
 	if (r->kill != NULL)
 		event_free(r->kill);
 	if (r->again != NULL)
 		event_free(r->again);
-	buf_done(&r->out);
-	buf_done(&r->tail);
+	if (r->room != NULL)
+		event_free(r->room);
+	printed_done(&r->printed);
 	free(r);
 }
 
@@ -177,22 +137,23 @@ run_unbegun(struct run *r)
 }
 
 static void
-succeed(struct run *r)
+succeed(struct run *r, int status)
 {
-	const struct slice output = {r->out.data, r->out.len};
 	struct run_outcome outcome = {.success = true};
 	struct buf exact = BUF_INIT;
+	int64_t left_out;
+	const char *why;
 
-	if (!r->out.failed)
-		outcome.result = result_of(output);
-	if (outcome.result == NULL) {
-		fail(r, false, "out of memory for the command's output");
-		return;
-	}
-	result_exact(output, &exact);
+	outcome.result = printed_result(&r->printed, &left_out, &exact, &why);
+	flowrra_task_command_ended(r->o.task, status, left_out);
 	if (!exact.failed)
 		outcome.exact = (struct slice){exact.data, exact.len};
-	finish(r, &outcome);
+	if (outcome.result != NULL)
+		finish(r, &outcome);
+	else
+		fail(r, why != NULL,
+		     why != NULL ? why
+				 : "out of memory for the command's output");
 	buf_done(&exact);
 	json_decref(outcome.result);
 }
@@ -214,7 +175,15 @@ describe_end(const struct run *r, int status, struct buf *out)
 	}
 	if (r->cancelled)
 		buf_adds(out, ", after it was told to end");
-	add_tail(r, out);
+	printed_add_tail(&r->printed, out);
+}
+
+static bool
+has_succeeded(const struct run *r, int status)
+{
+	if (r->o.declared == NULL || !WIFEXITED(status))
+		return status == 0;
+	return r->o.declared->success[WEXITSTATUS(status)];
 }
 
 /* An exit code may be declared final; a signal never is: it mostly comes from
@@ -223,25 +192,16 @@ static void
 end_ran(struct run *r, int status)
 {
 	struct buf error = BUF_INIT;
-	bool final =
-	    WIFEXITED(status) && r->o.declared->final[WEXITSTATUS(status)];
+	bool final = r->o.declared != NULL && WIFEXITED(status) &&
+		     r->o.declared->final[WEXITSTATUS(status)];
 
-	if (status == 0 && !r->too_much) {
-		succeed(r);
+	flowrra_task_command_ended(r->o.task, status, 0);
+	if (has_succeeded(r, status)) {
+		succeed(r, status);
 		return;
 	}
-	if (status == 0) {
-		/* Another try would write as much. */
-		final = true;
-		buf_addf(&error,
-			 "it succeeded, but wrote more to standard output than "
-			 "%zu bytes, the limit of a result ([executor] "
-			 "max_result_size)",
-			 r->o.all->max_result_size);
-	} else {
-		describe_end(r, status, &error);
-		tell_output(r);
-	}
+	describe_end(r, status, &error);
+	printed_tell(&r->printed);
 	fail(r, final, error.failed ? "it failed" : error.data);
 	buf_done(&error);
 }
@@ -262,14 +222,24 @@ on_short(void *arg, const char *why)
 	flowrra_task_log(r->o.task, LOG_WARNING, "%s", why);
 }
 
+/* As a shell says it: 127 for a program that is not there, 126 for one that cannot
+ * be run. Too long an argument list will be so again. */
+static void
+fail_start(struct run *r, const struct spawn_end *end)
+{
+	if (end->at_execution)
+		flowrra_task_command_ended(
+		    r->o.task, (end->sys == ENOENT ? 127 : 126) << 8, 0);
+	fail(r, end->sys == E2BIG, end->why);
+}
+
 static void
 on_end(void *arg, const struct spawn_end *end)
 {
 	struct run *r = arg;
 
 	r->program = NULL;
-	lines_end(&r->lines);
-	lines_sink_end(&r->sink);
+	printed_end(&r->printed);
 	if (end->ran && !end->lost)
 		end_ran(r, end->status);
 	else if (!end->ran && end->sys == ECANCELED)
@@ -278,8 +248,7 @@ on_end(void *arg, const struct spawn_end *end)
 		finish(r,
 		       &(struct run_outcome){.lost = true, .error = end->why});
 	else
-		/* Too long an argument list will be so again. */
-		fail(r, end->sys == E2BIG, end->why);
+		fail_start(r, end);
 }
 
 /* --- cancellation -------------------------------------------------------- */
@@ -327,18 +296,17 @@ run_cancel(struct run *r)
 /* --- the beginning ------------------------------------------------------- */
 
 static int
-spawn(struct run *r, const struct line *line, const char *input,
-      struct err *err)
+spawn(struct run *r, const struct line *line, struct err *err)
 {
-	const struct declared *d = r->o.declared;
 	const struct spawn_options o = {
 	    .orders = {.argv = (const char *const *)line->argv,
 		       .envp = (const char *const *)line->envp,
-		       .directory = *d->conf->directory != '\0'
-					? d->conf->directory
-					: NULL,
-		       .user = d->of_user[0] != NULL ? &d->user : NULL},
-	    .input = slice_of(input),
+		       .directory = line->directory,
+		       .user = line->user,
+		       .mask = line->mask},
+	    .input = line->input,
+	    .input_fd = line->input_fd,
+	    .held_fd = r->lock != NULL ? r->lock_fd : 0,
 	    .on_output = on_output,
 	    .on_end = on_end,
 	    .on_begin = on_begin,
@@ -349,22 +317,41 @@ spawn(struct run *r, const struct line *line, const char *input,
 	return r->program != NULL ? 0 : -1;
 }
 
-/* Makes all that the program needs, and starts it. */
+/* Returns as lock_take(). */
+static int
+take_lock(struct run *r, const struct line *line, struct err *err)
+{
+	char *key;
+	int result;
+
+	if (line->lock == NULL || r->lock != NULL)
+		return 0;
+	if ((key = strdup(line->lock)) == NULL)
+		return err_nomem(err);
+	result = lock_take(r->o.all->store, key, &r->lock_fd, err);
+	if (result == 0)
+		r->lock = key;
+	else
+		free(key);
+	return result;
+}
+
+/* Makes all that the program needs, and starts it. 1: another one has its lock. */
 static int
 begin(struct run *r, struct err *err)
 {
 	const struct run_options *o = &r->o;
 	struct line line;
-	char *input;
 	int result;
 
-	if (line_make(&line, o->declared, o->task, err) != 0)
-		return -1;
-	if ((input = line_input(o->task)) == NULL)
-		result = err_nomem(err);
-	else
-		result = spawn(r, &line, input, err);
-	free(input);
+	result =
+	    o->declared != NULL
+		? line_make(&line, o->declared, o->task, err)
+		: adhoc_make(&line, o->all->store, o->task, o->kwargs, err);
+	if (result == 0)
+		result = take_lock(r, &line, err);
+	if (result == 0)
+		result = spawn(r, &line, err);
 	line_done(&line);
 	return result;
 }
@@ -381,22 +368,35 @@ run_warn_short(const struct run *r, const struct err *why)
 			 why->msg, limit);
 }
 
-/* Begins, or waits for what is short. A missing argument (ERR_DATA) is final;
- * anything else may be better the next time. Returns false if that was the
- * end. */
+/* Begins, or waits for what is short. A missing argument (ERR_DATA) is final, and
+ * so is a store that others can change; anything else may be better the next
+ * time. Returns false if that was the end. */
 static bool
 run_try(struct run *r)
 {
 	const struct timeval tv = {.tv_usec = AGAIN_US};
 	struct err err = ERR_INIT;
+	const int begun = begin(r, &err);
 
-	if (begin(r, &err) == 0)
+	if (begun <= 0)
+		stop_waiting(r);
+	if (begun == 0)
 		return true;
+	/* The command that has it may be another process', which tells nobody. */
+	if (begun > 0 && event_add(r->again, &tv) == 0) {
+		if (!r->lock_waits)
+			TAILQ_INSERT_TAIL(&waiting_runs, r, waiting);
+		r->lock_waits = true;
+		return true;
+	}
 	if (limits_is_short(err.sys) && event_add(r->again, &tv) == 0) {
 		run_warn_short(r, &err);
 		return true;
 	}
-	fail(r, err.code == ERR_DATA, err.msg);
+	fail(r,
+	     err.code == ERR_DATA || err.code == ERR_REFUSED ||
+		 err.code == ERR_CONFIG,
+	     err.msg);
 	return false;
 }
 
@@ -414,16 +414,21 @@ run_start(const struct run_options *o)
 {
 	struct run *r = calloc(1, sizeof(*r));
 
-	if (r != NULL)
+	if (r != NULL) {
 		r->again = evtimer_new(o->base, on_again, r);
-	if (r == NULL || r->again == NULL) {
+		r->room = evtimer_new(o->base, on_room, r);
+	}
+	if (r == NULL || r->again == NULL || r->room == NULL) {
+		if (r != NULL && r->again != NULL)
+			event_free(r->again);
+		if (r != NULL && r->room != NULL)
+			event_free(r->room);
 		free(r);
 		o->on_end(&(struct run_outcome){.error = "out of memory"},
 			  o->arg);
 		return NULL;
 	}
 	r->o = *o;
-	r->sink = (struct lines_sink){.on_line = on_error_line, .arg = r};
-	r->lines.sink = &r->sink;
+	printed_init(&r->printed, o->task, o->declared, o->all);
 	return run_try(r) ? r : NULL;
 }

@@ -31,7 +31,8 @@ struct run_outcome {
 
 struct run_options {
 	struct flowrra_task *task;
-	const struct declared *declared;
+	const struct declared *declared; /* NULL: exec.run */
+	const json_t *kwargs;		 /* of exec.run; borrowed to the end */
 	const struct declarations *all;
 	struct spawner *spawner;
 	struct event_base *base;

@@ -24,7 +24,7 @@ function settings(s) {
   return [
     one('queue', 'Queue', input(s.queue), "The task's own, if empty."), one('description', 'Description', input(s.description)),
     one('misfire', 'Missed fires', select([['once', 'the latest becomes a task'], ['all', 'all become tasks'], ['skip', 'none becomes one']], s.misfire || 'once'), 'After the scheduler was away.'),
-    one('overlap', 'Overlap', select([['allow', 'fire while the last task runs'], ['skip', 'skip the fire']], s.overlap || 'allow')),
+    one('overlap', 'Overlap', select([['allow', 'fire while the last task runs'], ['skip', 'skip the fire'], ['replace', 'cancel the last task']], s.overlap || 'allow')),
     one('grace', 'Grace', input(s.grace), 'Drop a fire that is later than this many seconds.', n), one('jitter', 'Jitter', input(s.jitter), 'Delay each fire by up to this many seconds.', n),
     one('priority', 'Priority', input(s.priority, {inputmode: 'numeric'}), 'Lower numbers run first.', n), one('max_retries', 'Retries', input(s.max_retries, {inputmode: 'numeric'}), "The task's own, if empty.", n),
     one('timeout', 'Time limit', input(s.timeout), 'Seconds of one attempt.', n), one('expires', 'Expires', input(s.expires), 'Do not start its tasks this many seconds after the fire.', n),

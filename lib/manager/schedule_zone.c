@@ -2,13 +2,13 @@
 /* The time zone of schedules for which nobody says one, and "local". Both become
  * a name here, before anything is stored: a schedule fires by its own zone, not
  * by what a configuration or a machine says later. */
+#include "manager/schedule_zone.h"
+
 #include <string.h>
 
 #include "cron/cron.h"
-#include "schedule.h"
 #include "util/conf.h"
 #include "util/err.h"
-#include "verb.h"
 
 #define LOCAL "local"
 
@@ -38,13 +38,9 @@ check_zone(const char *zone, struct err *err)
 }
 
 int
-zone_default(struct ctl *ctl, struct zone_words *words, const char **ret,
-	     struct err *err)
+zone_default(const struct conf *conf, struct zone_words *words,
+	     const char **ret, struct err *err)
 {
-	const struct conf *conf = ctl_conf(ctl, false, err);
-
-	if (conf == NULL)
-		return -1;
 	*ret = conf->scheduler.timezone;
 	if ((*ret)[0] == '\0') {
 		*ret = NULL;
@@ -56,12 +52,12 @@ zone_default(struct ctl *ctl, struct zone_words *words, const char **ret,
 }
 
 int
-zone_choose(struct ctl *ctl, struct zone_words *words, const char *rule,
+zone_choose(const struct conf *conf, struct zone_words *words, const char *rule,
 	    const char **tz, struct err *err)
 {
 	if (*tz != NULL && (*tz)[0] != '\0')
 		return zone_complete(words, tz, err);
 	/* The one before an expression goes before all. */
 	return cron_zone(rule).p != NULL ? 0
-					 : zone_default(ctl, words, tz, err);
+					 : zone_default(conf, words, tz, err);
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Drawing tables: columns that are aligned, and fit into a width. */
+#ifndef FLOWRRACTL_TABLE_DRAW_H
+#define FLOWRRACTL_TABLE_DRAW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "table.h"
+
+struct buf;
+
+struct drawing {
+	const struct column *const *columns;
+	size_t n_columns;
+	char **cells; /* row by row; masked; borrowed */
+	size_t n_rows;
+	size_t width; /* 0: as wide as it is */
+	bool headers, color;
+};
+
+/*
+ * Appends lines. What does not fit is cut: first texts, down to a width in which
+ * they still tell something; then columns are left out, those first that say most
+ * of themselves that they may be (COLUMN_DROP), then the last ones; then the rest
+ * of a line. The first column, which names the row, is the last to be cut.
+ */
+void table_draw(const struct drawing *drawing, struct buf *out);
+
+#endif

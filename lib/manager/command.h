@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A command as a task: what flowrractl run submits, and the module exec runs
+ * (lib/module/shipped/exec/adhoc.h).
+ */
+#ifndef MANAGER_COMMAND_H
+#define MANAGER_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+/* Room for the ID of a task. */
+#define COMMAND_ID_SIZE 201
+
+struct flowrra_client;
+struct flowrra_request;
+
+/* To be called with an ID before the command that gets it is queued; `arg` is the
+ * command's. It may be called again, with another one. */
+typedef void command_before_fn(const char *id, void *arg);
+
+/* All of it is borrowed. */
+struct command {
+	const char *const *argv;   /* NULL-ended; the program first */
+	const char *label;	   /* a name for people; NULL: none */
+	const char *lock;	   /* one at a time; NULL: none */
+	const char *directory;	   /* an absolute path */
+	int mask;		   /* umask */
+	command_before_fn *before; /* NULL: nothing is to be done */
+	void *arg;		   /* its */
+	char **environment;	   /* NULL-ended NAME=VALUE */
+	const struct slice *input; /* standard input; NULL: none */
+	const char *input_file;	   /* or an absolute path of it */
+};
+
+/* Appends the keyword arguments of the task; check out->failed. What says most
+ * of the command comes first, for those who see only the beginning. */
+void command_write(const struct command *c, struct buf *out);
+
+/*
+ * This process' environment as a command takes it along: without what belongs to
+ * this terminal or session, or is the service manager's, or has a password of
+ * ours; with these, NAME for a variable as it is here (left out if it is not
+ * set), NAME=VALUE for another; and PWD as `directory`. A NULL-ended list; free()
+ * it and, last, *ret_text. NULL with *err.
+ */
+char **command_environment(const char *const *chosen, size_t n_chosen,
+			   const char *directory, char **ret_text,
+			   struct err *err);
+
+/* The ID of the command that was submitted last; ERR_NOT_FOUND: none was. */
+int command_last(struct flowrra_client *c, char id[], struct err *err);
+
+/*
+ * Submits the command with a short ID of its own, "17", which is written to `id`;
+ * or the ID of the task that has the request's unique key. `request` says how it
+ * runs; its name and kwargs are set here. 0, or -1 with *err.
+ */
+int command_submit(struct flowrra_client *c, const struct command *command,
+		   const struct flowrra_request *request, char id[],
+		   struct err *err);
+
+/* What became of one of many. */
+struct command_answer {
+	char id[COMMAND_ID_SIZE];
+	struct err err; /* ERR_NONE: it is queued */
+};
+/*
+ * Submits a command for each item, all at once. The words of `command` have the item
+ * where "{}" stands in them; without that, it is one more word at the end. Of a shell's
+ * line (`shell`: argv is sh -c LINE) nothing is replaced: the item is its "$1". 0 with
+ * n answers, or -1 with *err: none was submitted.
+ */
+#define COMMAND_MANY_MAX 100
+int command_submit_many(struct flowrra_client *c, const struct command *command,
+			bool shell, const char *const *items, size_t n,
+			const struct flowrra_request *request,
+			struct command_answer *answers, struct err *err);
+
+/* The numbers of command_submit(), for command.c and command_many.c: takes `n`. */
+int command_take_numbers(struct flowrra_client *c, unsigned int n,
+			 long long *ret_first, struct err *err);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* A submission as a process. */
+#include "process.h"
+
+#include <err.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "files.h"
+#include "options.h"
+#include "program.h"
+
+/* Turns of each, in a round: enough that what else goes on meets all alike. */
+#define TURNS 3
+
+struct submitter {
+	const char *name; /* of the program; NULL: one of ours */
+	enum metric metric, ratio;
+	const char *const *argv;
+	const char *const *settle; /* run after a turn, not measured */
+	double total_s;
+	long n;
+};
+
+static const char *const nq_argv[] = {"nq", "true", NULL};
+static const char *const nq_settle[] = {"nq", "-w", NULL};
+static const char *const tsp_argv[] = {"tsp", "true", NULL};
+static const char *const tsp_settle[] = {"tsp", "-w", NULL};
+
+/* Only what is installed takes part; that it does not is said once. */
+static bool
+takes_part(const struct submitter *s)
+{
+	static char told[64];
+	char *path;
+
+	if (s->name == NULL)
+		return true;
+	if ((path = program_find(s->name)) == NULL &&
+	    strstr(told, s->name) == NULL) {
+		strcat(strcat(told, " "), s->name);
+		printf("%s is not installed, and left out\n", s->name);
+	}
+	free(path);
+	return path != NULL;
+}
+
+/* Where the others keep their jobs: in our directory, which is removed. */
+static void
+set_places(void)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/nq", files.dir);
+	setenv("NQDIR", path, 1);
+	snprintf(path, sizeof(path), "%s/tsp", files.dir);
+	setenv("TS_SOCKET", path, 1);
+	setenv("TMPDIR", files.dir, 1);
+}
+
+static void
+take_turn(struct submitter *s, long n)
+{
+	long i;
+
+	for (i = 0; i < n; i++)
+		s->total_s += s->name == NULL ? program_run(s->argv, NULL, NULL)
+					      : program_run_system(s->argv);
+	s->n += n;
+	if (s->settle != NULL)
+		program_run_system(s->settle);
+}
+
+/* The other connection of the floor's file: as with a worker, who ends is not the
+ * last to leave it. */
+static sqlite3 *
+hold_open(const char *path)
+{
+	sqlite3 *db;
+
+	if (sqlite3_open(path, &db) != SQLITE_OK ||
+	    sqlite3_exec(db,
+			 "PRAGMA journal_mode = WAL; SELECT count(*) FROM "
+			 "sqlite_schema",
+			 NULL, NULL, NULL) != SQLITE_OK)
+		errx(1, "%s: %s", path, sqlite3_errmsg(db));
+	return db;
+}
+
+static void
+report_submitters(const struct submitter *all, size_t n, struct table *t)
+{
+	const double ours = (double)all[0].n / all[0].total_s;
+	double rate;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (all[i].n == 0)
+			continue;
+		rate = (double)all[i].n / all[i].total_s;
+		table_add(t, all[i].metric, rate);
+		if (i > 0)
+			table_add(t, all[i].ratio, ours / rate);
+	}
+}
+
+static void
+take_turns(struct submitter *all, size_t n, void (*await)(long n))
+{
+	const long each = opt.ctl / TURNS > 0 ? opt.ctl / TURNS : 1;
+	size_t i;
+	int turn;
+
+	for (turn = 0; turn < TURNS; turn++)
+		for (i = 0; i < n; i++) {
+			if (!takes_part(&all[i]))
+				continue;
+			take_turn(&all[i], each);
+			if (i == 0)
+				await(all[i].n);
+		}
+}
+
+void
+process_measure(const struct system *s, struct table *t, void (*await)(long n))
+{
+	const bool embedded = strncmp(s->url, "sqlite://", 9) == 0;
+	const char *const ours[] = {"bin/flowrractl", "--config", files.conf,
+				    "submit",	      opt.task,	  NULL};
+	char place[4096];
+	const char *const floor[] = {embedded ? "tests/bench/sqlite_floor"
+					      : "tests/bench/redis_floor",
+				     place, NULL};
+	struct submitter all[] = {
+	    {.metric = METRIC_ctl_per_s, .argv = ours},
+	    {.metric = METRIC_ctl_floor_per_s,
+	     .ratio = METRIC_ctl_floor_ratio,
+	     .argv = floor},
+	    {"nq", METRIC_nq_per_s, METRIC_nq_ratio, nq_argv, nq_settle, 0, 0},
+	    {"tsp", METRIC_tsp_per_s, METRIC_tsp_ratio, tsp_argv, tsp_settle, 0,
+	     0},
+	};
+	sqlite3 *held = NULL;
+
+	set_places();
+	if (embedded) {
+		snprintf(place, sizeof(place), "%s/floor.db", files.dir);
+		held = hold_open(place);
+	} else {
+		/* unix:// and the path, with what else it says behind a "?". */
+		snprintf(place, sizeof(place), "%s", strchr(s->url, '/') + 2);
+		place[strcspn(place, "?")] = '\0';
+	}
+	take_turns(all, sizeof(all) / sizeof(all[0]), await);
+	report_submitters(all, sizeof(all) / sizeof(all[0]), t);
+	sqlite3_close(held);
+	if (all[3].n > 0)
+		program_run_system((const char *const[]){"tsp", "-K", NULL});
+}
+
+void
+process_measure_alone(struct table *t)
+{
+	const char *const argv[] = {"bin/flowrractl", "--config", files.conf,
+				    "submit",	      opt.task,	  NULL};
+	struct submitter ours = {.argv = argv};
+	const double with =
+	    t->values[METRIC_ctl_per_s][t->rounds[METRIC_ctl_per_s] - 1];
+	double rate;
+
+	take_turn(&ours, opt.ctl);
+	rate = (double)ours.n / ours.total_s;
+	table_add(t, METRIC_submit_ctl_per_s, rate);
+	table_add(t, METRIC_ctl_alone_ratio, rate / with);
+}

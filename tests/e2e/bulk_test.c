@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Many tasks at once, by what they are: cancelled, and their records deleted. */
+#include <signal.h>
+#include <string.h>
+
+#include "e2e/operate_scene.h"
+
+#define CTL "flowrractl --config flowrra.conf "
+
+START_TEST(a_filter_cancels_what_it_selects_and_nothing_else)
+{
+	struct world *w = begin(_i);
+	struct run *r;
+
+	worker_start(w, NULL);
+	submit(w, "sleep 60 --id runs --queue cpu");
+	WAIT_UNTIL(strstr(ctl(w, "tasks running")->out, "runs") != NULL);
+	ctl_ok(w, "queue pause io");
+	submit(w, "add 1 2 --id waits");
+	submit(w, "echo x --id other");
+	submit(w, "add 1 2 --id later --delay 1h");
+	/* Without a word nothing is done. */
+	ck_complains(ctl(w, "cancel"), 64, "missing selection");
+	ck_complains(ctl(w, "cancel --task add --all"), 64, "--all");
+	ck_complains(ctl(w, "cancel x --queue io"), 64, "cannot use IDs");
+	ck_complains(ctl(w, "cancel --state dead"), 65, "unknown state");
+	ck_complains(ctl(w, "cancel --task add </dev/null"), 64, "say --yes");
+	r = ctl(w, "cancel --all --dry-run");
+	ck_complains(r, 0, "4 would be cancelled");
+	ck_assert_ptr_nonnull(strstr(r->out, "runs\tsleep\tcpu\trunning\n"));
+	ck_assert_ptr_nonnull(strstr(r->out, "later\tadd\tio\tdelayed\n"));
+	ck_answer(w, "stats", "waiting", "2");
+	/* A person is asked. */
+	r = run(w, "echo n | script -qec '" CTL "cancel --queue io' /dev/null");
+	ck_assert_int_eq(r->status, 64);
+	ck_assert_ptr_nonnull(strstr(r->out, "Cancel 3 tasks of queue io? "));
+	ck_answer(w, "stats", "waiting", "2");
+	r = run(w, "echo y | script -qec '" CTL
+		   "cancel --queue io --task add --state waiting' /dev/null");
+	ck_assert_ptr_nonnull(strstr(r->out, "Cancel 1 task of queue io? "));
+	ck_assert_ptr_nonnull(strstr(r->out, "1 cancelled"));
+	ck_complains(ctl(w, "result waits"), 1, "cancelled");
+	ck_complains(ctl(w, "result later"), 3, "pending");
+	ck_run(ctl(w, "cancel --older-than 1h --yes"), 0, "0 cancelled\n");
+	ck_run(ctl(w, "cancel --task add --yes"), 0, "1 cancelled\n");
+	ck_run(ctl(w, "cancel --worker test:1 --state running --yes"), 0,
+	       "0 cancelled, 1 ordered to end\n");
+	ck_complains(ctl(w, "wait runs"), 1, "cancelled");
+	ck_answer(w, "stats", "waiting", "1");
+	r = ctl(w, "cancel --all --yes --json");
+	ck_run(r, 0, "{\"id\":\"other\",\"outcome\":\"cancelled\"}\n");
+	world_stop(w);
+}
+END_TEST
+
+/* Killed at any point, it is called once more; what the worker takes meanwhile
+ * runs. Each task ends once, in one way. */
+START_TEST(a_cancel_that_is_killed_is_finished_by_the_next)
+{
+	struct world *w = begin(_i);
+	struct run *r;
+	int i;
+
+	worker_start(w, NULL);
+	ctl_ok(w, "queue pause io");
+	run(w,
+	    "seq 1 2000 | sed 's/.*/{\"name\":\"add\",\"args\":[&,1]}/' | " CTL
+	    "submit --stdin >ids");
+	for (i = 0; i < 10; i++) {
+		r = run_start(w, "exec " CTL "cancel --queue io --yes");
+		/* The first is killed in its midst, however slow it is. */
+		if (i == 0)
+			WAIT_UNTIL(!says(w, "stats", "waiting", "2000"));
+		run(w, "sleep 0.%02d", i);
+		kill(r->pid, SIGKILL);
+		run_end(w, r);
+		if (i == 5)
+			ctl_ok(w, "queue resume io");
+	}
+	ctl_ok(w, "cancel --queue io --yes");
+	/* What was taken out and not recorded yet is nowhere. */
+	run(w, "xargs " CTL "cancel <ids >/dev/null 2>&1");
+	r = run(w, CTL "wait --stdin --timeout 60 <ids");
+	ck_assert_int_eq(r->status, 1);
+	world_write(w, "ends", r->out, strlen(r->out));
+	ck_run(run(w, "cut -f1 ends | cmp - ids"), 0, "");
+	ck_answer(w, "stats", "waiting", "0");
+	ck_answer(w, "stats", "in_flight", "0");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(records_are_deleted_by_their_end)
+{
+	struct world *w = begin(_i);
+
+	worker_start(w, NULL);
+	submit(w, "add 1 2 --id good");
+	submit(w, "fail x --max-retries 0 --id bad");
+	submit(w, "sleep 0 --id echo");
+	submit(w, "sleep 60 --id runs");
+	ck_run(ctl(w, "wait good echo"), 0, "good\t3\necho\t0.0\n");
+	ck_complains(ctl(w, "wait bad"), 1, "bad");
+	ck_complains(ctl(w, "tasks delete --succeeded"), 64, "selection");
+	ck_complains(ctl(w, "tasks delete --succeeded x"), 64, "with IDs");
+	ck_complains(ctl(w, "tasks delete --failed --dead --all"), 64,
+		     "with --dead");
+	ck_run(ctl(w, "tasks delete --succeeded --older-than 1h"), 0,
+	       "0 deleted\n");
+	ck_complains(ctl(w, "tasks delete --succeeded --all --dry-run"), 0,
+		     "2 would be deleted");
+	ck_run(ctl(w, "tasks delete --succeeded --task add"), 0, "1 deleted\n");
+	ck_complains(ctl(w, "result good"), 2, "no record");
+	ck_run(ctl(w, "result echo"), 0, "0.0\n");
+	run(w, "sleep 0.1");
+	ck_run(ctl(w, "tasks delete --succeeded --failed --older-than 50ms"), 0,
+	       "2 deleted\n");
+	ck_complains(ctl(w, "result bad"), 2, "no record");
+	/* Neither the dead list, nor what has not ended. */
+	ck_only(w, "tasks dead", "key", "bad");
+	ck_complains(ctl(w, "result runs"), 3, "running");
+	ck_run(ctl(w, "tasks delete --dead --all"), 0, "1 deleted\n");
+	ctl_ok(w, "cancel runs");
+	world_stop(w);
+}
+END_TEST
+
+SUITE("bulk")
+{
+	SUITE_TIMEOUT(120);
+	TEST_BOTH(a_filter_cancels_what_it_selects_and_nothing_else);
+	TEST_BOTH(a_cancel_that_is_killed_is_finished_by_the_next);
+	TEST_BOTH(records_are_deleted_by_their_end);
+}

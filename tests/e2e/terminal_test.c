@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* What flowrractl looks like on a terminal, and what it is for programs. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e/operate_scene.h"
+
+/* A text that is long, and in which bytes, characters and columns differ. */
+#define LONG_TEXT                                                              \
+	"es sind \xc3\xbc"                                                     \
+	"berlange S\xc3\xa4tze, \xe6\xbc\xa2\xe5\xad\x97"                      \
+	" und mehr davon, bis zum Rand und weit dar\xc3\xbc"                   \
+	"ber hinaus"
+
+/* What a command prints on a terminal of that width. */
+static const char *
+on_terminal(struct world *w, const char *environment, int columns,
+	    const char *arguments)
+{
+	const struct run *r =
+	    run(w,
+		"env -u NO_COLOR -u CLICOLOR_FORCE -u LC_ALL -u LC_CTYPE "
+		"TERM=xterm %s script -qec 'stty cols %d; flowrractl --config "
+		"flowrra.conf %s' /dev/null </dev/null | tr -d '\\r'",
+		environment, columns, arguments);
+
+	ck_assert_msg(r->out[0] != '\0', "%s prints nothing: %s", arguments,
+		      r->err);
+	return r->out;
+}
+
+/* Columns of a line on a terminal, without its colours; of what the tests have in
+ * their texts, only ideographs are two columns wide. */
+static int
+columns_of(const char *line)
+{
+	int n = 0;
+
+	for (; *line != '\n' && *line != '\0'; line++) {
+		if (*line == '\033')
+			line += strcspn(line, "m");
+		else if (((unsigned char)*line & 0xc0) != 0x80)
+			n += (unsigned char)*line >= 0xe4 ? 2 : 1;
+	}
+	return n;
+}
+
+/* A world with something in each list, and long texts in it. */
+static struct world *
+furnished(int broker)
+{
+	struct world *w = begin(broker);
+
+	worker_start(w, NULL);
+	submit(w, "fail '" LONG_TEXT "' --max-retries 0");
+	submit(w, "fail '" LONG_TEXT "' --max-retries 3 --retry-delay 2h");
+	submit(w, "echo '" LONG_TEXT "' --wait");
+	submit(w, "echo x --delay 2h");
+	submit(w, "sleep 60 --id runs");
+	ctl_ok(w, "schedule cron echo '*/5 1,2,3,4,5,6,7,8 1,2,3,4,5,6,7,8 * "
+		  "MON-FRI' --tz Europe/Berlin");
+	WAIT_UNTIL(says(w, "stats", "dead", "1") &&
+		   strlen(ctl_ok(w, "tasks retrying")) > 0 &&
+		   strlen(ctl_ok(w, "tasks running")) > 0);
+	return w;
+}
+
+static const char *const lists[] = {
+    "tasks",
+    "tasks pending",
+    "tasks delayed",
+    "tasks retrying",
+    "tasks running",
+    "tasks completed",
+    "tasks failed",
+    "tasks dead",
+    "workers",
+    "queues",
+    "health",
+    "schedule list",
+    "tasks registered",
+};
+#define N_LISTS (sizeof(lists) / sizeof(lists[0]))
+
+START_TEST(nothing_is_wider_than_the_terminal)
+{
+	static const int widths[] = {60, 80, 200};
+	static const char *const locales[] = {"LANG=C", "LANG=C.UTF-8"};
+	struct world *w = furnished(_i);
+	const char *out, *line;
+	size_t i, k, n;
+
+	for (i = 0; i < N_LISTS; i++)
+		for (k = 0; k < 3; k++)
+			for (n = 0; n < 2; n++) {
+				out = on_terminal(w, locales[n], widths[k],
+						  lists[i]);
+				for (line = out; *line != '\0';
+				     line += strcspn(line, "\n"),
+				    line += *line == '\n')
+					ck_assert_msg(
+					    columns_of(line) <= widths[k],
+					    "%s, %s, %d columns:\n%s", lists[i],
+					    locales[n], widths[k], out);
+				for (line = out; n == 0 && *line != '\0';
+				     line++)
+					ck_assert_msg((unsigned char)*line <
+							  0x80,
+						      "not ASCII: %s", out);
+			}
+	ctl_ok(w, "cancel runs");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_cut_and_marked_and_wide_shows_all)
+{
+	struct world *w = furnished(_i);
+	const char *id = ctl_ok(w, "tasks dead --format '{key}'");
+	const char *out = on_terminal(w, "LANG=C.UTF-8", 80, "tasks dead");
+
+	/* The ID is whole, and the text ends in a mark. */
+	ck_assert_ptr_nonnull(strstr(out, id));
+	ck_assert_ptr_nonnull(strstr(out, "es sind \xc3\xbc"));
+	ck_assert_ptr_nonnull(strstr(out, "\xe2\x80\xa6\n"));
+	ck_assert_ptr_null(strstr(out, "hinaus"));
+	out = on_terminal(w, "LANG=C", 80, "tasks dead");
+	ck_assert_ptr_nonnull(strstr(out, "es sind ?"));
+	ck_assert_ptr_nonnull(strstr(out, "+\n"));
+	/* The least important columns go first. */
+	out = on_terminal(w, "LANG=C", 60, "tasks dead");
+	ck_assert_ptr_nonnull(strstr(out, "ERROR"));
+	ck_assert_ptr_null(strstr(out, "REASON"));
+	out = on_terminal(w, "LANG=C.UTF-8", 60, "tasks dead -w");
+	ck_assert_ptr_nonnull(strstr(out, LONG_TEXT "\n"));
+	ck_assert_ptr_nonnull(strstr(out, "REASON"));
+	out = on_terminal(w, "", 80, "tasks dead --no-headers");
+	ck_assert_ptr_null(strstr(out, "ERROR"));
+	ctl_ok(w, "cancel runs");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(colour_is_for_terminals_that_have_it)
+{
+	struct world *w = begin(_i);
+	const struct run *r;
+
+	put(w, "a", "--queue io");
+	ctl_ok(w, "queue pause io");
+	ck_assert_ptr_nonnull(
+	    strstr(on_terminal(w, "", 80, "queues"), "\033[33mpaused\033[0m"));
+	ck_assert_ptr_nonnull(strstr(on_terminal(w, "", 80, "health"),
+				     "\033[31munhealthy\033[0m"));
+	ck_assert_ptr_nonnull(strstr(on_terminal(w, "", 80, "tasks show no"),
+				     "\033[31mflowrractl: tasks show:\033[0m"));
+	ck_assert_ptr_null(
+	    strchr(on_terminal(w, "NO_COLOR=1", 80, "queues"), '\033'));
+	ck_assert_ptr_null(
+	    strchr(on_terminal(w, "NO_COLOR=1", 80, "frob"), '\033'));
+	ck_assert_ptr_null(
+	    strchr(on_terminal(w, "TERM=dumb", 80, "queues"), '\033'));
+	ck_assert_ptr_null(
+	    strchr(on_terminal(w, "", 80, "queues --color never"), '\033'));
+	ck_assert_ptr_nonnull(strchr(
+	    on_terminal(w, "NO_COLOR=1", 80, "queues --color always"), '\033'));
+	ck_assert_ptr_nonnull(
+	    strchr(on_terminal(w, "TERM=dumb CLICOLOR_FORCE=1", 80, "queues"),
+		   '\033'));
+	/* Programs get what they always got. */
+	r = run(w, "CLICOLOR_FORCE=1 TERM=xterm flowrractl --config "
+		   "flowrra.conf queues io --color always");
+	ck_assert_ptr_null(strchr(r->out, '\033'));
+	ck_assert_ptr_nonnull(strstr(r->out, "\tpaused\n"));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(times_are_told_from_now_to_people)
+{
+	struct world *w = begin(_i);
+	const char *out;
+
+	put(w, "late", "--delay 2h");
+	out = on_terminal(w, "", 80, "tasks pending");
+	ck_assert_ptr_nonnull(strstr(out, "in 1h59m"));
+	ck_assert_ptr_null(strstr(out, "20"));
+	out = on_terminal(w, "", 120, "tasks pending --absolute");
+	ck_assert_ptr_null(strstr(out, "in 1h"));
+	ck_assert_ptr_nonnull(strstr(out, "T"));
+	ck_assert_ptr_nonnull(strstr(ctl_ok(w, "tasks pending"), "Z\t20"));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(columns_are_chosen_and_lists_sorted)
+{
+	struct world *w = begin(_i);
+
+	put(w, "a", "--queue io --priority 2");
+	put(w, "b", "--queue io --priority 10");
+	put(w, "c", "--queue cpu --priority 1");
+	ck_run(ctl(w, "tasks pending --columns priority,ID --sort priority"), 0,
+	       "1\tc\n2\ta\n10\tb\n");
+	ck_run(ctl(w, "tasks pending --columns task_id --sort -priority"), 0,
+	       "b\na\nc\n");
+	ck_run(ctl(w, "tasks pending --sort id --format '{task_id} "
+		      "{priority}\\t{nothing}\\{'"),
+	       0, "a 2\t-{\nb 10\t-{\nc 1\t-{\n");
+	ck_run(ctl(w, "tasks pending --sort id --json=task_id,a.b -n 3"), 0,
+	       "[{\"task_id\":\"a\",\"a.b\":null},{\"task_id\":\"b\",\"a.b\":"
+	       "null},{\"task_id\":\"c\",\"a.b\":null}]\n");
+	ck_run(ctl(w, "tasks show a --format '{record.status} {queue}'"), 0,
+	       "pending io\n");
+	ck_run(ctl(w, "tasks running --format '{task_id}'"), 0, "");
+	ck_run(ctl(w, "submit add --force --queue io -q --id d --format "
+		      "'<{id}>'"),
+	       0, "<d>\n");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_list_is_watched_until_it_is_interrupted)
+{
+	struct world *w = begin(_i);
+	struct run *watching;
+
+	put(w, "a", "--queue io");
+	watching = run_start(w, "exec flowrractl --config flowrra.conf queues "
+				"io --watch=100ms >seen");
+	WAIT_UNTIL(strstr(world_read(w, "seen"), "active\nio\t1") != NULL);
+	ctl_ok(w, "queue pause io");
+	WAIT_UNTIL(strstr(world_read(w, "seen"), "paused\nio\t1") != NULL);
+	kill(watching->pid, SIGINT);
+	ck_assert_int_eq(run_end(w, watching)->status, 128 + SIGINT);
+	/* Nobody reads any more. */
+	ck_run(run(w, "flowrractl --config flowrra.conf queues io "
+		      "--watch=100ms | head -n 2 | wc -l"),
+	       0, "2\n");
+	world_stop(w);
+}
+END_TEST
+
+SUITE("terminal")
+{
+	SUITE_TIMEOUT(120);
+	TEST_BOTH(nothing_is_wider_than_the_terminal);
+	TEST_BOTH(what_does_not_fit_is_cut_and_marked_and_wide_shows_all);
+	TEST_BOTH(colour_is_for_terminals_that_have_it);
+	TEST_BOTH(times_are_told_from_now_to_people);
+	TEST_BOTH(columns_are_chosen_and_lists_sorted);
+	TEST_BOTH(a_list_is_watched_until_it_is_interrupted);
+}
