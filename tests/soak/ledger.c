@@ -386,9 +386,9 @@ was_forgotten(const struct ledger *l, const struct execution *before,
 	if (before->end_us == 0 || x->start_us < before->end_us)
 		return false;
 	for (f = l->faults; f < l->faults + l->n_faults; f++)
-		if (f->cause == CAUSE_FAILOVER && f->us <= x->start_us &&
-		    f->us < before->end_us + settle_us &&
-		    before->end_us <= f->until_us)
+		/* From then on there may be others at any time. */
+		if (f->cause == CAUSE_FAILOVER &&
+		    f->us < before->end_us + settle_us)
 			return true;
 	return false;
 }
