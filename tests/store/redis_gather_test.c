@@ -157,15 +157,13 @@ START_TEST(nobody_claims_before_all_have_come)
 	b = party_open(&w, "host:b");
 	broker_want(b->broker, 0, 5);
 	fail_over();
-	UNTIL(&w, a->ups == 2 && b->ups == 2);
 	UNTIL(&w, stage_number(&w, "ZCARD " ABSENT) == 1);
 	redis_server_run(w.server, "LPUSH " Q " [2]");
 	stage_linger(&w, 300);
 	ck_assert_uint_eq(b->n_claims, 0);
-	/* What it has may end all the same. */
-	party_settle(a, 0, BROKER_ACK);
 	redis_server_run(w.server, "ZREM " ABSENT " host:c");
 	UNTIL(&w, b->n_claims == 1);
+	party_settle(a, 0, BROKER_ACK);
 	party_close(a);
 	party_close(b);
 	stage_close(&w);
@@ -219,8 +217,41 @@ START_TEST(a_server_that_was_left_is_new_again)
 }
 END_TEST
 
+/* It was another worker's before, which had given it back; and that is lost. */
+START_TEST(what_another_one_has_had_is_taken_from_it)
+{
+	struct party *a, *b;
+
+	stage_open(&w, KIND_REDIS);
+	b = party_open(&w, "host:b");
+	a = worker_with("host:a", "1", "[1]", 0);
+	redis_server_run(w.server, "DEL %s", part_of("host:a"));
+	redis_server_run(w.server, "LPUSH " K("inflight:host:b#3") " [1]");
+	fail_over();
+	UNTIL(&w, a->ups == 2 && b->ups == 2);
+	ck_assert_ptr_nonnull(part_of("host:a"));
+	ck_assert_ptr_null(part_of("host:b"));
+	stage_linger(&w, 50);
+	ck_assert_uint_eq(b->n_claims, 0);
+	/* And in another part of its own. */
+	redis_server_run(w.server,
+			 "LMOVE %s " K("inflight:host:a#9") " LEFT LEFT",
+			 part_of("host:a"));
+	fail_over();
+	UNTIL(&w, a->ups == 3 && b->ups == 3);
+	stage_linger(&w, 50);
+	ck_assert_uint_eq(a->n_claims, 1);
+	party_settle(a, 0, BROKER_ACK);
+	ck_assert_ptr_null(part_of("host:a"));
+	party_close(a);
+	party_close(b);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("redis-gather")
 {
+	TEST(what_another_one_has_had_is_taken_from_it);
 	TEST(a_server_that_was_left_is_new_again);
 	TEST_LOOP(a_claim_that_was_lost_is_put_back_on_record, 0, 4);
 	TEST(equal_claims_are_put_back_each);

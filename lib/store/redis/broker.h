@@ -307,7 +307,6 @@ struct rlost {
 struct rgather {
 	int64_t number; /* of servers that were new, so far; 0: not told */
 	bool holds;	/* nothing may be claimed yet */
-	bool started;	/* rbroker_start() was called */
 	bool moved;	/* from another server, where claims in memory are of */
 	bool insists;	/* claims go back though some levels are not known */
 	int64_t until_ms; /* they may, by the server's clock; 0: need not */

@@ -19,8 +19,11 @@
  * its sender is to ask for replicas (confirm.c).
  */
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/task.h"
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
 
@@ -35,8 +38,115 @@
  * workers together claim in a second. */
 #define RECLAIM_DEPTH "20000"
 #define RECLAIM_KEYS (4 + SHARDS)
+/* Workers whose last heartbeat was so long before the time until which others are
+ * awaited: their life, and what clocks differ by (gather.lua). */
+#define EVICT_MS (2 * BROKER_HEARTBEAT_TTL_S * 1000 + 30000)
 
 static void rgather_done(struct rbroker *b);
+
+/* --- claims that others have had ------------------------------------------- */
+
+/* Tasks that go back on record though this server had them nowhere: another worker
+ * may have had them in flight, and given back, and that is lost, too. */
+struct evict {
+	struct redis_request request;
+	struct rqueue *queue;
+	size_t n;
+	struct slice tasks[];
+};
+
+static void
+rgather_on_evicted(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rbroker *b = arg;
+
+	if (redis_fault(reply) != REDIS_FAULT_LOST &&
+	    --b->gather.under_way == 0)
+		rgather_done(b);
+}
+
+static void
+evict_from(const struct evict *e, const char *worker)
+{
+	struct rqueue *q = e->queue;
+	struct slice keys[SHARDS];
+	char *names[SHARDS];
+	bool ok = true;
+	unsigned int i;
+
+	for (i = 0; i < SHARDS; i++) {
+		names[i] = rqueue_shard_key(q, worker, i);
+		keys[i] = slice_of(names[i] != NULL ? names[i] : "");
+		ok = ok && names[i] != NULL;
+	}
+	if (ok && rbroker_eval(q->broker, SCRIPT_EVICT, rgather_on_evicted,
+			       q->broker, SHARDS, keys, e->n, e->tasks) == 0)
+		q->broker->gather.under_way++;
+	for (i = 0; i < SHARDS; i++)
+		free(names[i]);
+}
+
+static void
+evict_on_workers(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct evict *e = container_of(request, struct evict, request);
+	struct rbroker *b = e->queue->broker;
+	char id[TASK_ID_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < redis_reply_count(reply); i++) {
+		const struct slice name =
+		    redis_reply_string(redis_reply_at(reply, i));
+
+		if (name.len == 0 || name.len >= sizeof(id) ||
+		    slice_eq(name, slice_of(b->opt.worker)))
+			continue;
+		snprintf(id, sizeof(id), "%.*s", (int)name.len, name.p);
+		evict_from(e, id);
+	}
+	free(e);
+	if (redis_fault(reply) != REDIS_FAULT_LOST &&
+	    --b->gather.under_way == 0)
+		rgather_done(b);
+}
+
+/* Those that were nowhere stand behind the first. Of workers that may be alive. */
+static void
+rgather_evict(struct rqueue *q, const struct redis_reply *reply)
+{
+	const size_t n = redis_reply_count(reply) - 1;
+	struct rbroker *b = q->broker;
+	char since[ARG_NUMBER_SIZE];
+	const struct slice workers[] = {
+	    SLICE("ZRANGEBYSCORE"), slice_of(RBROKER_WORKERS),
+	    arg_number(since, b->gather.until_ms - EVICT_MS), SLICE("+inf")};
+	struct evict *e;
+	size_t i, size = 0;
+	char *text;
+
+	for (i = 1; i <= n; i++)
+		size += redis_reply_string(redis_reply_at(reply, i)).len;
+	if (n == 0 ||
+	    (e = malloc(sizeof(*e) + n * sizeof(e->tasks[0]) + size)) == NULL)
+		return;
+	*e = (struct evict){
+	    .request = {.queue = b->requests, .on_reply = evict_on_workers},
+	    .queue = q,
+	    .n = n};
+	text = (char *)&e->tasks[n];
+	for (i = 0; i < n; i++) {
+		const struct slice task =
+		    redis_reply_string(redis_reply_at(reply, i + 1));
+
+		memcpy(text, task.p, task.len);
+		e->tasks[i] = (struct slice){text, task.len};
+		text += task.len;
+	}
+	if (redis_request_command(&e->request, REDIS_ARGS(workers)) == 0)
+		b->gather.under_way++;
+	else
+		free(e);
+}
 
 /* --- claims go back on record ---------------------------------------------- */
 
@@ -66,7 +176,8 @@ rgather_on_reclaimed(struct redis *r, const struct redis_reply *reply,
 		redis_fault_err(r, "putting claims back on record", reply,
 				&what);
 		b->opt.on_state(true, false, &what, b->opt.arg);
-	} else if (redis_reply_integer(reply) > 0) {
+	} else if (redis_reply_integer(redis_reply_at(reply, 0)) > 0) {
+		rgather_evict(q, reply);
 		err_set(&what, ERR_UNAVAILABLE,
 			"queue %s: %s did not know of %d tasks that this "
 			"worker has claimed; they are on record again",
@@ -171,15 +282,15 @@ rgather_ask(struct rbroker *b, bool done, redis_reply_fn *on_reply)
 	return rbroker_eval(b, SCRIPT_GATHER, on_reply, b, 3, keys, 5, args);
 }
 
-/* Tasks may be taken, as far as this goes. */
+/* All have come. */
 static void
 rgather_end(struct rbroker *b)
 {
-	unsigned int i;
-
 	b->gather.holds = false;
-	for (i = 0; i < b->n_queues; i++)
-		rqueue_wake(&b->queues[i]);
+	if (b->gather.moved)
+		rbroker_settle_anew(b);
+	b->gather.moved = false;
+	rbroker_start(b);
 }
 
 static void
@@ -218,18 +329,13 @@ rgather_on_look(evutil_socket_t fd, short what, void *arg)
 		rgather_ask(b, true, rgather_on_looked);
 }
 
-/* All that it has claimed is on record, or another's. */
+/* All that it has claimed is on record, or another's. What it finds in flight and
+ * does not know may be what another one is about to put back: it is not looked at
+ * before all have come. */
 static void
 rgather_done(struct rbroker *b)
 {
-	if (rgather_ask(b, true, rgather_on_looked) != 0)
-		return;
-	if (!b->gather.started && b->gather.moved)
-		rbroker_settle_anew(b);
-	b->gather.moved = false;
-	if (!b->gather.started)
-		rbroker_start(b);
-	b->gather.started = true;
+	rgather_ask(b, true, rgather_on_looked);
 }
 
 /* Each list is compared with memory then, whatever its length. */
@@ -280,10 +386,9 @@ rgather_on_begun(struct redis *r, const struct redis_reply *reply, void *arg)
 		rgather_reclaim(&b->queues[i]);
 	if (b->gather.under_way > 0)
 		return;
-	if (!b->gather.moved && b->gather.until_ms == 0 &&
+	if (b->gather.until_ms == 0 &&
 	    redis_reply_integer(redis_reply_at(reply, 0)) == 0) {
-		b->gather.holds = false;
-		rbroker_start(b);
+		rgather_end(b);
 		return;
 	}
 	rgather_done(b);
@@ -293,7 +398,7 @@ void
 rgather_begin(struct rbroker *b)
 {
 	b->gather.under_way = 0;
-	b->gather.insists = b->gather.started = false;
+	b->gather.insists = false;
 	b->gather.look_ms = LOOK_MIN_MS;
 	b->gather.holds = b->run_id[0] != '\0';
 	if (!b->gather.holds)

@@ -12,13 +12,14 @@
 --       4 '1': not all levels are known, and it is done all the same; or '0'
 --       then for each task:  its part, '1' if it is to be there though it waits
 --       nowhere, or '0' (its end was sent, and may have come), the task
--- Returns how many were put back. Where a list was needed that is not in KEYS, all
+-- Returns {how many were put back, and those of them that were nowhere}: another
+-- worker may have had them before. Where a list was needed that is not in KEYS, all
 -- there is in the answer is a list of the levels, and nothing was done.
 
 local n_parts, depth = tonumber(ARGV[2]), tonumber(ARGV[3])
 local want, budget = math.huge, 16 * 1024 * 1024
 local time = redis.call('TIME')
-if time[1] * 1000 + math.floor(time[2] / 1000) > tonumber(ARGV[1]) then return 0 end
+if time[1] * 1000 + math.floor(time[2] / 1000) > tonumber(ARGV[1]) then return {0} end
 
 -- What has the wrong type fails here, before anything has changed.
 local lists, lanes, known = {KEYS[1]}, {}, {}
@@ -43,10 +44,10 @@ for _, level in ipairs(levels) do
 end
 
 -- Those that are not on record. Two may be the same, byte for byte.
-local awaited, left, seen, back = {}, 0, {}, 0
+local awaited, left, seen, back, nowhere = {}, 0, {}, 0, {}
 for i = 5, #ARGV, 3 do
   local part, task = KEYS[4 + tonumber(ARGV[i])], ARGV[i + 2]
-  local name = ARGV[i] .. task
+  local name = ARGV[i] .. '/' .. task
   seen[name] = (seen[name] or 0) + 1
   if not redis.call('LPOS', part, task, 'RANK', seen[name]) then
     awaited[task] = awaited[task] or {}
@@ -62,6 +63,16 @@ local function take(task)
   redis.call('LPUSH', table.remove(claims).part, task)
   left, back = left - 1, back + 1
   return true
+end
+
+-- It may have been in another part, and gone back, and come again.
+for task in pairs(awaited) do
+  for i = 1, n_parts do
+    local rank = (seen[i .. '/' .. task] or 0) + 1
+    while redis.call('LPOS', KEYS[4 + i], task, 'RANK', rank) and take(task) do
+      redis.call('LREM', KEYS[4 + i], 1, task)
+    end
+  end
 end
 
 -- include reach
@@ -117,7 +128,8 @@ for task, claims in pairs(awaited) do
     if claim.surely then
       redis.call('LPUSH', claim.part, task)
       back = back + 1
+      nowhere[#nowhere + 1] = task
     end
   end
 end
-return back
+return {back, unpack(nowhere)}
