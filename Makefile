@@ -46,7 +46,7 @@ WARNINGS += -Wno-unused-but-set-variable -Wno-missing-field-initializers
 endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
-	hiredis jansson inih libsystemd sqlite3 libpq libmariadb \
+	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
 	libmicrohttpd gnutls libmd
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth bench-lives \
@@ -75,6 +75,7 @@ LOADED_sqlite3   := sqlite3
 LOADED_hiredis   := hiredis
 LOADED_evdns     := libevent_extra
 LOADED_openssl   := libevent_openssl
+LOADED_smartcols := smartcols
 FUNCTIONS := $(wildcard lib/*/*.functions cmd/*/*.functions)
 LOADED_H  := $(patsubst %.functions,$(B)/gen/loaded/%.h,$(notdir $(FUNCTIONS)))
 

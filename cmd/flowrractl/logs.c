@@ -2,6 +2,7 @@
 /* The verb logs: what a command has printed, or prints. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "codec/capture_read.h"
 #include "flowrra/client.h"
@@ -119,6 +120,14 @@ show_until_end(struct show_output *s, const struct logs_options *o)
 
 /* Files are looked for where a worker with this configuration keeps them: on another
  * machine there are none. */
+/* Without an ID, and with a number, it is a command of `run`, which has put it into
+ * the user's own store. */
+static bool
+is_of_run(int argc, char **argv)
+{
+	return argc == 0 || argv[0][strspn(argv[0], "0123456789")] == '\0';
+}
+
 static int
 run_logs(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -134,6 +143,10 @@ run_logs(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (logs_check(o, &err) != 0)
 		return complain_of_err(ctl, &err);
+	if (is_of_run(argc, argv)) {
+		ctl->globals.user = true;
+		ctl_take_user(ctl);
+	}
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	s.id = argc > 0 ? argv[0] : id;

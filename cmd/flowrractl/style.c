@@ -100,8 +100,8 @@ style_columns(void)
 /* The user's locale of this thread alone, loaded once; that of the program stays
  * as it is, in which numbers have a point. One that is not installed, but says
  * UTF-8, is as good as that of C for our purpose. */
-static locale_t
-user_locale(void)
+locale_t
+style_locale(void)
 {
 	static locale_t locale;
 	const char *name = getenv("LC_ALL");
@@ -125,49 +125,31 @@ user_locale(void)
 bool
 style_is_utf8(void)
 {
-	return strcmp(nl_langinfo_l(CODESET, user_locale()), "UTF-8") == 0;
-}
-
-/* One character: its bytes, and the columns that it takes. What is not UTF-8 has
- * been masked before; a stray byte counts as a character. */
-static size_t
-read_character(const char *text, bool utf8, size_t *ret_columns)
-{
-	const size_t left = strnlen(text, 4);
-	mbstate_t state = {0};
-	wchar_t c;
-	size_t len = 1;
-	int columns = 1;
-
-	if ((unsigned char)text[0] >= 0x80 && utf8) {
-		len = mbrtowc(&c, text, left, &state);
-		if (len == 0 || len > left)
-			len = 1;
-		else
-			columns = wcwidth(c);
-	} else {
-		/* Without UTF-8 it is still one character, of several bytes. */
-		while (len < left && (unsigned char)text[0] >= 0x80 &&
-		       ((unsigned char)text[len] & 0xc0) == 0x80)
-			len++;
-	}
-	*ret_columns = columns > 0 ? (size_t)columns : 0;
-	return len;
+	return strcmp(nl_langinfo_l(CODESET, style_locale()), "UTF-8") == 0;
 }
 
 size_t
 style_width(const char *text, size_t max, size_t *ret_len)
 {
-	const locale_t before = uselocale(user_locale());
-	const bool utf8 = style_is_utf8();
 	size_t width = 0, len = 0, columns, n;
+	mbstate_t state = {0};
+	wchar_t c;
+	int w;
 
 	for (; text[len] != '\0'; len += n, width += columns) {
-		n = read_character(text + len, utf8, &columns);
+		n = mbrtowc(&c, text + len, MB_CUR_MAX, &state);
+		if (n > MB_CUR_MAX) {
+			state = (mbstate_t){0};
+			n = 1;
+			w = -1;
+		} else {
+			w = wcwidth(c);
+		}
+		/* libsmartcols shows "\x12" for each byte of what is not printable. */
+		columns = w < 0 ? 4 * n : (size_t)w;
 		if (columns > max - width)
 			break;
 	}
-	uselocale(before);
 	*ret_len = len;
 	return width;
 }

@@ -6,6 +6,7 @@
 #ifndef FLOWRRACTL_STYLE_H
 #define FLOWRRACTL_STYLE_H
 
+#include <locale.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -31,12 +32,14 @@ const char *style_of_word(const char *word);
 /* Columns of the terminal on standard output; 80 if it does not say. */
 size_t style_columns(void);
 
-/* Whether the locale has UTF-8: else what is beyond ASCII is not shown. */
+/* The user's locale of characters, for uselocale(); loaded once. */
+locale_t style_locale(void);
+/* Whether it has UTF-8: else what is beyond ASCII is not shown. */
 bool style_is_utf8(void);
 
 /*
- * The columns that a text takes; *ret_len has the bytes of as much of it as fits
- * into `max` columns. Without UTF-8 each character counts as one column.
+ * The columns that a text takes in the thread's locale; *ret_len has the bytes of as
+ * much of it as fits into `max` columns.
  */
 size_t style_width(const char *text, size_t max, size_t *ret_len);
 

@@ -16,9 +16,6 @@
 #include "util/err.h"
 #include "verb.h"
 
-/* More than any verb has. */
-#define COLUMNS_MAX 32
-
 /* --- cells ------------------------------------------------------------- */
 
 /* jansson takes NULL, and what is not an object. */
@@ -54,8 +51,7 @@ cell_plain(const json_t *value, struct buf *out)
 	}
 }
 
-/* A cell's text, which the caller frees; NULL without memory. */
-static char *
+char *
 cell_of(const struct column *column, const json_t *row)
 {
 	const json_t *value = follow_path(row, column->path);
@@ -245,53 +241,22 @@ print_plain(const struct table *t)
 
 /* --- for people ---------------------------------------------------------- */
 
-static void
-free_cells(struct drawing *d)
-{
-	size_t i;
-
-	for (i = 0; d->cells != NULL && i < d->n_rows * d->n_columns; i++)
-		free(d->cells[i]);
-	free(d->cells);
-}
-
-/* Draws into memory, with the options that are set in `d`. -1 without memory. */
 static int
-draw(const struct table *t, struct drawing *d, struct buf *out)
-{
-	json_t *row;
-	size_t i, k;
-	int result = 0;
-
-	d->columns = t->columns;
-	d->n_columns = t->n;
-	d->n_rows = json_array_size(t->rows);
-	d->cells = calloc(d->n_rows * t->n + 1, sizeof(*d->cells));
-	if (d->cells == NULL)
-		return -1;
-	json_array_foreach (t->rows, i, row)
-		for (k = 0; k < t->n; k++)
-			if ((d->cells[i * t->n + k] =
-				 cell_of(t->columns[k], row)) == NULL)
-				result = -1;
-	if (result == 0)
-		table_draw(d, out);
-	free_cells(d);
-	return out->failed ? -1 : result;
-}
-
-static int
-print_drawn(const struct ctl *ctl, const struct table *t)
+print_drawn(const struct ctl *ctl, const struct table *t, struct err *err)
 {
 	const struct globals *g = &ctl->globals;
-	struct drawing d = {.width = g->wide ? 0 : style_columns(),
-			    .headers = !g->no_headers,
-			    .color = style_has_color(g->color, STDOUT_FILENO)};
+	const struct drawing d = {.columns = t->columns,
+				  .n_columns = t->n,
+				  .rows = t->rows,
+				  .width = g->wide ? 0 : style_columns(),
+				  .headers = !g->no_headers,
+				  .color =
+				      style_has_color(g->color, STDOUT_FILENO)};
 	struct buf out = BUF_INIT;
 	int result;
 
 	cells_relative(!g->absolute);
-	if ((result = draw(t, &d, &out)) == 0 && out.len > 0)
+	if ((result = table_draw(&d, &out, err)) == 0 && out.len > 0)
 		fwrite(out.data, 1, out.len, stdout);
 	cells_relative(false);
 	buf_done(&out);
@@ -305,17 +270,19 @@ print_rows(struct ctl *ctl, const struct column *columns, size_t n,
 	   const json_t *rows)
 {
 	struct table t = {.n = 0};
+	struct err err = {.code = ERR_SYSTEM, .msg = "out of memory"};
 	int status, result;
 
 	if ((status = choose_columns(ctl, columns, n, &t)) != 0 ||
 	    (status = sort_rows(ctl, columns, n, (json_t *)rows, &t.rows)) != 0)
 		return status;
-	result = isatty(STDOUT_FILENO) ? print_drawn(ctl, &t) : print_plain(&t);
+	result = isatty(STDOUT_FILENO) ? print_drawn(ctl, &t, &err)
+				       : print_plain(&t);
 	json_decref(t.rows);
 	if (result == 0)
 		return 0;
-	complain(ctl, "cannot print the table: out of memory");
-	return err_exit_status(ERR_SYSTEM);
+	complain(ctl, "cannot print the table: %s", err.msg);
+	return err_exit_status(err.code);
 }
 
 int
@@ -338,16 +305,20 @@ print_list(struct ctl *ctl, const struct column *columns, size_t n,
 
 char *
 draw_rows(const struct column *columns, size_t n, const json_t *rows,
-	  size_t width)
+	  size_t width, struct err *err)
 {
-	struct drawing d = {.width = width, .headers = true};
-	struct table t = {.n = n, .rows = (json_t *)rows};
+	const struct column *all[COLUMNS_MAX];
+	const struct drawing d = {.columns = all,
+				  .n_columns = n,
+				  .rows = rows,
+				  .width = width,
+				  .headers = true};
 	struct buf out = BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		t.columns[i] = &columns[i];
-	if (draw(&t, &d, &out) == 0 && out.len > 0)
+		all[i] = &columns[i];
+	if (table_draw(&d, &out, err) == 0 && out.len > 0)
 		return buf_take(&out);
 	buf_done(&out);
 	return NULL;

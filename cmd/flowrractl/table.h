@@ -15,6 +15,7 @@
 #include "util/buf.h"
 
 struct ctl;
+struct err;
 
 /* Appends a cell; `value` is what the path leads to, NULL if it is not there.
  */
@@ -27,6 +28,9 @@ typedef void cell_fn(const json_t *value, struct buf *out);
 #define COLUMN_DROP(n)                                                         \
 	((unsigned int)(n) << 4) /* left out, the highest first */
 #define COLUMN_RANK(how) ((how) >> 4)
+
+/* More than any verb has. */
+#define COLUMNS_MAX 32
 
 struct column {
 	const char *title;
@@ -43,14 +47,17 @@ int print_rows(struct ctl *ctl, const struct column *columns, size_t n,
  * as one line. Takes the list. */
 int print_list(struct ctl *ctl, const struct column *columns, size_t n,
 	       json_t *rows);
-/* Drawn into memory in `width` columns: lines, which the caller
- * frees. NULL without memory. */
+/* Drawn into memory in `width` columns: lines, which the caller frees. NULL with
+ * *err, as table_draw() says. */
 char *draw_rows(const struct column *columns, size_t n, const json_t *rows,
-		size_t width);
+		size_t width, struct err *err);
 
 /* What a path leads to; NULL where a member on the way is not there, or is not an
  * object. */
 const json_t *follow_path(const json_t *object, const char *path);
+/* A cell's text, masked and never empty, which the caller frees; NULL without
+ * memory. */
+char *cell_of(const struct column *column, const json_t *row);
 /* Appends one cell alone, masked. */
 void add_cell(const struct column *column, const json_t *object,
 	      struct buf *out);

@@ -90,12 +90,13 @@ draw_part(const struct view *v, const char *name, const struct column *columns,
 	  size_t n, struct buf *out)
 {
 	const json_t *rows = json_object_get(v->now, name);
+	struct err err = {.msg = ""};
 	char *text;
 
 	if (json_array_size(rows) == 0)
 		return;
-	if ((text = draw_rows(columns, n, rows, v->width)) != NULL)
-		buf_addf(out, "\n%s\n", text);
+	text = draw_rows(columns, n, rows, v->width, &err);
+	buf_addf(out, "\n%s\n", text != NULL ? text : err.msg);
 	free(text);
 }
 

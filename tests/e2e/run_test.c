@@ -172,7 +172,7 @@ START_TEST(output_is_shown_while_the_command_runs)
 	waiting = run_start(w, OWN "flowrractl run --wait -- sh -c 'echo one; "
 				   "read x <go; echo two; exit 5'");
 	WAIT_UNTIL(strcmp(world_read(w, waiting->files[0]), "one\n") == 0);
-	logs = run_start(w, OWN "flowrractl --user logs -f 1");
+	logs = run_start(w, OWN "flowrractl logs -f 1");
 	WAIT_UNTIL(strcmp(world_read(w, logs->files[0]), "one\n") == 0);
 	run(w, "echo >go");
 	ck_run(run_end(w, waiting), 5, "one\ntwo\n");
@@ -180,7 +180,7 @@ START_TEST(output_is_shown_while_the_command_runs)
 	/* Of one that has not begun. */
 	own(w, "run -- sh -c 'read x <go'");
 	own(w, "run -- echo later");
-	logs = run_start(w, OWN "flowrractl --user logs -f");
+	logs = run_start(w, OWN "flowrractl logs -f");
 	run(w, "echo >go");
 	ck_run(run_end(w, logs), 0, "later\n");
 	own_stop(w);

@@ -6,7 +6,8 @@
 
 /* What some programs never use; a worker on Redis has no database, and so on. */
 static const char *const seldom[] = {"libsqlite3", "libhiredis",
-				     "libevent_extra", "libevent_openssl"};
+				     "libevent_extra", "libevent_openssl",
+				     "libsmartcols"};
 #define N_SELDOM (sizeof(seldom) / sizeof(seldom[0]))
 
 START_TEST(no_program_begins_with_what_it_may_not_use)
@@ -104,6 +105,30 @@ START_TEST(so_is_that_of_redis)
 }
 END_TEST
 
+START_TEST(tables_are_drawn_by_a_library_that_terminals_alone_need)
+{
+	static const char on_terminal[] =
+	    "script -qec 'flowrractl -c flowrra.conf queues' /dev/null "
+	    "</dev/null";
+	struct world *w =
+	    world_start(&(struct world_options){.embedded = true});
+
+	ctl_ok(w, "submit add 2 3 --queue io --delay 2h");
+	ck_assert_ptr_null(strstr(run(w, "LD_DEBUG=files flowrractl -c "
+					 "flowrra.conf queues 2>&1")
+				      ->out,
+				  "libsmartcols"));
+	ck_run(without(w, "libsmartcols",
+		       "flowrractl -c flowrra.conf queues >/dev/null"),
+	       0, "");
+	ck_assert_ptr_nonnull(strstr(run(w, "%s", on_terminal)->out, "QUEUE"));
+	ck_assert_ptr_nonnull(
+	    strstr(without(w, "libsmartcols", on_terminal)->out,
+		   "cannot load the library for tables"));
+	world_stop(w);
+}
+END_TEST
+
 SUITE("start")
 {
 	TEST(no_program_begins_with_what_it_may_not_use);
@@ -111,4 +136,5 @@ SUITE("start")
 	TEST(a_submission_to_a_server_loads_hiredis);
 	TEST(a_library_that_cannot_be_loaded_is_named);
 	TEST(so_is_that_of_redis);
+	TEST(tables_are_drawn_by_a_library_that_terminals_alone_need);
 }

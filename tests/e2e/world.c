@@ -278,7 +278,8 @@ copy_programs(struct world *w)
 	const char *command = world_text(
 	    w,
 	    "chmod 755 %s && mkdir %s && cd %s && "
-	    "cp -r --parents bin libexec lib/flowrra tests/modules %s",
+	    "cp -r --parents bin libexec lib/flowrra lib/*.so* tests/modules "
+	    "tests/soak/clock_shim.so %s",
 	    w->dir, copy, w->build, copy);
 
 	ck_assert_msg(system(command) == 0, "%s", command);

@@ -91,12 +91,29 @@ fleet_await_logged(struct scene *s, struct worker *k, const char *text,
 	}
 }
 
+/* In the embedded store a process that is stopped within a write holds up all
+ * others until it goes on: that is SQLite's lock, and doctor names who has it. */
+static bool
+fleet_is_held_up(struct scene *s)
+{
+	return s->broker != SOAK_REDIS &&
+	       run(s->world, "exec flowrractl -c worker-0.conf -o "
+			     "broker.socket_timeout=1 queue resume io")
+		       ->status != 0;
+}
+
 void
 fleet_freeze(struct scene *s, struct worker *k, struct frozen *ret)
 {
 	ret->worker = k;
-	ret->since_us = now_ms() * 1000;
-	ret->n = scene_freeze(k, ret->executors);
+	for (;;) {
+		ret->since_us = now_ms() * 1000;
+		ret->n = scene_freeze(k, ret->executors);
+		if (!fleet_is_held_up(s))
+			break;
+		worker_signal(k, SIGCONT);
+		scene_sleep_between(s, 100, 300);
+	}
 	s->tally->faults++;
 }
 
