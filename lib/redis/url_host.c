@@ -116,9 +116,11 @@ url_parse_host(struct span s, uint16_t default_port, struct redis_host *ret,
 static int
 url_add_host(struct redis_url *url, struct redis_host host, struct err *err)
 {
-	struct redis_host *more =
-	    reallocarray(url->hosts, url->n_hosts + 1, sizeof(*more));
+	struct redis_host *more;
 
+	if (host.host == NULL)
+		return err_nomem(err);
+	more = reallocarray(url->hosts, url->n_hosts + 1, sizeof(*more));
 	if (more == NULL) {
 		free(host.host);
 		return err_nomem(err);
