@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct redis_server {
 	char *unix_url;
 	int port;
 	pid_t pid; /* 0: not running */
+	bool paused;
 	redisContext *context;
 	const char *argv[ARGS_MAX];
 	size_t argc;
@@ -260,6 +262,25 @@ redis_server_kill(struct redis_server *s)
 	kill(s->pid, SIGKILL);
 	waitpid(s->pid, NULL, 0);
 	s->pid = 0;
+	s->paused = false;
+}
+
+void
+redis_server_reconnect(struct redis_server *s)
+{
+	int64_t end = now_ms() + START_MS;
+
+	while (!connected(s)) {
+		if (now_ms() > end)
+			die("redis-server does not answer; see %s", s->dir);
+		nap();
+	}
+}
+
+bool
+redis_server_is_running(const struct redis_server *s)
+{
+	return s->pid != 0 && !s->paused;
 }
 
 static void
@@ -275,12 +296,14 @@ void
 redis_server_pause(struct redis_server *s)
 {
 	signal_and_wait(s, SIGSTOP, WUNTRACED);
+	s->paused = true;
 }
 
 void
 redis_server_continue(struct redis_server *s)
 {
 	signal_and_wait(s, SIGCONT, WCONTINUED);
+	s->paused = false;
 }
 
 void
@@ -347,7 +370,13 @@ redis_server_dir(const struct redis_server *s)
 static redisReply *
 command(struct redis_server *s, const char *fmt, va_list ap)
 {
-	redisReply *reply = redisvCommand(s->context, fmt, ap);
+	redisReply *reply;
+	char byte;
+
+	/* A server that becomes a master, or a Sentinel, ends connections. */
+	if (recv(s->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		redis_server_reconnect(s);
+	reply = redisvCommand(s->context, fmt, ap);
 
 	if (reply == NULL)
 		die("redis-server: %s: %s", fmt, s->context->errstr);

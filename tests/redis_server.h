@@ -37,6 +37,11 @@ void redis_server_stop(struct redis_server *server);
 /* Kills it (SIGKILL), so that redis_server_restart() has to start it again, with
  * the same options, port and directory. */
 void redis_server_kill(struct redis_server *server);
+/* Connects again for redis_server_command(): a server that becomes a master ends
+ * all connections. */
+void redis_server_reconnect(struct redis_server *server);
+/* Whether it is neither killed nor paused. */
+bool redis_server_is_running(const struct redis_server *server);
 /* SIGSTOP and SIGCONT. */
 void redis_server_pause(struct redis_server *server);
 void redis_server_continue(struct redis_server *server);

@@ -2,7 +2,7 @@
 /*
  * How a connection comes up, its deadlines, and how it ends.
  *
- * WAITING → DIALING → (SECURING) → LOGGING_IN → UP. A failure in any phase
+ * WAITING → (FINDING) → DIALING → (SECURING) → LOGGING_IN → UP. A failure in any phase
  * leads back to WAITING, or to REFUSED, which is final, when the server rejects
  * our password or permissions. All of it runs from the loop, never from a
  * public function.
@@ -163,6 +163,7 @@ redis_conn_send(struct redis *r, struct redis_due due,
 void
 redis_conn_close(struct redis *r)
 {
+	redis_find_stop(r);
 	redis_dial_free(r->dial);
 	r->dial = NULL;
 	redis_transport_close(r);
@@ -214,6 +215,7 @@ redis_conn_fail(struct redis *r, const struct err *why)
 {
 	bool refused = why->code == ERR_REFUSED;
 	struct err err = *why;
+	const bool at_once = redis_find_lost(r, &err);
 
 	err_prefix(&err, "%s", r->name);
 	/*
@@ -236,7 +238,7 @@ redis_conn_fail(struct redis *r, const struct err *why)
 	if (!r->freed && r->options.on_state != NULL)
 		r->options.on_state(r, redis_state(r), &err, r->options.arg);
 	if (!r->freed && !refused)
-		redis_conn_schedule(r, pause_ms(r->failures++));
+		redis_conn_schedule(r, at_once ? 0 : pause_ms(r->failures++));
 	redis_conn_release(r);
 }
 
@@ -264,6 +266,7 @@ redis_conn_up(struct redis *r)
 	r->phase = REDIS_PHASE_UP;
 	r->up_ms = r->since_ms = clock_mono_ms();
 	redis_script_renew(r);
+	redis_find_found(r);
 	conn_set_deadline(r);
 	if (r->subscriber && redis_pubsub_restore(r) != 0) {
 		err_nomem(&err);
@@ -315,13 +318,23 @@ void
 redis_conn_on_retry(int fd, short what, void *arg)
 {
 	struct redis *r = arg;
+
+	redis_reader_free(r->reader);
+	r->reader = NULL;
+	if (r->member.peers != NULL)
+		redis_find_start(r);
+	else
+		redis_conn_dial(r);
+}
+
+void
+redis_conn_dial(struct redis *r)
+{
 	int64_t patience_ms = r->options.timeout_ms;
 	struct err err;
 
 	if (patience_ms > CONNECT_MAX_MS)
 		patience_ms = CONNECT_MAX_MS;
-	redis_reader_free(r->reader);
-	r->reader = NULL;
 	r->phase = REDIS_PHASE_DIALING;
 	r->since_ms = clock_mono_ms();
 	conn_set_deadline(r);

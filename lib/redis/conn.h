@@ -8,6 +8,7 @@
  *	transport.c	bytes become replies; commands leave at a turn's end
  *	plain.c		how the bytes travel: over a socket …
  *	secure.c	… or under TLS
+ *	find.h		leads to where the server is, if that is not known
  *	login.c		who we are, and what the server is
  *	script.c	which scripts the server knows
  *	pubsub.c	subscriptions
@@ -22,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "redis/find.h"
 #include "redis/format.h"
 #include "redis/redis.h"
 #include "redis/ring.h"
@@ -38,6 +40,7 @@ struct ssl_ctx_st;
 
 enum redis_phase {
 	REDIS_PHASE_WAITING,	/* for the next attempt */
+	REDIS_PHASE_FINDING,	/* which of several it is; see find.h */
 	REDIS_PHASE_DIALING,	/* resolving and connecting */
 	REDIS_PHASE_SECURING,	/* the TLS handshake */
 	REDIS_PHASE_LOGGING_IN, /* see login.c */
@@ -79,6 +82,7 @@ struct redis {
 	struct redis_options options; /* without the pointers into the user's
 					 memory */
 
+	struct redis_member member;
 	enum redis_phase phase;
 	struct event *retry;	/* the next attempt */
 	unsigned int failures;	/* attempts in a row, for the pause */
@@ -133,6 +137,8 @@ void redis_conn_close(struct redis *r);
  * callers hold it or go.
  */
 void redis_conn_fail(struct redis *r, const struct err *why);
+/* Dials the host of r->url. */
+void redis_conn_dial(struct redis *r);
 /* The bytes can flow. */
 void redis_conn_log_in(struct redis *r);
 /* The login is through. */
@@ -143,6 +149,22 @@ int redis_conn_send(struct redis *r, struct redis_due due,
 /* The event handlers that redis_new() makes events for. */
 void redis_conn_on_retry(int fd, short what, void *r);
 void redis_conn_on_deadline(int fd, short what, void *r);
+
+/* --- find.c --------------------------------------------------------------- */
+
+/* For a URL that names several hosts; nothing, for another. 0, or -1 with *err. */
+int redis_find_open(struct redis *r, struct err *err);
+void redis_find_close(struct redis *r);
+/* For those with r->member.peers: redis_conn_dial() or redis_conn_fail()
+ * follows, maybe from within. */
+void redis_find_start(struct redis *r);
+/* What was begun is of no use any more. */
+void redis_find_stop(struct redis *r);
+/* The server is where it was looked for. */
+void redis_find_found(struct redis *r);
+/* It is not: the error gets its place in front. Whether to look elsewhere at
+ * once. */
+bool redis_find_lost(struct redis *r, struct err *err);
 
 /* --- transport.c, plain.c, secure.c --------------------------------------- */
 

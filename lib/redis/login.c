@@ -155,11 +155,20 @@ role_args(const struct redis *r, struct slice argv[ARGS_MAX])
 static int
 take_role(struct redis *r, const struct redis_reply *reply, struct err *err)
 {
+	const struct slice role = redis_reply_string(redis_reply_at(reply, 0));
+	const bool is_sentinel = slice_eq(role, SLICE("sentinel"));
 	char host[TEXT_SIZE];
 
-	if (!slice_eq(redis_reply_string(redis_reply_at(reply, 0)),
-		      SLICE("slave")))
+	if (is_sentinel && !r->options.to_sentinel)
+		return err_set(err, ERR_REFUSED,
+			       "it is a Sentinel; write "
+			       "redis+sentinel://HOSTS/NAME in the URL");
+	if (!is_sentinel && r->options.to_sentinel)
+		return err_set(err, ERR_UNAVAILABLE, "it is not a Sentinel");
+	if (!slice_eq(role, SLICE("slave")))
 		return 0;
+	if (r->member.peers != NULL)
+		return err_set(err, ERR_UNAVAILABLE, "it is a replica");
 	redis_reply_text(redis_reply_at(reply, 1), host, sizeof(host));
 	return err_set(err, ERR_UNAVAILABLE,
 		       "the server is a replica, which accepts no tasks; set "

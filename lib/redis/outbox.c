@@ -120,3 +120,18 @@ outbox_push(struct outbox *o)
 		TAILQ_INSERT_TAIL(&o->sent, p, link);
 	}
 }
+
+void
+outbox_end(struct outbox *o, bool (*ends)(const struct pending *p))
+{
+	struct pending *p, *next;
+
+	for (p = TAILQ_FIRST(&o->waiting); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (!ends(p))
+			continue;
+		TAILQ_REMOVE(&o->waiting, p, link);
+		o->count--;
+		o->ops->done(p, NULL, o->arg);
+	}
+}

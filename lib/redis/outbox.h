@@ -50,4 +50,8 @@ void outbox_add(struct outbox *o, struct pending *p);
 /* Sends what waits; to be called when the connection is up again. */
 void outbox_push(struct outbox *o);
 
+/* Those that wait to be sent, or to be sent again, and of which `ends` says so, are
+ * done, with no reply. */
+void outbox_end(struct outbox *o, bool (*ends)(const struct pending *p));
+
 #endif

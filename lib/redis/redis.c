@@ -73,6 +73,8 @@ redis_new(struct event_base *base, const struct redis_options *options,
 		err_prefix(err, "%s", r->name);
 		goto fail;
 	}
+	if (redis_find_open(r, err) != 0)
+		goto fail;
 	/* The first attempt runs from the loop: the caller must have stored the
 	 * pointer before on_state is called. */
 	redis_conn_schedule(r, 0);
@@ -91,6 +93,7 @@ redis_conn_destroy(struct redis *r)
 {
 	if (r == NULL)
 		return;
+	redis_find_close(r);
 	if (r->retry != NULL)
 		event_free(r->retry);
 	if (r->deadline != NULL)
@@ -117,6 +120,7 @@ redis_free(struct redis *r)
 	 * the last hold ends. */
 	redis_conn_hold(r);
 	redis_conn_close(r);
+	redis_find_close(r);
 	event_del(r->retry);
 	r->phase = REDIS_PHASE_REFUSED; /* for the callback that is running */
 	r->freed = true;
@@ -134,6 +138,7 @@ redis_state(const struct redis *r)
 	case REDIS_PHASE_REFUSED:
 		return REDIS_REFUSED;
 	case REDIS_PHASE_WAITING:
+	case REDIS_PHASE_FINDING:
 	case REDIS_PHASE_DIALING:
 	case REDIS_PHASE_SECURING:
 	case REDIS_PHASE_LOGGING_IN:

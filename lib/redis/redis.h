@@ -4,7 +4,8 @@
  *
  * libevent tells when bytes can travel (TCP, Unix socket) and carries them
  * under TLS, hiredis parses the replies. The connection makes itself: it
- * connects, authenticates, selects the database, says its name, and when it
+ * connects (to the master, if its URL names several servers, or Sentinels),
+ * authenticates, selects the database, says its name, and when it
  * breaks it comes back after a pause (50 ms, doubled up to 2 s, with jitter)
  * for ever, unless the server refuses the password: that is final.
  *
@@ -88,6 +89,7 @@ struct redis_options {
 	int64_t timeout_ms; /* no byte for so long while an answer is due:
 			       broken. Also bounds connecting. */
 	bool want_id;	    /* ask for redis_client_id() */
+	bool to_sentinel;   /* it is to be a Sentinel, and no other server */
 	size_t max_reply;   /* a reply of more bytes breaks the connection
 			       before it takes memory; 0: 512 MiB */
 	/*

@@ -5,17 +5,29 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "util/buf.h"
+
 void
 redis_url_done(struct redis_url *url)
 {
+	size_t i;
+
 	/* Memory that is freed may end up in a core file. */
 	if (url->password != NULL)
 		explicit_bzero(url->password, strlen(url->password));
+	if (url->sentinel_password != NULL)
+		explicit_bzero(url->sentinel_password,
+			       strlen(url->sentinel_password));
+	for (i = 0; i < url->n_hosts; i++)
+		free(url->hosts[i].host);
+	free(url->hosts);
+	free(url->master);
+	free(url->sentinel_user);
+	free(url->sentinel_password);
 	free(url->path);
 	free(url->host);
 	free(url->user);
@@ -27,23 +39,38 @@ redis_url_done(struct redis_url *url)
 	*url = (struct redis_url){.tls = false};
 }
 
+static void
+url_add_place(struct buf *out, const char *host, uint16_t port)
+{
+	const bool bracket = strchr(host, ':') != NULL;
+
+	buf_addf(out, "%s%s%s:%u", bracket ? "[" : "", host, bracket ? "]" : "",
+		 (unsigned int)port);
+}
+
 char *
 redis_url_name(const struct redis_url *url)
 {
-	bool bracket;
-	char *name;
-	int n;
+	struct buf name = BUF_INIT;
+	size_t i;
 
 	if (url->path != NULL) {
-		n = asprintf(&name, "unix://%s?db=%u", url->path, url->db);
-		return n < 0 ? NULL : name;
+		buf_addf(&name, "unix://%s?db=%u", url->path, url->db);
+		return buf_take(&name);
 	}
-	bracket = strchr(url->host, ':') != NULL;
-	n = asprintf(&name, "%s%s%s%s:%u/%u",
-		     url->tls ? "rediss://" : "redis://", bracket ? "[" : "",
-		     url->host, bracket ? "]" : "", (unsigned int)url->port,
-		     url->db);
-	return n < 0 ? NULL : name;
+	buf_addf(&name, "redis%s%s://", url->tls ? "s" : "",
+		 url->master != NULL ? "+sentinel" : "");
+	if (url->n_hosts == 0)
+		url_add_place(&name, url->host, url->port);
+	for (i = 0; i < url->n_hosts; i++) {
+		if (i > 0)
+			buf_addc(&name, ',');
+		url_add_place(&name, url->hosts[i].host, url->hosts[i].port);
+	}
+	if (url->master != NULL)
+		buf_addf(&name, "/%s", url->master);
+	buf_addf(&name, "/%u", url->db);
+	return buf_take(&name);
 }
 
 static int
@@ -51,6 +78,24 @@ text_copy(char **ret, const char *text)
 {
 	*ret = NULL;
 	return text == NULL || (*ret = strdup(text)) != NULL ? 0 : -1;
+}
+
+static int
+url_copy_hosts(struct redis_url *ret, const struct redis_url *url)
+{
+	size_t i;
+
+	if (url->n_hosts == 0)
+		return 0;
+	ret->hosts = calloc(url->n_hosts, sizeof(*ret->hosts));
+	if (ret->hosts == NULL)
+		return -1;
+	for (i = 0; i < url->n_hosts; i++, ret->n_hosts++) {
+		ret->hosts[i].port = url->hosts[i].port;
+		if (text_copy(&ret->hosts[i].host, url->hosts[i].host) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 int
@@ -63,7 +108,11 @@ redis_url_copy(struct redis_url *ret, const struct redis_url *url)
 	    .verify = url->verify,
 	};
 
-	if (text_copy(&copy.path, url->path) != 0 ||
+	if (url_copy_hosts(&copy, url) != 0 ||
+	    text_copy(&copy.master, url->master) != 0 ||
+	    text_copy(&copy.sentinel_user, url->sentinel_user) != 0 ||
+	    text_copy(&copy.sentinel_password, url->sentinel_password) != 0 ||
+	    text_copy(&copy.path, url->path) != 0 ||
 	    text_copy(&copy.host, url->host) != 0 ||
 	    text_copy(&copy.user, url->user) != 0 ||
 	    text_copy(&copy.password, url->password) != 0 ||
@@ -76,6 +125,42 @@ redis_url_copy(struct redis_url *ret, const struct redis_url *url)
 	}
 	*ret = copy;
 	return 0;
+}
+
+/* --- groups -------------------------------------------------------------- */
+
+bool
+redis_url_is_group(const struct redis_url *url)
+{
+	return url->master != NULL || url->n_hosts > 1;
+}
+
+static bool
+text_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* The server's user and password do not count: those who look need neither. */
+bool
+redis_url_same_group(const struct redis_url *a, const struct redis_url *b)
+{
+	size_t i;
+
+	if (a->tls != b->tls || a->n_hosts != b->n_hosts ||
+	    a->verify != b->verify || !text_same(a->master, b->master) ||
+	    !text_same(a->sentinel_user, b->sentinel_user) ||
+	    !text_same(a->sentinel_password, b->sentinel_password) ||
+	    !text_same(a->cafile, b->cafile) ||
+	    !text_same(a->certfile, b->certfile) ||
+	    !text_same(a->keyfile, b->keyfile) ||
+	    !text_same(a->servername, b->servername))
+		return false;
+	for (i = 0; i < a->n_hosts; i++)
+		if (a->hosts[i].port != b->hosts[i].port ||
+		    strcmp(a->hosts[i].host, b->hosts[i].host) != 0)
+			return false;
+	return true;
 }
 
 /* --- places -------------------------------------------------------------- */
@@ -99,10 +184,13 @@ redis_url_is_elsewhere(const char *text)
 {
 	struct redis_url url;
 	bool elsewhere;
+	size_t i;
 
 	if (redis_url_parse(text, &url, NULL) != 0)
 		return false;
 	elsewhere = url.host != NULL && !is_this_machine(url.host);
+	for (i = 1; i < url.n_hosts; i++)
+		elsewhere = elsewhere && !is_this_machine(url.hosts[i].host);
 	redis_url_done(&url);
 	return elsewhere;
 }

@@ -179,7 +179,11 @@ struct broker_options {
 	int64_t timeout_ms;
 	int64_t max_connections;
 	int64_t max_queue_size; /* of submissions; 0: none */
-	bool with_results;	/* results live in the same store */
+	/* Of a store that has some: how many of them have a submission before it
+	 * counts as queued; and whether on their disks, and on the store's. */
+	int64_t replicas;
+	bool replicas_on_disk;
+	bool with_results; /* results live in the same store */
 	/* Of a daemon that needs the store: makes one that is only a file at
 	 * once, or says that it cannot. A worker always does. */
 	bool creates;

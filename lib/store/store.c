@@ -49,7 +49,8 @@ store_find(const char *url, const char *section, struct err *err)
 			return &stores[i];
 	err_set(err, ERR_CONFIG,
 		"[%s] url: unknown kind of %s; the URL must begin with "
-		"sqlite://, redis://, rediss:// or unix://",
+		"sqlite://, redis://, rediss://, redis+sentinel://, "
+		"rediss+sentinel:// or unix://",
 		section, section);
 	return NULL;
 }
@@ -119,6 +120,8 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .timeout_ms = conf->broker.socket_timeout / US_PER_MS,
 	    .max_connections = conf->broker.max_connections,
 	    .max_queue_size = conf->executor.max_queue_size,
+	    .replicas = conf->broker.replicas,
+	    .replicas_on_disk = conf->broker.replicas_on_disk,
 	    /* Then a task and its record are stored in one step. */
 	    .with_results = stores_are_one(conf),
 	    .creates = o->creates,

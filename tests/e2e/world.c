@@ -17,6 +17,7 @@
 
 #include "e2e/worker.h"
 #include "e2e/world_private.h"
+#include "redis_group.h"
 
 /* --- strings and files --------------------------------------------------- */
 
@@ -99,6 +100,18 @@ const char *
 world_source(struct world *w, const char *relative)
 {
 	return world_text(w, "%s/%s", w->top, relative);
+}
+
+struct redis_group *
+world_group(const struct world *w)
+{
+	return w->group;
+}
+
+void
+world_follow(struct world *w, size_t i)
+{
+	w->redis = redis_group_server(w->group, i);
 }
 
 struct redis_server *
@@ -302,11 +315,16 @@ world_start(const struct world_options *given)
 	w->janitor_fd = -1;
 	w->crashes = o->crashes;
 	make_place(w);
-	w->redis = redis_server_start(&o->redis);
+	if (o->group)
+		w->group = redis_group_start(NULL);
+	w->redis = o->group ? redis_group_server(w->group, 0)
+			    : redis_server_start(&o->redis);
 	if (o->separate_backend)
 		w->backend = redis_server_start(NULL);
 	if (o->url != NULL)
 		w->url = o->url;
+	else if (o->group)
+		w->url = redis_group_url(w->group);
 	else if (o->embedded)
 		w->url = world_text(w, "sqlite://%s/flowrra.db", w->dir);
 	else if (o->redis.tls)
@@ -325,7 +343,10 @@ world_stop(struct world *w)
 	size_t i;
 
 	workers_stop(w);
-	redis_server_stop(w->redis);
+	if (w->group != NULL)
+		redis_group_stop(w->group);
+	else
+		redis_server_stop(w->redis);
 	redis_server_stop(w->backend);
 	ck_assert_int_eq(write(w->janitor_fd, "done\n", 5), 5);
 	close(w->janitor_fd);

@@ -32,6 +32,8 @@ struct world_options {
 	bool no_worker;	       /* worker_start() comes later */
 	bool separate_backend; /* results live on a server of their own */
 	bool crashes;	       /* executors will die, under sanitizers loudly */
+	bool
+	    group; /* the server is of a group, and the URL names its Sentinels */
 	struct redis_server_options redis;
 };
 
@@ -49,6 +51,11 @@ const char *world_url(const struct world *w);
 /* Its directory, in which all commands run. */
 const char *world_dir(const struct world *w);
 struct redis_server *world_redis(const struct world *w);
+struct redis_group;
+/* NULL: the server is of none. */
+struct redis_group *world_group(const struct world *w);
+/* From now on world_redis() is that one of the group. */
+void world_follow(struct world *w, size_t i);
 struct redis_server *world_backend(const struct world *w);
 /* The path of a test's file or module: "modules/plain.so" as it was built. */
 const char *world_built(struct world *w, const char *relative);

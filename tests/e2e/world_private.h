@@ -15,6 +15,7 @@ struct world {
 	char *dir;
 	const char *build, *top, *url;
 	struct redis_server *redis;
+	struct redis_group *group;    /* that it is of, or NULL */
 	struct redis_server *backend; /* NULL: the same */
 	struct worker *workers[WORKERS_MAX];
 	unsigned int n_workers, n_runs;

@@ -18,6 +18,8 @@ static const struct good {
 		const char *cafile, *certfile, *keyfile, *servername;
 		unsigned int port, db;
 		enum redis_verify verify;
+		const char *master, *sentinel_user, *sentinel_password;
+		size_t n_hosts; /* 0: it does not matter */
 	} url;
 } good[] = {
     {"redis://h", "redis://h:6379/0", {.host = "h", .port = 6379}},
@@ -101,6 +103,34 @@ static const struct good {
     {"rediss://h?ssl_cert_reqs=none&ssl_check_hostname=0",
      "rediss://h:6379/0",
      {.tls = true, .host = "h", .port = 6379, .verify = REDIS_VERIFY_NOTHING}},
+    {"redis://h1,h2:7,[::1]:8/3",
+     "redis://h1:6379,h2:7,[::1]:8/3",
+     {.host = "h1", .port = 6379, .db = 3, .n_hosts = 3}},
+    {"redis+sentinel://s1,s2:7/my-master.1_x",
+     "redis+sentinel://s1:26379,s2:7/my-master.1_x/0",
+     {.host = "s1", .port = 26379, .master = "my-master.1_x", .n_hosts = 2}},
+    {"rediss+sentinel://u:p@[::1]/m/9?sentinel_user=a%40&sentinel_password=b&"
+     "servername=x",
+     "rediss+sentinel://[::1]:26379/m/9",
+     {.tls = true,
+      .host = "::1",
+      .port = 26379,
+      .db = 9,
+      .user = "u",
+      .password = "p",
+      .servername = "x",
+      .master = "m",
+      .sentinel_user = "a@",
+      .sentinel_password = "b",
+      .n_hosts = 1}},
+    {"redis+sentinel://h/m?db=4&sentinel_password=b",
+     "redis+sentinel://h:26379/m/4",
+     {.host = "h",
+      .port = 26379,
+      .db = 4,
+      .master = "m",
+      .sentinel_password = "b",
+      .n_hosts = 1}},
     {"unix:///run/redis.sock",
      "unix:///run/redis.sock?db=0",
      {.path = "/run/redis.sock"}},
@@ -174,6 +204,22 @@ static const struct bad {
     {"redis://[h]", "not an IPv6 address"},
     {"redis://[]", "not an IPv6 address"},
     {"redis://h#x", "percent-encoded"},
+    {"redis://h,", "host is missing"},
+    {"redis://,h", "host is missing"},
+    {"redis://h,,h", "host is missing"},
+    {"redis://h,h:0", "port must be"},
+    {"redis://h,h@SECRET", "user has no password"},
+    {"redis://h?sentinel_password=SECRET", "needs redis+sentinel"},
+    {"redis+sentinel://h", "write behind the hosts"},
+    {"redis+sentinel:///m", "host is missing"},
+    {"redis+sentinel://h/", "name of the master"},
+    {"redis+sentinel://h//1", "name of the master"},
+    {"redis+sentinel://h/a%20b", "name of the master"},
+    {"redis+sentinel://h/m/x", "database must be"},
+    {"redis+sentinel://h/m/1?db=1", "database is given twice"},
+    {"redis+sentinel://h/m?sentinel_user=a", "needs sentinel_password="},
+    {"redis+sentinel://h/m?sentinel_password=SECRET%", "has a '%'"},
+    {"redis+sentinel://h/m?cafile=x", "needs rediss"},
     {"unix://run/redis.sock", "must be absolute"},
     {"unix://", "must be absolute"},
     {"unix:///", "2 to 107"},
@@ -213,6 +259,13 @@ START_TEST(a_good_url_means_what_it_says)
 	assert_text(url.keyfile, g->url.keyfile);
 	assert_text(url.servername, g->url.servername);
 	ck_assert_int_eq(url.verify, g->url.verify);
+	assert_text(url.master, g->url.master);
+	assert_text(url.sentinel_user, g->url.sentinel_user);
+	assert_text(url.sentinel_password, g->url.sentinel_password);
+	if (g->url.n_hosts > 0)
+		ck_assert_uint_eq(url.n_hosts, g->url.n_hosts);
+	ck_assert_int_eq(redis_url_is_group(&url),
+			 g->url.master != NULL || g->url.n_hosts > 1);
 	name = redis_url_name(&url);
 	ck_assert_str_eq(name, g->name);
 	free(name);
@@ -247,6 +300,7 @@ START_TEST(a_copy_shares_nothing)
 					 &url, NULL),
 			 0);
 	ck_assert_int_eq(redis_url_copy(&copy, &url), 0);
+	ck_assert(redis_url_same_group(&copy, &url));
 	redis_url_done(&url);
 	ck_assert_str_eq(copy.user, "u");
 	ck_assert_str_eq(copy.password, "p");
@@ -259,6 +313,41 @@ START_TEST(a_copy_shares_nothing)
 }
 END_TEST
 
+START_TEST(groups_that_look_in_the_same_way_are_one)
+{
+	static const char *const others[] = {
+	    "redis+sentinel://a,b:1/m?sentinel_password=q",
+	    "redis+sentinel://a,b:1/n?sentinel_password=p",
+	    "redis+sentinel://a,b:2/m?sentinel_password=p",
+	    "redis+sentinel://a/m?sentinel_password=p",
+	    "redis+sentinel://a,b:1/m",
+	    "rediss+sentinel://a,b:1/m?sentinel_password=p",
+	    "redis://a:26379,b:1",
+	};
+	struct redis_url url, other;
+	size_t i;
+
+	ck_assert_int_eq(
+	    redis_url_parse("redis+sentinel://a,b:1/m?sentinel_password=p",
+			    &url, NULL),
+	    0);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		ck_assert_int_eq(redis_url_parse(others[i], &other, NULL), 0);
+		ck_assert_msg(!redis_url_same_group(&url, &other), "%s",
+			      others[i]);
+		redis_url_done(&other);
+	}
+	ck_assert_int_eq(
+	    redis_url_parse(
+		"redis+sentinel://u:x@a,b:1/m/7?sentinel_password=p", &other,
+		NULL),
+	    0);
+	ck_assert(redis_url_same_group(&url, &other));
+	redis_url_done(&other);
+	redis_url_done(&url);
+}
+END_TEST
+
 SUITE("redis_url")
 {
 	TEST_LOOP(a_good_url_means_what_it_says, 0,
@@ -266,4 +355,5 @@ SUITE("redis_url")
 	TEST_LOOP(a_bad_url_is_refused_by_part_and_without_its_secrets, 0,
 		  sizeof(bad) / sizeof(bad[0]));
 	TEST(a_copy_shares_nothing);
+	TEST(groups_that_look_in_the_same_way_are_one);
 }

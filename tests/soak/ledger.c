@@ -35,6 +35,7 @@ const char *const cause_names[CAUSE_COUNT] = {
     [CAUSE_CRASHED] = "neighbour crashed",
     [CAUSE_FROZEN] = "worker frozen",
     [CAUSE_STUCK] = "executor stopped",
+    [CAUSE_FAILOVER] = "failover",
     [CAUSE_RETRIED] = "failed at first",
 };
 
@@ -375,6 +376,23 @@ had_it_before(const struct ledger *l, const struct execution *x,
 	return false;
 }
 
+/* Its end was lost with a server: it runs again, and never before that end. */
+static bool
+was_forgotten(const struct ledger *l, const struct execution *before,
+	      const struct execution *x, int64_t settle_us)
+{
+	const struct fault *f;
+
+	if (before->end_us == 0 || x->start_us < before->end_us)
+		return false;
+	for (f = l->faults; f < l->faults + l->n_faults; f++)
+		/* From then on there may be others at any time. */
+		if (f->cause == CAUSE_FAILOVER &&
+		    f->us < before->end_us + settle_us)
+			return true;
+	return false;
+}
+
 enum cause
 ledger_explain(const struct ledger *l, const struct ledger_task *e, size_t i,
 	       int64_t settle_us)
@@ -394,6 +412,8 @@ ledger_explain(const struct ledger *l, const struct ledger_task *e, size_t i,
 			return f->cause;
 	if (failed_at_first(e, before, x))
 		return CAUSE_RETRIED;
+	if (was_forgotten(l, before, x, settle_us))
+		return CAUSE_FAILOVER;
 	if (had_it_before(l, x, settle_us))
 		return CAUSE_FROZEN;
 	/* When it crashed is not known, but what came of it, at once. */

@@ -21,6 +21,7 @@ enum cause {
 	CAUSE_CRASHED,	       /* a neighbour misbehaved */
 	CAUSE_FROZEN,	       /* its worker said nothing; not counted */
 	CAUSE_STUCK,	       /* stopped, and killed for it; not counted */
+	CAUSE_FAILOVER,	       /* another server did not know of its end */
 	CAUSE_RETRIED,	       /* no fault: its first attempt fails */
 	CAUSE_COUNT
 };
@@ -64,7 +65,8 @@ void ledger_submitted(struct ledger *l, const char *id, bool acknowledged,
 		      unsigned int traits, int64_t due_us);
 /* A process is about to be killed, or is found dead, now. */
 void ledger_fault(struct ledger *l, pid_t pid, enum cause cause);
-/* The same for a state, from then until now: what began in it is explained. */
+/* The same for a state, from then until now: what began in it is explained. For
+ * CAUSE_FAILOVER `pid` is 0, for all. */
 void ledger_fault_since(struct ledger *l, pid_t pid, enum cause cause,
 			int64_t since_us);
 /* The final record of the `i`th task. Returns false if another one was told

@@ -33,6 +33,7 @@
 	X(disk_full)                                                           \
 	X(clock)                                                               \
 	X(redis_clock)                                                         \
+	X(failover)                                                            \
 	X(fleet_roll)                                                          \
 	X(fleet_twin)                                                          \
 	X(fleet_freeze)                                                        \

@@ -12,6 +12,7 @@
 #include <flowrra/client.h>
 
 #include "e2e/look.h"
+#include "redis_group.h"
 #include "soak/proxy.h"
 #include "soak/soak.h"
 
@@ -149,6 +150,7 @@ scene_client(struct scene *s, const char *timeout)
 {
 	const char *settings[] = {
 	    world_text(s->world, "broker.socket_timeout=%s", timeout),
+	    s->group != NULL ? "broker.replicas=1" : "broker.replicas=0",
 	    world_text(s->world, "backend.socket_timeout=%s", timeout), NULL};
 	struct flowrra_options o = FLOWRRA_OPTIONS_INIT;
 	struct flowrra_client *client;
@@ -208,7 +210,9 @@ make_url(struct scene *s)
 		s->url = world_text(s->world, "sqlite://%s/flowrra.db",
 				    scene_disk(s));
 	else
-		s->url = redis_server_unix_url(world_redis(s->world));
+		s->url = s->group != NULL
+			     ? redis_group_url(s->group)
+			     : redis_server_unix_url(world_redis(s->world));
 }
 
 static void
@@ -240,7 +244,9 @@ scene_start(struct scene *s, const struct scene_options *given)
 		s->options = *given;
 	wo.separate_backend = o->separate_backend;
 	wo.redis.args = o->redis;
+	wo.group = o->group;
 	s->world = world_start(&wo);
+	s->group = world_group(s->world);
 	make_disk(s, o->disk_kib);
 	make_url(s);
 	if (o->proxy)
@@ -312,6 +318,7 @@ scene_submit(struct scene *s, const char *name, const char *arg,
 	struct flowrra_error error;
 	char id[FLOWRRA_ID_SIZE];
 	bool cpu = strstr(name, "_cpu") != NULL;
+	const int64_t begin = now_ms(); /* the answer may come late */
 
 	if (given != NULL)
 		request = *given;
@@ -328,7 +335,7 @@ scene_submit(struct scene *s, const char *name, const char *arg,
 	    (strncmp(name, "misbehave", 9) == 0 ? TRAIT_MISBEHAVES : 0) |
 		(cpu ? TRAIT_CPU : 0),
 	    request.delay_s > 0
-		? (now_ms() - 2) * 1000 + (int64_t)(request.delay_s * 1e6)
+		? (begin - 2) * 1000 + (int64_t)(request.delay_s * 1e6)
 		: 0);
 	return world_text(s->world, "%s", id);
 }

@@ -78,6 +78,7 @@ struct scene_options {
 	 * none, and the module of the ledger. */
 	const char *const *commands, *const *modules;
 	bool separate_backend;
+	bool group; /* Redis is a master, a replica, and Sentinels */
 	const char *const *redis; /* arguments of the server */
 	unsigned int disk_kib; /* the spool and the embedded database are on a
 				  disk of this size, scene_disk(); 0: not */
@@ -93,6 +94,8 @@ struct scene {
 	struct scene_options options;
 
 	struct world *world;
+	struct redis_group *group; /* NULL: Redis is one server */
+	unsigned int run;	   /* the number of this run of the row */
 	struct ledger *ledger;
 	const char *url; /* of the broker, as the producer sees it */
 	struct flowrra_client *client;

@@ -584,6 +584,13 @@ fill_redis(TCase *suite_case_)
 }
 
 static void
+fill_sentinel(TCase *suite_case_)
+{
+	tcase_add_checked_fixture(suite_case_, stage_use_sentinel, NULL);
+	CASES(KIND_REDIS)
+}
+
+static void
 fill_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
@@ -595,4 +602,5 @@ register_suites(void)
 {
 	suite_register("broker-redis", fill_redis);
 	suite_register("broker-sqlite", fill_sqlite);
+	suite_register("broker-sentinel", fill_sentinel);
 }

@@ -13,41 +13,64 @@
 	"used_memory:1000\r\ntotal_system_memory:8000000000\r\n"               \
 	"latest_fork_usec:300\r\nconnected_clients:5\r\nmaxclients:10000\r\n"
 
+#define REPLICAS(n) "connected_slaves:" n "\r\n"
+#define NEAR(i)                                                                \
+	"slave" i ":ip=10.0.0.1,port=6379,state=online,offset=14,lag=1\r\n"
+#define FAR(i)                                                                 \
+	"slave" i ":ip=10.0.0.1,port=6379,state=online,offset=14,lag=60\r\n"
+
 static const struct {
 	const char *info, *save, *appendfsync;
 	int64_t ahead_us;
 	bool error;
 	const char *what; /* a part of it; NULL: all is well */
+	int64_t replicas;
+	bool fails_over;
 } cases[] = {
-    {GOOD, "3600 1", "everysec", 0, false, NULL},
-    {GOOD, NULL, NULL, 1900000, false, NULL},
-    {"", NULL, NULL, 0, false, NULL},
-    {"redis_version:6.0.9\r\n", NULL, NULL, 0, true, "version 6.0.9"},
-    {"redis_version:6.2.6\r\n", NULL, NULL, 0, false, "version 6.2.6"},
-    {"role:slave\r\n", NULL, NULL, 0, true, "replica"},
+    {GOOD, "3600 1", "everysec", 0, false, NULL, 0, false},
+    {GOOD, NULL, NULL, 1900000, false, NULL, 0, false},
+    {"", NULL, NULL, 0, false, NULL, 0, false},
+    {"redis_version:6.0.9\r\n", NULL, NULL, 0, true, "version 6.0.9", 0, false},
+    {"redis_version:6.2.6\r\n", NULL, NULL, 0, false, "version 6.2.6", 0,
+     false},
+    {"role:slave\r\n", NULL, NULL, 0, true, "replica", 0, false},
     {"maxmemory:100\r\nmaxmemory_policy:volatile-lru\r\n", NULL, NULL, 0, true,
-     "volatile-lru"},
+     "volatile-lru", 0, false},
     {"maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", NULL, NULL, 0, false,
-     NULL},
-    {"evicted_keys:12\r\n", NULL, NULL, 0, true, "evicted 12 keys"},
+     NULL, 0, false},
+    {"evicted_keys:12\r\n", NULL, NULL, 0, true, "evicted 12 keys", 0, false},
     {"used_memory:9000000\r\nmaxmemory:10000000\r\n", NULL, NULL, 0, false,
-     "8 of 9 MiB (maxmemory)"},
+     "8 of 9 MiB (maxmemory)", 0, false},
     {"used_memory:10000001\r\nmaxmemory:10000000\r\n", NULL, NULL, 0, true,
-     "accepts no more tasks"},
+     "accepts no more tasks", 0, false},
     {"used_memory:9000000\r\nmaxmemory:0\r\ntotal_system_memory:9999999\r\n",
-     NULL, NULL, 0, false, "all available memory"},
-    {"aof_enabled:0\r\n", "3600 1", NULL, 0, false, "no append-only file"},
-    {"aof_enabled:0\r\n", NULL, NULL, 0, false, "no append-only file"},
-    {"aof_enabled:0\r\n", "", NULL, 0, true, "nothing on disk"},
-    {"aof_enabled:1\r\n", "", "no", 0, false, "when to flush"},
-    {"rdb_last_bgsave_status:err\r\n", NULL, NULL, 0, true, "last snapshot"},
-    {"aof_last_write_status:err\r\n", NULL, NULL, 0, true, "could not write"},
-    {"latest_fork_usec:1500000\r\n", NULL, NULL, 0, false, "1500 ms"},
+     NULL, NULL, 0, false, "all available memory", 0, false},
+    {"aof_enabled:0\r\n", "3600 1", NULL, 0, false, "no append-only file", 0,
+     false},
+    {"aof_enabled:0\r\n", NULL, NULL, 0, false, "no append-only file", 0,
+     false},
+    {"aof_enabled:0\r\n", "", NULL, 0, true, "nothing on disk", 0, false},
+    {"aof_enabled:1\r\n", "", "no", 0, false, "when to flush", 0, false},
+    {"rdb_last_bgsave_status:err\r\n", NULL, NULL, 0, true, "last snapshot", 0,
+     false},
+    {"aof_last_write_status:err\r\n", NULL, NULL, 0, true, "could not write", 0,
+     false},
+    {"latest_fork_usec:1500000\r\n", NULL, NULL, 0, false, "1500 ms", 0, false},
     {"connected_clients:95\r\nmaxclients:100\r\n", NULL, NULL, 0, false,
-     "95 of at most 100"},
-    {"rejected_connections:3\r\n", NULL, NULL, 0, false, "refused 3"},
-    {GOOD, NULL, NULL, -3500000, false, "3.5 s behind"},
-    {GOOD, NULL, NULL, 3500000, false, "3.5 s ahead"},
+     "95 of at most 100", 0, false},
+    {"rejected_connections:3\r\n", NULL, NULL, 0, false, "refused 3", 0, false},
+    {GOOD, NULL, NULL, -3500000, false, "3.5 s behind", 0, false},
+    {GOOD, NULL, NULL, 3500000, false, "3.5 s ahead", 0, false},
+    {REPLICAS("1") NEAR("0"), NULL, NULL, 0, false, NULL, 1, true},
+    {REPLICAS("0"), NULL, NULL, 0, false, NULL, 0, false},
+    {REPLICAS("0"), NULL, NULL, 0, false, "has 0 replicas", 0, true},
+    {REPLICAS("1") NEAR("0"), NULL, NULL, 0, true, "has 1 replicas", 2, true},
+    {REPLICAS("2") NEAR("0") FAR("1") "min_slaves_good_slaves:1\r\n", NULL,
+     NULL, 0, false, "up to date, of 2", 1, true},
+    {REPLICAS("2") NEAR("0") NEAR("1"), NULL, NULL, 0, false,
+     "while it is cut off", 1, true},
+    {REPLICAS("2") NEAR("0") NEAR("1") "min_slaves_good_slaves:2\r\n", NULL,
+     NULL, 0, false, NULL, 1, true},
 };
 
 static struct slice
@@ -62,7 +85,9 @@ START_TEST(each_fault_is_found_and_nothing_else)
 					.save = maybe(cases[_i].save),
 					.appendfsync =
 					    maybe(cases[_i].appendfsync),
-					.ahead_us = cases[_i].ahead_us};
+					.ahead_us = cases[_i].ahead_us,
+					.replicas = cases[_i].replicas,
+					.fails_over = cases[_i].fails_over};
 	struct redis_finding found;
 	size_t k, n = 0;
 

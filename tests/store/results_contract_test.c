@@ -587,6 +587,14 @@ fill_redis(TCase *suite_case_)
 }
 
 static void
+fill_sentinel(TCase *suite_case_)
+{
+	tcase_add_checked_fixture(suite_case_, stage_use_sentinel, NULL);
+	CASES(KIND_REDIS)
+	OPERATOR_CASES(KIND_REDIS)
+}
+
+static void
 fill_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
@@ -599,4 +607,5 @@ register_suites(void)
 {
 	suite_register("results-redis", fill_redis);
 	suite_register("results-sqlite", fill_sqlite);
+	suite_register("results-sentinel", fill_sentinel);
 }

@@ -10,11 +10,37 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "redis_group.h"
 #include "redis_server.h"
 #include "suite.h"
 #include "util/clock.h"
 
 #define PATIENCE_MS 10000
+
+static bool stage_has_sentinel;
+
+void
+stage_use_sentinel(void)
+{
+	stage_has_sentinel = true;
+}
+
+static void
+stage_start_redis(struct stage *w)
+{
+	const struct redis_group_options o = {.lone = true};
+
+	if (stage_has_sentinel) {
+		w->group = redis_group_start(&o);
+		w->server = redis_group_server(w->group, 0);
+		snprintf(w->url, sizeof(w->url), "%s",
+			 redis_group_url(w->group));
+	} else {
+		w->server = redis_server_start(NULL);
+		snprintf(w->url, sizeof(w->url), "%s",
+			 redis_server_unix_url(w->server));
+	}
+}
 
 void
 stage_open(struct stage *w, int kind)
@@ -27,9 +53,7 @@ stage_open(struct stage *w, int kind)
 		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(w->dir));
 	if (kind == KIND_REDIS) {
-		w->server = redis_server_start(NULL);
-		snprintf(w->url, sizeof(w->url), "%s",
-			 redis_server_unix_url(w->server));
+		stage_start_redis(w);
 	} else {
 		snprintf(w->url, sizeof(w->url), "sqlite://%s/flowrra.db",
 			 w->dir);
@@ -55,7 +79,10 @@ stage_close(struct stage *w)
 {
 	char command[128];
 
-	redis_server_stop(w->server);
+	if (w->group != NULL)
+		redis_group_stop(w->group);
+	else
+		redis_server_stop(w->server);
 	event_base_free(w->base);
 	snprintf(command, sizeof(command), "rm -rf '%s'", w->dir);
 	ck_assert_int_eq(system(command), 0);

@@ -15,8 +15,9 @@ struct stage {
 	enum kind kind;
 	struct event_base *base;
 	struct redis_server *server;
+	struct redis_group *group; /* that it is of, or NULL */
 	char dir[64];
-	char url[128];
+	char url[200];
 	struct broker_options options; /* what parties begin with */
 	/* After this many calls (0: never) all connections are cut. */
 	int cut_after, calls;
@@ -58,6 +59,8 @@ struct backend {
 };
 
 void stage_open(struct stage *w, int kind);
+/* From now on Redis stages are behind a Sentinel: a fixture of suites. */
+void stage_use_sentinel(void);
 void stage_close(struct stage *w);
 /* The database file of an SQLite stage. */
 const char *stage_path(const struct stage *w);

@@ -203,7 +203,9 @@ rexamine_report(const struct examination *e, struct broker_finding *findings)
 	    .save = {e->has_save ? (e->save.data ? e->save.data : "") : NULL,
 		     e->save.len},
 	    .appendfsync = {e->appendfsync.data, e->appendfsync.len},
-	    .ahead_us = e->ahead_us};
+	    .ahead_us = e->ahead_us,
+	    .replicas = e->query.broker->opt.replicas,
+	    .fails_over = e->query.broker->url.master != NULL};
 	const struct slice version =
 	    redis_info_text(info.info, "redis_version");
 	struct redis_finding found[REDIS_N_CHECKS];

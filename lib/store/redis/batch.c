@@ -60,7 +60,7 @@ rbatch_fail(struct broker_submit *task, const struct rbroker *b,
 void
 rbatch_ended(struct rbatch *batch)
 {
-	if (--batch->under_way > 0)
+	if (--batch->under_way > 0 || rbatch_confirm(batch))
 		return;
 	batch->on_done(batch->tasks, batch->n, batch->arg);
 	free(batch);

@@ -50,6 +50,7 @@ rbroker_start(struct rbroker *b)
 	unsigned int i;
 
 	b->checked = true;
+	b->outbox.redis = b->redis;
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_start(&b->queues[i]);
 	if (b->opt.worker != NULL) {
@@ -131,6 +132,9 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
 	rbroker_leave(b);
+	rgather_stop(b);
+	/* Settlements wait until what they settle is on record. */
+	b->outbox.redis = NULL;
 	b->records = RECORDS_UNTRIED;
 	b->set_works = false;
 	rbroker_forget_suspects(b);
@@ -211,6 +215,8 @@ rbroker_close(struct broker *broker)
 	unsigned int i;
 
 	/* Connections first: after that nothing calls back. */
+	if (b->producer != NULL)
+		rbroker_close(b->producer);
 	redis_free(b->redis);
 	redis_free(b->control);
 	rbroker_close_watch(b);
@@ -226,6 +232,7 @@ rbroker_close(struct broker *broker)
 		event_free(b->liveness);
 	if (b->enter_again != NULL)
 		event_free(b->enter_again);
+	rgather_close(b);
 	buf_done(&b->description);
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
@@ -289,7 +296,8 @@ rbroker_open(const struct broker_options *options, struct err *err)
 	    (b->requests = redis_requests_new(options->base, b->redis, err)) ==
 		NULL)
 		goto fail;
-	b->outbox.redis = b->redis;
+	if (options->worker == NULL)
+		b->outbox.redis = b->redis;
 	if (options->worker != NULL && rbroker_open_worker(b, err) != 0)
 		goto fail;
 	return &b->pub;
@@ -310,7 +318,9 @@ rbroker_check_url(const char *text, struct err *err)
 }
 
 const struct broker_ops broker_redis = {
-    .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
+    .schemes =
+	(const char *const[]){"redis://", "rediss://", "redis+sentinel://",
+			      "rediss+sentinel://", "unix://", NULL},
     .check_url = rbroker_check_url,
     .is_elsewhere = redis_url_is_elsewhere,
     .open = rbroker_open,

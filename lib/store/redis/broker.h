@@ -3,6 +3,7 @@
  * The Redis broker, as its own files see it.
  *
  *	broker.c	the connection for commands, and the worker's heartbeat
+ *	gather.c	all workers come to a new server before one claims
  *	enter.c		the worker's hold on its id: heartbeats, and rivals
  *	worker.c	a worker's queues: opened, woken, tried again
  *	claim.c		takes tasks
@@ -302,6 +303,18 @@ struct rlost {
 	unsigned int tries; /* to have all of them */
 };
 
+/* What happens before tasks are taken from a new connection; see gather.c. */
+struct rgather {
+	int64_t number; /* of servers that were new, so far; 0: not told */
+	bool holds;	/* nothing may be claimed yet */
+	bool moved;	/* from another server, where claims in memory are of */
+	bool insists;	/* claims go back though some levels are not known */
+	int64_t until_ms; /* they may, by the server's clock; 0: need not */
+	unsigned int under_way; /* calls that put them back */
+	struct event *look;	/* at whether the others have come */
+	int64_t look_ms;	/* until the next */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -313,10 +326,11 @@ struct rbroker {
 	bool set_works; /* this connection has stored a record by SET */
 	void *named;	/* those that it was told of: a tree */
 	unsigned int n_named;
-	char *worker_json;     /* the worker's id as a JSON string */
-	struct redis *redis;   /* commands */
-	struct redis *control; /* listens */
-	struct outbox outbox;  /* settlements */
+	char *worker_json;	 /* the worker's id as a JSON string */
+	struct redis *redis;	 /* commands */
+	struct broker *producer; /* of a worker: submits; NULL: that does */
+	struct redis *control;	 /* listens */
+	struct outbox outbox;	 /* settlements */
 	struct redis_requests *requests;
 	struct event *liveness; /* the next check of the other workers */
 	TAILQ_HEAD(, suspect) suspects;
@@ -355,6 +369,7 @@ struct rbroker {
 	struct rtidy tidy;
 	struct rlost lost;
 	unsigned int n_doubtful; /* of the queues */
+	struct rgather gather;
 };
 
 int rbroker_eval(struct rbroker *b, enum rscript script,
@@ -389,7 +404,13 @@ bool rbroker_is_sure(const struct broker *b);
 /* Whether it is, and will be for this many ms. */
 bool rbroker_is_sure_for(const struct rbroker *b, int64_t ms);
 int rbroker_open_enter(struct rbroker *b, struct err *err);
-/* The worker has its id (again): queues are compared, and tasks taken. */
+/* It has its id (again): rbroker_start() follows, when its claims are on record. */
+void rgather_begin(struct rbroker *b);
+/* The connection is gone. */
+void rgather_stop(struct rbroker *b);
+int rgather_open(struct rbroker *b, struct err *err);
+void rgather_close(struct rbroker *b);
+/* The worker has its claims (again): queues are compared, and tasks taken. */
 void rbroker_start(struct rbroker *b);
 
 /* --- levels.c: see there --------------------------------------------------- */
@@ -533,6 +554,12 @@ unsigned int rbroker_coming(const struct broker *b, unsigned int queue);
 bool rbroker_idle(const struct broker *b);
 void rbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t rbroker_unsettled(const struct broker *b);
+/*
+ * Ends that were not confirmed follow from records that another server has, maybe
+ * alone: they are not sent. The claims are found in flight, and given again as
+ * recovered, so that the record is asked for first.
+ */
+void rbroker_settle_anew(struct rbroker *b);
 extern const struct outbox_ops rbroker_settlements;
 
 void rbroker_tidy(struct broker *b, const struct broker_limits *limits);
@@ -542,6 +569,8 @@ void rbroker_find_lost(struct rbroker *b);
 void rbroker_lost_init(struct rbroker *b);
 void rbroker_lost_done(struct rbroker *b);
 
+/* Of a worker whose submissions are to be confirmed. 0, or -1 with *err. */
+int rbroker_open_producer(struct rbroker *b, struct err *err);
 bool rbroker_look(struct broker *b);
 void rbroker_push(struct broker *b);
 void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,

@@ -203,7 +203,7 @@ rqueue_pump(struct rqueue *q)
 {
 	unsigned int want;
 
-	if (q->phase != RQUEUE_READY ||
+	if (q->phase != RQUEUE_READY || q->broker->gather.holds ||
 	    redis_state(q->broker->redis) != REDIS_UP)
 		return;
 	if (q->wanted == 0 || q->content == RQUEUE_PAUSED) {

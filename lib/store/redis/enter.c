@@ -255,7 +255,7 @@ renter_on_answer(struct redis *r, const struct redis_reply *reply, void *arg)
 		if (b->confirmed_ms != 0 && redis_reply_integer(reply) == 0)
 			renter_doubt_all(b);
 		b->confirmed_ms = b->beat_ms;
-		rbroker_start(b);
+		rgather_begin(b);
 	}
 }
 

@@ -16,6 +16,8 @@ struct redis_info {
 	struct slice info;
 	struct slice save, appendfsync;
 	int64_t ahead_us; /* its clock, before ours */
+	int64_t replicas; /* that submissions need */
+	bool fails_over;  /* Sentinels may make another one the master */
 };
 
 /* The value of a field; p == NULL if there is none. */
@@ -39,8 +41,13 @@ bool redis_check_eviction(const struct redis_info *info,
 /* What a crash of the server loses. */
 bool redis_check_persistence(const struct redis_info *info,
 			     struct redis_finding *ret);
+/* info_replicas.c */
+bool redis_check_replicas(const struct redis_info *info,
+			  struct redis_finding *ret);
+bool redis_check_cut_off(const struct redis_info *info,
+			 struct redis_finding *ret);
 /* All of them; NULL at the end. */
-#define REDIS_N_CHECKS 11
+#define REDIS_N_CHECKS 13
 extern redis_check_fn *const redis_checks[REDIS_N_CHECKS + 1];
 
 #endif

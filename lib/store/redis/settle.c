@@ -176,11 +176,29 @@ settled(struct pending *p, const struct redis_reply *reply, void *arg)
 	struct rclaim *c = container_of(s->claim, struct rclaim, pub);
 	struct shard *shard = &c->queue->shards[c->shard];
 
+	if (!c->leaving)
+		rclaim_leave(c);
 	TAILQ_REMOVE(&shard->claims, c, link);
 	shard->count--;
 	free(c);
 	s->claim = NULL;
 	s->on_done(s);
+}
+
+/* Those that follow a final record. */
+static bool
+settle_ends_task(const struct pending *p)
+{
+	const struct broker_settle *s =
+	    container_of(p, const struct broker_settle, pending);
+
+	return s->disposition == BROKER_ACK || s->disposition == BROKER_BURY;
+}
+
+void
+rbroker_settle_anew(struct rbroker *b)
+{
+	outbox_end(&b->outbox, settle_ends_task);
 }
 
 static void

@@ -385,9 +385,14 @@ rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 	       broker_submitted_fn *on_done, void *arg)
 {
 	struct rbroker *b = (struct rbroker *)broker;
-	struct rbatch *batch = malloc(sizeof(*batch));
+	struct rbatch *batch;
 	size_t i;
 
+	if (b->producer != NULL) {
+		rbroker_submit(b->producer, tasks, n, on_done, arg);
+		return;
+	}
+	batch = malloc(sizeof(*batch));
 	for (i = 0; i < n; i++)
 		tasks[i].err.code = ERR_NONE;
 	if (batch == NULL) {

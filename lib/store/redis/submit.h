@@ -6,6 +6,7 @@
  *	push.c		the tasks, which come then, and the answers
  *	call.c		what the submit script is called with
  *	batch.c		a batch, and the commands that it waits for
+ *	confirm.c	its end, when replicas have it
  *
  * Calls go down this list.
  */
@@ -25,7 +26,8 @@ struct rbatch {
 	broker_submitted_fn *on_done;
 	void *arg;
 	size_t under_way, reserving;
-	bool pushed; /* the second step has begun */
+	bool pushed;	 /* the second step has begun */
+	bool confirming; /* replicas are asked whether they have it */
 };
 
 /* One command for tasks first … first + n - 1 of a batch. */
@@ -82,5 +84,11 @@ void rbatch_drop(struct rbatch *batch);
  * it says why the task was not pushed. */
 void rbatch_fail(struct broker_submit *task, const struct rbroker *b,
 		 const struct redis_reply *reply);
+
+/* --- confirm.c ----------------------------------------------------------- */
+
+/* All commands of the batch are answered: asks the replicas, if it needs any. If
+ * not, all its tasks have their answers. */
+bool rbatch_confirm(struct rbatch *batch);
 
 #endif

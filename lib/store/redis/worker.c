@@ -239,7 +239,9 @@ rbroker_open_worker(struct rbroker *b, struct err *err)
 		if (rqueue_open(&b->queues[i], err) != 0)
 			return -1;
 	if (rbroker_open_waiters(b, err) != 0 ||
-	    rbroker_open_watch(b, err) != 0 || rbroker_open_enter(b, err) != 0)
+	    rbroker_open_watch(b, err) != 0 ||
+	    rbroker_open_enter(b, err) != 0 || rgather_open(b, err) != 0 ||
+	    rbroker_open_producer(b, err) != 0)
 		return -1;
 	event_add(b->reconcile, &tv);
 	event_add(b->liveness, &liveness);
