@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "files.h"
+#include "identity.h"
 #include "loadable.h"
 #include "modules.h"
 #include "store/store.h"
@@ -111,6 +112,8 @@ check_examine(const struct conf *conf, struct findings *findings)
 		check_url(conf, conf->backend.url, "backend", findings);
 	check_mode(conf, findings);
 	if (files_check(conf, &err) != 0)
+		findings_add(findings, &err);
+	if (identity_possible(conf, &err) != 0)
 		findings_add(findings, &err);
 	if (modules_check_origin(conf, &err) != 0)
 		findings_add(findings, &err);

@@ -35,6 +35,8 @@
 #include "util/path.h"
 #include "util/trust.h"
 
+#define STATE_DIR_KEY "[worker] state_dir"
+
 /* The directory as conf_keys.def says; free() it. */
 static char *
 state_dir(const struct conf *conf, struct err *err)
@@ -122,7 +124,7 @@ take_lock(struct identity *who, struct err *err)
 	    open(who->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (who->lock_fd < 0) {
 		err_sys(err, ERR_SYSTEM, "cannot open the lock %s", who->path);
-		return path_hint(who->path, "[worker] state_dir", err);
+		return path_hint(who->path, STATE_DIR_KEY, err);
 	}
 	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0) {
 		if (is_there(who))
@@ -199,24 +201,52 @@ check_dir(const char *dir, struct err *err)
 			     "state_dir");
 }
 
+/* What can be said before the directory is there. identity_drop() is called in any
+ * case. */
+static int
+fill_names(const struct conf *conf, const char *dir, struct identity *ret,
+	   struct err *err)
+{
+	*ret = (struct identity){.lock_fd = -1, .id = make_id(conf)};
+	if (dir == NULL)
+		return -1;
+	if (ret->id == NULL ||
+	    (ret->path = beside(dir, ret->id, "lock")) == NULL ||
+	    (ret->spool = beside(dir, ret->id, "spool")) == NULL)
+		return err_nomem(err);
+	return 0;
+}
+
+int
+identity_possible(const struct conf *conf, struct err *err)
+{
+	char *dir = state_dir(conf, err);
+	struct identity who;
+	int r = fill_names(conf, dir, &who, err);
+
+	if (r == 0)
+		r = path_check_file(who.path, STATE_DIR_KEY, err);
+	if (r == 0 && access(dir, F_OK) == 0)
+		r = check_dir(dir, err);
+	identity_drop(&who);
+	free(dir);
+	return r;
+}
+
 int
 identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 {
 	char *dir = state_dir(conf, err);
 	int status = -1;
 
-	/* Filled first: identity_drop() is called in any case. */
-	*ret = (struct identity){.lock_fd = -1, .id = make_id(conf)};
-	if (dir == NULL)
-		return -1;
-	if (ret->id == NULL ||
-	    (ret->path = beside(dir, ret->id, "lock")) == NULL ||
-	    (ret->spool = beside(dir, ret->id, "spool")) == NULL) {
-		err_nomem(err);
-	} else if (path_make_dir(dir, err) == 0 && check_dir(dir, err) == 0 &&
-		   take_lock(ret, err) == 0) {
-		sign_lock(ret);
-		status = 0;
+	if (fill_names(conf, dir, ret, err) == 0) {
+		if (path_make_dir(dir, err) != 0) {
+			path_hint(ret->path, STATE_DIR_KEY, err);
+		} else if (check_dir(dir, err) == 0 &&
+			   take_lock(ret, err) == 0) {
+			sign_lock(ret);
+			status = 0;
+		}
 	}
 	free(dir);
 	return status;

@@ -27,6 +27,9 @@ struct identity {
  * another process has it. *ret is to be dropped in either case. */
 int identity_take(const struct conf *conf, struct identity *ret,
 		  struct err *err);
+/* Whether the lock could be taken, but for another process that has it; makes
+ * nothing. */
+int identity_possible(const struct conf *conf, struct err *err);
 /* Tells those who look for a worker that this one leaves, or stays after all. */
 void identity_leave(const struct identity *who, bool leaving);
 void identity_drop(struct identity *identity);

@@ -21,6 +21,18 @@ check_warn_strange(const char *variable, const char *closest, void *arg)
 		      variable, closest);
 }
 
+/* One that would not be that of this machine's services, as seen from here: a unit
+ * may have what this process has not. Where the two are one, it is told once. */
+static void
+check_warn_stores(const struct conf *conf, struct findings *found)
+{
+	struct err err;
+
+	if (conf_check_store(conf, CONF_STORE_BROKER, &err) != 0 ||
+	    conf_check_store(conf, CONF_STORE_BACKEND, &err) != 0)
+		findings_warn(found, "%s", err.msg);
+}
+
 /* What a start or a reload needs of this machine. A configuration with faults is
  * looked at all the same, for what else is missing. */
 static void
@@ -48,6 +60,7 @@ daemon_check(const struct daemon_program *program,
 		log_set_level(conf->worker.log_level);
 		log_set_format(conf->worker.log_format);
 		conf_tell_strange(check_warn_strange, &found);
+		check_warn_stores(conf, &found);
 		daemon_examine(program, conf, &found);
 	}
 	conf_free(conf);

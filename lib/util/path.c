@@ -8,6 +8,7 @@
 #include "util/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,8 +249,8 @@ path_make_dir(const char *path, struct err *err)
 	return made == 0 ? path_check_made(path, err) : -1;
 }
 
-/* The nearest directory above a path that is there; free() it. NULL: none, or
- * no memory. */
+/* The nearest that is there above a path; free() it. NULL: no memory, or errno
+ * says why the root or the working directory is not there. */
 static char *
 path_above(const char *path, struct stat *ret)
 {
@@ -261,6 +262,10 @@ path_above(const char *path, struct stat *ret)
 			return dir;
 		if (slash == dir)
 			break;
+	}
+	if (dir != NULL && slash == NULL && stat(".", ret) == 0) {
+		free(dir);
+		return strdup(".");
 	}
 	free(dir);
 	return NULL;
@@ -289,6 +294,17 @@ path_hint_rights(const char *path, const char *key, struct err *err)
 	free(dir);
 }
 
+static void
+path_hint_kind(const char *path, const char *key, struct err *err)
+{
+	struct stat st;
+	char *above = path_above(path, &st);
+
+	if (above != NULL && !S_ISDIR(st.st_mode))
+		err_hint(err, "%s is not a directory: set %s", above, key);
+	free(above);
+}
+
 int
 path_hint(const char *path, const char *key, struct err *err)
 {
@@ -296,6 +312,8 @@ path_hint(const char *path, const char *key, struct err *err)
 		return -1;
 	if (err->sys == EACCES || err->sys == EPERM)
 		path_hint_rights(path, key, err);
+	else if (err->sys == ENOTDIR)
+		path_hint_kind(path, key, err);
 	else if (err->sys == EROFS)
 		err_hint(err,
 			 "mount it writable (for a service, ReadWritePaths= in "
@@ -304,4 +322,29 @@ path_hint(const char *path, const char *key, struct err *err)
 	else if (err->sys == ENOSPC || err->sys == EDQUOT)
 		err_hint(err, "make room, or set %s", key);
 	return -1;
+}
+
+int
+path_check_file(const char *path, const char *key, struct err *err)
+{
+	struct stat st;
+	char *dir;
+	int r = 0;
+
+	if (stat(path, &st) == 0) {
+		if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0)
+			return 0;
+		err_sys(err, ERR_CONFIG, "cannot open %s", path);
+		return path_hint(path, key, err);
+	}
+	if ((dir = path_above(path, &st)) == NULL)
+		return err_sys(err, ERR_SYSTEM, "cannot make %s", path);
+	errno = ENOTDIR;
+	if (!S_ISDIR(st.st_mode) ||
+	    faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0) {
+		err_sys(err, ERR_CONFIG, "cannot make %s", path);
+		r = path_hint(path, key, err);
+	}
+	free(dir);
+	return r;
 }

@@ -45,6 +45,10 @@ char *path_database(struct err *err);
  * that is there stays as it is; the user's state directory is refused as above. */
 int path_make_dir(const char *path, struct err *err);
 
+/* Whether a file could be opened for writing, or made with what is missing above
+ * it; makes nothing. -1 with *err, which has the hint of path_hint(). */
+int path_check_file(const char *path, const char *key, struct err *err);
+
 /*
  * To be called when `path`, a file or a directory, could not be made, with the
  * error that says so: adds which directory forbids it to whom, and what helps;

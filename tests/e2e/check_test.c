@@ -183,6 +183,25 @@ END_TEST
 
 /* Modules that crash are named one by one. init() is not called: what fails there
  * keeps a reload from the worker, which goes on, and says so. */
+/* What a start would meet, with nothing made by the check. */
+START_TEST(a_state_directory_that_cannot_be_made_is_told)
+{
+	const struct world_options o = {.no_worker = true, .embedded = true};
+	struct world *w = world_start(&o);
+
+	ck_run(run(w, "touch file && flowrrad --check=quiet -c flowrra.conf "
+		      "-o worker.state_dir=new/directory && ! test -e new"),
+	       0, "");
+	ck_complains(run(w, "exec flowrrad --check=quiet -c flowrra.conf "
+			    "-o worker.state_dir=file"),
+		     78, "file is not a directory: set [worker] state_dir");
+	ck_complains(run(w, "exec flowrrad -c flowrra.conf "
+			    "-o worker.state_dir=file/below"),
+		     71, "file is not a directory: set [worker] state_dir");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(modules_are_loaded_without_init_and_a_late_failure_is_seen)
 {
 	const struct world_options o = {.no_worker = true};
@@ -219,5 +238,6 @@ SUITE("check")
 	SUITE_TIMEOUT(120);
 	TEST(a_check_tells_all_that_is_wrong_with_40_broken_configurations);
 	TEST(a_good_configuration_passes_and_warnings_do_not_fail_it);
+	TEST(a_state_directory_that_cannot_be_made_is_told);
 	TEST(modules_are_loaded_without_init_and_a_late_failure_is_seen);
 }

@@ -52,6 +52,19 @@ nothing_is_roots(struct world *w)
 	ck_run(run(w, "find service ! -uid 65534 -o ! -gid 65534"), 0, "");
 }
 
+START_TEST(a_check_tells_what_the_services_user_may_not_make)
+{
+	struct world *w = service_start();
+
+	ck_complains(run(w,
+			 AS_SERVICE "flowrrad --check=quiet -c flowrra.conf "
+				    "-o broker.url=%s -o worker.state_dir=%s/x",
+			 url, world_dir(w)),
+		     78, "run it as that user, or set [worker] state_dir");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(roots_commands_leave_nothing_that_is_roots)
 {
 	struct world *w = service_start();
@@ -248,6 +261,7 @@ SUITE("root")
 	SUITE_TIMEOUT(120);
 	if (geteuid() != 0)
 		return;
+	TEST(a_check_tells_what_the_services_user_may_not_make);
 	TEST(roots_commands_leave_nothing_that_is_roots);
 	TEST(no_database_is_reached_over_a_way_of_others);
 	TEST(roots_worker_writes_to_no_directory_of_others);

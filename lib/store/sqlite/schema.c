@@ -202,7 +202,9 @@ static const char *const migrations[] = {
     "ALTER TABLE registry ADD COLUMN idle INTEGER NOT NULL DEFAULT 0",
 
     /* 10: a record is written once. All that are there have rows; those that
-     * expire are marked as if they went by their own time, whenever they ended. */
+     * expire are marked as if they went by their own time, whenever they ended. The
+     * places come in their order by the window; to sort the records themselves
+     * would take as much memory as all of them. */
     "ALTER TABLE results RENAME TO results_9;"
     "CREATE TABLE ids ("
     " id TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;"
@@ -218,8 +220,7 @@ static const char *const migrations[] = {
     " FROM (SELECT number, failed <> 0 AS kind,"
     " row_number() OVER (PARTITION BY failed <> 0 ORDER BY ended, number) AS n"
     " FROM results_9 WHERE final) AS place"
-    " CROSS JOIN results_9 AS old ON old.number = place.number"
-    " ORDER BY 1;"
+    " CROSS JOIN results_9 AS old ON old.number = place.number;"
     "INSERT INTO ids SELECT id, -number FROM results ORDER BY id;"
     "DROP TABLE results_9;"
     "CREATE INDEX results_early ON results (expires) WHERE early = 1;"
