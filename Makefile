@@ -90,7 +90,7 @@ DAEMON_LIBS   := dispatch pool ipc $(STORE)
 EXECUTOR_LIBS := executor module codec ipc util
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(STORE)
-CTL_LIBS      := manager client module $(BEAT_LIBS)
+CTL_LIBS      := manager metrics client module $(BEAT_LIBS)
 WEB_LIBS      := web http $(CTL_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
