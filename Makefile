@@ -86,12 +86,14 @@ STORES := $(patsubst lib/%/,%,$(wildcard lib/store/*/))
 LIBS   := $(notdir $(wildcard lib/*)) $(STORES)
 
 STORE         := store $(STORES) redis sqlite codec core util
-DAEMON_LIBS   := dispatch pool ipc $(STORE)
+# Of lib/http the daemons have the addresses; the server is an object of its own.
+METRICS       := metrics http
+DAEMON_LIBS   := dispatch pool ipc $(METRICS) $(STORE)
 EXECUTOR_LIBS := executor module codec ipc util
 CLIENT_LIBS   := client $(STORE)
-BEAT_LIBS     := beat schedules cron $(STORE)
-CTL_LIBS      := manager metrics client module $(BEAT_LIBS)
-WEB_LIBS      := web http $(CTL_LIBS)
+BEAT_LIBS     := beat schedules cron $(METRICS) $(STORE)
+CTL_LIBS      := manager client module $(BEAT_LIBS)
+WEB_LIBS      := web $(CTL_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
 	    $(B)/bin/flowrra-web \
@@ -105,13 +107,16 @@ MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 DRIVERS  := $(patsubst %,$(B)/libexec/flowrra/database-%.so,postgresql mysql)
 DRIVER_SRC := $(addprefix lib/schedules/,postgresql.c postgresql_conn.c \
 	      postgresql_fault.c mysql.c mysql_conn.c mysql_tls.c)
+# The HTTP server of workers and schedulers, loaded if they serve their metrics.
+SERVE    := $(B)/libexec/flowrra/metrics.so
+SERVE_SRC := lib/metrics/serve.c
 
 #: all      programs, library and modules, in build/release (the default)
-all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
+all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS) $(SERVE)
 
 # `make V=1` shows the commands whole.
 say  = $(if $(V),,@printf '  %-5s %s\n' $(1) '$@';) mkdir -p $(@D) &&
-objs = $(patsubst %.c,$(B)/%.o,$(filter-out $(DRIVER_SRC),$(wildcard $(1)/*.c)))
+objs = $(patsubst %.c,$(B)/%.o,$(filter-out $(DRIVER_SRC) $(SERVE_SRC),$(wildcard $(1)/*.c)))
 ar   = $(patsubst %,$(B)/lib/%.a,$(1))
 link = $(call say,LD) $(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@
 # Archives may need each other, in any order.
@@ -156,6 +161,10 @@ $(B)/libexec/flowrra/database-%.so: $(B)/lib/schedules/%.o \
     $(B)/lib/schedules/%_conn.o $(call ar,schedules util) lib/schedules/drivers.map
 	$(link) -shared -Wl,--version-script=lib/schedules/drivers.map \
 	    $(inputs) $(DRIVER_LIBS) $(call pc,jansson)
+
+$(SERVE): $(patsubst %.c,$(B)/%.o,$(SERVE_SRC)) $(call ar,http util) lib/metrics/serve.map
+	$(link) -shared -Wl,--version-script=lib/metrics/serve.map $(inputs) \
+	    $(call pc,libevent_core jansson) $(HTTP_LIBS)
 
 $(B)/lib/flowrra/%.so: lib/module/shipped/%.c
 	$(call say,LD) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP \
@@ -235,7 +244,7 @@ UNITS := $(patsubst %.in,%,$(wildcard systemd/*.service.in))
 install: all
 	$(call put,755,$(filter $(B)/bin/%,$(PROGRAMS)),$(bindir))
 	$(call put,755,$(filter $(B)/libexec/%,$(PROGRAMS)),$(libexecdir))
-	$(call put,644,$(DRIVERS),$(libexecdir))
+	$(call put,644,$(DRIVERS) $(SERVE),$(libexecdir))
 	$(call put,644,$(MODULES),$(moduledir))
 	$(call put,644,$(SHARED),$(libdir))
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/libflowrra.so

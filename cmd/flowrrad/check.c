@@ -11,6 +11,7 @@
 #include "files.h"
 #include "identity.h"
 #include "loadable.h"
+#include "metrics/endpoint.h"
 #include "modules.h"
 #include "store/store.h"
 #include "util/conf.h"
@@ -111,6 +112,9 @@ check_examine(const struct conf *conf, struct findings *findings)
 	if (!stores_are_one(conf))
 		check_url(conf, conf->backend.url, "backend", findings);
 	check_mode(conf, findings);
+	if (metrics_endpoint_check("[metrics] listen", conf->metrics.listen,
+				   &err) != 0)
+		findings_add(findings, &err);
 	if (files_check(conf, &err) != 0)
 		findings_add(findings, &err);
 	if (identity_possible(conf, &err) != 0)

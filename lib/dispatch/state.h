@@ -17,6 +17,7 @@
  *	timeout.c   timeouts and cancellation
  *	submit.c    tasks that handlers submit
  *	describe.c  what the worker tells of itself
+ *	metrics.c   what a monitor sees of it
  *	idle.c      the end of a worker that has nothing to do
  *	upkeep.c    what housekeeping has deleted from dead lists
  *	heartbeat.c tells others that the worker lives, and what it can run
@@ -210,6 +211,10 @@ struct dispatch {
 	int64_t started_us; /* wall clock */
 	struct totals totals;
 	struct tally *tally;
+	struct {
+		int64_t asked_us; /* monotonic; 0: no question is under way */
+		int64_t rtt_us;	  /* of the last answer; negative: none */
+	} meter;
 	struct {
 		int64_t n;	/* that have ended, well or not */
 		struct err why; /* ERR_NONE: the last one went well */
@@ -460,6 +465,11 @@ void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
 bool upkeep_read_pending(struct slice record, struct buf *queue,
 			 struct buf *ended, void *arg);
 void upkeep_close(struct dispatch *d);
+
+/* --- metrics.c ----------------------------------------------------------- */
+
+/* With each heartbeat: measures how long the broker takes, if that is served. */
+void metrics_measure(struct dispatch *d);
 
 /* --- idle.c ------------------------------------------------------------- */
 

@@ -98,6 +98,11 @@ format_number(double value, char text[32])
 {
 	int digits;
 
+	/* Most are counts, and a text has thousands of them. */
+	if (value < 1e15 && value > -1e15 && value == (double)(int64_t)value) {
+		snprintf(text, 32, "%" PRId64, (int64_t)value);
+		return;
+	}
 	for (digits = 15; digits < 18; digits++) {
 		snprintf(text, 32, "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
