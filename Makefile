@@ -255,12 +255,13 @@ install: all
 	$(call completion,zsh,zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)/_flowrractl)
 	$(call completion,fish,fish/vendor_completions.d/flowrractl.fish)
 	set -e; $(foreach u,$(UNITS),$(call fill,$u,$(unitdir));)
-	$(call put,644,$(wildcard systemd/*.socket),$(unitdir))
+	$(call put,644,$(wildcard systemd/*.socket systemd/*.timer),$(unitdir))
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
 	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \
 	    systemd/handlers.conf systemd/commands.conf,$(docdir))
 	$(call put,644,$(wildcard conf/web/*),$(docdir)/web)
+	$(call put,644,$(wildcard conf/metrics/*),$(docdir)/metrics)
 	install -D -m 644 conf/flowrra.conf \
 	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example
 

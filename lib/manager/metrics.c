@@ -28,6 +28,7 @@ struct look {
 	struct schedules_stats *schedules;
 	double rtt_s; /* negative: the broker does not answer */
 	bool backend;
+	bool no_schedules;
 };
 
 /* One look at each store; what fails is left out, and the next look tries
@@ -47,10 +48,14 @@ metrics_look(const struct metrics_stores *stores, struct look *look)
 		look->backend =
 		    series_totals(stores->series, client, &look->totals,
 				  &look->n_totals, &err) == 0;
-	if (stores->schedules != NULL &&
+	look->no_schedules = stores->no_schedules;
+	if (stores->schedules == NULL ||
 	    schedules_stats(stores->schedules, NULL, clock_wall_us(),
-			    &look->schedules, &err) != 0)
-		look->schedules = NULL;
+			    &look->schedules, &err) == 0)
+		return;
+	/* A database without tables is as good as an empty one. */
+	look->no_schedules = err.code == ERR_NOT_FOUND;
+	look->schedules = NULL;
 }
 
 /* All of it may be NULL. */
@@ -74,7 +79,7 @@ write_up(struct metrics_text *m, const struct look *look)
 	metrics_sample(m, METRICS_LABELS({"component", "backend"}),
 		       look->backend);
 	metrics_sample(m, METRICS_LABELS({"component", "scheduler_database"}),
-		       look->schedules != NULL);
+		       look->schedules != NULL || look->no_schedules);
 	if (look->rtt_s < 0)
 		return;
 	metrics_begin(m, METRIC_BROKER_RTT);
@@ -86,6 +91,7 @@ void
 metrics_write_stores(struct metrics_text *m,
 		     const struct metrics_stores *stores)
 {
+	static const struct schedules_stats none = {.schedules = 0};
 	struct look look;
 
 	metrics_look(stores, &look);
@@ -96,7 +102,8 @@ metrics_write_stores(struct metrics_text *m,
 		metrics_write_workers(m, look.workers);
 	if (look.backend)
 		metrics_write_totals(m, look.totals, look.n_totals);
-	if (look.schedules != NULL)
-		metrics_write_schedules(m, look.schedules);
+	if (look.schedules != NULL || look.no_schedules)
+		metrics_write_schedules(
+		    m, look.schedules != NULL ? look.schedules : &none);
 	look_done(&look);
 }
