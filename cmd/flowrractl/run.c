@@ -287,7 +287,7 @@ run_submit(struct ctl *ctl, const struct run_options *o,
 static int
 run_run(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	const struct run_options *o = options;
+	struct run_options *o = options;
 	const char *const line[] = {"/bin/sh", "-c", o->line, NULL};
 	struct command c = {.argv = o->line != NULL ? line
 						    : (const char *const *)argv,
@@ -304,6 +304,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	    (o->input_file != NULL &&
 	     run_resolve("--stdin-file", o->input_file, input, &err) != 0))
 		return run_own_status(o, complain_of_err(ctl, &err));
+	submit_take_trace(&o->request);
 	c.directory = directory;
 	c.input_file = o->input_file != NULL ? input : NULL;
 	if ((status = run_open(ctl, o)) != 0)

@@ -40,6 +40,10 @@ void submit_print_problem(struct ctl *ctl, struct submit_problems *problems,
 /* At the end: complains of those that were not told yet. */
 void submit_end_problems(struct ctl *ctl, struct submit_problems *problems);
 
+/* Continues the trace of $TRACEPARENT and $TRACESTATE, unless the request names one
+ * itself; what is not valid there counts as absent. */
+void submit_take_trace(struct flowrra_request *request);
+
 /* Whether this is within a command that a task runs, and nothing names a store:
  * then the task's worker submits. */
 bool submit_has_task(const struct ctl *ctl);

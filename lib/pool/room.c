@@ -252,13 +252,17 @@ send_job(struct executor *e, const struct pool_job *job)
 	    .id_len = (uint32_t)strlen(task->id),
 	    .name_len = (uint32_t)strlen(task->name),
 	    .args_len = (uint32_t)task->args.len,
-	    .kwargs_len = (uint32_t)task->kwargs.len};
+	    .kwargs_len = (uint32_t)task->kwargs.len,
+	    .traceparent_len = (uint32_t)job->traceparent.len,
+	    .tracestate_len = (uint32_t)job->tracestate.len};
 	const struct slice rest[] = {{task->id, run.id_len},
 				     {task->name, run.name_len},
 				     task->args,
-				     task->kwargs};
+				     task->kwargs,
+				     job->traceparent,
+				     job->tracestate};
 
-	executor_process_send(e->process, IPC_RUN, job->number, &run, rest, 4);
+	executor_process_send(e->process, IPC_RUN, job->number, &run, rest, 6);
 }
 
 bool
