@@ -290,6 +290,7 @@ START_TEST(a_first_worker_is_waited_for_once_however_many_names_are_unknown)
 	int i;
 
 	begin();
+	ck_assert_int_eq(submit(client, &error), 0);
 	begin_ms = clock_mono_ms();
 	request.name = name;
 	for (i = 0; i < 30; i++) {
