@@ -74,6 +74,7 @@ ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
 LOADED_sqlite3   := sqlite3
 LOADED_hiredis   := hiredis
 LOADED_evdns     := libevent_extra
+LOADED_evhttp    := libevent_extra
 LOADED_openssl   := libevent_openssl
 LOADED_smartcols := smartcols
 FUNCTIONS := $(wildcard lib/*/*.functions cmd/*/*.functions)
@@ -88,7 +89,7 @@ LIBS   := $(notdir $(wildcard lib/*)) $(STORES)
 STORE         := store $(STORES) redis sqlite codec core util
 # Of lib/http the daemons have the addresses; the server is an object of its own.
 METRICS       := metrics http
-DAEMON_LIBS   := dispatch pool ipc $(METRICS) $(STORE)
+DAEMON_LIBS   := dispatch pool trace ipc $(METRICS) $(STORE)
 EXECUTOR_LIBS := executor module codec ipc util
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(METRICS) $(STORE)

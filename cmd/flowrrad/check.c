@@ -14,6 +14,7 @@
 #include "metrics/endpoint.h"
 #include "modules.h"
 #include "store/store.h"
+#include "trace/exporter.h"
 #include "util/conf.h"
 #include "util/conf_task.h"
 #include "util/err.h"
@@ -114,6 +115,9 @@ check_examine(const struct conf *conf, struct findings *findings)
 	check_mode(conf, findings);
 	if (metrics_endpoint_check("[metrics] listen", conf->metrics.listen,
 				   &err) != 0)
+		findings_add(findings, &err);
+	if (conf->trace.export[0] != '\0' &&
+	    exporter_check(conf->trace.export, &err) != 0)
 		findings_add(findings, &err);
 	if (files_check(conf, &err) != 0)
 		findings_add(findings, &err);

@@ -14,6 +14,7 @@
 #include "metrics/endpoint.h"
 #include "modules.h"
 #include "store/store.h"
+#include "trace/exporter.h"
 #include "util/conf.h"
 #include "util/daemon.h"
 #include "util/err.h"
@@ -251,7 +252,9 @@ check(const struct conf *conf, struct err *err)
 {
 	return stores_check(conf, err) == 0 && files_check(conf, err) == 0 &&
 		       metrics_endpoint_check("[metrics] listen",
-					      conf->metrics.listen, err) == 0
+					      conf->metrics.listen, err) == 0 &&
+		       (conf->trace.export[0] == '\0' ||
+			exporter_check(conf->trace.export, err) == 0)
 		   ? modules_check(conf, err)
 		   : -1;
 }

@@ -47,8 +47,7 @@ assign_first(struct dispatch *d, enum pool_kind kind)
 	if (job == NULL)
 		return false;
 	job->run.task = job->task;
-	job->run.traceparent = job->task->traceparent;
-	job->run.tracestate = job->task->tracestate;
+	trace_assign(job);
 	if (!pool_run(d->pool, &job->run))
 		return false;
 	job_unlink(job);

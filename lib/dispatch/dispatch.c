@@ -379,6 +379,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	TAILQ_INIT(&d->untaken);
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);
+	trace_open(d);
 	if ((d->cancelled_ids = cancelled_ids_new()) == NULL) {
 		err_nomem(err);
 		dispatch_free(d);
@@ -410,6 +411,7 @@ dispatch_free(struct dispatch *d)
 	upkeep_close(d);
 	buf_done(&d->event);
 	pool_free(d->pool);
+	trace_close(d);
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL)
 			job_free(d->jobs[i]);

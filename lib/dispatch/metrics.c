@@ -14,6 +14,7 @@
 #include "dispatch/state.h"
 #include "metrics/tasks.h"
 #include "metrics/text.h"
+#include "trace/exporter.h"
 #include "util/clock.h"
 #include "util/proc.h"
 
@@ -153,6 +154,21 @@ spool_bytes(const struct dispatch *d)
 		   : 0;
 }
 
+/* Also where nothing is exported: a series that comes and goes breaks alerts. */
+static void
+write_spans(const struct dispatch *d, struct metrics_text *m)
+{
+	struct exporter_counts counts = {.exported = 0};
+
+	if (d->exporter != NULL)
+		counts = exporter_counts(d->exporter);
+	metrics_begin(m, METRIC_TRACE_SPANS);
+	metrics_sample(m, METRICS_LABELS({"result", "exported"}),
+		       (double)counts.exported);
+	metrics_sample(m, METRICS_LABELS({"result", "dropped"}),
+		       (double)counts.dropped);
+}
+
 void
 dispatch_write_metrics(const struct dispatch *d, struct metrics_text *m)
 {
@@ -173,4 +189,5 @@ dispatch_write_metrics(const struct dispatch *d, struct metrics_text *m)
 		     d->reloads.why.code != ERR_NONE);
 	write_number(m, METRIC_WORKER_CRASHES, (double)d->totals.crashed);
 	write_number(m, METRIC_SPOOL, spool_bytes(d));
+	write_spans(d, m);
 }

@@ -14,6 +14,7 @@
 #include "dispatch/state.h"
 #include "ipc/ipc.h"
 #include "pool/executor_process.h"
+#include "trace/exporter.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -311,6 +312,9 @@ on_pool_reloaded(const struct err *why, void *arg)
 
 	if (why == NULL) {
 		d->conf = d->next_conf;
+		/* As after a rotation of logs. */
+		if (d->exporter != NULL)
+			exporter_reopen(d->exporter);
 		/* Jobs that are held look their handlers up once more. */
 		claim_reroute(d);
 		heartbeat_register(d);

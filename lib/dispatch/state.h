@@ -4,6 +4,7 @@
  *
  *	turn.c      asks for another turn; whether the worker stops
  *	job.c       jobs: their states, numbers and lists
+ *	trace.c     spans of attempts
  *	spool.c     finished work that the backend cannot take
  *	tally.c     counts of what has ended, for charts
  *	ending.c    the ways in which an attempt ends
@@ -43,6 +44,7 @@
 
 #include "codec/task_json.h"
 #include "core/result.h"
+#include "core/trace_context.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/spool_file.h"
 #include "dispatch/tally.h"
@@ -102,10 +104,12 @@ struct job {
 	struct results_put put;
 	struct buf record;
 	struct broker_settle settle;
-	struct buf retry_bytes;	      /* the task for a retry */
-	struct buf info;	      /* for the dead list */
-	struct tally_attempt attempt; /* counted when its record is stored */
-	struct tally_cell *cell;      /* where; NULL: it does not count */
+	struct buf retry_bytes;		 /* the task for a retry */
+	struct buf info;		 /* for the dead list */
+	struct tally_attempt attempt;	 /* counted when its record is stored */
+	struct tally_cell *cell;	 /* where; NULL: it does not count */
+	struct job_trace *trace;	 /* of this attempt; NULL: no span */
+	char trace_id[TRACE_ID_LEN + 1]; /* for the log; "": none */
 	/* Bytes that are not a task: NULL, or why (a reason of records) and
 	 * what exactly. `task` then has what could be salvaged. */
 	const char *refused;
@@ -211,6 +215,7 @@ struct dispatch {
 	int64_t started_us; /* wall clock */
 	struct totals totals;
 	struct tally *tally;
+	struct exporter *exporter; /* of spans; NULL: none */
 	struct {
 		int64_t asked_us; /* monotonic; 0: no question is under way */
 		int64_t rtt_us;	  /* of the last answer; negative: none */
@@ -265,6 +270,19 @@ void job_print(struct job *job, struct slice line);
 void job_disarm(struct job *job);
 /* Settled: frees it. */
 void job_free(struct job *job);
+
+/* --- trace.c ----------------------------------------------------------- */
+
+/* An exporter that cannot be opened is told, and missing. */
+void trace_open(struct dispatch *d);
+void trace_close(struct dispatch *d);
+/* The task was claimed: lines of the log are about its trace. */
+void trace_claim(struct job *job);
+/* It is about to be given to an executor: what that is told, job->run. */
+void trace_assign(struct job *job);
+/* Its attempt has ended. */
+struct ending;
+void trace_end(struct job *job, const struct ending *ending, bool again);
 
 /* --- spool.c ----------------------------------------------------------- */
 

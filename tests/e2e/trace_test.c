@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Traces from a shell through tasks to another shell. `_i`: the store is SQLite. */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "e2e/look.h"
 #include "e2e/web_scene.h"
@@ -108,6 +110,105 @@ START_TEST(a_trace_goes_from_curl_into_a_task)
 }
 END_TEST
 
+/* --- spans ------------------------------------------------------------- */
+
+/* The span of a task in the file "spans"; NULL: it is not there yet. */
+static json_t *
+span_of(struct world *w, json_t *all, const char *task)
+{
+	json_t *span, *a;
+	size_t i, k;
+
+	json_array_foreach (all, i, span)
+		json_array_foreach (json_object_get(span, "attributes"), k, a)
+			if (strcmp(json_string_value(json_object_get(a, "key")),
+				   "messaging.message.id") == 0 &&
+			    strcmp(json_string_value(json_object_get(
+				       json_object_get(a, "value"),
+				       "stringValue")),
+				   task) == 0)
+				return span;
+	return NULL;
+}
+
+/* All spans of a file of requests. */
+static json_t *
+spans_in(struct world *w)
+{
+	char *text = world_read(w, "spans"), *line, *rest;
+	json_t *all = json_array(), *j, *part;
+
+	for (line = strtok_r(text, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		if ((j = json_loads(line, 0, NULL)) == NULL)
+			continue; /* it is being written */
+		part = json_array_get(json_object_get(j, "resourceSpans"), 0);
+		part = json_array_get(json_object_get(part, "scopeSpans"), 0);
+		json_array_extend(all, json_object_get(part, "spans"));
+		json_decref(j);
+	}
+	return all;
+}
+
+static const char *
+member(json_t *span, const char *name)
+{
+	return json_string_value(json_object_get(span, name));
+}
+
+/* curl, flowrra-web, a command that submits, a handler that submits, and a handler:
+ * each is a child of the one before, in one file. */
+START_TEST(one_trace_has_all_spans_from_curl_to_the_last_handler)
+{
+	struct world *w = world_start(
+	    &(const struct world_options){.embedded = _i, .no_worker = true});
+	json_t *all = NULL, *command, *middle, *last;
+	const char *last_id;
+	struct site *s;
+
+	world_configure(
+	    w, "traced",
+	    world_text(
+		w,
+		"[task outer]\ncommand = sh -c 'flowrractl submit traces "
+		"--id middle'\n[trace]\nexport = file:%s/spans\n",
+		world_dir(w)));
+	worker_start(w, NULL);
+	s = site_start(w, "");
+	ck_assert_int_eq(site_ask_in(s, "/api/v1/tasks?wait=30s",
+				     SITE_JSON
+				     "-H 'traceparent: " PARENT
+				     "' -d '{\"name\":\"outer\",\"id\":"
+				     "\"outer\"}'"),
+			 200);
+	last_id = json_field(w, ctl_ok(w, "wait middle"), "id");
+	ctl_ok(w, "wait %s", last_id);
+	do {
+		json_decref(all);
+		all = spans_in(w);
+		usleep(20000);
+	} while ((command = span_of(w, all, "outer")) == NULL ||
+		 (middle = span_of(w, all, "middle")) == NULL ||
+		 (last = span_of(w, all, last_id)) == NULL);
+	ck_assert_str_eq(member(command, "traceId"), TRACE);
+	ck_assert_str_eq(member(command, "parentSpanId"), "00f067aa0ba902b7");
+	ck_assert_str_eq(member(middle, "traceId"), TRACE);
+	ck_assert_str_eq(member(middle, "parentSpanId"),
+			 member(command, "spanId"));
+	ck_assert_str_eq(member(last, "traceId"), TRACE);
+	ck_assert_str_eq(member(last, "parentSpanId"),
+			 member(middle, "spanId"));
+	/* And the handler was told of its own. */
+	ck_assert_str_eq(
+	    ctl_ok(w, "result %s", last_id),
+	    world_text(w, "{\"parent\":\"00-" TRACE "-%s-01\",\"state\":null}",
+		       member(last, "spanId")));
+	json_decref(all);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("trace")
 {
 	SUITE_TIMEOUT(120);
@@ -115,4 +216,5 @@ SUITE("trace")
 		  2);
 	TEST_LOOP(a_trace_outlives_retries_and_is_where_it_is_told, 0, 2);
 	TEST(a_trace_goes_from_curl_into_a_task);
+	TEST_LOOP(one_trace_has_all_spans_from_curl_to_the_last_handler, 0, 2);
 }
