@@ -416,6 +416,7 @@ dispatch_free(struct dispatch *d)
 		if (d->jobs[i] != NULL)
 			job_free(d->jobs[i]);
 	free(d->jobs);
+	printing_close(d);
 	for (i = 0; i < d->n_queues; i++)
 		free(d->queues[i].name);
 	free(d->queues);

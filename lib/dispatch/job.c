@@ -196,6 +196,7 @@ job_free(struct job *job)
 	job_disarm(job);
 	task_free(job->task);
 	free(job->trace);
+	keep_end(job->dispatch->keep, job->kept);
 	buf_done(&job->running_record);
 	buf_done(&job->progress);
 	buf_done(&job->output);

@@ -59,7 +59,7 @@ on_run_log(struct pool_job *run, int level, struct slice text, void *arg)
 {
 	struct job *job = job_of(run);
 
-	job_print(job, text);
+	printing_take(job, CAPTURE_STDERR, text);
 	log_job(job, (enum log_level)level, "task %s (%s): %.*s", job->task->id,
 		job->task->name, (int)text.len, text.p);
 }
@@ -69,7 +69,7 @@ on_run_print(struct pool_job *run, struct slice line, void *arg)
 {
 	struct job *job = job_of(run);
 
-	job_print(job, line);
+	printing_take(job, CAPTURE_STDOUT, line);
 	log_job(job, LOG_LEVEL_notice, "task %s (%s) prints: %.*s",
 		job->task->id, job->task->name, (int)line.len, line.p);
 }

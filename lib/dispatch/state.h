@@ -5,6 +5,8 @@
  *	turn.c      asks for another turn; whether the worker stops
  *	job.c       jobs: their states, numbers and lists
  *	trace.c     spans of attempts
+ *	keep.c      what tasks print, in files
+ *	printing.c  what tasks print
  *	spool.c     finished work that the backend cannot take
  *	tally.c     counts of what has ended, for charts
  *	ending.c    the ways in which an attempt ends
@@ -46,6 +48,7 @@
 #include "core/result.h"
 #include "core/trace_context.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/keep.h"
 #include "dispatch/spool_file.h"
 #include "dispatch/tally.h"
 #include "pool/handlers.h"
@@ -110,6 +113,7 @@ struct job {
 	struct tally_cell *cell;	 /* where; NULL: it does not count */
 	struct job_trace *trace;	 /* of this attempt; NULL: no span */
 	char trace_id[TRACE_ID_LEN + 1]; /* for the log; "": none */
+	struct keep_file *kept; /* what it prints; NULL: nothing is kept */
 	/* Bytes that are not a task: NULL, or why (a reason of records) and
 	 * what exactly. `task` then has what could be salvaged. */
 	const char *refused;
@@ -216,6 +220,8 @@ struct dispatch {
 	struct totals totals;
 	struct tally *tally;
 	struct exporter *exporter; /* of spans; NULL: none */
+	struct keep *keep;	   /* of output; NULL: not needed yet */
+	bool keep_failed;	   /* the log knows */
 	struct {
 		int64_t asked_us; /* monotonic; 0: no question is under way */
 		int64_t rtt_us;	  /* of the last answer; negative: none */
@@ -283,6 +289,16 @@ void trace_assign(struct job *job);
 /* Its attempt has ended. */
 struct ending;
 void trace_end(struct job *job, const struct ending *ending, bool again);
+
+/* --- printing.c ---------------------------------------------------------- */
+
+/* It has printed a line, or logged one: the end of it all goes into its record, and
+ * more is kept, if that is wanted ([worker] keep_output). */
+void printing_take(struct job *job, enum capture_stream stream,
+		   struct slice line);
+/* Its attempt has ended. */
+void printing_end(struct job *job);
+void printing_close(struct dispatch *d);
 
 /* --- spool.c ----------------------------------------------------------- */
 

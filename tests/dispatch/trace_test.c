@@ -19,14 +19,13 @@
 static struct worker *
 begin(int sample)
 {
-	static char export[256], some[64], cwd[160];
+	static char export[256], some[64];
 	const char *const settings[] = {export, some, NULL};
 	const struct worker_setup setup = {.settings = settings};
 	struct worker *w;
 
-	ck_assert_ptr_nonnull(getcwd(cwd, sizeof(cwd)));
-	unlink("spans");
-	snprintf(export, sizeof(export), "trace.export=file:%s/spans", cwd);
+	snprintf(export, sizeof(export), "trace.export=file:%s/spans",
+		 suite_scratch());
 	snprintf(some, sizeof(some), "trace.sample=%d", sample);
 	w = worker_open(&setup);
 	worker_up(w);

@@ -209,6 +209,46 @@ START_TEST(one_trace_has_all_spans_from_curl_to_the_last_handler)
 }
 END_TEST
 
+/* --- the log ------------------------------------------------------------- */
+
+/* As objects, which have the same members as the journal has fields. */
+START_TEST(each_line_of_a_task_names_it_its_attempt_and_its_trace)
+{
+	struct world *w = world_start(&(const struct world_options){
+	    .modules = "traced",
+	    .config = "[worker]\nlog_format = json\nlog_level = info\n",
+	    .embedded = _i});
+	const char *line;
+
+	ck_run(run(w, IN_TRACE FLOWRRACTL "submit says --id s --wait"), 0,
+	       "null\n");
+	ck_assert(worker_logged(worker_of(w), "it is attempt 1"));
+	line = strstr(worker_log(worker_of(w)), "it is attempt 1");
+	line = world_text(w, "%.*s", (int)strcspn(line, "\n"), line);
+	ck_assert_msg(strstr(line, "\"task_id\":\"s\"") != NULL &&
+			  strstr(line, "\"task_name\":\"says\"") != NULL &&
+			  strstr(line, "\"attempt\":1") != NULL &&
+			  strstr(line, "\"trace_id\":\"" TRACE "\"") != NULL,
+		      "%s", line);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(logs_show_what_a_task_in_a_module_has_said_if_that_is_kept)
+{
+	struct world *w = world_start(&(const struct world_options){
+	    .modules = "traced",
+	    .config = "[worker]\nkeep_output = 64k\n",
+	    .embedded = _i});
+
+	ctl_ok(w, "submit says --id s --wait");
+	WAIT_UNTIL(
+	    strcmp(ctl(w, "logs s --stderr")->out, "it is attempt 1\n") == 0);
+	ck_run(ctl(w, "logs s --stdout"), 0, "");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("trace")
 {
 	SUITE_TIMEOUT(120);
@@ -216,5 +256,8 @@ SUITE("trace")
 		  2);
 	TEST_LOOP(a_trace_outlives_retries_and_is_where_it_is_told, 0, 2);
 	TEST(a_trace_goes_from_curl_into_a_task);
+	TEST_LOOP(each_line_of_a_task_names_it_its_attempt_and_its_trace, 0, 2);
+	TEST_LOOP(logs_show_what_a_task_in_a_module_has_said_if_that_is_kept, 0,
+		  2);
 	TEST_LOOP(one_trace_has_all_spans_from_curl_to_the_last_handler, 0, 2);
 }

@@ -53,13 +53,12 @@ place_try(struct place *p, struct err *err)
 static void
 place_open(struct place *p)
 {
-	char cwd[160];
 	struct err err;
 
 	memset(p, 0, sizeof(*p));
 	p->base = event_base_new();
-	ck_assert_ptr_nonnull(getcwd(cwd, sizeof(cwd)));
-	snprintf(p->listen, sizeof(p->listen), "unix:%s/" PATH, cwd);
+	snprintf(p->listen, sizeof(p->listen), "unix:%s/" PATH,
+		 suite_scratch());
 	p->endpoint = place_try(p, &err);
 	ck_assert_msg(p->endpoint != NULL, "%s", err.msg);
 }
@@ -69,7 +68,6 @@ place_close(struct place *p)
 {
 	metrics_endpoint_free(p->endpoint);
 	event_base_free(p->base);
-	unlink(PATH);
 }
 
 static int

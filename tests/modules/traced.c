@@ -28,7 +28,22 @@ traces(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	return 0;
 }
 
+/* Prints a line and logs one. */
+static int
+says(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+     json_t **result)
+{
+	(void)args, (void)kwargs, (void)result;
+	flowrra_task_log(task, 6, "it is attempt %u",
+			 flowrra_task_attempt(task));
+	return 0;
+}
+
 static const struct flowrra_task_type tasks[] = {
+    {.name = "says",
+     .run = says,
+     .description = "Logs a line",
+     FLOWRRA_TASK_DEFAULTS},
     {.name = "traced",
      .run = traced,
      .description = "Tells its trace",

@@ -146,13 +146,10 @@ place_begin(struct place *p, unsigned int status)
 static void
 place_begin_file(struct place *p, const char *name)
 {
-	char cwd[160];
-
 	memset(p, 0, sizeof(*p));
 	p->base = event_base_new();
-	ck_assert_ptr_nonnull(getcwd(cwd, sizeof(cwd)));
-	snprintf(p->where, sizeof(p->where), "file:%s/%s", cwd, name);
-	unlink(name);
+	snprintf(p->where, sizeof(p->where), "file:%s/%s", suite_scratch(),
+		 name);
 	place_open(p);
 }
 
@@ -350,7 +347,6 @@ START_TEST(a_file_that_was_renamed_is_made_again)
 	ck_assert_uint_eq(spans_in("spans.1"), 1);
 	ck_assert_uint_eq(spans_in("spans"), 2);
 	place_end(&p);
-	unlink("spans.1");
 }
 END_TEST
 
