@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/put.h"
 #include "client/registry.h"
 #include "core/task.h"
 #include "store/broker.h"
@@ -189,6 +190,7 @@ static void
 client_free(struct flowrra_client *c)
 {
 	results_close(c->results);
+	put_drop(c);
 	broker_close(c->broker);
 	loop_free(c->loop);
 	registry_free(c->registry);
@@ -226,6 +228,7 @@ client_init_readiness(struct flowrra_client *c)
 static int
 client_open(struct flowrra_client *c, struct err *err)
 {
+	TAILQ_INIT(&c->puts);
 	if ((c->registry = registry_new(err)) == NULL ||
 	    (c->loop = loop_new(err)) == NULL)
 		return -1;
