@@ -140,9 +140,12 @@ schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 	if (!apply->force && (status = ctl_open_all(ctl)) != 0)
 		return status;
 	apply->client = ctl->client;
-	apply->now_us = clock_wall_us();
 	if ((db = open_schedules(ctl, apply->dry_run, &status)) == NULL)
 		return status;
+	if ((status = schedule_time(ctl, db, &apply->now_us)) != 0) {
+		schedules_close(db);
+		return status;
+	}
 	answer = schedule_apply(db, file, apply, &err);
 	schedules_close(db);
 	if (answer == NULL)
