@@ -79,35 +79,6 @@ START_TEST(a_fire_is_sent_again_when_the_broker_is_back)
 }
 END_TEST
 
-/* Where a server has the time: it is set while an answer is waited for, and put
- * right before anything else happens. */
-START_TEST(a_clock_that_is_set_while_a_queue_is_full_drops_nothing)
-{
-	const int64_t years_us = 3 * 365 * 24 * HOUR_US;
-	struct scene *s = beat_scene_new_in(_i, NULL);
-	struct schedule schedule = beat_scene_schedule("a", s->now_us);
-
-	schedule.grace_us = HOUR_US;
-	beat_scene_store(s, &schedule);
-	s->store.hold_submits = true;
-	err_set(&s->store.submit_err, ERR_FULL, "queue io is full");
-	beat_scene_run(s);
-	FAKE_WAIT(&s->store, s->store.n_submitted == 1);
-	beat_scene_step(s, years_us);
-	s->store.hold_submits = false;
-	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) == 0);
-	FAKE_WAIT(&s->store,
-		  beat_scene_number(s, "SELECT count(*) FROM flowrra_schedulers"
-				       " WHERE state = 'clock'") == 1);
-	ck_assert_int_eq(SCENE_UNSENT(s), 1);
-	ck_assert(!fake_store_saw(&s->store, "forget"));
-	s->store.submit_err.code = ERR_NONE;
-	beat_scene_step(s, -years_us);
-	beat_scene_fired(s, "a", s->now_us);
-	beat_scene_free(s);
-}
-END_TEST
-
 START_TEST(a_full_queue_is_tried_for_an_hour)
 {
 	struct scene *s = beat_scene_new(NULL);
@@ -466,8 +437,6 @@ SUITE("beat_outbox")
 {
 	TEST(a_fire_whose_submission_fails_is_sent_again);
 	TEST(a_fire_is_sent_again_when_the_broker_is_back);
-	TEST_LOOP(a_clock_that_is_set_while_a_queue_is_full_drops_nothing,
-		  WORLD_POSTGRESQL, N_WORLDS);
 	TEST(a_full_queue_is_tried_for_an_hour);
 	TEST(a_task_that_the_broker_will_never_take_is_refused_at_once);
 	TEST(a_schedule_that_is_deleted_does_not_take_its_fires_along);
