@@ -193,8 +193,10 @@ run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (status == 0 && schedule_file_read(&file, text.data, schedule_tell,
 					      &source, &err) != 0) {
-		complain(ctl, "nothing was changed");
 		status = err_exit_status(err.code);
+		if (schedule_apply_judge(&file, &apply, &err) != 0)
+			complain_of_err(ctl, &err);
+		complain(ctl, "nothing was changed");
 	}
 	if (status == 0 &&
 	    ((conf = ctl_conf(ctl, false, &err)) == NULL ||
