@@ -18,6 +18,7 @@
 #include "longest.h"
 #include "redis_server.h"
 #include "store/redis/scripts.h"
+#include "util/clock.h"
 #include "util/sha.h"
 
 #define RUNS 3
@@ -163,8 +164,13 @@ op_put_back(void)
 static void
 op_recall(void)
 {
+	char due[80];
+
 	world_register(&w);
 	world_until_none(&w, "ZCARD {flowrra:queue:io}:unknown", TAKEOVER_MS);
+	snprintf(due, sizeof(due), "ZCOUNT {flowrra:queue:io}:delayed 0 %lld",
+		 (long long)(clock_wall_us() / 1000));
+	world_until_none(&w, due, TAKEOVER_MS);
 }
 
 /* One that has said nothing for long is dead. */

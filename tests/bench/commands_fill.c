@@ -115,12 +115,13 @@ const struct commands_scene commands_scenes[COMMANDS_SCENES] = {
 
 #define PUT_BACK                                                               \
 	"local odd = tonumber(more) "                                          \
-	"local times = odd > 0 and '[1' .. string.rep(',1', odd / 2) .. ']' "  \
-	"or '3,\"unknown_since\":1790000000' "                                 \
+	"local words = ',\"unknown\":3,\"unknown_since\":1790000000}' "        \
+	"if odd > 0 then words = ',\"unknown\":3,\"priority\":[1' .. "         \
+	"string.rep(',1', odd / 2) .. ']}' end "                               \
 	"local due = redis.call('TIME')[1] * 1000 + 60000 "                    \
 	"for i = first, last do local t = task('u' .. i, 0) "                  \
 	"if i % 2 == 0 then t = string.gsub(string.sub(t, 1, -2), "            \
-	"'demo.noop', 'app.task0', 1) .. ',\"unknown\":' .. times .. '}' end " \
+	"'demo.noop', 'app.task0', 1) .. words end "                           \
 	"redis.call('ZADD', k .. 'delayed', due + i % 100000, t) end"
 
 /* Of one call: a script holds up the server, which nobody else uses, but the
