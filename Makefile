@@ -87,7 +87,7 @@ LIBS   := $(notdir $(wildcard lib/*)) $(STORES)
 
 STORE         := store $(STORES) redis sqlite codec core util
 DAEMON_LIBS   := dispatch pool ipc $(STORE)
-EXECUTOR_LIBS := executor module codec ipc util
+EXECUTOR_LIBS := executor module codec ipc core util
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(STORE)
 CTL_LIBS      := manager client module $(BEAT_LIBS)

@@ -27,6 +27,7 @@ struct loader {
 	const struct flowrra_module **modules;
 	size_t n_modules;
 	const json_t *config; /* by module name; NULL: nothing for anybody */
+	const struct flowrra_module *own;
 	bool check_only;
 };
 
@@ -56,6 +57,12 @@ void
 loader_configure(struct loader *l, const json_t *config)
 {
 	l->config = config;
+}
+
+void
+loader_set_own(struct loader *l, const struct flowrra_module *own)
+{
+	l->own = own;
 }
 
 void
@@ -216,6 +223,8 @@ call_configure(const struct loader *l, const struct flowrra_module *m,
 	if (m->abi_minor < 1 || m->configure == NULL)
 		return 0;
 	config = json_object_get(l->config, m->name);
+	if (config == NULL)
+		config = json_object_get(l->config, LOADER_ANY);
 	if (config == NULL && (config = none = json_object()) == NULL)
 		return err_nomem(err);
 	r = m->configure(config, reason, sizeof(reason));
@@ -276,8 +285,11 @@ static int
 load(struct loader *l, const char *path, struct err *err)
 {
 	const struct flowrra_module *(*describe)(void);
-	void *handle = open_object(path, err);
+	void *handle;
 
+	if (l->own != NULL && strcmp(path, LOADER_OWN) == 0)
+		return add_module(l, l->own, err);
+	handle = open_object(path, err);
 	if (handle == NULL)
 		return -1;
 	/* ISO C has no cast from an object to a function; POSIX has. */
