@@ -2,22 +2,32 @@
 /*
  * flowrra/client.h: submit tasks to Flowrra and wait for their results, in C.
  *
- *	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
- *	struct flowrra_client *client;
- *	struct flowrra_record *record;
- *	struct flowrra_error error;
- *	char id[FLOWRRA_ID_SIZE];
+ *	#include <err.h>
+ *	#include <stdio.h>
+ *	#include <flowrra/client.h>
  *
- *	if (flowrra_open(NULL, &client, &error) != 0)
- *		errx(1, "%s", error.message);
- *	request.name = "add";
- *	request.args = "[2, 3]";
- *	if (flowrra_call(client, &request, 30, id, &record, &error) != 0)
- *		errx(1, "%s", error.message);
- *	puts(record->state == FLOWRRA_SUCCESS ? record->result
- *					      : record->error);
- *	flowrra_record_free(record);
- *	flowrra_close(client);
+ *	int
+ *	main(void)
+ *	{
+ *		struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+ *		struct flowrra_client *client;
+ *		struct flowrra_record *record;
+ *		struct flowrra_error error;
+ *		char id[FLOWRRA_ID_SIZE];
+ *
+ *		if (flowrra_open(NULL, &client, &error) != 0)
+ *			errx(error.code, "%s", error.message);
+ *		request.name = "add";
+ *		request.args = "[2, 3]";
+ *		if (flowrra_call(client, &request, 30, id, &record,
+ *				 &error) != 0)
+ *			errx(error.code, "%s", error.message);
+ *		puts(record->state == FLOWRRA_SUCCESS ? record->result
+ *						      : record->error);
+ *		flowrra_record_free(record);
+ *		flowrra_close(client);
+ *		return 0;
+ *	}
  *
  * Build it with
  *

@@ -7,21 +7,23 @@
  * executors. They load the modules that `[worker] modules` of flowrra.conf(5)
  * names, and run the handlers. A module with one task, in sums.c:
  *
+ *	#include <flowrra/module.h>
+ *
  *	static int
  *	add(struct flowrra_task *task, const json_t *args,
  *	    const json_t *kwargs, json_t **result)
  *	{
  *		json_int_t a, b;
  *
- *		if (json_unpack((json_t *)args, "[II]", &a, &b) != 0)
+ *		if (json_object_size(kwargs) != 0 ||
+ *		    json_unpack((json_t *)args, "[II!]", &a, &b) != 0)
  *			return flowrra_fail_final(task, "add wants 2 integers");
  *		*result = json_integer(a + b);
  *		return 0;
  *	}
  *
  *	static const struct flowrra_task_type tasks[] = {
- *		{.name = "add", .run = add, .description = "Adds two numbers",
- *		 FLOWRRA_TASK_DEFAULTS},
+ *		FLOWRRA_TASK("add", add, "Adds two numbers"),
  *	};
  *	FLOWRRA_MODULE("sums", "1.0", tasks)
  *
@@ -126,8 +128,10 @@ typedef void flowrra_cancel_fn(struct flowrra_task *task);
 /* --- what a module describes --------------------------------------------- */
 
 /*
- * One task. In C, an initialiser sets the name and one handler, and ends with
- * FLOWRRA_TASK_DEFAULTS, which sets the members whose default is not zero. C++
+ * One task. FLOWRRA_TASK() has all that a blocking handler without further
+ * wishes needs, and FLOWRRA_TASK_ASYNC() the same for an asynchronous one. With
+ * wishes, an initialiser in C sets the name and one handler, and ends with
+ * FLOWRRA_TASK_DEFAULTS, which sets the members whose default is not zero; C++
  * starts from FLOWRRA_TASK_TYPE_INIT. The strings must stay valid until the
  * process ends.
  */
@@ -161,14 +165,14 @@ struct flowrra_task_type {
 	const char *params FLOWRRA_ADDED_(NULL);
 };
 
-/* All defaults: the name and the handler are assigned afterwards. */
-#define FLOWRRA_TASK_TYPE_INIT                                                 \
+/* The members of a description, in their order. */
+#define FLOWRRA_TASK_(task_name, text, run_, start_, cancel_)                  \
 	{                                                                      \
-		FLOWRRA_MEMBER_(name, NULL),                                   \
-		    FLOWRRA_MEMBER_(description, NULL),                        \
-		    FLOWRRA_MEMBER_(queue, NULL), FLOWRRA_MEMBER_(run, NULL),  \
-		    FLOWRRA_MEMBER_(start, NULL),                              \
-		    FLOWRRA_MEMBER_(cancel, NULL),                             \
+		FLOWRRA_MEMBER_(name, task_name),                              \
+		    FLOWRRA_MEMBER_(description, text),                        \
+		    FLOWRRA_MEMBER_(queue, NULL), FLOWRRA_MEMBER_(run, run_),  \
+		    FLOWRRA_MEMBER_(start, start_),                            \
+		    FLOWRRA_MEMBER_(cancel, cancel_),                          \
 		    FLOWRRA_MEMBER_(cpu_bound, false),                         \
 		    FLOWRRA_MEMBER_(max_retries, -1),                          \
 		    FLOWRRA_MEMBER_(retry_delay, -1.0),                        \
@@ -179,6 +183,17 @@ struct flowrra_task_type {
 		    FLOWRRA_MEMBER_(text_arguments, false),                    \
 		    FLOWRRA_MEMBER_(params, NULL)                              \
 	}
+
+/* A blocking handler with all defaults, in any language. */
+#define FLOWRRA_TASK(name, run, description)                                   \
+	FLOWRRA_TASK_(name, description, run, NULL, NULL)
+
+/* An asynchronous one; `cancel` may be NULL. */
+#define FLOWRRA_TASK_ASYNC(name, start, cancel, description)                   \
+	FLOWRRA_TASK_(name, description, NULL, start, cancel)
+
+/* All defaults: the name and the handler are assigned afterwards. */
+#define FLOWRRA_TASK_TYPE_INIT FLOWRRA_TASK_(NULL, NULL, NULL, NULL, NULL)
 
 /* In C++ only since C++20. */
 #if !defined(__cplusplus) || defined(__cpp_designated_initializers)
