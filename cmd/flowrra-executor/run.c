@@ -14,6 +14,7 @@
 
 #include "executor/crash.h"
 #include "executor/solo.h"
+#include "module/loader.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -23,6 +24,7 @@
 
 struct order {
 	const char *file;
+	const char *config; /* a file, too */
 	struct solo_task task;
 };
 
@@ -45,6 +47,12 @@ static int
 take_id(const char *text, struct order *o, struct err *err)
 {
 	return take_text(text, &o->task.id, err);
+}
+
+static int
+take_config(const char *text, struct order *o, struct err *err)
+{
+	return take_text(text, &o->config, err);
 }
 
 static int
@@ -76,6 +84,8 @@ take_cancel(const char *text, struct order *o, struct err *err)
 #define OPTIONS(X)                                                             \
 	X("kwargs", "JSON", take_kwargs,                                       \
 	  "the keyword arguments, a JSON object")                              \
+	X("config", "FILE", take_config,                                       \
+	  "a JSON object, of strings, for the module's configure()")           \
 	X("id", "ID", take_id, "the task's ID; a new one by default")          \
 	X("attempt", "N", take_attempt,                                        \
 	  "the number of the attempt; 1 by default")                           \
@@ -236,21 +246,46 @@ complain(const struct err *err)
 	return err_exit_status(err->code);
 }
 
+/* For whichever module it is; NULL with *err. */
+static json_t *
+read_config(const char *file, struct err *err)
+{
+	json_error_t why;
+	json_t *own, *config;
+
+	if (file == NULL)
+		return json_object();
+	own = json_load_file(file, JSON_REJECT_DUPLICATES, &why);
+	if (own == NULL || !json_is_object(own)) {
+		err_set(err, ERR_CONFIG, "--config %.64s: %s", file,
+			own == NULL ? why.text : "not a JSON object");
+		json_decref(own);
+		return NULL;
+	}
+	if ((config = json_pack("{so}", LOADER_ANY, own)) == NULL)
+		err_nomem(err);
+	return config;
+}
+
 static struct solo *
-open_file(const char *file, struct err *err)
+open_module(const struct order *order, struct err *err)
 {
 	char path[PATH_MAX];
-	struct solo_options o = {.path =
-				     realpath(file, path) != NULL ? path : file,
-				 .max_result = MAX_RESULT};
+	json_t *config = read_config(order->config, err);
+	struct solo_options o = {
+	    .path = realpath(order->file, path) != NULL ? path : order->file,
+	    .config = config,
+	    .max_result = MAX_RESULT};
+	struct solo *solo = config != NULL ? solo_open(&o, err) : NULL;
 
-	return solo_open(&o, err);
+	json_decref(config);
+	return solo;
 }
 
 static int
 run_order(struct order *o, struct err *err)
 {
-	struct solo *solo = open_file(o->file, err);
+	struct solo *solo = open_module(o, err);
 	struct solo_end end;
 	int status;
 
@@ -295,13 +330,15 @@ int
 list_tasks(int n, char **files)
 {
 	struct err err = ERR_INIT;
+	struct order o = {.config = NULL};
 	struct solo *solo;
 	const json_t *task, *text;
 	int i, status = 0;
 	size_t k;
 
 	for (i = 0; i < n; i++) {
-		if ((solo = open_file(files[i], &err)) == NULL) {
+		o.file = files[i];
+		if ((solo = open_module(&o, &err)) == NULL) {
 			status = complain(&err);
 			continue;
 		}

@@ -38,7 +38,8 @@ void loader_free(struct loader *l);
 
 /*
  * What the configuration says for modules: an object of objects, by module
- * name; LOADER_ANY is for each that is not named. Borrowed; it must live until the last module is loaded. Without it, all
+ * name; LOADER_ANY is for each that is not named. In a check one may be null,
+ * that is not known: then the module is not asked for its tasks. Borrowed; it must live until the last module is loaded. Without it, all
  * of them get an empty one.
  */
 #define LOADER_ANY "*"

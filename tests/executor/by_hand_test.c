@@ -78,6 +78,13 @@ static const struct {
     {"$E --run " MODULES "crash.so crash.errx", 70, "called exit()"},
     {"$E --run " MODULES "crash.so crash.pthread_exit", 70, "called exit()"},
     {"sh -c '$E --run " MODULES "crash.so crash.segv'", 139, ""},
+    {"c=$(mktemp) && echo '{\"word\":\"yes\"}' >$c && $E --run " MODULES
+     "told.so told --config $c; r=$?; rm $c; exit $r",
+     0, "{\"word\":\"yes\"}\n"},
+    {"$E --run " MODULES "told.so told --config /nowhere", 78,
+     "--config /nowhere: "},
+    {"$E --run " MODULES "told.so told --config /etc/passwd", 78,
+     "--config /etc/passwd: "},
     {"$E --list " DEMO, 0, "add\tAdds two numbers\n"},
     {"$E --list " MODULES "no_entry.so", 78, "does not export"},
     {"$E --help", 0, "--cancel-after DURATION"},

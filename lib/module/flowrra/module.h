@@ -224,9 +224,10 @@ struct flowrra_module {
 
 	/*
 	 * Since 1.1. Called first, as soon as the version and the name were
-	 * checked. `config` is what the configuration has for the module of
-	 * this name: an object, borrowed, which may be empty. The function may
-	 * still set `tasks` and `n_tasks`.
+	 * checked. `config` is the section [module NAME] of flowrra.conf(5) for
+	 * this name: an object of strings, borrowed, which may be empty. The
+	 * function may still set `tasks` and `n_tasks`. It is also called where
+	 * a configuration is only checked.
 	 */
 	int (*configure)(const json_t *config, char *error, size_t error_size);
 };
