@@ -62,7 +62,7 @@ extern "C" {
  * executor which of them a module has.
  */
 #define FLOWRRA_MODULE_ABI_MAJOR 1
-#define FLOWRRA_MODULE_ABI_MINOR 4
+#define FLOWRRA_MODULE_ABI_MINOR 5
 
 /* The longest `params`, in bytes. */
 #define FLOWRRA_PARAMS_MAX 16384
@@ -356,6 +356,20 @@ struct flowrra_submit_options {
 	int max_retries;    /* -1: as the task's module says */
 	double retry_delay; /* < 0: as the task's module says */
 	double timeout;	    /* of one attempt; < 0: as its module says */
+
+	/* Since 1.5, as of struct flowrra_request (flowrra/client.h). */
+	const char *id; /* refused if it has a record; NULL: a new UUID */
+	/* If another task of this queue had the same key within unique_ttl_s (an
+	 * hour, if it is < 0), nothing is queued. Then a blocking handler gets
+	 * the other one's id. NULL: none. */
+	const char *unique;
+	double unique_ttl_s;
+	int64_t at_us;		  /* µs since 1970, UTC; 0: at once */
+	int64_t expires_us;	  /* do not begin after this time; 0: never */
+	double retry_backoff;	  /* 1 to 1000; 0: as its module says */
+	double retry_delay_max_s; /* < 0: as its module says */
+	double retry_jitter;	  /* 0 to 1; < 0: as its module says */
+	int cpu_bound;		  /* 0 or 1; -1: as its module says */
 };
 #define FLOWRRA_SUBMIT_OPTIONS_INIT                                            \
 	{                                                                      \
@@ -364,7 +378,14 @@ struct flowrra_submit_options {
 		    FLOWRRA_MEMBER_(priority, 0), FLOWRRA_MEMBER_(delay, 0),   \
 		    FLOWRRA_MEMBER_(max_retries, -1),                          \
 		    FLOWRRA_MEMBER_(retry_delay, -1.0),                        \
-		    FLOWRRA_MEMBER_(timeout, -1.0)                             \
+		    FLOWRRA_MEMBER_(timeout, -1.0), FLOWRRA_MEMBER_(id, NULL), \
+		    FLOWRRA_MEMBER_(unique, NULL),                             \
+		    FLOWRRA_MEMBER_(unique_ttl_s, -1.0),                       \
+		    FLOWRRA_MEMBER_(at_us, 0), FLOWRRA_MEMBER_(expires_us, 0), \
+		    FLOWRRA_MEMBER_(retry_backoff, 0),                         \
+		    FLOWRRA_MEMBER_(retry_delay_max_s, -1.0),                  \
+		    FLOWRRA_MEMBER_(retry_jitter, -1.0),                       \
+		    FLOWRRA_MEMBER_(cpu_bound, -1)                             \
 	}
 
 /*
