@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/foreign.h"
 #include "client/registry.h"
 #include "core/task.h"
 #include "store/broker.h"
@@ -190,6 +191,7 @@ client_free(struct flowrra_client *c)
 {
 	results_close(c->results);
 	broker_close(c->broker);
+	foreign_free(c->foreign);
 	loop_free(c->loop);
 	registry_free(c->registry);
 	if (!c->conf_lent)
@@ -317,6 +319,7 @@ flowrra_close(struct flowrra_client *c)
 		 * else threads of the parent may have been changing at the fork
 		 * stays, too: the cache, and the stores with their threads. */
 		loop_abandon(c->loop);
+		foreign_free(c->foreign);
 		if (!c->conf_lent)
 			conf_free(c->conf);
 		free(c);

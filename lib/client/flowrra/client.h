@@ -269,6 +269,9 @@ int flowrra_batch_send(struct flowrra_batch *batch,
 int flowrra_batch_wait(struct flowrra_batch *batch,
 		       struct flowrra_error *error);
 
+/* Whether each task has its answer: then flowrra_batch_wait() does not wait. */
+bool flowrra_batch_answered(const struct flowrra_batch *batch);
+
 /*
  * The id of task `i`, counted from 0, or NULL if there is no such task. Valid
  * until the batch is reset or freed, or another task is added to it.
@@ -378,6 +381,89 @@ int flowrra_call(struct flowrra_client *client,
 		 const struct flowrra_request *request, double timeout_s,
 		 char id[FLOWRRA_ID_SIZE], struct flowrra_record **record,
 		 struct flowrra_error *error);
+
+/* --- in an event loop -------------------------------------------------- */
+
+/*
+ * For programs that have an event loop of their own, and must not stand still.
+ *
+ * Returns a descriptor that the library keeps until flowrra_close(), or -1. When
+ * it can be read (POLLIN, EPOLLIN, EV_READ; level-triggered), the program calls
+ * flowrra_client_dispatch(). Time that passes is among what makes it readable: no
+ * timeout is needed. It must not be read, nor be given to another process.
+ *
+ *	#include <poll.h>
+ *	#include <stdio.h>
+ *	#include <flowrra/client.h>
+ *
+ *	static void
+ *	finished(struct flowrra_record *record,
+ *		 const struct flowrra_error *error, void *arg)
+ *	{
+ *		puts(record == NULL    ? error->message
+ *		     : record->result != NULL ? record->result
+ *					      : record->error);
+ *		flowrra_record_free(record);
+ *		*(bool *)arg = true;
+ *	}
+ *
+ *	int
+ *	main(int argc, char **argv)
+ *	{
+ *		struct flowrra_watch *watch = NULL;
+ *		struct flowrra_client *client;
+ *		struct pollfd p;
+ *		bool done = false;
+ *
+ *		if (argc != 2 || flowrra_open(NULL, &client, NULL) != 0)
+ *			return 1;
+ *		p.fd = flowrra_client_fd(client, NULL);
+ *		p.events = POLLIN;
+ *		if (flowrra_watch(client, argv[1], finished, &done, &watch,
+ *				  NULL) != 0)
+ *			return 1;
+ *		while (!done && poll(&p, 1, -1) > 0)
+ *			flowrra_client_dispatch(client, NULL);
+ *		flowrra_unwatch(watch);
+ *		flowrra_close(client);
+ *		return 0;
+ *	}
+ *
+ * Functions that wait may be called as well; they stand still for as long as they
+ * wait. Those that do not are flowrra_watch() and flowrra_batch_send(), whose
+ * answer has come when flowrra_batch_answered() says so.
+ */
+int flowrra_client_fd(struct flowrra_client *client,
+		      struct flowrra_error *error);
+
+/*
+ * Does what is to be done now, without waiting, and calls back what has come, in
+ * this thread. A callback may call any function of the library.
+ */
+int flowrra_client_dispatch(struct flowrra_client *client,
+			    struct flowrra_error *error);
+
+struct flowrra_watch;
+
+/*
+ * The end of a task: `record`, which is the callee's to free, or NULL with the
+ * error: FLOWRRA_NOT_FOUND, FLOWRRA_REFUSED, FLOWRRA_UNAVAILABLE (as of
+ * flowrra_wait(), no connection within socket_timeout at first).
+ */
+typedef void flowrra_record_fn(struct flowrra_record *record,
+			       const struct flowrra_error *error, void *arg);
+
+/*
+ * Has on_record() called once, by flowrra_client_dispatch(), when the task has
+ * finished. It lasts through outages of the server. flowrra_unwatch() frees it,
+ * after the callback or within it, or before, and then there is none; before
+ * flowrra_close() in any case. Errors: FLOWRRA_DATA (not a valid id).
+ */
+int flowrra_watch(struct flowrra_client *client, const char *id,
+		  flowrra_record_fn *on_record, void *arg,
+		  struct flowrra_watch **watch, struct flowrra_error *error);
+/* NULL is allowed. */
+void flowrra_unwatch(struct flowrra_watch *watch);
 
 /* --- tasks and workers ------------------------------------------------- */
 
