@@ -144,10 +144,12 @@ $(B)/libexec/flowrra/flowrra-spawner: $(call objs,cmd/flowrra-spawner) \
     $(call ar,spawn util)
 	$(link) -pie $(inputs)
 
-$(CLIENT): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
+# Of lib/manager it has what public.c needs.
+$(CLIENT): $(call ar,$(CTL_LIBS)) lib/client/libflowrra.map
 	$(link) -shared -Wl,-soname,$(@F) \
 	    -Wl,--version-script=lib/client/libflowrra.map \
 	    -Wl,--whole-archive $(B)/lib/client.a -Wl,--no-whole-archive \
+	    $(B)/lib/manager/public.o \
 	    $(inputs) $(STORE_LIBS)
 	@ln -sf $(@F) $(@D)/libflowrra.so
 

@@ -500,6 +500,96 @@ void flowrra_free(void *json);
 int flowrra_cancel(struct flowrra_client *client, const char *id,
 		   struct flowrra_error *error);
 
+/* --- queues, schedules and events -------------------------------------- */
+
+/*
+ * How the queues are, or one alone: a JSON array of objects with queue, waiting,
+ * delayed, in_flight, dead, oldest_at, next_due_at, paused, set_aside and unknown,
+ * as of `flowrractl queues --json`. flowrra_free() frees the text. Errors:
+ * FLOWRRA_NOT_FOUND (a name that nobody has used), FLOWRRA_UNAVAILABLE.
+ */
+int flowrra_queues(struct flowrra_client *client, const char *name, char **json,
+		   struct flowrra_error *error);
+
+/* While a queue is paused, no worker takes tasks from it; those that run go on.
+ * Errors: FLOWRRA_DATA (not a valid name), FLOWRRA_UNAVAILABLE. */
+int flowrra_queue_pause(struct flowrra_client *client, const char *name,
+			bool paused, struct flowrra_error *error);
+
+/* Room for a schedule's id: 128 characters and a NUL. */
+#define FLOWRRA_SCHEDULE_ID_SIZE 129
+
+/*
+ * All schedules, by id: a JSON array of the objects that `flowrractl schedule list
+ * --json` shows. flowrra_free() frees the text. These calls ask the database of
+ * [scheduler] database_url, and wait for it. Errors: FLOWRRA_UNAVAILABLE.
+ */
+int flowrra_schedules(struct flowrra_client *client, char **json,
+		      struct flowrra_error *error);
+
+/*
+ * Makes a schedule, or finds the same one, as programs do each time they start.
+ * `json` is an object with members of those that flowrra_schedules() gives: task,
+ * type ("cron", "interval" or "once") and rule, and what else is wanted, for
+ * example id, tz, args and queue. `id`, unless it is NULL, is its id.
+ *
+ * Errors: FLOWRRA_DATA (a bad value, or no worker has registered the task, and
+ * "force": true is not given), FLOWRRA_REFUSED (there is another one with the id,
+ * or it would not fire any more), FLOWRRA_UNAVAILABLE.
+ */
+int flowrra_schedule_create(struct flowrra_client *client, const char *json,
+			    char id[FLOWRRA_SCHEDULE_ID_SIZE],
+			    struct flowrra_error *error);
+
+/* Errors of both: FLOWRRA_NOT_FOUND, FLOWRRA_UNAVAILABLE; to enable one that would
+ * not fire any more: FLOWRRA_REFUSED. What a disabled schedule has missed is not
+ * made up for. */
+int flowrra_schedule_enable(struct flowrra_client *client, const char *id,
+			    bool enabled, struct flowrra_error *error);
+int flowrra_schedule_delete(struct flowrra_client *client, const char *id,
+			    struct flowrra_error *error);
+
+/* What flowrra_follow() tells; start from FLOWRRA_FOLLOW_OPTIONS_INIT. */
+struct flowrra_follow_options {
+	size_t size; /* sizeof(struct flowrra_follow_options) */
+	/* Only events of these; NULL: of any. */
+	const char *id, *task, *queue;
+	bool whole; /* with whole records, which cost the workers up to half of
+		       their speed */
+	/* Called for each event: an object in one line, {"type": "task.update",
+	 * "task": record}. Later versions may have other types. Not 0: it was the
+	 * last. */
+	int (*on_event)(const char *json, void *arg);
+	/* From now on no event is missed. May be NULL. */
+	void (*on_ready)(void *arg);
+	/* Some may have been missed, and why. May be NULL. */
+	void (*on_trouble)(const struct flowrra_error *why, void *arg);
+	/* Asked several times a second whether to end. May be NULL. */
+	bool (*stopped)(void *arg);
+	void *arg;
+};
+#define FLOWRRA_FOLLOW_OPTIONS_INIT                                            \
+	{                                                                      \
+		FLOWRRA_MEMBER_(size, sizeof(struct flowrra_follow_options)),  \
+		    FLOWRRA_MEMBER_(id, NULL), FLOWRRA_MEMBER_(task, NULL),    \
+		    FLOWRRA_MEMBER_(queue, NULL),                              \
+		    FLOWRRA_MEMBER_(whole, false),                             \
+		    FLOWRRA_MEMBER_(on_event, NULL),                           \
+		    FLOWRRA_MEMBER_(on_ready, NULL),                           \
+		    FLOWRRA_MEMBER_(on_trouble, NULL),                         \
+		    FLOWRRA_MEMBER_(stopped, NULL), FLOWRRA_MEMBER_(arg, NULL) \
+	}
+
+/*
+ * Listens to what becomes of tasks, until on_event() or stopped() says so. It lasts
+ * through outages of the server. The callbacks come within the call, and must not
+ * use this client. One call at a time for each client. Errors:
+ * FLOWRRA_UNAVAILABLE (at the beginning).
+ */
+int flowrra_follow(struct flowrra_client *client,
+		   const struct flowrra_follow_options *options,
+		   struct flowrra_error *error);
+
 #ifdef __cplusplus
 }
 #endif
