@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/foreign.h"
 #include "client/put.h"
 #include "client/registry.h"
 #include "core/task.h"
@@ -192,6 +193,7 @@ client_free(struct flowrra_client *c)
 	results_close(c->results);
 	put_drop(c);
 	broker_close(c->broker);
+	foreign_free(c->foreign);
 	loop_free(c->loop);
 	registry_free(c->registry);
 	if (!c->conf_lent)
@@ -320,6 +322,7 @@ flowrra_close(struct flowrra_client *c)
 		 * else threads of the parent may have been changing at the fork
 		 * stays, too: the cache, and the stores with their threads. */
 		loop_abandon(c->loop);
+		foreign_free(c->foreign);
 		if (!c->conf_lent)
 			conf_free(c->conf);
 		free(c);

@@ -19,6 +19,7 @@
 
 struct broker;
 struct conf;
+struct foreign;
 struct registry;
 struct results;
 
@@ -28,7 +29,8 @@ struct flowrra_client {
 	bool conf_lent; /* by client_open_with(): not the client's to free */
 	struct loop *loop;
 	struct registry *registry;
-	bool one_store; /* queues and results live in the same one */
+	struct foreign *foreign; /* of flowrra_client_fd(); NULL */
+	bool one_store;		 /* queues and results live in the same one */
 	/* What follows belongs to the loop. */
 	struct broker *broker;
 	struct results *results; /* see client_results() */
