@@ -25,6 +25,10 @@
  * `totals`. So a list needs no index, and most of what expires needs none
  * (expire.c).
  *
+ * A task that waits for the end of others is delayed until the end of time, and
+ * `waits` has a row for each of those others; a trigger takes them away with its
+ * place, however it leaves that (waits.c).
+ *
  * Times are milliseconds since 1970, of the wall clock.
  */
 #include "store/sqlite/schema.h"
@@ -233,6 +237,17 @@ static const char *const migrations[] = {
     "UPDATE totals SET succeeded = max(succeeded, (SELECT count(*) FROM results"
     " WHERE number >> 45 = 1)), failed = max(failed, (SELECT count(*) FROM results"
     " WHERE number >> 45 = 2))",
+
+    /* 11: tasks that wait for others: `wants` is a broker_after_how, and `at` and
+     * `delay` are what the task does then */
+    "CREATE TABLE waits ("
+    " after TEXT NOT NULL, number INTEGER NOT NULL, wants INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, delay INTEGER NOT NULL,"
+    " PRIMARY KEY (after, number)) WITHOUT ROWID;"
+    "CREATE INDEX waits_number ON waits (number);"
+    "CREATE TRIGGER waits_leave AFTER DELETE ON delayed"
+    " WHEN old.due = 253402300799999 BEGIN"
+    " DELETE FROM waits WHERE number = old.number; END",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -15,6 +15,7 @@
 #include "store/sqlite/broker.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
+#include "store/sqlite/waits.h"
 #include "util/sat.h"
 
 struct submission {
@@ -139,6 +140,56 @@ submit_store_record(const struct sbroker *b, struct tx *tx,
 	return added;
 }
 
+/* Skipped at once, it is taken off the size of the queue: so the row is written before,
+ * and read again for the next task. */
+static int
+submit_hold(struct tx *tx, struct target *t, const struct broker_submit *task,
+	    int64_t number, struct err *err)
+{
+	const int64_t queue = t->id;
+
+	if (target_close(tx, t, err) != 0)
+		return -1;
+	t->name = NULL;
+	return swaits_begin_run(tx, task, queue, number, err);
+}
+
+/* Where the task begins: among those that wait, or are for later. The target counts
+ * it already. */
+static int
+submit_place(struct tx *tx, struct target *t, const struct broker_submit *task,
+	     int64_t number, struct err *err)
+{
+	if (task->n_after > 0)
+		return submit_hold(tx, t, task, number, err);
+	if (task->delay_ms > 0 || task->at_ms > tx_now(tx))
+		return sdelay_add_run(
+		    tx,
+		    &(struct sdelayed){.queue = t->id,
+				       .number = number,
+				       .priority = task->priority,
+				       .at_ms = task->at_ms,
+				       .delay_ms = task->delay_ms},
+		    err);
+	return tx_run(tx, err, SQL_WAITING_ADD, t->id, (int64_t)task->priority,
+		      t->next - 1, number, INT64_C(0));
+}
+
+/* One that waits for others needs their records, and those are here or nowhere. */
+static int
+submit_check_after(const struct sbroker *b, struct tx *tx,
+		   struct broker_submit *task, struct err *err)
+{
+	if (task->n_after == 0)
+		return 0;
+	if (b->opt.with_results)
+		return swaits_check_run(tx, task, err);
+	err_set(&task->err, ERR_CONFIG,
+		"a task waits for others only where records are in the same "
+		"database ([backend] url)");
+	return 0;
+}
+
 /*
  * In this order: a duplicate is answered as one also when the queue is full,
  * and a task that is refused leaves nothing behind. A refusal sets task->err;
@@ -149,7 +200,6 @@ submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 		struct broker_submit *task, struct err *err)
 {
 	const int64_t number = schema_number(t->id, t->next);
-	int added;
 
 	if (submit_check_unique(tx, t, task, err) != 0)
 		return -1;
@@ -162,6 +212,10 @@ submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 			task->queue);
 		return 0;
 	}
+	if (submit_check_after(b, tx, task, err) != 0)
+		return -1;
+	if (task->err.code != ERR_NONE)
+		return 0;
 	if (submit_store_record(b, tx, task, number, err) < 0)
 		return -1;
 	if (task->err.code != ERR_NONE)
@@ -169,25 +223,10 @@ submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 	if (submit_note_unique(tx, t, task, err) != 0 ||
 	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
 		return -1;
-	if (task->delay_ms > 0 || task->at_ms > tx_now(tx))
-		added = sdelay_add_run(
-		    tx,
-		    &(struct sdelayed){.queue = t->id,
-				       .number = number,
-				       .priority = task->priority,
-				       .at_ms = task->at_ms,
-				       .delay_ms = task->delay_ms},
-		    err);
-	else
-		added = tx_run(tx, err, SQL_WAITING_ADD, t->id,
-			       (int64_t)task->priority, t->next, number,
-			       INT64_C(0));
-	if (added < 0)
-		return -1;
 	t->size = sat_add(t->size, 1);
 	t->next = sat_add(t->next, 1);
 	t->changed = true;
-	return 0;
+	return submit_place(tx, t, task, number, err) < 0 ? -1 : 0;
 }
 
 static int

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "store/sqlite/record.h"
+#include "store/sqlite/waits.h"
 
 /* How much of what may go has to go. */
 struct stidy_step {
@@ -73,15 +74,18 @@ stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 {
 	const int64_t now = tx_now(tx);
 	const int expired = tx_run(tx, err, SQL_UNIQUES_EXPIRE, now);
-	int records = expired;
+	int records = expired, waits;
 
 	if (expired >= 0)
 		records = srecords_tidy_run(tx, BROKER_TIDY_STEP,
 					    SRECORDS_EXPIRE_BYTES, err);
 	if (records < 0)
 		return -1;
+	waits = swaits_sweep_run(tx, &t->waits, t->limits.record_ttl_s, err);
+	if (waits < 0)
+		return -1;
 	/* The statements take some at a time. */
-	t->more = expired > 0 || records > 0;
+	t->more = expired > 0 || records > 0 || waits > 0;
 	if (t->limits.registry_ms > 0 &&
 	    (tx_run(tx, err, SQL_REGISTRY_IDLE, now) < 0 ||
 	     tx_run(tx, err, SQL_REGISTRY_FORGET, now - t->limits.registry_ms) <
@@ -199,4 +203,5 @@ void
 stidy_done_with(struct sbroker *b)
 {
 	buf_done(&b->tidying.queue);
+	buf_done(&b->tidying.waits);
 }
