@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct broker_after;
 struct buf;
 struct err;
 struct flowrra_client;
@@ -24,6 +25,10 @@ struct encoded {
 	int32_t priority;
 	int64_t delay_ms, at_ms; /* as in broker.h */
 	bool exclusive;
+	/* As in broker.h; set by the caller. */
+	const struct broker_after *after;
+	size_t n_after;
+	bool follows;
 };
 
 struct encoder {

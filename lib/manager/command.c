@@ -23,10 +23,6 @@
 #include "util/pending.h"
 #include "util/utf8.h"
 
-/* Tries with another number, where a task has it already: one with an ID that a
- * person chose, or since the counter fell back in a power cut. */
-#define ID_TRIES 100
-
 /* --- the task ------------------------------------------------------------- */
 
 static void
@@ -152,7 +148,10 @@ command_submit(struct flowrra_client *c, const struct command *command,
 	       struct err *err)
 {
 	struct flowrra_request own = *request;
-	const struct submission s = {.request = &own, .adhoc = true};
+	const struct submission s = {.request = &own,
+				     .adhoc = true,
+				     .after = command->after,
+				     .n_after = command->n_after};
 	char number[FLOWRRA_ID_SIZE];
 	long long taken = 0;
 	struct buf kwargs = BUF_INIT;
@@ -172,7 +171,8 @@ command_submit(struct flowrra_client *c, const struct command *command,
 			command->before(number, command->arg);
 		if (r == 0)
 			r = client_submit(c, &s, id, err);
-	} while (r != 0 && err->code == ERR_REFUSED && ++tries < ID_TRIES);
+	} while (r != 0 && err->code == ERR_REFUSED &&
+		 ++tries < COMMAND_ID_TRIES);
 	buf_done(&kwargs);
 	return r;
 }

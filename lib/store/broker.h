@@ -128,6 +128,9 @@ struct broker_submit {
 	 */
 	const struct broker_after *after;
 	size_t n_after;
+	/* It belongs to the one before it in the batch: it is refused, or a
+	 * duplicate, as that is. Where tasks can wait for others. */
+	bool follows;
 	/*
 	 * The pending record of the task. It is stored in the same step, before
 	 * the task can be claimed, if broker_options.with_results is set; else

@@ -382,6 +382,17 @@ tidy(void)
 		}                                                              \
 	} while (0)
 
+/* What flowrractl doctor says. */
+static void
+ck_untold(bool told)
+{
+	worker->answered = false;
+	broker_examine(worker->broker, party_on_report, worker);
+	UNTIL(&w, worker->answered);
+	ck_assert_int_eq(strstr(worker->value, "tasks wait for others") != NULL,
+			 told);
+}
+
 START_TEST(what_waits_for_a_record_that_is_gone_is_skipped)
 {
 	begin();
@@ -390,7 +401,9 @@ START_TEST(what_waits_for_a_record_that_is_gone_is_skipped)
 	submit_plain("a");
 	submit_after("b", "a", NULL, BROKER_AFTER_COMPLETE);
 	submit_after("c", "b", NULL, BROKER_AFTER_COMPLETE);
+	ck_untold(false);
 	stage_sql(&w, "DELETE FROM ids WHERE id = 'a'");
+	ck_untold(true);
 	TIDY_UNTIL(stage_sql(&w, "SELECT count(*) FROM waits") == 1);
 	ck_skipped("b", "task a is gone, and its record with it");
 	ck_assert_int_eq(stage_sql(&w, "SELECT count(*) FROM results "

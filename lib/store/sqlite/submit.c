@@ -190,6 +190,37 @@ submit_check_after(const struct sbroker *b, struct tx *tx,
 	return 0;
 }
 
+/* -1: task->err says that it has no room; with `next`, for both of them. */
+static int
+submit_check_room(const struct sbroker *b, const struct target *t,
+		  struct broker_submit *task, const struct broker_submit *next)
+{
+	const int64_t max = b->opt.max_queue_size;
+
+	if (max <= 0 || t->size + (next != NULL) < max)
+		return 0;
+	return err_set(&task->err, ERR_FULL,
+		       "queue %s is full ([executor] max_queue_size); try "
+		       "again later",
+		       task->queue);
+}
+
+/* One that the next one follows is refused if that would be: there is never the one
+ * without the other. */
+static int
+submit_check_free(struct tx *tx, struct broker_submit *task,
+		  const struct broker_submit *next, struct err *err)
+{
+	struct srecord r;
+	const int found = srecord_find_run(tx, next->id, &r, err);
+
+	if (found == 1)
+		err_set(&task->err, ERR_REFUSED,
+			"a task with the ID %.*s exists already",
+			(int)next->id.len, next->id.p);
+	return found < 0 ? -1 : 0;
+}
+
 /*
  * In this order: a duplicate is answered as one also when the queue is full,
  * and a task that is refused leaves nothing behind. A refusal sets task->err;
@@ -197,7 +228,8 @@ submit_check_after(const struct sbroker *b, struct tx *tx,
  */
 static int
 submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
-		struct broker_submit *task, struct err *err)
+		struct broker_submit *task, const struct broker_submit *next,
+		struct err *err)
 {
 	const int64_t number = schema_number(t->id, t->next);
 
@@ -205,13 +237,10 @@ submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 		return -1;
 	if (task->duplicate)
 		return 0;
-	if (b->opt.max_queue_size > 0 && t->size >= b->opt.max_queue_size) {
-		err_set(&task->err, ERR_FULL,
-			"queue %s is full ([executor] max_queue_size); try "
-			"again later",
-			task->queue);
+	if (submit_check_room(b, t, task, next) != 0)
 		return 0;
-	}
+	if (next != NULL && submit_check_free(tx, task, next, err) != 0)
+		return -1;
 	if (submit_check_after(b, tx, task, err) != 0)
 		return -1;
 	if (task->err.code != ERR_NONE)
@@ -229,19 +258,37 @@ submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 	return submit_place(tx, t, task, number, err) < 0 ? -1 : 0;
 }
 
+/* Whether it goes the way of the one before it, which was not queued. */
+static bool
+submit_follows(struct broker_submit *task, const struct broker_submit *before)
+{
+	if (!task->follows ||
+	    (before->err.code == ERR_NONE && !before->duplicate))
+		return false;
+	task->err = before->err;
+	task->duplicate = before->duplicate;
+	return true;
+}
+
 static int
 submit_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct submission *s = container_of(job, struct submission, job);
 	struct target target = {.name = NULL};
+	const struct broker_submit *next;
 	size_t i;
 
 	/* It may have run before, and been rolled back. */
 	for (i = 0; i < s->n; i++) {
 		s->tasks[i].err.code = ERR_NONE;
 		s->tasks[i].duplicate = false;
+		if (i > 0 && submit_follows(&s->tasks[i], &s->tasks[i - 1]))
+			continue;
+		next = i + 1 < s->n && s->tasks[i + 1].follows
+			   ? &s->tasks[i + 1]
+			   : NULL;
 		if (target_open(tx, &target, s->tasks[i].queue, err) != 0 ||
-		    submit_add_task(s->broker, tx, &target, &s->tasks[i],
+		    submit_add_task(s->broker, tx, &target, &s->tasks[i], next,
 				    err) != 0)
 			return -1;
 	}
