@@ -279,6 +279,7 @@ run_submit(struct ctl *ctl, const struct run_options *o,
 	   const struct command *given, struct err *err)
 {
 	struct command c = *given;
+	struct command_shared shared;
 	char *text = NULL;
 	int r;
 
@@ -286,7 +287,11 @@ run_submit(struct ctl *ctl, const struct run_options *o,
 					    c.directory, &text, err);
 	if (c.environment == NULL)
 		return -1;
-	r = o->each ? run_each(ctl, o, &c) : run_one(ctl, o, &c, err);
+	r = command_share(ctl->client, c.environment, &shared, err);
+	c.shared = &shared;
+	if (r == 0)
+		r = o->each ? run_each(ctl, o, &c) : run_one(ctl, o, &c, err);
+	buf_done(&shared.text);
 	free(c.environment);
 	free(text);
 	return r;

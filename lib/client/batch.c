@@ -44,6 +44,7 @@ struct flowrra_batch {
 	const struct broker_after *after;
 	size_t n_after;
 	bool follows;
+	struct slice blob_name, blob;
 	struct buf text; /* all parts of all tasks */
 	struct encoded *tasks;
 	size_t n, cap;
@@ -146,6 +147,9 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 	task->after = b->single != NULL ? b->single->after : b->after;
 	task->n_after = b->single != NULL ? b->single->n_after : b->n_after;
 	task->follows = b->follows;
+	task->blob_name =
+	    b->single != NULL ? b->single->blob_name : b->blob_name;
+	task->blob = b->single != NULL ? b->single->blob : b->blob;
 	return 0;
 }
 
@@ -226,6 +230,8 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	submit->after = task->after;
 	submit->n_after = task->n_after;
 	submit->follows = task->follows;
+	submit->blob_name = task->blob_name;
+	submit->blob = task->blob;
 	submit->duplicate = false;
 	submit->owner[0] = '\0';
 	submit->err.code = ERR_NONE;
@@ -410,6 +416,14 @@ client_batch_wait_for(struct flowrra_batch *b, const struct broker_after *after,
 	b->follows = follows;
 }
 
+void
+client_batch_share(struct flowrra_batch *b, struct slice name,
+		   struct slice blob)
+{
+	b->blob_name = name;
+	b->blob = blob;
+}
+
 int
 flowrra_batch_add(struct flowrra_batch *b,
 		  const struct flowrra_request *request,
@@ -505,6 +519,7 @@ flowrra_batch_reset(struct flowrra_batch *b)
 	b->n = 0;
 	b->n_after = 0;
 	b->follows = false;
+	b->blob = b->blob_name = SLICE("");
 	buf_reset(&b->text);
 }
 

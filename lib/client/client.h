@@ -64,6 +64,10 @@ void client_batch_wait_for(struct flowrra_batch *b,
 			   const struct broker_after *after, size_t n,
 			   bool follows);
 
+/* And has this to share, with the same limits (both as in broker.h). */
+void client_batch_share(struct flowrra_batch *b, struct slice name,
+			struct slice blob);
+
 /* One task to submit. */
 struct submission {
 	const struct flowrra_request *request;
@@ -71,6 +75,7 @@ struct submission {
 	bool adhoc;			  /* as of struct encoder */
 	const struct broker_after *after; /* as in broker.h */
 	size_t n_after;
+	struct slice blob_name, blob; /* the same */
 	/* Called on the loop, with its id, before it is sent; or NULL. */
 	void (*before)(const char *id, void *arg);
 	void *arg;

@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/buf.h"
+
 struct broker_after;
-struct buf;
 struct err;
 struct flowrra_client;
 struct flowrra_request;
@@ -29,6 +30,7 @@ struct encoded {
 	const struct broker_after *after;
 	size_t n_after;
 	bool follows;
+	struct slice blob_name, blob;
 };
 
 struct encoder {

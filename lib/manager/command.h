@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec/blob.h"
 #include "util/buf.h"
 #include "util/err.h"
 
@@ -40,7 +41,20 @@ struct command {
 	const char *input_file;		  /* or an absolute path of it */
 	const struct broker_after *after; /* tasks that have to end first */
 	size_t n_after;
+	/* The environment as command_share() has made it; NULL: it goes into the
+	 * task itself. */
+	const struct command_shared *shared;
 };
+
+/* An environment that the store keeps once for all commands that have it. */
+struct command_shared {
+	char name[BLOB_NAME_SIZE];
+	struct buf text;
+};
+/* 0, or -1 with *err (no memory); buf_done(&text). An environment is not shared where
+ * that saves nothing, or the client's store could not keep it: then text is empty. */
+int command_share(const struct flowrra_client *c, char **environment,
+		  struct command_shared *ret, struct err *err);
 
 /* Appends the keyword arguments of the task; check out->failed. What says most
  * of the command comes first, for those who see only the beginning. */
@@ -108,6 +122,9 @@ int command_take_numbers(struct flowrra_client *c, unsigned int n,
 int command_add(struct flowrra_batch *batch, const struct command *command,
 		const struct flowrra_request *request, const char *id,
 		struct err *err);
+/* What it shares; empty: nothing. */
+struct slice command_blob(const struct command *command);
+struct slice command_blob_name(const struct command *command);
 /* The error of a batch's answer. */
 int command_refused(const struct flowrra_error *error, struct err *err);
 

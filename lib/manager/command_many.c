@@ -176,6 +176,8 @@ command_submit_many(struct flowrra_client *c, const struct command *command,
 		return err_nomem(err);
 	client_batch_allow_adhoc(batch);
 	client_batch_wait_for(batch, command->after, command->n_after, false);
+	client_batch_share(batch, command_blob_name(command),
+			   command_blob(command));
 	for (i = 0; i < n; i++) {
 		answers[i].err = (struct err)ERR_INIT;
 		snprintf(answers[i].id, sizeof(answers[i].id), "%lld",

@@ -79,10 +79,13 @@ watched_send(struct flowrra_batch *batch, const struct command *command,
 		command->before(first, command->arg);
 	flowrra_batch_reset(batch);
 	client_batch_wait_for(batch, command->after, command->n_after, false);
+	client_batch_share(batch, command_blob_name(command),
+			   command_blob(command));
 	if (command_add(batch, command, request, first, err) != 0)
 		return -1;
 	after.id = slice_of(first);
 	client_batch_wait_for(batch, &after, 1, true);
+	client_batch_share(batch, SLICE(""), SLICE(""));
 	if (watched_add_line(batch, command, line, request, first, second,
 			     err) != 0)
 		return -1;

@@ -44,6 +44,9 @@ struct broker_claim {
 	 */
 	size_t whole;
 	bool recovered; /* somebody may have begun, or even finished, it */
+	/* What the task has a name of (codec/blob.h); owned by the claim. Empty:
+	 * it has none, or the store lacks it. */
+	struct slice blob;
 	TAILQ_ENTRY(broker_claim) link; /* of the user, until it is settled */
 };
 TAILQ_HEAD(broker_claim_list, broker_claim);
@@ -152,6 +155,12 @@ struct broker_submit {
 	 */
 	struct slice unique;
 	int64_t unique_s;
+	/*
+	 * What the task shares with others, and its name, which the task has
+	 * (codec/blob.h): kept once. Empty: nothing. For a store with records that
+	 * has such a thing, as SQLite.
+	 */
+	struct slice blob_name, blob;
 	bool duplicate; /* part of the answer */
 	/* The task that has the key; this one, if it was queued before. */
 	char owner[BROKER_OWNER_SIZE];

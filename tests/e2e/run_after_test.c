@@ -144,6 +144,40 @@ START_TEST(what_waits_is_exported_and_imported)
 }
 END_TEST
 
+/* --- what commands share -------------------------------------------------- */
+
+START_TEST(commands_with_one_environment_store_it_once)
+{
+	struct world *w = own_world();
+	const struct run *r;
+
+	run(w, OWN "BIG=$(yes x | head -c 600 | tr -d '\\n') flowrractl "
+		   "--user run -- sh -c 'echo $BIG | wc -c; test -e again'");
+	WAIT_UNTIL(own_is(w, "1", "failed"));
+	run(w, "touch again");
+	ck_run(own(w, "tasks show 1 --format '{record.kwargs.env}'"), 0, "-\n");
+	/* Who puts it back, or carries it off, has all of it. */
+	run(w, "mkdir -p other/flowrra; " OWN
+	       "flowrractl --user export --state dead >lines");
+	ck_run(own(w, "tasks retry 1"), 0, "1 retried\n");
+	WAIT_UNTIL(own_is(w, "1", "success"));
+	ck_run(own(w, "logs 1"), 0, "301\n");
+	run(w, OTHER "import --requeue-dead <lines");
+	ck_assert_ptr_nonnull(
+	    strstr(run(w, OTHER "tasks pending --json")->out, "\"BIG\":\"xxx"));
+	r = run(w,
+		"seq 100 | " OWN
+		"flowrractl --user run --each true | wc -l; " OWN
+		"flowrractl --user run --wait true; "
+		"python3 -c 'import sqlite3; "
+		"print(sqlite3.connect(\"own/flowrra/flowrra.db\").execute("
+		"\"SELECT (SELECT count(*) FROM blobs), (SELECT count(*) FROM "
+		"blob_uses)\").fetchone())'");
+	ck_assert_str_eq(r->out, "100\n(2, 102)\n");
+	own_stop(w);
+}
+END_TEST
+
 /* --- kills ------------------------------------------------------------------ */
 
 /* Each looks for the mark of the one before it. */
@@ -192,5 +226,6 @@ SUITE("run-after")
 	TEST(one_that_is_cancelled_takes_those_behind_it_along);
 	TEST(what_is_to_be_done_on_failure_is_done_then_only);
 	TEST(what_waits_is_exported_and_imported);
+	TEST(commands_with_one_environment_store_it_once);
 	TEST(a_chain_goes_on_wherever_its_worker_is_killed);
 }

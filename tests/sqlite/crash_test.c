@@ -44,6 +44,7 @@ struct life {
 	struct results *results;
 	struct broker_submit batch[BATCH];
 	struct broker_after after[BATCH];
+	char blob[32];
 	char ids[BATCH][ID_SIZE], bytes[BATCH][64];
 	int out; /* ids that were acknowledged */
 	int number, submitted, settled;
@@ -172,6 +173,9 @@ submit_batch(struct life *life, int run)
 					   .delay_ms = i == 3,
 					   .record = SLICE("pending")};
 	}
+	/* Two lives have the same. */
+	snprintf(life->blob, sizeof(life->blob), "{\"%d\":\"\"}", run / 2);
+	life->batch[2].blob_name = life->batch[2].blob = slice_of(life->blob);
 	life->after[0] =
 	    (struct broker_after){slice_of(life->ids[0]), BROKER_AFTER_SUCCESS};
 	life->after[1] = (struct broker_after){slice_of(life->ids[1]),
@@ -344,6 +348,13 @@ static const char *const differences[] = {
     "AND place NOT IN (SELECT number FROM tasks)",
     "SELECT count(*) FROM ids WHERE place <= 0 "
     "AND -place NOT IN (SELECT number FROM results)",
+    /* What is shared is there, and for somebody. */
+    "SELECT count(*) FROM blob_uses WHERE blob NOT IN "
+    "(SELECT number FROM blobs) OR id NOT IN (SELECT id FROM ids)",
+    "SELECT count(*) FROM blobs WHERE number NOT IN "
+    "(SELECT blob FROM blob_uses)",
+    "SELECT (SELECT count(*) FROM blob_uses) - (SELECT count(*) FROM ids "
+    "WHERE id GLOB '*-*' AND substr(id, instr(id, '-') + 1) % 6 = 2)",
     /* What waits has not been told to go on yet, and lies where such tasks do. */
     "SELECT count(*) FROM waits w LEFT JOIN ids i ON i.id = w.after "
     "LEFT JOIN results r ON r.number = -i.place "

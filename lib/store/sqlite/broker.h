@@ -166,6 +166,7 @@ struct stidying {
 	struct buf queue;	 /* that had its turn; empty: none */
 	int64_t beyond, expired; /* that were deleted there */
 	struct buf waits; /* of the tasks that others wait for, the last seen */
+	struct buf uses;  /* the same of those that share something */
 	bool more;	  /* to do */
 	bool ours;	  /* this worker does it */
 };

@@ -247,7 +247,14 @@ static const char *const migrations[] = {
     "CREATE INDEX waits_number ON waits (number);"
     "CREATE TRIGGER waits_leave AFTER DELETE ON delayed"
     " WHEN old.due = 253402300799999 BEGIN"
-    " DELETE FROM waits WHERE number = old.number; END",
+    " DELETE FROM waits WHERE number = old.number; END;"
+    /* and what tasks share, which of them by its number */
+    "CREATE TABLE blobs ("
+    " number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " bytes BLOB NOT NULL);"
+    "CREATE TABLE blob_uses ("
+    " id TEXT PRIMARY KEY, blob INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX blob_uses_blob ON blob_uses (blob)",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

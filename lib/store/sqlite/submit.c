@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/sqlite/blobs.h"
 #include "store/sqlite/broker.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
@@ -250,6 +251,7 @@ submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 	if (task->err.code != ERR_NONE)
 		return 0;
 	if (submit_note_unique(tx, t, task, err) != 0 ||
+	    sblobs_add_run(tx, task, err) != 0 ||
 	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
 		return -1;
 	t->size = sat_add(t->size, 1);
