@@ -18,6 +18,7 @@
 #include "util/err.h"
 
 struct broker;
+struct broker_after;
 struct conf;
 struct foreign;
 struct registry;
@@ -61,12 +62,24 @@ struct results *client_results(struct flowrra_client *c, struct err *err);
 
 /* NAME_ADHOC may be added to the batch: of flowrractl run. */
 void client_batch_allow_adhoc(struct flowrra_batch *b);
+/* What is added from now on waits for these, which must outlast the batch, and
+ * `follows` (both as in broker.h). */
+void client_batch_wait_for(struct flowrra_batch *b,
+			   const struct broker_after *after, size_t n,
+			   bool follows);
+
+/* And has this to share, with the same limits (both as in broker.h). */
+void client_batch_share(struct flowrra_batch *b, struct slice name,
+			struct slice blob);
 
 /* One task to submit. */
 struct submission {
 	const struct flowrra_request *request;
-	const char *reply_to; /* for the task, or NULL */
-	bool adhoc;	      /* as of struct encoder */
+	const char *reply_to;		  /* for the task, or NULL */
+	bool adhoc;			  /* as of struct encoder */
+	const struct broker_after *after; /* as in broker.h */
+	size_t n_after;
+	struct slice blob_name, blob; /* the same */
 	/* Called on the loop, with its id, before it is sent; or NULL. */
 	void (*before)(const char *id, void *arg);
 	void *arg;
