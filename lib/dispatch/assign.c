@@ -48,6 +48,7 @@ assign_first(struct dispatch *d, enum pool_kind kind)
 		return false;
 	job->run.task = job->task;
 	trace_assign(job);
+	job->run.environment = job->claim->blob;
 	if (!pool_run(d->pool, &job->run))
 		return false;
 	job_unlink(job);

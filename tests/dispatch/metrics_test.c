@@ -139,7 +139,7 @@ END_TEST
 START_TEST(a_scrape_in_the_middle_of_a_reload_is_whole)
 {
 	static const char *const modules[] = {"exit=1", NULL};
-	const struct pool_modules next = {modules, "{}", NULL, NULL};
+	const struct pool_modules next = {modules, "{}", NULL, NULL, NULL};
 	struct worker *w = worker_begin();
 	struct scrape s = {.openmetrics = BUF_INIT};
 	struct err err;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "codec/blob.h"
 #include "codec/word.h"
 #include "flowrra/module.h"
 #include "module/shipped/exec/line.h"
@@ -198,6 +199,11 @@ adhoc_make(struct line *ret, const char *store, struct flowrra_task *task,
 		return err_prefix(err,
 				  "a command of one who can write to the store "
 				  "is not run where others can, too");
+	if (json_object_get(kwargs, "env") == NULL &&
+	    json_object_get(kwargs, BLOB_MEMBER) != NULL)
+		return err_set(err, ERR_DATA,
+			       "the environment that it shares with others is "
+			       "not in the database");
 	a.traced = flowrra_task_traceparent(task) != NULL;
 	if (line_add_task_variables(task, true, &ret->text, &a.n_envp, err) !=
 		0 ||
