@@ -347,6 +347,7 @@ dispatch_open_tally(struct dispatch *d, struct err *err)
 	return d->tally != NULL ? 0 : -1;
 }
 
+/* What is of executors in the configuration is the pool's own copy. */
 static int
 dispatch_open_pool(struct dispatch *d, struct err *err)
 {

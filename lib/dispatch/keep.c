@@ -94,6 +94,7 @@ keep_write(struct keep *k, const struct keep_item *item)
 	log_warning("what task %s prints is not kept: %s", f->id, err.msg);
 }
 
+/* By the thread, as the last of a file. */
 static void
 keep_file_free(struct keep_file *f)
 {
@@ -102,6 +103,7 @@ keep_file_free(struct keep_file *f)
 	free(f);
 }
 
+/* Without the lock: the loop must never wait for a disk. */
 static void
 keep_take(struct keep *k, struct keep_item *item)
 {
@@ -154,6 +156,7 @@ keep_put(struct keep *k, struct keep_item *item)
 	return room;
 }
 
+/* No file is made before there is something to put into it. */
 struct keep_file *
 keep_begin(struct keep *k, const char *id, unsigned int attempt, uint64_t max)
 {
@@ -168,6 +171,7 @@ keep_begin(struct keep *k, const char *id, unsigned int attempt, uint64_t max)
 	return f;
 }
 
+/* With its end, which lines of the log and of pipes come without. */
 void
 keep_line(struct keep *k, struct keep_file *file, enum capture_stream stream,
 	  struct slice text)
@@ -208,6 +212,7 @@ keep_end(struct keep *k, struct keep_file *file)
 
 /* --- life -------------------------------------------------------------- */
 
+/* The thread sleeps as long as nobody prints. */
 struct keep *
 keep_new(const char *directory, const struct keep_limits *limits,
 	 struct err *err)
@@ -234,6 +239,7 @@ keep_new(const char *directory, const struct keep_limits *limits,
 	return k;
 }
 
+/* At most KEEP_BYTES are left to write. */
 void
 keep_free(struct keep *k)
 {

@@ -20,6 +20,7 @@
 
 /* --- the broker -------------------------------------------------------- */
 
+/* An error says that the broker went away: then there is no time to tell. */
 static void
 on_answered(struct slice value, const struct err *err, void *arg)
 {
@@ -42,6 +43,7 @@ metrics_measure(struct dispatch *d)
 	broker_registered(d->broker, SLICE("-"), on_answered, d);
 }
 
+/* As the stores' connections know it, without asking. */
 static void
 write_stores(const struct dispatch *d, struct metrics_text *m)
 {
@@ -59,6 +61,7 @@ write_stores(const struct dispatch *d, struct metrics_text *m)
 
 /* --- tasks ------------------------------------------------------------- */
 
+/* The names of the format are not those of what is stored. */
 static void
 total_as_task(const struct tally_total *t, struct metrics_task *ret)
 {
@@ -136,6 +139,7 @@ write_memory(const struct dispatch *d, struct metrics_text *m)
 	metrics_sample(m, METRICS_NO_LABELS, stuck);
 }
 
+/* A family of one series. */
 static void
 write_number(struct metrics_text *m, enum metric_id id, double value)
 {
@@ -169,6 +173,7 @@ write_spans(const struct dispatch *d, struct metrics_text *m)
 		       (double)counts.dropped);
 }
 
+/* In the order of the manual: stores, tasks, the worker. */
 void
 dispatch_write_metrics(const struct dispatch *d, struct metrics_text *m)
 {

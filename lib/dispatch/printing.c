@@ -39,6 +39,7 @@ printing_is_of_command(const struct job *job)
 	       kind == POOL_ALONE_COMMAND;
 }
 
+/* Each attempt has a file of its own, from its first line on. */
 static void
 printing_keep(struct job *job, enum capture_stream stream, struct slice line)
 {
@@ -59,6 +60,7 @@ printing_keep(struct job *job, enum capture_stream stream, struct slice line)
 	keep_line(d->keep, job->kept, stream, line);
 }
 
+/* The record's end of the output is always kept; it is small. */
 void
 printing_take(struct job *job, enum capture_stream stream, struct slice line)
 {
@@ -66,6 +68,7 @@ printing_take(struct job *job, enum capture_stream stream, struct slice line)
 	printing_keep(job, stream, line);
 }
 
+/* Lines that come later, from a pipe that is read last, are in the log alone. */
 void
 printing_end(struct job *job)
 {

@@ -97,6 +97,7 @@ cell_new(unsigned int queue, struct slice task, uint32_t hash)
 	return c;
 }
 
+/* NULL is allowed. */
 static void
 cell_free(struct tally_cell *c)
 {
@@ -291,6 +292,7 @@ on_tally_due(void *arg)
 
 /* --- totals ------------------------------------------------------------ */
 
+/* All that a cell has ever had: what was sent, and what was not yet. */
 static void
 total_add_cell(struct tally_total *total, const struct tally_cell *c)
 {
@@ -305,6 +307,7 @@ total_add_cell(struct tally_total *total, const struct tally_cell *c)
 	total_add_counts(total, c);
 }
 
+/* By tasks, and then queues, as those who write them want it. */
 static int
 compare_totals(const void *a, const void *b)
 {

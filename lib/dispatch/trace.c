@@ -24,6 +24,7 @@ struct job_trace {
 
 /* --- where they go ----------------------------------------------------- */
 
+/* A worker without its spans works all the same; the log says why. */
 void
 trace_open(struct dispatch *d)
 {
@@ -41,6 +42,7 @@ trace_open(struct dispatch *d)
 		log_warning("traces are not exported: %s", err.msg);
 }
 
+/* What is left goes to the file. */
 void
 trace_close(struct dispatch *d)
 {
@@ -50,6 +52,7 @@ trace_close(struct dispatch *d)
 
 /* --- one attempt ------------------------------------------------------- */
 
+/* For lines of the log. */
 static void
 trace_name(struct job *job, const struct trace_context *context)
 {
@@ -57,6 +60,7 @@ trace_name(struct job *job, const struct trace_context *context)
 	job->trace_id[TRACE_ID_LEN] = '\0';
 }
 
+/* Also where nothing is exported: the line leads to the producer's trace. */
 void
 trace_claim(struct job *job)
 {
@@ -126,6 +130,8 @@ trace_assign(struct job *job)
 		job->run.tracestate = (struct slice){NULL, 0};
 }
 
+/* An attempt that never began, such as a cancelled one, has a span only if it was
+ * with an executor. */
 void
 trace_end(struct job *job, const struct ending *ending, bool again)
 {

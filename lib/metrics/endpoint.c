@@ -20,6 +20,7 @@
 /* A text is made on the loop that also serves tasks. */
 #define LIFE_MS 1000
 
+/* One form; each is made when somebody asks for it. */
 struct kept_text {
 	struct buf bytes;
 	int64_t made_ms; /* monotonic; 0: never */
@@ -34,6 +35,7 @@ struct metrics_endpoint {
 
 /* --- words ------------------------------------------------------------- */
 
+/* For messages. */
 static struct http_address_of
 words_of(const char *key)
 {
@@ -41,6 +43,7 @@ words_of(const char *key)
 	    .key = key, .denied = "this user may not; set another one"};
 }
 
+/* Of this machine alone: those who reach the port may read. */
 static int
 check_word(const char *key, const char *word, struct err *err)
 {
@@ -59,6 +62,7 @@ check_word(const char *key, const char *word, struct err *err)
 		       key, word);
 }
 
+/* Before anything is opened, so that --check tells a mistake, too. */
 int
 metrics_endpoint_check(const char *key, const char *listen, struct err *err)
 {
@@ -139,6 +143,8 @@ endpoint_listen(struct metrics_endpoint *e, struct err *err)
 	return r;
 }
 
+/* All addresses or none: a daemon that listens on half of what it was told is found
+ * out late. */
 struct metrics_endpoint *
 metrics_endpoint_new(const struct metrics_endpoint_options *options,
 		     struct err *err)
@@ -162,6 +168,7 @@ metrics_endpoint_new(const struct metrics_endpoint_options *options,
 	return e;
 }
 
+/* First the server, which asks for texts. */
 void
 metrics_endpoint_free(struct metrics_endpoint *e)
 {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of all families: metrics.def as data. */
+/*
+ * The table of all families: metrics.def as data.
+ *
+ * What writes a family takes its name, type and help from here, and the tests take
+ * from here what the manual and the examples may name.
+ */
 #include "metrics/metrics.h"
 
 #include <stddef.h>

@@ -57,6 +57,7 @@ answer_metrics(const struct metrics_server *s, struct http_request *request)
 		http_reply(request, &reply);
 }
 
+/* A path that is misspelt is told what there is. */
 static void
 on_request(struct http_request *request, void *arg)
 {
@@ -78,6 +79,7 @@ on_gone(struct http_request *request, void *arg)
 {
 }
 
+/* No streams, no bodies: what is not listed here stays at 0. */
 static struct metrics_server *
 server_start(struct event_base *base, const struct metrics_server_user *user,
 	     struct err *err)

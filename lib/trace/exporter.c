@@ -114,6 +114,7 @@ exporter_flush(struct exporter *e)
 		exporter_begin_batch(e);
 }
 
+/* The timer is for both: there is either a batch that waits, or none. */
 static void
 on_exporter_due(void *arg)
 {
@@ -125,6 +126,8 @@ on_exporter_due(void *arg)
 		exporter_flush(e);
 }
 
+/* What came meanwhile is the next one: at once if it is full, else within a second
+ * of now. */
 static void
 exporter_end_batch(struct exporter *e)
 {
@@ -179,6 +182,7 @@ on_sent(enum sink_result result, const char *why, void *arg)
 
 /* --- spans ------------------------------------------------------------- */
 
+/* Once for each time that it falls behind. */
 static void
 exporter_drop(struct exporter *e)
 {
@@ -190,6 +194,7 @@ exporter_drop(struct exporter *e)
 	e->dropping = true;
 }
 
+/* The bound is of bytes, since names and ids may be long. */
 void
 exporter_add(struct exporter *e, const struct span *span)
 {

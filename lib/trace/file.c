@@ -52,6 +52,7 @@ file_open(const char *path)
 
 /* --- the thread -------------------------------------------------------- */
 
+/* Returns errno, or 0; what was written of a line makes it torn. */
 static int
 write_all(int fd, struct slice bytes, bool *ret_torn)
 {
@@ -130,6 +131,8 @@ file_main(void *arg)
 
 /* --- the loop ---------------------------------------------------------- */
 
+/* On the loop: the thread has written, or failed to. A disk that is full may have
+ * room later. */
 static void
 on_file_written(void *arg)
 {

@@ -45,6 +45,7 @@ struct sink {
 
 /* --- addresses --------------------------------------------------------- */
 
+/* An address that no name has to be asked for. */
 static bool
 is_number(const char *host)
 {
@@ -162,6 +163,7 @@ http_make(struct sink *s, struct slice body)
 	return request;
 }
 
+/* A request that is under way ends without its callback. */
 static void
 http_forget(struct sink *s)
 {
@@ -194,6 +196,7 @@ http_send(struct sink *s, struct slice body)
 
 /* --- life -------------------------------------------------------------- */
 
+/* What is left is lost: a collector that does not answer must not hold up a stop. */
 static void
 http_close(struct sink *s, struct slice rest)
 {

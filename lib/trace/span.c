@@ -20,6 +20,7 @@
 
 /* --- attributes -------------------------------------------------------- */
 
+/* A string; the keys are ours. */
 static void
 write_text(struct buf *out, const char *comma, const char *key,
 	   const char *value)
@@ -51,6 +52,7 @@ write_attributes(const struct span *s, struct buf *out)
 
 /* --- a span ------------------------------------------------------------ */
 
+/* Digits, as they came or were made: they need no escapes. */
 static void
 write_ids(const struct span *s, struct buf *out)
 {
