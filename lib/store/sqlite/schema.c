@@ -25,6 +25,10 @@
  * `totals`. So a list needs no index, and most of what expires needs none
  * (expire.c).
  *
+ * A task that waits for the end of others is delayed until the end of time, and
+ * `waits` has a row for each of those others; a trigger takes them away with its
+ * place, however it leaves that (waits.c).
+ *
  * Times are milliseconds since 1970, of the wall clock.
  */
 #include "store/sqlite/schema.h"
@@ -252,6 +256,24 @@ static const char *const migrations[] = {
     "CREATE TRIGGER dead_weighed_again AFTER UPDATE OF bytes, info ON dead"
     " BEGIN UPDATE queues SET dead_bytes = dead_bytes + " DEAD_BYTES("new")
     " - " DEAD_BYTES("old") " WHERE id = new.queue; END",
+
+    /* 12: tasks that wait for others: `wants` is a broker_after_how, and `at` and
+     * `delay` are what the task does then */
+    "CREATE TABLE waits ("
+    " after TEXT NOT NULL, number INTEGER NOT NULL, wants INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, delay INTEGER NOT NULL,"
+    " PRIMARY KEY (after, number)) WITHOUT ROWID;"
+    "CREATE INDEX waits_number ON waits (number);"
+    "CREATE TRIGGER waits_leave AFTER DELETE ON delayed"
+    " WHEN old.due = 253402300799999 BEGIN"
+    " DELETE FROM waits WHERE number = old.number; END;"
+    /* and what tasks share, which of them by its number */
+    "CREATE TABLE blobs ("
+    " number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " bytes BLOB NOT NULL);"
+    "CREATE TABLE blob_uses ("
+    " id TEXT PRIMARY KEY, blob INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX blob_uses_blob ON blob_uses (blob)",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -9,7 +9,9 @@
 
 #include <stdlib.h>
 
+#include "store/sqlite/blobs.h"
 #include "store/sqlite/record.h"
+#include "store/sqlite/waits.h"
 #include "util/sat.h"
 
 /* How much of what may go has to go. */
@@ -80,15 +82,19 @@ stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 {
 	const int64_t now = tx_now(tx);
 	const int expired = tx_run(tx, err, SQL_UNIQUES_EXPIRE, now);
-	int records = expired;
+	int records = expired, waits, blobs;
 
 	if (expired >= 0)
 		records = srecords_tidy_run(tx, BROKER_TIDY_STEP,
 					    SRECORDS_EXPIRE_BYTES, err);
 	if (records < 0)
 		return -1;
+	waits = swaits_sweep_run(tx, &t->waits, t->limits.record_ttl_s, err);
+	blobs = waits < 0 ? -1 : sblobs_sweep_run(tx, &t->uses, err);
+	if (blobs < 0)
+		return -1;
 	/* The statements take some at a time. */
-	t->more = expired > 0 || records > 0;
+	t->more = expired > 0 || records > 0 || waits > 0 || blobs > 0;
 	if (t->limits.registry_ms > 0 &&
 	    (tx_run(tx, err, SQL_REGISTRY_IDLE, now) < 0 ||
 	     tx_run(tx, err, SQL_REGISTRY_FORGET, now - t->limits.registry_ms) <
@@ -211,4 +217,6 @@ void
 stidy_done_with(struct sbroker *b)
 {
 	buf_done(&b->tidying.queue);
+	buf_done(&b->tidying.waits);
+	buf_done(&b->tidying.uses);
 }
