@@ -60,6 +60,9 @@ bool pool_kind_is_async(enum pool_kind kind);
  */
 struct pool_job {
 	const struct task *task; /* borrowed */
+	/* A JSON object, or empty: one more of the keyword arguments, "env", of
+	 * which the task itself has none. Borrowed. */
+	struct slice environment;
 	enum pool_kind kind;
 	uint32_t number; /* in messages; see pool_events.find */
 	/* The pool's own. */
@@ -132,13 +135,17 @@ struct pool_modules {
 	const char *const *paths; /* absolute, NULL-ended */
 	/* What is handed to them: a JSON object of objects, by module name.
 	 * Executors run the code of others: it holds nothing that is not for
-	 * the module of that name, above all no password of ours. */
+	 * the module of that name, above all no password of ours. Wiped when
+	 * the pool is through with it. */
 	const char *config;
 	/* Which of `paths` runs commands, as it stands there; NULL: none. */
 	const char *commands;
 	/* What is wrong with tasks that are left out already, NULL-ended; they
 	 * are told of like modules that cannot be loaded. May be NULL. */
 	const char *const *refused;
+	/* The same for the one that runs commands, whose executors get nothing
+	 * else; NULL: as `config`. */
+	const char *commands_config;
 };
 
 struct pool_options {
