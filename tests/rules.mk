@@ -95,6 +95,8 @@ demo:
 tour: all
 	@mkdir -p $(B)/tests
 	@BUILD_DIR=$(B) tests/tour >$(B)/tests/tour.log || { cat $(B)/tests/tour.log; false; }
+	@BUILD_DIR=$(B) TOUR_REDIS=1 timeout 120 tests/tour lib/codec/flowrra-protocol.7 \
+	    >$(B)/tests/tour.log || { cat $(B)/tests/tour.log; false; }
 
 # The pages of flowrra-web in Debian's chromium. What drives it is npm's, and
 # used by the tests alone; the versions are pinned here.
