@@ -90,13 +90,15 @@ demo:
 	$(again) $(JOBS) all
 	@BUILD_DIR=$(B) tests/tour
 
-# The transcript stays in $(B)/tests/tour.log.
-#: tour     follows the tour of README.md, and says so only if it is wrong
+# The transcripts stay in $(B)/tests/tour.log.
+#: tour     follows the tour of README.md, flowrra-cookbook(7), flowrra-protocol(7), and says so only if one is wrong
 tour: all
 	@mkdir -p $(B)/tests
-	@BUILD_DIR=$(B) tests/tour >$(B)/tests/tour.log || { cat $(B)/tests/tour.log; false; }
-	@BUILD_DIR=$(B) TOUR_REDIS=1 timeout 120 tests/tour lib/codec/flowrra-protocol.7 \
-	    >$(B)/tests/tour.log || { cat $(B)/tests/tour.log; false; }
+	@(for f in README.md conf/flowrra-cookbook.7; do \
+	    BUILD_DIR=$(B) tests/tour $$f || exit; \
+	done; BUILD_DIR=$(B) TOUR_REDIS=1 timeout 120 \
+	    tests/tour lib/codec/flowrra-protocol.7 \
+	) >$(B)/tests/tour.log 2>&1 || { cat $(B)/tests/tour.log; false; }
 
 # The pages of flowrra-web in Debian's chromium. What drives it is npm's, and
 # used by the tests alone; the versions are pinned here.

@@ -17,6 +17,7 @@
 #include "codec/capture.h"
 #include "flowrra/client.h"
 #include "manager/command.h"
+#include "manager/command_after.h"
 #include "result.h"
 #include "show_output.h"
 #include "submit.h"
@@ -70,6 +71,10 @@ static const struct option_spec run_options[] = {
 	   "run it after this delay"),
     OPTION(0, "at", "TIME", DEADLINE, request.at_us, 0, 0,
 	   "run it at this time"),
+    OPTION(0, "after", "ID[:HOW],...", LIST, after, 0, 0,
+	   "run it after these have ended; HOW: success, failure, complete"),
+    OPTION(0, "on-failure", "LINE", TEXT, on_failure, 0, 0,
+	   "run sh -c LINE if the command has failed"),
     OPTION(0, "lock", "KEY", TEXT, lock, 0, 0,
 	   "of commands with this key, one runs at a time"),
     OPTION(0, "unique", "KEY", TEXT, request.unique, 0, 0,
@@ -104,6 +109,9 @@ run_check(const struct run_options *o, int argc, struct err *err)
 	if (o->each && (o->from_stdin || o->request.unique != NULL))
 		return err_set(err, ERR_USAGE,
 			       "cannot use --each with --stdin or --unique");
+	if (o->each && o->on_failure != NULL)
+		return err_set(err, ERR_USAGE,
+			       "cannot use --each with --on-failure");
 	if (o->from_stdin && o->input_file != NULL)
 		return err_set(err, ERR_USAGE,
 			       "cannot use --stdin with --stdin-file");
@@ -254,7 +262,10 @@ run_one(struct ctl *ctl, const struct run_options *o,
 		c.arg = &f;
 	}
 	if (r == 0)
-		r = command_submit(ctl->client, &c, &o->request, id, err);
+		r = o->on_failure != NULL
+			? command_submit_watched(ctl->client, &c, o->on_failure,
+						 &o->request, id, err)
+			: command_submit(ctl->client, &c, &o->request, id, err);
 	buf_done(&input);
 	if (r == 0)
 		r = run_end(ctl, o, id, &f);
@@ -268,6 +279,7 @@ run_submit(struct ctl *ctl, const struct run_options *o,
 	   const struct command *given, struct err *err)
 {
 	struct command c = *given;
+	struct command_shared shared;
 	char *text = NULL;
 	int r;
 
@@ -275,10 +287,42 @@ run_submit(struct ctl *ctl, const struct run_options *o,
 					    c.directory, &text, err);
 	if (c.environment == NULL)
 		return -1;
-	r = o->each ? run_each(ctl, o, &c) : run_one(ctl, o, &c, err);
+	r = command_share(ctl->client, c.environment, &shared, err);
+	c.shared = &shared;
+	if (r == 0)
+		r = o->each ? run_each(ctl, o, &c) : run_one(ctl, o, &c, err);
+	buf_done(&shared.text);
 	free(c.environment);
 	free(text);
 	return r;
+}
+
+static int
+run_read_after(const struct run_options *o, struct command_after *after,
+	       struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < o->after.n; i++)
+		if (command_after_add_list(after, o->after.items[i], err) != 0)
+			return err_prefix(err, "--after");
+	return 0;
+}
+
+/* The store is opened only now. */
+static int
+run_prepared(struct ctl *ctl, const struct run_options *o,
+	     const struct command *c)
+{
+	struct err err = ERR_INIT;
+	int status = run_open(ctl, o);
+
+	if (status != 0)
+		return run_own_status(o, status);
+	tell_moment(ctl, "runs", o->request.at_us);
+	status = run_submit(ctl, o, c, &err);
+	return status >= 0 ? status
+			   : run_own_status(o, complain_of_err(ctl, &err));
 }
 
 /* All that can be wrong with the command line is found before the store is opened; a
@@ -295,23 +339,26 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 			    .lock = o->lock,
 			    .mask = run_mask()};
 	char directory[PATH_MAX], input[PATH_MAX];
+	struct command_after after = {.n = 0};
 	struct err err = ERR_INIT;
 	int status;
 
 	if (run_check(o, argc, &err) != 0 ||
+	    run_read_after(o, &after, &err) != 0 ||
 	    run_resolve("directory", o->directory != NULL ? o->directory : ".",
 			directory, &err) != 0 ||
 	    (o->input_file != NULL &&
-	     run_resolve("--stdin-file", o->input_file, input, &err) != 0))
-		return run_own_status(o, complain_of_err(ctl, &err));
-	c.directory = directory;
-	c.input_file = o->input_file != NULL ? input : NULL;
-	if ((status = run_open(ctl, o)) != 0)
-		return run_own_status(o, status);
-	tell_moment(ctl, "runs", o->request.at_us);
-	status = run_submit(ctl, o, &c, &err);
-	return status >= 0 ? status
-			   : run_own_status(o, complain_of_err(ctl, &err));
+	     run_resolve("--stdin-file", o->input_file, input, &err) != 0)) {
+		status = run_own_status(o, complain_of_err(ctl, &err));
+	} else {
+		c.directory = directory;
+		c.input_file = o->input_file != NULL ? input : NULL;
+		c.after = after.list;
+		c.n_after = after.n;
+		status = run_prepared(ctl, o, &c);
+	}
+	command_after_done(&after);
+	return status;
 }
 
 const struct verb verb_run = {

@@ -14,8 +14,8 @@ struct err;
 
 struct run_options {
 	struct flowrra_request request;
-	const char *label, *directory, *line, *lock, *input_file;
-	struct value_list variables;
+	const char *label, *directory, *line, *lock, *input_file, *on_failure;
+	struct value_list variables, after;
 	bool from_stdin, wait, each, null;
 };
 

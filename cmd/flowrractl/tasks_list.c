@@ -74,6 +74,7 @@ static const struct column pending_columns[] = {
     {"PRIORITY", "priority", NULL, COLUMN_RIGHT | COLUMN_DROP(2)},
     {"SUBMITTED", "submitted_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
     {"DUE", "due_at", cell_time, COLUMN_WHOLE},
+    {"AFTER", "after", cell_list, COLUMN_DROP(3)},
 };
 
 static const struct column retrying_columns[] = {
@@ -104,7 +105,7 @@ static const struct column failed_columns[] = {
 };
 
 /* When it began, is due, or was submitted: what a person wants to know of a task
- * in its state. */
+ * in its state; of one that waits for others, for which. */
 static const struct column unfinished_columns[] = {
     {"ID", "task_id", NULL, COLUMN_WHOLE},
     {"TASK", "task_name", NULL, 0},
@@ -112,6 +113,7 @@ static const struct column unfinished_columns[] = {
     {"STATE", "state", NULL, COLUMN_STATE | COLUMN_WHOLE},
     {"AT", "at", cell_time, COLUMN_WHOLE},
     {"WORKER", "worker", NULL, COLUMN_DROP(2)},
+    {"AFTER", "after", cell_list, COLUMN_DROP(3)},
 };
 
 /* What a list has: the tasks of these states, one after the other. */
@@ -175,6 +177,7 @@ add_state(json_t *task, bool running)
 {
 	const json_t *due = json_object_get(task, "due_at");
 	const bool delayed = !running && json_is_string(due);
+	const bool held = !running && json_object_get(task, "after") != NULL;
 	const char *at = running   ? "started_at"
 			 : delayed ? "due_at"
 				   : "submitted_at";
@@ -183,6 +186,7 @@ add_state(json_t *task, bool running)
 	json_object_set_new(task, "state",
 			    json_string(running	  ? "running"
 					: delayed ? "delayed"
+					: held	  ? "held"
 						  : "waiting"));
 	json_object_set_new(task, "at",
 			    time != NULL ? json_incref(time) : json_null());

@@ -39,7 +39,12 @@ enum batch_state {
 struct flowrra_batch {
 	struct flowrra_client *client;
 	enum batch_state state;
-	bool adhoc;	 /* as of struct encoder */
+	bool adhoc; /* as of struct encoder */
+	/* Of the tasks that are added from now on. */
+	const struct broker_after *after;
+	size_t n_after;
+	bool follows;
+	struct slice blob_name, blob;
 	struct buf text; /* all parts of all tasks */
 	struct encoded *tasks;
 	size_t n, cap;
@@ -121,6 +126,7 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 	    .reply_to = b->single != NULL ? b->single->reply_to : NULL,
 	    .adhoc = b->adhoc || (b->single != NULL && b->single->adhoc),
 	    .out = &b->text};
+	struct encoded *task;
 
 	if (client_check(b->client, err) != 0)
 		return -1;
@@ -137,7 +143,13 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 	if (batch_reserve(b, err) != 0 ||
 	    encode_request(&encoder, &request, &b->tasks[b->n], err) != 0)
 		return -1;
-	b->n++;
+	task = &b->tasks[b->n++];
+	task->after = b->single != NULL ? b->single->after : b->after;
+	task->n_after = b->single != NULL ? b->single->n_after : b->n_after;
+	task->follows = b->follows;
+	task->blob_name =
+	    b->single != NULL ? b->single->blob_name : b->blob_name;
+	task->blob = b->single != NULL ? b->single->blob : b->blob;
 	return 0;
 }
 
@@ -215,6 +227,11 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	submit->exclusive = task->exclusive;
 	submit->unique = batch_slice(b, task->unique, task->unique_len);
 	submit->unique_s = task->unique_s;
+	submit->after = task->after;
+	submit->n_after = task->n_after;
+	submit->follows = task->follows;
+	submit->blob_name = task->blob_name;
+	submit->blob = task->blob;
 	submit->duplicate = false;
 	submit->owner[0] = '\0';
 	submit->err.code = ERR_NONE;
@@ -390,6 +407,23 @@ client_batch_allow_adhoc(struct flowrra_batch *b)
 	b->adhoc = true;
 }
 
+void
+client_batch_wait_for(struct flowrra_batch *b, const struct broker_after *after,
+		      size_t n, bool follows)
+{
+	b->after = after;
+	b->n_after = n;
+	b->follows = follows;
+}
+
+void
+client_batch_share(struct flowrra_batch *b, struct slice name,
+		   struct slice blob)
+{
+	b->blob_name = name;
+	b->blob = blob;
+}
+
 int
 flowrra_batch_add(struct flowrra_batch *b,
 		  const struct flowrra_request *request,
@@ -494,6 +528,9 @@ flowrra_batch_reset(struct flowrra_batch *b)
 		flowrra_batch_wait(b, NULL);
 	b->state = FILLING;
 	b->n = 0;
+	b->n_after = 0;
+	b->follows = false;
+	b->blob = b->blob_name = SLICE("");
 	buf_reset(&b->text);
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "client/foreign.h"
+#include "client/put.h"
 #include "client/registry.h"
 #include "core/task.h"
 #include "store/broker.h"
@@ -190,6 +191,7 @@ static void
 client_free(struct flowrra_client *c)
 {
 	results_close(c->results);
+	put_drop(c);
 	broker_close(c->broker);
 	foreign_free(c->foreign);
 	loop_free(c->loop);
@@ -228,6 +230,7 @@ client_init_readiness(struct flowrra_client *c)
 static int
 client_open(struct flowrra_client *c, struct err *err)
 {
+	TAILQ_INIT(&c->puts);
 	if ((c->registry = registry_new(err)) == NULL ||
 	    (c->loop = loop_new(err)) == NULL)
 		return -1;

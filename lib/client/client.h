@@ -7,6 +7,7 @@
 #define CLIENT_CLIENT_H
 
 #include <pthread.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "flowrra/client.h"
@@ -17,6 +18,7 @@
 #include "util/err.h"
 
 struct broker;
+struct broker_after;
 struct conf;
 struct foreign;
 struct registry;
@@ -35,6 +37,7 @@ struct flowrra_client {
 	struct results *results; /* see client_results() */
 	struct readiness broker_ready;
 	struct readiness results_ready;
+	TAILQ_HEAD(client_puts, client_put) puts; /* put.c's */
 	/* See client_set_deadline(); 0: none. */
 	int64_t deadline_ms;
 	/* A question had no answer in time, and nothing was heard since: the
@@ -59,12 +62,24 @@ struct results *client_results(struct flowrra_client *c, struct err *err);
 
 /* NAME_ADHOC may be added to the batch: of flowrractl run. */
 void client_batch_allow_adhoc(struct flowrra_batch *b);
+/* What is added from now on waits for these, which must outlast the batch, and
+ * `follows` (both as in broker.h). */
+void client_batch_wait_for(struct flowrra_batch *b,
+			   const struct broker_after *after, size_t n,
+			   bool follows);
+
+/* And has this to share, with the same limits (both as in broker.h). */
+void client_batch_share(struct flowrra_batch *b, struct slice name,
+			struct slice blob);
 
 /* One task to submit. */
 struct submission {
 	const struct flowrra_request *request;
-	const char *reply_to; /* for the task, or NULL */
-	bool adhoc;	      /* as of struct encoder */
+	const char *reply_to;		  /* for the task, or NULL */
+	bool adhoc;			  /* as of struct encoder */
+	const struct broker_after *after; /* as in broker.h */
+	size_t n_after;
+	struct slice blob_name, blob; /* the same */
 	/* Called on the loop, with its id, before it is sent; or NULL. */
 	void (*before)(const char *id, void *arg);
 	void *arg;
@@ -79,7 +94,7 @@ int client_submit(struct flowrra_client *c, const struct submission *s,
  * (READINESS_AWAY_MS) while it is known that the server is away. Without this,
  * each question waits for socket_timeout. To be called once, before the first
  * operation. What must not be lost, the final record of a task that was taken
- * out of its queue, is still waited for. 0, or -1 with *err.
+ * out of its queue, is stored by the client later. 0, or -1 with *err.
  */
 int client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err);
 

@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct buf;
+#include "util/buf.h"
+
+struct broker_after;
 struct err;
 struct flowrra_client;
 struct flowrra_request;
@@ -24,6 +26,11 @@ struct encoded {
 	int32_t priority;
 	int64_t delay_ms, at_ms; /* as in broker.h */
 	bool exclusive;
+	/* As in broker.h; set by the caller. */
+	const struct broker_after *after;
+	size_t n_after;
+	bool follows;
+	struct slice blob_name, blob;
 };
 
 struct encoder {

@@ -5,6 +5,7 @@
  * A line is a JSON object:
  *	{"kind": "waiting", "queue", "bytes" or "bytes_base64"}
  *	{"kind": "delayed", "queue", "due_at", "bytes" or "bytes_base64"}
+ *		or, instead of a time, "after": [TEXT, …]: those it waits for
  *	{"kind": "dead", "queue", "died_at", "info", "bytes" or "bytes_base64"}
  *	{"kind": "record", "bytes"}
  * The bytes are the task, or the record, as the store had it. Lines come in the

@@ -93,8 +93,7 @@ export_on_item(const struct broker_item *item, void *arg, struct err *err)
 	int r = 0;
 
 	if (place == BROKER_DELAYED)
-		r |= json_object_set_new(line, "due_at",
-					 member_of_time(item->time_ms * 1000));
+		r |= task_info_set_due(line, item);
 	if (place == BROKER_DEAD) {
 		r |= json_object_set_new(line, "died_at",
 					 member_of_time(item->time_ms * 1000));

@@ -21,6 +21,7 @@ carried_done(struct carried *x)
 	task_free(x->task);
 	buf_done(&x->bytes);
 	buf_done(&x->record);
+	command_after_done(&x->after);
 	*x = (struct carried){.line = 0};
 }
 
@@ -128,6 +129,36 @@ carried_read_record(struct carried *x, struct err *err)
 	return r;
 }
 
+/* A time, or what it waits for. */
+static int
+carried_read_due(const struct carry_import *im, struct carried *x,
+		 const json_t *line, struct err *err)
+{
+	const json_t *one;
+	const char *text;
+	size_t i;
+
+	json_array_foreach (json_object_get(line, "after"), i, one) {
+		text = json_string_value(one);
+		if (text == NULL)
+			return err_set(err, ERR_DATA,
+				       "\"after\" is not an array of texts");
+		if (command_after_add(&x->after, text, err) != 0)
+			return -1;
+	}
+	if (x->after.n > 0 &&
+	    strncmp(im->client->conf->broker.url, "sqlite://", 9) != 0)
+		return err_set(err, ERR_CONFIG,
+			       "tasks wait for others in an embedded database "
+			       "only");
+	x->at_ms = member_time_us(line, "due_at") / 1000;
+	if (x->after.n > 0)
+		x->at_ms = 0;
+	else if (x->at_ms <= 0)
+		return err_set(err, ERR_DATA, "missing \"due_at\"");
+	return 0;
+}
+
 /* 0: it is one more of the batch; 1: it is to be skipped; -1 with *err. */
 static int
 carried_read(const struct carry_import *im, struct carried *x,
@@ -143,9 +174,8 @@ carried_read(const struct carry_import *im, struct carried *x,
 	if (strcmp(kind, "record") == 0)
 		return carried_read_record(x, err);
 	if (strcmp(kind, "delayed") == 0) {
-		x->at_ms = member_time_us(line, "due_at") / 1000;
-		if (x->at_ms <= 0)
-			return err_set(err, ERR_DATA, "missing \"due_at\"");
+		if (carried_read_due(im, x, line, err) != 0)
+			return -1;
 	} else if (strcmp(kind, "waiting") != 0 && !dead) {
 		return err_set(err, ERR_DATA, "unknown kind \"%.64s\"", kind);
 	}

@@ -6,6 +6,7 @@
 
 #include "core/task.h"
 #include "manager/carry.h"
+#include "manager/command_after.h"
 #include "util/err.h"
 
 #define CARRY_BATCH 256
@@ -20,6 +21,7 @@ struct carried {
 	char id[TASK_ID_MAX + 1], key[KEY_SIZE];
 	struct buf bytes, record;
 	int64_t at_ms;
+	struct command_after after;
 	bool failed;   /* of a record */
 	bool present;  /* it need not be stored */
 	bool recorded; /* it has a record, with the mark */

@@ -78,6 +78,8 @@ send_tasks(struct query *q)
 		    .bytes = {x->bytes.data, x->bytes.len},
 		    .priority = x->task->priority,
 		    .at_ms = x->at_ms,
+		    .after = x->after.list,
+		    .n_after = x->after.n,
 		    .record = {x->record.data, x->record.len},
 		    .unique = slice_of(x->key),
 		    .unique_s = KEY_S};

@@ -18,14 +18,14 @@
 #include "codec/word.h"
 #include "codec/write.h"
 #include "store/broker.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "util/name.h"
 #include "util/pending.h"
 #include "util/utf8.h"
 
-/* Tries with another number, where a task has it already: one with an ID that a
- * person chose, or since the counter fell back in a power cut. */
-#define ID_TRIES 100
+/* Shorter than this, an environment costs less than its name in two places. */
+#define SHARE_MIN 512
 
 /* --- the task ------------------------------------------------------------- */
 
@@ -56,7 +56,7 @@ command_write_environment(char **environment, struct buf *out)
 	size_t len;
 	bool any = false;
 
-	buf_adds(out, ",\"env\":{");
+	buf_addc(out, '{');
 	for (; *environment != NULL; environment++) {
 		if ((value = strchr(*environment, '=')) == NULL)
 			continue;
@@ -96,8 +96,31 @@ command_write(const struct command *c, struct buf *out)
 	if (c->input_file != NULL)
 		command_write_word(out, SLICE(",\"stdin_file\":"),
 				   c->input_file);
-	command_write_environment(c->environment, out);
+	if (c->shared != NULL && c->shared->text.len > 0) {
+		buf_addf(out, ",\"" BLOB_MEMBER "\":\"%s\"", c->shared->name);
+	} else {
+		buf_adds(out, ",\"env\":");
+		command_write_environment(c->environment, out);
+	}
 	buf_addc(out, '}');
+}
+
+int
+command_share(const struct flowrra_client *c, char **environment,
+	      struct command_shared *ret, struct err *err)
+{
+	*ret = (struct command_shared){.text = BUF_INIT};
+	command_write_environment(environment, &ret->text);
+	if (ret->text.failed)
+		return err_nomem(err);
+	/* Tasks are read with what they share: both together have one limit. */
+	if (!c->one_store || ret->text.len < SHARE_MIN ||
+	    (int64_t)ret->text.len > c->conf->worker.max_task_size / 2) {
+		buf_reset(&ret->text);
+		return 0;
+	}
+	blob_name((struct slice){ret->text.data, ret->text.len}, ret->name);
+	return 0;
 }
 
 /* --- a number ---------------------------------------------------------------- */
@@ -146,13 +169,33 @@ command_last(struct flowrra_client *c, char id[], struct err *err)
 	return 0;
 }
 
+struct slice
+command_blob(const struct command *command)
+{
+	const struct command_shared *s = command->shared;
+
+	return s != NULL ? (struct slice){s->text.data, s->text.len}
+			 : SLICE("");
+}
+
+struct slice
+command_blob_name(const struct command *command)
+{
+	return slice_of(command->shared != NULL ? command->shared->name : "");
+}
+
 int
 command_submit(struct flowrra_client *c, const struct command *command,
 	       const struct flowrra_request *request, char id[],
 	       struct err *err)
 {
 	struct flowrra_request own = *request;
-	const struct submission s = {.request = &own, .adhoc = true};
+	const struct submission s = {.request = &own,
+				     .adhoc = true,
+				     .after = command->after,
+				     .n_after = command->n_after,
+				     .blob_name = command_blob_name(command),
+				     .blob = command_blob(command)};
 	char number[FLOWRRA_ID_SIZE];
 	long long taken = 0;
 	struct buf kwargs = BUF_INIT;
@@ -172,7 +215,8 @@ command_submit(struct flowrra_client *c, const struct command *command,
 			command->before(number, command->arg);
 		if (r == 0)
 			r = client_submit(c, &s, id, err);
-	} while (r != 0 && err->code == ERR_REFUSED && ++tries < ID_TRIES);
+	} while (r != 0 && err->code == ERR_REFUSED &&
+		 ++tries < COMMAND_ID_TRIES);
 	buf_done(&kwargs);
 	return r;
 }

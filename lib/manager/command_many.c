@@ -77,9 +77,10 @@ many_words(const struct command *c, bool shell, const char *item,
 }
 
 /* A command that is too large, say, is refused here, and the others go on. */
-static int
-many_add(struct flowrra_batch *batch, const struct command *command,
-	 const struct flowrra_request *request, const char *id, struct err *err)
+int
+command_add(struct flowrra_batch *batch, const struct command *command,
+	    const struct flowrra_request *request, const char *id,
+	    struct err *err)
 {
 	struct flowrra_request own = *request;
 	struct flowrra_error error;
@@ -117,13 +118,26 @@ many_fill_batch(struct flowrra_batch *batch, const struct command *command,
 		one.argv = (const char *const *)words;
 		if (words == NULL)
 			err_nomem(&answers[i].err);
-		else if (many_add(batch, &one, request, answers[i].id,
-				  &answers[i].err) == 0)
+		else if (command_add(batch, &one, request, answers[i].id,
+				     &answers[i].err) == 0)
 			added++;
 		free(words);
 	}
 	buf_done(&text);
 	return added;
+}
+
+int
+command_refused(const struct flowrra_error *error, struct err *err)
+{
+	static const enum err_code codes[] = {ERR_REFUSED, ERR_NOT_FOUND,
+					      ERR_CONFIG};
+	size_t i;
+
+	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (error->code == err_exit_status(codes[i]))
+			return err_set(err, codes[i], "%s", error->message);
+	return err_set(err, ERR_UNAVAILABLE, "%s", error->message);
 }
 
 /* The answers of those that were added, in their order. */
@@ -138,11 +152,7 @@ many_take_answers(struct flowrra_batch *batch, struct command_answer *answers,
 		if (answers[i].err.code != ERR_NONE)
 			continue;
 		if (flowrra_batch_answer(batch, at++, &error) != 0)
-			err_set(&answers[i].err,
-				error.code == err_exit_status(ERR_REFUSED)
-				    ? ERR_REFUSED
-				    : ERR_UNAVAILABLE,
-				"%s", error.message);
+			command_refused(&error, &answers[i].err);
 	}
 }
 
@@ -165,6 +175,9 @@ command_submit_many(struct flowrra_client *c, const struct command *command,
 	if (flowrra_batch_new(c, &batch, &error) != 0)
 		return err_nomem(err);
 	client_batch_allow_adhoc(batch);
+	client_batch_wait_for(batch, command->after, command->n_after, false);
+	client_batch_share(batch, command_blob_name(command),
+			   command_blob(command));
 	for (i = 0; i < n; i++) {
 		answers[i].err = (struct err)ERR_INIT;
 		snprintf(answers[i].id, sizeof(answers[i].id), "%lld",

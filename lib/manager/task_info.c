@@ -15,6 +15,7 @@
 #include "client/load.h"
 #include "codec/task_json.h"
 #include "core/task.h"
+#include "manager/command_after.h"
 #include "manager/member.h"
 #include "util/err.h"
 
@@ -146,6 +147,19 @@ task_info_of_unreadable(const struct broker_item *item, const struct task *task,
 	return info;
 }
 
+/* One that waits for others is due at no time. */
+int
+task_info_set_due(json_t *info, const struct broker_item *item)
+{
+	json_t *after = command_after_json(item->info);
+
+	if (after == NULL)
+		return json_object_set_new(
+		    info, "due_at", member_of_time(item->time_ms * US_PER_MS));
+	return json_object_set_new(info, "due_at", json_null()) |
+	       json_object_set_new(info, "after", after);
+}
+
 json_t *
 task_info_of(const struct broker_item *item, enum broker_location place,
 	     const char *queue)
@@ -160,8 +174,7 @@ task_info_of(const struct broker_item *item, enum broker_location place,
 		info = task_info_of_unreadable(item, task, err.msg, queue);
 	task_free(task);
 	if (place == BROKER_DELAYED)
-		json_object_set_new(info, "due_at",
-				    member_of_time(item->time_ms * US_PER_MS));
+		task_info_set_due(info, item);
 	if (place == BROKER_IN_FLIGHT)
 		json_object_set_new(info, "worker", text_of(item->worker));
 	return info;

@@ -4,7 +4,7 @@
  *
  * The shape is that of a record (codec/result_json.h): task_id, status,
  * task_name, result, error, submitted_at, started_at, finished_at, retries,
- * args, kwargs, queue; and, where they are known, priority, due_at, worker.
+ * args, kwargs, queue; and, where they are known, priority, due_at, after, worker.
  */
 #ifndef MANAGER_TASK_INFO_H
 #define MANAGER_TASK_INFO_H
@@ -20,6 +20,10 @@ struct task;
  * read has a null id, and why in "error". NULL: no memory. */
 json_t *task_info_of(const struct broker_item *item, enum broker_location place,
 		     const char *queue);
+
+/* Sets "due_at" of a delayed one; of one that waits for others to null, and then
+ * "after": what it waits for still (manager/command_after.h). */
+int task_info_set_due(json_t *info, const struct broker_item *item);
 
 /*
  * One of the dead list: key, task_id and task_name (null if it cannot be read),

@@ -60,6 +60,9 @@ bool pool_kind_is_async(enum pool_kind kind);
  */
 struct pool_job {
 	const struct task *task; /* borrowed */
+	/* A JSON object, or empty: one more of the keyword arguments, "env", of
+	 * which the task itself has none. Borrowed. */
+	struct slice environment;
 	enum pool_kind kind;
 	uint32_t number; /* in messages; see pool_events.find */
 	/* The pool's own. */

@@ -241,24 +241,46 @@ pool_has_room(const struct pool *p, enum pool_kind kind)
 	return room_choose(p, kind) != NULL;
 }
 
+/* Keyword arguments with one more before them; an executor sees no difference. */
+static size_t
+add_kwargs(struct slice parts[4], const struct pool_job *job)
+{
+	const struct slice kwargs = job->task->kwargs;
+	/* The first one stands behind the brace, if there is any. */
+	const bool joined = job->environment.len > 0 && kwargs.len > 2 &&
+			    kwargs.p[0] == '{' && kwargs.p[1] == '"';
+	size_t len = 0, i;
+
+	parts[0] = kwargs;
+	for (i = 1; i < 4; i++)
+		parts[i] = SLICE("");
+	if (joined) {
+		parts[0] = SLICE("{\"env\":");
+		parts[1] = job->environment;
+		parts[2] = SLICE(",");
+		parts[3] = (struct slice){kwargs.p + 1, kwargs.len - 1};
+	}
+	for (i = 0; i < 4; i++)
+		len += parts[i].len;
+	return len;
+}
+
 static void
 send_job(struct executor *e, const struct pool_job *job)
 {
 	const struct task *task = job->task;
-	const struct ipc_run run = {
-	    .timeout_us = task->timeout_us,
-	    .attempt = (uint32_t)(task->current_retry + 1),
-	    .max_attempts = (uint32_t)(task->max_retries + 1),
-	    .id_len = (uint32_t)strlen(task->id),
-	    .name_len = (uint32_t)strlen(task->name),
-	    .args_len = (uint32_t)task->args.len,
-	    .kwargs_len = (uint32_t)task->kwargs.len};
-	const struct slice rest[] = {{task->id, run.id_len},
-				     {task->name, run.name_len},
-				     task->args,
-				     task->kwargs};
+	struct ipc_run run = {.timeout_us = task->timeout_us,
+			      .attempt = (uint32_t)(task->current_retry + 1),
+			      .max_attempts = (uint32_t)(task->max_retries + 1),
+			      .id_len = (uint32_t)strlen(task->id),
+			      .name_len = (uint32_t)strlen(task->name),
+			      .args_len = (uint32_t)task->args.len};
+	struct slice rest[3 + 4] = {
+	    {task->id, run.id_len}, {task->name, run.name_len}, task->args};
 
-	executor_process_send(e->process, IPC_RUN, job->number, &run, rest, 4);
+	run.kwargs_len = (uint32_t)add_kwargs(&rest[3], job);
+	executor_process_send(e->process, IPC_RUN, job->number, &run, rest,
+			      job->environment.len > 0 ? 7 : 4);
 }
 
 bool

@@ -97,6 +97,8 @@ void broker_find(struct broker *b, enum broker_location place,
 /* The end of the year 9999. No time that a store tells is later, or before 1970,
  * whatever is stored: in microseconds they fit, and so do their differences. */
 #define BROKER_TIME_MAX_MS INT64_C(253402300799999)
+/* The time at which a delayed task is due that waits for others. */
+#define BROKER_HELD_MS BROKER_TIME_MAX_MS
 struct broker_view {
 	struct slice queue;
 	enum broker_location place;

@@ -8,6 +8,10 @@
 
 #include "store/store.h"
 
+const char *const broker_after_words[] = {[BROKER_AFTER_SUCCESS] = "success",
+					  [BROKER_AFTER_FAILURE] = "failure",
+					  [BROKER_AFTER_COMPLETE] = "complete"};
+
 struct broker *
 broker_open(const struct broker_options *options, struct err *err)
 {

@@ -44,6 +44,9 @@ struct broker_claim {
 	 */
 	size_t whole;
 	bool recovered; /* somebody may have begun, or even finished, it */
+	/* What the task has a name of (codec/blob.h); owned by the claim. Empty:
+	 * it has none, or the store lacks it. */
+	struct slice blob;
 	TAILQ_ENTRY(broker_claim) link; /* of the user, until it is settled */
 };
 TAILQ_HEAD(broker_claim_list, broker_claim);
@@ -94,6 +97,19 @@ struct broker_settle {
 /* --- submissions ------------------------------------------------------- */
 
 #define BROKER_OWNER_SIZE 256
+/* How a task that another one waits for has to end. */
+enum broker_after_how {
+	BROKER_AFTER_SUCCESS,
+	BROKER_AFTER_FAILURE, /* or cancelled, expired, lost; but not skipped */
+	BROKER_AFTER_COMPLETE /* in any way */
+};
+/* The name of each, in that order. */
+extern const char *const broker_after_words[BROKER_AFTER_COMPLETE + 1];
+struct broker_after {
+	struct slice id;
+	enum broker_after_how how;
+};
+
 struct broker_submit {
 	const char *queue;
 	struct slice id;
@@ -105,6 +121,19 @@ struct broker_submit {
 	 * Both 0: at once.
 	 */
 	int64_t delay_ms, at_ms;
+	/*
+	 * Tasks that have to end first. It is put into the queue in the step that
+	 * stores the last of their ends; a delay begins then. As soon as it is
+	 * certain that one of them does not end as it has to, or is gone, this one
+	 * ends, too: it failed, and the reason is BROKER_SKIPPED. An ID that no
+	 * task has: ERR_NOT_FOUND. A store that has no such thing (Redis), or has
+	 * no records: ERR_CONFIG.
+	 */
+	const struct broker_after *after;
+	size_t n_after;
+	/* It belongs to the one before it in the batch: it is refused, or a
+	 * duplicate, as that is. Where tasks can wait for others. */
+	bool follows;
 	/*
 	 * The pending record of the task. It is stored in the same step, before
 	 * the task can be claimed, if broker_options.with_results is set; else
@@ -126,11 +155,19 @@ struct broker_submit {
 	 */
 	struct slice unique;
 	int64_t unique_s;
+	/*
+	 * What the task shares with others, and its name, which the task has
+	 * (codec/blob.h): kept once. Empty: nothing. For a store with records that
+	 * has such a thing, as SQLite.
+	 */
+	struct slice blob_name, blob;
 	bool duplicate; /* part of the answer */
 	/* The task that has the key; this one, if it was queued before. */
 	char owner[BROKER_OWNER_SIZE];
 	struct err err; /* the answer; ERR_NONE: queued */
 };
+
+#define BROKER_SKIPPED "skipped"
 
 /* Whether the answer says for certain that this task was not queued, so that a
  * record of it would wait for ever. */
@@ -146,13 +183,17 @@ typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
 struct broker_limits {
 	int64_t dead_max;    /* tasks; 0: no limit */
 	int64_t dead_ttl_ms; /* by the store's clock; 0: they do not expire */
+	/* What they and their reasons have in all, about; the newest stays,
+	 * whatever its size; 0: no limit. */
+	int64_t dead_max_bytes;
 	/* A queue that has been empty, and without a worker, for so long is not
 	 * listed any more until somebody names it again; 0: it stays. */
 	int64_t idle_ms;
 	/* A task that has been in no place for so long, while its record said that
 	 * it had not ended, is lost; 0: it stays as it is. */
 	int64_t lost_ms;
-	int64_t record_ttl_s; /* of the record that says so; 0: for ever */
+	int64_t
+	    record_ttl_s; /* of the record of one that housekeeping ends; 0: for ever */
 	/* What no living worker has registered for so long is forgotten; 0: it
 	 * stays. */
 	int64_t registry_ms;
@@ -164,7 +205,7 @@ struct broker_limits {
  * could not be understood among them), or has ended. */
 struct broker_trimmed {
 	struct slice queue;
-	int64_t beyond;	 /* since there were more than dead_max */
+	int64_t beyond;	 /* since there were more than dead_max, or bytes */
 	int64_t expired; /* since they died dead_ttl_ms ago */
 	int64_t lost;	 /* records of tasks that were in no place */
 };

@@ -365,11 +365,31 @@ enter(struct rbatch *batch)
 
 /* --- submitting ------------------------------------------------------------ */
 
+/* No task waits for others here: none of such a batch is sent. */
+static bool
+rsubmit_refuse(struct rbatch *batch)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < batch->n; i++)
+		n += batch->tasks[i].n_after;
+	for (i = n > 0 ? 0 : batch->n; i < batch->n; i++)
+		err_set(&batch->tasks[i].err, ERR_CONFIG,
+			"tasks wait for others in an embedded database only, "
+			"not at %s",
+			batch->broker->url_name);
+	return n > 0;
+}
+
 static void
 rsubmit_start(struct redis_request *request, const struct redis_reply *none)
 {
 	struct rbatch *batch = container_of(request, struct rbatch, request);
 
+	if (rsubmit_refuse(batch)) {
+		rbatch_ended(batch);
+		return;
+	}
 	if (!can_enter(batch) || enter(batch) != 0)
 		rsubmit_in_steps(batch);
 }

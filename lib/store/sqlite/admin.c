@@ -182,6 +182,7 @@ add_queue(struct queue_query *q, struct tx *tx, enum statement_index sql,
 {
 	const struct slice name = tx_bytes(tx, sql, NAME);
 	struct queue_stats *s;
+	int64_t due_ms;
 
 	/* Another program may have put anything there. */
 	if (!task_name_valid(name, TASK_QUEUE_MAX))
@@ -192,8 +193,9 @@ add_queue(struct queue_query *q, struct tx *tx, enum statement_index sql,
 	s->delayed = count_of(tx, sql, DELAYED);
 	s->in_flight = count_of(tx, sql, IN_FLIGHT);
 	s->dead = count_of(tx, sql, DEAD);
-	s->next_due_us =
-	    sat_clamp(tx_int(tx, sql, DUE), 0, BROKER_TIME_MAX_MS) * 1000;
+	/* A task that waits for others has no time. */
+	due_ms = sat_clamp(tx_int(tx, sql, DUE), 0, BROKER_HELD_MS);
+	s->next_due_us = due_ms < BROKER_HELD_MS ? due_ms * 1000 : 0;
 	s->paused = tx_int(tx, sql, PAUSED) != 0;
 	s->set_aside = count_of(tx, sql, SET_ASIDE);
 	if (slanes_unknown_run(tx, tx_int(tx, sql, ID), &s->unknown, err) != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker: what may be wrong with the database's file, and with the
- * clock of its machine; and whether it can be written now. examine.h looks at
+ * The SQLite broker: what may be wrong with the database's file, with the clock of
+ * its machine, and with tasks that wait for others; and whether it can be written now. examine.h looks at
  * the file.
  */
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "store/sqlite/admin.h"
 #include "util/sat.h"
 
-/* More than examine.h has checks, and the clock's; any that would be more are
+/* More than examine.h has checks, and this file; any that would be more are
  * left out. */
 #define FINDINGS_MAX 16
 /* Clocks of processes on one machine agree; a second is for its rounding. */
@@ -56,6 +56,22 @@ examine_clock_run(struct examine_query *q, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/* There is such a moment only if thousands wait for one, or if a record was taken
+ * away. */
+static int
+examine_waits_run(struct examine_query *q, struct tx *tx, struct err *err)
+{
+	static const struct finding untold = {
+	    .what = "tasks wait for others that have ended, or are gone",
+	    .remedy = "see that a worker runs: its housekeeping has them go "
+		      "on, or skips them, within seconds"};
+	const int found = tx_any(tx, err, SQL_WAITS_UNTOLD);
+
+	if (found == 1)
+		on_finding(&untold, q);
+	return found < 0 ? -1 : 0;
+}
+
 static int
 sexamine_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -66,7 +82,9 @@ sexamine_run(struct database_job *job, struct tx *tx, struct err *err)
 	q->clock_us = tx_now(tx) * 1000;
 	if (examine_run(tx, on_finding, q, err) != 0)
 		return -1;
-	return examine_clock_run(q, tx, err);
+	if (examine_clock_run(q, tx, err) != 0)
+		return -1;
+	return examine_waits_run(q, tx, err);
 }
 
 /* It changes nothing, but waits for the writers' lock, as each job does that

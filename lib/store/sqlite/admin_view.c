@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/blob.h"
 #include "store/sqlite/admin.h"
+#include "store/sqlite/blobs.h"
 #include "util/sat.h"
 
 /* One page holds no more than this, so that it fits into memory and takes no
@@ -55,6 +57,23 @@ spage_add(struct spage *page, const struct spage_row *row,
 	return page->text.failed ? err_nomem(err) : 0;
 }
 
+/* Who looks at a task has all of it before him, and may put it into another store:
+ * so what it shares with others is put in. */
+static int
+make_whole(struct tx *tx, struct slice *bytes, struct buf *whole,
+	   struct err *err)
+{
+	struct buf blob = BUF_INIT;
+	const int found = sblobs_of_run(tx, *bytes, &blob, err);
+
+	if (found == 1 &&
+	    blob_inline(*bytes, (struct slice){blob.data, blob.len}, whole,
+			NULL) == 0)
+		*bytes = (struct slice){whole->data, whole->len};
+	buf_done(&blob);
+	return found < 0 ? -1 : whole->failed ? err_nomem(err) : 0;
+}
+
 /* All VIEW_ statements have the same columns; those that a place lacks are
  * empty. */
 static int
@@ -67,11 +86,16 @@ add_row(struct spage *page, struct tx *tx, enum statement_index sql,
 	    .priority = tx_int(tx, sql, PRIORITY),
 	    .time_ms = tx_int(tx, sql, TIME)};
 	struct slice pieces[SPAGE_PIECES];
-	int i;
+	struct buf whole = BUF_INIT;
+	int i, r;
 
 	for (i = 0; i < SPAGE_PIECES; i++)
 		pieces[i] = tx_bytes(tx, sql, PIECES + i);
-	return spage_add(page, &row, pieces, err);
+	r = make_whole(tx, &pieces[SPAGE_BYTES], &whole, err);
+	if (r == 0)
+		r = spage_add(page, &row, pieces, err);
+	buf_done(&whole);
+	return r;
 }
 
 int

@@ -165,8 +165,10 @@ struct stidying {
 	struct broker_limits limits;
 	struct buf queue;	 /* that had its turn; empty: none */
 	int64_t beyond, expired; /* that were deleted there */
-	bool more;		 /* to do */
-	bool ours;		 /* this worker does it */
+	struct buf waits; /* of the tasks that others wait for, the last seen */
+	struct buf uses;  /* the same of those that share something */
+	bool more;	  /* to do */
+	bool ours;	  /* this worker does it */
 };
 
 /* What housekeeping does about tasks that may be lost: one job at a time. */

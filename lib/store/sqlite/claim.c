@@ -22,6 +22,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "store/sqlite/blobs.h"
 #include "store/sqlite/broker.h"
 #include "util/clock.h"
 
@@ -72,12 +73,36 @@ read_ends(struct tx *tx, struct sclaim *c, size_t size, struct err *err)
 	return 0;
 }
 
+/* With what is behind it in memory: the bytes, both ends of what is too large, what
+ * the task shares. */
+static struct sclaim *
+claim_new(struct sbroker *b, struct slice bytes, size_t end,
+	  const struct buf *blob)
+{
+	struct sclaim *c = malloc(sizeof(*c) + bytes.len + 2 * end + blob->len);
+
+	if (c == NULL || blob->failed) {
+		free(c);
+		return NULL;
+	}
+	*c = (struct sclaim){.broker = b};
+	if (bytes.len > 0)
+		memcpy(c->bytes, bytes.p, bytes.len);
+	c->pub.bytes = (struct slice){c->bytes, bytes.len};
+	if (blob->len > 0) {
+		memcpy(c->bytes + bytes.len, blob->data, blob->len);
+		c->pub.blob = (struct slice){c->bytes + bytes.len, blob->len};
+	}
+	return c;
+}
+
 struct sclaim *
 sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 		struct err *err)
 {
 	const int64_t size = tx_int(tx, row, SIZE);
 	struct slice bytes = {NULL, 0};
+	struct buf blob = BUF_INIT;
 	struct sclaim *c;
 
 	/* Of what is too large only the ends are read, which may be half of it
@@ -86,17 +111,19 @@ sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 
 	if (end == 0)
 		bytes = tx_bytes(tx, row, BYTES);
-	if ((c = malloc(sizeof(*c) + bytes.len + 2 * end)) == NULL) {
+	if (sblobs_of_run(tx, bytes, &blob, err) < 0) {
+		buf_done(&blob);
+		return NULL;
+	}
+	c = claim_new(b, bytes, end, &blob);
+	buf_done(&blob);
+	if (c == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
-	*c = (struct sclaim){.broker = b,
-			     .number = tx_int(tx, row, NUMBER),
-			     .priority = tx_int(tx, row, PRIORITY),
-			     .seq = tx_int(tx, row, SEQ)};
-	if (bytes.len > 0)
-		memcpy(c->bytes, bytes.p, bytes.len);
-	c->pub.bytes = (struct slice){c->bytes, bytes.len};
+	c->number = tx_int(tx, row, NUMBER);
+	c->priority = tx_int(tx, row, PRIORITY);
+	c->seq = tx_int(tx, row, SEQ);
 	if (end == 0)
 		return c;
 	c->pub.whole = (size_t)size;

@@ -9,6 +9,7 @@
 #include "core/task.h"
 #include "sqlite/tx.h"
 #include "store/sqlite/statements.h"
+#include "store/sqlite/waits.h"
 #include "util/err.h"
 #include "util/sat.h"
 
@@ -46,6 +47,7 @@ stotals_get_run(struct tx *tx, struct stotals *totals, struct err *err)
 		totals->passed[i] = tx_int(tx, SQL_TOTALS_GET, 4 + i);
 	}
 	tx_end(tx, SQL_TOTALS_GET);
+	totals->waited = true;
 	return 0;
 }
 
@@ -396,8 +398,8 @@ end_slowly(struct tx *tx, const struct srecord_end *e, struct stotals *totals,
 /* Of most tasks the record is made of their bytes until then: it takes two
  * statements. */
 int
-srecord_end_run(struct tx *tx, const struct srecord_end *e,
-		struct stotals *totals, struct err *err)
+srecord_end_alone_run(struct tx *tx, const struct srecord_end *e,
+		      struct stotals *totals, struct err *err)
 {
 	int64_t number;
 	int moved = 0;
@@ -417,4 +419,19 @@ srecord_end_run(struct tx *tx, const struct srecord_end *e,
 			return -1;
 	}
 	return moved < 0 ? -1 : end_slowly(tx, e, totals, err);
+}
+
+/* In one transaction: whenever the record is there, so is what follows from it. */
+int
+srecord_end_run(struct tx *tx, const struct srecord_end *e,
+		struct stotals *totals, struct err *err)
+{
+	const int stored = srecord_end_alone_run(tx, e, totals, err);
+	const struct swaits_end end = {.outcome = e->failed ? SWAITS_FAILED
+							    : SWAITS_SUCCEEDED,
+				       .expires = e->expires};
+
+	if (stored != 1 || !totals->waited)
+		return stored;
+	return swaits_end_run(tx, e->id, &end, totals, err) != 0 ? -1 : 1;
 }

@@ -43,6 +43,8 @@ struct stotals {
 	/* While records are stored: somebody may wait for the end of one of
 	 * these, or follow one. */
 	bool awaited, followed;
+	/* The same of a task that waits for one of them; not known: true. */
+	bool waited;
 };
 int stotals_get_run(struct tx *tx, struct stotals *totals, struct err *err);
 int stotals_set_run(struct tx *tx, const struct stotals *totals,
@@ -84,7 +86,7 @@ int srecord_begin_run(struct tx *tx, const struct srecord_birth *birth,
 /* It runs, say: 1, or 0 if a final one stays. */
 int srecord_note_run(struct tx *tx, struct slice id, struct slice record,
 		     struct err *err);
-/* It has ended: 1, or 0 if a final one stays. */
+/* It has ended: 1, or 0 if a final one stays. Tasks that wait for it go on. */
 struct srecord_end {
 	struct slice id, record;
 	int64_t expires, final;
@@ -93,6 +95,9 @@ struct srecord_end {
 };
 int srecord_end_run(struct tx *tx, const struct srecord_end *end,
 		    struct stotals *totals, struct err *err);
+/* The same without what follows from it for those that wait (waits.c). */
+int srecord_end_alone_run(struct tx *tx, const struct srecord_end *end,
+			  struct stotals *totals, struct err *err);
 /* The task runs again, whatever is there. */
 int srecord_reopen_run(struct tx *tx, struct slice id, struct slice record,
 		       struct err *err);

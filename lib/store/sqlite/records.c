@@ -91,8 +91,8 @@ span_add(struct span *span, struct slice id)
 }
 
 /*
- * Finds the claims of a batch together; and whether anybody waits for the end of one
- * of these tasks, or follows one: two looks for a batch. Who waits does so for tasks of one time, most likely, and IDs
+ * Finds the claims of a batch together; and whether anybody, or another task, waits for
+ * the end of one of these tasks, or follows one: three looks for a batch. Who waits does so for tasks of one time, most likely, and IDs
  * are in the order of time; so most batches have nobody among them, however many
  * wait for others.
  */
@@ -104,7 +104,7 @@ put_look(const struct sresults *r, struct tx *tx, struct stotals *totals,
 	struct sclaim *claims[PUT_MAX];
 	const struct results_put *put;
 	const struct pending *p;
-	int awaited = 0, followed = 0;
+	int awaited = 0, waited = 0, followed = 0;
 	size_t n = 0;
 
 	TAILQ_FOREACH (p, &r->sent, link) {
@@ -118,11 +118,15 @@ put_look(const struct sresults *r, struct tx *tx, struct stotals *totals,
 	if (ends.first.p != NULL)
 		awaited = tx_any(tx, err, SQL_RECORD_WAITERS_AMONG, ends.first,
 				 ends.last);
-	if (awaited >= 0 && notes.first.p != NULL)
+	if (awaited >= 0 && ends.first.p != NULL)
+		waited =
+		    tx_any(tx, err, SQL_WAITS_AMONG, ends.first, ends.last);
+	if (awaited >= 0 && waited >= 0 && notes.first.p != NULL)
 		followed = swatch_follow_run(tx, notes.first, notes.last, err);
 	totals->awaited = awaited == 1;
+	totals->waited = waited == 1;
 	totals->followed = followed == 1;
-	return awaited < 0 || followed < 0 ? -1 : 0;
+	return awaited < 0 || waited < 0 || followed < 0 ? -1 : 0;
 }
 
 /* Twice as many expired ones may go as new ones come, so that there is an end
@@ -335,6 +339,7 @@ const struct results_ops results_sqlite = {
     .list = sresults_list,
     .counts = sresults_counts,
     .reopen = sresults_reopen,
+    .hurry = sevents_hurry,
     .measure = sresults_measure,
     .measures = sresults_measures,
 };

@@ -25,6 +25,10 @@
  * `totals`. So a list needs no index, and most of what expires needs none
  * (expire.c).
  *
+ * A task that waits for the end of others is delayed until the end of time, and
+ * `waits` has a row for each of those others; a trigger takes them away with its
+ * place, however it leaves that (waits.c).
+ *
  * Times are milliseconds since 1970, of the wall clock.
  */
 #include "store/sqlite/schema.h"
@@ -52,6 +56,11 @@ _Static_assert(SERIAL_MASK == (INT64_C(1) << SCHEMA_SERIAL_BITS) - 1,
 	"CREATE TRIGGER " table "_dropped AFTER DELETE ON " table              \
 	" BEGIN UPDATE queues SET " table " = " table " - 1"                   \
 	" WHERE id = old.queue; END;"
+
+/* Of a row of `dead`. */
+#define DEAD_BYTES(row)                                                        \
+	"(length(CAST(" row ".bytes AS BLOB)) + "                              \
+	"length(CAST(" row ".info AS BLOB)))"
 
 /* The SQL keeps its own lines. */
 /* clang-format off */
@@ -233,6 +242,38 @@ static const char *const migrations[] = {
     "UPDATE totals SET succeeded = max(succeeded, (SELECT count(*) FROM results"
     " WHERE number >> 45 = 1)), failed = max(failed, (SELECT count(*) FROM results"
     " WHERE number >> 45 = 2))",
+
+    /* 11: how many bytes the dead tasks of a queue have, with their reasons */
+    "ALTER TABLE queues ADD COLUMN dead_bytes INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE queues SET dead_bytes = coalesce((SELECT sum(" DEAD_BYTES("dead")
+    ") FROM dead WHERE queue = queues.id), 0);"
+    "CREATE TRIGGER dead_weighed AFTER INSERT ON dead"
+    " BEGIN UPDATE queues SET dead_bytes = dead_bytes + " DEAD_BYTES("new")
+    " WHERE id = new.queue; END;"
+    "CREATE TRIGGER dead_lightened AFTER DELETE ON dead"
+    " BEGIN UPDATE queues SET dead_bytes = dead_bytes - " DEAD_BYTES("old")
+    " WHERE id = old.queue; END;"
+    "CREATE TRIGGER dead_weighed_again AFTER UPDATE OF bytes, info ON dead"
+    " BEGIN UPDATE queues SET dead_bytes = dead_bytes + " DEAD_BYTES("new")
+    " - " DEAD_BYTES("old") " WHERE id = new.queue; END",
+
+    /* 12: tasks that wait for others: `wants` is a broker_after_how, and `at` and
+     * `delay` are what the task does then */
+    "CREATE TABLE waits ("
+    " after TEXT NOT NULL, number INTEGER NOT NULL, wants INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, delay INTEGER NOT NULL,"
+    " PRIMARY KEY (after, number)) WITHOUT ROWID;"
+    "CREATE INDEX waits_number ON waits (number);"
+    "CREATE TRIGGER waits_leave AFTER DELETE ON delayed"
+    " WHEN old.due = 253402300799999 BEGIN"
+    " DELETE FROM waits WHERE number = old.number; END;"
+    /* and what tasks share, which of them by its number */
+    "CREATE TABLE blobs ("
+    " number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " bytes BLOB NOT NULL);"
+    "CREATE TABLE blob_uses ("
+    " id TEXT PRIMARY KEY, blob INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX blob_uses_blob ON blob_uses (blob)",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

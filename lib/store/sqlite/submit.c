@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/sqlite/blobs.h"
 #include "store/sqlite/broker.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
+#include "store/sqlite/waits.h"
 #include "util/sat.h"
 
 struct submission {
@@ -139,38 +141,30 @@ submit_store_record(const struct sbroker *b, struct tx *tx,
 	return added;
 }
 
-/*
- * In this order: a duplicate is answered as one also when the queue is full,
- * and a task that is refused leaves nothing behind. A refusal sets task->err;
- * it is not a failure of the job.
- */
+/* Skipped at once, it is taken off the size of the queue: so the row is written before,
+ * and read again for the next task. */
 static int
-submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
-		struct broker_submit *task, struct err *err)
+submit_hold(struct tx *tx, struct target *t, const struct broker_submit *task,
+	    int64_t number, struct err *err)
 {
-	const int64_t number = schema_number(t->id, t->next);
-	int added;
+	const int64_t queue = t->id;
 
-	if (submit_check_unique(tx, t, task, err) != 0)
+	if (target_close(tx, t, err) != 0)
 		return -1;
-	if (task->duplicate)
-		return 0;
-	if (b->opt.max_queue_size > 0 && t->size >= b->opt.max_queue_size) {
-		err_set(&task->err, ERR_FULL,
-			"queue %s is full ([executor] max_queue_size); try "
-			"again later",
-			task->queue);
-		return 0;
-	}
-	if (submit_store_record(b, tx, task, number, err) < 0)
-		return -1;
-	if (task->err.code != ERR_NONE)
-		return 0;
-	if (submit_note_unique(tx, t, task, err) != 0 ||
-	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
-		return -1;
+	t->name = NULL;
+	return swaits_begin_run(tx, task, queue, number, err);
+}
+
+/* Where the task begins: among those that wait, or are for later. The target counts
+ * it already. */
+static int
+submit_place(struct tx *tx, struct target *t, const struct broker_submit *task,
+	     int64_t number, struct err *err)
+{
+	if (task->n_after > 0)
+		return submit_hold(tx, t, task, number, err);
 	if (task->delay_ms > 0 || task->at_ms > tx_now(tx))
-		added = sdelay_add_run(
+		return sdelay_add_run(
 		    tx,
 		    &(struct sdelayed){.queue = t->id,
 				       .number = number,
@@ -178,16 +172,104 @@ submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 				       .at_ms = task->at_ms,
 				       .delay_ms = task->delay_ms},
 		    err);
-	else
-		added = tx_run(tx, err, SQL_WAITING_ADD, t->id,
-			       (int64_t)task->priority, t->next, number,
-			       INT64_C(0));
-	if (added < 0)
+	return tx_run(tx, err, SQL_WAITING_ADD, t->id, (int64_t)task->priority,
+		      t->next - 1, number, INT64_C(0));
+}
+
+/* One that waits for others needs their records, and those are here or nowhere. */
+static int
+submit_check_after(const struct sbroker *b, struct tx *tx,
+		   struct broker_submit *task, struct err *err)
+{
+	if (task->n_after == 0)
+		return 0;
+	if (b->opt.with_results)
+		return swaits_check_run(tx, task, err);
+	err_set(&task->err, ERR_CONFIG,
+		"a task waits for others only where records are in the same "
+		"database ([backend] url)");
+	return 0;
+}
+
+/* -1: task->err says that it has no room; with `next`, for both of them. */
+static int
+submit_check_room(const struct sbroker *b, const struct target *t,
+		  struct broker_submit *task, const struct broker_submit *next)
+{
+	const int64_t max = b->opt.max_queue_size;
+
+	if (max <= 0 || t->size + (next != NULL) < max)
+		return 0;
+	return err_set(&task->err, ERR_FULL,
+		       "queue %s is full ([executor] max_queue_size); try "
+		       "again later",
+		       task->queue);
+}
+
+/* One that the next one follows is refused if that would be: there is never the one
+ * without the other. */
+static int
+submit_check_free(struct tx *tx, struct broker_submit *task,
+		  const struct broker_submit *next, struct err *err)
+{
+	struct srecord r;
+	const int found = srecord_find_run(tx, next->id, &r, err);
+
+	if (found == 1)
+		err_set(&task->err, ERR_REFUSED,
+			"a task with the ID %.*s exists already",
+			(int)next->id.len, next->id.p);
+	return found < 0 ? -1 : 0;
+}
+
+/*
+ * In this order: a duplicate is answered as one also when the queue is full,
+ * and a task that is refused leaves nothing behind. A refusal sets task->err;
+ * it is not a failure of the job.
+ */
+static int
+submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
+		struct broker_submit *task, const struct broker_submit *next,
+		struct err *err)
+{
+	const int64_t number = schema_number(t->id, t->next);
+
+	if (submit_check_unique(tx, t, task, err) != 0)
+		return -1;
+	if (task->duplicate)
+		return 0;
+	if (submit_check_room(b, t, task, next) != 0)
+		return 0;
+	if (next != NULL && submit_check_free(tx, task, next, err) != 0)
+		return -1;
+	if (submit_check_after(b, tx, task, err) != 0)
+		return -1;
+	if (task->err.code != ERR_NONE)
+		return 0;
+	if (submit_store_record(b, tx, task, number, err) < 0)
+		return -1;
+	if (task->err.code != ERR_NONE)
+		return 0;
+	if (submit_note_unique(tx, t, task, err) != 0 ||
+	    sblobs_add_run(tx, task, err) != 0 ||
+	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
 		return -1;
 	t->size = sat_add(t->size, 1);
 	t->next = sat_add(t->next, 1);
 	t->changed = true;
-	return 0;
+	return submit_place(tx, t, task, number, err) < 0 ? -1 : 0;
+}
+
+/* Whether it goes the way of the one before it, which was not queued. */
+static bool
+submit_follows(struct broker_submit *task, const struct broker_submit *before)
+{
+	if (!task->follows ||
+	    (before->err.code == ERR_NONE && !before->duplicate))
+		return false;
+	task->err = before->err;
+	task->duplicate = before->duplicate;
+	return true;
 }
 
 static int
@@ -195,14 +277,20 @@ submit_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct submission *s = container_of(job, struct submission, job);
 	struct target target = {.name = NULL};
+	const struct broker_submit *next;
 	size_t i;
 
 	/* It may have run before, and been rolled back. */
 	for (i = 0; i < s->n; i++) {
 		s->tasks[i].err.code = ERR_NONE;
 		s->tasks[i].duplicate = false;
+		if (i > 0 && submit_follows(&s->tasks[i], &s->tasks[i - 1]))
+			continue;
+		next = i + 1 < s->n && s->tasks[i + 1].follows
+			   ? &s->tasks[i + 1]
+			   : NULL;
 		if (target_open(tx, &target, s->tasks[i].queue, err) != 0 ||
-		    submit_add_task(s->broker, tx, &target, &s->tasks[i],
+		    submit_add_task(s->broker, tx, &target, &s->tasks[i], next,
 				    err) != 0)
 			return -1;
 	}

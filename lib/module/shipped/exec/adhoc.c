@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "codec/blob.h"
 #include "codec/word.h"
 #include "flowrra/module.h"
 #include "module/shipped/exec/line.h"
@@ -195,6 +196,11 @@ adhoc_make(struct line *ret, const char *store, struct flowrra_task *task,
 		return err_prefix(err,
 				  "a command of one who can write to the store "
 				  "is not run where others can, too");
+	if (json_object_get(kwargs, "env") == NULL &&
+	    json_object_get(kwargs, BLOB_MEMBER) != NULL)
+		return err_set(err, ERR_DATA,
+			       "the environment that it shares with others is "
+			       "not in the database");
 	if (line_add_task_variables(task, &ret->text, err) != 0 ||
 	    adhoc_add_environment(&a, json_object_get(kwargs, "env"), err) !=
 		0 ||

@@ -5,7 +5,8 @@
  * Its keyword arguments are {"argv": [WORD, …], "cwd": WORD, "umask": "022",
  * "env": {NAME: WORD, …}, "stdin": WORD, "stdin_file": WORD, "lock": WORD},
  * words as in codec/word.h; all but argv
- * may be missing. Others are ignored.
+ * may be missing. Others are ignored; with "env_blob", there must be an "env", which
+ * the worker puts there (codec/blob.h).
  *
  * Of commands with the same lock, one runs at a time. (With limits of a broker, the
  * same member can be what they go by.)

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that wait for others (broker_submit.after).
+ *
+ * A task that ends has its final record stored, whoever stores it; in that same
+ * transaction those that wait for it go on, or are skipped, and then those that
+ * wait for these. So there is no moment at which a process could die and leave one
+ * behind. What is not done there (a large number at once, a record that is gone
+ * without an end) housekeeping does later, from the rows that are left.
+ *
+ * All functions run in the I/O thread, in a transaction, and return -1 with *err if a
+ * statement failed.
+ */
+#ifndef STORE_SQLITE_WAITS_H
+#define STORE_SQLITE_WAITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+
+struct broker_submit;
+struct err;
+struct stotals;
+struct tx;
+
+/* How a task has ended, for those that wait for it. */
+enum swaits_outcome {
+	SWAITS_SUCCEEDED,
+	SWAITS_FAILED,
+	SWAITS_SKIPPED,
+	SWAITS_GONE /* nobody knows */
+};
+struct swaits_end {
+	enum swaits_outcome outcome;
+	int64_t expires; /* the record's; those that are skipped have it, too */
+};
+
+/* About as many tasks go on, or are skipped, in one transaction. */
+#define SWAITS_STEP 500
+
+/* Whether the tasks that it waits for are there; sets task->err of one that cannot
+ * wait. */
+int swaits_check_run(struct tx *tx, struct broker_submit *task,
+		     struct err *err);
+/* The task has its number, and its record: it waits, goes on at once, or is
+ * skipped. */
+int swaits_begin_run(struct tx *tx, const struct broker_submit *task,
+		     int64_t queue, int64_t number, struct err *err);
+/* A task has ended. */
+int swaits_end_run(struct tx *tx, struct slice id, const struct swaits_end *end,
+		   struct stotals *totals, struct err *err);
+/*
+ * Housekeeping: looks at some that are waited for, those behind *after, which is
+ * moved on, and emptied at the end. `ttl_s` is of the records of those that are
+ * skipped since a record is gone. Returns whether there is more to be done at
+ * once.
+ */
+int swaits_sweep_run(struct tx *tx, struct buf *after, int64_t ttl_s,
+		     struct err *err);
+
+#endif
