@@ -91,10 +91,10 @@ demo:
 	@BUILD_DIR=$(B) tests/tour
 
 # The transcripts stay in $(B)/tests/tour.log.
-#: tour     follows the tour of README.md, flowrra-cookbook(7), flowrra-protocol(7), and says so only if one is wrong
+#: tour     follows the tour of README.md, cookbook, migrating and protocol(7), and says so only if one is wrong
 tour: all
 	@mkdir -p $(B)/tests
-	@(for f in README.md conf/flowrra-cookbook.7; do \
+	@(for f in README.md conf/flowrra-cookbook.7 conf/flowrra-migrating.7; do \
 	    BUILD_DIR=$(B) tests/tour $$f || exit; \
 	done; BUILD_DIR=$(B) TOUR_REDIS=1 timeout 120 \
 	    tests/tour lib/codec/flowrra-protocol.7 \
