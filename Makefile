@@ -67,7 +67,7 @@ STORE_LIBS := $(call pc,libevent_core jansson inih libmd) -lm -ldl
 HTTP_LIBS  := $(call pc,libmicrohttpd gnutls openssl) -lwslay
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CPPFLAGS  += -D_GNU_SOURCE -DINI_HANDLER_LINENO=1 -DFLOWRRA_VERSION='"$(VERSION)"' \
-	     -Ilib -Ilib/module -Ilib/client -I$(B)/gen $(PKG_CFLAGS)
+	     -Ilib -Ilib/module -Ilib/client -Ilib/testing -I$(B)/gen $(PKG_CFLAGS)
 ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
 
 # Of each FILE.functions, the package that pkg-config knows.
@@ -87,7 +87,8 @@ LIBS   := $(notdir $(wildcard lib/*)) $(STORES)
 
 STORE         := store $(STORES) redis sqlite codec core util
 DAEMON_LIBS   := dispatch pool ipc $(STORE)
-EXECUTOR_LIBS := executor module codec ipc util
+EXECUTOR_LIBS := executor module codec ipc core util
+TESTING_LIBS  := testing $(EXECUTOR_LIBS)
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(STORE)
 CTL_LIBS      := manager client module $(BEAT_LIBS)
@@ -97,7 +98,9 @@ PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
 	    $(B)/bin/flowrra-web \
 	    $(B)/libexec/flowrra/flowrra-executor \
 	    $(B)/libexec/flowrra/flowrra-spawner
-SHARED   := $(B)/lib/libflowrra.so.0
+CLIENT   := $(B)/lib/libflowrra.so.0
+TESTING  := $(B)/lib/libflowrra_testing.so.0
+SHARED   := $(CLIENT) $(TESTING)
 # A file, or a folder, is a module.
 MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 	      $(wildcard lib/module/shipped/*.c)) $(B)/lib/flowrra/exec.so
@@ -141,12 +144,23 @@ $(B)/libexec/flowrra/flowrra-spawner: $(call objs,cmd/flowrra-spawner) \
     $(call ar,spawn util)
 	$(link) -pie $(inputs)
 
-$(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
+# Of lib/manager it has what public.c needs.
+$(CLIENT): $(call ar,$(CTL_LIBS)) lib/client/libflowrra.map
 	$(link) -shared -Wl,-soname,$(@F) \
 	    -Wl,--version-script=lib/client/libflowrra.map \
 	    -Wl,--whole-archive $(B)/lib/client.a -Wl,--no-whole-archive \
+	    $(B)/lib/manager/public.o \
 	    $(inputs) $(STORE_LIBS)
 	@ln -sf $(@F) $(@D)/libflowrra.so
+
+# It has all that modules call, as the executor has.
+$(TESTING): $(call ar,$(TESTING_LIBS)) \
+    lib/testing/libflowrra_testing.map
+	$(link) -shared -Wl,-soname,$(@F) \
+	    -Wl,--version-script=lib/testing/libflowrra_testing.map \
+	    -Wl,--whole-archive $(B)/lib/testing.a -Wl,--no-whole-archive \
+	    $(inputs) $(call pc,libevent_core libevent_pthreads jansson) -ldl
+	@ln -sf $(@F) $(@D)/libflowrra_testing.so
 
 $(B)/libexec/flowrra/database-postgresql.so: DRIVER_LIBS = $(call pc,libpq)
 $(B)/libexec/flowrra/database-postgresql.so: $(B)/lib/schedules/postgresql_fault.o
@@ -224,7 +238,7 @@ put = $(if $(2),install -D -m $(1) -t $(DESTDIR)$(3) $(2),:)
 fill = sed -e '/^@common@$$/{' -e 'r systemd/common.conf' -e 'd' -e '}' \
     -e 's|@VERSION@|$(VERSION)|; s|@prefix@|$(prefix)|; s|@bindir@|$(bindir)|' \
     -e 's|@libdir@|$(libdir)|; s|@includedir@|$(includedir)|' \
-    -e 's|@docdir@|$(docdir)|' $(1).in | \
+    -e 's|@docdir@|$(docdir)|; s|@moduledir@|$(moduledir)|' $(1).in | \
     install -D -m 644 /dev/stdin $(DESTDIR)$(2)/$(notdir $(1))
 # The script of a shell, to a file in share.
 completion = $(B)/bin/flowrractl completion $(1) | \
@@ -238,9 +252,10 @@ install: all
 	$(call put,644,$(DRIVERS),$(libexecdir))
 	$(call put,644,$(MODULES),$(moduledir))
 	$(call put,644,$(SHARED),$(libdir))
-	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/libflowrra.so
+	set -e; $(foreach s,$(notdir $(SHARED)),ln -sf $s $(DESTDIR)$(libdir)/$(s:.0=);)
 	$(call put,644,$(wildcard lib/*/flowrra/*.h),$(includedir)/flowrra)
 	$(call fill,lib/client/flowrra.pc,$(libdir)/pkgconfig)
+	$(call fill,lib/testing/flowrra-testing.pc,$(libdir)/pkgconfig)
 	set -e; $(foreach n,1 3 5 7 8,$(call put,644,$(call man,$n),$(mandir)/man$n);)
 	$(call completion,bash,bash-completion/completions/flowrractl)
 	$(call completion,zsh,zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)/_flowrractl)

@@ -46,11 +46,18 @@ $(B)/tests/unit: $(UNIT_OBJS) $(call ar,$(LIBS))
 $(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS)) | $(B)/tests/libexec
 	$(link) -rdynamic $(inputs) $(SERVER_LIBS) $(HTTP_LIBS) -lcrypt $(TEST_LIBS)
 
+# As the tests of those who write modules: the library finds no part of itself in
+# the program. The suite "authors" runs it.
+$(B)/tests/authors/run: $(call test_objs,tests/authors/*.c) $(B)/tests/suite.o \
+    $(TESTING)
+	$(link) -rdynamic -Wl,-rpath,$(abspath $(B)/lib) $(inputs) \
+	    $(call pc,check jansson)
+
 $(B)/tests/modules/%.so: tests/modules/%.c
 	$(call say,LD) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP \
 	    -MF $(@:.so=.d) -o $@ $<
 
-test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run \
+test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run $(B)/tests/authors/run \
     $(B)/tests/soak/clock_shim.so $(B)/tests/shims/cron_shim.so $(ZONES)
 
 # Runs the suites of the program $(1). Most of their time goes by in waiting, so
@@ -63,7 +70,7 @@ suites = $(if $(SUITES),$(TEST_ENV) $(1) $(SUITES),\
     { echo "What failed:"; cat $(1).failed; exit 1; })
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
-unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES) \
+unit: $(B)/tests/unit $(B)/tests/authors/run $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES) \
     $(B)/tests/shims/cron_shim.so
 	$(call suites,$(B)/tests/unit,4,sort -ru)
 
@@ -83,11 +90,13 @@ demo:
 	$(again) $(JOBS) all
 	@BUILD_DIR=$(B) tests/tour
 
-# The transcript stays in $(B)/tests/tour.log.
-#: tour     follows the tour of README.md, and says so only if it is wrong
+# The transcripts stay in $(B)/tests/tour.log.
+#: tour     follows the tour of README.md and flowrra-cookbook(7), and says so only if one is wrong
 tour: all
 	@mkdir -p $(B)/tests
-	@BUILD_DIR=$(B) tests/tour >$(B)/tests/tour.log || { cat $(B)/tests/tour.log; false; }
+	@(for f in README.md conf/flowrra-cookbook.7; do \
+	    BUILD_DIR=$(B) tests/tour $$f || exit; \
+	done) >$(B)/tests/tour.log 2>&1 || { cat $(B)/tests/tour.log; false; }
 
 # The pages of flowrra-web in Debian's chromium. What drives it is npm's, and
 # used by the tests alone; the versions are pinned here.
@@ -262,10 +271,10 @@ BENCH_RUN  := $(filter-out %_bench.o %_floor.o %/module.o %/steps.o $(BENCH_BARE
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/bench/steps.so \
 		  $(patsubst %.o,%,$(filter %_bench.o %_floor.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
-BENCH_LIBS := $(SHARED) $(call ar,cron core util)
+BENCH_LIBS := $(CLIENT) $(call ar,cron core util)
 $(B)/tests/bench/run $(B)/tests/bench/%_bench: BUILT_LIBS = -Wl,-rpath,$(abspath $(B)/lib)
 
-$(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(B)/lib/util.a $(SHARED)
+$(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(B)/lib/util.a $(CLIENT)
 	$(link) $(BUILT_LIBS) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(BENCH_LIBS)

@@ -13,17 +13,41 @@
 #include "executor/crash.h"
 #include "executor/executor.h"
 #include "ipc/ipc.h"
+#include "run.h"
 #include "util/err.h"
 #include "util/log.h"
 
 static const char usage[] =
-    "usage: flowrra-executor [--check FILE...] [--help] [--version]\n"
+    "usage: flowrra-executor --run MODULE TASK [OPTION...] [ARGS]\n"
+    "       flowrra-executor --list MODULE...\n"
+    "       flowrra-executor --check MODULE...\n"
+    "       flowrra-executor --help | --version\n"
     "\n"
-    "Runs the task handlers of Flowrra's modules. flowrrad starts it, with a\n"
-    "socket as descriptor 3; it is not meant to be started by hand.\n"
+    "Runs the task handlers of Flowrra's modules. flowrrad starts it without\n"
+    "arguments, with a socket as descriptor 3. For those who write modules:\n"
+    "--run loads a module and runs one of its tasks in the foreground, with\n"
+    "no worker and no store. ARGS is a JSON array. The result goes to "
+    "standard\n"
+    "output; log, progress and submitted tasks to standard error.\n"
+    "--list prints the tasks of modules.\n"
     "--check loads modules, without calling their init(), and says what is\n"
     "wrong with them.\n"
+    "\n";
+
+static const char more_usage[] =
+    "\n"
+    "Exit status of --run: 0 success, 1 the task failed, 2 the module has no\n"
+    "such task, 64 usage, 65 ARGS are not JSON, 70 the handler called exit(),\n"
+    "78 the module is refused.\n"
     "See flowrra-executor(8).\n";
+
+static void
+print_usage(FILE *out)
+{
+	fputs(usage, out);
+	fputs(run_usage, out);
+	fputs(more_usage, out);
+}
 
 /* Returns -1 to go on, or the status to end with. Nothing here calls exit(),
  * which is not the C library's (exits.c). */
@@ -32,8 +56,12 @@ read_arguments(int argc, char **argv)
 {
 	if (argc >= 2 && strcmp(argv[1], "--check") == 0)
 		return check_modules(argc - 2, argv + 2);
+	if (argc >= 2 && strcmp(argv[1], "--run") == 0)
+		return run_task(argc - 2, argv + 2);
+	if (argc >= 3 && strcmp(argv[1], "--list") == 0)
+		return list_tasks(argc - 2, argv + 2);
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		fputs(usage, stdout);
+		print_usage(stdout);
 		return 0;
 	}
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
@@ -46,7 +74,7 @@ read_arguments(int argc, char **argv)
 		fputs("flowrra-executor: descriptor 3 is not a socket: "
 		      "flowrrad has not started me\n\n",
 		      stderr);
-	fputs(usage, stderr);
+	print_usage(stderr);
 	return 64;
 }
 
@@ -90,7 +118,7 @@ main(int argc, char **argv)
 	crash_init(IPC_CRASH_FD);
 	crash_thread_init(&stack);
 	json_object_seed(0);
-	if (executor_run(IPC_FD, &err) != 0) {
+	if (executor_run(IPC_FD, NULL, &err) != 0) {
 		/* flowrrad tries again, and says so once for all tries. */
 		if (err.sys == EAGAIN)
 			crash_quit(IPC_EXIT_SHORT);

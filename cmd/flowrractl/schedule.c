@@ -35,6 +35,23 @@ open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 }
 
 int
+schedule_time(struct ctl *ctl, struct schedules *db, int64_t *ret_us)
+{
+	struct err err = ERR_INIT;
+	int64_t off_us;
+
+	if (schedules_now(db, ret_us, &off_us, &err) != 0)
+		return complain_of_err(ctl, &err);
+	if (off_us != 0)
+		complain(ctl,
+			 "this machine's clock is %.1f s %s that of the "
+			 "database, which counts; set it right",
+			 (double)(off_us < 0 ? -off_us : off_us) / 1e6,
+			 off_us < 0 ? "behind" : "ahead of");
+	return 0;
+}
+
+int
 choose_zone(struct ctl *ctl, struct zone_words *words, const char *rule,
 	    const char **tz, struct err *err)
 {

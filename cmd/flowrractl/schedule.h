@@ -4,6 +4,7 @@
 #define FLOWRRACTL_SCHEDULE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "manager/schedule_apply.h"
 #include "manager/schedule_zone.h"
@@ -20,6 +21,11 @@ struct schedules;
  * after a complaint, with the exit status; else close it with
  * schedules_close(). */
 struct schedules *open_schedules(struct ctl *ctl, bool reads, int *ret_status);
+
+/* schedules_now(), with a complaint if this machine's clock is another one: what
+ * it was told in times from now may mean something else. 0, or the exit status
+ * after a complaint. */
+int schedule_time(struct ctl *ctl, struct schedules *db, int64_t *ret_us);
 
 /* Complains, and returns the exit status. With a fault, shows the place in the
  * expression. */

@@ -140,9 +140,12 @@ schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 	if (!apply->force && (status = ctl_open_all(ctl)) != 0)
 		return status;
 	apply->client = ctl->client;
-	apply->now_us = clock_wall_us();
 	if ((db = open_schedules(ctl, apply->dry_run, &status)) == NULL)
 		return status;
+	if ((status = schedule_time(ctl, db, &apply->now_us)) != 0) {
+		schedules_close(db);
+		return status;
+	}
 	answer = schedule_apply(db, file, apply, &err);
 	schedules_close(db);
 	if (answer == NULL)
@@ -190,8 +193,10 @@ run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (status == 0 && schedule_file_read(&file, text.data, schedule_tell,
 					      &source, &err) != 0) {
-		complain(ctl, "nothing was changed");
 		status = err_exit_status(err.code);
+		if (schedule_apply_judge(&file, &apply, &err) != 0)
+			complain_of_err(ctl, &err);
+		complain(ctl, "nothing was changed");
 	}
 	if (status == 0 &&
 	    ((conf = ctl_conf(ctl, false, &err)) == NULL ||

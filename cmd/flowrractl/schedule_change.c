@@ -8,12 +8,12 @@
 #include "manager/schedules.h"
 #include "result.h"
 #include "schedule.h"
-#include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
 
 /* 0, or -1 with *err: ERR_NOT_FOUND for an ID that is not there. */
-typedef int change_fn(struct schedules *db, const char *id, struct err *err);
+typedef int change_fn(struct schedules *db, const char *id, int64_t now_us,
+		      struct err *err);
 
 /* The schedule as it is now is of no use here. */
 static int
@@ -24,36 +24,50 @@ done(json_t *schedule)
 }
 
 static int
-enable(struct schedules *db, const char *id, struct err *err)
+enable(struct schedules *db, const char *id, int64_t now_us, struct err *err)
 {
-	return done(schedule_enable(db, id, clock_wall_us(), err));
+	return done(schedule_enable(db, id, now_us, err));
 }
 
 static int
-disable(struct schedules *db, const char *id, struct err *err)
+disable(struct schedules *db, const char *id, int64_t now_us, struct err *err)
 {
-	return done(schedule_disable(db, id, clock_wall_us(), err));
+	return done(schedule_disable(db, id, now_us, err));
 }
+
+/* At any time. */
+static int delete (struct schedules *db, const char *id, int64_t now_us,
+		   struct err *err)
+{
+	return schedules_delete(db, id, err);
+}
+
+struct changing {
+	struct schedules *db;
+	int64_t now_us;
+	change_fn *fn;
+	const char *what;
+	bool several;
+};
 
 /* One of `n`: says what was done if there are several, and in any case with
  * --json; `what` is then the member that becomes true. An ID that is refused has
  * a line with --json as well, so that a program can match lines with IDs. */
 static int
-change_one(struct ctl *ctl, struct schedules *db, const char *id, change_fn *fn,
-	   const char *what, bool several)
+change_one(struct ctl *ctl, const struct changing *c, const char *id)
 {
 	struct err err = ERR_INIT;
 	int status = 0;
 
-	if (fn(db, id, &err) != 0) {
+	if (c->fn(c->db, id, c->now_us, &err) != 0) {
 		status = complain_of_err(ctl, &err);
 		print_if_json(ctl, json_pack("{s:o,s:i,s:o}", "id",
 					     member_of_text(id), "code", status,
 					     "error", member_of_text(err.msg)));
 	} else if (ctl->globals.json) {
-		print_json_line(json_pack("{s:s,s:b}", "id", id, what, 1));
-	} else if (several) {
-		printf("%s ", what);
+		print_json_line(json_pack("{s:s,s:b}", "id", id, c->what, 1));
+	} else if (c->several) {
+		printf("%s ", c->what);
 		print_masked(id, 0);
 		putchar('\n');
 	}
@@ -67,16 +81,16 @@ static int
 change_each(struct ctl *ctl, int argc, char **argv, change_fn *fn,
 	    const char *what)
 {
-	struct schedules *db;
+	struct changing c = {.fn = fn, .what = what, .several = argc > 1};
 	int status = 0, one, i;
 
-	if ((db = open_schedules(ctl, false, &status)) == NULL)
+	if ((c.db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
-	for (i = 0; i < argc; i++)
-		if ((one = change_one(ctl, db, argv[i], fn, what, argc > 1)) >
-		    status)
+	status = schedule_time(ctl, c.db, &c.now_us);
+	for (i = 0; i < argc && c.now_us != 0; i++)
+		if ((one = change_one(ctl, &c, argv[i])) > status)
 			status = one;
-	schedules_close(db);
+	schedules_close(c.db);
 	return status;
 }
 
@@ -95,7 +109,7 @@ run_disable(struct ctl *ctl, int argc, char **argv, void *options)
 static int
 run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change_each(ctl, argc, argv, schedules_delete, "deleted");
+	return change_each(ctl, argc, argv, delete, "deleted");
 }
 
 /* --- run ----------------------------------------------------------------- */

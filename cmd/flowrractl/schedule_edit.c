@@ -120,10 +120,8 @@ static int
 run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	struct edit_options *o = options;
-	struct schedule_edit edit = {.id = argv[0],
-				     .apply = apply_options,
-				     .arg = o,
-				     .now_us = clock_wall_us()};
+	struct schedule_edit edit = {
+	    .id = argv[0], .apply = apply_options, .arg = o};
 	struct zone_words words = {.local = ""};
 	struct schedule_fault fault;
 	struct err err = ERR_INIT;
@@ -145,6 +143,10 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 	edit.client = ctl->client;
 	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
+	if ((status = schedule_time(ctl, db, &edit.now_us)) != 0) {
+		schedules_close(db);
+		return status;
+	}
 	schedule = schedule_edit(db, &edit, &stale, &fault, &err);
 	schedules_close(db);
 	if (schedule == NULL)

@@ -189,6 +189,13 @@ run_import(struct ctl *ctl, int argc, char **argv, void *options)
 	if (status == 0 && o->crontab != NULL)
 		status = write_tasks(ctl, o->tasks, &tasks);
 	source.comment = o->crontab != NULL && o->tasks == NULL;
+	/* What could not be taken is there all the same, and may have been taken
+	 * before. */
+	if (status == 0 && apply.prune && import.refused > 0) {
+		complain(ctl, "nothing is removed, since not all of it could "
+			      "be taken");
+		apply.prune = false;
+	}
 	if (status == 0)
 		status = schedule_apply_file(ctl, &file, &apply);
 	if (status == 0 && import.refused > 0)

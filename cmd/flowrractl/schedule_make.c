@@ -11,7 +11,6 @@
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
 #include "schedule.h"
-#include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -103,6 +102,7 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	struct schedule_fault fault;
 	struct err err = ERR_INIT;
 	struct schedules *db;
+	int64_t now_us;
 	int status = 0;
 
 	o->form.type = type;
@@ -116,13 +116,13 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	if ((!o->form.force && (status = ctl_open_all(ctl)) != 0) ||
 	    (db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
-	if (schedule_declare(db, ctl->client, &o->form, clock_wall_us(),
-			     &declared, &fault, &err) != 0)
+	status = schedule_time(ctl, db, &now_us);
+	if (status == 0 && schedule_declare(db, ctl->client, &o->form, now_us,
+					    &declared, &fault, &err) != 0)
 		status = complain_of_schedule(ctl, argv[1], &fault, &err);
-	else
+	if (status == 0) {
 		print_made(ctl, declared.id, declared.existing,
 			   declared.next_us);
-	if (status == 0) {
 		tell_moment(ctl, "next run", declared.next_us);
 		warn_of_rule(ctl, argv[1]);
 	}

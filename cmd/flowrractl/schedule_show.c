@@ -237,19 +237,21 @@ print_stats(const struct schedules_stats *s, int64_t now_us)
 		printf("scheduler    none is running\n");
 }
 
-/* One `now`, for what is due and for how long ago schedulers were seen. */
+/* One `now`, the database's, for what is due and for how long ago schedulers were
+ * seen. */
 static int
 run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	const int64_t now_us = clock_wall_us();
 	struct schedules_stats *stats;
+	int64_t now_us, off_us;
 	struct err err = ERR_INIT;
 	struct schedules *db;
 	int status = 0;
 
 	if ((db = open_schedules(ctl, true, &status)) == NULL)
 		return status;
-	if (schedules_stats(db, argc > 0 ? argv[0] : NULL, now_us, &stats,
+	if (schedules_now(db, &now_us, &off_us, &err) != 0 ||
+	    schedules_stats(db, argc > 0 ? argv[0] : NULL, now_us, &stats,
 			    &err) != 0) {
 		status = complain_of_err(ctl, &err);
 	} else {

@@ -23,6 +23,7 @@
 #include "pool/handlers.h"
 #include "util/clock.h"
 #include "util/conf.h"
+#include "util/conf_module.h"
 #include "util/err.h"
 #include "util/findings.h"
 #include "util/proc.h"
@@ -37,7 +38,7 @@ struct attempt {
 	struct findings *findings;
 	const char *executor;
 	char **paths; /* those that are left to try */
-	const char *config;
+	const struct modules *modules;
 	struct buf answer;
 	bool late;
 	int status; /* of waitpid() */
@@ -56,12 +57,24 @@ paths_of(char *const *paths)
 	return list;
 }
 
+/* One executor loads all of them here. */
+static json_t *
+configs_of(const struct modules *modules)
+{
+	json_t *config = json_loads(modules->config, 0, NULL);
+	json_t *commands = json_loads(modules->commands_config, 0, NULL);
+
+	json_object_update(config, commands);
+	json_decref(commands);
+	return config;
+}
+
 /* A file without a name: what is in it may be longer than a pipe takes. */
 static int
 write_orders(const struct attempt *a, struct err *err)
 {
 	json_t *orders = json_pack("{so, so}", "modules", paths_of(a->paths),
-				   "config", json_loads(a->config, 0, NULL));
+				   "config", configs_of(a->modules));
 	int fd = memfd_create("check", MFD_CLOEXEC);
 	int r = orders != NULL && fd >= 0
 		    ? json_dumpfd(orders, fd, JSON_COMPACT)
@@ -211,6 +224,46 @@ attempt_blame(struct attempt *a, const char *path)
 	return found && a->paths[0] != NULL;
 }
 
+/* Whether a task of it was described. */
+static bool
+has_module(const json_t *tasks, const char *name)
+{
+	const char *module;
+	const json_t *task;
+	size_t i;
+
+	json_array_foreach (tasks, i, task) {
+		module = json_string_value(json_object_get(task, "module"));
+		if (module != NULL && strcmp(module, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A section for a module that is not there is probably a name that was mistyped:
+ * the module meant gets nothing. */
+static void
+attempt_tell_unused(const struct attempt *a, const char *json)
+{
+	json_t *ready = json_loads(json, 0, NULL);
+	json_t *config = json_loads(a->modules->config, 0, NULL);
+	const struct conf_module *m;
+	size_t i;
+
+	for (i = 0; i < a->conf->n_modules; i++) {
+		m = a->conf->modules[i];
+		/* One that needs credentials was not asked for its tasks. */
+		if (!json_is_null(json_object_get(config, m->name)) &&
+		    !has_module(json_object_get(ready, "tasks"), m->name))
+			findings_warn(a->findings,
+				      "%s:%d: [module %s]: no module of this "
+				      "name is loaded ([worker] modules)",
+				      m->path, m->line, m->name);
+	}
+	json_decref(ready);
+	json_decref(config);
+}
+
 static void
 attempt_tell_refused(struct attempt *a, const char *json, struct err *err)
 {
@@ -225,6 +278,9 @@ attempt_tell_refused(struct attempt *a, const char *json, struct err *err)
 		err_set(err, ERR_CONFIG, "%s", handlers.refused[i]);
 		loadable_add(a, err);
 	}
+	/* What was refused has told no name. */
+	if (handlers.n_refused == 0)
+		attempt_tell_unused(a, json);
 	handlers_done(&handlers);
 }
 
@@ -258,7 +314,7 @@ loadable_check(const struct conf *conf, const struct modules *modules,
 			    .findings = findings,
 			    .executor = executor,
 			    .paths = modules->paths,
-			    .config = modules->config};
+			    .modules = modules};
 	bool again = executor != NULL;
 
 	if (executor == NULL)

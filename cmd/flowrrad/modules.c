@@ -23,6 +23,7 @@
 #include "codec/capture.h"
 #include "codec/scan.h"
 #include "commands.h"
+#include "module_config.h"
 #include "util/buf.h"
 #include "util/conf.h"
 #include "util/conf_key.h"
@@ -346,10 +347,10 @@ modules_read_all(const struct conf *conf, bool users, struct modules *ret,
 		goto done;
 	if (n == 0 && conf->n_tasks > 0)
 		remove_exec(ret);
-	if ((ret->config = write_config(conf, found, n > 0, adhoc)) == NULL)
-		err_nomem(err);
-	else
-		status = 0;
+	if ((ret->config = module_config_write(conf, err)) == NULL)
+		goto done;
+	ret->commands_config = write_config(conf, found, n > 0, adhoc);
+	status = ret->commands_config != NULL ? 0 : err_nomem(err);
 done:
 	free(adhoc);
 	free(found);
@@ -377,7 +378,8 @@ modules_done(struct modules *m)
 {
 	conf_list_free(m->paths);
 	conf_list_free(m->refused);
-	free(m->config);
+	module_config_free(m->config);
+	module_config_free(m->commands_config);
 	free(m->exec);
 	*m = (struct modules){.paths = NULL};
 }
@@ -386,5 +388,6 @@ struct pool_modules
 modules_loadable(const struct modules *m)
 {
 	return (struct pool_modules){(const char *const *)m->paths, m->config,
-				     m->exec, (const char *const *)m->refused};
+				     m->exec, (const char *const *)m->refused,
+				     m->commands_config};
 }

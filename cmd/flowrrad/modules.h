@@ -11,10 +11,11 @@ struct conf_task;
 struct err;
 
 struct modules {
-	char **paths;	/* absolute, NULL-ended */
-	char *config;	/* JSON by module name; see dispatch.h */
-	char *exec;	/* which of them runs commands; NULL: none */
-	char **refused; /* what is wrong with tasks that cannot be run */
+	char **paths;	       /* absolute, NULL-ended */
+	char *config;	       /* JSON by module name; see module_config.h */
+	char *commands_config; /* the same for what runs commands */
+	char *exec;	       /* which of them runs commands; NULL: none */
+	char **refused;	       /* what is wrong with tasks that cannot be run */
 };
 
 /*
@@ -23,7 +24,8 @@ struct modules {
  * looked up where modules are installed ("demo": ../lib/flowrra/demo.so, seen
  * from the program). Whether they can be loaded, the executor says. Where there
  * are [task NAME] sections, the module "exec" comes by itself, and is told of
- * them, and of nothing else but the limits for its commands. A section whose
+ * them, and of nothing else but the limits for its commands; other modules are
+ * told what their own sections say. A section whose
  * program is missing is left out, and told among the refused. modules_done() it
  * in any case.
  */

@@ -127,6 +127,12 @@ on_sent(const struct outbox_sent *sent, void *arg)
 	beat_turn(b);
 }
 
+static int64_t
+outbox_clock(const void *arg)
+{
+	return watch_now_us(arg);
+}
+
 static int
 make_outbox(struct beat *b, struct err *err)
 {
@@ -136,6 +142,7 @@ make_outbox(struct beat *b, struct err *err)
 					       .one_store = b->one_store,
 					       .outage = b->outage,
 					       .on_sent = on_sent,
+					       .now_us = outbox_clock,
 					       .arg = b};
 
 	if (b->outage == NULL || (b->outbox = outbox_new(&options)) == NULL)

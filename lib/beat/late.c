@@ -92,7 +92,7 @@ late_drop(struct beat *b, struct schedules_fires *fires, bool old,
 	  bool *ret_unknown, struct err *err)
 {
 	struct schedule_mark *marks = calloc(LATE_MAX, sizeof(*marks));
-	const int64_t now_us = clock_wall_us();
+	const int64_t now_us = watch_now_us(b);
 	size_t i, kept = 0, n_marks = 0, judged = 0;
 	enum schedule_reason reason;
 	enum late_verdict verdict;

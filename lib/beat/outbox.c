@@ -202,23 +202,32 @@ drop_fire(struct batch *t, const struct schedule_fire *fire, const char *why)
 		       1);
 }
 
+/* The machine's own clock may be set to any time while answers are waited for,
+ * and what is judged by it is dropped for good. */
+static int64_t
+outbox_now_us(const struct outbox *o)
+{
+	return o->opt.now_us(o->opt.arg);
+}
+
 /* Whether there is no use in sending it again: the store has seen the task and
  * does not want it. Other codes say that the store was not reached. */
 static bool
-is_hopeless(const struct schedule_fire *fire, const struct err *why)
+is_hopeless(const struct schedule_fire *fire, const struct err *why,
+	    int64_t now_us)
 {
 	if (why->code == ERR_FULL)
-		return clock_wall_us() - fire->created_us > FULL_US;
+		return now_us - fire->created_us > FULL_US;
 	return why->code == ERR_DATA || why->code == ERR_USAGE;
 }
 
 /* A full queue says for certain that it has not taken the fire, so that one
  * that is too late is dropped then. */
 static bool
-is_late(const struct schedule_fire *fire, const struct err *why,
+is_late(const struct schedule_fire *fire, const struct err *why, int64_t now_us,
 	enum schedule_reason *ret)
 {
-	*ret = late_reason(fire, clock_wall_us());
+	*ret = late_reason(fire, now_us);
 	return why->code == ERR_FULL && *ret != SCHEDULE_N_REASONS;
 }
 
@@ -228,15 +237,16 @@ settle_fire(struct batch *t, const struct schedule_fire *fire,
 	    const struct err *why)
 {
 	const struct outbox_options *opt = &t->outbox->opt;
+	const int64_t now_us = outbox_now_us(t->outbox);
 	enum schedule_reason reason;
 
 	if (why->code == ERR_NONE) {
 		outage_taken(opt->outage, fire);
 		add_mark(t, fire);
-	} else if (is_late(fire, why, &reason)) {
+	} else if (is_late(fire, why, now_us, &reason)) {
 		outage_refused(opt->outage, fire, why);
 		drop_fire(t, fire, schedule_reason_name(reason));
-	} else if (is_hopeless(fire, why)) {
+	} else if (is_hopeless(fire, why, now_us)) {
 		log_fire(fire, LOG_LEVEL_error, "gave up", why);
 		drop_fire(t, fire, why->msg);
 	} else {
@@ -358,7 +368,7 @@ set_records(struct batch *t, const size_t *ends)
 static int
 fill_batch(struct batch *t, enum outbox_age age, size_t *ret_young)
 {
-	const int64_t now_us = clock_wall_us();
+	const int64_t now_us = outbox_now_us(t->outbox);
 	size_t *ends = calloc(t->fires->n, sizeof(*ends)), i;
 
 	if (ends == NULL)
@@ -421,7 +431,7 @@ outbox_mark(struct outbox *o, struct err *err)
 	while ((t = o->sent) != NULL) {
 		if (t->n_marks > 0 &&
 		    schedules_mark(o->opt.db, t->marks, t->n_marks,
-				   clock_wall_us(), err) != 0)
+				   outbox_now_us(o), err) != 0)
 			return -1;
 		log_debug("%zu fires marked in %lld us", t->n_marks,
 			  (long long)(clock_mono_us() - begin_us));

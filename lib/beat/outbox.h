@@ -47,6 +47,8 @@ struct outbox_options {
 	/* A batch has its answers; outbox_sending() is false again. May be called
 	 * from within outbox_send(). */
 	void (*on_sent)(const struct outbox_sent *sent, void *arg);
+	/* The time, by a clock that can be believed. */
+	int64_t (*now_us)(const void *arg);
 	void *arg;
 };
 

@@ -22,11 +22,16 @@ struct backlog {
 };
 
 /* What follows a fire: of a rule that was changed meanwhile nothing does, until
- * the moment of the change. */
+ * the moment of the change. One in the future was made by a clock that was
+ * ahead, and counts for nothing. */
 static int64_t
-next_fire(const struct schedule *s, const struct rule *r, int64_t fire)
+next_fire(const struct schedule *s, const struct rule *r, int64_t fire,
+	  int64_t now_us)
 {
-	return rule_next(r, fire < s->rule_us ? s->rule_us : fire);
+	const bool counts =
+	    fire < s->rule_us && s->rule_us <= now_us + PLAN_EDIT_US;
+
+	return rule_next(r, counts ? s->rule_us : fire);
 }
 
 /* Whether fires were missed, the first one decides: it has waited longest. */
@@ -43,7 +48,7 @@ survey(const struct schedule *s, const struct rule *r, int64_t now_us)
 		}
 		if (b.n++ == 0)
 			b.missed = now_us - due > PLAN_ON_TIME_US;
-		fire = next_fire(s, r, fire);
+		fire = next_fire(s, r, fire, now_us);
 	}
 	return b;
 }
@@ -162,7 +167,7 @@ plan_make(const struct schedule *s, const struct rule *r, int64_t now_us,
 			plan_run(ret, fire, due, b.missed);
 		else
 			plan_skip(ret, reason, fire);
-		fire = next_fire(s, r, fire);
+		fire = next_fire(s, r, fire, now_us);
 	}
 	ret->next_run_us = used_up(s, ret) ? 0 : fire;
 	ret->due_us = rule_due(r, ret->next_run_us);

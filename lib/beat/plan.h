@@ -21,6 +21,10 @@ struct rule;
  * are subject to its misfire policy.
  */
 #define PLAN_ON_TIME_US INT64_C(5000000)
+
+/* Clocks of people's machines are off a little: a change that was made within
+ * this time after now is believed to be a change before. */
+#define PLAN_EDIT_US INT64_C(60000000)
 /* The most that is done in one go: a transaction is open. What is left is due
  * still. */
 #define PLAN_FIRES_MAX 1000

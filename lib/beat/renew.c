@@ -20,9 +20,6 @@
 #include "util/log.h"
 
 #define US_PER_S INT64_C(1000000)
-/* Clocks of people's machines are off a little: a change that was made within
- * this time after now is believed to be a change before. */
-#define EDIT_US (60 * US_PER_S)
 /* Fires in the outbox that are asked for at a time, and how often. */
 #define MADE_MAX 1000
 #define MADE_PIECES 100
@@ -61,7 +58,8 @@ first_ahead(const struct beat *b, const struct schedule *s,
 {
 	int64_t from_us = look_back(b, s, r), fire;
 
-	if (from_us < s->updated_us && s->updated_us <= b->now_us + EDIT_US)
+	if (from_us < s->updated_us &&
+	    s->updated_us <= b->now_us + PLAN_EDIT_US)
 		from_us = s->updated_us;
 	if (from_us < b->renew.pruned_us - 1)
 		from_us = b->renew.pruned_us - 1;

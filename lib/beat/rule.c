@@ -30,6 +30,16 @@ read_cron(const struct schedule *s, struct tz_set *zones, struct rule *r,
 	return 0;
 }
 
+/* Where no start is set, the creation says only where the periods lie, and they
+ * reach back without end: a clock that was ahead when the schedule was made
+ * must not silence it until then. */
+static void
+loosen_anchor(const struct schedule *s, struct rule *r)
+{
+	if (s->start_us == 0 && r->cron.period_us != 0)
+		r->cron.anchor_us %= r->cron.period_us;
+}
+
 /* An interval is a cron expression without fields, so that there is one way to
  * the next fire. */
 static int
@@ -69,8 +79,10 @@ rule_read(const struct schedule *s, struct tz_set *zones, struct rule *ret,
 		status = clock_parse(s->rule, &r.once_us, err);
 		break;
 	}
-	if (status == 0)
+	if (status == 0) {
+		loosen_anchor(s, &r);
 		*ret = r;
+	}
 	return status;
 }
 

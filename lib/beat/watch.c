@@ -17,7 +17,6 @@
 #include "util/err.h"
 #include "util/log.h"
 
-#define US_PER_S 1e6
 /* Against the clock of the boot, which NTP slews as well: only somebody who
  * sets the clock moves it by so much at once. */
 #define SET_US INT64_C(500000)
@@ -62,8 +61,7 @@ watch_look(struct beat *b)
 	b->clock.ahead_us = ahead_us;
 	if (moved_us <= SET_US && moved_us >= -SET_US)
 		return;
-	log_notice("the clock was set %.1f s %s",
-		   (double)(moved_us < 0 ? -moved_us : moved_us) / US_PER_S,
+	log_notice("the clock was set %.1f s %s", clock_length_s(moved_us),
 		   moved_us < 0 ? "back" : "forward");
 	b->clock.set_us = clock_boot_us();
 	b->clock.compared = false;
@@ -87,8 +85,8 @@ compared(struct beat *b, int64_t off_us)
 		log_warning(
 		    "this machine's clock is %.1f s %s that of %s; this "
 		    "scheduler claims nothing until they agree to a second",
-		    (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
-		    off_us < 0 ? "behind" : "ahead of", schedules_name(b->db));
+		    clock_length_s(off_us), off_us < 0 ? "behind" : "ahead of",
+		    schedules_name(b->db));
 		return;
 	}
 	log_notice("this machine's clock agrees with that of %s again",

@@ -484,6 +484,17 @@ flowrra_batch_wait(struct flowrra_batch *b, struct flowrra_error *error)
 	return 0;
 }
 
+bool
+flowrra_batch_answered(const struct flowrra_batch *b)
+{
+	struct err err;
+
+	if (client_check(b->client, &err) != 0)
+		return false;
+	return b->state == ANSWERED ||
+	       (b->state == UNDER_WAY && loop_is_done(b->client->loop, &b->op));
+}
+
 const char *
 flowrra_batch_id(const struct flowrra_batch *b, size_t i)
 {

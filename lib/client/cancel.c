@@ -269,7 +269,7 @@ cancel_store(const struct cancel *x, struct err *err)
 	if (result != 0)
 		return err_prefix(
 		    err, "task %s was removed from its queue, but", x->id);
-	if (put.put.answer == RESULTS_ENDED)
+	if (put.answer == RESULTS_ENDED)
 		return err_set(err, ERR_REFUSED,
 			       "cannot cancel task %s: it has finished "
 			       "meanwhile",

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/foreign.h"
+#include "client/put.h"
 #include "client/registry.h"
 #include "core/task.h"
 #include "store/broker.h"
@@ -189,7 +191,9 @@ static void
 client_free(struct flowrra_client *c)
 {
 	results_close(c->results);
+	put_drop(c);
 	broker_close(c->broker);
+	foreign_free(c->foreign);
 	loop_free(c->loop);
 	registry_free(c->registry);
 	if (!c->conf_lent)
@@ -226,6 +230,7 @@ client_init_readiness(struct flowrra_client *c)
 static int
 client_open(struct flowrra_client *c, struct err *err)
 {
+	TAILQ_INIT(&c->puts);
 	if ((c->registry = registry_new(err)) == NULL ||
 	    (c->loop = loop_new(err)) == NULL)
 		return -1;
@@ -317,6 +322,7 @@ flowrra_close(struct flowrra_client *c)
 		 * else threads of the parent may have been changing at the fork
 		 * stays, too: the cache, and the stores with their threads. */
 		loop_abandon(c->loop);
+		foreign_free(c->foreign);
 		if (!c->conf_lent)
 			conf_free(c->conf);
 		free(c);

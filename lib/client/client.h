@@ -7,6 +7,7 @@
 #define CLIENT_CLIENT_H
 
 #include <pthread.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "flowrra/client.h"
@@ -19,6 +20,7 @@
 struct broker;
 struct broker_after;
 struct conf;
+struct foreign;
 struct registry;
 struct results;
 
@@ -28,12 +30,14 @@ struct flowrra_client {
 	bool conf_lent; /* by client_open_with(): not the client's to free */
 	struct loop *loop;
 	struct registry *registry;
-	bool one_store; /* queues and results live in the same one */
+	struct foreign *foreign; /* of flowrra_client_fd(); NULL */
+	bool one_store;		 /* queues and results live in the same one */
 	/* What follows belongs to the loop. */
 	struct broker *broker;
 	struct results *results; /* see client_results() */
 	struct readiness broker_ready;
 	struct readiness results_ready;
+	TAILQ_HEAD(client_puts, client_put) puts; /* put.c's */
 	/* See client_set_deadline(); 0: none. */
 	int64_t deadline_ms;
 	/* A question had no answer in time, and nothing was heard since: the
@@ -90,7 +94,7 @@ int client_submit(struct flowrra_client *c, const struct submission *s,
  * (READINESS_AWAY_MS) while it is known that the server is away. Without this,
  * each question waits for socket_timeout. To be called once, before the first
  * operation. What must not be lost, the final record of a task that was taken
- * out of its queue, is still waited for. 0, or -1 with *err.
+ * out of its queue, is stored by the client later. 0, or -1 with *err.
  */
 int client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err);
 

@@ -36,6 +36,8 @@ struct loop {
 	struct event_base *base;
 	struct event *wake;
 	struct loop_direct direct;
+	void (*after)(void *arg); /* see loop_set_after(); NULL */
+	void *after_arg;
 	int wake_fd;
 	pthread_mutex_t lock;
 	bool led;		  /* a thread runs the base */
@@ -151,6 +153,15 @@ loop_set_direct(struct loop *loop, const struct loop_direct *direct)
 	loop->direct = *direct;
 }
 
+void
+loop_set_after(struct loop *loop, void (*after)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->after = after;
+	loop->after_arg = arg;
+	pthread_mutex_unlock(&loop->lock);
+}
+
 /* --- the lead ---------------------------------------------------------- */
 
 /* Lock held, but not while operations are set off. */
@@ -168,6 +179,14 @@ loop_start_fresh(struct loop *loop)
 	}
 }
 
+/* Lock held, by who leads. */
+static void
+loop_tell_after(struct loop *loop)
+{
+	if (loop->after != NULL)
+		loop->after(loop->after_arg);
+}
+
 /* Lock held. One turn of the loop. A connection with TLS may have been made since the
  * last one. */
 static void
@@ -177,6 +196,7 @@ loop_turn(struct loop *loop, int flags, struct sigpipe *old)
 	sigpipe_block(old);
 	event_base_loop(loop->base, flags);
 	pthread_mutex_lock(&loop->lock);
+	loop_tell_after(loop);
 }
 
 static bool
@@ -247,6 +267,7 @@ loop_lead(struct loop *loop, const struct op *op)
 		loop_turn(loop, EVLOOP_NONBLOCK, &old);
 	loop->flush = false;
 	loop->looked_us = clock_mono_us();
+	loop_tell_after(loop);
 	sigpipe_restore(&old);
 	loop->led = false;
 	if (!TAILQ_EMPTY(&loop->followers))
@@ -307,6 +328,26 @@ loop_begin(struct loop *loop, struct op *op)
 	if (!loop->led)
 		loop_lead(loop, NULL);
 	pthread_mutex_unlock(&loop->lock);
+}
+
+void
+loop_dispatch(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	if (!loop->led)
+		loop_lead(loop, NULL);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+bool
+loop_is_done(struct loop *loop, const struct op *op)
+{
+	bool done;
+
+	pthread_mutex_lock(&loop->lock);
+	done = op->done;
+	pthread_mutex_unlock(&loop->lock);
+	return done;
 }
 
 void

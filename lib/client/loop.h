@@ -60,6 +60,15 @@ struct loop_direct {
 };
 void loop_set_direct(struct loop *loop, const struct loop_direct *direct);
 
+/* Called by the thread that leads, after each turn and at the end: what the loop
+ * waits for may be something else now. */
+void loop_set_after(struct loop *loop, void (*after)(void *arg), void *arg);
+/* Turns the loop for what is there, without waiting; nothing if another thread
+ * leads, which does the same. */
+void loop_dispatch(struct loop *loop);
+/* Whether an operation that was begun is done. */
+bool loop_is_done(struct loop *loop, const struct op *op);
+
 /* Sets an operation off and returns without waiting. */
 void loop_begin(struct loop *loop, struct op *op);
 /* Waits until the operation is done. */

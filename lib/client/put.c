@@ -5,40 +5,134 @@
  */
 #include "client/put.h"
 
+#include <stdlib.h>
+
+#include <event2/event.h>
+
 #include "util/conf.h"
-#include "util/pending.h"
 
 #define US_PER_S 1000000
+/* Far more than a server takes to start again, or a replica to take over. */
+#define PATIENCE_MS 60000
+
+/* A record under way. The store keeps it until it has it, however long that is: so
+ * it outlives a query whose caller does not wait as long. */
+struct client_put {
+	struct results_put put;
+	struct flowrra_client *client;
+	struct put_query *query; /* NULL: nobody waits */
+	struct event *patience;
+	TAILQ_ENTRY(client_put) link;
+	struct buf bytes; /* the ID, and the record */
+};
+
+static void
+client_put_free(struct client_put *p)
+{
+	TAILQ_REMOVE(&p->client->puts, p, link);
+	event_free(p->patience);
+	buf_done(&p->bytes);
+	free(p);
+}
 
 static void
 on_put_stored(struct results_put *put)
 {
-	struct query *q = put->arg;
+	struct client_put *p = container_of(put, struct client_put, put);
+	struct put_query *query = p->query;
 
 	/* After the record is safe, so that a listener who then reads it does
 	 * not find the one before. */
 	if (put->answer == RESULTS_STORED)
-		results_changed(q->client->results, put->record);
-	query_end(q, NULL);
+		results_changed(p->client->results, put->record);
+	if (query != NULL)
+		query->answer = put->answer;
+	client_put_free(p);
+	if (query != NULL)
+		query_end(&query->q, NULL);
+}
+
+static int64_t
+put_patience_ms(const struct flowrra_client *c)
+{
+	return c->deadline_ms > 0 ? c->deadline_ms : PATIENCE_MS;
+}
+
+static void
+on_put_patience(evutil_socket_t fd, short what, void *arg)
+{
+	struct client_put *p = arg;
+	struct query *q = &p->query->q;
+	struct err err;
+
+	p->query = NULL;
+	err_set(&err, ERR_UNAVAILABLE,
+		"the backend has not taken its record for %.1f s",
+		(double)put_patience_ms(p->client) / 1000);
+	q->once = true;
+	query_end(q, &err);
+}
+
+/* NULL: no memory. */
+static struct client_put *
+client_put_new(struct put_query *query)
+{
+	struct flowrra_client *c = query->q.client;
+	struct client_put *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->client = c;
+	p->query = query;
+	buf_add(&p->bytes, query->q.key.p, query->q.key.len);
+	buf_add(&p->bytes, query->record.p, query->record.len);
+	p->patience = evtimer_new(loop_base(c->loop), on_put_patience, p);
+	if (p->patience == NULL || p->bytes.failed) {
+		if (p->patience != NULL)
+			event_free(p->patience);
+		buf_done(&p->bytes);
+		free(p);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&c->puts, p, link);
+	return p;
 }
 
 static void
 put_send_final(struct query *q, bool failed)
 {
-	struct put_query *p = container_of(q, struct put_query, q);
 	const int64_t ttl_us = q->client->conf->backend.ttl;
+	const int64_t ms = put_patience_ms(q->client);
+	const struct timeval patience = {.tv_sec = ms / 1000,
+					 .tv_usec = ms % 1000 * 1000};
+	struct client_put *p =
+	    client_put_new(container_of(q, struct put_query, q));
+	struct err err;
 
-	p->put =
-	    (struct results_put){.id = q->key,
-				 .record = p->record,
-				 .final = true,
-				 .failed = failed,
-				 /* Whole seconds, rounded up; 0 means
-				       * for ever, here and there. */
-				 .ttl_s = (ttl_us + US_PER_S - 1) / US_PER_S,
-				 .on_done = on_put_stored,
-				 .arg = q};
+	if (p == NULL) {
+		err_nomem(&err);
+		query_end(q, &err);
+		return;
+	}
+	p->put = (struct results_put){
+	    .id = {p->bytes.data, q->key.len},
+	    .record = {p->bytes.data + q->key.len, p->bytes.len - q->key.len},
+	    .final = true,
+	    .failed = failed,
+	    /* Whole seconds, rounded up; 0 means for ever, here and there. */
+	    .ttl_s = (ttl_us + US_PER_S - 1) / US_PER_S,
+	    .on_done = on_put_stored};
+	evtimer_add(p->patience, &patience);
 	results_put(q->client->results, &p->put);
+}
+
+void
+put_drop(struct flowrra_client *c)
+{
+	struct client_put *p;
+
+	while ((p = TAILQ_FIRST(&c->puts)) != NULL)
+		client_put_free(p);
 }
 
 void

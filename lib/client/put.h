@@ -10,17 +10,24 @@
 struct put_query {
 	struct query q; /* of_results, send: put_send_failed() */
 	struct slice record;
-	struct results_put put; /* the rest is put.c's */
+	enum results_answer answer; /* once it has succeeded */
 };
 
-/* Stores the record of a task that failed, for as long as the configuration
+/*
+ * Stores the record of a task that failed, for as long as the configuration
  * says, and tells those who wait for the task and those who listen to events.
- * Sent again, it stores the same. */
+ * Sent again, it stores the same. A store that is away is waited for longer than
+ * by other queries, since the task is in no queue any more; then it fails with
+ * ERR_UNAVAILABLE, and the record is stored all the same if the store takes it
+ * while the client is open.
+ */
 void put_send_failed(struct query *q);
 /* The same of a task that succeeded, elsewhere. */
 void put_send_succeeded(struct query *q);
 /* Waits until the events of the records that were stored before have left: a
  * program that ends after a put loses them otherwise. */
 void put_flush(struct flowrra_client *c);
+/* Drops what the results, which have been closed, did not confirm. */
+void put_drop(struct flowrra_client *c);
 
 #endif

@@ -48,6 +48,8 @@ struct registry {
 	pthread_mutex_t lock;
 	struct cached_list cache;
 	size_t n;
+	int64_t
+	    first_by_ms; /* monotonic: see registry_await_until(); 0: not yet */
 };
 
 struct registry *
@@ -218,6 +220,21 @@ registry_is_empty(struct flowrra_client *c)
 	return empty;
 }
 
+/* Until when this client waits for a first worker: it does so once, however many
+ * names are unknown. */
+static int64_t
+registry_await_until(struct registry *registry)
+{
+	int64_t until;
+
+	pthread_mutex_lock(&registry->lock);
+	if (registry->first_by_ms == 0)
+		registry->first_by_ms = clock_mono_ms() + FIRST_WORKER_MS;
+	until = registry->first_by_ms;
+	pthread_mutex_unlock(&registry->lock);
+	return until;
+}
+
 /*
  * Asks for an entry. On a broker that has never seen a worker, the first one
  * may be starting at this very moment, one line above in the same script: so
@@ -228,7 +245,6 @@ registry_query(struct flowrra_client *c, const char *name, struct query *q,
 	       struct query *served, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = FIRST_PAUSE_MS * 1000000};
-	int64_t until = clock_mono_ms() + FIRST_WORKER_MS;
 	int rc;
 
 	for (;;) {
@@ -241,8 +257,8 @@ registry_query(struct flowrra_client *c, const char *name, struct query *q,
 		served = NULL;
 		if (rc != 0)
 			return -1;
-		if (q->present || clock_mono_ms() >= until ||
-		    !registry_is_empty(c))
+		if (q->present || !registry_is_empty(c) ||
+		    clock_mono_ms() >= registry_await_until(c->registry))
 			return 0;
 		nanosleep(&pause, NULL);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Housekeeping: the dead lists keep within [worker] dead_max and dead_ttl, and what
- * was lost is said to be so.
+ * Housekeeping: the dead lists keep within [worker] dead_max, dead_max_bytes
+ * and dead_ttl, and what was lost is said to be so.
  *
  * The broker does it, if this worker is the one. Here it is asked to, and what
  * it has deleted is counted, for metrics and the doctor, and logged: a flood of
@@ -127,7 +127,8 @@ upkeep_log(struct upkeep *u)
 	/* What has run out was meant to; a list that is full may be news. */
 	if (u->beyond > 0)
 		log_warning("%" PRId64 " tasks deleted from dead lists that "
-			    "are full ([worker] dead_max), %" PRId64
+			    "are full ([worker] dead_max, "
+			    "dead_max_bytes), %" PRId64
 			    " that died too long ago (dead_ttl)",
 			    u->beyond, u->expired);
 	else
@@ -142,6 +143,7 @@ upkeep_turn(struct dispatch *d)
 {
 	const struct broker_limits limits = {
 	    .dead_max = d->conf->worker.dead_max,
+	    .dead_max_bytes = d->conf->worker.dead_max_bytes,
 	    .dead_ttl_ms = d->conf->worker.dead_ttl / 1000,
 	    .idle_ms = BROKER_IDLE_MS,
 	    .lost_ms = d->conf->worker.lost_after / 1000,

@@ -443,6 +443,7 @@ async_new(const struct async_options *o, struct err *err)
 		goto fail;
 	}
 	l->thread.main = async_main;
+	strcpy(l->thread.name, "handler-loop");
 	l->thread.arg = l;
 	if (thread_start(&l->thread, err) == 0)
 		return l;

@@ -56,6 +56,18 @@ crash_armed(void)
 	return atomic_load(&crash.armed) && getpid() == crash.pid;
 }
 
+/* To a person, where there is no flowrrad. */
+static void
+say_text(void)
+{
+	static const char text[] =
+	    "flowrra: a handler has called exit(), pthread_exit() or the like; "
+	    "to a worker that is a crash\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		return; /* it is for whom can read it */
+}
+
 /* Async-signal-safe. Threads that crash after the first one wait for the end,
  * so that the words and the exit status are of the same one. */
 static void
@@ -70,6 +82,10 @@ say(int sig, int status)
 
 	while (atomic_flag_test_and_set(&crash.said))
 		pause();
+	if (crash.fd < 0) {
+		say_text();
+		return;
+	}
 	do
 		n = write(crash.fd, &words, sizeof(words));
 	while (n == -1 && errno == EINTR);
@@ -105,6 +121,14 @@ crash_exited(int status)
 }
 
 void
+crash_init_exits(void)
+{
+	crash.pid = getpid();
+	atomic_store(&crash.armed, true);
+	atexit(on_exit_called);
+}
+
+void
 crash_init(int fd)
 {
 	struct sigaction sa = {.sa_handler = crash_on_signal,
@@ -112,12 +136,10 @@ crash_init(int fd)
 	size_t i;
 
 	crash.fd = fd;
-	crash.pid = getpid();
-	atomic_store(&crash.armed, true);
+	crash_init_exits();
 	sigemptyset(&sa.sa_mask);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &sa, NULL);
-	atexit(on_exit_called);
 }
 
 void

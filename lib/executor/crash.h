@@ -18,6 +18,9 @@
 
 /* Watches this process: SEGV, BUS, ILL, FPE, ABRT, SYS, TRAP and exit(). */
 void crash_init(int fd);
+/* The same of exit() alone, told in words on standard error: signals are for a
+ * debugger, or for what else has handlers of its own. */
+void crash_init_exits(void);
 /* From here on, exit() is our own. */
 void crash_disarm(void);
 

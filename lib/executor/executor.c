@@ -529,19 +529,21 @@ executor_finish(struct executor *e)
 }
 
 int
-executor_run(int fd, struct err *err)
+executor_run(int fd, const struct flowrra_module *own, struct err *err)
 {
 	/* Static: after a failure, threads use it until the process ends. */
 	static struct executor executor;
 	struct executor *e = &executor;
 
 	handler_link();
-	e->err = err;
+	/* It may be the second one of this process, after the first has ended. */
+	*e = (struct executor){.err = err};
 	TAILQ_INIT(&e->blocking);
 	TAILQ_INIT(&e->asynchronous);
 	ipc_channel_init(&e->channel, fd, IPC_TO_EXECUTOR);
 	if (make_parts(e, fd) != 0)
 		return -1;
+	loader_set_own(e->loader, own);
 	say_hello(e);
 	event_base_dispatch(e->base);
 	if (e->failed)

@@ -15,6 +15,7 @@
 #define EXECUTOR_EXECUTOR_H
 
 struct err;
+struct flowrra_module;
 
 /* Whether `fd` is a socket that could lead to flowrrad. */
 int executor_is_socket(int fd);
@@ -24,8 +25,9 @@ int executor_is_socket(int fd);
  *
  * -1 with *err when flowrrad is gone (ERR_UNAVAILABLE) or makes no sense:
  * handlers may still be running then, and the caller must end the process
- * without waiting for anything (crash_quit()).
+ * without waiting for anything (crash_quit()). `own` is a module that is part of
+ * this program, for INIT to name by LOADER_OWN, or NULL. One at a time.
  */
-int executor_run(int fd, struct err *err);
+int executor_run(int fd, const struct flowrra_module *own, struct err *err);
 
 #endif

@@ -7,30 +7,21 @@
  */
 #include "executor/submit.h"
 
-#include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "executor/outbox.h"
+#include "executor/submit_json.h"
 #include "executor/task.h"
-#include "module/dump.h"
 #include "util/err.h"
 #include "util/log.h"
 #include "util/uuid.h"
 
 _Static_assert(UUID_TEXT_SIZE <= 37 && UUID_TEXT_SIZE <= FLOWRRA_ID_SIZE,
 	       "there is room for the id in modules of all versions");
-
-/* The members of interface 1.2, the first one with a size: what a module must
- * at least know of the options. */
-#define OPTIONS_MIN_SIZE                                                       \
-	(offsetof(struct flowrra_submit_options, timeout) +                    \
-	 sizeof(((struct flowrra_submit_options *)0)->timeout))
-
-/* Values in a task: each has a byte at least, and no task has as many bytes. */
-#define VALUES_MAX ((size_t)64 << 20)
 
 /* A handler that waits; it lies on that handler's stack. */
 struct waiter {
@@ -174,104 +165,27 @@ submits_ask(struct submits *s, uint32_t task, struct slice json,
 	return w.code;
 }
 
-/* Takes what the module knows of the options: members that are newer than the
- * module keep their defaults, those that are newer than us are ignored. */
-static const char *
-read_options(const struct flowrra_submit_options *given,
-	     struct flowrra_submit_options *ret)
+/* Waits for the answer. A task with the same unique key is as good: its id is
+ * the answer then. */
+static int
+submit_and_wait(struct flowrra_task *task, const char *name, struct slice json,
+		char id[FLOWRRA_ID_SIZE])
 {
-	const struct flowrra_submit_options defaults =
-	    FLOWRRA_SUBMIT_OPTIONS_INIT;
+	struct waiter w = {.code = ERR_NONE, .text = BUF_INIT};
+	int r = -1;
 
-	*ret = defaults;
-	if (given == NULL)
-		return NULL;
-	if (given->size < OPTIONS_MIN_SIZE)
-		return "the options do not begin with "
-		       "FLOWRRA_SUBMIT_OPTIONS_INIT";
-	memcpy(ret, given,
-	       given->size < sizeof(*ret) ? given->size : sizeof(*ret));
-	return NULL;
-}
-
-/* What flowrrad would refuse, too, or could not read: NaN and infinity have no
- * JSON. NULL if nothing is wrong. */
-static const char *
-why_bad(const json_t *args, const json_t *kwargs,
-	const struct flowrra_submit_options *o)
-{
-	if (args != NULL && !json_is_array(args))
-		return "args is not an array";
-	if (kwargs != NULL && !json_is_object(kwargs))
-		return "kwargs is not an object";
-	if (!(o->delay >= 0) || isinf(o->delay))
-		return "delay is not 0 or more seconds";
-	if (isnan(o->retry_delay) || isinf(o->retry_delay))
-		return "retry_delay is not a number of seconds";
-	if (isnan(o->timeout) || isinf(o->timeout))
-		return "timeout is not a number of seconds";
-	return NULL;
-}
-
-/* The text of a task, or NULL, with the reason in the place of *ret_why if there is
- * a better one. */
-static char *
-write_json(const json_t *j, const char **ret_why)
-{
-	char *text = NULL;
-	size_t flags;
-
-	switch (dump_look(j, VALUES_MAX, &flags)) {
-	case DUMP_FINE:
-		if ((text = json_dumps(j, flags)) != NULL)
-			*ret_why = NULL;
-		break;
-	case DUMP_DEEP:
-		*ret_why = "args or kwargs are too deep: more than 499 arrays "
-			   "and objects inside one another";
-		break;
-	case DUMP_LARGE:
-		*ret_why = "args or kwargs are too large";
-		break;
+	request(task->env->submits, task->number, json, &w);
+	if (w.code != ERR_NONE)
+		flowrra_task_log(task, 3, "cannot submit %s: %.*s", name,
+				 (int)w.text.len, w.text.data);
+	else {
+		if (id != NULL && w.text.len > 0 &&
+		    w.text.len < FLOWRRA_ID_SIZE)
+			memcpy(id, w.text.data, w.text.len + 1);
+		r = 0;
 	}
-	return text;
-}
-
-/* The task's JSON text, with the new id; free() it. Of args and kwargs it only has
- * references, so that it can be let go of however deep they are. */
-static char *
-make_json(const char *id, const char *name, const json_t *args,
-	  const json_t *kwargs, const struct flowrra_submit_options *o,
-	  const char **ret_why)
-{
-	json_t *j = json_pack(
-	    "{ss, ss, so, so}", "id", id, "name", name, "args",
-	    args ? json_incref((json_t *)args) : json_array(), "kwargs",
-	    kwargs ? json_incref((json_t *)kwargs) : json_object());
-	char *text;
-
-	*ret_why = "name, args or kwargs cannot be written as JSON";
-	if (j == NULL)
-		return NULL;
-	/* What the module did not set is left out: the daemon's configuration
-	 * and the task's module decide. */
-	if (o->queue != NULL)
-		json_object_set_new(j, "queue", json_string(o->queue));
-	if (o->priority != 0)
-		json_object_set_new(j, "priority", json_integer(o->priority));
-	if (o->delay > 0)
-		json_object_set_new(j, "delay", json_real(o->delay));
-	if (o->max_retries >= 0)
-		json_object_set_new(j, "max_retries",
-				    json_integer(o->max_retries));
-	if (o->retry_delay >= 0)
-		json_object_set_new(j, "retry_delay",
-				    json_real(o->retry_delay));
-	if (o->timeout >= 0)
-		json_object_set_new(j, "timeout", json_real(o->timeout));
-	text = write_json(j, ret_why);
-	json_decref(j);
-	return text;
+	buf_done(&w.text);
+	return r;
 }
 
 int
@@ -281,32 +195,34 @@ flowrra_task_submit(struct flowrra_task *task, const char *name,
 		    char id[FLOWRRA_ID_SIZE])
 {
 	struct flowrra_submit_options o;
-	struct waiter w = {.code = ERR_NONE, .text = BUF_INIT};
-	const char *why = read_options(options, &o);
-	char new_id[UUID_TEXT_SIZE], *text = NULL;
+	const char *why = submit_options_read(options, &o);
+	char new_id[FLOWRRA_ID_SIZE], *text = NULL;
+	int r = 0;
 
-	uuid_make(new_id);
 	/* Whatever fails first is logged in the task's name; the module gets -1
 	 * alone. */
 	if (why == NULL)
-		why = why_bad(args, kwargs, &o);
+		why = submit_why_bad(args, kwargs, &o);
+	if (why == NULL && o.id != NULL)
+		snprintf(new_id, sizeof(new_id), "%s", o.id);
+	else
+		uuid_make(new_id);
 	if (why == NULL)
-		text = make_json(new_id, name, args, kwargs, &o, &why);
+		text = submit_json(new_id, name, args, kwargs, &o, &why);
 	if (why != NULL) {
 		flowrra_task_log(task, 3, "cannot submit %s: %s",
 				 name ? name : "the task has no name", why);
 		return -1;
 	}
+	/* A module of an older version has room for a UUID, which this is. */
 	if (id != NULL)
-		memcpy(id, new_id, sizeof(new_id));
-	request(task->env->submits, task->number, slice_of(text),
-		task->loop ? NULL : &w);
+		memcpy(id, new_id, strlen(new_id) + 1);
+	if (task->loop != NULL)
+		request(task->env->submits, task->number, slice_of(text), NULL);
+	else
+		r = submit_and_wait(task, name, slice_of(text), id);
 	free(text);
-	if (w.code != ERR_NONE)
-		flowrra_task_log(task, 3, "cannot submit %s: %.*s", name,
-				 (int)w.text.len, w.text.data);
-	buf_done(&w.text);
-	return w.code == ERR_NONE ? 0 : -1;
+	return r;
 }
 
 /* --- modules of older versions ----------------------------------------- */

@@ -246,6 +246,7 @@ connection_main(void *arg)
 	char shown[64] = "";
 	ssize_t n;
 
+	pthread_setname_np(pthread_self(), "task-socket");
 	do {
 		if (buf_reserve(&in, 65536) != 0)
 			break;
@@ -323,6 +324,7 @@ listener_main(void *arg)
 	struct task_sockets *s = arg;
 	int fd, sys;
 
+	pthread_setname_np(pthread_self(), "task-socket");
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
 		while (!s->stopping && s->n_connections >= CONNECTIONS_MAX)

@@ -33,6 +33,8 @@ thread_run(void *arg)
 	struct thread *t = arg;
 	struct crash_stack stack;
 
+	/* What has no name of its own has the program's, cut off. */
+	pthread_setname_np(pthread_self(), t->name);
 	crash_thread_init(&stack);
 	pthread_cleanup_push(on_pthread_exit, NULL);
 	t->main(t->arg);

@@ -16,6 +16,7 @@ struct thread {
 	pthread_t id;
 	void (*main)(void *arg);
 	void *arg;
+	char name[16]; /* for ps, top and debuggers: Linux shows 15 bytes */
 };
 
 /* Starts t->main(t->arg); `t` must live as long as the thread. */

@@ -10,6 +10,7 @@
 #include "executor/workers.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "executor/crash.h"
@@ -235,6 +236,9 @@ start_one(struct workers *w, struct err *err)
 	self->pool = w;
 	self->thread.main = worker_main;
 	self->thread.arg = self;
+	/* No more than [executor] io_workers may be, 1024. */
+	snprintf(self->thread.name, sizeof(self->thread.name), "handler-%u",
+		 w->n % 10000 + 1);
 	if (thread_start(&self->thread, err) != 0)
 		return -1;
 	w->n_alive++;

@@ -25,7 +25,6 @@
 #include "util/conf.h"
 #include "util/err.h"
 
-#define US_PER_S 1e6
 /* Due times and expiry are compared between machines, in seconds; a second is
  * what NTP holds easily. */
 #define OFFSET_MAX_US 1000000
@@ -69,7 +68,7 @@ examine_clock(struct doctor *d, int64_t theirs_us, int64_t asked_us,
 			    "Synchronize the clocks of both machines with NTP "
 			    "(chrony or systemd-timesyncd).",
 			    "the broker's clock is %.1f s %s this machine's",
-			    (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
+			    clock_length_s(off_us),
 			    off_us < 0 ? "behind" : "ahead of");
 }
 
@@ -305,8 +304,7 @@ examine_worker_clock(struct doctor *d, const json_t *worker, const char *name)
 			    "are judged by it.",
 			    "the clock of worker %s is about %.0f s %s the "
 			    "broker's",
-			    name,
-			    (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
+			    name, clock_length_s(off_us),
 			    off_us < 0 ? "behind" : "ahead of");
 }
 

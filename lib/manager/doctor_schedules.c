@@ -26,12 +26,6 @@
 /* Schedules that are named one by one. */
 #define NAMED_MAX 5
 
-static double
-seconds(int64_t us)
-{
-	return (double)(us < 0 ? -us : us) / US_PER_S;
-}
-
 /* It is seen by the database's clock; where that has none, by its own: then one
  * that is ahead fires early. */
 static void
@@ -44,13 +38,13 @@ examine_scheduler_clock(struct doctor *d, const struct schedules_stats *s,
 		doctor_find(d, DOCTOR_ERROR, "clock", NTP,
 			    "the clock of scheduler %s is %.0f s ahead of %s: "
 			    "it fires that much earlier",
-			    one->id, seconds(ahead_us),
+			    one->id, clock_length_s(ahead_us),
 			    schedules_check_whose(s));
 	if (one->clock_off_us != 0 && schedules_check_alive(one, now_us))
 		doctor_find(d, DOCTOR_ERROR, "clock", NTP,
 			    "the clock of scheduler %s is %.1f s %s the "
 			    "database's: it claims nothing",
-			    one->id, seconds(one->clock_off_us),
+			    one->id, clock_length_s(one->clock_off_us),
 			    one->clock_off_us < 0 ? "behind" : "ahead of");
 }
 
@@ -192,16 +186,17 @@ examine_overdue(struct doctor *d, const struct schedules_check *c)
 {
 	if (c->overdue == 0)
 		return;
-	doctor_find(
-	    d, DOCTOR_ERROR, ABOUT,
-	    c->why[0] != '\0'
-		? "Put that right; their misfire policies say what "
-		  "becomes of the fires."
-		: "Check the log of flowrra-beat, and whether the "
-		  "database is slow.",
-	    "%zu schedules%s are overdue, %s for %.0f s%s%s", c->overdue,
-	    c->overdue == SCHEDULES_CHECK_MAX ? " or more" : "", c->overdue_id,
-	    seconds(c->overdue_us), c->why[0] != '\0' ? ": " : "", c->why);
+	doctor_find(d, DOCTOR_ERROR, ABOUT,
+		    c->why[0] != '\0'
+			? "Put that right; their misfire policies say what "
+			  "becomes of the fires."
+			: "Check the log of flowrra-beat, and whether the "
+			  "database is slow.",
+		    "%zu schedules%s are overdue, %s for %.0f s%s%s",
+		    c->overdue,
+		    c->overdue == SCHEDULES_CHECK_MAX ? " or more" : "",
+		    c->overdue_id, clock_length_s(c->overdue_us),
+		    c->why[0] != '\0' ? ": " : "", c->why);
 }
 
 static void
@@ -232,7 +227,7 @@ examine_clocks(struct doctor *d, const struct schedules_check *c,
 		doctor_find(d, DOCTOR_ERROR, "clock", NTP,
 			    "this machine's clock is %.1f s %s that of the "
 			    "schedules' database",
-			    seconds(c->off_us),
+			    clock_length_s(c->off_us),
 			    c->off_us < 0 ? "behind" : "ahead of");
 	if (s->pruned_us <= c->now_us)
 		return;

@@ -196,7 +196,7 @@ describe_clock(const struct schedules_stats *s,
 				   : schedules_check_ahead_us(one, now_us);
 
 	snprintf(message, size, "the clock of scheduler %.100s is %.1f s %s %s",
-		 one->id, (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
+		 one->id, clock_length_s(off_us),
 		 off_us < 0 ? "behind" : "ahead of", schedules_check_whose(s));
 }
 

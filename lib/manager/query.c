@@ -71,8 +71,10 @@ json_of_names(struct slice names)
 
 /* Each member of the struct that people look at, under its name in the API. */
 static json_t *
-json_of_queue(const struct queue_stats *s)
+json_of_queue(const void *queues, size_t i)
 {
+	const struct queue_stats *s = (const struct queue_stats *)queues + i;
+
 	return json_pack(
 	    "{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:I,s:o}", "queue", s->name,
 	    "waiting", (json_int_t)s->waiting, "delayed",
@@ -83,13 +85,13 @@ json_of_queue(const struct queue_stats *s)
 	    (json_int_t)s->set_aside, "unknown", json_of_names(s->unknown));
 }
 
-/* A second attempt comes only after an error, so that no list is lost here. */
+/* Ends with a list of what json_of() makes of each item, or with the error. A second
+ * attempt comes only after an error, so that no list is lost here. */
 static void
-on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
-	  void *arg)
+json_query_list(struct json_query *j, const struct err *err, const void *items,
+		size_t n, json_t *(*json_of)(const void *items, size_t i))
 {
-	struct json_query *j = arg;
-	json_t *list = NULL;
+	json_t *list;
 	size_t i;
 
 	if (err != NULL) {
@@ -98,8 +100,15 @@ on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
 	}
 	list = json_array();
 	for (i = 0; i < n && list != NULL; i++)
-		list = append(list, json_of_queue(&queues[i]));
+		list = append(list, json_of(items, i));
 	json_query_end(j, list);
+}
+
+static void
+on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
+	  void *arg)
+{
+	json_query_list(arg, err, queues, n, json_of_queue);
 }
 
 /* The key is the queue's name, or empty. */
@@ -127,24 +136,20 @@ struct find_query {
 	enum broker_location place;
 };
 
+static json_t *
+json_of_found(const void *found, size_t i)
+{
+	const struct queue_found *f = (const struct queue_found *)found + i;
+
+	return json_pack("{s:s,s:I}", "queue", f->name, "newest_ms",
+			 (json_int_t)f->newest_ms);
+}
+
 static void
 on_found(const struct queue_found *found, size_t n, const struct err *err,
 	 void *arg)
 {
-	struct json_query *j = arg;
-	json_t *list;
-	size_t i;
-
-	if (err != NULL) {
-		query_end(&j->q, err);
-		return;
-	}
-	list = json_array();
-	for (i = 0; i < n && list != NULL; i++)
-		list = append(list, json_pack("{s:s,s:I}", "queue",
-					      found[i].name, "newest_ms",
-					      (json_int_t)found[i].newest_ms));
-	json_query_end(j, list);
+	json_query_list(arg, err, found, n, json_of_found);
 }
 
 static void
@@ -170,8 +175,9 @@ query_find(struct flowrra_client *c, enum broker_location place,
  * not take (a number that overflows) is null, rather than to hide all workers.
  */
 static json_t *
-json_of_worker(const struct worker_info *w)
+json_of_worker(const void *workers, size_t i)
 {
+	const struct worker_info *w = (const struct worker_info *)workers + i;
 	json_t *description = NULL;
 
 	if (w->description.len > 0)
@@ -188,18 +194,7 @@ static void
 on_workers(const struct worker_info *workers, size_t n, const struct err *err,
 	   void *arg)
 {
-	struct json_query *j = arg;
-	json_t *list = NULL;
-	size_t i;
-
-	if (err != NULL) {
-		query_end(&j->q, err);
-		return;
-	}
-	list = json_array();
-	for (i = 0; i < n && list != NULL; i++)
-		list = append(list, json_of_worker(&workers[i]));
-	json_query_end(j, list);
+	json_query_list(arg, err, workers, n, json_of_worker);
 }
 
 static void

@@ -17,32 +17,8 @@
 #include "util/err.h"
 
 #define TRIES_MAX 20
-/* Later mistakes of a file are most likely the same ones. */
-#define MISTAKES_MAX 20
 
-/* --- mistakes -------------------------------------------------------------- */
-
-/* Told at once, so that a person can put all of them right before the next try;
- * the first one makes the exit status. */
-static void
-mistake(struct applying *ap, const struct schedule_entry *e, const char *field,
-	const struct err *why)
-{
-	if (ap->mistakes++ == 0)
-		ap->first = *why;
-	if (ap->mistakes <= MISTAKES_MAX)
-		ap->a->tell(ap->a->arg, schedule_entry_line(e, field),
-			    why->msg);
-}
-
-/* Whether the zone is left to the default. */
-static bool
-wants_zone(const struct schedule_form *form)
-{
-	return !is_given(form->tz) && is_given(form->type) &&
-	       strcmp(form->type, "interval") != 0 &&
-	       (form->rule == NULL || cron_zone(form->rule).p == NULL);
-}
+/* --- planning ---------------------------------------------------------------- */
 
 /* Of an entry with an ID: what is there keeps the zone that it was made with, or a
  * default that is changed would move it. */
@@ -54,7 +30,7 @@ place_entry(const struct applying *ap, struct schedule_entry *e,
 	struct schedule_draft draft;
 	struct schedule_fault fault;
 
-	if (!wants_zone(&e->form))
+	if (!applying_wants_zone(&e->form))
 		return 0;
 	e->form.tz = keeps ? old->tz : ap->a->zone;
 	if (!is_given(e->form.tz))
@@ -62,71 +38,6 @@ place_entry(const struct applying *ap, struct schedule_entry *e,
 	if (schedule_define(&e->form, ap->a->now_us, &draft, &fault, err) != 0)
 		return -1;
 	return schedules_definition_id(&draft.schedule, e->id, err);
-}
-
-/* Of a file without IDs, they are made of what the entries say. */
-static void
-name_entries(struct applying *ap)
-{
-	struct schedule_draft draft;
-	struct schedule_fault fault;
-	struct schedule_entry *e;
-	struct err why;
-	size_t i;
-
-	for (i = 0; i < ap->file->n; i++) {
-		e = &ap->file->entries[i];
-		why = (struct err)ERR_INIT;
-		if (wants_zone(&e->form) && !is_given(e->form.id))
-			e->form.tz = ap->a->zone;
-		if (schedule_define(&e->form, ap->a->now_us, &draft, &fault,
-				    &why) != 0 ||
-		    schedules_definition_id(&draft.schedule, e->id, &why) !=
-			0) {
-			mistake(ap, e, fault.field, &why);
-			continue;
-		}
-		if (e->form.id == NULL || e->form.id[0] == '\0')
-			e->form.id = e->id;
-	}
-}
-
-/* By ID, and those of one ID as they stand in the file: the later one is the
- * mistake. */
-static int
-compare_entries(const void *a, const void *b)
-{
-	const struct schedule_entry *p = *(struct schedule_entry *const *)a,
-				    *q = *(struct schedule_entry *const *)b;
-	const int order = strcmp(p->form.id, q->form.id);
-
-	return order != 0 ? order : p->line - q->line;
-}
-
-/* Which of two counts would depend on their order; so neither does. */
-static int
-find_twins(struct applying *ap, struct err *err)
-{
-	struct schedule_entry **sorted =
-	    calloc(ap->file->n + 1, sizeof(void *));
-	struct err why = ERR_INIT;
-	size_t i;
-
-	if (sorted == NULL)
-		return err_nomem(err);
-	for (i = 0; i < ap->file->n; i++)
-		sorted[i] = &ap->file->entries[i];
-	qsort(sorted, ap->file->n, sizeof(void *), compare_entries);
-	for (i = 1; i < ap->file->n; i++) {
-		if (strcmp(sorted[i]->form.id, sorted[i - 1]->form.id) != 0)
-			continue;
-		err_set(&why, ERR_DATA,
-			"schedule %s is in line %d, too; give each its own ID",
-			sorted[i]->form.id, sorted[i - 1]->line);
-		mistake(ap, sorted[i], "id", &why);
-	}
-	free(sorted);
-	return 0;
 }
 
 /* --- planning -------------------------------------------------------------- */
@@ -244,7 +155,7 @@ plan_entries(struct applying *ap)
 		why = (struct err)ERR_INIT;
 		if (plan_entry(ap, p, applying_find(ap, p->entry->form.id),
 			       &fault, &why) != 0)
-			mistake(ap, p->entry, fault.field, &why);
+			applying_mistake(ap, p->entry, fault.field, &why);
 	}
 }
 
@@ -412,6 +323,12 @@ choose_file_owner(struct applying *ap, struct err *err)
 			       "owner: not 1 to %d printable ASCII characters "
 			       "without spaces",
 			       SCHEDULE_OWNER_MAX);
+	/* Most likely it was cut off, or what should have made it has failed. */
+	if (ap->a->prune && ap->file->n == 0 && !ap->file->none)
+		return err_set(err, ERR_DATA,
+			       "no schedule is in it, and --prune would remove "
+			       "all of its owner; if that is meant, apply a "
+			       "file with []");
 	if (ap->a->prune && ap->owner == NULL)
 		return err_set(err, ERR_USAGE,
 			       "--prune needs to know whose schedules may be "
@@ -423,9 +340,10 @@ choose_file_owner(struct applying *ap, struct err *err)
 static int
 plan(struct applying *ap, struct err *err)
 {
-	name_entries(ap);
+	if (applying_judge(ap, err) != 0)
+		return -1;
 	if (ap->mistakes == 0) {
-		if (find_twins(ap, err) != 0 || applying_read(ap, err) != 0)
+		if (applying_read(ap, err) != 0)
 			return -1;
 		ap->planned =
 		    calloc(ap->file->n + ap->n_there + 1, sizeof(*ap->planned));

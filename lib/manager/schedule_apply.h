@@ -19,7 +19,8 @@ struct schedule_apply {
 	 * the owner's, and those of another owner are refused unless `take`. */
 	const char *owner;
 	bool take;
-	/* Removes the owner's schedules that the file has no more. */
+	/* Removes the owner's schedules that the file has no more; refused if it
+	 * has none at all and does not say so. */
 	bool prune;
 	/* Of new schedules of which the file says none; NULL: UTC. What is there
 	 * keeps its zone then. */
@@ -43,5 +44,10 @@ struct schedule_apply {
  */
 json_t *schedule_apply(struct schedules *db, struct schedule_file *file,
 		       const struct schedule_apply *apply, struct err *err);
+
+/* Of a file that could not be read as a whole: tells the mistakes of what was.
+ * -1 with *err without memory. */
+int schedule_apply_judge(struct schedule_file *file,
+			 const struct schedule_apply *apply, struct err *err);
 
 #endif

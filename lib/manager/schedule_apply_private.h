@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Applying a file of schedules: what its two files share. */
+/* Applying a file of schedules: what its files share. */
 #ifndef MANAGER_SCHEDULE_APPLY_PRIVATE_H
 #define MANAGER_SCHEDULE_APPLY_PRIVATE_H
 
@@ -35,6 +35,14 @@ struct applying {
 	char **names;	  /* tasks that are known to be registered */
 	size_t n_names;
 };
+
+/* Tells a mistake of an entry, in the line of that field. */
+void applying_mistake(struct applying *ap, const struct schedule_entry *e,
+		      const char *field, const struct err *why);
+/* Whether the zone is left to the default. */
+bool applying_wants_zone(const struct schedule_form *form);
+/* Gives each entry its ID, and counts mistakes; -1 without memory. */
+int applying_judge(struct applying *ap, struct err *err);
 
 /* Takes over what was read. */
 int applying_add(struct applying *ap, struct schedules_list *page,

@@ -310,6 +310,7 @@ read_json(struct schedule_file *file, const char *text, schedule_tell_fn *tell,
 	if (result == 0 && !json_is_array(schedules))
 		result =
 		    err_set(&why, ERR_DATA, "there is no array of schedules");
+	file->none = result == 0 && json_array_size(schedules) == 0;
 	json_decref(all);
 	if (result == 0)
 		return read_elements(file, text, tell, arg, err);

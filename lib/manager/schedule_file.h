@@ -11,6 +11,7 @@
 #define MANAGER_SCHEDULE_FILE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "manager/schedule.h"
 #include "util/buf.h"
@@ -32,6 +33,7 @@ struct schedule_file {
 	struct schedule_entry *entries;
 	size_t n, cap;
 	char *owner; /* NULL: not said */
+	bool none;   /* it says that there is none: an empty array */
 };
 void schedule_file_done(struct schedule_file *file);
 

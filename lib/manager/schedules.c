@@ -66,22 +66,6 @@ schedule_create(struct schedules *db, struct flowrra_client *c,
 
 /* --- editing ------------------------------------------------------------- */
 
-/* As it is stored now: another one may have changed it since. */
-static json_t *
-read_schedule(struct schedules *db, const char *id, struct err *err)
-{
-	struct schedules_list *found;
-	json_t *json;
-
-	if (schedules_get(db, id, &found, err) != 0)
-		return NULL;
-	json = schedule_json(&found->items[0]);
-	schedules_list_free(found);
-	if (json == NULL)
-		err_nomem(err);
-	return json;
-}
-
 /* What an edit comes to. */
 enum edited { EDIT_FAILED, EDIT_DONE, EDIT_AGAIN };
 
@@ -147,7 +131,7 @@ schedule_edit(struct schedules *db, const struct schedule_edit *e,
 		*ret_stale = true;
 	if (*ret_stale)
 		was_changed(e->id, err);
-	return edited == EDIT_DONE ? read_schedule(db, e->id, err) : NULL;
+	return edited == EDIT_DONE ? schedule_stored(db, e->id, err) : NULL;
 }
 
 static int
@@ -205,7 +189,7 @@ schedule_disable(struct schedules *db, const char *id, int64_t now_us,
 {
 	if (schedules_disable(db, id, now_us, err) != 0)
 		return NULL;
-	return read_schedule(db, id, err);
+	return schedule_stored(db, id, err);
 }
 
 /* --- running ------------------------------------------------------------- */

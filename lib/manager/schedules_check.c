@@ -9,15 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "beat/plan.h"
 #include "beat/rule.h"
 #include "cron/tz.h"
 #include "manager/health.h"
 #include "schedules/health.h"
 #include "util/clock.h"
 #include "util/err.h"
-
-/* What NTP holds easily. */
-#define OFF_MAX_US INT64_C(1000000)
 
 int64_t
 schedules_check_now(const struct schedules_stats *stats, int64_t wall_us)
@@ -146,7 +144,9 @@ static int64_t
 allowed(const struct schedule *s, struct tz_set *zones, int64_t now_us)
 {
 	const int64_t after_us =
-	    s->updated_us > now_us ? s->updated_us : now_us;
+	    s->updated_us > now_us && s->updated_us <= now_us + PLAN_EDIT_US
+		? s->updated_us
+		: now_us;
 	struct rule rule;
 	int64_t fire_us;
 
@@ -191,36 +191,19 @@ check_far(struct schedules *db, struct schedules_check *to, struct err *err)
 	return 0;
 }
 
-/* The database's clock was read at some moment while it was asked. */
-static int
-check_clock(struct schedules *db, struct schedules_check *to, struct err *err)
-{
-	const int64_t asked_us = clock_wall_us();
-	int64_t theirs_us, off_us = 0;
-
-	if (schedules_clock(db, &theirs_us, err) != 0)
-		return -1;
-	if (theirs_us != 0 && theirs_us < asked_us)
-		off_us = asked_us - theirs_us;
-	else if (theirs_us > clock_wall_us())
-		off_us = clock_wall_us() - theirs_us;
-	if (off_us > OFF_MAX_US || off_us < -OFF_MAX_US)
-		to->off_us = off_us;
-	return 0;
-}
-
 int
 schedules_check(struct schedules *db, const struct schedules_stats *stats,
 		struct schedules_check *ret, struct err *err)
 {
 	struct schedules_check c = {
 	    .now_us = schedules_check_now(stats, clock_wall_us())};
+	int64_t now_us;
 	size_t i;
 
 	for (i = 0; i < stats->n_schedulers; i++)
 		c.alive +=
 		    schedules_check_alive(&stats->schedulers[i], c.now_us);
-	if (check_clock(db, &c, err) != 0 ||
+	if (schedules_now(db, &now_us, &c.off_us, err) != 0 ||
 	    check_overdue(db, stats, &c, err) != 0 ||
 	    check_far(db, &c, err) != 0)
 		return -1;

@@ -281,9 +281,8 @@ schedule_list(struct schedules *db, const struct schedule_query *query,
 	return answer;
 }
 
-/* With the number of fires that were missed, but without a picture. */
 json_t *
-schedule_show(struct schedules *db, const char *id, struct err *err)
+schedule_stored(struct schedules *db, const char *id, struct err *err)
 {
 	struct schedules_list *found;
 	json_t *json;
@@ -294,7 +293,16 @@ schedule_show(struct schedules *db, const char *id, struct err *err)
 	schedules_list_free(found);
 	if (json == NULL)
 		err_nomem(err);
-	else if (add_missed(db, id, json, err) == 0)
+	return json;
+}
+
+/* With the number of fires that were missed, but without a picture. */
+json_t *
+schedule_show(struct schedules *db, const char *id, struct err *err)
+{
+	json_t *json = schedule_stored(db, id, err);
+
+	if (json != NULL && add_missed(db, id, json, err) == 0)
 		return json;
 	json_decref(json);
 	return NULL;

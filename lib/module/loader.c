@@ -27,6 +27,7 @@ struct loader {
 	const struct flowrra_module **modules;
 	size_t n_modules;
 	const json_t *config; /* by module name; NULL: nothing for anybody */
+	const struct flowrra_module *own;
 	bool check_only;
 };
 
@@ -56,6 +57,12 @@ void
 loader_configure(struct loader *l, const json_t *config)
 {
 	l->config = config;
+}
+
+void
+loader_set_own(struct loader *l, const struct flowrra_module *own)
+{
+	l->own = own;
 }
 
 void
@@ -202,6 +209,14 @@ call_init(const struct flowrra_module *m, struct err *err)
 	return refused_itself("init", reason, err);
 }
 
+/* In a check: its configuration needs what this process may not read. */
+static bool
+is_withheld(const struct loader *l, const struct flowrra_module *m)
+{
+	return l->check_only &&
+	       json_is_null(json_object_get(l->config, m->name));
+}
+
 /* The member exists from minor version 1 on. A module without a section gets an
  * empty object, so that it need not distinguish. */
 static int
@@ -216,6 +231,8 @@ call_configure(const struct loader *l, const struct flowrra_module *m,
 	if (m->abi_minor < 1 || m->configure == NULL)
 		return 0;
 	config = json_object_get(l->config, m->name);
+	if (config == NULL)
+		config = json_object_get(l->config, LOADER_ANY);
 	if (config == NULL && (config = none = json_object()) == NULL)
 		return err_nomem(err);
 	r = m->configure(config, reason, sizeof(reason));
@@ -228,8 +245,12 @@ add_module(struct loader *l, const struct flowrra_module *m, struct err *err)
 {
 	size_t before = l->n_tasks, i;
 
-	if (describe_check_version(m, err) != 0 ||
-	    call_configure(l, m, err) != 0 ||
+	if (describe_check_version(m, err) != 0)
+		return -1;
+	/* Its tasks may be known by its configuration alone. */
+	if (is_withheld(l, m))
+		return 0;
+	if (call_configure(l, m, err) != 0 ||
 	    describe_check_module(m, err) != 0 ||
 	    make_room(l, m->n_tasks, err) != 0)
 		return -1;
@@ -276,8 +297,11 @@ static int
 load(struct loader *l, const char *path, struct err *err)
 {
 	const struct flowrra_module *(*describe)(void);
-	void *handle = open_object(path, err);
+	void *handle;
 
+	if (l->own != NULL && strcmp(path, LOADER_OWN) == 0)
+		return add_module(l, l->own, err);
+	handle = open_object(path, err);
 	if (handle == NULL)
 		return -1;
 	/* ISO C has no cast from an object to a function; POSIX has. */

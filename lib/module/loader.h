@@ -38,10 +38,19 @@ void loader_free(struct loader *l);
 
 /*
  * What the configuration says for modules: an object of objects, by module
- * name. Borrowed; it must live until the last module is loaded. Without it, all
+ * name; LOADER_ANY is for each that is not named. In a check one may be null,
+ * that is not known: then the module is not asked for its tasks. Borrowed; it must live until the last module is loaded. Without it, all
  * of them get an empty one.
  */
+#define LOADER_ANY "*"
 void loader_configure(struct loader *l, const json_t *config);
+
+/*
+ * A module that is part of this program, which loader_load() finds under this
+ * name. NULL: there is none.
+ */
+#define LOADER_OWN "(of this program)"
+void loader_set_own(struct loader *l, const struct flowrra_module *own);
 
 /* From now on no module's init() is called: it is only to be seen whether they
  * can be loaded and configured. */

@@ -41,9 +41,13 @@ generation_free(struct generation *g)
 	for (side = 0; side < EXECUTOR_SIDES; side++) {
 		handlers_done(&g->sides[side].handlers);
 		free(g->sides[side].modules);
+		/* It may have credentials of modules. */
+		if (g->sides[side].config != NULL)
+			explicit_bzero(g->sides[side].config,
+				       strlen(g->sides[side].config));
+		free(g->sides[side].config);
 	}
 	free(g->modules);
-	free(g->config);
 	handlers_done(&g->handlers);
 	if (g->respawn != NULL)
 		event_free(g->respawn);
@@ -82,16 +86,16 @@ generation_start(struct generation *g, enum executor_role role,
 		 enum executor_side side, struct err *err)
 {
 	struct pool *p = g->pool;
-	const struct executor_options options = {.base = p->opt.base,
-						 .program = p->opt.executor,
-						 .modules =
-						     g->sides[side].modules,
-						 .config = g->config,
-						 .limits = &g->limits,
-						 .role = role,
-						 .side = side,
-						 .events = p->executor_events,
-						 .generation = g};
+	const struct executor_options options = {
+	    .base = p->opt.base,
+	    .program = p->opt.executor,
+	    .modules = g->sides[side].modules,
+	    .config = g->sides[side].config,
+	    .limits = &g->limits,
+	    .role = role,
+	    .side = side,
+	    .events = p->executor_events,
+	    .generation = g};
 	struct executor *e = executor_new(&options, err);
 
 	if (e == NULL)
@@ -213,8 +217,14 @@ generation_has(const struct generation *g, enum executor_side side)
 
 /* Divides the modules; -1 when memory runs out. */
 static int
-generation_divide(struct generation *g, const char *commands)
+generation_divide(struct generation *g, const struct pool_modules *modules)
 {
+	const char *commands = modules->commands;
+	const char *const configs[EXECUTOR_SIDES] = {
+	    [EXECUTOR_MODULES] = modules->config,
+	    [EXECUTOR_COMMANDS] = modules->commands_config != NULL
+				      ? modules->commands_config
+				      : modules->config};
 	size_t n = 0, taken[EXECUTOR_SIDES] = {0};
 	enum executor_side side;
 	char **m;
@@ -223,7 +233,9 @@ generation_divide(struct generation *g, const char *commands)
 		n++;
 	for (side = 0; side < EXECUTOR_SIDES; side++) {
 		g->sides[side].modules = calloc(n + 1, sizeof(char *));
-		if (g->sides[side].modules == NULL)
+		g->sides[side].config = strdup(configs[side]);
+		if (g->sides[side].modules == NULL ||
+		    g->sides[side].config == NULL)
 			return -1;
 	}
 	for (m = g->modules; *m != NULL; m++) {
@@ -272,15 +284,14 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 	if (g->cpu_max == 0)
 		g->cpu_max = cores > 0 ? (unsigned int)cores : 1;
 	g->modules = copy_modules(modules->paths);
-	g->config = strdup(modules->config);
 	for (i = 0; refused != NULL && refused[i] != NULL; i++)
 		if (handlers_refuse(&g->handlers, refused[i], err) != 0) {
 			generation_free(g);
 			return NULL;
 		}
 	g->respawn = evtimer_new(p->opt.base, on_respawn, g);
-	if (g->modules == NULL || g->config == NULL || g->respawn == NULL ||
-	    generation_divide(g, modules->commands) != 0) {
+	if (g->modules == NULL || g->respawn == NULL ||
+	    generation_divide(g, modules) != 0) {
 		generation_free(g);
 		err_nomem(err);
 		return NULL;

@@ -28,6 +28,7 @@ TAILQ_HEAD(executor_list, executor);
  * executors, unless neither has any. */
 struct generation_side {
 	const char **modules;	  /* a part of the generation's, NULL-ended */
+	char *config;		  /* for these, JSON */
 	bool ready;		  /* it has come up once; `handlers` is known */
 	struct handlers handlers; /* until all sides are ready */
 	/* Gets the jobs of its kind. NULL: it ended, and another is due later,
@@ -41,7 +42,6 @@ struct generation {
 	struct pool *pool;
 	struct conf_executor limits; /* of its executors, to their end */
 	char **modules;
-	char *config; /* for modules, JSON */
 	struct generation_side sides[EXECUTOR_SIDES];
 	struct handlers handlers; /* of both */
 	bool ready;		  /* both are */

@@ -135,13 +135,17 @@ struct pool_modules {
 	const char *const *paths; /* absolute, NULL-ended */
 	/* What is handed to them: a JSON object of objects, by module name.
 	 * Executors run the code of others: it holds nothing that is not for
-	 * the module of that name, above all no password of ours. */
+	 * the module of that name, above all no password of ours. Wiped when
+	 * the pool is through with it. */
 	const char *config;
 	/* Which of `paths` runs commands, as it stands there; NULL: none. */
 	const char *commands;
 	/* What is wrong with tasks that are left out already, NULL-ended; they
 	 * are told of like modules that cannot be loaded. May be NULL. */
 	const char *const *refused;
+	/* The same for the one that runs commands, whose executors get nothing
+	 * else; NULL: as `config`. */
+	const char *commands_config;
 };
 
 struct pool_options {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "schedules/db.h"
 #include "util/err.h"
@@ -23,18 +24,57 @@ static const struct {
     {"mariadb://", "mysql"},
 };
 
+/* Where the object is that this code is in: the library, in programs of others. */
+static char *
+beside_library(const char *name)
+{
+	static const char *const ways[] = {"../libexec", "../../libexec"};
+	char *path = NULL, *slash;
+	Dl_info info;
+	size_t i;
+
+	if (dladdr(drivers, &info) == 0 || info.dli_fname == NULL ||
+	    (slash = strrchr(info.dli_fname, '/')) == NULL)
+		return NULL;
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (asprintf(&path, "%.*s/%s/flowrra/database-%s.so",
+			     (int)(slash - info.dli_fname), info.dli_fname,
+			     ways[i], name) < 0)
+			return NULL;
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+/* As the programs find it, from their own place, or as the library does. */
+static char *
+driver_path(const char *name, struct err *err)
+{
+	char relative[64], *path, *other;
+
+	snprintf(relative, sizeof(relative),
+		 "../libexec/flowrra/database-%s.so", name);
+	path = proc_beside(relative, err);
+	if (path != NULL && access(path, R_OK) != 0 &&
+	    (other = beside_library(name)) != NULL) {
+		free(path);
+		path = other;
+	}
+	return path;
+}
+
 /* They stay loaded: there is no telling who still uses them. */
 static const struct db_driver *
 load_driver(const char *name, struct err *err)
 {
 	const struct db_driver *driver = NULL;
-	char relative[64], symbol[32], *path;
+	char symbol[32], *path;
 	void *object;
 
-	snprintf(relative, sizeof(relative),
-		 "../libexec/flowrra/database-%s.so", name);
 	snprintf(symbol, sizeof(symbol), "db_%s", name);
-	if ((path = proc_beside(relative, err)) == NULL)
+	if ((path = driver_path(name, err)) == NULL)
 		return NULL;
 	/* RTLD_NOW: a library that does not fit shows here, with its name, and
 	 * not in the middle of a call. RTLD_LOCAL: two drivers have the same

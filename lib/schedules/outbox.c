@@ -13,6 +13,7 @@
 #include "schedules/fires.h"
 #include "schedules/handle.h"
 #include "schedules/row.h"
+#include "util/clock.h"
 #include "util/err.h"
 
 /* The most that is answered at a time; see schedules.h. */
@@ -21,6 +22,8 @@
 /* Marks in one transaction: a server's log and its locks stay small, and the
  * round trips are few all the same. */
 #define MARKS 1000
+/* What NTP holds easily between two machines. */
+#define OFF_MAX_US INT64_C(1000000)
 
 /* A limit comes from the caller; an answer is in memory as a whole. */
 static int64_t
@@ -267,6 +270,28 @@ schedules_clock(struct schedules *s, int64_t *ret_us, struct err *err)
 	    ask_number(s, Q_CLOCK, &us, err) != 0)
 		return -1;
 	*ret_us = us != 0 && s->db_clock != NULL ? s->db_clock() : us;
+	return 0;
+}
+
+/* The server's clock was read at some moment while it was asked. */
+int
+schedules_now(struct schedules *s, int64_t *ret_us, int64_t *ret_off_us,
+	      struct err *err)
+{
+	int64_t asked_us, answered_us, theirs_us, off_us = 0;
+
+	asked_us = clock_wall_us();
+	if (schedules_clock(s, &theirs_us, err) != 0)
+		return -1;
+	answered_us = clock_wall_us();
+	if (theirs_us != 0 && theirs_us < asked_us)
+		off_us = asked_us - theirs_us;
+	else if (theirs_us > answered_us)
+		off_us = answered_us - theirs_us;
+	if (off_us <= OFF_MAX_US && off_us >= -OFF_MAX_US)
+		off_us = 0;
+	*ret_us = theirs_us != 0 ? theirs_us : answered_us;
+	*ret_off_us = off_us;
 	return 0;
 }
 

@@ -398,6 +398,12 @@ int schedules_wait(struct schedules *s, int fd, int64_t timeout_ms,
 /* What the server's clock says, one round trip; 0: the database has none of its
  * own (SQLite). */
 int schedules_clock(struct schedules *s, int64_t *ret_us, struct err *err);
+
+/* The time that counts for what is made or changed: the server's, or this
+ * machine's where the database has none of its own. *ret_off_us: how far this
+ * machine's is ahead of that; 0 if by less than a second. */
+int schedules_now(struct schedules *s, int64_t *ret_us, int64_t *ret_off_us,
+		  struct err *err);
 /* How many connections have been made: another number means another one. */
 unsigned int schedules_connections(const struct schedules *s);
 

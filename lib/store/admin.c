@@ -207,9 +207,10 @@ broker_purge(struct broker *b, struct slice queue, unsigned int n,
 		b->ops->admin->purge(b, queue, page_limit(n), on_page, arg);
 }
 
-void
-broker_remove(struct broker *b, struct slice queue, struct slice id,
-	      struct slice cursor, broker_page_fn *on_page, void *arg)
+/* Whether one task of a queue is refused: nothing has an ID that no task may have. */
+static bool
+refuse_task(struct broker *b, struct slice queue, struct slice id,
+	    broker_page_fn *on_page, void *arg)
 {
 	const struct refusal nothing = {
 	    .tell = refusal_tell_nothing, .on_page = on_page, .arg = arg};
@@ -220,6 +221,15 @@ broker_remove(struct broker *b, struct slice queue, struct slice id,
 	else if (!task_id_valid(id))
 		refuse(b, &nothing);
 	else
+		return false;
+	return true;
+}
+
+void
+broker_remove(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	if (!refuse_task(b, queue, id, on_page, arg))
 		b->ops->admin->remove(b, queue, id, cursor, on_page, arg);
 }
 
@@ -227,15 +237,7 @@ void
 broker_hasten(struct broker *b, struct slice queue, struct slice id,
 	      struct slice cursor, broker_page_fn *on_page, void *arg)
 {
-	const struct refusal nothing = {
-	    .tell = refusal_tell_nothing, .on_page = on_page, .arg = arg};
-	struct err err;
-
-	if (name_check_queue(queue, ERR_DATA, &err) != 0)
-		refuse_page(b, &err, on_page, arg);
-	else if (!task_id_valid(id))
-		refuse(b, &nothing);
-	else
+	if (!refuse_task(b, queue, id, on_page, arg))
 		b->ops->admin->hasten(b, queue, id, cursor, on_page, arg);
 }
 

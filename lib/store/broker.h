@@ -183,6 +183,9 @@ typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
 struct broker_limits {
 	int64_t dead_max;    /* tasks; 0: no limit */
 	int64_t dead_ttl_ms; /* by the store's clock; 0: they do not expire */
+	/* What they and their reasons have in all, about; the newest stays,
+	 * whatever its size; 0: no limit. */
+	int64_t dead_max_bytes;
 	/* A queue that has been empty, and without a worker, for so long is not
 	 * listed any more until somebody names it again; 0: it stays. */
 	int64_t idle_ms;
@@ -202,7 +205,7 @@ struct broker_limits {
  * could not be understood among them), or has ended. */
 struct broker_trimmed {
 	struct slice queue;
-	int64_t beyond;	 /* since there were more than dead_max */
+	int64_t beyond;	 /* since there were more than dead_max, or bytes */
 	int64_t expired; /* since they died dead_ttl_ms ago */
 	int64_t lost;	 /* records of tasks that were in no place */
 };

@@ -484,3 +484,11 @@ clock_parse_duration(const char *text, int64_t *ret_us, struct err *err)
 	*ret_us = total_us;
 	return 0;
 }
+
+double
+clock_length_s(int64_t us)
+{
+	const double s = (double)us / US_PER_S;
+
+	return s < 0 ? -s : s;
+}

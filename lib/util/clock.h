@@ -47,6 +47,10 @@ enum clock_form { CLOCK_FORM_UTC, CLOCK_FORM_NAIVE };
 void clock_format_as(enum clock_form form, int64_t wall_us,
 		     char text[CLOCK_TEXT_SIZE]);
 
+/* How long it is, in seconds, for people: of any number, since a difference of
+ * times that others wrote may be the lowest one, which has no negative. */
+double clock_length_s(int64_t us);
+
 struct err;
 /*
  * Reads an RFC 3339 time; "T" may be a space, the fraction has 0 to 9 digits.

@@ -18,6 +18,7 @@
 #include "util/buf.h"
 #include "util/conf_file.h"
 #include "util/conf_key.h"
+#include "util/conf_module.h"
 #include "util/conf_personal.h"
 #include "util/conf_services.h"
 #include "util/conf_task.h"
@@ -54,34 +55,46 @@ conf_set_defaults(struct conf *conf, struct err *err)
 	return 0;
 }
 
+/* What `mask` leaves as it is has no password. */
+static bool
+holds_password(const char *text, void (*mask)(const char *, struct buf *))
+{
+	struct buf masked = BUF_INIT;
+	bool differs;
+
+	mask(text, &masked);
+	differs = strcmp(masked.data != NULL ? masked.data : "", text) != 0;
+	buf_done(&masked);
+	return differs;
+}
+
 /*
  * Right after the file was read: what is set now comes from there. Whether it
- * holds a password is noted for those who judge the file's permissions; a value
- * that masking leaves unchanged has none.
+ * holds a password is noted for those who judge the file's permissions.
  */
 static int
 note_file(struct conf *conf, const char *path, struct err *err)
 {
 	const struct conf_key *key;
 	struct buf whole = BUF_INIT;
-	struct buf masked = BUF_INIT;
+	size_t i, k;
 
 	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
 		if (key->type != CONF_SECRET)
 			continue;
 		buf_reset(&whole);
-		buf_reset(&masked);
 		conf_key_print(key, conf, &whole);
-		if (whole.data != NULL)
-			conf_key_mask(whole.data, &masked);
-		conf->file.secrets |=
-		    !slice_eq((struct slice){whole.data, whole.len},
-			      (struct slice){masked.data, masked.len});
+		if (whole.data != NULL && whole.len > 0)
+			conf->file.secrets |=
+			    holds_password(whole.data, conf_key_mask);
 	}
 	if (whole.data != NULL)
 		explicit_bzero(whole.data, whole.cap);
 	buf_done(&whole);
-	buf_done(&masked);
+	for (i = 0; i < conf->n_modules; i++)
+		for (k = 0; k < conf->modules[i]->n; k++)
+			conf->file.secrets |= holds_password(
+			    conf->modules[i]->values[k].text, conf_module_mask);
 	if ((conf->file.path = strdup(path)) == NULL)
 		return err_nomem(err);
 	return 0;
@@ -437,5 +450,8 @@ conf_free(struct conf *conf)
 	for (i = 0; i < conf->n_tasks; i++)
 		conf_task_free(conf->tasks[i]);
 	free(conf->tasks);
+	for (i = 0; i < conf->n_modules; i++)
+		conf_module_free(conf->modules[i]);
+	free(conf->modules);
 	free(conf);
 }

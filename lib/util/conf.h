@@ -9,7 +9,8 @@
  * /etc/flowrra/credentials, which services and permitted users share, the file,
  * the default. A SECRET with a password in it is refused in a flag. Unknown sections and keys in the
  * file are errors; FLOWRRA_* variables that name no key are ignored. Tasks,
- * declared in sections [task NAME], come from the file alone.
+ * declared in sections [task NAME], and what is for modules, in sections
+ * [module NAME], come from the file alone.
  */
 #ifndef UTIL_CONF_H
 #define UTIL_CONF_H
@@ -20,6 +21,7 @@
 
 #include "util/conf_type.h"
 
+struct conf_module;
 struct conf_task;
 struct err;
 struct findings;
@@ -67,6 +69,9 @@ struct conf {
 	/* The [task NAME] sections, in their order; see conf_task.h. */
 	struct conf_task **tasks;
 	size_t n_tasks;
+	/* The [module NAME] sections; see conf_module.h. */
+	struct conf_module **modules;
+	size_t n_modules;
 };
 
 /*

@@ -5,6 +5,7 @@
 #include "util/buf.h"
 #include "util/conf.h"
 #include "util/conf_key.h"
+#include "util/conf_module.h"
 #include "util/conf_task.h"
 
 static void
@@ -21,6 +22,24 @@ dump_key(const struct conf_key *key, const void *values, FILE *out)
 	fprintf(out, "%s = %s\n", key->name,
 		text.data != NULL ? text.data : "");
 	buf_done(&whole);
+	buf_done(&text);
+}
+
+/* They may hold URLs with a password, too; of a credential only the name is
+ * here. */
+static void
+dump_module(const struct conf_module *m, FILE *out)
+{
+	struct buf text = BUF_INIT;
+	size_t i;
+
+	fprintf(out, "\n[module %s]\n", m->name);
+	for (i = 0; i < m->n; i++) {
+		buf_reset(&text);
+		conf_module_mask(m->values[i].text, &text);
+		fprintf(out, "%s = %s\n", m->values[i].key,
+			text.len > 0 ? text.data : "");
+	}
 	buf_done(&text);
 }
 
@@ -43,6 +62,8 @@ conf_dump(const struct conf *conf, FILE *out)
 		for (n = 0; n < conf_n_task_keys; n++)
 			dump_key(&conf_task_keys[n], conf->tasks[i], out);
 	}
+	for (i = 0; i < conf->n_modules; i++)
+		dump_module(conf->modules[i], out);
 }
 
 char *

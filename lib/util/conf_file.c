@@ -18,6 +18,7 @@
 #include "util/buf.h"
 #include "util/conf.h"
 #include "util/conf_key.h"
+#include "util/conf_module.h"
 #include "util/conf_task.h"
 #include "util/err.h"
 #include "util/findings.h"
@@ -40,7 +41,8 @@ struct parser {
 	struct conf_task *task; /* whose section it is; NULL: nobody's */
 	int task_line;		/* where it begins */
 	int *seen_of_task;
-	bool skipping; /* a check: the section is unknown, and so its keys */
+	bool in_module; /* it is that of the last module */
+	bool skipping;	/* a check: the section is unknown, and so its keys */
 	bool failed;
 	struct err err;
 };
@@ -131,20 +133,37 @@ begin_task(struct parser *parser, const char *name, struct err *err)
 	return 0;
 }
 
-/* "task NAME" opens a task's section; all others are in the table. */
+/* The name in "KIND NAME", or NULL. */
+static const char *
+section_of_kind(const char *section, const char *kind)
+{
+	const size_t len = strlen(kind);
+
+	if (strncmp(section, kind, len) != 0 || section[len] == '\0' ||
+	    strchr(" \t", section[len]) == NULL)
+		return NULL;
+	return section + len + strspn(section + len, " \t");
+}
+
+/* "task NAME" and "module NAME" open sections of their own; all others are in the
+ * table. */
 static int
 begin_section(struct parser *parser, const char *section, struct err *err)
 {
-	size_t len = strlen("task");
+	const char *name;
 
 	if (conf_file_end_task(parser, err) != 0)
 		return -1;
-	parser->skipping = false;
-	if (strncmp(section, "task", len) == 0 && section[len] != '\0' &&
-	    strchr(" \t", section[len]) != NULL)
-		return begin_task(
-		    parser, section + len + strspn(section + len, " \t"), err);
-	return conf_key_check_section(section, err);
+	parser->skipping = parser->in_module = false;
+	if ((name = section_of_kind(section, "task")) != NULL)
+		return begin_task(parser, name, err);
+	if ((name = section_of_kind(section, "module")) == NULL)
+		return conf_key_check_section(section, err);
+	if (conf_module_begin(parser->conf, name, parser->path, parser->line,
+			      err) != 0)
+		return -1;
+	parser->in_module = true;
+	return 0;
 }
 
 /*
@@ -305,6 +324,9 @@ set_key(struct parser *parser, const char *section, const char *name,
 
 	if (parser->skipping)
 		return 0;
+	if (parser->in_module)
+		return conf_module_set(parser->conf, name, value, parser->line,
+				       err);
 	if (parser->task == NULL) {
 		if (*section == '\0')
 			return err_set(

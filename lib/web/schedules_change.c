@@ -95,11 +95,13 @@ schedules_make(struct web_call *call, struct schedules *db,
 {
 	char id[SCHEDULE_ID_MAX + 1];
 	struct schedule_fault fault;
-	int64_t next_us;
+	int64_t now_us, off_us, next_us;
 	bool existing;
 
-	if (schedule_create(db, web_client(call), form, clock_wall_us(), id,
-			    &existing, &next_us, &fault, err) != 0)
+	if (schedules_now(db, &now_us, &off_us, err) != 0)
+		return -1;
+	if (schedule_create(db, web_client(call), form, now_us, id, &existing,
+			    &next_us, &fault, err) != 0)
 		return schedules_fail(call, &fault, form->rule, err);
 	/* Under the ID that was asked for there is none. */
 	if (existing && form->id != NULL && form->id[0] != '\0' &&
@@ -232,12 +234,12 @@ schedules_run_edit(struct web_call *call, struct err *err)
 	struct schedule_edit edit = {.id = web_text(call, "id"),
 				     .apply = schedules_apply_form,
 				     .arg = &replacing,
-				     .client = web_client(call),
-				     .now_us = clock_wall_us()};
+				     .client = web_client(call)};
+	int64_t off_us;
 	int result = -1;
 
 	schedule_form_init(&form);
-	if (db != NULL &&
+	if (db != NULL && schedules_now(db, &edit.now_us, &off_us, err) == 0 &&
 	    schedules_read_version(call, &edit.updated_us, err) == 0 &&
 	    schedules_read_form(call, &form, &texts, err) == 0)
 		result = schedules_replace(call, db, &edit, form.rule, err);
@@ -265,12 +267,13 @@ schedules_run_enable(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
 	const char *id = web_text(call, "id");
+	int64_t now_us, off_us;
 
-	if (db == NULL)
+	if (db == NULL || schedules_now(db, &now_us, &off_us, err) != 0)
 		return -1;
 	web_audit(call, "schedule.enable", id, 1);
-	return schedules_answer(
-	    call, schedule_enable(db, id, clock_wall_us(), err), err);
+	return schedules_answer(call, schedule_enable(db, id, now_us, err),
+				err);
 }
 
 /* A fire that was claimed is still sent. */
@@ -279,12 +282,13 @@ schedules_run_disable(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
 	const char *id = web_text(call, "id");
+	int64_t now_us, off_us;
 
-	if (db == NULL)
+	if (db == NULL || schedules_now(db, &now_us, &off_us, err) != 0)
 		return -1;
 	web_audit(call, "schedule.disable", id, 1);
-	return schedules_answer(
-	    call, schedule_disable(db, id, clock_wall_us(), err), err);
+	return schedules_answer(call, schedule_disable(db, id, now_us, err),
+				err);
 }
 
 /* Once for one Idempotency-Key: an id that is taken was this call's. */

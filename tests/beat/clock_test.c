@@ -61,6 +61,39 @@ START_TEST(a_clock_that_was_years_ahead_silences_nothing)
 }
 END_TEST
 
+/* Made, or changed, while the clock was ahead; there is no start. */
+START_TEST(what_was_made_by_a_clock_that_was_ahead_fires_on)
+{
+	struct scene *s = beat_scene_new(NULL);
+	struct schedule schedule = beat_scene_schedule("a", s->now_us);
+	const int64_t wrong_us = s->now_us + YEARS_US;
+	int i;
+
+	schedule.start_us = 0;
+	schedule.created_us = wrong_us;
+	schedule.next_run_us = schedule.due_us = wrong_us + MINUTE_US;
+	if (_i == 1)
+		schedule.rule_us = wrong_us;
+	beat_scene_store(s, &schedule);
+	beat_scene_number(s,
+			  "UPDATE flowrra_schedules SET created_us = %lld,"
+			  " updated_us = %lld RETURNING 1",
+			  (long long)wrong_us, (long long)wrong_us);
+	beat_scene_run(s);
+	FAKE_WAIT(&s->store, DUE(s, "a") > s->now_us &&
+				 DUE(s, "a") <= s->now_us + MINUTE_US);
+	ck_assert_int_eq(DUE(s, "a") % MINUTE_US, wrong_us % MINUTE_US);
+	for (i = 1; i <= 3; i++) {
+		const int64_t due_us = DUE(s, "a");
+
+		beat_scene_pass(s, MINUTE_US);
+		beat_scene_fired(s, "a", due_us);
+		FAKE_WAIT(&s->store, DUE(s, "a") == due_us + MINUTE_US);
+	}
+	beat_scene_free(s);
+}
+END_TEST
+
 START_TEST(a_schedule_that_a_wrong_clock_has_ended_goes_on)
 {
 	struct scene *s = beat_scene_new(NULL);
@@ -190,6 +223,35 @@ START_TEST(a_scheduler_whose_clock_is_not_the_servers_claims_nothing)
 }
 END_TEST
 
+/* Where a server has the time: it is set while an answer is waited for, and put
+ * right before anything else happens. */
+START_TEST(a_clock_that_is_set_while_a_queue_is_full_drops_nothing)
+{
+
+	struct scene *s = beat_scene_new_in(_i, NULL);
+	struct schedule schedule = beat_scene_schedule("a", s->now_us);
+
+	schedule.grace_us = HOUR_US;
+	beat_scene_store(s, &schedule);
+	s->store.hold_submits = true;
+	err_set(&s->store.submit_err, ERR_FULL, "queue io is full");
+	beat_scene_run(s);
+	FAKE_WAIT(&s->store, s->store.n_submitted == 1);
+	beat_scene_step(s, YEARS_US);
+	s->store.hold_submits = false;
+	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) == 0);
+	FAKE_WAIT(&s->store,
+		  beat_scene_number(s, "SELECT count(*) FROM flowrra_schedulers"
+				       " WHERE state = 'clock'") == 1);
+	ck_assert_int_eq(SCENE_UNSENT(s), 1);
+	ck_assert(!fake_store_saw(&s->store, "forget"));
+	s->store.submit_err.code = ERR_NONE;
+	beat_scene_step(s, -YEARS_US);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_free(s);
+}
+END_TEST
+
 /* --- zones ------------------------------------------------------------- */
 
 #define BERLIN "/usr/share/zoneinfo/Europe/Berlin"
@@ -305,6 +367,9 @@ SUITE("beat_clock")
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
 	TEST(a_clock_that_was_years_ahead_silences_nothing);
+	TEST_LOOP(a_clock_that_is_set_while_a_queue_is_full_drops_nothing,
+		  WORLD_POSTGRESQL, N_WORLDS);
+	TEST_LOOP(what_was_made_by_a_clock_that_was_ahead_fires_on, 0, 2);
 	TEST(a_schedule_that_a_wrong_clock_has_ended_goes_on);
 	TEST(what_a_wrong_clock_has_done_is_found_at_the_start);
 	TEST(a_fire_that_was_made_early_is_not_made_again);

@@ -18,6 +18,7 @@
 #include "longest.h"
 #include "redis_server.h"
 #include "store/redis/scripts.h"
+#include "util/clock.h"
 #include "util/sha.h"
 
 #define RUNS 3
@@ -150,6 +151,26 @@ op_promote(void)
 {
 	world_wake(&w);
 	world_until_none(&w, "ZCOUNT {flowrra:queue:io}:delayed 0 1000", 30000);
+}
+
+static void
+op_put_back(void)
+{
+	world_stop(&w);
+	commands_put_back(w.server, w.scene);
+	world_start(&w);
+}
+
+static void
+op_recall(void)
+{
+	char due[80];
+
+	world_register(&w);
+	world_until_none(&w, "ZCARD {flowrra:queue:io}:unknown", TAKEOVER_MS);
+	snprintf(due, sizeof(due), "ZCOUNT {flowrra:queue:io}:delayed 0 %lld",
+		 (long long)(clock_wall_us() / 1000));
+	world_until_none(&w, due, TAKEOVER_MS);
 }
 
 /* One that has said nothing for long is dead. */
@@ -342,6 +363,7 @@ static const struct operation {
     {"requeue dead", op_refill, op_requeue, 0},
     {"delete dead", op_refill, op_delete, 0},
     {"purge", NULL, op_purge, 0},
+    {"recall", op_put_back, op_recall, 0},
 };
 
 /* --- the table ----------------------------------------------------------- */
@@ -401,6 +423,8 @@ run_scene(const struct commands_scene *scene)
 	for (op = operations;
 	     op < operations + sizeof(operations) / sizeof(operations[0]);
 	     op++) {
+		if ((op->run == op_recall) != scene->recall)
+			continue;
 		longest = measure(op);
 		printf("  %-26s %8.2f %s %s\n", op->name, longest.ms,
 		       longest.ms >= COMMAND_MAX_MS ? "!" : " ", longest.what);

@@ -35,6 +35,12 @@ const struct commands_scene commands_scenes[COMMANDS_SCENES] = {
      .workers = 1000,
      .names = 1000,
      .in_flight = 1000},
+    {.name = "recall", .recall = true, .delayed = 100000, .size = 60},
+    {.name = "recall-large",
+     .recall = true,
+     .delayed = 10000,
+     .size = 256 << 10},
+    {.name = "recall-odd", .recall = true, .delayed = 10000, .odd = 16000},
 };
 
 /* ARGV: the first number, how many, bytes of the argument, levels, and what else a
@@ -107,6 +113,17 @@ const struct commands_scene commands_scenes[COMMANDS_SCENES] = {
 	"'{\"cpu_bound\":false,\"max_retries\":3,\"queue\":\"io\"}') "         \
 	"redis.call('ZADD', k .. 'served', till, name) end"
 
+#define PUT_BACK                                                               \
+	"local odd = tonumber(more) "                                          \
+	"local words = ',\"unknown\":3,\"unknown_since\":1790000000}' "        \
+	"if odd > 0 then words = ',\"unknown\":3,\"priority\":[1' .. "         \
+	"string.rep(',1', odd / 2) .. ']}' end "                               \
+	"local due = redis.call('TIME')[1] * 1000 + 60000 "                    \
+	"for i = first, last do local t = task('u' .. i, 0) "                  \
+	"if i % 2 == 0 then t = string.gsub(string.sub(t, 1, -2), "            \
+	"'demo.noop', 'app.task0', 1) .. words end "                           \
+	"redis.call('ZADD', k .. 'delayed', due + i % 100000, t) end"
+
 /* Of one call: a script holds up the server, which nobody else uses, but the
  * arguments and replies stay small. */
 #define A_CALL 100000
@@ -145,6 +162,8 @@ void
 commands_fill(struct redis_server *server, const struct commands_scene *s)
 {
 	fill(server, PROLOGUE WAITING, s->waiting, s->size, s->levels, "");
+	if (s->recall)
+		return;
 	fill(server, PROLOGUE DELAYED, s->delayed, s->size, s->levels, "");
 	fill(server, PROLOGUE FINISHED, s->finished, 0, 0, "");
 	fill(server, PROLOGUE IN_FLIGHT, s->in_flight, s->size, 0,
@@ -153,6 +172,18 @@ commands_fill(struct redis_server *server, const struct commands_scene *s)
 	fill(server, PROLOGUE WORKERS, s->workers, 0, 0, "");
 	fill(server, PROLOGUE NAMES, s->names, 0, 0, "");
 	commands_refill(server, s);
+}
+
+void
+commands_put_back(struct redis_server *server, const struct commands_scene *s)
+{
+	char odd[32];
+
+	snprintf(odd, sizeof(odd), "%zu", s->odd);
+	redis_server_run(server, "DEL {flowrra:queue:io}:delayed");
+	fill(server, PROLOGUE PUT_BACK, s->delayed, s->size, 0, odd);
+	redis_server_run(server, "ZADD {flowrra:queue:io}:unknown 1 %s",
+			 COMMANDS_NAME);
 }
 
 void

@@ -4,6 +4,7 @@
 #ifndef TESTS_BENCH_COMMANDS_FILL_H
 #define TESTS_BENCH_COMMANDS_FILL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct redis_server;
@@ -18,10 +19,15 @@ struct commands_scene {
 	long queues;	/* beside it: "q1" …, a few tasks in each */
 	long workers;	/* that live: "host:1" …, a task of each in flight */
 	long names;	/* of tasks that are registered */
+	/* Which of the operations: to recall tasks that were put back since no
+	 * worker had their name, or all others; what else stands where a worker
+	 * says so, and how long, in the place of a number. */
+	bool recall;
+	size_t odd;
 };
 
 /* All that are measured, in full size. */
-#define COMMANDS_SCENES 5
+#define COMMANDS_SCENES 8
 extern const struct commands_scene commands_scenes[COMMANDS_SCENES];
 
 /* As COMMANDS_SCALE says, a percentage; ends the program if it is not one. */
@@ -34,6 +40,10 @@ void commands_fill(struct redis_server *server, const struct commands_scene *s);
 /* Fills up what operations have used: dead tasks, and what the dead worker has. */
 void commands_refill(struct redis_server *server,
 		     const struct commands_scene *s);
+/* Puts back all that are delayed: each second one waits for COMMANDS_NAME. */
+void commands_put_back(struct redis_server *server,
+		       const struct commands_scene *s);
+#define COMMANDS_NAME "app.task0"
 /* Makes `n` of the delayed due at once. */
 void commands_make_due(struct redis_server *server, long n);
 

@@ -280,6 +280,31 @@ START_TEST(an_upgrade_is_left_to_the_thread)
 }
 END_TEST
 
+/* A worker may be starting just now, one line above in the same script. */
+START_TEST(a_first_worker_is_waited_for_once_however_many_names_are_unknown)
+{
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	struct flowrra_error error;
+	int64_t begin_ms;
+	char id[FLOWRRA_ID_SIZE], name[16];
+	int i;
+
+	begin();
+	ck_assert_int_eq(submit(client, &error), 0);
+	begin_ms = clock_mono_ms();
+	request.name = name;
+	for (i = 0; i < 30; i++) {
+		snprintf(name, sizeof(name), "nope%d", i);
+		ck_assert_int_eq(flowrra_submit(client, &request, id, &error),
+				 -1);
+		ck_assert_int_eq(error.code, FLOWRRA_DATA);
+	}
+	/* One wait is two seconds, thirty were a minute. */
+	ck_assert_int_lt(clock_mono_ms() - begin_ms, 30000);
+	end();
+}
+END_TEST
+
 SUITE("client-embedded")
 {
 	TEST(an_upgrade_is_left_to_the_thread);
@@ -289,4 +314,5 @@ SUITE("client-embedded")
 	TEST(a_lock_is_waited_for_as_long_as_is_configured);
 	TEST(threads_take_turns_with_the_work);
 	TEST(a_client_that_only_asks_makes_no_file);
+	TEST(a_first_worker_is_waited_for_once_however_many_names_are_unknown);
 }

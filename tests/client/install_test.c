@@ -74,6 +74,34 @@ START_TEST(the_example_builds_against_the_installed_copy_and_runs)
 }
 END_TEST
 
+START_TEST(the_examples_of_module_and_test_build_and_run)
+{
+	ck_assert_int_eq(
+	    shell("unset MAKEFLAGS MFLAGS MAKELEVEL; set -e\n"
+		  "d=$(mktemp -d); trap 'rm -rf $d' EXIT\n"
+		  "make -s ${BUILD_DIR:+B=$BUILD_DIR} install prefix=$d/root "
+		  ">$d/make.log 2>&1 || { cat $d/make.log >&2; false; }\n"
+		  "awk -v OUT=$d -f tests/install/extract.awk "
+		  "lib/*/flowrra/*.h lib/*/*.3 >$d/list; cd $d\n"
+		  "export PKG_CONFIG_PATH=$d/root/lib/pkgconfig "
+		  "LD_LIBRARY_PATH=$d/root/lib CC=${CC:-cc}\n"
+		  /* As the headers say. */
+		  "mv module.h.1.c sums.c; mv testing.h.1.c sums_test.c\n"
+		  "$CC -shared -fPIC $(pkg-config --cflags flowrra jansson) "
+		  "sums.c -o sums.so; chmod 755 sums.so\n"
+		  "$CC sums_test.c -o sums_test "
+		  "$(pkg-config --cflags --libs flowrra-testing); ./sums_test\n"
+		  "$CC flowrra_testing.3.1.c -o pause_test "
+		  "$(pkg-config --cflags --libs flowrra-testing)\n"
+		  "test \"$(./pause_test)\" = '[0,0]'\n"
+		  "test $(root/libexec/flowrra/flowrra-executor --run sums.so "
+		  "add '[2, 3]') = 5\n"
+		  "test $(pkg-config --variable=moduledir flowrra) = "
+		  "$d/root/lib/flowrra\n"),
+	    0);
+}
+END_TEST
+
 /* Runs a shell script that ends with the status 0 and prints nothing. */
 static void
 expect_silence(const char *script)
@@ -132,6 +160,7 @@ SUITE("install")
 	if (SANITIZED)
 		return;
 	TEST(the_example_builds_against_the_installed_copy_and_runs);
+	TEST(the_examples_of_module_and_test_build_and_run);
 	TEST(an_uninstallation_leaves_what_is_not_ours);
 	TEST(the_distribution_has_all_sources_and_is_always_the_same);
 }

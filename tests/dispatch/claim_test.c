@@ -318,7 +318,7 @@ START_TEST(held_jobs_find_their_new_handlers_after_a_reload)
 	    "ready={\"tasks\":[{\"name\":\"job\",\"queue\":\"io\","
 	    "\"async\":true}]}",
 	    NULL};
-	const struct pool_modules next = {modules, "{}", NULL, NULL};
+	const struct pool_modules next = {modules, "{}", NULL, NULL, NULL};
 	struct worker *w = worker_begin();
 	struct err err;
 
@@ -348,7 +348,7 @@ END_TEST
 START_TEST(a_reload_that_fails_leaves_all_as_it_was)
 {
 	static const char *const modules[] = {"exit=1", NULL};
-	const struct pool_modules next = {modules, "{}", NULL, NULL};
+	const struct pool_modules next = {modules, "{}", NULL, NULL, NULL};
 	struct worker *w = worker_begin();
 	const struct conf *conf = w->dispatch->conf;
 	struct err err;

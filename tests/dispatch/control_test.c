@@ -204,6 +204,7 @@ START_TEST(the_broker_is_told_the_limits_of_dead_lists)
 	ck_assert_uint_eq(w->store.tidied, 1);
 	ck_assert_int_eq(w->store.limits.dead_max, 100000);
 	ck_assert_int_eq(w->store.limits.dead_ttl_ms, 90000);
+	ck_assert_int_eq(w->store.limits.dead_max_bytes, 1 << 30);
 	ck_assert_int_eq(w->store.limits.lost_ms, 3600000);
 	ck_assert_int_eq(w->store.limits.record_ttl_s, 86400);
 	ck_assert_int_gt(w->store.limits.registry_ms,
@@ -249,7 +250,8 @@ START_TEST(what_was_deleted_is_counted_and_logged_once_a_minute)
 	trim(w, "io", 1, 0);
 	ck_assert_ptr_nonnull(strstr(worker_log(),
 				     "8 tasks deleted from dead lists that are "
-				     "full ([worker] dead_max), 3 that died"));
+				     "full ([worker] dead_max, "
+				     "dead_max_bytes), 3 that died"));
 	worker_end(w);
 }
 END_TEST

@@ -123,7 +123,7 @@ END_TEST
 START_TEST(no_reload_begins_while_the_worker_stops)
 {
 	static const char *const none[] = {NULL};
-	const struct pool_modules modules = {none, "{}", NULL, NULL};
+	const struct pool_modules modules = {none, "{}", NULL, NULL, NULL};
 	struct worker *w = begin_draining();
 	struct err err;
 
@@ -284,7 +284,7 @@ START_TEST(a_spool_that_cannot_be_opened_is_an_error)
 	struct err err;
 
 	options.queues = queues;
-	options.modules = (struct pool_modules){none, "{}", NULL, NULL};
+	options.modules = (struct pool_modules){none, "{}", NULL, NULL, NULL};
 	options.spool = "/nowhere/spool";
 	ck_assert_ptr_null(dispatch_new(&options, &err));
 	ck_assert_int_eq(err.code, ERR_SYSTEM);

@@ -473,6 +473,50 @@ START_TEST(schedulers_whose_clocks_are_not_the_servers_claim_nothing)
 }
 END_TEST
 
+/* What a machine makes whose clock is wrong fires in time all the same. */
+START_TEST(a_command_whose_clock_is_not_the_servers_goes_by_the_servers)
+{
+	const int64_t years_s = INT64_C(3) * 365 * 86400;
+	const int64_t off_s = _i % 2 == 0 ? years_s : -years_s;
+	int64_t us = off_s * 1000000, now_us;
+	struct schedules_list *list;
+	struct err err = ERR_INIT;
+	const char *text;
+	struct scene s;
+	size_t i;
+
+#ifdef __SANITIZE_ADDRESS__
+	return; /* nothing may be loaded before it */
+#endif
+	scene_open(&s, (enum scene_database)(_i / 2));
+	world_write(s.world, "clock.flowrractl", &us, sizeof(us));
+	text = world_text(s.world,
+			  "export SOAK_CLOCK=%s/clock LD_PRELOAD=%s; "
+			  "f='flowrractl -c flowrra.conf schedule'; "
+			  "$f interval add 1h --id a --force 2>said && "
+			  "$f cron add '0 * * * *' --id b --force --disabled "
+			  "2>>said && $f enable b 2>>said && "
+			  "$f edit a --rule 2h 2>>said && grep -c %s said",
+			  world_dir(s.world),
+			  world_built(s.world, "tests/soak/clock_shim.so"),
+			  off_s > 0 ? "ahead" : "behind");
+	ck_run(run(s.world, "%s", text), 0, "a\nb\n4\n");
+	now_us = clock_wall_us();
+	ck_assert_msg(schedules_list(s.db,
+				     &(struct schedules_filter){.limit = 9},
+				     &list, &err) == 0,
+		      "%s", err.msg);
+	ck_assert_uint_eq(list->n, 2);
+	for (i = 0; i < list->n; i++) {
+		ck_assert_int_gt(list->items[i].due_us, now_us);
+		ck_assert_int_le(list->items[i].due_us,
+				 now_us + INT64_C(7200000000));
+	}
+	schedules_list_free(list);
+	scene_close(&s);
+}
+END_TEST
+
 SUITE("beat")
 {
 	SUITE_TIMEOUT(1200);
@@ -496,6 +540,8 @@ SUITE("beat")
 	TEST_LOOP(a_disk_that_was_full_loses_and_doubles_nothing, SCENE_SQLITE,
 		  SCENE_MARIADB);
 	TEST(a_clock_that_is_set_loses_and_doubles_nothing);
+	TEST_LOOP(a_command_whose_clock_is_not_the_servers_goes_by_the_servers,
+		  2 * SCENE_POSTGRESQL, 2 * SCENE_DATABASES);
 	TEST_LOOP(schedulers_whose_clocks_are_not_the_servers_claim_nothing,
 		  2 * SCENE_POSTGRESQL, 2 * SCENE_DATABASES);
 }

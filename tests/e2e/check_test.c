@@ -87,6 +87,17 @@ static const struct {
       "x:5: [task t]: unknown key"}},
     {"[task t]\ncommand = true\ntaste = 1\nenvironment = A\n",
      {"x:3: [task t]: unknown key", "x:4: [task t] environment"}},
+    /* What is for modules. */
+    {"[module a b]\nx = 1\n", {"x:1: \"a b\" is not the name of a module"}},
+    {"[module exec]\nx = 1\n", {"x:1: the module exec has no section"}},
+    {"[module m]\nx = 1\nx = 2\n[module m]\ny = 1\n[module n]\na b = 1\n",
+     {"x:3: [module m] x is given twice; the first is in line 2",
+      "x:4: section [module m] is given twice; the first is in line 1",
+      "x:7: [module n]: \"a b\" is not a key"}},
+    {"[module m]\nx = @file:y\ny = @credential:../y\nz = @credential:\n",
+     {"x:2: [module m] x: a value that begins with \"@\"",
+      "x:3: [module m] y: \"../y\" is not the name of a credential",
+      "x:4: [module m] z: \"\" is not the name"}},
     /* Modules, behind all other faults. */
     {"[worker]\nmodules = missing\n", {"x:2: module /"}},
     {"[worker]\nmodules = missing, /etc/passwd\nid = a b\n"

@@ -45,6 +45,44 @@ START_TEST(a_file_is_applied_and_once_more_changes_nothing)
 }
 END_TEST
 
+START_TEST(each_mistake_of_a_file_is_told_at_once)
+{
+	static const char *const told[] = {
+	    "bad.ini:5: unknown schedule field \"bogus\"",
+	    "bad.ini:9: cron expression: ",
+	    "bad.ini:10: schedule one is in line 6, too",
+	    "bad.ini:14: the name of the task is missing",
+	    "bad.ini:20: a period of 0 ",
+	    "bad.ini:21: \"[schedule seven\" is not a section",
+	    "nothing was changed"};
+	struct world *w = schedule_world();
+	size_t i;
+
+	put_file(w, "bad.ini",
+		 "[schedule zero]\ntask = add\ntype = cron\n"
+		 "rule = 0 9 * * *\nbogus = 1\n"
+		 "[schedule one]\ntask = add\ntype = cron\nrule = 0 9 * *\n"
+		 "[schedule one]\ntask = add\ntype = cron\n"
+		 "rule = 0 9 * * *\n"
+		 "[schedule four]\ntype = interval\nrule = 5m\n"
+		 "[schedule five]\ntask = add\ntype = interval\nrule = 0s\n"
+		 "[schedule seven\ntask = add\n");
+	for (i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		ck_complains(ctl(w, "schedule apply bad.ini"), 65, told[i]);
+	/* As JSON, too, and where all can be read. */
+	put_file(w, "bad.json",
+		 "[{\"id\":\"a\",\"task\":\"add\",\"type\":\"cron\",\n"
+		 "\"rule\":\"0 25 * * *\"},\n"
+		 "{\"id\":\"a\",\"task\":\"add\",\"type\":\"interval\",\n"
+		 "\"rule\":\"5m\"},\n{\"id\":\"c\"}]");
+	ck_complains(ctl(w, "schedule apply bad.json"), 65, "bad.json:2: ");
+	ck_complains(ctl(w, "schedule apply bad.json"), 65, "bad.json:3: ");
+	ck_complains(ctl(w, "schedule apply bad.json"), 65, "bad.json:5: ");
+	ck_complains(ctl(w, "schedule apply bad.json"), 65, "3 mistakes");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(what_is_exported_is_what_is_applied)
 {
 	struct world *w = schedule_world();
@@ -78,5 +116,6 @@ SUITE("schedule-files")
 {
 	SUITE_TIMEOUT(120);
 	TEST(a_file_is_applied_and_once_more_changes_nothing);
+	TEST(each_mistake_of_a_file_is_told_at_once);
 	TEST(what_is_exported_is_what_is_applied);
 }

@@ -79,6 +79,14 @@ START_TEST(what_a_crontab_has_no_more_is_removed)
 		   "\n# 0 created, 0 changed, 1 unchanged, 1 removed"));
 	ck_run(ctl(w, "schedule list | wc -l"), 0, "3\n");
 	ck_run(ctl(w, "schedule show mine --json | grep -c greet"), 0, "1\n");
+	/* What is there and cannot be taken now is not gone. */
+	put_file(w, "a", "CRON_TZ=Nowhere/City\n0 9 * * * one\n");
+	ck_complains(ctl(w, "schedule import --from-crontab a --prune"), 65,
+		     "nothing is removed");
+	put_file(w, "a", "");
+	ck_complains(ctl(w, "schedule import --from-crontab a --prune"), 65,
+		     "no schedule is in it");
+	ck_run(ctl(w, "schedule list | wc -l"), 0, "3\n");
 	/* A system's crontab names the user, and its path tells. */
 	put_file(w, "c", "0 9 * * * nobody id -un\n");
 	ck_assert_ptr_nonnull(

@@ -280,8 +280,8 @@ make_group(struct world *w, int most)
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		snprintf(group_dir, sizeof(group_dir),
-			 "%s/flowrra-test-XXXXXX", roots[i]);
+		snprintf(group_dir, sizeof(group_dir), "%s/flowrra-test-XXXXXX",
+			 roots[i]);
 		if (mkdtemp(group_dir) == NULL)
 			continue;
 		if (limits_processes(w, group_dir)) {

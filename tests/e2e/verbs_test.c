@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "e2e/operate_scene.h"
+#include "manual.h"
 
 /* --- the manual page ----------------------------------------------------- */
 
@@ -12,8 +13,7 @@
 static char *
 page_section(struct world *w, const char *verb)
 {
-	char *page =
-	    world_read(w, world_source(w, "cmd/flowrractl/flowrractl.1"));
+	char *page = world_keep(w, manual_read(world_source(w, ".")));
 	const char *head = world_text(w, "\n.Ss %s", verb);
 	char *begin = strstr(page, head), *end;
 

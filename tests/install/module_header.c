@@ -32,7 +32,17 @@ task_type(const char *name, flowrra_run_fn *handler)
 	return type;
 }
 
+static void
+start(struct flowrra_task *task, struct event_base *base, const json_t *args,
+      const json_t *kwargs)
+{
+	(void)base, (void)args, (void)kwargs;
+	flowrra_finish(task, NULL);
+}
+
 static const struct flowrra_task_type tasks[] = {
+    FLOWRRA_TASK("blocking", run, "Runs"),
+    FLOWRRA_TASK_ASYNC("asynchronous", start, NULL, "Starts"),
 #ifdef __cplusplus
     task_type("called", run),
 #else

@@ -232,6 +232,60 @@ START_TEST(a_locked_file_holds_a_change_no_longer_than_the_deadline)
 }
 END_TEST
 
+static bool
+is_failed(const char *id)
+{
+	struct flowrra_record *record;
+	struct flowrra_error error;
+	bool is;
+
+	if (flowrra_result(client, id, &record, &error) != 0)
+		return false;
+	is = record->state == FLOWRRA_FAILED;
+	flowrra_record_free(record);
+	return is;
+}
+
+/* The task is in no queue any more when its record cannot be stored, on a server that
+ * is no master: nobody waits for it for ever, and it is not lost either. */
+START_TEST(a_record_that_the_backend_does_not_take_is_stored_later)
+{
+	struct redis_server *backend = redis_server_start(NULL);
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	const int64_t begin_ms = clock_mono_ms();
+	struct flowrra_error error;
+
+	server = redis_server_start(NULL);
+	client = open_with_deadline(redis_server_unix_url(server),
+				    redis_server_unix_url(backend));
+	request.name = "t";
+	request.id = "a";
+	request.queue = "io";
+	request.force = true;
+	ck_assert_int_eq(flowrra_submit(client, &request, NULL, &error), 0);
+	redis_server_run(backend, "REPLICAOF 127.0.0.1 1");
+	ck_assert_int_eq(flowrra_cancel(client, "a", &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(
+	    error.message, "task a was removed from its queue, but: the "
+			   "backend has not taken its record for 1.0 s"));
+	ck_assert_int_lt(clock_mono_ms() - begin_ms, 30000);
+	redis_server_reconnect(backend);
+	redis_server_run(backend, "REPLICAOF NO ONE");
+	redis_server_reconnect(backend);
+	while (!is_failed("a"))
+		ck_assert_int_lt(clock_mono_ms() - begin_ms, 30000);
+	/* One that is not confirmed when the client is closed. */
+	request.id = "b";
+	ck_assert_int_eq(flowrra_submit(client, &request, NULL, &error), 0);
+	redis_server_run(backend, "REPLICAOF 127.0.0.1 1");
+	ck_assert_int_eq(flowrra_cancel(client, "b", &error), -1);
+	flowrra_close(client);
+	redis_server_stop(backend);
+	redis_server_stop(server);
+}
+END_TEST
+
 SUITE("manager-deadline")
 {
 	TEST_LOOP(an_operation_on_a_frozen_server_ends_within_its_deadline, 0,
@@ -240,4 +294,5 @@ SUITE("manager-deadline")
 	TEST(a_server_that_is_not_there_is_told_at_once);
 	TEST(two_frozen_servers_cost_one_deadline);
 	TEST(a_locked_file_holds_a_change_no_longer_than_the_deadline);
+	TEST(a_record_that_the_backend_does_not_take_is_stored_later);
 }

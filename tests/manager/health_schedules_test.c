@@ -54,6 +54,22 @@ START_TEST(next_runs_that_are_too_far_away_are_told)
 }
 END_TEST
 
+/* A clock that was ahead has made it: that was no change yet to come. */
+START_TEST(next_runs_by_a_change_in_the_future_are_told)
+{
+	const int64_t wrong_us = SCENE_NOON_US + 1000 * HEALTH_FAR_US;
+	const struct schedule_next next = {wrong_us, wrong_us, ""};
+
+	add_schedule("90s", SCENE_NOON_US);
+	add_scheduler("a", SCENE_NOON_US, 0);
+	ck_assert_int_eq(
+	    schedules_enable(health_db, "90s", &next, wrong_us, &scene.err), 0);
+	component_is(SCHEDULES, false,
+		     "the next run of 90s, 2029-08-19T12:00:00, is further "
+		     "away than its rule allows (flowrractl doctor)");
+}
+END_TEST
+
 /* The fake store stays what it is; only the URL is looked at. */
 START_TEST(schedules_in_a_file_beside_shared_queues_are_told_of)
 {
@@ -200,6 +216,7 @@ SUITE("manager-health-schedules")
 	tcase_add_checked_fixture(suite_case_, health_begin, health_end);
 	TEST(schedules_that_are_overdue_are_told_with_what_holds_them_up);
 	TEST(next_runs_that_are_too_far_away_are_told);
+	TEST(next_runs_by_a_change_in_the_future_are_told);
 	TEST(schedules_in_a_file_beside_shared_queues_are_told_of);
 	TEST(workers_on_several_machines_share_the_queues);
 	TEST(schedules_are_examined);

@@ -185,6 +185,32 @@ START_TEST(what_the_file_has_no_more_is_removed_if_it_is_the_owners)
 }
 END_TEST
 
+/* It was cut off, or what should have made it has failed. */
+START_TEST(a_file_that_does_not_say_that_there_are_none_removes_nothing)
+{
+	static const char *const texts[] = {"", " \n\n", "# of the team\n",
+					    "owner = team\n"};
+	char *before, *after;
+	size_t i;
+
+	open_world(_i);
+	apply(two);
+	before = all_rows();
+	options.prune = true;
+	options.owner = "team";
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		ck_assert_ptr_null(apply(texts[i]));
+		ck_assert_int_eq(planner.w.err.code, ERR_DATA);
+	}
+	after = all_rows();
+	ck_assert_str_eq(after, before);
+	free(before);
+	free(after);
+	ck_apply("{\"schedules\": []}", "+[] ~[] -[\"a\",\"b\"] =0");
+	world_close(&planner.w);
+}
+END_TEST
+
 START_TEST(a_schedule_of_another_owner_is_not_taken_by_mistake)
 {
 	static const char others[] =
@@ -415,6 +441,8 @@ SUITE("manager-schedule-apply")
 	TEST_LOOP(what_has_ended_is_named_and_is_no_mistake, 0, N_WORLDS);
 	TEST_LOOP(what_the_file_has_no_more_is_removed_if_it_is_the_owners, 0,
 		  N_WORLDS);
+	TEST_LOOP(a_file_that_does_not_say_that_there_are_none_removes_nothing,
+		  0, N_WORLDS);
 	TEST_LOOP(a_schedule_of_another_owner_is_not_taken_by_mistake, 0,
 		  N_WORLDS);
 	TEST_LOOP(a_file_with_a_mistake_changes_nothing_and_names_the_line, 0,

@@ -49,7 +49,7 @@ reload(struct user *u, const struct conf_executor *conf, const char *step,
        struct err *err)
 {
 	const char *steps[] = {step, NULL};
-	const struct pool_modules modules = {steps, "{}", NULL, NULL};
+	const struct pool_modules modules = {steps, "{}", NULL, NULL, NULL};
 
 	return pool_reload(u->pool, conf, &modules, err);
 }

@@ -176,7 +176,7 @@ START_TEST(a_reload_brings_other_handlers)
 	const char *modules[] = {strdup(driver_path("lib/flowrra/demo.so")),
 				 NULL};
 	struct user *u = begin();
-	const struct pool_modules next = {modules, "{}", NULL, NULL};
+	const struct pool_modules next = {modules, "{}", NULL, NULL, NULL};
 	struct run *r = user_run(u, 0, POOL_THREAD, "sleep", "[0.3]");
 	struct err err;
 
@@ -197,7 +197,7 @@ START_TEST(a_reload_with_a_bad_module_changes_nothing)
 {
 	const char *modules[] = {"/nowhere/missing.so", NULL};
 	struct user *u = begin();
-	const struct pool_modules next = {modules, "{}", NULL, NULL};
+	const struct pool_modules next = {modules, "{}", NULL, NULL, NULL};
 	struct err err;
 
 	ck_assert_int_eq(pool_reload(u->pool, &user_conf, &next, &err), 0);

@@ -3,6 +3,7 @@
  * what the server's clock says; for each database. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "schedules/claim.h"
 #include "schedules/health.h"
@@ -33,6 +34,59 @@ START_TEST(the_server_tells_what_its_clock_says)
 	schedules_disconnect(w.schedules);
 	OK(&w, schedules_connect(w.schedules, &w.err));
 	ck_assert_uint_ne(schedules_connections(w.schedules), connections);
+	world_close(&w);
+}
+END_TEST
+
+#define YEARS (INT64_C(3) * 365 * 86400 * 1000000)
+static int64_t wall_off_us;
+
+static int64_t
+real_us(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+static int64_t
+wrong_wall_us(void)
+{
+	return real_us(CLOCK_REALTIME) + wall_off_us;
+}
+
+static int64_t
+real_mono_us(void)
+{
+	return real_us(CLOCK_MONOTONIC);
+}
+
+START_TEST(the_time_of_changes_is_the_servers)
+{
+	static const int64_t offs[] = {YEARS, -YEARS, 2500000, 0};
+	const struct clock_source wrong = {.mono_us = real_mono_us,
+					   .wall_us = wrong_wall_us};
+	int64_t now_us, off_us, before_us;
+	struct world w;
+	size_t i;
+
+	world_open(&w, _i);
+	clock_replace(&wrong);
+	for (i = 0; i < sizeof(offs) / sizeof(offs[0]); i++) {
+		wall_off_us = offs[i];
+		before_us = real_us(CLOCK_REALTIME);
+		OK(&w, schedules_now(w.schedules, &now_us, &off_us, &w.err));
+		if (_i == WORLD_SQLITE) {
+			now_us -= offs[i];
+			ck_assert_int_eq(off_us, 0);
+		} else {
+			ck_assert_int_lt(llabs(off_us - offs[i]), 1000000);
+		}
+		ck_assert_int_ge(now_us, before_us - 1000);
+		ck_assert_int_le(now_us, real_us(CLOCK_REALTIME) + 1000);
+	}
+	clock_replace(NULL);
 	world_close(&w);
 }
 END_TEST
@@ -324,6 +378,7 @@ SUITE("schedules-clock")
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
 	TEST_LOOP(the_server_tells_what_its_clock_says, 0, N_WORLDS);
+	TEST_LOOP(the_time_of_changes_is_the_servers, 0, N_WORLDS);
 	TEST_LOOP(a_fire_that_was_made_before_is_counted_once, 0, N_WORLDS);
 	TEST_LOOP(a_limit_is_not_used_up_by_what_was_made_before, 0, N_WORLDS);
 	TEST_LOOP(fires_whose_time_is_still_to_come_are_kept, 0, N_WORLDS);

@@ -6,6 +6,7 @@
 
 #include "store/stage.h"
 #include "suite.h"
+#include "util/clock.h"
 
 #define SUCCESS "{\"task_id\":\"1\",\"status\":\"success\",\"task_name\":\"t\"}"
 
@@ -269,6 +270,75 @@ START_TEST(what_is_told_after_a_listener_said_so_is_heard)
 }
 END_TEST
 
+/* What was heard, without what stands between the events. */
+static const char *
+letters(const struct ear *e)
+{
+	static char text[256];
+	size_t n = 0;
+	const char *p;
+
+	for (p = e->text; *p != '\0'; p++)
+		if (*p >= 'a' && *p <= 'z')
+			text[n++] = *p;
+	text[n] = '\0';
+	return text;
+}
+
+/* Each row wakes all who listen, who write how far they have read. */
+START_TEST(brief_events_of_one_moment_are_one_row)
+{
+	struct backend *teller, *r;
+	struct ear e;
+	int64_t begin, most;
+	int i;
+
+	stage_open(&w, KIND_SQLITE);
+	teller = backend_open(&w);
+	results_heard(teller->results);
+	r = backend_open(&w);
+	ear_open(&e, r, RESULTS_BRIEF);
+	UNTIL(&w, results_heard(teller->results) == 1u << RESULTS_BRIEF);
+	begin = clock_mono_ms();
+	for (i = 0; i < 60; i++) {
+		results_event(teller->results, RESULTS_BRIEF, SLICE("b"));
+		stage_linger(&w, 1);
+	}
+	most = (clock_mono_ms() - begin) / 20 + 2;
+	UNTIL(&w, strlen(letters(&e)) == 60);
+	ck_assert_int_le(stage_sql(&w, "SELECT seq FROM sqlite_sequence "
+				       "WHERE name = 'events'"),
+			 most);
+	backend_close(r);
+	backend_close(teller);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(who_is_about_to_end_tells_at_once)
+{
+	struct backend *teller, *r;
+	struct ear e;
+
+	stage_open(&w, _i);
+	teller = backend_open(&w);
+	results_heard(teller->results);
+	r = backend_open(&w);
+	ear_open(&e, r, RESULTS_BRIEF);
+	UNTIL(&w, results_heard(teller->results) == 1u << RESULTS_BRIEF);
+	results_event(teller->results, RESULTS_BRIEF, SLICE("a"));
+	stage_linger(&w, 5);
+	results_event(teller->results, RESULTS_BRIEF, SLICE("b"));
+	results_hurry(teller->results);
+	results_event(teller->results, RESULTS_BRIEF, SLICE("c"));
+	stage_linger(&w, 5);
+	backend_close(teller);
+	UNTIL(&w, strcmp(letters(&e), "abc") == 0);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(a_record_that_changes_is_told_in_both_ways)
 {
 	const char record[] = "{\"task_id\":\"1\",\"status\":\"failed\","
@@ -319,4 +389,6 @@ SUITE("results-events")
 	TEST_KINDS(who_listens_hears_events_of_that_kind_only);
 	TEST_KINDS(what_is_told_after_a_listener_said_so_is_heard);
 	TEST_KINDS(a_record_that_changes_is_told_in_both_ways);
+	TEST(brief_events_of_one_moment_are_one_row);
+	TEST_KINDS(who_is_about_to_end_tells_at_once);
 }

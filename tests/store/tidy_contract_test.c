@@ -146,6 +146,78 @@ START_TEST(large_ones_go_in_smaller_steps)
 }
 END_TEST
 
+/* Until so many have gone, or a few more; a limit of bytes in any case. */
+static void
+tidy_bytes_about(int64_t bytes, int64_t beyond, int64_t slack)
+{
+	const struct broker_limits limits = {.dead_max_bytes = bytes};
+	const int64_t until = stage_deadline();
+	int i;
+
+	while (op.worker->beyond < beyond) {
+		broker_tidy(op.worker->broker, &limits);
+		ck_assert(stage_turn(&op.stage, until));
+	}
+	for (i = 0; i < 2; i++) {
+		broker_tidy(op.worker->broker, &limits);
+		stage_linger(&op.stage, 50);
+	}
+	ck_assert_int_ge(op.worker->beyond, beyond);
+	ck_assert_int_le(op.worker->beyond, beyond + slack);
+}
+
+static void
+tidy_bytes(int64_t bytes, int64_t beyond)
+{
+	tidy_bytes_about(bytes, beyond, 0);
+}
+
+START_TEST(the_oldest_beyond_the_limit_of_bytes_are_deleted)
+{
+	op_open(_i);
+	bury_many(8, 10 << 10);
+	tidy_bytes(200 << 10, 0);
+	tidy_bytes(35 << 10, 5);
+	ck_assert_int_eq(op_queue(op.producer, "io")->dead, 3);
+	op_view(op.producer, BROKER_DEAD, "", 10);
+	ck_assert(slice_eq(op.told.items[0].key, SLICE("d7")));
+	ck_assert(slice_eq(op.told.items[2].key, SLICE("d5")));
+	/* The newest stays, whatever its size. */
+	tidy_bytes(1000, 7);
+	tidy_bytes(1000, 7);
+	ck_assert_int_eq(op_queue(op.producer, "io")->dead, 1);
+	op_close();
+}
+END_TEST
+
+/* A task that dies again, and one that is retried, count once, and not at all. */
+START_TEST(bytes_of_what_left_the_dead_list_do_not_count)
+{
+	op_open(_i);
+	bury_many(4, 10 << 10);
+	bury_many(4, 10 << 10);
+	bury_many(4, 10);
+	bury_many(4, 10 << 10);
+	tidy_bytes(45 << 10, 0);
+	ck_assert_int_eq(op_queue(op.producer, "io")->dead, 4);
+	op_close();
+}
+END_TEST
+
+/* More than one look weighs, of which the last ones are too many. */
+START_TEST(thousands_are_weighed_in_steps)
+{
+	op_open(_i);
+	bury_many(1, 10);
+	fill_dead(2100);
+	/* Each has 5 bytes, and on Redis its name of up to 4; the one that was
+	 * there before has some more, and may be among those that stay. */
+	tidy_bytes(2101 * 9 + 30, 0);
+	tidy_bytes_about(9026, op.stage.kind == KIND_REDIS ? 1099 : 296, 8);
+	op_close();
+}
+END_TEST
+
 START_TEST(one_worker_does_it_and_another_when_that_is_gone)
 {
 	struct party *other;
@@ -342,6 +414,9 @@ END_TEST
 	X(without_limits_nothing_is_deleted, kind)                             \
 	X(thousands_go_in_steps, kind)                                         \
 	X(large_ones_go_in_smaller_steps, kind)                                \
+	X(the_oldest_beyond_the_limit_of_bytes_are_deleted, kind)              \
+	X(bytes_of_what_left_the_dead_list_do_not_count, kind)                 \
+	X(thousands_are_weighed_in_steps, kind)                                \
 	X(one_worker_does_it_and_another_when_that_is_gone, kind)              \
 	X(a_queue_that_nobody_uses_is_forgotten, kind)                         \
 	X(a_queue_that_was_forgotten_can_be_used_again, kind)

@@ -326,6 +326,14 @@ START_TEST(a_bad_duration_is_refused)
 }
 END_TEST
 
+START_TEST(a_length_has_no_sign_and_any_number_has_one)
+{
+	ck_assert(clock_length_s(-1500000) == 1.5);
+	ck_assert(clock_length_s(1500000) == 1.5);
+	ck_assert(clock_length_s(INT64_MIN) > 9.2e12);
+}
+END_TEST
+
 SUITE("clock")
 {
 	TEST(the_monotonic_clock_does_not_run_backwards);
@@ -341,5 +349,6 @@ SUITE("clock")
 	TEST_LOOP(a_bad_time_is_refused, 0, N(bad_times));
 	TEST(a_bare_duration_is_in_seconds);
 	TEST(units_add_up);
+	TEST(a_length_has_no_sign_and_any_number_has_one);
 	TEST_LOOP(a_bad_duration_is_refused, 0, N(bad_durations));
 }

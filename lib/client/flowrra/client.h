@@ -2,22 +2,32 @@
 /*
  * flowrra/client.h: submit tasks to Flowrra and wait for their results, in C.
  *
- *	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
- *	struct flowrra_client *client;
- *	struct flowrra_record *record;
- *	struct flowrra_error error;
- *	char id[FLOWRRA_ID_SIZE];
+ *	#include <err.h>
+ *	#include <stdio.h>
+ *	#include <flowrra/client.h>
  *
- *	if (flowrra_open(NULL, &client, &error) != 0)
- *		errx(1, "%s", error.message);
- *	request.name = "add";
- *	request.args = "[2, 3]";
- *	if (flowrra_call(client, &request, 30, id, &record, &error) != 0)
- *		errx(1, "%s", error.message);
- *	puts(record->state == FLOWRRA_SUCCESS ? record->result
- *					      : record->error);
- *	flowrra_record_free(record);
- *	flowrra_close(client);
+ *	int
+ *	main(void)
+ *	{
+ *		struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+ *		struct flowrra_client *client;
+ *		struct flowrra_record *record;
+ *		struct flowrra_error error;
+ *		char id[FLOWRRA_ID_SIZE];
+ *
+ *		if (flowrra_open(NULL, &client, &error) != 0)
+ *			errx(error.code, "%s", error.message);
+ *		request.name = "add";
+ *		request.args = "[2, 3]";
+ *		if (flowrra_call(client, &request, 30, id, &record,
+ *				 &error) != 0)
+ *			errx(error.code, "%s", error.message);
+ *		puts(record->state == FLOWRRA_SUCCESS ? record->result
+ *						      : record->error);
+ *		flowrra_record_free(record);
+ *		flowrra_close(client);
+ *		return 0;
+ *	}
  *
  * Build it with
  *
@@ -259,6 +269,9 @@ int flowrra_batch_send(struct flowrra_batch *batch,
 int flowrra_batch_wait(struct flowrra_batch *batch,
 		       struct flowrra_error *error);
 
+/* Whether each task has its answer: then flowrra_batch_wait() does not wait. */
+bool flowrra_batch_answered(const struct flowrra_batch *batch);
+
 /*
  * The id of task `i`, counted from 0, or NULL if there is no such task. Valid
  * until the batch is reset or freed, or another task is added to it.
@@ -369,6 +382,89 @@ int flowrra_call(struct flowrra_client *client,
 		 char id[FLOWRRA_ID_SIZE], struct flowrra_record **record,
 		 struct flowrra_error *error);
 
+/* --- in an event loop -------------------------------------------------- */
+
+/*
+ * For programs that have an event loop of their own, and must not stand still.
+ *
+ * Returns a descriptor that the library keeps until flowrra_close(), or -1. When
+ * it can be read (POLLIN, EPOLLIN, EV_READ; level-triggered), the program calls
+ * flowrra_client_dispatch(). Time that passes is among what makes it readable: no
+ * timeout is needed. It must not be read, nor be given to another process.
+ *
+ *	#include <poll.h>
+ *	#include <stdio.h>
+ *	#include <flowrra/client.h>
+ *
+ *	static void
+ *	finished(struct flowrra_record *record,
+ *		 const struct flowrra_error *error, void *arg)
+ *	{
+ *		puts(record == NULL    ? error->message
+ *		     : record->result != NULL ? record->result
+ *					      : record->error);
+ *		flowrra_record_free(record);
+ *		*(bool *)arg = true;
+ *	}
+ *
+ *	int
+ *	main(int argc, char **argv)
+ *	{
+ *		struct flowrra_watch *watch = NULL;
+ *		struct flowrra_client *client;
+ *		struct pollfd p;
+ *		bool done = false;
+ *
+ *		if (argc != 2 || flowrra_open(NULL, &client, NULL) != 0)
+ *			return 1;
+ *		p.fd = flowrra_client_fd(client, NULL);
+ *		p.events = POLLIN;
+ *		if (flowrra_watch(client, argv[1], finished, &done, &watch,
+ *				  NULL) != 0)
+ *			return 1;
+ *		while (!done && poll(&p, 1, -1) > 0)
+ *			flowrra_client_dispatch(client, NULL);
+ *		flowrra_unwatch(watch);
+ *		flowrra_close(client);
+ *		return 0;
+ *	}
+ *
+ * Functions that wait may be called as well; they stand still for as long as they
+ * wait. Those that do not are flowrra_watch() and flowrra_batch_send(), whose
+ * answer has come when flowrra_batch_answered() says so.
+ */
+int flowrra_client_fd(struct flowrra_client *client,
+		      struct flowrra_error *error);
+
+/*
+ * Does what is to be done now, without waiting, and calls back what has come, in
+ * this thread. A callback may call any function of the library.
+ */
+int flowrra_client_dispatch(struct flowrra_client *client,
+			    struct flowrra_error *error);
+
+struct flowrra_watch;
+
+/*
+ * The end of a task: `record`, which is the callee's to free, or NULL with the
+ * error: FLOWRRA_NOT_FOUND, FLOWRRA_REFUSED, FLOWRRA_UNAVAILABLE (as of
+ * flowrra_wait(), no connection within socket_timeout at first).
+ */
+typedef void flowrra_record_fn(struct flowrra_record *record,
+			       const struct flowrra_error *error, void *arg);
+
+/*
+ * Has on_record() called once, by flowrra_client_dispatch(), when the task has
+ * finished. It lasts through outages of the server. flowrra_unwatch() frees it,
+ * after the callback or within it, or before, and then there is none; before
+ * flowrra_close() in any case. Errors: FLOWRRA_DATA (not a valid id).
+ */
+int flowrra_watch(struct flowrra_client *client, const char *id,
+		  flowrra_record_fn *on_record, void *arg,
+		  struct flowrra_watch **watch, struct flowrra_error *error);
+/* NULL is allowed. */
+void flowrra_unwatch(struct flowrra_watch *watch);
+
 /* --- tasks and workers ------------------------------------------------- */
 
 /*
@@ -402,6 +498,96 @@ void flowrra_free(void *json);
  * FLOWRRA_REFUSED (the task has finished), FLOWRRA_UNAVAILABLE.
  */
 int flowrra_cancel(struct flowrra_client *client, const char *id,
+		   struct flowrra_error *error);
+
+/* --- queues, schedules and events -------------------------------------- */
+
+/*
+ * How the queues are, or one alone: a JSON array of objects with queue, waiting,
+ * delayed, in_flight, dead, oldest_at, next_due_at, paused, set_aside and unknown,
+ * as of `flowrractl queues --json`. flowrra_free() frees the text. Errors:
+ * FLOWRRA_NOT_FOUND (a name that nobody has used), FLOWRRA_UNAVAILABLE.
+ */
+int flowrra_queues(struct flowrra_client *client, const char *name, char **json,
+		   struct flowrra_error *error);
+
+/* While a queue is paused, no worker takes tasks from it; those that run go on.
+ * Errors: FLOWRRA_DATA (not a valid name), FLOWRRA_UNAVAILABLE. */
+int flowrra_queue_pause(struct flowrra_client *client, const char *name,
+			bool paused, struct flowrra_error *error);
+
+/* Room for a schedule's id: 128 characters and a NUL. */
+#define FLOWRRA_SCHEDULE_ID_SIZE 129
+
+/*
+ * All schedules, by id: a JSON array of the objects that `flowrractl schedule list
+ * --json` shows. flowrra_free() frees the text. These calls ask the database of
+ * [scheduler] database_url, and wait for it. Errors: FLOWRRA_UNAVAILABLE.
+ */
+int flowrra_schedules(struct flowrra_client *client, char **json,
+		      struct flowrra_error *error);
+
+/*
+ * Makes a schedule, or finds the same one, as programs do each time they start.
+ * `json` is an object with members of those that flowrra_schedules() gives: task,
+ * type ("cron", "interval" or "once") and rule, and what else is wanted, for
+ * example id, tz, args and queue. `id`, unless it is NULL, is its id.
+ *
+ * Errors: FLOWRRA_DATA (a bad value, or no worker has registered the task, and
+ * "force": true is not given), FLOWRRA_REFUSED (there is another one with the id,
+ * or it would not fire any more), FLOWRRA_UNAVAILABLE.
+ */
+int flowrra_schedule_create(struct flowrra_client *client, const char *json,
+			    char id[FLOWRRA_SCHEDULE_ID_SIZE],
+			    struct flowrra_error *error);
+
+/* Errors of both: FLOWRRA_NOT_FOUND, FLOWRRA_UNAVAILABLE; to enable one that would
+ * not fire any more: FLOWRRA_REFUSED. What a disabled schedule has missed is not
+ * made up for. */
+int flowrra_schedule_enable(struct flowrra_client *client, const char *id,
+			    bool enabled, struct flowrra_error *error);
+int flowrra_schedule_delete(struct flowrra_client *client, const char *id,
+			    struct flowrra_error *error);
+
+/* What flowrra_follow() tells; start from FLOWRRA_FOLLOW_OPTIONS_INIT. */
+struct flowrra_follow_options {
+	size_t size; /* sizeof(struct flowrra_follow_options) */
+	/* Only events of these; NULL: of any. */
+	const char *id, *task, *queue;
+	bool whole; /* with whole records, which cost the workers up to half of
+		       their speed */
+	/* Called for each event: an object in one line, {"type": "task.update",
+	 * "task": record}. Later versions may have other types. Not 0: it was the
+	 * last. */
+	int (*on_event)(const char *json, void *arg);
+	/* From now on no event is missed. May be NULL. */
+	void (*on_ready)(void *arg);
+	/* Some may have been missed, and why. May be NULL. */
+	void (*on_trouble)(const struct flowrra_error *why, void *arg);
+	/* Asked several times a second whether to end. May be NULL. */
+	bool (*stopped)(void *arg);
+	void *arg;
+};
+#define FLOWRRA_FOLLOW_OPTIONS_INIT                                            \
+	{                                                                      \
+		FLOWRRA_MEMBER_(size, sizeof(struct flowrra_follow_options)),  \
+		    FLOWRRA_MEMBER_(id, NULL), FLOWRRA_MEMBER_(task, NULL),    \
+		    FLOWRRA_MEMBER_(queue, NULL),                              \
+		    FLOWRRA_MEMBER_(whole, false),                             \
+		    FLOWRRA_MEMBER_(on_event, NULL),                           \
+		    FLOWRRA_MEMBER_(on_ready, NULL),                           \
+		    FLOWRRA_MEMBER_(on_trouble, NULL),                         \
+		    FLOWRRA_MEMBER_(stopped, NULL), FLOWRRA_MEMBER_(arg, NULL) \
+	}
+
+/*
+ * Listens to what becomes of tasks, until on_event() or stopped() says so. It lasts
+ * through outages of the server. The callbacks come within the call, and must not
+ * use this client. One call at a time for each client. Errors:
+ * FLOWRRA_UNAVAILABLE (at the beginning).
+ */
+int flowrra_follow(struct flowrra_client *client,
+		   const struct flowrra_follow_options *options,
 		   struct flowrra_error *error);
 
 #ifdef __cplusplus

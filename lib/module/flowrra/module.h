@@ -7,21 +7,23 @@
  * executors. They load the modules that `[worker] modules` of flowrra.conf(5)
  * names, and run the handlers. A module with one task, in sums.c:
  *
+ *	#include <flowrra/module.h>
+ *
  *	static int
  *	add(struct flowrra_task *task, const json_t *args,
  *	    const json_t *kwargs, json_t **result)
  *	{
  *		json_int_t a, b;
  *
- *		if (json_unpack((json_t *)args, "[II]", &a, &b) != 0)
+ *		if (json_object_size(kwargs) != 0 ||
+ *		    json_unpack((json_t *)args, "[II!]", &a, &b) != 0)
  *			return flowrra_fail_final(task, "add wants 2 integers");
  *		*result = json_integer(a + b);
  *		return 0;
  *	}
  *
  *	static const struct flowrra_task_type tasks[] = {
- *		{.name = "add", .run = add, .description = "Adds two numbers",
- *		 FLOWRRA_TASK_DEFAULTS},
+ *		FLOWRRA_TASK("add", add, "Adds two numbers"),
  *	};
  *	FLOWRRA_MODULE("sums", "1.0", tasks)
  *
@@ -60,7 +62,7 @@ extern "C" {
  * executor which of them a module has.
  */
 #define FLOWRRA_MODULE_ABI_MAJOR 1
-#define FLOWRRA_MODULE_ABI_MINOR 4
+#define FLOWRRA_MODULE_ABI_MINOR 5
 
 /* The longest `params`, in bytes. */
 #define FLOWRRA_PARAMS_MAX 16384
@@ -126,8 +128,10 @@ typedef void flowrra_cancel_fn(struct flowrra_task *task);
 /* --- what a module describes --------------------------------------------- */
 
 /*
- * One task. In C, an initialiser sets the name and one handler, and ends with
- * FLOWRRA_TASK_DEFAULTS, which sets the members whose default is not zero. C++
+ * One task. FLOWRRA_TASK() has all that a blocking handler without further
+ * wishes needs, and FLOWRRA_TASK_ASYNC() the same for an asynchronous one. With
+ * wishes, an initialiser in C sets the name and one handler, and ends with
+ * FLOWRRA_TASK_DEFAULTS, which sets the members whose default is not zero; C++
  * starts from FLOWRRA_TASK_TYPE_INIT. The strings must stay valid until the
  * process ends.
  */
@@ -161,14 +165,14 @@ struct flowrra_task_type {
 	const char *params FLOWRRA_ADDED_(NULL);
 };
 
-/* All defaults: the name and the handler are assigned afterwards. */
-#define FLOWRRA_TASK_TYPE_INIT                                                 \
+/* The members of a description, in their order. */
+#define FLOWRRA_TASK_(task_name, text, run_, start_, cancel_)                  \
 	{                                                                      \
-		FLOWRRA_MEMBER_(name, NULL),                                   \
-		    FLOWRRA_MEMBER_(description, NULL),                        \
-		    FLOWRRA_MEMBER_(queue, NULL), FLOWRRA_MEMBER_(run, NULL),  \
-		    FLOWRRA_MEMBER_(start, NULL),                              \
-		    FLOWRRA_MEMBER_(cancel, NULL),                             \
+		FLOWRRA_MEMBER_(name, task_name),                              \
+		    FLOWRRA_MEMBER_(description, text),                        \
+		    FLOWRRA_MEMBER_(queue, NULL), FLOWRRA_MEMBER_(run, run_),  \
+		    FLOWRRA_MEMBER_(start, start_),                            \
+		    FLOWRRA_MEMBER_(cancel, cancel_),                          \
 		    FLOWRRA_MEMBER_(cpu_bound, false),                         \
 		    FLOWRRA_MEMBER_(max_retries, -1),                          \
 		    FLOWRRA_MEMBER_(retry_delay, -1.0),                        \
@@ -179,6 +183,17 @@ struct flowrra_task_type {
 		    FLOWRRA_MEMBER_(text_arguments, false),                    \
 		    FLOWRRA_MEMBER_(params, NULL)                              \
 	}
+
+/* A blocking handler with all defaults, in any language. */
+#define FLOWRRA_TASK(name, run, description)                                   \
+	FLOWRRA_TASK_(name, description, run, NULL, NULL)
+
+/* An asynchronous one; `cancel` may be NULL. */
+#define FLOWRRA_TASK_ASYNC(name, start, cancel, description)                   \
+	FLOWRRA_TASK_(name, description, NULL, start, cancel)
+
+/* All defaults: the name and the handler are assigned afterwards. */
+#define FLOWRRA_TASK_TYPE_INIT FLOWRRA_TASK_(NULL, NULL, NULL, NULL, NULL)
 
 /* In C++ only since C++20. */
 #if !defined(__cplusplus) || defined(__cpp_designated_initializers)
@@ -209,9 +224,10 @@ struct flowrra_module {
 
 	/*
 	 * Since 1.1. Called first, as soon as the version and the name were
-	 * checked. `config` is what the configuration has for the module of
-	 * this name: an object, borrowed, which may be empty. The function may
-	 * still set `tasks` and `n_tasks`.
+	 * checked. `config` is the section [module NAME] of flowrra.conf(5) for
+	 * this name: an object of strings, borrowed, which may be empty. The
+	 * function may still set `tasks` and `n_tasks`. It is also called where
+	 * a configuration is only checked.
 	 */
 	int (*configure)(const json_t *config, char *error, size_t error_size);
 };
@@ -340,6 +356,20 @@ struct flowrra_submit_options {
 	int max_retries;    /* -1: as the task's module says */
 	double retry_delay; /* < 0: as the task's module says */
 	double timeout;	    /* of one attempt; < 0: as its module says */
+
+	/* Since 1.5, as of struct flowrra_request (flowrra/client.h). */
+	const char *id; /* refused if it has a record; NULL: a new UUID */
+	/* If another task of this queue had the same key within unique_ttl_s (an
+	 * hour, if it is < 0), nothing is queued. Then a blocking handler gets
+	 * the other one's id. NULL: none. */
+	const char *unique;
+	double unique_ttl_s;
+	int64_t at_us;		  /* µs since 1970, UTC; 0: at once */
+	int64_t expires_us;	  /* do not begin after this time; 0: never */
+	double retry_backoff;	  /* 1 to 1000; 0: as its module says */
+	double retry_delay_max_s; /* < 0: as its module says */
+	double retry_jitter;	  /* 0 to 1; < 0: as its module says */
+	int cpu_bound;		  /* 0 or 1; -1: as its module says */
 };
 #define FLOWRRA_SUBMIT_OPTIONS_INIT                                            \
 	{                                                                      \
@@ -348,7 +378,14 @@ struct flowrra_submit_options {
 		    FLOWRRA_MEMBER_(priority, 0), FLOWRRA_MEMBER_(delay, 0),   \
 		    FLOWRRA_MEMBER_(max_retries, -1),                          \
 		    FLOWRRA_MEMBER_(retry_delay, -1.0),                        \
-		    FLOWRRA_MEMBER_(timeout, -1.0)                             \
+		    FLOWRRA_MEMBER_(timeout, -1.0), FLOWRRA_MEMBER_(id, NULL), \
+		    FLOWRRA_MEMBER_(unique, NULL),                             \
+		    FLOWRRA_MEMBER_(unique_ttl_s, -1.0),                       \
+		    FLOWRRA_MEMBER_(at_us, 0), FLOWRRA_MEMBER_(expires_us, 0), \
+		    FLOWRRA_MEMBER_(retry_backoff, 0),                         \
+		    FLOWRRA_MEMBER_(retry_delay_max_s, -1.0),                  \
+		    FLOWRRA_MEMBER_(retry_jitter, -1.0),                       \
+		    FLOWRRA_MEMBER_(cpu_bound, -1)                             \
 	}
 
 /*

@@ -14,6 +14,7 @@
  *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
  *	tidy.c		housekeeping
+ *	weigh.c		dead lists that have too many bytes
  *	lost.h		leads to that of records whose tasks are gone
  *	inflight.c	claims in memory
  *	settle.c	ends claims
@@ -284,6 +285,9 @@ struct rtidy {
 	size_t len, at; /* of them; where the next name begins */
 	bool idles;	/* names of queues that nobody uses go … */
 	bool gone;	/* … as that of this one has */
+	bool weighed;	/* the bytes of its dead list are known … */
+	int64_t fit;	/* … and so many of the newest may stay */
+	int64_t rank, left; /* where weigh.lua goes on */
 };
 
 /* What housekeeping does about tasks that may be lost. */
@@ -564,6 +568,18 @@ extern const struct outbox_ops rbroker_settlements;
 
 void rbroker_tidy(struct broker *b, const struct broker_limits *limits);
 void rbroker_tidy_done(struct rbroker *b);
+/* What stays of the dead list whose turn it is, by its bytes: 0 when the server
+ * was asked, after which it is trimmed once more; or -1. */
+int rbroker_weigh(struct rbroker *b);
+/* Runs a script with keys of that queue, three at most; 0, or -1. */
+int rbroker_tidy_eval(struct rbroker *b, enum rscript script,
+		      const enum rqueue_key *which, size_t n,
+		      struct redis_args args);
+/* Has the server trim it; 0, or -1. */
+int rbroker_trim(struct rbroker *b);
+/* The round ends; and the next queue has its turn. */
+void rbroker_tidy_end(struct rbroker *b);
+void rbroker_tidy_rest(struct rbroker *b);
 /* The end of its round, which goes on with it, and ends then. */
 void rbroker_find_lost(struct rbroker *b);
 void rbroker_lost_init(struct rbroker *b);

@@ -2,7 +2,8 @@
 /*
  * The Redis broker: housekeeping. The worker whose id is in a key that expires
  * (keep.lua) goes through the queues, one after the other, a page of names at a
- * time, and has the server delete from each dead list what is too much (trim.lua).
+ * time, and has the server delete from each dead list what is too much (trim.lua;
+ * of its bytes, weigh.c).
  *
  * Names of queues that nobody has used for long leave the set (idle.lua). A dead
  * worker may have tasks in flight in any queue, and is looked for in those that are
@@ -32,8 +33,8 @@
 static void rtidy_next(struct rbroker *b);
 static int rtidy_ask_idle(struct rbroker *b);
 
-static void
-rtidy_end(struct rbroker *b)
+void
+rbroker_tidy_end(struct rbroker *b)
 {
 	free(b->tidy.names);
 	free(b->tidy.cursor);
@@ -66,6 +67,16 @@ rtidy_count(const struct redis_reply *reply, size_t i)
 			 BROKER_TIDY_STEP);
 }
 
+/* The dead list is as it should be. */
+void
+rbroker_tidy_rest(struct rbroker *b)
+{
+	if (!b->tidy.idles)
+		rtidy_pass(b);
+	else if (rtidy_ask_idle(b) != 0)
+		rbroker_tidy_end(b);
+}
+
 static void
 rtidy_on_trimmed(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -80,49 +91,75 @@ rtidy_on_trimmed(struct redis_request *request, const struct redis_reply *reply)
 
 	/* A key of the wrong type is one queue's trouble. */
 	if (fault != REDIS_FAULT_NONE && fault != REDIS_FAULT_OTHER) {
-		rtidy_end(b);
+		rbroker_tidy_end(b);
 		return;
 	}
 	if (went && b->opt.on_trimmed != NULL)
 		b->opt.on_trimmed(&trimmed, b->opt.arg);
 	/* Where nothing went, the next step would find the same. */
-	if (went && redis_reply_integer(redis_reply_at(reply, 2)) != 0)
-		rtidy_next(b);
-	else if (!b->tidy.idles)
-		rtidy_pass(b);
-	else if (rtidy_ask_idle(b) != 0)
-		rtidy_end(b);
+	if (went && redis_reply_integer(redis_reply_at(reply, 2)) != 0) {
+		if (rbroker_trim(b) != 0)
+			rbroker_tidy_end(b);
+	} else if (fault == REDIS_FAULT_NONE && !b->tidy.weighed &&
+		   b->tidy.limits.dead_max_bytes > 0) {
+		if (rbroker_weigh(b) != 0)
+			rbroker_tidy_end(b);
+	} else {
+		rbroker_tidy_rest(b);
+	}
 }
 
-static int
-rtidy_trim(struct rbroker *b, struct slice name)
+int
+rbroker_tidy_eval(struct rbroker *b, enum rscript script,
+		  const enum rqueue_key *which, size_t n,
+		  struct redis_args args)
+{
+	const struct slice name = slice_of(b->tidy.names + b->tidy.at);
+	struct buf names[3] = {BUF_INIT, BUF_INIT, BUF_INIT};
+	struct slice keys[3];
+	bool ok = n <= 3;
+	size_t i;
+	int r;
+
+	for (i = 0; ok && i < n; i++) {
+		rqueue_add_key(&names[i], b, name, which[i]);
+		keys[i] = (struct slice){names[i].data, names[i].len};
+		ok = !names[i].failed;
+	}
+	r = ok ? redis_request_eval(&b->tidy.request, &b->scripts[script],
+				    (struct redis_args){keys, n}, args)
+	       : -1;
+	for (i = 0; i < 3; i++)
+		buf_done(&names[i]);
+	return r;
+}
+
+/* The lesser of two limits, of which 0 is none. */
+static int64_t
+rtidy_most(const struct rtidy *t)
+{
+	const int64_t most = t->limits.dead_max;
+
+	if (t->fit == 0 || most == 0)
+		return most + t->fit;
+	return t->fit < most ? t->fit : most;
+}
+
+int
+rbroker_trim(struct rbroker *b)
 {
 	static const enum rqueue_key which[] = {KEY_DEAD, KEY_DEAD_TASKS,
 						KEY_DEAD_INFO};
 	char most[ARG_NUMBER_SIZE], life[ARG_NUMBER_SIZE],
 	    step[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
-	    arg_number(most, b->tidy.limits.dead_max),
+	    arg_number(most, rtidy_most(&b->tidy)),
 	    arg_number(life, b->tidy.limits.dead_ttl_ms),
 	    arg_number(step, BROKER_TIDY_STEP),
 	    arg_number(bytes, BROKER_TIDY_BYTES)};
-	struct buf names[3] = {BUF_INIT, BUF_INIT, BUF_INIT};
-	struct slice keys[3];
-	bool ok = true;
-	size_t i;
 
-	for (i = 0; i < 3; i++) {
-		rqueue_add_key(&names[i], b, name, which[i]);
-		keys[i] = (struct slice){names[i].data, names[i].len};
-		ok = ok && !names[i].failed;
-	}
 	b->tidy.request.on_reply = rtidy_on_trimmed;
-	ok =
-	    ok && redis_request_eval(&b->tidy.request, &b->scripts[SCRIPT_TRIM],
-				     REDIS_ARGS(keys), REDIS_ARGS(args)) == 0;
-	for (i = 0; i < 3; i++)
-		buf_done(&names[i]);
-	return ok ? 0 : -1;
+	return rbroker_tidy_eval(b, SCRIPT_TRIM, which, 3, REDIS_ARGS(args));
 }
 
 /* --- a queue that nobody uses -------------------------------------------- */
@@ -148,7 +185,7 @@ rtidy_on_idle(struct redis_request *request, const struct redis_reply *reply)
 	const bool idle = redis_reply_integer(reply) == 1;
 
 	if (redis_fault(reply) == REDIS_FAULT_LOST) {
-		rtidy_end(b);
+		rbroker_tidy_end(b);
 		return;
 	}
 	if (b->tidy.gone && !idle)
@@ -156,7 +193,7 @@ rtidy_on_idle(struct redis_request *request, const struct redis_reply *reply)
 	if (!b->tidy.gone && idle) {
 		rtidy_name(b, false);
 		if (rtidy_ask_idle(b) != 0)
-			rtidy_end(b);
+			rbroker_tidy_end(b);
 		return;
 	}
 	b->tidy.gone = false;
@@ -218,7 +255,7 @@ rtidy_on_names(struct redis_request *request, const struct redis_reply *reply)
 	b->tidy.len = out.failed ? 0 : out.len;
 	b->tidy.names = buf_take(&out);
 	if (redis_fault(reply) != REDIS_FAULT_NONE || b->tidy.cursor == NULL)
-		rtidy_end(b);
+		rbroker_tidy_end(b);
 	else
 		rtidy_next(b);
 }
@@ -245,7 +282,7 @@ rtidy_on_registry(struct redis_request *request,
 	struct rbroker *b = container_of(request, struct rbroker, tidy.request);
 
 	if (redis_fault(reply) == REDIS_FAULT_LOST)
-		rtidy_end(b);
+		rbroker_tidy_end(b);
 	else
 		rbroker_find_lost(b);
 }
@@ -270,6 +307,14 @@ rtidy_trim_registry(struct rbroker *b)
 				  REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
+static int
+rtidy_begin_queue(struct rbroker *b)
+{
+	b->tidy.weighed = false;
+	b->tidy.fit = 0;
+	return rbroker_trim(b);
+}
+
 /* The next queue, the next page, or the end. */
 static void
 rtidy_next(struct rbroker *b)
@@ -277,13 +322,13 @@ rtidy_next(struct rbroker *b)
 	int sent = -1;
 
 	if (b->tidy.at < b->tidy.len)
-		sent = rtidy_trim(b, slice_of(b->tidy.names + b->tidy.at));
+		sent = rtidy_begin_queue(b);
 	else if (strcmp(b->tidy.cursor, "0") != 0)
 		sent = rtidy_ask_names(b);
 	else
 		sent = rtidy_trim_registry(b);
 	if (sent != 0)
-		rtidy_end(b);
+		rbroker_tidy_end(b);
 }
 
 /* --- who does it --------------------------------------------------------- */
@@ -297,7 +342,7 @@ rtidy_on_missing(struct redis_request *request, const struct redis_reply *reply)
 	b->tidy.idles = redis_fault(reply) == REDIS_FAULT_NONE &&
 			redis_reply_count(reply) == 1;
 	if (redis_fault(reply) == REDIS_FAULT_LOST || rtidy_ask_names(b) != 0)
-		rtidy_end(b);
+		rbroker_tidy_end(b);
 }
 
 static int
@@ -323,7 +368,7 @@ rtidy_on_kept(struct redis_request *request, const struct redis_reply *reply)
 	    (b->tidy.cursor = strdup("0")) == NULL ||
 	    (b->tidy.limits.idle_ms > 0 ? rtidy_ask_missing(b)
 					: rtidy_ask_names(b)) != 0)
-		rtidy_end(b);
+		rbroker_tidy_end(b);
 }
 
 void
@@ -358,5 +403,5 @@ rbroker_tidy(struct broker *broker, const struct broker_limits *limits)
 void
 rbroker_tidy_done(struct rbroker *b)
 {
-	rtidy_end(b);
+	rbroker_tidy_end(b);
 }

@@ -23,6 +23,7 @@
 #include "store/sqlite/results.h"
 #include "util/clock.h"
 #include "util/sat.h"
+#include "util/timer.h"
 
 /* What is kept for listeners that do not read: a bound for the file, and for
  * how far a listener that was stopped may lag. It is told that some are
@@ -32,6 +33,11 @@
 #define EVENTS_LIFE_MS (INT64_C(60) * 1000)
 /* What waits in memory to be written, while the disk is slow. */
 #define WAITING_MAX (16u << 20)
+/* Between two rows of brief ones, each of which wakes all listeners, who then write
+ * how far they have read: people see no difference. Beyond so many bytes they go
+ * at once. */
+#define EVENTS_GAP_MS 20
+#define BRIEF_BYTES (256u << 10)
 /* How often a process that tells looks whether its listeners are alive: so long
  * may events be written for one that was killed. */
 #define SWEEP_MS 5000
@@ -187,6 +193,37 @@ hear_run(struct database_job *job, struct tx *tx, struct err *err)
 
 /* --- telling: on the loop ---------------------------------------------- */
 
+static void publish(struct sresults *r);
+
+static void
+publish_on_due(void *arg)
+{
+	struct sresults *r = arg;
+
+	r->publishing.sent_ms = 0;
+	publish(r);
+}
+
+/* A client that only tells what it has changed itself ends soon: it does not ask
+ * whether it is heard. The clock is not looked at for each event. */
+static bool
+publish_may_wait(struct sresults *r)
+{
+	struct spublishing *p = &r->publishing;
+	int64_t wait_ms;
+
+	if (!r->tells || p->hurry || p->missed || p->sent_ms == 0 ||
+	    p->waiting[RESULTS_WHOLE].len > 0 ||
+	    p->waiting[RESULTS_BRIEF].len >= BRIEF_BYTES)
+		return false;
+	if (p->due == NULL)
+		p->due = timer_new(r->opt.base, publish_on_due, r);
+	if (p->due == NULL || timer_pending(p->due))
+		return p->due != NULL;
+	wait_ms = p->sent_ms + EVENTS_GAP_MS - clock_mono_ms();
+	return wait_ms > 0 && timer_set_ms(p->due, wait_ms) == 0;
+}
+
 /* The buffers change places, so that none is allocated again. */
 static void
 publish(struct sresults *r)
@@ -198,6 +235,9 @@ publish(struct sresults *r)
 	if (p->under_way || (p->waiting[RESULTS_BRIEF].len == 0 &&
 			     p->waiting[RESULTS_WHOLE].len == 0 && !p->missed))
 		return;
+	if (publish_may_wait(r))
+		return;
+	p->sent_ms = clock_mono_ms();
 	p->job.bytes = 0;
 	for (i = 0; i < RESULTS_DETAILS; i++) {
 		empty = p->sent[i];
@@ -249,6 +289,15 @@ sresults_event(struct results *results, enum results_detail detail,
 		buf_reset(waiting);
 		p->missed = true;
 	}
+	publish(r);
+}
+
+void
+sevents_hurry(struct results *results)
+{
+	struct sresults *r = (struct sresults *)results;
+
+	r->publishing.hurry = true;
 	publish(r);
 }
 
@@ -324,6 +373,7 @@ sevents_done(struct sresults *r)
 {
 	unsigned int i;
 
+	timer_free(r->publishing.due);
 	for (i = 0; i < RESULTS_DETAILS; i++) {
 		buf_done(&r->publishing.waiting[i]);
 		buf_done(&r->publishing.sent[i]);

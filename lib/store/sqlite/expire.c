@@ -63,6 +63,19 @@ expiry_remove(struct expiry *e, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/* Ends a go of which `seen` rows were looked at; `more` as tx_next() said last. What
+ * is only passed over counts, too: a row is looked at once. Answers as below. */
+static int
+expiry_end(struct expiry *e, struct tx *tx, enum statement_index sql, int more,
+	   int seen, struct err *err)
+{
+	if (more == 1)
+		tx_end(tx, sql);
+	if (more < 0 || expiry_remove(e, tx, err) != 0)
+		return -1;
+	return more == 0 && seen == GO_MAX && e->rows > 0;
+}
+
 /* Some from the beginning of a kind: 1: perhaps there are more, 0, or -1. */
 static int
 expire_some(struct expiry *e, struct tx *tx, struct stotals *totals,
@@ -87,12 +100,7 @@ expire_some(struct expiry *e, struct tx *tx, struct stotals *totals,
 		*passed = tx_int(tx, sql, 0);
 		seen++;
 	}
-	if (more == 1)
-		tx_end(tx, sql);
-	if (more < 0 || expiry_remove(e, tx, err) != 0)
-		return -1;
-	/* What is only passed over counts, too: a row is looked at once. */
-	return more == 0 && seen == GO_MAX && e->rows > 0;
+	return expiry_end(e, tx, sql, more, seen, err);
 }
 
 /* Those that go by their own time. */
@@ -109,11 +117,7 @@ expire_early(struct expiry *e, struct tx *tx, struct err *err)
 		expiry_note(e, tx, sql);
 		seen++;
 	}
-	if (more == 1)
-		tx_end(tx, sql);
-	if (more < 0 || expiry_remove(e, tx, err) != 0)
-		return -1;
-	return more == 0 && seen == GO_MAX && e->rows > 0;
+	return expiry_end(e, tx, sql, more, seen, err);
 }
 
 /* A long run of rows that stay is passed in several calls. */

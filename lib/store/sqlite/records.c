@@ -339,6 +339,7 @@ const struct results_ops results_sqlite = {
     .list = sresults_list,
     .counts = sresults_counts,
     .reopen = sresults_reopen,
+    .hurry = sevents_hurry,
     .measure = sresults_measure,
     .measures = sresults_measures,
 };

@@ -30,6 +30,9 @@ struct spublishing {
 	bool missed, sent_missed; /* some had to be dropped before these */
 	unsigned int found;	  /* listeners, as bits */
 	int64_t swept_ms;	  /* monotonic */
+	int64_t sent_ms;	  /* the same, of the last ones; 0: long ago */
+	struct timer *due;	  /* of brief ones that wait for others */
+	bool hurry;		  /* none waits any more */
 };
 
 /* Looks whether there are listeners. */
@@ -124,6 +127,7 @@ void sevents_leave(struct sresults *r);
 void sevents_done(struct sresults *r);
 /* Somebody may listen now, or has told something. */
 void sevents_wake(struct sresults *r);
+void sevents_hurry(struct results *results);
 /* Whether anybody listens. */
 int sevents_heard_run(struct tx *tx, unsigned int *ret_heard, struct err *err);
 /* Lists of bytes, each with its length (size_t) before it. Adds one, all of it or

@@ -57,6 +57,11 @@ _Static_assert(SERIAL_MASK == (INT64_C(1) << SCHEMA_SERIAL_BITS) - 1,
 	" BEGIN UPDATE queues SET " table " = " table " - 1"                   \
 	" WHERE id = old.queue; END;"
 
+/* Of a row of `dead`. */
+#define DEAD_BYTES(row)                                                        \
+	"(length(CAST(" row ".bytes AS BLOB)) + "                              \
+	"length(CAST(" row ".info AS BLOB)))"
+
 /* The SQL keeps its own lines. */
 /* clang-format off */
 static const char *const migrations[] = {
@@ -238,7 +243,21 @@ static const char *const migrations[] = {
     " WHERE number >> 45 = 1)), failed = max(failed, (SELECT count(*) FROM results"
     " WHERE number >> 45 = 2))",
 
-    /* 11: tasks that wait for others: `wants` is a broker_after_how, and `at` and
+    /* 11: how many bytes the dead tasks of a queue have, with their reasons */
+    "ALTER TABLE queues ADD COLUMN dead_bytes INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE queues SET dead_bytes = coalesce((SELECT sum(" DEAD_BYTES("dead")
+    ") FROM dead WHERE queue = queues.id), 0);"
+    "CREATE TRIGGER dead_weighed AFTER INSERT ON dead"
+    " BEGIN UPDATE queues SET dead_bytes = dead_bytes + " DEAD_BYTES("new")
+    " WHERE id = new.queue; END;"
+    "CREATE TRIGGER dead_lightened AFTER DELETE ON dead"
+    " BEGIN UPDATE queues SET dead_bytes = dead_bytes - " DEAD_BYTES("old")
+    " WHERE id = old.queue; END;"
+    "CREATE TRIGGER dead_weighed_again AFTER UPDATE OF bytes, info ON dead"
+    " BEGIN UPDATE queues SET dead_bytes = dead_bytes + " DEAD_BYTES("new")
+    " - " DEAD_BYTES("old") " WHERE id = new.queue; END",
+
+    /* 12: tasks that wait for others: `wants` is a broker_after_how, and `at` and
      * `delay` are what the task does then */
     "CREATE TABLE waits ("
     " after TEXT NOT NULL, number INTEGER NOT NULL, wants INTEGER NOT NULL,"

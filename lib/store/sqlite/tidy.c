@@ -12,10 +12,13 @@
 #include "store/sqlite/blobs.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/waits.h"
+#include "util/sat.h"
 
 /* How much of what may go has to go. */
 struct stidy_step {
 	int64_t excess; /* tasks too many */
+	int64_t size;	/* of the list, and … */
+	int64_t heavy;	/* … its bytes too many, for which one stays */
 	int64_t before; /* what died until then is too old; 0: nothing is */
 	int64_t bytes;	/* that may still go */
 	int64_t rows;	/* the same */
@@ -27,13 +30,17 @@ stidy_goes(struct stidying *t, struct tx *tx, struct stidy_step *step)
 {
 	const bool old = tx_int(tx, SQL_DEAD_OLDEST, 1) <= step->before;
 
-	if (step->excess <= 0 && !old)
+	const int64_t bytes = tx_int(tx, SQL_DEAD_OLDEST, 2);
+
+	if (step->excess <= 0 && !old && (step->heavy <= 0 || step->size <= 1))
 		return false;
 	if (step->rows <= 0 || step->bytes <= 0)
 		return false;
 	step->excess--;
+	step->size--;
 	step->rows--;
-	step->bytes -= tx_int(tx, SQL_DEAD_OLDEST, 2);
+	step->heavy = sat_sub(step->heavy, bytes);
+	step->bytes = sat_sub(step->bytes, bytes);
 	if (old)
 		t->expired++;
 	else
@@ -126,6 +133,8 @@ stidy_run(struct database_job *job, struct tx *tx, struct err *err)
 	const struct broker_limits *limits = &t->limits;
 	const int64_t most =
 	    limits->dead_max > 0 ? limits->dead_max : INT64_MAX;
+	const int64_t heaviest =
+	    limits->dead_max_bytes > 0 ? limits->dead_max_bytes : INT64_MAX;
 	struct stidy_step step = {.bytes = BROKER_TIDY_BYTES,
 				  .rows = BROKER_TIDY_STEP};
 	struct slice name;
@@ -141,13 +150,16 @@ stidy_run(struct database_job *job, struct tx *tx, struct err *err)
 	t->ours = found == 1;
 	if (found <= 0)
 		return found;
-	found = tx_first(tx, err, SQL_QUEUE_OVERFULL, most, step.before);
+	found =
+	    tx_first(tx, err, SQL_QUEUE_OVERFULL, most, step.before, heaviest);
 	if (found <= 0)
 		return found < 0 ? -1 : stidy_rest_run(t, tx, err);
 	queue = tx_int(tx, SQL_QUEUE_OVERFULL, 0);
 	name = tx_bytes(tx, SQL_QUEUE_OVERFULL, 1);
 	buf_add(&t->queue, name.p, name.len);
-	step.excess = tx_int(tx, SQL_QUEUE_OVERFULL, 2) - most;
+	step.size = tx_int(tx, SQL_QUEUE_OVERFULL, 2);
+	step.excess = sat_sub(step.size, most);
+	step.heavy = sat_sub(tx_int(tx, SQL_QUEUE_OVERFULL, 3), heaviest);
 	tx_end(tx, SQL_QUEUE_OVERFULL);
 	if (stidy_queue_run(t, tx, queue, step, err) != 0)
 		return -1;

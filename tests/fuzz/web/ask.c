@@ -18,6 +18,9 @@
 #include "web/replay.h"
 #include "web/routes.h"
 
+/* Long enough for a slow machine; what is not stored at all takes as long. */
+#define DEADLINE_MS 5000
+
 static struct conf *conf;
 static struct web_shared shared;
 static struct web_worker worker = {.shared = &shared};
@@ -42,6 +45,8 @@ web_ask_open(const char *const *settings)
 		conf_free(conf);
 		return false;
 	}
+	/* As flowrra-web does: a store may never take a record. */
+	must(client_set_deadline(shared.client, DEADLINE_MS, &err) == 0);
 	shared.conf = conf;
 	shared.tables = web_routes;
 	shared.mask = mask_new(conf->web.hide, &err);

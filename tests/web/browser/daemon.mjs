@@ -37,7 +37,7 @@ test('the overview of a busy installation is a picture of at most 150 kB', async
 test('a task that is enqueued by the form runs, and its page shows the result by itself', async () => {
   await on('enqueue', {}, async page => {
     await enqueue(page, 'sleep', [1]);
-    await page.waitForSelector('header.page .s-success', {timeout: 15000});
+    await page.waitForSelector('header.page .s-success', {timeout: 30000});
     ok(await page.locator('.timeline rect').count() >= 1, 'no timeline');
   });
 }, {realOnly: true});
@@ -46,7 +46,7 @@ test('a task that fails is found by its error, retried after a dry run, and dele
   const mark = `browser-${Date.now()}`;
   await on('enqueue', {}, async page => {
     const id = await enqueue(page, 'fail', [mark], {Retries: '0'});
-    await page.waitForSelector('header.page .s-failed', {timeout: 15000});
+    await page.waitForSelector('header.page .s-failed', {timeout: 30000});
     await page.goto(page.url().replace(/tasks\/.*/, `dead?error=${mark}`));
     await page.waitForSelector(`tr[data-row="${id}"]`);
     await page.click('text=Delete all that match');

@@ -60,7 +60,7 @@ export async function open(base, path = '', {width = 1280, height = 1000, theme 
     // Chromium logs each answer that is an error; those are asked for here.
     if (!/Failed to load resource/.test(text) && !expect.some(e => text.includes(e))) page.faults.push(text.slice(0, 300));
   });
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(30000);
   await page.goto(base + path);
   page.finish = () => context.close();
   return page;
@@ -69,7 +69,7 @@ export async function open(base, path = '', {width = 1280, height = 1000, theme 
 // The page has its data: no skeleton is left, and the heading is there.
 export async function settled(page) {
   await page.waitForSelector('main h1', {state: 'attached'});
-  await page.waitForFunction(() => !document.querySelector('main .skeleton'), null, {timeout: 10000});
+  await page.waitForFunction(() => !document.querySelector('main .skeleton'), null, {timeout: 30000});
 }
 
 // --- by the keyboard alone ---

@@ -40,7 +40,7 @@ test('by keyboard alone: log in, enqueue, find what failed by its error, retry i
     await press(page, 'Enter');
     await heading(page, 'Overview');
     const id = await enqueue(page, 'fail', [mark], {Retries: '0'});
-    await page.waitForSelector('header.page .s-failed', {timeout: 15000});
+    await page.waitForSelector('header.page .s-failed', {timeout: 30000});
     await press(page, 'g', 'd');
     await heading(page, 'Dead');
     await press(page, '/');

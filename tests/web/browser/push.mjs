@@ -34,7 +34,7 @@ const pushed = {
   'tasks': async () => ({path: 'tasks', change: () => more('.tabs button, .tabs a')}),
   'tasks, running': async () => {
     const id = await submit('timer', {args: [600]});
-    for (const end = Date.now() + 8000; !(await ask('tasks?state=running&task=timer')).items.some(t => t.task_id === id);) ok(Date.now() < end, 'the task does not run');
+    for (const end = Date.now() + 30000; !(await ask('tasks?state=running&task=timer')).items.some(t => t.task_id === id);) ok(Date.now() < end, 'the task does not run');
     return {path: 'tasks?state=running', change: async () => { await tell('POST', `tasks/${id}/cancel`, {}); return gone(id); }};
   },
   'task': async () => {

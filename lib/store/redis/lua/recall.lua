@@ -43,6 +43,12 @@ local function look(i)
   return redis.call('ZRANGE', KEYS[1], at, at)[1]
 end
 
+-- That takes several times as long as to read it.
+local function decode(text)
+  budget = budget - 4 * #text
+  return pcall(cjson.decode, text)
+end
+
 -- What a worker has added stands at the end, and the name at the beginning: there
 -- is little to decode. What is of another order, or has "unknown" in an argument,
 -- leaves too many brackets, or too few: then all of it is, if it is small.
@@ -53,13 +59,10 @@ local function is_meant(task)
   local name = string.match(large and string.sub(task, 1, LARGE) or task,
     '^%s*{[^{%[]-"name"%s*:%s*"([^"\\]*)"')
   -- Without the ^ it would be tried at each place.
-  local ok, fields = pcall(cjson.decode,
-    '{' .. string.match(tail, '^.*("unknown".*)$'))
+  local ok, fields = decode('{' .. string.match(tail, '^.*("unknown".*)$'))
   if not ok or not name then
     if large then return false end
-    -- That takes several times as long.
-    budget = budget - 4 * #task
-    ok, fields = pcall(cjson.decode, task)
+    ok, fields = decode(task)
     if not ok or type(fields) ~= 'table' then return false end
     name = fields['name']
   end
