@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 4u
+#define IPC_VERSION 5u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -121,6 +121,12 @@ struct ipc_submit {
 	uint32_t request; /* comes back in SUBMITTED */
 };
 
+struct ipc_await {
+	int64_t timeout_us; /* less than 0: none */
+	uint32_t request;   /* comes back in SUBMITTED */
+	uint32_t unused;
+};
+
 struct ipc_submitted {
 	uint32_t request;
 	int32_t code; /* enum err_code; the text is the error's message */
@@ -189,6 +195,7 @@ union ipc_fixed {
 	struct ipc_done done;
 	struct ipc_log log;
 	struct ipc_submit submit;
+	struct ipc_await await;
 	struct ipc_submitted submitted;
 	struct ipc_pong pong;
 };
