@@ -5,10 +5,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "flowrra/client.h"
 
 struct ctl;
+struct err;
 
 /*
  * Submits the tasks on standard input, one JSON object a line; what a line
@@ -39,6 +41,10 @@ void submit_print_problem(struct ctl *ctl, struct submit_problems *problems,
 			  size_t number, int status, const char *problem);
 /* At the end: complains of those that were not told yet. */
 void submit_end_problems(struct ctl *ctl, struct submit_problems *problems);
+
+/* Whether a time to run at makes sense: long past, it is a mistake, unless that was
+ * thought of. -1 with *err. */
+int submit_check_at(int64_t at_us, bool now_if_past, struct err *err);
 
 /* Whether this is within a command that a task runs, and nothing names a store:
  * then the task's worker submits. */
