@@ -91,12 +91,14 @@ demo:
 	@BUILD_DIR=$(B) tests/tour
 
 # The transcripts stay in $(B)/tests/tour.log.
-#: tour     follows the tour of README.md and flowrra-cookbook(7), and says so only if one is wrong
+#: tour     follows the tour of README.md, cookbook, migrating and protocol(7), and says so only if one is wrong
 tour: all
 	@mkdir -p $(B)/tests
-	@(for f in README.md conf/flowrra-cookbook.7; do \
+	@(for f in README.md conf/flowrra-cookbook.7 conf/flowrra-migrating.7; do \
 	    BUILD_DIR=$(B) tests/tour $$f || exit; \
-	done) >$(B)/tests/tour.log 2>&1 || { cat $(B)/tests/tour.log; false; }
+	done; BUILD_DIR=$(B) TOUR_REDIS=1 timeout 120 \
+	    tests/tour lib/codec/flowrra-protocol.7 \
+	) >$(B)/tests/tour.log 2>&1 || { cat $(B)/tests/tour.log; false; }
 
 # The pages of flowrra-web in Debian's chromium. What drives it is npm's, and
 # used by the tests alone; the versions are pinned here.

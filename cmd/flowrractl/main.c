@@ -58,6 +58,7 @@ const struct verb *const verbs[] = {
     &verb_tasks_dead,
     &verb_tasks_show,
     &verb_tasks_run,
+    &verb_tasks_signal,
     &verb_tasks_retry,
     &verb_tasks_delete,
     &verb_tasks_registered,

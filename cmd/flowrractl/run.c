@@ -71,6 +71,8 @@ static const struct option_spec run_options[] = {
 	   "run it after this delay"),
     OPTION(0, "at", "TIME", DEADLINE, request.at_us, 0, 0,
 	   "run it at this time"),
+    OPTION(0, "now-if-past", NULL, FLAG, now_if_past, 0, 0,
+	   "with --at: run it now if that time is past"),
     OPTION(0, "after", "ID[:HOW],...", LIST, after, 0, 0,
 	   "run it after these have ended; HOW: success, failure, complete"),
     OPTION(0, "on-failure", "LINE", TEXT, on_failure, 0, 0,
@@ -117,6 +119,8 @@ run_check(const struct run_options *o, int argc, struct err *err)
 			       "cannot use --stdin with --stdin-file");
 	if (o->request.delay_s > 0 && o->request.at_us != 0)
 		return err_set(err, ERR_USAGE, "cannot use --delay with --at");
+	if (submit_check_at(o->request.at_us, o->now_if_past, err) != 0)
+		return -1;
 	if (o->request.unique_ttl_s != FLOWRRA_UNSET &&
 	    o->request.unique == NULL)
 		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");

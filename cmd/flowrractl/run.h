@@ -16,7 +16,7 @@ struct run_options {
 	struct flowrra_request request;
 	const char *label, *directory, *line, *lock, *input_file, *on_failure;
 	struct value_list variables, after;
-	bool from_stdin, wait, each, null;
+	bool from_stdin, wait, each, null, now_if_past;
 };
 
 /* --- run_worker.c ---------------------------------------------------------- */

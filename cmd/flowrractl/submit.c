@@ -78,26 +78,33 @@ static const struct option_spec submit_options[] = {
 	   "read tasks from standard input, one JSON object per line"),
 };
 
-static int
-check_times(const struct submit_options *o, struct err *err)
+int
+submit_check_at(int64_t at_us, bool now_if_past, struct err *err)
 {
-	const struct flowrra_request *r = &o->request;
 	const int64_t now_us = clock_wall_us();
 	char at[MOMENT_TEXT_MAX];
 
-	if (r->delay_s > 0 && r->at_us != 0)
-		return err_set(err, ERR_USAGE, "cannot use --delay with --at");
-	if (o->now_if_past && r->at_us == 0)
+	if (now_if_past && at_us == 0)
 		return err_set(err, ERR_USAGE, "--now-if-past needs --at");
-	if (o->wait_timeout_s >= 0 && !o->wait)
-		return err_set(err, ERR_USAGE, "--wait-timeout needs --wait");
-	if (r->at_us == 0 || o->now_if_past || now_us - r->at_us <= PAST_US)
+	if (at_us == 0 || now_if_past || now_us - at_us <= PAST_US)
 		return 0;
-	moment_write(r->at_us, now_us, at);
+	moment_write(at_us, now_us, at);
 	return err_set(err, ERR_USAGE,
 		       "--at is in the past: %s; use --now-if-past to run the "
 		       "task now",
 		       at);
+}
+
+static int
+check_times(const struct submit_options *o, struct err *err)
+{
+	const struct flowrra_request *r = &o->request;
+
+	if (r->delay_s > 0 && r->at_us != 0)
+		return err_set(err, ERR_USAGE, "cannot use --delay with --at");
+	if (o->wait_timeout_s >= 0 && !o->wait)
+		return err_set(err, ERR_USAGE, "--wait-timeout needs --wait");
+	return submit_check_at(r->at_us, o->now_if_past, err);
 }
 
 /* Options that say different things of the same, or that mean nothing without

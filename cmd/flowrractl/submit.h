@@ -5,10 +5,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "flowrra/client.h"
 
 struct ctl;
+struct err;
 
 /*
  * Submits the tasks on standard input, one JSON object a line; what a line
@@ -43,6 +45,9 @@ void submit_end_problems(struct ctl *ctl, struct submit_problems *problems);
 /* Continues the trace of $TRACEPARENT and $TRACESTATE, unless the request names one
  * itself; what is not valid there counts as absent. */
 void submit_take_trace(struct flowrra_request *request);
+/* Whether a time to run at makes sense: long past, it is a mistake, unless that was
+ * thought of. -1 with *err. */
+int submit_check_at(int64_t at_us, bool now_if_past, struct err *err);
 
 /* Whether this is within a command that a task runs, and nothing names a store:
  * then the task's worker submits. */

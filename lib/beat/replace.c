@@ -250,7 +250,8 @@ on_victim_ordered(struct slice value, const struct err *err, void *arg)
 static void
 order_victim(struct victim *v)
 {
-	const struct order order = {ORDER_CANCEL, slice_of(v->id)};
+	const struct order order = {.kind = ORDER_CANCEL,
+				    .subject = slice_of(v->id)};
 	struct buf message = BUF_INIT;
 
 	if (v->ordered_us != 0 && clock_mono_us() - v->ordered_us < ORDER_US) {

@@ -286,7 +286,8 @@ cancel_order(const struct cancel *x, struct err *err)
 	 * ended would keep it for a task of that id that comes later. */
 	struct query q = {
 	    .client = x->client, .once = true, .send = query_send_control};
-	const struct order order = {ORDER_CANCEL, slice_of(x->id)};
+	const struct order order = {.kind = ORDER_CANCEL,
+				    .subject = slice_of(x->id)};
 	struct buf message = BUF_INIT;
 	int result;
 

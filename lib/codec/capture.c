@@ -35,7 +35,7 @@
 struct capture {
 	char *directory, *id;
 	unsigned int attempt;
-	uint64_t max;
+	uint64_t max, spool;
 	int fd;		 /* of the file that is being written; -1: none yet */
 	int first_fd;	 /* the first one's, locked while the command runs */
 	uint64_t number; /* of that file */
@@ -150,6 +150,7 @@ capture_new(const struct capture_options *o)
 			      .max = o->max < 4 * (uint64_t)FILE_MIN
 					 ? 4 * (uint64_t)FILE_MIN
 					 : o->max,
+			      .spool = o->spool,
 			      .fd = -1,
 			      .first_fd = -1};
 	if (c->directory == NULL || c->id == NULL) {
@@ -240,11 +241,17 @@ capture_open(struct capture *c, uint64_t number, struct err *err)
 	return capture_write(c, CAPTURE_BEGIN, &begin, sizeof(begin), err);
 }
 
+static uint64_t
+capture_bound(const struct capture *c)
+{
+	return c->number == 0 ? c->max / 2 : c->max / 4;
+}
+
 /* How many bytes of output the file that is being written may still take. */
 static size_t
 capture_room(const struct capture *c)
 {
-	const uint64_t max = c->number == 0 ? c->max / 2 : c->max / 4,
+	const uint64_t max = capture_bound(c),
 		       used = c->size + sizeof(struct capture_head);
 
 	return used < max ? (size_t)(max - used) : 0;
@@ -273,7 +280,8 @@ capture_prepare(struct capture *c, struct err *err)
 	if (capture_room(c) > 0)
 		return 0;
 	if (capture_must_wait(c))
-		return c->hurry ? 0 : 1;
+		return c->hurry || c->size < capture_bound(c) + c->spool ? 0
+									 : 1;
 	return capture_open(c, c->number + 1, err);
 }
 

@@ -65,6 +65,9 @@ struct capture_options {
 	const char *id;
 	unsigned int attempt;
 	uint64_t max; /* bytes in all files together, about */
+	/* While a follower has not come so far, by so much the file that is being
+	 * written may grow beyond its bound: until then nobody waits for it. */
+	uint64_t spool;
 };
 
 /* All is copied; no file is made yet, but what an earlier run of this attempt has
@@ -86,7 +89,8 @@ void capture_free(struct capture *c);
 
 /*
  * A follower of a task misses nothing, however slow it is: no file takes another's
- * place before the follower has opened that one. It says so in a file of its own,
+ * place before the follower has opened that one. Meanwhile the last file grows, and
+ * only when it has grown by all that it may, the command waits. It says so in a file of its own,
  * and a lock of that says that it lives (util/alive.h).
  */
 struct capture_progress {

@@ -19,7 +19,7 @@
 /* What an order may be about. Each kind uses one of them, and the table below
  * says which. */
 struct members {
-	struct slice order, queue, id, worker;
+	struct slice order, queue, id, worker, signal, asker;
 };
 
 #define MEMBER(member, ...)                                                    \
@@ -33,6 +33,8 @@ static const struct field fields[] = {
     MEMBER(queue),
     MEMBER(id),
     MEMBER(worker),
+    MEMBER(signal),
+    MEMBER(asker),
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 
@@ -76,6 +78,8 @@ order_read(struct slice message, struct buf *scratch, struct order *ret,
 	/* The offset is that of a struct slice, by the X-macro. */
 	memcpy(&ret->subject, (const char *)&members + orders[i].at,
 	       sizeof(ret->subject));
+	ret->signal = members.signal;
+	ret->asker = members.asker;
 	if (ret->subject.p == NULL)
 		return err_set(err, ERR_DATA,
 			       "the worker command \"%s\" lacks %.*s",
@@ -89,5 +93,9 @@ order_write(const struct order *order, struct buf *out)
 {
 	write_text(out, WRITE_FIRST("order"), orders[order->kind].text);
 	write_text(out, orders[order->kind].key, order->subject);
+	if (order->signal.len > 0)
+		write_text(out, WRITE_NEXT("signal"), order->signal);
+	if (order->asker.len > 0)
+		write_text(out, WRITE_NEXT("asker"), order->asker);
 	write_end(out);
 }

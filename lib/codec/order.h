@@ -5,6 +5,7 @@
  *	{"order": "wake", "queue": "io"}
  *	{"order": "cancel", "id": "8fb3…"}
  *	{"order": "quiet", "worker": "host:main"}
+ *	{"order": "signal", "id": "8fb3…", "signal": "USR1", "asker": "0192…"}
  *
  * All workers hear all orders; those that name a worker are for that one.
  */
@@ -19,6 +20,7 @@ struct err;
 #define ORDERS(X)                                                              \
 	X(WAKE, "wake", queue)	    /* look into this queue: for brokers */    \
 	X(CANCEL, "cancel", id)	    /* end this task */                        \
+	X(SIGNAL, "signal", id)	    /* pass one on to its command */           \
 	X(QUIET, "quiet", worker)   /* claim no more tasks */                  \
 	X(RESUME, "resume", worker) /* claim tasks again */                    \
 	X(STOP, "stop", worker)	    /* as SIGTERM */                           \
@@ -35,6 +37,9 @@ enum order_kind {
 struct order {
 	enum order_kind kind;
 	struct slice subject; /* the queue, task or worker */
+	/* Of SIGNAL: its name, as kill(1) has it, and who waits for the answer;
+	 * else empty. */
+	struct slice signal, asker;
 };
 
 /* Reads an order; its subject points into `message` or `scratch`. -1 with *err

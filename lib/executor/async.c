@@ -35,6 +35,11 @@
 /* As in workers.c. */
 #define SCRATCH_KEEP (64u << 10)
 
+struct async_signal {
+	uint32_t number;
+	int sig;
+};
+
 struct async {
 	struct event_base *base;
 	struct thread thread;
@@ -45,6 +50,7 @@ struct async {
 	pthread_mutex_t lock;
 	struct task_list inbox;
 	struct buf cancels; /* of uint32_t */
+	struct buf signals; /* of struct async_signal */
 	unsigned int pings; /* that the loop has not taken */
 	bool stopping;
 	bool stopped;
@@ -277,13 +283,41 @@ cancel_running(struct async *l, uint32_t number)
 		}
 }
 
+/* Told like a cancellation, but each time. */
+static void
+signal_running(struct async *l, const struct async_signal *s)
+{
+	struct flowrra_task *t;
+
+	TAILQ_FOREACH (t, &l->running, entry)
+		if (t->number == s->number)
+			break;
+	if (t == NULL || t->on_signal == NULL)
+		return;
+	async_enter(l, t);
+	t->on_signal(t, s->sig);
+	async_enter(l, NULL);
+}
+
+static void
+signal_all(struct async *l, const struct buf *signals)
+{
+	struct async_signal s;
+	size_t i;
+
+	for (i = 0; i < signals->len; i += sizeof(s)) {
+		memcpy(&s, signals->data + i, sizeof(s));
+		signal_running(l, &s);
+	}
+}
+
 /* Takes over, in one lock hold, all that other threads have left. */
 static void
 async_on_wake(void *arg)
 {
 	struct async *l = arg;
 	struct task_list tasks = TAILQ_HEAD_INITIALIZER(tasks);
-	struct buf cancels = BUF_INIT;
+	struct buf cancels = BUF_INIT, signals;
 	struct flowrra_task *t;
 	uint32_t number;
 	size_t i;
@@ -292,10 +326,14 @@ async_on_wake(void *arg)
 	TAILQ_CONCAT(&tasks, &l->inbox, entry);
 	cancels = l->cancels;
 	l->cancels = (struct buf)BUF_INIT;
+	signals = l->signals;
+	l->signals = (struct buf)BUF_INIT;
 	l->ending = l->stopping;
 	l->pings = 0;
 	pthread_mutex_unlock(&l->lock);
-	/* Those to be cancelled came before these tasks. */
+	/* Those to be cancelled, or signalled, came before these tasks. */
+	signal_all(l, &signals);
+	buf_done(&signals);
 	for (i = 0; i < cancels.len; i += sizeof(number)) {
 		memcpy(&number, cancels.data + i, sizeof(number));
 		cancel_running(l, number);
@@ -378,6 +416,7 @@ free_parts(struct async *l)
 	if (l->base != NULL)
 		event_base_free(l->base);
 	buf_done(&l->cancels);
+	buf_done(&l->signals);
 	buf_done(&l->scratch);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
@@ -458,6 +497,17 @@ async_cancel(struct async *l, uint32_t number, struct flowrra_task **ret)
 	if (t == NULL)
 		timer_fire(l->wake);
 	*ret = t;
+}
+
+void
+async_signal(struct async *l, uint32_t number, int sig)
+{
+	const struct async_signal s = {number, sig};
+
+	pthread_mutex_lock(&l->lock);
+	buf_add(&l->signals, (const char *)&s, sizeof(s));
+	pthread_mutex_unlock(&l->lock);
+	timer_fire(l->wake);
 }
 
 bool

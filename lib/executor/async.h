@@ -32,6 +32,8 @@ void async_free(struct async *l);
 void async_add(struct async *l, struct task_list *tasks);
 void async_recall(struct async *l, struct task_list *ret);
 void async_cancel(struct async *l, uint32_t number, struct flowrra_task **ret);
+/* To a task that runs; others get none. */
+void async_signal(struct async *l, uint32_t number, int sig);
 bool async_report(struct async *l); /* a handler that holds up the loop */
 /* Asks the loop whether it still turns. Returns how many questions before this
  * one it has not taken yet, and in *ret_task whose handler keeps it from that,

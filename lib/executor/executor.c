@@ -217,6 +217,19 @@ executor_on_cancel(struct executor *e, const struct ipc_message *m)
 	return 0;
 }
 
+/* What is not here has ended meanwhile. */
+static int
+executor_on_signal(struct executor *e, const struct ipc_message *m)
+{
+	const struct ipc_signal *s = m->fixed;
+
+	/* It may be in the batch that is being read. */
+	executor_hand_over(e);
+	if (!workers_signal(e->workers, m->task, s->signal) && e->async != NULL)
+		async_signal(e->async, m->task, s->signal);
+	return 0;
+}
+
 /* flowrrad takes back what has not begun; RECALLED says that all of it was
  * sent. */
 static int
@@ -379,6 +392,7 @@ static const struct {
     [IPC_INIT] = {.take = executor_on_init, .first = true},
     [IPC_RUN] = {.take = executor_on_run},
     [IPC_CANCEL] = {.take = executor_on_cancel},
+    [IPC_SIGNAL] = {.take = executor_on_signal},
     [IPC_RECALL] = {.take = executor_on_recall},
     [IPC_SUBMITTED] = {.take = executor_on_submitted},
     [IPC_PING] = {.take = executor_on_ping},

@@ -20,6 +20,7 @@
 #include "module/ended.h"
 #include "module/exact.h"
 #include "module/lost.h"
+#include "module/signalled.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -201,6 +202,19 @@ flowrra_task_begins(struct flowrra_task *t)
 		async_begin_again(t);
 	else
 		task_begin_again(t);
+}
+
+void
+flowrra_task_on_signal(struct flowrra_task *t,
+		       void (*fn)(struct flowrra_task *task, int sig))
+{
+	t->on_signal = fn;
+}
+
+int
+flowrra_task_take_signal(struct flowrra_task *t)
+{
+	return atomic_exchange(&t->signal_due, 0);
 }
 
 int

@@ -69,6 +69,9 @@ struct flowrra_task {
 	int32_t exited, signal;
 	int64_t truncated;
 	atomic_bool cancelled;
+	/* See module/signalled.h. */
+	atomic_int signal_due;
+	void (*on_signal)(struct flowrra_task *task, int sig);
 	int64_t timeout_us;
 	int64_t deadline_us;	    /* monotonic; INT64_MAX: none */
 	_Atomic int64_t started_us; /* wall clock */

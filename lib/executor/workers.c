@@ -350,6 +350,24 @@ cancel_locked(struct workers *w, uint32_t number, struct flowrra_task **ret)
 }
 
 bool
+workers_signal(struct workers *w, uint32_t number, int sig)
+{
+	struct flowrra_task *t;
+	unsigned int i;
+	bool found = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (i = 0; i < w->n && !found; i++) {
+		t = w->list[i].running;
+		found = t != NULL && t->number == number;
+		if (found)
+			atomic_store(&t->signal_due, sig);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
+bool
 workers_cancel(struct workers *w, uint32_t number, struct flowrra_task **ret)
 {
 	bool found;

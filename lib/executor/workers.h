@@ -56,6 +56,9 @@ void workers_add(struct workers *w, struct task_list *tasks);
 /* Takes back all that has not started. */
 void workers_recall(struct workers *w, struct task_list *ret);
 
+/* Notes a signal for a task that runs. Returns false if it is not here. */
+bool workers_signal(struct workers *w, uint32_t number, int sig);
+
 /*
  * Cancels a task. One that has not started is taken back in *ret (else NULL).
  * Returns false if it is not here.

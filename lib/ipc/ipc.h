@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 4u
+#define IPC_VERSION 5u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -123,6 +123,10 @@ struct ipc_submit {
 	uint32_t request; /* comes back in SUBMITTED */
 };
 
+struct ipc_signal {
+	int32_t signal; /* 1 to 31: as kill(2) has it */
+};
+
 struct ipc_submitted {
 	uint32_t request;
 	int32_t code; /* enum err_code; the text is the error's message */
@@ -193,6 +197,7 @@ union ipc_fixed {
 	struct ipc_submit submit;
 	struct ipc_submitted submitted;
 	struct ipc_pong pong;
+	struct ipc_signal signal;
 };
 ssize_t ipc_parse(struct slice bytes, enum ipc_direction direction,
 		  union ipc_fixed *scratch, struct ipc_message *ret,

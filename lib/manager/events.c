@@ -98,6 +98,17 @@ event_hand_over(const struct events_follow *what, struct slice line)
 	return last;
 }
 
+static bool
+event_answer(const struct events_follow *what, struct slice line)
+{
+	json_t *event = load_json(line, NULL);
+	const bool last =
+	    json_is_object(event) && what->on_answer(event, what->arg) != 0;
+
+	json_decref(event);
+	return last;
+}
+
 /* Anybody may publish on the channel: what is not an object is passed over. */
 static void
 on_event_line(struct listening *l, struct slice line)
@@ -115,6 +126,9 @@ on_event_line(struct listening *l, struct slice line)
 		if (l->introduction != NULL)
 			introduction_answer(l->introduction, read.id,
 					    read.worker);
+	} else if (slice_eq(read.type, SLICE("worker.signalled"))) {
+		if (l->what->on_answer != NULL && event_answer(l->what, line))
+			following_end(&l->f, NULL);
 	} else if (l->ready && matches(l, read.task) &&
 		   event_hand_over(l->what, line) != 0) {
 		following_end(&l->f, NULL);

@@ -30,6 +30,9 @@ struct events_follow {
 	/* The same of the event as it came, an object in one line, in the place of
 	 * on_event: much cheaper. NULL: on_event is called. */
 	int (*on_line)(struct slice line, void *arg);
+	/* A worker's answer to an order that says so (ORDER_SIGNAL); as on_event.
+	 * NULL: those are left out. */
+	int (*on_answer)(const json_t *event, void *arg);
 	/* No more is there for now. NULL: nobody cares. */
 	void (*on_pause)(void *arg);
 	/*

@@ -85,8 +85,8 @@ static void
 introduction_ask(struct introduction *i)
 {
 	const struct order order = {
-	    i->detail == RESULTS_WHOLE ? ORDER_HEAR_WHOLE : ORDER_HEAR,
-	    slice_of(i->id)};
+	    .kind = i->detail == RESULTS_WHOLE ? ORDER_HEAR_WHOLE : ORDER_HEAR,
+	    .subject = slice_of(i->id)};
 	struct buf text = BUF_INIT;
 
 	order_write(&order, &text);

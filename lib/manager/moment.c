@@ -56,33 +56,41 @@ read_time_of_day(const char *p, struct tm *tm)
 	       tm->tm_sec < 60;
 }
 
-/* When the clock of a zone shows it. A day before and a day behind, no change of
- * the clock lies between: a zone is less than a day away from Greenwich, and does
- * not change twice in two days. */
+/* How far the clock is ahead of UTC at a moment. */
 static int64_t
-zone_instant_s(const struct tz *zone, int64_t shown_s)
+offset_at_s(const struct reading *r, int64_t at_s)
 {
-	const int64_t before_s = shown_s - tz_offset_s(zone, shown_s - DAY_S);
-	const int64_t after_s = shown_s - tz_offset_s(zone, shown_s + DAY_S);
+	time_t s = (time_t)at_s;
+	struct tm tm;
 
-	if (before_s + tz_offset_s(zone, before_s) != shown_s &&
-	    after_s + tz_offset_s(zone, after_s) == shown_s)
+	if (r->zone != NULL)
+		return tz_offset_s(r->zone, at_s);
+	return localtime_r(&s, &tm) != NULL ? tm.tm_gmtoff : 0;
+}
+
+/* When the clock shows it. A day before and a day behind, no change of the clock
+ * lies between: a zone is less than a day away from Greenwich, and does not
+ * change twice in two days. Not with mktime(3): of two moments it takes one or
+ * the other, as the zone's earlier changes were. */
+static int64_t
+instant_s(const struct reading *r, int64_t shown_s)
+{
+	const int64_t before_s = shown_s - offset_at_s(r, shown_s - DAY_S);
+	const int64_t after_s = shown_s - offset_at_s(r, shown_s + DAY_S);
+
+	if (before_s + offset_at_s(r, before_s) != shown_s &&
+	    after_s + offset_at_s(r, after_s) == shown_s)
 		return after_s;
 	return before_s;
 }
 
-/* Days may be out of their month: mktime() and timegm() put that right. */
+/* Days may be out of their month: timegm() puts that right. */
 static bool
 set_local(struct reading *r, const struct tm *tm)
 {
 	struct tm copy = *tm;
-	time_t s;
+	const int64_t s = instant_s(r, timegm(&copy));
 
-	copy.tm_isdst = -1;
-	if (r->zone != NULL)
-		s = (time_t)zone_instant_s(r->zone, timegm(&copy));
-	else
-		s = mktime(&copy);
 	r->us = s * US_PER_S;
 	return s >= 0;
 }

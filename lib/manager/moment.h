@@ -12,8 +12,8 @@
  *	10m		from now on, or before now
  *
  * A time that the clock of a zone shows twice is the first of the two; one that it
- * leaves out is as far behind the gap as it is in it. By the process's own clock
- * both are what mktime(3) makes of them.
+ * leaves out is as far behind the gap as it is in it. The process's own clock
+ * (TZ) is no other than one that is named.
  */
 #ifndef MANAGER_MOMENT_H
 #define MANAGER_MOMENT_H

@@ -236,6 +236,36 @@ again(struct applying *ap, struct planned *p, struct err *err)
 		       p->entry->form.id);
 }
 
+static const char *
+planned_id(const struct planned *p)
+{
+	return p->entry != NULL ? p->entry->form.id : p->gone.id;
+}
+
+static int
+compare_planned(const void *a, const void *b)
+{
+	return strcmp(planned_id(*(struct planned *const *)a),
+		      planned_id(*(struct planned *const *)b));
+}
+
+/* Those that do something, in one order whatever the file has: so two files that
+ * are applied at the same time do not wait for each other. */
+static struct planned **
+sort_planned(const struct applying *ap, size_t *ret_n)
+{
+	struct planned **sorted = calloc(ap->n_planned + 1, sizeof(void *));
+	size_t i, n = 0;
+
+	for (i = 0; sorted != NULL && i < ap->n_planned; i++)
+		if (ap->planned[i].does_something)
+			sorted[n++] = &ap->planned[i];
+	if (n > 0)
+		qsort(sorted, n, sizeof(*sorted), compare_planned);
+	*ret_n = n;
+	return sorted;
+}
+
 /* A batch is one transaction: with one for each schedule, ten thousand would
  * wait for the disk ten thousand times; with one for all, everybody else would
  * wait for them. An error in between leaves whole batches done, and applying the
@@ -243,27 +273,29 @@ again(struct applying *ap, struct planned *p, struct err *err)
 static int
 carry_out(struct applying *ap, struct err *err)
 {
-	struct schedules_step *steps;
-	struct planned *batch[SCHEDULES_STEPS_MAX];
-	size_t i = 0, n, k;
+	struct schedules_step *steps =
+	    calloc(SCHEDULES_STEPS_MAX, sizeof(*steps));
+	struct planned **sorted;
+	size_t i, n, k, all = 0;
 	int result = 0;
 
-	if ((steps = calloc(SCHEDULES_STEPS_MAX, sizeof(*steps))) == NULL)
-		return err_nomem(err);
-	while (result == 0 && i < ap->n_planned) {
-		for (n = 0; n < SCHEDULES_STEPS_MAX && i < ap->n_planned; i++)
-			if (ap->planned[i].does_something) {
-				batch[n] = &ap->planned[i];
-				steps[n++] = ap->planned[i].step;
-			}
+	sorted = sort_planned(ap, &all);
+	if (steps == NULL || sorted == NULL)
+		result = err_nomem(err);
+	for (i = 0; result == 0 && i < all; i += n) {
+		n = all - i < SCHEDULES_STEPS_MAX ? all - i
+						  : SCHEDULES_STEPS_MAX;
+		for (k = 0; k < n; k++)
+			steps[k] = sorted[i + k]->step;
 		result =
 		    schedules_take_steps(ap->db, steps, n, ap->a->now_us, err);
 		for (k = 0; result == 0 && k < n; k++) {
-			batch[k]->step.done = steps[k].done;
+			sorted[i + k]->step.done = steps[k].done;
 			if (!steps[k].done)
-				result = again(ap, batch[k], err);
+				result = again(ap, sorted[i + k], err);
 		}
 	}
+	free(sorted);
 	free(steps);
 	return result;
 }

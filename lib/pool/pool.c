@@ -173,6 +173,15 @@ pool_cancel(struct pool_job *job)
 }
 
 void
+pool_signal(struct pool_job *job, int sig)
+{
+	const struct ipc_signal fixed = {.signal = sig};
+
+	executor_process_send(job->executor->process, IPC_SIGNAL, job->number,
+			      &fixed, NULL, 0);
+}
+
+void
 pool_kill_for(struct pool_job *job)
 {
 	struct executor *e = job->executor;

@@ -198,6 +198,8 @@ bool pool_run(struct pool *p, struct pool_job *job);
 void pool_start(struct pool *p, enum pool_kind kind);
 /* Tells the handler to end. */
 void pool_cancel(struct pool_job *job);
+/* Passes a signal on to the command of a job that an executor has. */
+void pool_signal(struct pool_job *job, int sig);
 /*
  * The handler does not end by itself: its executor is killed, as soon as only
  * such jobs are left in it. Another executor takes its place at once.

@@ -45,11 +45,14 @@ struct redis_sentinels {
 
 	size_t first; /* whom to ask first */
 	/* They count failovers; one that knows of fewer than another has told is
-	 * behind. */
+	 * behind, unless most of those that have ever answered are: then the other
+	 * one was wrong. */
 	int64_t epoch, epoch_said;
+	size_t behind;			/* in this question */
+	bool answered[REDIS_HOSTS_MAX]; /* each of the hosts */
 	/* A question: */
 	struct redis *asked;
-	size_t tried;
+	size_t asking, tried;
 	struct err why; /* the last one's answer */
 	bool all_refuse;
 	bool again; /* there was news since it was asked */

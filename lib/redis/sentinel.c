@@ -109,6 +109,29 @@ place_read(const struct redis_reply *host, const struct redis_reply *port,
 	return -1;
 }
 
+/* One Sentinel can say any number, and be gone: it must not have the last word. Nor
+ * must one that is behind by itself, as after its file was restored. */
+static bool
+ask_most_are_behind(const struct redis_sentinels *s)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < s->url.n_hosts; i++)
+		n += s->answered[i];
+	return s->behind > n / 2 && (s->behind > 1 || s->url.n_hosts == 1);
+}
+
+/* Whether what it says of the place is older than what another one has said. */
+static bool
+ask_is_behind(struct redis_sentinels *s)
+{
+	s->answered[s->asking] = true;
+	if (s->epoch_said >= s->epoch)
+		return false;
+	s->behind++;
+	return !ask_most_are_behind(s);
+}
+
 static void
 ask_on_address(struct redis *r, const struct redis_reply *reply, void *arg)
 {
@@ -126,13 +149,15 @@ ask_on_address(struct redis *r, const struct redis_reply *reply, void *arg)
 		err_set(&why, ERR_UNAVAILABLE, "%s: it does not know that name",
 			redis_name(r));
 		ask_failed(s, &why);
-	} else if (s->epoch_said < s->epoch) {
+	} else if (ask_is_behind(s)) {
 		err_set(&why, ERR_UNAVAILABLE,
 			"%s: it has not heard of the last failover",
 			redis_name(r));
 		ask_failed(s, &why);
 	} else {
-		s->first = (s->first + s->tried) % s->url.n_hosts;
+		/* Who has told news meanwhile is asked next. */
+		if (!s->again)
+			s->first = s->asking;
 		s->epoch = s->epoch_said;
 		ask_end(s, &place);
 	}
@@ -234,9 +259,8 @@ ask_next(struct redis_sentinels *s)
 	    .arg = s};
 
 	for (; s->tried < s->url.n_hosts; s->tried++) {
-		s->asked =
-		    sentinel_dial(s, (s->first + s->tried) % s->url.n_hosts,
-				  &options, &s->why);
+		s->asking = (s->first + s->tried) % s->url.n_hosts;
+		s->asked = sentinel_dial(s, s->asking, &options, &s->why);
 		if (s->asked != NULL)
 			return;
 		s->all_refuse = false;
@@ -249,7 +273,7 @@ redis_sentinels_ask(struct redis_sentinels *s)
 {
 	if (s->asked != NULL)
 		return;
-	s->tried = 0;
+	s->tried = s->behind = 0;
 	s->again = false;
 	s->all_refuse = true;
 	ask_next(s);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "schedules/handle.h"
 #include "schedules/row.h"
@@ -311,6 +312,12 @@ delete_row(struct db *db, enum query query, const struct db_value *values,
 
 /* --- many ---------------------------------------------------------------- */
 
+/* Others change many rows at a time, too, in an order of their own. Of two that
+ * wait for each other one goes on; the other begins again when that should be
+ * through, or they would meet again. */
+#define TRIES_MAX 8
+#define DEADLOCK_PAUSE_US 100000
+
 static int
 take_step(struct db *db, struct schedules_step *step, int64_t now_us,
 	  struct err *err)
@@ -359,6 +366,7 @@ int
 schedules_take_steps(struct schedules *s, struct schedules_step *steps,
 		     size_t n, int64_t now_us, struct err *err)
 {
+	int result = -1, tries;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -369,7 +377,14 @@ schedules_take_steps(struct schedules *s, struct schedules_step *steps,
 	}
 	if (n == 0)
 		return 0;
-	if (db_enter(s->db, err) != 0 || db_begin(s->db, err) != 0)
-		return -1;
-	return db_end(s->db, take_all(s->db, steps, n, now_us, err), err);
+	for (tries = 0; tries < TRIES_MAX; tries++) {
+		if (db_enter(s->db, err) != 0 || db_begin(s->db, err) != 0)
+			return -1;
+		result =
+		    db_end(s->db, take_all(s->db, steps, n, now_us, err), err);
+		if (result == 0 || !s->db->deadlock)
+			break;
+		usleep(DEADLOCK_PAUSE_US << (tries < 3 ? tries : 3));
+	}
+	return result;
 }

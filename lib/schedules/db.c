@@ -176,6 +176,7 @@ db_begin(struct db *db, struct err *err)
 			     err) != 0)
 		return -1;
 	db->in_transaction = true;
+	db->deadlock = false;
 	return 0;
 }
 

@@ -112,6 +112,9 @@ struct db {
 	bool prepared; /* the schema was looked at */
 	bool watching;
 	bool in_transaction;
+	/* The server has given up the transaction for another one's sake: the
+	 * same again may be carried out. */
+	bool deadlock;
 	unsigned int connections; /* made until now */
 };
 

@@ -84,6 +84,7 @@ my_conn_fail(struct db *db, unsigned int number, const char *text,
 			remedy = faults[i].remedy;
 		}
 	err_set(err, code, "%s: %s: %s%s", db->name, what, text, remedy);
+	db->deadlock = number == ER_LOCK_DEADLOCK;
 	if (breaks(number))
 		db_disconnect(db);
 	return -1;

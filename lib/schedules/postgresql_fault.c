@@ -46,6 +46,7 @@ static const struct {
  * are PgBouncer's, which does not translate them; those of the server that it
  * passes on are among them.
  */
+#define DEADLOCK_STATE "40P01"
 #define POOLER_STATE "08P01"
 static const struct {
 	const char *words;
@@ -88,6 +89,7 @@ set_fault(struct db *db, const char *state, enum err_code otherwise,
 	size_t i;
 	int len = (int)strcspn(text, "\n");
 
+	db->deadlock = strcmp(state, DEADLOCK_STATE) == 0;
 	if (strcmp(state, POOLER_STATE) == 0 &&
 	    set_pooler_fault(db, text, what, err))
 		return;

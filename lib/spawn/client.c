@@ -282,6 +282,18 @@ spawn_withdraw(struct spawn *p)
 	return true;
 }
 
+bool
+spawn_pass_signal(struct spawn *p, int sig)
+{
+	/* One that tells it to end comes first. */
+	if (p->state != RUNNING || p->spawner->burials > 0 ||
+	    p->signal_due != 0)
+		return false;
+	p->signal_due = sig;
+	try_signal(p);
+	return true;
+}
+
 void
 spawn_signal(struct spawn *p, int sig)
 {

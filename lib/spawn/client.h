@@ -79,6 +79,9 @@ bool spawn_withdraw(struct spawn *p);
 /* Signals the whole process group. A program that has not been started yet
  * will not be. */
 void spawn_signal(struct spawn *p, int sig);
+/* One that it need not end by, to what runs: false if it does not run (yet), or is
+ * just told to end. */
+bool spawn_pass_signal(struct spawn *p, int sig);
 
 /* Leaves what it writes in its pipes, where it waits when they are full; or reads on.
  * What is there when it ends is delivered all the same. */

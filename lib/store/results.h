@@ -161,6 +161,8 @@ enum results_detail { RESULTS_BRIEF, RESULTS_WHOLE };
 /* How the answer of a worker to ORDER_HEAR begins (codec/order.h), and an event
  * of a task: its record, whole or brief, and "}" follow. */
 #define RESULTS_HEARD "{\"type\":\"worker.hears\""
+/* The same of its answer to ORDER_SIGNAL. */
+#define RESULTS_SIGNALLED "{\"type\":\"worker.signalled\""
 #define RESULTS_UPDATE "{\"type\":\"task.update\",\"task\":"
 
 /* Publishes an event (JSON, without a newline), if anybody is known to listen. A

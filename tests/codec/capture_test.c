@@ -39,7 +39,7 @@ static struct capture *
 writer(const char *id, unsigned int attempt, uint64_t max)
 {
 	struct capture *c =
-	    capture_new(&(struct capture_options){dir, id, attempt, max});
+	    capture_new(&(struct capture_options){dir, id, attempt, max, 0});
 
 	ck_assert_ptr_nonnull(c);
 	return c;
@@ -200,6 +200,49 @@ START_TEST(a_reader_that_keeps_up_misses_nothing)
 	}
 	capture_free(c);
 	capture_reader_free(r);
+	end();
+}
+END_TEST
+
+/* The last file grows, as far as it may; and nothing is left out. */
+START_TEST(a_writer_goes_on_for_a_follower_that_is_slow)
+{
+	const struct capture_options o = {dir, "17", 1, 65536, 1 << 20};
+	char bytes[4096] = "";
+	struct err err = ERR_INIT;
+	struct capture_reader *r;
+	struct capture *c;
+	struct buf out = BUF_INIT;
+	size_t used, total = 0;
+	int fd, got = 0;
+
+	begin();
+	memset(bytes, 'x', sizeof(bytes));
+	fd = capture_follow_begin(dir, "17", &err);
+	c = capture_new(&o);
+	while ((got = capture_add(c, CAPTURE_STDOUT, bytes, sizeof(bytes),
+				  &used, &err)) == 0)
+		total += used;
+	ck_assert_int_eq(got, 1);
+	ck_assert_uint_gt(total, (1 << 20) + 60000);
+	ck_assert_uint_lt(total, (1 << 20) + 80000);
+	r = capture_reader_new(dir, "17", 1);
+	capture_reader_follow(r, fd);
+	take(r, &out);
+	ck_assert_ptr_null(strchr(out.data, '-'));
+	ck_assert_uint_gt(out.len, total);
+	/* It has caught up: the next file is as large as ever. */
+	ck_assert_int_eq(
+	    capture_add(c, CAPTURE_STDOUT, bytes, sizeof(bytes), &used, &err),
+	    0);
+	put(c, CAPTURE_STDERR, "end");
+	buf_reset(&out);
+	take(r, &out);
+	ck_assert_uint_eq(out.len, sizeof(bytes) + strlen("1: 2:end "));
+	capture_follow_end(fd, dir, "17");
+	capture_reader_free(r);
+	capture_free(c);
+	buf_done(&out);
 	end();
 }
 END_TEST
@@ -467,6 +510,7 @@ SUITE("capture")
 	TEST(what_is_printed_comes_back_in_its_order);
 	TEST_LOOP(of_a_long_output_the_beginning_and_the_end_stay, 0, 4);
 	TEST(a_reader_that_keeps_up_misses_nothing);
+	TEST(a_writer_goes_on_for_a_follower_that_is_slow);
 	TEST(a_writer_waits_for_a_follower_that_lives);
 	TEST(a_later_run_of_an_attempt_begins_anew);
 	TEST_LOOP(no_id_leads_out_of_the_directory_or_to_another, 0,

@@ -35,7 +35,9 @@ START_TEST(orders_are_read_as_they_were_written)
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		buf_reset(&out);
-		order_write(&(struct order){kinds[i], subject}, &out);
+		order_write(
+		    &(struct order){.kind = kinds[i], .subject = subject},
+		    &out);
 		ck_assert_int_eq(order_read((struct slice){out.data, out.len},
 					    &scratch, &order, NULL),
 				 0);
@@ -51,10 +53,13 @@ START_TEST(their_form_is_what_other_programs_write)
 {
 	struct buf out = BUF_INIT;
 
-	order_write(&(struct order){ORDER_CANCEL, SLICE("7")}, &out);
+	order_write(
+	    &(struct order){.kind = ORDER_CANCEL, .subject = SLICE("7")}, &out);
 	ck_assert_str_eq(out.data, "{\"order\":\"cancel\",\"id\":\"7\"}");
 	buf_reset(&out);
-	order_write(&(struct order){ORDER_QUIET, SLICE("host:main")}, &out);
+	order_write(
+	    &(struct order){.kind = ORDER_QUIET, .subject = SLICE("host:main")},
+	    &out);
 	ck_assert_str_eq(out.data,
 			 "{\"order\":\"quiet\",\"worker\":\"host:main\"}");
 	buf_done(&out);

@@ -269,8 +269,9 @@ START_TEST(who_waits_gets_all_of_the_output)
 	struct world *w = own_world();
 	struct run *r;
 
-	run(w, "mkdir config; printf '[exec]\noutput_max = 256k\n' "
-	       ">config/flowrra.conf");
+	/* A quarter of what all may take is spooled for one that is slow. */
+	run(w, "mkdir config; printf '[exec]\noutput_max = 256k\n"
+	       "output_total = 4m\n' >config/flowrra.conf");
 	ck_run(run(w, "seq 1000000 | cksum >expected"), 0, "");
 	ck_run(run(w,
 		   OWN "flowrractl run --wait seq 1000000 | (sleep 0.5; cksum) "
@@ -283,6 +284,25 @@ START_TEST(who_waits_gets_all_of_the_output)
 	ck_assert(!own_is(w, "2", "success"));
 	run_end(w, r);
 	WAIT_UNTIL(own_is(w, "2", "success"));
+	own_stop(w);
+}
+END_TEST
+
+/* Its command goes on, and so do those behind it. */
+START_TEST(one_who_reads_slowly_does_not_hold_up_the_queue)
+{
+	struct world *w = own_world();
+	struct run *r;
+
+	run(w, "mkdir config; printf '[exec]\noutput_max = 256k\n' "
+	       ">config/flowrra.conf; seq 2000000 | cksum >expected");
+	r = run_start(w, OWN "flowrractl run --wait seq 2000000 | (while ! "
+			     "test -e gate; do sleep 0.01; done; cksum)");
+	WAIT_UNTIL(own_is(w, "1", "success"));
+	ck_run(own(w, "run --wait echo next"), 0, "next\n");
+	run(w, "touch gate");
+	run_end(w, r);
+	ck_assert_str_eq(r->out, world_read(w, "expected"));
 	own_stop(w);
 }
 END_TEST
@@ -359,5 +379,6 @@ SUITE("run")
 	TEST(hostile_output_steers_no_terminal);
 	TEST(a_long_output_is_bounded_and_the_command_is_not_held_up);
 	TEST(who_waits_gets_all_of_the_output);
+	TEST(one_who_reads_slowly_does_not_hold_up_the_queue);
 	TEST(each_line_is_a_command);
 }

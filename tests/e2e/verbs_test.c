@@ -144,6 +144,8 @@ static const struct {
      "tasks_are_listed_by_worker_argument_error_and_time"},
     {"tasks run", "operate_test.c",
      "tasks_are_listed_by_worker_argument_error_and_time"},
+    {"tasks signal", "tasks_signal_test.c",
+     "a_signal_reaches_the_command_in_any_worker"},
     {"tasks running", "operate_test.c",
      "tasks_are_listed_by_their_state_the_newest_first"},
     {"tasks completed", "operate_test.c",

@@ -170,6 +170,44 @@ START_TEST(a_moment_is_read_by_the_clock_of_a_zone)
 }
 END_TEST
 
+/* The same text means the same by either; glibc's mktime() takes the second of
+ * two moments in Berlin, and the first in New York. */
+START_TEST(the_clock_of_the_process_is_read_as_that_of_a_zone)
+{
+	static const struct {
+		const char *zone, *text, *meant;
+	} shown[] = {
+	    {"Europe/Berlin", "2027-10-31 02:30", "2027-10-31T00:30:00Z"},
+	    {"Europe/Berlin", "2027-10-31 03:00", "2027-10-31T02:00:00Z"},
+	    {"Europe/Berlin", "2027-03-28 02:30", "2027-03-28T01:30:00Z"},
+	    {"America/New_York", "2027-11-07 01:30", "2027-11-07T05:30:00Z"},
+	    {"America/New_York", "2027-03-14 02:30", "2027-03-14T07:30:00Z"},
+	    {"Australia/Lord_Howe", "2027-04-04 01:45", "2027-04-03T14:45:00Z"},
+	    {"Asia/Tokyo", "2027-10-31 01:30", "2027-10-30T16:30:00Z"},
+	};
+	struct err err = ERR_INIT;
+	struct tz_set *zones = tz_set_new(NULL, &err);
+	struct moment_reading reading = {.now_us = moment_of(now_text)};
+	size_t i, named;
+	int64_t us;
+
+	for (i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		for (named = 0; named < 2; named++) {
+			set_zone(shown[i].zone);
+			reading.zone =
+			    named
+				? tz_find(zones, slice_of(shown[i].zone), &err)
+				: NULL;
+			ck_assert_int_eq(
+			    moment_read(shown[i].text, &reading, &us, &err), 0);
+			ck_assert_msg(us == moment_of(shown[i].meant),
+				      "%s %s: %lld", shown[i].zone,
+				      shown[i].text, (long long)us);
+		}
+	tz_set_free(zones);
+}
+END_TEST
+
 START_TEST(a_moment_is_written_with_its_distance)
 {
 	const int64_t now_us = moment_of(now_text);
@@ -192,5 +230,6 @@ SUITE("moment")
 	TEST(a_local_time_that_is_left_out_is_close_to_it);
 	TEST_LOOP(a_moment_is_read_by_the_clock_of_a_zone, 0,
 		  (int)(sizeof(zoned) / sizeof(zoned[0])));
+	TEST(the_clock_of_the_process_is_read_as_that_of_a_zone);
 	TEST(a_moment_is_written_with_its_distance);
 }

@@ -297,9 +297,54 @@ START_TEST(a_sentinel_that_is_behind_is_not_believed)
 }
 END_TEST
 
+/* Three Sentinels: one says a number that no other will reach, and is gone. */
+START_TEST(one_sentinel_has_not_the_last_word)
+{
+	static const char most[] = "*2\r\n$12\r\nconfig-epoch\r\n$19\r\n"
+				   "9223372036854775807\r\n";
+	static const char honest[] = "*2\r\n$12\r\nconfig-epoch\r\n$1\r\n5\r\n";
+	struct event_base *base = event_base_new();
+	char first[80], second[80], url[200];
+	struct redis_server *a = redis_server_start(NULL),
+			    *b = redis_server_start(NULL);
+	struct liar liars[3] = {{.answer = first, .master = most},
+				{.answer = second, .master = honest},
+				{.answer = second, .master = honest}};
+	struct fake *fakes[3];
+	struct session s;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		fakes[i] = fake_new(base, liar_on_command, &liars[i]);
+	snprintf(first, sizeof(first),
+		 "*2\r\n$9\r\n127.0.0.1\r\n$5\r\n%05d\r\n",
+		 redis_server_port(b));
+	snprintf(second, sizeof(second),
+		 "*2\r\n$9\r\n127.0.0.1\r\n$5\r\n%05d\r\n",
+		 redis_server_port(a));
+	snprintf(url, sizeof(url), "redis+sentinel://%s,%s,%s/%s",
+		 fake_url(fakes[0]) + strlen("redis://"),
+		 fake_url(fakes[1]) + strlen("redis://"),
+		 fake_url(fakes[2]) + strlen("redis://"), REDIS_GROUP_NAME);
+	session_init_on(&s, base, url, NULL);
+	ck_assert_int_eq(port_of(&s), redis_server_port(b));
+	liars[0] = (struct liar){.answer = "-IDONTKNOW\r\n"};
+	redis_server_run(b, "CLIENT KILL TYPE normal");
+	session_wait(&s, &s.ups, 2);
+	ck_assert_int_eq(port_of(&s), redis_server_port(a));
+	redis_free(s.r);
+	for (i = 0; i < 3; i++)
+		fake_free(fakes[i]);
+	event_base_free(base);
+	redis_server_stop(a);
+	redis_server_stop(b);
+}
+END_TEST
+
 SUITE("redis_find")
 {
 	TEST(a_sentinel_that_is_behind_is_not_believed);
+	TEST(one_sentinel_has_not_the_last_word);
 	TEST(the_master_is_found_by_sentinels);
 	TEST_LOOP(a_failover_is_followed, 0, 3);
 	TEST(one_sentinel_that_answers_is_enough);

@@ -225,11 +225,67 @@ START_TEST(a_process_killed_before_it_sends_leaves_its_fires_in_the_outbox)
 }
 END_TEST
 
+#define MANY 300
+#define ROUNDS 6
+
+/* All schedules in one transaction, as they were read; again and again. */
+static void
+change_many(struct schedules *db, bool backwards)
+{
+	static struct schedules_step steps[MANY];
+	const struct schedules_filter filter = {.limit = MANY};
+	struct schedules_list *list;
+	struct err err = ERR_INIT;
+	size_t i, at;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		ck_assert_int_eq(schedules_list(db, &filter, &list, &err), 0);
+		ck_assert_uint_eq(list->n, MANY);
+		for (i = 0; i < MANY; i++) {
+			at = backwards ? MANY - 1 - i : i;
+			steps[i] = (struct schedules_step){
+			    .kind = SCHEDULES_SET,
+			    .schedule = &list->items[at],
+			    .old_updated_us = list->items[at].updated_us,
+			    .old_next_run_us = list->items[at].next_run_us};
+		}
+		ck_assert_msg(
+		    schedules_take_steps(db, steps, MANY, 1000, &err) == 0,
+		    "%s", err.msg);
+		schedules_list_free(list);
+	}
+}
+
+static void
+change_backwards(struct world *w, int fd)
+{
+	change_many(w->schedules, true);
+}
+
+START_TEST(two_that_change_many_in_another_order_both_succeed)
+{
+	struct world w;
+	pid_t child;
+	int i;
+
+	world_open(&w, _i);
+	for (i = 0; i < MANY; i++)
+		world_create(&w, i, 1000);
+	child = world_fork(&w, change_backwards, -1);
+	change_many(w.schedules, false);
+	ck_assert_int_eq(world_reap(child), 0);
+	world_close(&w);
+}
+END_TEST
+
 SUITE("schedules-processes")
 {
 	SUITE_TIMEOUT(90);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
 	TEST_LOOP(each_fire_is_claimed_by_one_process_only, 0, N_WORLDS_POOLED);
+	TEST_LOOP(two_that_change_many_in_another_order_both_succeed, 0,
+		  N_WORLDS_POOLED);
 	TEST_LOOP(
 	    several_processes_create_the_schema_and_one_identical_schedule, 0,
 	    N_WORLDS_POOLED);

@@ -41,7 +41,8 @@ static const char *const key_suffixes[KEY_COUNT] = {
 static int
 make_keys(struct rqueue *q, const char *prefix, const char *name)
 {
-	const struct order wake = {ORDER_WAKE, slice_of(name)};
+	const struct order wake = {.kind = ORDER_WAKE,
+				   .subject = slice_of(name)};
 	struct buf order = BUF_INIT;
 	unsigned int i;
 

@@ -22,6 +22,7 @@
 #include "module/shipped/exec/captures.h"
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
+#include "module/signalled.h"
 #include "spawn/client.h"
 #include "util/argv_template.h"
 #include "util/err.h"
@@ -78,6 +79,12 @@ on_end(const struct run_outcome *outcome, void *arg)
 		flowrra_fail(task, "%s", outcome->error);
 }
 
+static void
+on_signal(struct flowrra_task *task, int sig)
+{
+	run_signal(flowrra_task_data(task), sig);
+}
+
 /* run_start() has reported a failure itself when it returns NULL. */
 static void
 start(struct flowrra_task *task, struct event_base *base, const json_t *args,
@@ -94,6 +101,7 @@ start(struct flowrra_task *task, struct event_base *base, const json_t *args,
 	    .arg = task};
 	struct run *r;
 
+	flowrra_task_on_signal(task, on_signal);
 	if (o.spawner == NULL)
 		flowrra_fail(task, "out of memory");
 	else if ((r = run_start(&o)) != NULL)
@@ -140,7 +148,10 @@ static void
 on_ask(evutil_socket_t fd, short what, void *arg)
 {
 	struct blocking *b = arg;
+	const int sig = flowrra_task_take_signal(b->task);
 
+	if (!b->over && sig != 0)
+		run_signal(b->run, sig);
 	if (!b->over && flowrra_task_cancelled(b->task))
 		run_cancel(b->run);
 }

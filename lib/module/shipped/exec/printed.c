@@ -228,6 +228,10 @@ printed_result(const struct printed *r, int64_t *ret_left_out,
 
 /* --- its life -------------------------------------------------------------- */
 
+/* Of output_total, what the output of one command may take while somebody reads it
+ * slowly: until then neither it nor those behind it wait for him. */
+#define SPOOL_PART 4
+
 /* Without memory for that, a command runs without. */
 static struct capture *
 begin_capture(struct flowrra_task *task, const struct declarations *all)
@@ -235,7 +239,9 @@ begin_capture(struct flowrra_task *task, const struct declarations *all)
 	const struct capture_options o = {.directory = all->captures,
 					  .id = flowrra_task_id(task),
 					  .attempt = flowrra_task_attempt(task),
-					  .max = all->capture_max};
+					  .max = all->capture_max,
+					  .spool =
+					      all->capture_total / SPOOL_PART};
 
 	if (all->captures == NULL)
 		return NULL;

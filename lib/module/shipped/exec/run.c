@@ -263,6 +263,16 @@ on_kill(evutil_socket_t fd, short what, void *arg)
 		spawn_signal(r->program, SIGKILL);
 }
 
+void
+run_signal(struct run *r, int sig)
+{
+	if (r->program == NULL || !spawn_pass_signal(r->program, sig))
+		flowrra_task_log(r->o.task, LOG_NOTICE,
+				 "signal %d comes to nothing: the command does "
+				 "not run yet, or is told to end",
+				 sig);
+}
+
 /* The event is made before the first signal: without it SIGKILL is sent at
  * once, since nothing else would end a program that ignores SIGTERM. */
 void

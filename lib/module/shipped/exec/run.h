@@ -45,6 +45,9 @@ struct run_options {
 /* NULL if on_end has been called already. */
 struct run *run_start(const struct run_options *o);
 
+/* A signal to the command; what does not run gets none. */
+void run_signal(struct run *r, int sig);
+
 /* SIGTERM to the command, and SIGKILL a while later. */
 void run_cancel(struct run *r);
 
