@@ -377,6 +377,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	d->started_us = clock_wall_us();
 	d->meter.rtt_us = -1;
 	TAILQ_INIT(&d->unsure);
+	TAILQ_INIT(&d->awaits);
 	TAILQ_INIT(&d->untaken);
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);
@@ -404,6 +405,7 @@ dispatch_free(struct dispatch *d)
 
 	if (d == NULL)
 		return;
+	await_drop_all(d);
 	/* First the stores and the pool, which call back into jobs. */
 	broker_close(d->broker);
 	results_close(d->results);

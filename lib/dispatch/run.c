@@ -84,6 +84,16 @@ on_run_submit(struct pool_job *run, pid_t executor,
 	submit_for(arg, &request, json);
 }
 
+static void
+on_run_await(struct pool_job *run, pid_t executor,
+	     const struct ipc_await *fixed, struct slice id, void *arg)
+{
+	const struct submit_request asker = {
+	    .executor = executor, .job = run->number, .number = fixed->request};
+
+	await_for(job_of(run), &asker, id, fixed->timeout_us);
+}
+
 /* --- running records --------------------------------------------------- */
 
 /* It is there, or was given up: what waited for it goes on. */
@@ -148,6 +158,7 @@ on_run_done(struct pool_job *run, const struct ipc_done *done,
 {
 	struct job *job = job_of(run);
 
+	await_drop(job);
 	if (job->lost) {
 		settle_drop(job);
 		return;
@@ -178,6 +189,7 @@ on_run_returned(struct pool_job *run, void *arg)
 {
 	struct job *job = job_of(run);
 
+	await_drop(job);
 	if (job->lost)
 		settle_drop(job);
 	else if (job->cancelled)
@@ -269,6 +281,7 @@ on_run_exit(struct pool_job *run, const struct pool_exit *end, void *arg)
 {
 	struct job *job = job_of(run);
 
+	await_drop(job);
 	if (job->lost) {
 		settle_drop(job);
 		return;
@@ -342,6 +355,7 @@ const struct pool_events run_events = {.find = find_run,
 				       .on_log = on_run_log,
 				       .on_print = on_run_print,
 				       .on_submit = on_run_submit,
+				       .on_await = on_run_await,
 				       .on_done = on_run_done,
 				       .on_returned = on_run_returned,
 				       .on_exit = on_run_exit,

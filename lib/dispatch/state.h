@@ -188,6 +188,7 @@ struct dispatch {
 	unsigned int n_queues;
 	struct pool *pool;
 	const struct conf *next_conf; /* of a reload under way */
+	TAILQ_HEAD(, await) awaits;   /* of await.c */
 	struct job_list held[POOL_KINDS];
 	unsigned int n_held[POOL_KINDS];
 	/* Jobs by number: the low bits index, the high bits tell old from new.
@@ -477,6 +478,15 @@ struct submit_request {
 /* Submits a task (JSON), and answers. */
 void submit_for(struct dispatch *d, const struct submit_request *request,
 		struct slice json);
+
+/* --- await.c ----------------------------------------------------------- */
+
+/* Answers the job's handler when the task has ended, or why that cannot be. */
+void await_for(struct job *job, const struct submit_request *asker,
+	       struct slice id, int64_t timeout_us);
+/* The job has no handler any more. */
+void await_drop(const struct job *job);
+void await_drop_all(struct dispatch *d);
 
 /* --- stop.c ------------------------------------------------------------- */
 

@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 5u
+#define IPC_VERSION 6u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -123,6 +123,12 @@ struct ipc_submit {
 	uint32_t request; /* comes back in SUBMITTED */
 };
 
+struct ipc_await {
+	int64_t timeout_us; /* less than 0: none */
+	uint32_t request;   /* comes back in SUBMITTED */
+	uint32_t unused;
+};
+
 struct ipc_signal {
 	int32_t signal; /* 1 to 31: as kill(2) has it */
 };
@@ -195,6 +201,7 @@ union ipc_fixed {
 	struct ipc_done done;
 	struct ipc_log log;
 	struct ipc_submit submit;
+	struct ipc_await await;
 	struct ipc_submitted submitted;
 	struct ipc_pong pong;
 	struct ipc_signal signal;
