@@ -266,7 +266,7 @@ exporter_free(struct exporter *e)
 		buf_add(&rest, e->spans.data, e->spans.len);
 		span_write_end(&rest);
 	}
-	if (e->sink != NULL)
+	if (e->kind != NULL && e->sink != NULL)
 		e->kind->close(
 		    e->sink,
 		    (struct slice){rest.data, rest.failed ? 0 : rest.len});
