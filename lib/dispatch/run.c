@@ -14,6 +14,7 @@
 #include "dispatch/state.h"
 #include "ipc/ipc.h"
 #include "pool/executor_process.h"
+#include "trace/exporter.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -58,7 +59,7 @@ on_run_log(struct pool_job *run, int level, struct slice text, void *arg)
 {
 	struct job *job = job_of(run);
 
-	job_print(job, text);
+	printing_take(job, CAPTURE_STDERR, text);
 	log_job(job, (enum log_level)level, "task %s (%s): %.*s", job->task->id,
 		job->task->name, (int)text.len, text.p);
 }
@@ -68,7 +69,7 @@ on_run_print(struct pool_job *run, struct slice line, void *arg)
 {
 	struct job *job = job_of(run);
 
-	job_print(job, line);
+	printing_take(job, CAPTURE_STDOUT, line);
 	log_job(job, LOG_LEVEL_notice, "task %s (%s) prints: %.*s",
 		job->task->id, job->task->name, (int)line.len, line.p);
 }
@@ -324,6 +325,9 @@ on_pool_reloaded(const struct err *why, void *arg)
 
 	if (why == NULL) {
 		d->conf = d->next_conf;
+		/* As after a rotation of logs. */
+		if (d->exporter != NULL)
+			exporter_reopen(d->exporter);
 		/* Jobs that are held look their handlers up once more. */
 		claim_reroute(d);
 		heartbeat_register(d);

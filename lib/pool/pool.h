@@ -66,6 +66,8 @@ struct pool_job {
 	struct slice environment;
 	enum pool_kind kind;
 	uint32_t number; /* in messages; see pool_events.find */
+	/* For the executor, borrowed until pool_run() returns; may be empty. */
+	struct slice traceparent, tracestate;
 	/* The pool's own. */
 	TAILQ_ENTRY(pool_job) link;
 	struct executor *executor; /* NULL: not with the pool */

@@ -277,6 +277,14 @@ const char *flowrra_task_args_text(const struct flowrra_task *task,
 const char *flowrra_task_kwargs_text(const struct flowrra_task *task,
 				     size_t *length);
 
+/*
+ * Since 1.5. The trace that this attempt is part of, to be handed on with what the
+ * handler calls: the headers traceparent and tracestate of W3C Trace Context. NULL
+ * if there is none. Valid until the task ends.
+ */
+const char *flowrra_task_traceparent(const struct flowrra_task *task);
+const char *flowrra_task_tracestate(const struct flowrra_task *task);
+
 /* The number of this attempt: 1 for the first. */
 unsigned int flowrra_task_attempt(const struct flowrra_task *task);
 
