@@ -186,6 +186,10 @@ await_drop(const struct job *job)
 void
 await_drop_all(struct dispatch *d)
 {
-	while (!TAILQ_EMPTY(&d->awaits))
-		await_free(TAILQ_FIRST(&d->awaits));
+	struct await *a, *next;
+
+	for (a = TAILQ_FIRST(&d->awaits); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
+		await_free(a);
+	}
 }
