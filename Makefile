@@ -84,7 +84,7 @@ LOADED_H  := $(patsubst %.functions,$(B)/gen/loaded/%.h,$(notdir $(FUNCTIONS)))
 
 # The link lines show what each program can reach. A folder is an archive.
 STORES := $(patsubst lib/%/,%,$(wildcard lib/store/*/))
-LIBS   := $(notdir $(wildcard lib/*)) $(STORES)
+LIBS   := $(notdir $(patsubst %/,%,$(wildcard lib/*/))) $(STORES)
 
 STORE         := store $(STORES) redis sqlite codec core util
 # Of lib/http the daemons have the addresses; the server is an object of its own.

@@ -34,7 +34,7 @@ $(ZONES): tests/zones.zi
 
 # --- tests -------------------------------------------------------------------
 
-UNIT_OBJS := $(call test_objs,tests/*.c $(patsubst lib/%,tests/%/*.c,$(wildcard lib/*)))
+UNIT_OBJS := $(call test_objs,tests/*.c $(patsubst lib/%/,tests/%/*.c,$(wildcard lib/*/)))
 E2E_OBJS  := $(call test_objs,tests/*.c tests/e2e/*.c)
 TEST_LIBS := $(call pc,libpq libmariadb check libevent_pthreads libsystemd)
 TEST_MODULES := $(patsubst tests/modules/%.c,$(B)/tests/modules/%.so,\
