@@ -229,6 +229,8 @@ follower_report(long rounds)
 		with = figures[FOLLOWER][f];
 		qsort(without, (size_t)rounds, sizeof(double), compare_figures);
 		qsort(with, (size_t)rounds, sizeof(double), compare_figures);
+		if (without[0] <= 0) /* there is no server */
+			continue;
 		cost = with[0] / without[0];
 		printf("%s: minimum %.2f, with a follower %.2f (%+.1f %%); "
 		       "median %.2f, %.2f (%+.1f %%)\n",
