@@ -74,6 +74,7 @@ ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
 LOADED_sqlite3   := sqlite3
 LOADED_hiredis   := hiredis
 LOADED_evdns     := libevent_extra
+LOADED_evhttp    := libevent_extra
 LOADED_openssl   := libevent_openssl
 LOADED_smartcols := smartcols
 FUNCTIONS := $(wildcard lib/*/*.functions cmd/*/*.functions)
@@ -83,16 +84,18 @@ LOADED_H  := $(patsubst %.functions,$(B)/gen/loaded/%.h,$(notdir $(FUNCTIONS)))
 
 # The link lines show what each program can reach. A folder is an archive.
 STORES := $(patsubst lib/%/,%,$(wildcard lib/store/*/))
-LIBS   := $(notdir $(wildcard lib/*)) $(STORES)
+LIBS   := $(notdir $(patsubst %/,%,$(wildcard lib/*/))) $(STORES)
 
 STORE         := store $(STORES) redis sqlite codec core util
-DAEMON_LIBS   := dispatch pool ipc $(STORE)
+# Of lib/http the daemons have the addresses; the server is an object of its own.
+METRICS       := metrics http
+DAEMON_LIBS   := dispatch pool trace ipc $(METRICS) $(STORE)
 EXECUTOR_LIBS := executor module codec ipc core util
 TESTING_LIBS  := testing $(EXECUTOR_LIBS)
 CLIENT_LIBS   := client $(STORE)
-BEAT_LIBS     := beat schedules cron $(STORE)
+BEAT_LIBS     := beat schedules cron $(METRICS) $(STORE)
 CTL_LIBS      := manager client module $(BEAT_LIBS)
-WEB_LIBS      := web http $(CTL_LIBS)
+WEB_LIBS      := web $(CTL_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
 	    $(B)/bin/flowrra-web \
@@ -108,13 +111,16 @@ MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 DRIVERS  := $(patsubst %,$(B)/libexec/flowrra/database-%.so,postgresql mysql)
 DRIVER_SRC := $(addprefix lib/schedules/,postgresql.c postgresql_conn.c \
 	      postgresql_fault.c mysql.c mysql_conn.c mysql_tls.c)
+# The HTTP server of workers and schedulers, loaded if they serve their metrics.
+SERVE    := $(B)/libexec/flowrra/metrics.so
+SERVE_SRC := lib/metrics/serve.c
 
 #: all      programs, library and modules, in build/release (the default)
-all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
+all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS) $(SERVE)
 
 # `make V=1` shows the commands whole.
 say  = $(if $(V),,@printf '  %-5s %s\n' $(1) '$@';) mkdir -p $(@D) &&
-objs = $(patsubst %.c,$(B)/%.o,$(filter-out $(DRIVER_SRC),$(wildcard $(1)/*.c)))
+objs = $(patsubst %.c,$(B)/%.o,$(filter-out $(DRIVER_SRC) $(SERVE_SRC),$(wildcard $(1)/*.c)))
 ar   = $(patsubst %,$(B)/lib/%.a,$(1))
 link = $(call say,LD) $(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@
 # Archives may need each other, in any order.
@@ -170,6 +176,10 @@ $(B)/libexec/flowrra/database-%.so: $(B)/lib/schedules/%.o \
     $(B)/lib/schedules/%_conn.o $(call ar,schedules util) lib/schedules/drivers.map
 	$(link) -shared -Wl,--version-script=lib/schedules/drivers.map \
 	    $(inputs) $(DRIVER_LIBS) $(call pc,jansson)
+
+$(SERVE): $(patsubst %.c,$(B)/%.o,$(SERVE_SRC)) $(call ar,http util) lib/metrics/serve.map
+	$(link) -shared -Wl,--version-script=lib/metrics/serve.map $(inputs) \
+	    $(call pc,libevent_core jansson) $(HTTP_LIBS)
 
 $(B)/lib/flowrra/%.so: lib/module/shipped/%.c
 	$(call say,LD) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP \
@@ -249,7 +259,7 @@ UNITS := $(patsubst %.in,%,$(wildcard systemd/*.service.in))
 install: all
 	$(call put,755,$(filter $(B)/bin/%,$(PROGRAMS)),$(bindir))
 	$(call put,755,$(filter $(B)/libexec/%,$(PROGRAMS)),$(libexecdir))
-	$(call put,644,$(DRIVERS),$(libexecdir))
+	$(call put,644,$(DRIVERS) $(SERVE),$(libexecdir))
 	$(call put,644,$(MODULES),$(moduledir))
 	$(call put,644,$(SHARED),$(libdir))
 	set -e; $(foreach s,$(notdir $(SHARED)),ln -sf $s $(DESTDIR)$(libdir)/$(s:.0=);)
@@ -261,12 +271,13 @@ install: all
 	$(call completion,zsh,zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)/_flowrractl)
 	$(call completion,fish,fish/vendor_completions.d/flowrractl.fish)
 	set -e; $(foreach u,$(UNITS),$(call fill,$u,$(unitdir));)
-	$(call put,644,$(wildcard systemd/*.socket),$(unitdir))
+	$(call put,644,$(wildcard systemd/*.socket systemd/*.timer),$(unitdir))
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
 	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \
 	    systemd/handlers.conf systemd/commands.conf,$(docdir))
 	$(call put,644,$(wildcard conf/web/*),$(docdir)/web)
+	$(call put,644,$(wildcard conf/metrics/*),$(docdir)/metrics)
 	install -D -m 644 conf/flowrra.conf \
 	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example
 

@@ -34,7 +34,7 @@ $(ZONES): tests/zones.zi
 
 # --- tests -------------------------------------------------------------------
 
-UNIT_OBJS := $(call test_objs,tests/*.c $(patsubst lib/%,tests/%/*.c,$(wildcard lib/*)))
+UNIT_OBJS := $(call test_objs,tests/*.c $(patsubst lib/%/,tests/%/*.c,$(wildcard lib/*/)))
 E2E_OBJS  := $(call test_objs,tests/*.c tests/e2e/*.c)
 TEST_LIBS := $(call pc,libpq libmariadb check libevent_pthreads libsystemd)
 TEST_MODULES := $(patsubst tests/modules/%.c,$(B)/tests/modules/%.so,\
@@ -70,7 +70,7 @@ suites = $(if $(SUITES),$(TEST_ENV) $(1) $(SUITES),\
     { echo "What failed:"; cat $(1).failed; exit 1; })
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
-unit: $(B)/tests/unit $(B)/tests/authors/run $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES) $(ZONES) \
+unit: $(B)/tests/unit $(B)/tests/authors/run $(PROGRAMS) $(MODULES) $(DRIVERS) $(SERVE) $(TEST_MODULES) $(ZONES) \
     $(B)/tests/shims/cron_shim.so
 	$(call suites,$(B)/tests/unit,4,sort -ru)
 

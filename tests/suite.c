@@ -5,10 +5,38 @@
  */
 #include "suite.h"
 
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- scratch ----------------------------------------------------------- */
+
+static char scratch[] = "/tmp/flowrra-unit-XXXXXX";
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static void
+remove_scratch(void)
+{
+	nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *
+suite_scratch(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(scratch));
+	atexit(remove_scratch);
+	ck_assert_int_eq(chdir(scratch), 0);
+	return scratch;
+}
 
 #define SUITES_MAX 256
 #define TIMEOUT_S 20

@@ -15,6 +15,10 @@
 
 #include <check.h>
 
+/* Goes into a new directory, which is removed when the test's process ends; returns
+ * its path. */
+const char *suite_scratch(void);
+
 void suite_register(const char *name, void (*fill)(TCase *));
 
 #define SUITE(name)                                                            \

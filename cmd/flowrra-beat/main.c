@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "beat/beat.h"
+#include "metrics/endpoint.h"
 #include "schedules/schedules.h"
 #include "store/store.h"
 #include "util/conf.h"
@@ -24,6 +25,7 @@ struct scheduler {
 	struct daemon *daemon;
 	char id[ID_SIZE];
 	struct beat *beat;
+	struct metrics_endpoint *metrics; /* NULL: not served */
 };
 
 static const char usage[] =
@@ -82,6 +84,33 @@ warn_of_file(const struct conf *conf)
 			    "database that all of them use");
 }
 
+static void
+write_metrics(struct metrics_text *m, void *arg)
+{
+	const struct scheduler *s = arg;
+
+	beat_write_metrics(s->beat, m);
+}
+
+/* A scheduler whose port is taken works all the same; a monitor finds it
+ * missing. */
+static void
+open_metrics(struct scheduler *s, const struct conf *conf)
+{
+	const struct metrics_endpoint_options options = {
+	    .base = daemon_base(s->daemon),
+	    .key = "[metrics] beat_listen",
+	    .listen = conf->metrics.beat_listen,
+	    .write = write_metrics,
+	    .arg = s};
+	struct err err;
+
+	if (options.listen[0] == '\0')
+		return;
+	if ((s->metrics = metrics_endpoint_new(&options, &err)) == NULL)
+		log_warning("metrics are not served: %s", err.msg);
+}
+
 /* Nothing need be in reach: the scheduler retries, and systemd is told when
  * it is ready. */
 static int
@@ -101,7 +130,10 @@ start(struct daemon *d, void *arg, struct err *err)
 		return -1;
 	warn_of_file(options.conf);
 	s->beat = beat_new(&options, err);
-	return s->beat != NULL ? 0 : -1;
+	if (s->beat == NULL)
+		return -1;
+	open_metrics(s, options.conf);
+	return 0;
 }
 
 /* Always works: what is wrong with the configuration was found before. */
@@ -136,13 +168,17 @@ finish(void *arg)
 {
 	const struct scheduler *s = arg;
 
+	metrics_endpoint_free(s->metrics);
 	beat_free(s->beat);
 }
 
 static int
 beat_check(const struct conf *conf, struct err *err)
 {
-	return stores_check(conf, err) == 0
+	return stores_check(conf, err) == 0 &&
+		       metrics_endpoint_check("[metrics] beat_listen",
+					      conf->metrics.beat_listen,
+					      err) == 0
 		   ? schedules_check_url(conf->scheduler.database_url, err)
 		   : -1;
 }

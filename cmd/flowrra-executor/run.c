@@ -209,6 +209,14 @@ show_submit(struct slice json, struct buf *answer, void *arg)
 	return ERR_NONE;
 }
 
+/* There is none: the tasks that it submits do not run. */
+static int32_t
+show_await(struct slice id, struct buf *answer, void *arg)
+{
+	fprintf(stderr, "waits for: %.*s\n", (int)id.len, id.p);
+	return ERR_NOT_FOUND;
+}
+
 static void
 show_failure(const struct order *o, const struct solo_end *end)
 {
@@ -308,7 +316,8 @@ run_task(int n, char **args)
 				   .cancel_after_us = -1,
 				   .hooks = {.on_log = show_log,
 					     .on_progress = show_progress,
-					     .on_submit = show_submit}}};
+					     .on_submit = show_submit,
+					     .on_await = show_await}}};
 	struct err err = ERR_INIT;
 	int status;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb logs: what a command has printed, or prints. */
+/* The verb logs: what a command, or a task in a module, has printed, or prints. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,10 +70,11 @@ explain_nothing(struct ctl *ctl, const char *id)
 	if (flowrra_result(ctl->client, id, &record, &error) != 0)
 		return complain_of(ctl, &error);
 	flowrra_record_free(record);
-	if (ctl->conf->exec.output_max > 0)
+	if (ctl->conf->exec.output_max > 0 || ctl->conf->worker.keep_output > 0)
 		return 0;
-	complain(ctl, "nothing is kept of what commands print ([exec] "
-		      "output_max)");
+	complain(ctl, "nothing is kept of what tasks print ([exec] output_max, "
+		      "for commands; [worker] keep_output, for tasks in "
+		      "modules)");
 	return err_exit_status(ERR_NOT_FOUND);
 }
 

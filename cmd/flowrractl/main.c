@@ -36,6 +36,7 @@ const struct verb *const verbs[] = {
     &verb_health,
     &verb_doctor,
     &verb_check,
+    &verb_metrics,
     &verb_export,
     &verb_import,
     &verb_queues,

@@ -335,7 +335,7 @@ run_prepared(struct ctl *ctl, const struct run_options *o,
 static int
 run_run(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	const struct run_options *o = options;
+	struct run_options *o = options;
 	const char *const line[] = {"/bin/sh", "-c", o->line, NULL};
 	struct command c = {.argv = o->line != NULL ? line
 						    : (const char *const *)argv,
@@ -355,6 +355,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	     run_resolve("--stdin-file", o->input_file, input, &err) != 0)) {
 		status = run_own_status(o, complain_of_err(ctl, &err));
 	} else {
+		submit_take_trace(&o->request);
 		c.directory = directory;
 		c.input_file = o->input_file != NULL ? input : NULL;
 		c.after = after.list;

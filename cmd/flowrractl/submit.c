@@ -327,6 +327,7 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (argc > 0)
 		o->request.name = argv[0];
+	submit_take_trace(&o->request);
 	/* Before the client is opened: most mistakes on the command line cost
 	 * no connection. */
 	if (check(o, argc, &err) != 0 ||

@@ -42,6 +42,9 @@ void submit_print_problem(struct ctl *ctl, struct submit_problems *problems,
 /* At the end: complains of those that were not told yet. */
 void submit_end_problems(struct ctl *ctl, struct submit_problems *problems);
 
+/* Continues the trace of $TRACEPARENT and $TRACESTATE, unless the request names one
+ * itself; what is not valid there counts as absent. */
+void submit_take_trace(struct flowrra_request *request);
 /* Whether a time to run at makes sense: long past, it is a mistake, unless that was
  * thought of. -1 with *err. */
 int submit_check_at(int64_t at_us, bool now_if_past, struct err *err);

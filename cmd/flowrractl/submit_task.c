@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/trace_context.h"
 #include "flowrra/client.h"
 #include "manager/request.h"
 #include "submit.h"
@@ -60,6 +61,22 @@ task_send(FILE *stream, const char *p, size_t len)
 		if ((n = send(fileno(stream), p, len, MSG_NOSIGNAL)) < 0)
 			return false;
 	return true;
+}
+
+/* Of a command, this is the trace of its task's attempt, or of what wraps it. */
+void
+submit_take_trace(struct flowrra_request *request)
+{
+	const char *parent = getenv("TRACEPARENT");
+	const char *state = getenv("TRACESTATE");
+	struct trace_context context;
+
+	if (request->traceparent != NULL || request->tracestate != NULL ||
+	    parent == NULL || !trace_context_read(slice_of(parent), &context))
+		return;
+	request->traceparent = parent;
+	if (state != NULL && tracestate_valid(slice_of(state)))
+		request->tracestate = state;
 }
 
 /* Connects and shows the token. NULL with *err. */

@@ -11,8 +11,10 @@
 #include "files.h"
 #include "identity.h"
 #include "loadable.h"
+#include "metrics/endpoint.h"
 #include "modules.h"
 #include "store/store.h"
+#include "trace/exporter.h"
 #include "util/conf.h"
 #include "util/conf_task.h"
 #include "util/err.h"
@@ -102,6 +104,25 @@ check_modules(const struct conf *conf, struct findings *findings)
 	modules_done(&modules);
 }
 
+/* A worker whose metrics or traces go nowhere works all the same, so a mistake is
+ * best told here. */
+static void
+check_observing(const struct conf *conf, struct findings *findings)
+{
+	struct err err;
+
+	if (metrics_endpoint_check("[metrics] listen", conf->metrics.listen,
+				   &err) != 0) {
+		conf_prefix_place(conf, "metrics", "listen", &err);
+		findings_add(findings, &err);
+	}
+	if (conf->trace.export[0] != '\0' &&
+	    exporter_check(conf->trace.export, &err) != 0) {
+		conf_prefix_place(conf, "trace", "export", &err);
+		findings_add(findings, &err);
+	}
+}
+
 void
 check_examine(const struct conf *conf, struct findings *findings)
 {
@@ -111,6 +132,7 @@ check_examine(const struct conf *conf, struct findings *findings)
 	if (!stores_are_one(conf))
 		check_url(conf, conf->backend.url, "backend", findings);
 	check_mode(conf, findings);
+	check_observing(conf, findings);
 	if (files_check(conf, &err) != 0)
 		findings_add(findings, &err);
 	if (identity_possible(conf, &err) != 0)

@@ -11,8 +11,10 @@
 #include "files.h"
 #include "identity.h"
 #include "leftovers.h"
+#include "metrics/endpoint.h"
 #include "modules.h"
 #include "store/store.h"
+#include "trace/exporter.h"
 #include "util/conf.h"
 #include "util/daemon.h"
 #include "util/err.h"
@@ -28,6 +30,7 @@ struct worker {
 	char **queues;
 	char *executor;
 	struct dispatch *dispatch;
+	struct metrics_endpoint *metrics; /* NULL: not served */
 	/* the first signal has come: the second ends it at once */
 	bool stopping;
 };
@@ -114,6 +117,33 @@ open_dispatch(struct worker *w, struct dispatch_options *options,
 	return w->dispatch != NULL ? 0 : -1;
 }
 
+static void
+write_metrics(struct metrics_text *m, void *arg)
+{
+	const struct worker *w = arg;
+
+	dispatch_write_metrics(w->dispatch, m);
+}
+
+/* A worker whose port another one has works all the same; a monitor finds it
+ * missing. */
+static void
+open_metrics(struct worker *w, const struct conf *conf)
+{
+	const struct metrics_endpoint_options options = {
+	    .base = daemon_base(w->daemon),
+	    .key = "[metrics] listen",
+	    .listen = conf->metrics.listen,
+	    .write = write_metrics,
+	    .arg = w};
+	struct err err;
+
+	if (options.listen[0] == '\0')
+		return;
+	if ((w->metrics = metrics_endpoint_new(&options, &err)) == NULL)
+		log_warning("metrics are not served: %s", err.msg);
+}
+
 static int
 start(struct daemon *d, void *arg, struct err *err)
 {
@@ -147,7 +177,10 @@ start(struct daemon *d, void *arg, struct err *err)
 	w->executor = proc_beside("../libexec/flowrra/flowrra-executor", err);
 	if ((options.executor = w->executor) == NULL)
 		return -1;
-	return open_dispatch(w, &options, err);
+	if (open_dispatch(w, &options, err) != 0)
+		return -1;
+	open_metrics(w, conf);
+	return 0;
 }
 
 /* -1 with *err leaves the worker as it was: nothing of the old configuration is
@@ -205,6 +238,7 @@ finish(void *arg)
 {
 	struct worker *w = arg;
 
+	metrics_endpoint_free(w->metrics);
 	dispatch_free(w->dispatch);
 	conf_list_free(w->queues);
 	free(w->executor);
@@ -216,7 +250,11 @@ finish(void *arg)
 static int
 check(const struct conf *conf, struct err *err)
 {
-	return stores_check(conf, err) == 0 && files_check(conf, err) == 0
+	return stores_check(conf, err) == 0 && files_check(conf, err) == 0 &&
+		       metrics_endpoint_check("[metrics] listen",
+					      conf->metrics.listen, err) == 0 &&
+		       (conf->trace.export[0] == '\0' ||
+			exporter_check(conf->trace.export, err) == 0)
 		   ? modules_check(conf, err)
 		   : -1;
 }

@@ -53,6 +53,8 @@ on_broker_state(bool up, bool final, const struct err *why, void *arg)
 		return;
 	}
 	news = beat_reached(&b->broker_reach, up);
+	if (news)
+		b->at.beat = 0; /* people are to see it */
 	if (up && why != NULL) {
 		log_warning("broker: %s", why->msg);
 	} else if (up && news) {

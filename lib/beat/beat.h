@@ -23,6 +23,7 @@ struct broker_options;
 struct conf;
 struct err;
 struct event_base;
+struct metrics_text;
 struct results;
 struct results_options;
 
@@ -54,6 +55,9 @@ void beat_stop(struct beat *b);
 /* Goes on with another configuration, which is borrowed as the first one was.
  * Reads the time zones again, and computes again what depends on them. */
 void beat_reload(struct beat *b, const struct conf *conf);
+
+/* Writes the families of metrics that a scheduler has; does not end the text. */
+void beat_write_metrics(const struct beat *b, struct metrics_text *m);
 
 /* One line for people. */
 void beat_status(const struct beat *b, char *text, size_t size);

@@ -18,6 +18,7 @@
 #include "codec/task_json.h"
 #include "codec/value.h"
 #include "core/result.h"
+#include "core/trace_context.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/name.h"
@@ -147,13 +148,45 @@ check_request_unique(const struct flowrra_request *r, struct err *err)
 		     : 0;
 }
 
+/* A typed one that is wrong is refused: nobody would find out why the trace ends
+ * there. */
+static int
+check_request_trace(const struct flowrra_request *r, struct task *task,
+		    struct err *err)
+{
+	struct trace_context context;
+
+	if (r->traceparent == NULL)
+		return r->tracestate == NULL
+			   ? 0
+			   : err_set(err, ERR_DATA,
+				     "tracestate needs a traceparent");
+	task->traceparent = slice_of(r->traceparent);
+	if (!trace_context_read(task->traceparent, &context))
+		return err_set(err, ERR_DATA,
+			       "traceparent \"%.64s\" is not valid: "
+			       "00-TRACE_ID-PARENT_ID-FLAGS, of 32, 16 and 2 "
+			       "lower-case hexadecimal digits",
+			       r->traceparent);
+	if (r->tracestate == NULL)
+		return 0;
+	task->tracestate = slice_of(r->tracestate);
+	return tracestate_valid(task->tracestate)
+		   ? 0
+		   : err_set(err, ERR_DATA,
+			     "tracestate \"%.64s\" is not valid: at most 32 "
+			     "of KEY=VALUE with commas between, %d bytes",
+			     r->tracestate, TRACESTATE_MAX);
+}
+
 /* All checks that need no server come before those that do, so a wrong request
  * fails in the same way with the servers out of reach. */
 static int
 check_request(const struct flowrra_request *r, struct task *task,
 	      struct err *err)
 {
-	if (check_request_unique(r, err) != 0)
+	if (check_request_unique(r, err) != 0 ||
+	    check_request_trace(r, task, err) != 0)
 		return -1;
 	if (check_request_names(r, err) != 0 ||
 	    check_request_numbers(r, err) != 0)

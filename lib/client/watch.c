@@ -159,7 +159,7 @@ flowrra_watch(struct flowrra_client *c, const char *id,
 	      flowrra_record_fn *on_record, void *arg,
 	      struct flowrra_watch **watch, struct flowrra_error *error)
 {
-	struct flowrra_watch *w = NULL;
+	struct flowrra_watch *w;
 	struct err err = ERR_INIT;
 
 	if (client_check(c, &err) == 0 && c->foreign == NULL)
@@ -167,10 +167,12 @@ flowrra_watch(struct flowrra_client *c, const char *id,
 			"flowrra_client_fd() was not called for this client");
 	else if (err.code == ERR_NONE && !task_id_valid(slice_of(id)))
 		err_set(&err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
-	else if (err.code == ERR_NONE && (w = calloc(1, sizeof(*w))) == NULL)
-		err_nomem(&err);
 	if (err.code != ERR_NONE)
 		return client_fail(error, &err);
+	if ((w = calloc(1, sizeof(*w))) == NULL) {
+		err_nomem(&err);
+		return client_fail(error, &err);
+	}
 	w->client = c;
 	w->on_record = on_record;
 	w->arg = arg;

@@ -15,6 +15,7 @@
 
 #include "codec/fields.h"
 #include "codec/write.h"
+#include "core/trace_context.h"
 #include "util/err.h"
 
 /* Counters beyond it are not ours: nothing is retried that often. */
@@ -67,6 +68,8 @@ enum {
 	AT_due_ms,
 	AT_history,
 	AT_reply_to,
+	AT_traceparent,
+	AT_tracestate,
 	N_FIELDS
 };
 _Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
@@ -110,6 +113,8 @@ static const struct field fields[N_FIELDS] = {
     FIELD(due_ms, ANY, due_ms),
     FIELD(history, ANY, task.history),
     FIELD(reply_to, ANY, task.reply_to),
+    FIELD(traceparent, ANY, task.traceparent),
+    FIELD(tracestate, ANY, task.tracestate),
 };
 
 /* fields_read() stores what the type says: the member must be that. */
@@ -193,6 +198,36 @@ reply_address(struct slice json)
 						     : (struct slice){NULL, 0};
 }
 
+/* The content of a string without escapes, which neither needs; empty if it is
+ * anything else. */
+static struct slice
+plain_text(struct slice json)
+{
+	struct slice text = {NULL, 0};
+
+	if (json.len > 2 && json.p[0] == '"' &&
+	    memchr(json.p, '\\', json.len) == NULL)
+		text = (struct slice){json.p + 1, json.len - 2};
+	return text;
+}
+
+/* As the Recommendation says: what is not valid is not there, and then its
+ * tracestate is not either. */
+static void
+read_trace(struct task *task)
+{
+	struct trace_context context;
+
+	if (task->traceparent.len == 0 && task->tracestate.len == 0)
+		return;
+	task->traceparent = plain_text(task->traceparent);
+	task->tracestate = plain_text(task->tracestate);
+	if (!trace_context_read(task->traceparent, &context))
+		task->traceparent = task->tracestate = (struct slice){NULL, 0};
+	if (!tracestate_valid(task->tracestate))
+		task->tracestate = (struct slice){NULL, 0};
+}
+
 /* A number of ours, of digits only; what is anything else is not ours. */
 static int64_t
 due_time(struct slice json)
@@ -236,6 +271,9 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 		task->history = (struct slice){NULL, 0};
 	task->reply_to =
 	    moved(reply_address(d->task.reply_to), bytes, task->raw.p);
+	task->traceparent = moved(d->task.traceparent, bytes, task->raw.p);
+	task->tracestate = moved(d->task.tracestate, bytes, task->raw.p);
+	read_trace(task);
 	task->id = put_text(&p, d->id);
 	task->name = put_text(&p, d->name);
 	if (d->queue.p != NULL)
@@ -302,6 +340,10 @@ write_options(const struct task *task, struct buf *out)
 		write_double(out, WRITE_NEXT("retry_jitter"), retry->jitter);
 	if (task->reply_to.len > 0)
 		write_text(out, WRITE_NEXT("reply_to"), task->reply_to);
+	if (task->traceparent.len > 0)
+		write_text(out, WRITE_NEXT("traceparent"), task->traceparent);
+	if (task->tracestate.len > 0)
+		write_text(out, WRITE_NEXT("tracestate"), task->tracestate);
 }
 
 static void

@@ -81,6 +81,9 @@ struct task {
 			   retry, by the clock of who set it; ms since 1970 */
 	struct slice history;  /* of attempts; empty: none */
 	struct slice reply_to; /* see results_reply_to(); empty: none */
+	/* core/trace_context.h: what its producer is part of; empty: nothing, or
+	 * what is not valid. No tracestate without a traceparent. */
+	struct slice traceparent, tracestate;
 };
 
 /* As name_valid(), which is to be preferred, with name_check_task() and

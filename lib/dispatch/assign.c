@@ -47,6 +47,7 @@ assign_first(struct dispatch *d, enum pool_kind kind)
 	if (job == NULL)
 		return false;
 	job->run.task = job->task;
+	trace_assign(job);
 	job->run.environment = job->claim->blob;
 	if (!pool_run(d->pool, &job->run))
 		return false;

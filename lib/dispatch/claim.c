@@ -241,6 +241,7 @@ claim_begin(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
 
+	trace_claim(job);
 	/* The command may have come before the task. */
 	job->cancelled = cancelled_ids_take(d->cancelled_ids, job->task);
 	/* Our own producers put the time into the task, which spares theirs the

@@ -322,12 +322,24 @@ dispatch_make_events(struct dispatch *d, struct err *err)
 	return stop_open(d, err) != 0 ? -1 : heartbeat_open(d, err);
 }
 
+/* The names of this moment: before the first executor is up, none. */
+static bool
+is_registered(const char *task, void *arg)
+{
+	const struct dispatch *d = arg;
+	const struct handlers *handlers =
+	    d->pool != NULL ? pool_handlers(d->pool) : NULL;
+
+	return handlers != NULL && handlers_find(handlers, task) != NULL;
+}
+
 static int
 dispatch_open_tally(struct dispatch *d, struct err *err)
 {
 	const struct tally_options options = {.base = d->opt.base,
 					      .results = d->results,
 					      .queues = d->opt.queues,
+					      .is_registered = is_registered,
 					      .on_sent = on_tally_sent,
 					      .arg = d};
 
@@ -335,6 +347,7 @@ dispatch_open_tally(struct dispatch *d, struct err *err)
 	return d->tally != NULL ? 0 : -1;
 }
 
+/* What is of executors in the configuration is the pool's own copy. */
 static int
 dispatch_open_pool(struct dispatch *d, struct err *err)
 {
@@ -362,10 +375,13 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	d->opt = *options;
 	d->conf = options->conf;
 	d->started_us = clock_wall_us();
+	d->meter.rtt_us = -1;
 	TAILQ_INIT(&d->unsure);
+	TAILQ_INIT(&d->awaits);
 	TAILQ_INIT(&d->untaken);
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);
+	trace_open(d);
 	if ((d->cancelled_ids = cancelled_ids_new()) == NULL) {
 		err_nomem(err);
 		dispatch_free(d);
@@ -389,6 +405,7 @@ dispatch_free(struct dispatch *d)
 
 	if (d == NULL)
 		return;
+	await_drop_all(d);
 	/* First the stores and the pool, which call back into jobs. */
 	broker_close(d->broker);
 	results_close(d->results);
@@ -397,10 +414,12 @@ dispatch_free(struct dispatch *d)
 	upkeep_close(d);
 	buf_done(&d->event);
 	pool_free(d->pool);
+	trace_close(d);
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL)
 			job_free(d->jobs[i]);
 	free(d->jobs);
+	printing_close(d);
 	for (i = 0; i < d->n_queues; i++)
 		free(d->queues[i].name);
 	free(d->queues);

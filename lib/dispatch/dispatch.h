@@ -21,6 +21,7 @@ struct conf;
 struct dispatch;
 struct err;
 struct event_base;
+struct metrics_text;
 struct results;
 struct results_options;
 
@@ -80,6 +81,9 @@ void dispatch_note_reload(struct dispatch *d, const struct err *why);
  * The second call does not wait for them.
  */
 void dispatch_stop(struct dispatch *d);
+
+/* Writes the families of metrics that a worker has; does not end the text. */
+void dispatch_write_metrics(const struct dispatch *d, struct metrics_text *m);
 
 /* A line for people: what is running and waiting to be stored. */
 void dispatch_status(const struct dispatch *d, char *text, size_t size);

@@ -73,6 +73,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	claim_ask_again(d);
 	claim_take_again(d);
 	heartbeat_send(d);
+	metrics_measure(d);
 	idle_turn(d);
 	if (++d->beats % BEATS_A_REGISTRATION == 0)
 		heartbeat_register(d);

@@ -59,6 +59,8 @@ job_subject(const struct job *job)
 		about.task_id = t->id;
 		about.task_name = t->name;
 		about.attempt = t->current_retry + 1;
+		if (job->trace_id[0] != '\0')
+			about.trace_id = job->trace_id;
 	}
 	return about;
 }
@@ -193,6 +195,8 @@ job_free(struct job *job)
 	d->n_jobs--;
 	job_disarm(job);
 	task_free(job->task);
+	free(job->trace);
+	keep_end(job->dispatch->keep, job->kept);
 	buf_done(&job->running_record);
 	buf_done(&job->progress);
 	buf_done(&job->output);

@@ -308,6 +308,8 @@ outcome_apply(struct job *job, const struct ending *ending)
 	ending_log(job, &end, again);
 	ending_count(&job->dispatch->totals, outcome, again);
 	ending_measure(job, &end, again);
+	trace_end(job, &end, again);
+	printing_end(job);
 	if (again) {
 		end.finished_us = 0;
 		outcome_store(job, RESULT_RETRYING, &end,

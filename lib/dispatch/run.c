@@ -14,6 +14,7 @@
 #include "dispatch/state.h"
 #include "ipc/ipc.h"
 #include "pool/executor_process.h"
+#include "trace/exporter.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -58,7 +59,7 @@ on_run_log(struct pool_job *run, int level, struct slice text, void *arg)
 {
 	struct job *job = job_of(run);
 
-	job_print(job, text);
+	printing_take(job, CAPTURE_STDERR, text);
 	log_job(job, (enum log_level)level, "task %s (%s): %.*s", job->task->id,
 		job->task->name, (int)text.len, text.p);
 }
@@ -68,7 +69,7 @@ on_run_print(struct pool_job *run, struct slice line, void *arg)
 {
 	struct job *job = job_of(run);
 
-	job_print(job, line);
+	printing_take(job, CAPTURE_STDOUT, line);
 	log_job(job, LOG_LEVEL_notice, "task %s (%s) prints: %.*s",
 		job->task->id, job->task->name, (int)line.len, line.p);
 }
@@ -81,6 +82,16 @@ on_run_submit(struct pool_job *run, pid_t executor,
 	    .executor = executor, .job = run->number, .number = fixed->request};
 
 	submit_for(arg, &request, json);
+}
+
+static void
+on_run_await(struct pool_job *run, pid_t executor,
+	     const struct ipc_await *fixed, struct slice id, void *arg)
+{
+	const struct submit_request asker = {
+	    .executor = executor, .job = run->number, .number = fixed->request};
+
+	await_for(job_of(run), &asker, id, fixed->timeout_us);
 }
 
 /* --- running records --------------------------------------------------- */
@@ -147,6 +158,7 @@ on_run_done(struct pool_job *run, const struct ipc_done *done,
 {
 	struct job *job = job_of(run);
 
+	await_drop(job);
 	if (job->lost) {
 		settle_drop(job);
 		return;
@@ -177,6 +189,7 @@ on_run_returned(struct pool_job *run, void *arg)
 {
 	struct job *job = job_of(run);
 
+	await_drop(job);
 	if (job->lost)
 		settle_drop(job);
 	else if (job->cancelled)
@@ -268,6 +281,7 @@ on_run_exit(struct pool_job *run, const struct pool_exit *end, void *arg)
 {
 	struct job *job = job_of(run);
 
+	await_drop(job);
 	if (job->lost) {
 		settle_drop(job);
 		return;
@@ -311,6 +325,9 @@ on_pool_reloaded(const struct err *why, void *arg)
 
 	if (why == NULL) {
 		d->conf = d->next_conf;
+		/* As after a rotation of logs. */
+		if (d->exporter != NULL)
+			exporter_reopen(d->exporter);
 		/* Jobs that are held look their handlers up once more. */
 		claim_reroute(d);
 		heartbeat_register(d);
@@ -338,6 +355,7 @@ const struct pool_events run_events = {.find = find_run,
 				       .on_log = on_run_log,
 				       .on_print = on_run_print,
 				       .on_submit = on_run_submit,
+				       .on_await = on_run_await,
 				       .on_done = on_run_done,
 				       .on_returned = on_run_returned,
 				       .on_exit = on_run_exit,

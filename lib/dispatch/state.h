@@ -4,6 +4,9 @@
  *
  *	turn.c      asks for another turn; whether the worker stops
  *	job.c       jobs: their states, numbers and lists
+ *	trace.c     spans of attempts
+ *	keep.c      what tasks print, in files
+ *	printing.c  what tasks print
  *	spool.c     finished work that the backend cannot take
  *	tally.c     counts of what has ended, for charts
  *	ending.c    the ways in which an attempt ends
@@ -17,6 +20,7 @@
  *	timeout.c   timeouts and cancellation
  *	submit.c    tasks that handlers submit
  *	describe.c  what the worker tells of itself
+ *	metrics.c   what a monitor sees of it
  *	idle.c      the end of a worker that has nothing to do
  *	upkeep.c    what housekeeping has deleted from dead lists
  *	heartbeat.c tells others that the worker lives, and what it can run
@@ -42,7 +46,9 @@
 
 #include "codec/task_json.h"
 #include "core/result.h"
+#include "core/trace_context.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/keep.h"
 #include "dispatch/spool_file.h"
 #include "dispatch/tally.h"
 #include "pool/handlers.h"
@@ -101,10 +107,13 @@ struct job {
 	struct results_put put;
 	struct buf record;
 	struct broker_settle settle;
-	struct buf retry_bytes;	      /* the task for a retry */
-	struct buf info;	      /* for the dead list */
-	struct tally_attempt attempt; /* counted when its record is stored */
-	struct tally_cell *cell;      /* where; NULL: it does not count */
+	struct buf retry_bytes;		 /* the task for a retry */
+	struct buf info;		 /* for the dead list */
+	struct tally_attempt attempt;	 /* counted when its record is stored */
+	struct tally_cell *cell;	 /* where; NULL: it does not count */
+	struct job_trace *trace;	 /* of this attempt; NULL: no span */
+	char trace_id[TRACE_ID_LEN + 1]; /* for the log; "": none */
+	struct keep_file *kept; /* what it prints; NULL: nothing is kept */
 	/* Bytes that are not a task: NULL, or why (a reason of records) and
 	 * what exactly. `task` then has what could be salvaged. */
 	const char *refused;
@@ -179,6 +188,7 @@ struct dispatch {
 	unsigned int n_queues;
 	struct pool *pool;
 	const struct conf *next_conf; /* of a reload under way */
+	TAILQ_HEAD(, await) awaits;   /* of await.c */
 	struct job_list held[POOL_KINDS];
 	unsigned int n_held[POOL_KINDS];
 	/* Jobs by number: the low bits index, the high bits tell old from new.
@@ -210,6 +220,13 @@ struct dispatch {
 	int64_t started_us; /* wall clock */
 	struct totals totals;
 	struct tally *tally;
+	struct exporter *exporter; /* of spans; NULL: none */
+	struct keep *keep;	   /* of output; NULL: not needed yet */
+	bool keep_failed;	   /* the log knows */
+	struct {
+		int64_t asked_us; /* monotonic; 0: no question is under way */
+		int64_t rtt_us;	  /* of the last answer; negative: none */
+	} meter;
 	struct {
 		int64_t n;	/* that have ended, well or not */
 		struct err why; /* ERR_NONE: the last one went well */
@@ -260,6 +277,29 @@ void job_print(struct job *job, struct slice line);
 void job_disarm(struct job *job);
 /* Settled: frees it. */
 void job_free(struct job *job);
+
+/* --- trace.c ----------------------------------------------------------- */
+
+/* An exporter that cannot be opened is told, and missing. */
+void trace_open(struct dispatch *d);
+void trace_close(struct dispatch *d);
+/* The task was claimed: lines of the log are about its trace. */
+void trace_claim(struct job *job);
+/* It is about to be given to an executor: what that is told, job->run. */
+void trace_assign(struct job *job);
+/* Its attempt has ended. */
+struct ending;
+void trace_end(struct job *job, const struct ending *ending, bool again);
+
+/* --- printing.c ---------------------------------------------------------- */
+
+/* It has printed a line, or logged one: the end of it all goes into its record, and
+ * more is kept, if that is wanted ([worker] keep_output). */
+void printing_take(struct job *job, enum capture_stream stream,
+		   struct slice line);
+/* Its attempt has ended. */
+void printing_end(struct job *job);
+void printing_close(struct dispatch *d);
 
 /* --- spool.c ----------------------------------------------------------- */
 
@@ -439,6 +479,15 @@ struct submit_request {
 void submit_for(struct dispatch *d, const struct submit_request *request,
 		struct slice json);
 
+/* --- await.c ----------------------------------------------------------- */
+
+/* Answers the job's handler when the task has ended, or why that cannot be. */
+void await_for(struct job *job, const struct submit_request *asker,
+	       struct slice id, int64_t timeout_us);
+/* The job has no handler any more. */
+void await_drop(const struct job *job);
+void await_drop_all(struct dispatch *d);
+
 /* --- stop.c ------------------------------------------------------------- */
 
 int stop_open(struct dispatch *d, struct err *err);
@@ -460,6 +509,11 @@ void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
 bool upkeep_read_pending(struct slice record, struct buf *queue,
 			 struct buf *ended, void *arg);
 void upkeep_close(struct dispatch *d);
+
+/* --- metrics.c ----------------------------------------------------------- */
+
+/* With each heartbeat: measures how long the broker takes, if that is served. */
+void metrics_measure(struct dispatch *d);
 
 /* --- idle.c ------------------------------------------------------------- */
 

@@ -180,6 +180,18 @@ request_encode(struct request *q, const struct task *t, struct err *err)
 	return 0;
 }
 
+/* What a task submits is part of its trace, unless it says of another. */
+static void
+request_inherit(const struct request *q, struct task *t)
+{
+	const struct job *job = job_find(q->dispatch, q->asker.job);
+
+	if (job == NULL || t->traceparent.len > 0)
+		return;
+	t->traceparent = job->run.traceparent;
+	t->tracestate = job->run.tracestate;
+}
+
 /* Makes task and record of what the handler sent, as a client would; -1 with
  * *err if it is not a task, or not one that a worker would take. */
 static int
@@ -193,6 +205,7 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 	    scan_object(json, TASK_DEPTH_MAX, on_request_member, &x, err) != 0)
 		return -1;
 	t = *q->task;
+	request_inherit(q, &t);
 	if (x.delay_s > 0)
 		t.due_ms = clock_wall_us() / 1000 + (int64_t)(x.delay_s * 1000);
 	else if (x.at_us > 0)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "metrics/metrics.h"
 #include "store/results.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -33,14 +34,18 @@ struct tally_cell {
 	bool changed;
 	int64_t numbers[MEASURE_NUMBERS]; /* by enum measure_what */
 	uint32_t wait[BUCKETS], run[BUCKETS];
+	/* Of the batches before: the counts themselves are small, and near. */
+	struct tally_total *sent;
+	bool named; /* in the totals */
 	struct slice task;
-	char name[];
+	char name[]; /* with its NUL */
 };
 
 struct tally {
 	struct tally_options opt;
 	struct tally_cell *slots[SLOTS];
 	size_t n;
+	size_t n_named; /* tasks; a task may have a cell for each queue */
 	unsigned int n_queues;
 	char **queues;
 	struct tally_cell **others; /* by queue; NULL: not needed yet */
@@ -79,15 +84,47 @@ tally_hash(unsigned int queue, struct slice task)
 static struct tally_cell *
 cell_new(unsigned int queue, struct slice task, uint32_t hash)
 {
-	struct tally_cell *c = calloc(1, sizeof(*c) + task.len);
+	struct tally_cell *c = calloc(1, sizeof(*c) + task.len + 1);
 
-	if (c == NULL)
+	if (c == NULL || (c->sent = calloc(1, sizeof(*c->sent))) == NULL) {
+		free(c);
 		return NULL;
+	}
 	c->hash = hash;
 	c->queue = queue;
 	memcpy(c->name, task.p, task.len);
 	c->task = (struct slice){c->name, task.len};
 	return c;
+}
+
+/* NULL is allowed. */
+static void
+cell_free(struct tally_cell *c)
+{
+	if (c != NULL)
+		free(c->sent);
+	free(c);
+}
+
+/* Whether the totals name its task. Another queue may have the task already; a
+ * task that is called like the others must not come twice. */
+static bool
+cell_is_named(struct tally *t, const struct tally_cell *c)
+{
+	size_t i;
+
+	if (slice_eq(c->task, SLICE(METRICS_OTHER)))
+		return false;
+	for (i = 0; i < SLOTS; i++)
+		if (t->slots[i] != NULL && t->slots[i]->named &&
+		    slice_eq(t->slots[i]->task, c->task))
+			return true;
+	if (t->n_named == METRICS_TASKS_MAX ||
+	    (t->opt.is_registered != NULL &&
+	     !t->opt.is_registered(c->name, t->opt.arg)))
+		return false;
+	t->n_named++;
+	return true;
 }
 
 static struct tally_cell *
@@ -112,6 +149,7 @@ tally_find(struct tally *t, unsigned int queue, struct slice task)
 	if (t->n == TALLY_NAMES_MAX || !name_valid(task, NAME_TASK_MAX))
 		return cell_other(t, queue);
 	if ((c = cell_new(queue, task, hash)) != NULL) {
+		c->named = cell_is_named(t, c);
 		t->slots[i] = c;
 		t->n++;
 	}
@@ -188,12 +226,27 @@ batch_add(struct tally *t, const struct tally_cell *c, unsigned int what,
 		batch_end(t);
 }
 
+/* Adds what was counted of a cell since the last batch. */
+static void
+total_add_counts(struct tally_total *total, const struct tally_cell *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < MEASURE_NUMBERS; i++)
+		sat_count(&total->numbers[i], c->numbers[i]);
+	for (i = 0; i < BUCKETS; i++) {
+		total->wait[i] += c->wait[i];
+		total->run[i] += c->run[i];
+	}
+}
+
 /* All that was counted of a task, which is none then. */
 static void
 batch_add_cell(struct tally *t, struct tally_cell *c)
 {
 	unsigned int i;
 
+	total_add_counts(c->sent, c);
 	for (i = 0; i < MEASURE_NUMBERS; i++)
 		batch_add(t, c, i, c->numbers[i]);
 	for (i = 0; i < BUCKETS; i++) {
@@ -235,6 +288,68 @@ static void
 on_tally_due(void *arg)
 {
 	tally_send(arg);
+}
+
+/* --- totals ------------------------------------------------------------ */
+
+/* All that a cell has ever had: what was sent, and what was not yet. */
+static void
+total_add_cell(struct tally_total *total, const struct tally_cell *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < MEASURE_NUMBERS; i++)
+		sat_count(&total->numbers[i], c->sent->numbers[i]);
+	for (i = 0; i < BUCKETS; i++) {
+		sat_count(&total->wait[i], c->sent->wait[i]);
+		sat_count(&total->run[i], c->sent->run[i]);
+	}
+	total_add_counts(total, c);
+}
+
+/* By tasks, and then queues, as those who write them want it. */
+static int
+compare_totals(const void *a, const void *b)
+{
+	const struct tally_total *x = a, *y = b;
+	const int c = strcmp(x->task, y->task);
+
+	return c != 0 ? c : strcmp(x->queue, y->queue);
+}
+
+/* The first n_queues are the others of each queue, which are there from the first
+ * on: a series that begins with more than nothing has no rate. */
+struct tally_total *
+tally_totals(const struct tally *t, size_t *ret_n)
+{
+	struct tally_total *totals =
+	    calloc(t->n_queues + t->n + 1, sizeof(*totals));
+	size_t n = 0, i;
+
+	if (totals == NULL)
+		return NULL;
+	for (; n < t->n_queues; n++) {
+		totals[n].queue = t->queues[n];
+		totals[n].task = METRICS_OTHER;
+		if (t->others[n] != NULL)
+			total_add_cell(&totals[n], t->others[n]);
+	}
+	for (i = 0; i < SLOTS; i++) {
+		const struct tally_cell *c = t->slots[i];
+
+		if (c == NULL)
+			continue;
+		if (!c->named) {
+			total_add_cell(&totals[c->queue], c);
+			continue;
+		}
+		totals[n].queue = t->queues[c->queue];
+		totals[n].task = c->name;
+		total_add_cell(&totals[n++], c);
+	}
+	qsort(totals, n, sizeof(*totals), compare_totals);
+	*ret_n = n;
+	return totals;
 }
 
 /* --- the tally --------------------------------------------------------- */
@@ -284,9 +399,9 @@ tally_free(struct tally *t)
 	if (t == NULL)
 		return;
 	for (i = 0; i < SLOTS; i++)
-		free(t->slots[i]);
+		cell_free(t->slots[i]);
 	for (i = 0; t->others != NULL && i < t->n_queues; i++)
-		free(t->others[i]);
+		cell_free(t->others[i]);
 	for (i = 0; t->queues != NULL && i < t->n_queues; i++)
 		free(t->queues[i]);
 	free(t->others);

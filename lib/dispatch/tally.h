@@ -6,7 +6,8 @@
  * They are collected in memory and sent once a second while there are any; an
  * idle worker sends nothing. While the backend is out of reach they stay here
  * and count for the minute in which it is back. A batch is sent once: one whose
- * answer is lost may be missing, and none counts twice.
+ * answer is lost may be missing, and none counts twice. What was sent stays in
+ * the totals, for the worker's own metrics: this is the one place where it counts.
  *
  * It belongs to the loop's thread.
  */
@@ -14,6 +15,7 @@
 #define DISPATCH_TALLY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "store/measures.h"
@@ -32,6 +34,9 @@ struct tally_options {
 	struct results *results;
 	/* The names of the queues, by index; NULL-ended. Copied. */
 	const char *const *queues;
+	/* Whether a task is known by this name: metrics name only such. NULL: all
+	 * are. */
+	bool (*is_registered)(const char *task, void *arg);
 	/* All that was counted is stored, or was given up. */
 	void (*on_sent)(void *arg);
 	void *arg;
@@ -57,6 +62,20 @@ struct tally_cell *tally_find(struct tally *t, unsigned int queue,
 /* Counts it there; NULL: nowhere. */
 void tally_add(struct tally *t, struct tally_cell *cell,
 	       const struct tally_attempt *attempt);
+
+/* All that was counted since the start. */
+struct tally_total {
+	const char *queue, *task; /* as long as the tally */
+	int64_t numbers[MEASURE_NUMBERS];
+	int64_t wait[BUCKETS], run[BUCKETS];
+};
+/*
+ * A new array, in the order of tasks and queues; free() it. METRICS_TASKS_MAX
+ * tasks have names: the first that were counted and were registered then, for as
+ * long as the tally lives, so that no series ends or is counted twice. The others
+ * are METRICS_OTHER of their queue. NULL without memory.
+ */
+struct tally_total *tally_totals(const struct tally *t, size_t *ret_n);
 
 /*
  * Sends what there is now, instead of within a second. Whether on_sent() will

@@ -43,6 +43,18 @@ flowrra_task_name(const struct flowrra_task *t)
 	return t->name;
 }
 
+const char *
+flowrra_task_traceparent(const struct flowrra_task *t)
+{
+	return *t->traceparent != '\0' ? t->traceparent : NULL;
+}
+
+const char *
+flowrra_task_tracestate(const struct flowrra_task *t)
+{
+	return *t->tracestate != '\0' ? t->tracestate : NULL;
+}
+
 unsigned int
 flowrra_task_attempt(const struct flowrra_task *t)
 {

@@ -352,6 +352,26 @@ solo_on_submit(struct solo_run *run, const struct ipc_message *m)
 	buf_done(&answer);
 }
 
+/* There is no other task here, but what the caller says. */
+static void
+solo_on_await(struct solo_run *run, const struct ipc_message *m)
+{
+	const struct ipc_await *await = m->fixed;
+	const struct solo_hooks *hooks = &run->task->hooks;
+	struct ipc_submitted fixed = {.request = await->request,
+				      .code = ERR_NOT_FOUND};
+	struct buf answer = BUF_INIT;
+	struct slice rest;
+
+	if (hooks->on_await != NULL)
+		fixed.code = hooks->on_await(m->rest, &answer, hooks->arg);
+	if (answer.len == 0)
+		buf_adds(&answer, "the task has no record");
+	rest = (struct slice){answer.data, answer.len};
+	ipc_put(&run->solo->channel.out, IPC_SUBMITTED, 0, &fixed, &rest, 1);
+	buf_done(&answer);
+}
+
 static int
 solo_on_done(struct solo_run *run, const struct ipc_message *m, struct err *err)
 {
@@ -381,6 +401,9 @@ solo_take(struct solo_run *run, const struct ipc_message *m, struct err *err)
 		break;
 	case IPC_SUBMIT:
 		solo_on_submit(run, m);
+		return solo_flush(run->solo, err);
+	case IPC_AWAIT:
+		solo_on_await(run, m);
 		return solo_flush(run->solo, err);
 	case IPC_DONE:
 		return solo_on_done(run, m, err);

@@ -42,6 +42,9 @@ struct solo_hooks {
 	/* A task that it submits. 0, or an enum err_code with the message for
 	 * the handler in `answer`. NULL: all are accepted. */
 	int32_t (*on_submit)(struct slice json, struct buf *answer, void *arg);
+	/* A task that it waits for: 0 with the record in `answer`, or an enum
+	 * err_code with why there is none. NULL: there are none. */
+	int32_t (*on_await)(struct slice id, struct buf *answer, void *arg);
 	void *arg;
 };
 

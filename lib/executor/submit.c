@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "executor/outbox.h"
 #include "executor/submit_json.h"
@@ -122,24 +123,33 @@ submits_answer(struct submits *s, const struct ipc_message *m)
 		log_failure(s, m->rest);
 }
 
-/* Sends the request; with a waiter, waits for its answer. */
-static void
-request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
+/* A number for a request. With a waiter, that is listed before the request is
+ * sent: the answer may come at once. */
+static uint32_t
+enlist(struct submits *s, struct waiter *w)
 {
-	struct ipc_submit fixed;
-	struct outbox_frame frame = {
-	    .type = IPC_SUBMIT, .task = task, .fixed = &fixed, .rest = json};
+	uint32_t number;
 
 	pthread_mutex_lock(&s->lock);
-	/* Listed before it is sent: the answer may come at once. */
-	fixed.request = ++s->last_request;
+	number = ++s->last_request;
 	if (w != NULL) {
-		w->request = fixed.request;
+		w->request = number;
 		w->answered = s->closed;
 		w->code = s->closed ? ERR_UNAVAILABLE : ERR_NONE;
 		LIST_INSERT_HEAD(&s->waiters, w, entry);
 	}
 	pthread_mutex_unlock(&s->lock);
+	return number;
+}
+
+/* Sends the request; with a waiter, waits for its answer. */
+static void
+request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
+{
+	struct ipc_submit fixed = {.request = enlist(s, w)};
+	struct outbox_frame frame = {
+	    .type = IPC_SUBMIT, .task = task, .fixed = &fixed, .rest = json};
+
 	outbox_put(s->outbox, &frame, true);
 	if (w == NULL)
 		return;
@@ -150,6 +160,72 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 		pthread_cond_wait(&s->answered, &s->lock);
 	LIST_REMOVE(w, entry);
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* How often one who waits for a task looks whether its own is to end. */
+#define LOOK_NS 100000000L
+
+/* Waits for the answer, or until the task is told to end: false. */
+static bool
+await_answer(struct submits *s, const struct flowrra_task *task,
+	     struct waiter *w)
+{
+	struct timespec until;
+	bool answered;
+
+	/* Without the lock: a reader takes it for the answer. */
+	s->on_wait(s->arg);
+	pthread_mutex_lock(&s->lock);
+	while (!w->answered && !flowrra_task_cancelled(task)) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += LOOK_NS;
+		until.tv_sec += until.tv_nsec / 1000000000L;
+		until.tv_nsec %= 1000000000L;
+		pthread_cond_timedwait(&s->answered, &s->lock, &until);
+	}
+	answered = w->answered;
+	LIST_REMOVE(w, entry);
+	pthread_mutex_unlock(&s->lock);
+	return answered;
+}
+
+int
+flowrra_task_await(struct flowrra_task *task, const char *id, double timeout,
+		   json_t **record)
+{
+	struct submits *s = task->env->submits;
+	struct waiter w = {.code = ERR_NONE, .text = BUF_INIT};
+	/* NaN and what is beyond all tasks: no limit. */
+	struct ipc_await fixed = {.timeout_us = timeout >= 0 && timeout < 1e9
+						    ? (int64_t)(timeout * 1e6)
+						    : -1};
+	struct outbox_frame frame = {.type = IPC_AWAIT,
+				     .task = task->number,
+				     .fixed = &fixed,
+				     .rest = slice_of(id)};
+	json_t *found = NULL;
+
+	if (task->loop != NULL) {
+		flowrra_task_log(task, 3,
+				 "cannot wait for %s: the handler is "
+				 "asynchronous",
+				 id);
+		return -1;
+	}
+	fixed.request = enlist(s, &w);
+	outbox_put(s->outbox, &frame, true);
+	if (!await_answer(s, task, &w))
+		flowrra_task_log(task, 5, "waits no longer for %s", id);
+	else if (w.code != ERR_NONE)
+		flowrra_task_log(task, 4, "cannot wait for %s: %.*s", id,
+				 (int)w.text.len, w.text.data);
+	else
+		found = json_loadb(w.text.data, w.text.len, 0, NULL);
+	buf_done(&w.text);
+	if (found == NULL)
+		return -1;
+	*record = found;
+	return 0;
 }
 
 int32_t

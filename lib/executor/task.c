@@ -21,6 +21,17 @@
 /* Keeps sums of times far from overflow: a hundred years. */
 #define TIMEOUT_MAX_US (100 * 366 * INT64_C(86400) * 1000000)
 
+/* Copies a text and a NUL to *p, and moves *p behind them. */
+static const char *
+put_part(char **p, struct slice part)
+{
+	const char *begin = *p;
+
+	*p = mempcpy(*p, part.p, part.len);
+	*(*p)++ = '\0';
+	return begin;
+}
+
 struct flowrra_task *
 task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
 	 const struct loader_task *type, const struct task_env *env)
@@ -28,7 +39,7 @@ task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
 	const struct ipc_run *r = run->fixed;
 	/* Frames are at most IPC_FRAME_MAX: it fits. */
 	uint32_t size =
-	    (uint32_t)(sizeof(struct flowrra_task) + run->rest.len + 2);
+	    (uint32_t)(sizeof(struct flowrra_task) + run->rest.len + 4);
 	struct flowrra_task *t = malloc(size);
 	char *p;
 
@@ -45,12 +56,10 @@ task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
 	t->timeout_us = r->timeout_us > TIMEOUT_MAX_US ? 0 : r->timeout_us;
 	t->deadline_us = INT64_MAX;
 	p = t->text;
-	t->id = p;
-	p = mempcpy(p, parts->id.p, parts->id.len);
-	*p++ = '\0';
-	t->name = p;
-	p = mempcpy(p, parts->name.p, parts->name.len);
-	*p++ = '\0';
+	t->id = put_part(&p, parts->id);
+	t->name = put_part(&p, parts->name);
+	t->traceparent = put_part(&p, parts->traceparent);
+	t->tracestate = put_part(&p, parts->tracestate);
 	t->args_text = (struct slice){p, parts->args.len};
 	p = mempcpy(p, parts->args.p, parts->args.len);
 	t->kwargs_text = (struct slice){p, parts->kwargs.len};

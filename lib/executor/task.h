@@ -54,6 +54,7 @@ struct flowrra_task {
 	struct slice kwargs_text;
 	const char *id; /* these are in text[] */
 	const char *name;
+	const char *traceparent, *tracestate; /* "": none */
 
 	json_t *args;
 	json_t *kwargs;
@@ -87,7 +88,8 @@ struct flowrra_task {
 	bool told;	     /* its cancel function was called */
 	bool ended;
 
-	char text[]; /* id, NUL, name, NUL, args, kwargs */
+	/* id, name, traceparent and tracestate with NULs, args, kwargs */
+	char text[];
 };
 
 /* NULL when memory runs out. */

@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 5u
+#define IPC_VERSION 6u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -66,8 +66,8 @@ struct ipc_init {
 	uint32_t max_result;   /* bytes; a larger result fails its task */
 };
 
-/* Followed by id, name, args and kwargs, in this order; args and kwargs are
- * JSON. */
+/* Followed by id, name, args, kwargs, traceparent and tracestate, in this order;
+ * args and kwargs are JSON, the last two may be empty (core/trace_context.h). */
 struct ipc_run {
 	int64_t timeout_us;    /* soft limit, counted from the start; 0: none */
 	uint32_t attempt;      /* 1 for the first */
@@ -76,6 +76,8 @@ struct ipc_run {
 	uint32_t name_len;
 	uint32_t args_len;
 	uint32_t kwargs_len;
+	uint32_t traceparent_len;
+	uint32_t tracestate_len;
 };
 
 /* Sent only for a task that has run for IPC_STARTED_AFTER_MS. A shorter one has
@@ -119,6 +121,12 @@ struct ipc_log {
  */
 struct ipc_submit {
 	uint32_t request; /* comes back in SUBMITTED */
+};
+
+struct ipc_await {
+	int64_t timeout_us; /* less than 0: none */
+	uint32_t request;   /* comes back in SUBMITTED */
+	uint32_t unused;
 };
 
 struct ipc_signal {
@@ -193,6 +201,7 @@ union ipc_fixed {
 	struct ipc_done done;
 	struct ipc_log log;
 	struct ipc_submit submit;
+	struct ipc_await await;
 	struct ipc_submitted submitted;
 	struct ipc_pong pong;
 	struct ipc_signal signal;
@@ -201,10 +210,10 @@ ssize_t ipc_parse(struct slice bytes, enum ipc_direction direction,
 		  union ipc_fixed *scratch, struct ipc_message *ret,
 		  size_t *ret_need, struct err *err);
 
-/* Cuts the rest of a RUN message into its four parts; -1 if they do not add
+/* Cuts the rest of a RUN message into its six parts; -1 if they do not add
  * up to it. */
 struct ipc_run_parts {
-	struct slice id, name, args, kwargs;
+	struct slice id, name, args, kwargs, traceparent, tracestate;
 };
 int ipc_run_parts(const struct ipc_message *run, struct ipc_run_parts *ret,
 		  struct err *err);

@@ -70,6 +70,10 @@ request_read(struct slice json, const struct flowrra_request *base,
 			*ret_field = "name";
 		return err_set(err, ERR_DATA, "\"name\" is missing");
 	}
+	/* That of another trace says nothing of this one. */
+	if (request.traceparent != base->traceparent &&
+	    request.tracestate == base->tracestate)
+		request.tracestate = NULL;
 	*ret = request;
 	return 0;
 }
@@ -331,5 +335,7 @@ request_write(const struct flowrra_request *r, struct buf *out)
 			 r->cpu_bound ? "true" : "false");
 	write_text(out, "unique", r->unique);
 	write_number(out, "unique_ttl", r->unique_ttl_s, FLOWRRA_UNSET);
+	write_text(out, "traceparent", r->traceparent);
+	write_text(out, "tracestate", r->tracestate);
 	buf_adds(out, "}\n");
 }

@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "core/buckets.h"
+#include "metrics/metrics.h"
 #include "store/measures.h"
 
 struct err;
@@ -25,7 +26,7 @@ struct series;
 /* The most points of one answer. */
 #define SERIES_POINTS_MAX 5000
 /* The most tasks that series_totals() names; the others are MEASURE_OTHER. */
-#define SERIES_TASKS_MAX 500
+#define SERIES_TASKS_MAX METRICS_TASKS_MAX
 
 /* NULL with *err. */
 struct series *series_new(struct err *err);

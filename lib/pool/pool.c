@@ -199,17 +199,27 @@ void
 pool_submitted(struct pool *p, pid_t executor, uint32_t job, uint32_t request,
 	       const struct err *err)
 {
-	const struct ipc_submitted fixed = {.request = request,
-					    .code = (int32_t)err->code};
-	const struct slice text = slice_of(err->msg);
+	pool_answer(p, &(struct pool_answer){.executor = executor,
+					     .job = job,
+					     .request = request,
+					     .code = (int)err->code,
+					     .text = slice_of(err->msg)});
+}
+
+void
+pool_answer(struct pool *p, const struct pool_answer *answer)
+{
+	const struct ipc_submitted fixed = {.request = answer->request,
+					    .code = (int32_t)answer->code};
 	struct executor *e;
 
 	/* By pid, not by the job: after the executor's death the job may run
 	 * in another one, which has not asked. */
 	TAILQ_FOREACH (e, &p->executors, link)
-		if (executor_pid(e) == executor)
-			executor_process_send(e->process, IPC_SUBMITTED, job,
-					      &fixed, &text, 1);
+		if (executor_pid(e) == answer->executor)
+			executor_process_send(e->process, IPC_SUBMITTED,
+					      answer->job, &fixed,
+					      &answer->text, 1);
 }
 
 /* --- what there is ----------------------------------------------------- */

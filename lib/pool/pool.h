@@ -24,6 +24,7 @@ struct event_base;
 struct executor;
 struct executor_exit;
 struct handlers;
+struct ipc_await;
 struct ipc_done;
 struct ipc_submit;
 struct pool;
@@ -65,6 +66,8 @@ struct pool_job {
 	struct slice environment;
 	enum pool_kind kind;
 	uint32_t number; /* in messages; see pool_events.find */
+	/* For the executor, borrowed until pool_run() returns; may be empty. */
+	struct slice traceparent, tracestate;
 	/* The pool's own. */
 	TAILQ_ENTRY(pool_job) link;
 	struct executor *executor; /* NULL: not with the pool */
@@ -107,6 +110,11 @@ struct pool_events {
 	void (*on_submit)(struct pool_job *job, pid_t executor,
 			  const struct ipc_submit *fixed, struct slice json,
 			  void *arg);
+
+	/* It waits for the end of a task; answer with pool_answer(). */
+	void (*on_await)(struct pool_job *job, pid_t executor,
+			 const struct ipc_await *fixed, struct slice id,
+			 void *arg);
 
 	/* --- the pool gives it back: it is with no executor any more --- */
 	void (*on_done)(struct pool_job *job, const struct ipc_done *done,
@@ -209,6 +217,14 @@ void pool_kill_for(struct pool_job *job);
  */
 #define POOL_STUCK_MS 10
 bool pool_unstick(struct pool *p);
+/* Answers on_await; nothing happens if that executor is gone. */
+struct pool_answer {
+	pid_t executor;
+	uint32_t job, request;
+	int code; /* enum err_code; not 0: the text is why */
+	struct slice text;
+};
+void pool_answer(struct pool *p, const struct pool_answer *answer);
 /* Answers on_submit; nothing happens if that executor is gone. */
 void pool_submitted(struct pool *p, pid_t executor, uint32_t job,
 		    uint32_t request, const struct err *err);

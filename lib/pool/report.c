@@ -107,6 +107,14 @@ report_submit(struct pool *p, struct executor *e, struct pool_job *job,
 			     p->opt.arg);
 }
 
+static void
+report_await(struct pool *p, struct executor *e, struct pool_job *job,
+	     const struct ipc_message *m)
+{
+	p->events->on_await(job, executor_pid(e), m->fixed, m->rest,
+			    p->opt.arg);
+}
+
 /* By message; what is not in it is not an executor's to send after READY. */
 static void (*const report_table[])(struct pool *, struct executor *,
 				    struct pool_job *,
@@ -114,6 +122,7 @@ static void (*const report_table[])(struct pool *, struct executor *,
     [IPC_STARTED] = report_started,   [IPC_DONE] = report_done,
     [IPC_RETURNED] = report_returned, [IPC_PROGRESS] = report_progress,
     [IPC_LOG] = report_log,	      [IPC_SUBMIT] = report_submit,
+    [IPC_AWAIT] = report_await,
 };
 
 void

@@ -126,6 +126,23 @@ on_testing_submit(struct slice json, struct buf *answer, void *arg)
 	return ERR_REFUSED;
 }
 
+static int32_t
+on_testing_await(struct slice id, struct buf *answer, void *arg)
+{
+	struct outcome *o = arg;
+	struct buf text = BUF_INIT;
+	const char *record = NULL;
+
+	buf_add(&text, id.p, id.len);
+	if (!text.failed && o->call->on_await != NULL)
+		record = o->call->on_await(text.data, o->call->arg);
+	buf_done(&text);
+	if (record == NULL)
+		return ERR_NOT_FOUND;
+	buf_adds(answer, record);
+	return ERR_NONE;
+}
+
 /* --- running ------------------------------------------------------------- */
 
 /* JSON of the wrong kind would fail the task, where it is the test that is
@@ -187,6 +204,7 @@ testing_run(struct flowrra_test *test, struct outcome *o, struct err *err)
 	    .hooks = {.on_log = on_testing_log,
 		      .on_progress = on_testing_progress,
 		      .on_submit = on_testing_submit,
+		      .on_await = on_testing_await,
 		      .arg = o}};
 
 	if (solo_run(test->solo, &task, &o->end, err) != 0)

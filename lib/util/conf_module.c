@@ -44,7 +44,7 @@ conf_module_begin(struct conf *conf, const char *name, const char *path,
 				       "section [module %s] is given twice; "
 				       "the first is in line %d",
 				       name, conf->modules[i]->line);
-	list = reallocarray(conf->modules, conf->n_modules + 1, sizeof(*list));
+	list = reallocarray(conf->modules, conf->n_modules + 1, sizeof(void *));
 	if (list != NULL)
 		conf->modules = list;
 	if (list == NULL || (m = calloc(1, sizeof(*m))) == NULL)

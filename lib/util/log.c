@@ -270,6 +270,7 @@ set_fields(struct log_entry *e, const struct log_subject *about,
 	e->fields[LOG_FIELD_schedule] = about->schedule;
 	e->fields[LOG_FIELD_task_id] = about->task_id;
 	e->fields[LOG_FIELD_task_name] = about->task_name;
+	e->fields[LOG_FIELD_trace_id] = about->trace_id;
 	e->fields[LOG_FIELD_queue] = about->queue;
 	e->fields[LOG_FIELD_user] = about->user;
 	e->fields[LOG_FIELD_role] = about->role;

@@ -49,6 +49,7 @@ enum log_format {
 	X(task_name)                                                           \
 	X(queue)                                                               \
 	X(attempt)                                                             \
+	X(trace_id)                                                            \
 	X(user)                                                                \
 	X(role)                                                                \
 	X(peer)                                                                \
@@ -91,6 +92,7 @@ struct log_subject {
 	const char *task_name;
 	const char *queue;
 	long long attempt; /* from 1 on */
+	const char *trace_id;
 	/* Of a change that somebody has made, by flowrra-web. */
 	const char *user, *role, *peer;
 	const char *action, *target, *count, *outcome, *request_id;

@@ -23,9 +23,9 @@ static int
 dispatch_copy_headers(const struct http_request *request,
 		      struct web_pairs *pairs, struct err *err)
 {
-	static const char *const names[] = {"If-Match", "If-None-Match",
-					    "Idempotency-Key", "Content-Type",
-					    "Accept"};
+	static const char *const names[] = {
+	    "If-Match", "If-None-Match", "Idempotency-Key", "Content-Type",
+	    "Accept",	"traceparent",	 "tracestate"};
 	const char *value;
 	size_t i;
 

@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "manager/series.h"
+#include "metrics/text.h"
 #include "util/err.h"
-#include "web/metrics_text.h"
 #include "web/web.h"
 
 /* Some hundred routes, with a few statuses each. */
@@ -135,8 +135,7 @@ figures_write(struct web_figures *f, struct metrics_text *out)
 	char code[16];
 	size_t i;
 
-	metrics_family(out, METRICS_COUNTER, "flowrra_web_requests", NULL,
-		       "Requests that flowrra-web has replied to.");
+	metrics_begin(out, METRIC_WEB_REQUESTS);
 	pthread_mutex_lock(&f->lock);
 	for (i = 0; i < f->n; i++) {
 		const struct figures_route *r = &f->routes[i];
@@ -152,8 +151,7 @@ figures_write(struct web_figures *f, struct metrics_text *out)
 		    (double)r->n);
 	}
 	pthread_mutex_unlock(&f->lock);
-	metrics_family(out, METRICS_GAUGE, "flowrra_web_streams", NULL,
-		       "Readers of live events.");
+	metrics_begin(out, METRIC_WEB_STREAMS);
 	metrics_sample(out, METRICS_NO_LABELS,
 		       (double)atomic_load(&f->streams));
 }

@@ -17,6 +17,7 @@
 #include "client/client.h"
 #include "codec/scan.h"
 #include "codec/task_json.h"
+#include "core/trace_context.h"
 #include "flowrra/client.h"
 #include "manager/member.h"
 #include "manager/request.h"
@@ -30,6 +31,22 @@
  * answers are in memory until the last line is done. */
 #define LINES_MAX 100000
 #define NDJSON_TYPE "application/x-ndjson; charset=utf-8"
+
+/* The trace that the client is part of, for what the body does not say; as for all
+ * who receive one, what is not valid counts as absent. */
+static void
+submit_take_trace(const struct web_call *call, struct flowrra_request *base)
+{
+	const char *parent = web_header(call, "traceparent");
+	const char *state = web_header(call, "tracestate");
+	struct trace_context context;
+
+	if (parent == NULL || !trace_context_read(slice_of(parent), &context))
+		return;
+	base->traceparent = parent;
+	if (state != NULL && tracestate_valid(slice_of(state)))
+		base->tracestate = state;
+}
 
 /* --- one task ---------------------------------------------------------- */
 
@@ -110,12 +127,12 @@ submit_refused(struct web_call *call, const char *field, struct err *err)
 static int
 submit_run(struct web_call *call, struct err *err)
 {
-	const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
-	struct flowrra_request request;
+	struct flowrra_request base = FLOWRRA_REQUEST_INIT, request;
 	struct buf scratch = BUF_INIT;
 	const char *field;
 	int result;
 
+	submit_take_trace(call, &base);
 	if (request_read(web_body(call), &base, &scratch, &request, &field,
 			 err) == 0) {
 		if (request.id == NULL)
@@ -212,10 +229,9 @@ settle_lines(struct submit_lines *s)
 static void
 add_line(struct submit_lines *s, struct slice text)
 {
-	const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
+	struct flowrra_request base = FLOWRRA_REQUEST_INIT, request;
 	struct err *err = &s->lines[s->n].err;
 	char *ret_field = s->lines[s->n].field;
-	struct flowrra_request request;
 	struct flowrra_error error;
 	const char *field;
 
@@ -224,6 +240,7 @@ add_line(struct submit_lines *s, struct slice text)
 		text.len--;
 	if (text.len == 0)
 		return;
+	submit_take_trace(s->call, &base);
 	s->lines[s->n].number = s->number;
 	s->lines[s->n].is_task = false;
 	*ret_field = '\0';

@@ -95,8 +95,8 @@ struct schedules *web_schedules(struct web_call *call, struct err *err);
 const struct conf *web_conf(const struct web_call *call);
 /* What stands before all paths in URLs: "" or "/flowrra". */
 const char *web_prefix(const struct web_call *call);
-/* The value of a header: If-Match, Idempotency-Key, Content-Type, Accept; NULL if
- * it was not sent. Others are not kept. */
+/* The value of a header: If-Match, Idempotency-Key, Content-Type, Accept,
+ * traceparent, tracestate; NULL if it was not sent. Others are not kept. */
 const char *web_header(const struct web_call *call, const char *name);
 /*
  * The id of the task that this call submits, made of the user and the

@@ -151,6 +151,35 @@ START_TEST(a_refused_task_fails_the_call_of_the_handler)
 }
 END_TEST
 
+static const char *
+record_of(const char *id, void *arg)
+{
+	return strcmp(id, "x") == 0 ? "{\"status\":\"success\"}" : NULL;
+}
+
+START_TEST(a_handler_waits_for_what_the_test_says)
+{
+	struct flowrra_test *test = open_file("tests/modules/waits.so", NULL);
+	struct flowrra_test_call call = FLOWRRA_TEST_CALL_INIT;
+	struct flowrra_test_result *r;
+
+	call.task = "waiter";
+	call.args = "[\"x\",-1]";
+	call.on_await = record_of;
+	r = run_call(test, &call);
+	ck_assert_str_eq(r->result, "{\"status\":\"success\"}");
+	flowrra_test_result_free(r);
+	call.args = "[\"y\",-1]";
+	r = run_call(test, &call);
+	ck_assert_str_eq(r->result, "-1");
+	ck_assert_uint_eq(r->n_log, 1);
+	ck_assert_str_eq(r->log[0].text,
+			 "cannot wait for y: the task has no record");
+	flowrra_test_result_free(r);
+	flowrra_test_close(test);
+}
+END_TEST
+
 START_TEST(a_handler_is_cancelled_and_runs_out_of_time)
 {
 	struct flowrra_test *test = open_file("lib/flowrra/demo.so", NULL);
@@ -294,6 +323,7 @@ SUITE("testing")
 		  (int)(sizeof(failures) / sizeof(failures[0])));
 	TEST(progress_and_submitted_tasks_are_kept);
 	TEST(a_refused_task_fails_the_call_of_the_handler);
+	TEST(a_handler_waits_for_what_the_test_says);
 	TEST_LOOP(a_handler_is_cancelled_and_runs_out_of_time, 0, 4);
 	TEST(a_handler_that_never_ends_is_given_up);
 	TEST(a_module_may_be_part_of_the_program);

@@ -231,8 +231,31 @@ START_TEST(what_a_full_queue_refuses_past_its_grace_is_late)
 }
 END_TEST
 
+/* Schedulers that say that they do not reach the broker. */
+#define WITHOUT_BROKER(s)                                                      \
+	beat_scene_number((s), "SELECT count(*) FROM flowrra_schedulers"       \
+			       " WHERE state = 'broker'")
+
+/* Signs of life come every ten seconds: these are not waited for. */
+START_TEST(that_the_broker_is_there_or_away_is_told_at_once)
+{
+	struct scene *s = beat_scene_new(NULL);
+	const int64_t begin_ms = clock_mono_ms();
+	unsigned int i;
+
+	beat_scene_run(s);
+	for (i = 0; i < 6; i++) {
+		FAKE_WAIT(&s->store, WITHOUT_BROKER(s) == i % 2);
+		beat_scene_reach(&s->beats[0], i % 2 == 1);
+	}
+	ck_assert_int_lt(clock_mono_ms() - begin_ms, 30000);
+	beat_scene_free(s);
+}
+END_TEST
+
 SUITE("beat-outage")
 {
+	TEST(that_the_broker_is_there_or_away_is_told_at_once);
 	TEST_LOOP(
 	    a_fire_that_waits_for_its_store_is_judged_as_those_that_are_due, 0,
 	    sizeof(outages) / sizeof(outages[0]));

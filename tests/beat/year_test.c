@@ -171,5 +171,6 @@ END_TEST
 
 SUITE("year")
 {
+	SUITE_TIMEOUT(600);
 	TEST(a_year_of_schedules_fires_as_it_should);
 }

@@ -109,8 +109,8 @@ files_remove(void)
 	free(files.dir);
 }
 
-void
-files_write_conf(const char *url)
+static void
+write_conf(const char *url, const char *socket)
 {
 	char *module = program_path("tests/bench/module.so");
 	FILE *f = files_open(files.conf, "we");
@@ -120,6 +120,23 @@ files_write_conf(const char *url)
 		"[executor]\nio_workers = %ld\ncpu_workers = %ld\n"
 		"[worker]\nmodules = %s\nstate_dir = %s\n",
 		url, opt.io_workers, opt.cpu_workers, module, files.dir);
+	if (socket != NULL)
+		fprintf(f,
+			"keep_output = 64k\n[metrics]\nlisten = unix:%s\n"
+			"[trace]\nexport = file:%s/spans\n",
+			socket, files.dir);
 	close_file(f, files.conf);
 	free(module);
+}
+
+void
+files_write_conf(const char *url)
+{
+	write_conf(url, NULL);
+}
+
+void
+files_write_watched_conf(const char *url, const char *socket)
+{
+	write_conf(url, socket);
 }

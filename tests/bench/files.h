@@ -22,6 +22,9 @@ void files_make(void);
 void files_remove(void);
 /* For flowrrad and flowrractl: broker and backend are at `url`. */
 void files_write_conf(const char *url);
+/* The same with metrics at `socket` and spans in a file: all that can be observed
+ * is. */
+void files_write_watched_conf(const char *url, const char *socket);
 FILE *files_open(const char *path, const char *mode);
 
 #endif

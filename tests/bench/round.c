@@ -17,6 +17,7 @@
 #include "page.h"
 #include "process.h"
 #include "program.h"
+#include "scraper.h"
 #include "usage.h"
 #include "util/clock.h"
 
@@ -336,6 +337,47 @@ measure_drain(struct round *r)
 		     (uintmax_t)atomic_load(&files.page->ended), (uintmax_t)n);
 }
 
+/* --- watched ------------------------------------------------------------- */
+
+/* Once more, with all on that can be observed, a monitor that reads each second,
+ * and no task in a sampled trace. Rates are noisy on a machine that is shared: the
+ * ratio is that of processor time. */
+static void
+measure_watched(struct round *r)
+{
+	const uint64_t n = (uint64_t)opt.tasks;
+	const size_t last = r->table->rounds[METRIC_cpu_worker_s_per_10k] - 1;
+	char *socket;
+	double ours, cost, drain_s;
+	pid_t scraper;
+
+	if (asprintf(&socket, "%s/metrics", files.dir) < 0)
+		err(1, NULL);
+	files_write_watched_conf(r->system.url, socket);
+	program_run((const char *const[]){"bin/flowrractl", "--config",
+					  files.conf, "submit", "--stdin",
+					  NULL},
+		    files.tasks, files.ids);
+	expect(n);
+	worker_start(&r->worker, files.dir);
+	scraper = scraper_start(socket);
+	wait_for(&files.page->started, 1);
+	ours = usage_cpu_of(r->worker.pid).cpu_s;
+	wait_for(&files.page->ended, n);
+	check_results(r, opt.tasks > LAST_IDS ? opt.tasks - LAST_IDS : 0, 1);
+	cost = per_10k(ours, usage_cpu_of(r->worker.pid).cpu_s);
+	scraper_stop(scraper);
+	worker_stop(&r->worker);
+	drain_s = (double)(atomic_load(&files.page->last_ns) -
+			   atomic_load(&files.page->first_ns)) /
+		  1e9;
+	table_add(r->table, METRIC_watched_per_s, (double)n / drain_s);
+	table_add(r->table, METRIC_watched_s_per_10k, cost);
+	table_add(r->table, METRIC_watched_ratio,
+		  r->table->values[METRIC_cpu_worker_s_per_10k][last] / cost);
+	free(socket);
+}
+
 /* --- all of it ----------------------------------------------------------- */
 
 void
@@ -363,5 +405,6 @@ round_run(struct contender *c)
 	run_rest(&r);
 	submit_in_bulk(&r);
 	measure_drain(&r);
+	measure_watched(&r);
 	c->type->stop(&r.system);
 }

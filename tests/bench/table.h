@@ -48,7 +48,10 @@
 	X(cpu_worker_s_per_10k, 3, "CPU s",                                    \
 	  "flowrrad, executors; 10000 tasks")                                  \
 	X(cpu_flowrrad_s_per_10k, 3, "CPU s", "of that, flowrrad")             \
-	X(cpu_redis_s_per_10k, 3, "CPU s", "the server; 10000 tasks")
+	X(cpu_redis_s_per_10k, 3, "CPU s", "the server; 10000 tasks")          \
+	X(watched_per_s, 0, "tasks/s", "drained with metrics and traces on")   \
+	X(watched_s_per_10k, 3, "CPU s", "... flowrrad, executors; 10000")     \
+	X(watched_ratio, 3, "", "... of that without, the more the better")
 
 enum metric {
 #define X(key, decimals, unit, text) METRIC_##key,

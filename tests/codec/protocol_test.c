@@ -102,8 +102,10 @@ meant_order(const struct order *o)
 #undef X
 	};
 
-	return json_pack("{ss,so}", "order", names[o->kind], "subject",
-			 text_or_null(o->subject));
+	return json_pack("{ss,so,so,so}", "order", names[o->kind], "subject",
+			 text_or_null(o->subject), "signal",
+			 text_or_null(o->signal), "asker",
+			 text_or_null(o->asker));
 }
 
 /* --- the vectors --------------------------------------------------------- */

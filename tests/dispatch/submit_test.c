@@ -65,6 +65,40 @@ START_TEST(a_task_goes_to_the_queue_of_its_module_and_is_on_record)
 }
 END_TEST
 
+#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+#define OTHER "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+/* What its handler submits is part of the trace, unless that says of another; and
+ * of none that is not valid. */
+static const struct {
+	const char *of_task, *given, *wanted;
+} traces[] = {
+    {",\"traceparent\":\"" PARENT "\",\"tracestate\":\"a=b\"", "",
+     ",\"traceparent\":\"" PARENT "\",\"tracestate\":\"a=b\""},
+    {",\"traceparent\":\"" PARENT "\",\"tracestate\":\"a=b\"",
+     ",\"traceparent\":\"" OTHER "\"", ",\"traceparent\":\"" OTHER "\"}"},
+    {",\"traceparent\":\"" PARENT "\",\"tracestate\":5", ",\"traceparent\":[]",
+     ",\"traceparent\":\"" PARENT "\"}"},
+    {",\"traceparent\":\"00-0-0-00\",\"tracestate\":\"a=b\"", "",
+     "\"submitted_at\":"},
+};
+
+START_TEST(a_task_inherits_the_trace_of_the_one_that_submits_it)
+{
+	struct worker *w = worker_begin();
+	char step[512];
+
+	snprintf(step, sizeof(step), "submit={\"id\":\"s1\",%s%s}",
+		 TASK_OF("job"), traces[_i].given);
+	STEPS(w, "job", traces[_i].of_task, step);
+	ck_answer(w, ERR_NONE, "\"text\":\"\"");
+	ck_in(w->store.last_task, traces[_i].wanted);
+	if (strstr(traces[_i].wanted, "traceparent") == NULL)
+		ck_not_in(w->store.last_task, "trace");
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_task_may_name_its_queue_priority_and_delay)
 {
 	struct worker *w = worker_begin();
@@ -204,6 +238,8 @@ END_TEST
 SUITE("dispatch-submit")
 {
 	TEST(a_task_goes_to_the_queue_of_its_module_and_is_on_record);
+	TEST_LOOP(a_task_inherits_the_trace_of_the_one_that_submits_it, 0,
+		  sizeof(traces) / sizeof(traces[0]));
 	TEST(a_task_may_name_its_queue_priority_and_delay);
 	TEST(a_task_that_is_delayed_says_when_it_is_due);
 	TEST(a_task_that_only_others_know_needs_a_queue);

@@ -58,6 +58,11 @@ static const struct {
     {"[broker]\nurl = http://a/\n[backend]\nurl = ftp://b/\n",
      {"x:2: [broker] url", "x:4: [backend] url"}},
     {"[broker]\nurl = redis://:geheim@host:99999/\n", {"x:2: [broker] url"}},
+    /* What is observed. */
+    {"[metrics]\nlisten = 0.0.0.0:9464\n[trace]\nexport = https://a/\n",
+     {"x:2: [metrics] listen", "x:4: [trace] export"}},
+    {"[metrics]\nlisten = 127.0.0.1:9464 9465\n[trace]\nexport = file:a\n",
+     {"x:2: [metrics] listen", "x:4: [trace] export"}},
     /* Tasks. */
     {"[task t]\n", {"x:1: [task t] in line 1 lacks a command"}},
     {"[task t]\nqueue = io\n[task u]\nqueue = io\n",

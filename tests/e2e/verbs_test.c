@@ -120,6 +120,7 @@ static const struct {
      "the_doctor_finds_what_is_stuck_and_says_what_to_do"},
     {"check", "check_test.c",
      "a_check_tells_all_that_is_wrong_with_40_broken_configurations"},
+    {"metrics", "metrics_test.c", "metrics_are_printed_and_replace_a_file"},
     {"export", "carry_test.c", "what_is_exported_is_imported_in_its_order"},
     {"import", "carry_test.c", "what_is_exported_is_imported_in_its_order"},
     {"queues", "operate_test.c", "a_queue_is_listed_paused_resumed_and_purged"},

@@ -85,6 +85,7 @@ static const struct {
      "--config /nowhere: "},
     {"$E --run " MODULES "told.so told --config /etc/passwd", 78,
      "--config /etc/passwd: "},
+    {"$E --run " MODULES "waits.so waiter '[\"x\",-1]'", 0, "waits for: x\n"},
     {"$E --list " DEMO, 0, "add\tAdds two numbers\n"},
     {"$E --list " MODULES "no_entry.so", 78, "does not export"},
     {"$E --help", 0, "--cancel-after DURATION"},

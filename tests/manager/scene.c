@@ -240,6 +240,7 @@ scene_begin(void)
 	readiness_init(&c->results_ready, loop_base(c->loop), 100);
 	c->broker = &broker;
 	c->results = &results;
+	TAILQ_INIT(&c->puts);
 	scene_answers_init();
 	scene_reach(true, false);
 	clock_replace(&clock);

@@ -89,6 +89,13 @@ user_on_submit(struct pool_job *job, pid_t executor,
 }
 
 static void
+user_on_await(struct pool_job *job, pid_t executor,
+	      const struct ipc_await *fixed, struct slice id, void *arg)
+{
+	note_text(RUN_OF(job)->said, sizeof(RUN_OF(job)->said), id);
+}
+
+static void
 user_on_done(struct pool_job *job, const struct ipc_done *done,
 	     struct slice text, void *arg)
 {
@@ -152,6 +159,7 @@ static const struct pool_events user_events = {.find = user_find,
 					       .on_log = user_on_log,
 					       .on_print = user_on_print,
 					       .on_submit = user_on_submit,
+					       .on_await = user_on_await,
 					       .on_done = user_on_done,
 					       .on_returned = user_on_returned,
 					       .on_exit = user_on_exit,

@@ -159,7 +159,7 @@ run_script(const struct world *w, const char *path)
 	place = strchr(place, '=') + 1;
 	snprintf(command, sizeof(command),
 		 w->kind == WORLD_MARIADB
-		     ? "mariadb --no-defaults -S %s -u root %s <%s"
+		     ? "mariadb --no-defaults --skip-ssl -S %s -u root %s <%s"
 		     : "psql -X -q -v ON_ERROR_STOP=1 -h %s -U postgres %s "
 		       "-f %s",
 		 place, w->database, path);

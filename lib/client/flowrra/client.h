@@ -190,6 +190,13 @@ struct flowrra_request {
 	 */
 	const char *unique;
 	double unique_ttl_s;
+	/*
+	 * The trace that the task is to continue, as in the header of the same
+	 * name of W3C Trace Context, and its tracestate; NULL: none. What is not
+	 * valid is refused (FLOWRRA_DATA).
+	 */
+	const char *traceparent;
+	const char *tracestate;
 };
 #define FLOWRRA_REQUEST_INIT                                                   \
 	{                                                                      \
@@ -209,7 +216,9 @@ struct flowrra_request {
 		    FLOWRRA_MEMBER_(cpu_bound, FLOWRRA_UNSET),                 \
 		    FLOWRRA_MEMBER_(force, false),                             \
 		    FLOWRRA_MEMBER_(unique, NULL),                             \
-		    FLOWRRA_MEMBER_(unique_ttl_s, FLOWRRA_UNSET)               \
+		    FLOWRRA_MEMBER_(unique_ttl_s, FLOWRRA_UNSET),              \
+		    FLOWRRA_MEMBER_(traceparent, NULL),                        \
+		    FLOWRRA_MEMBER_(tracestate, NULL)                          \
 	}
 
 /*

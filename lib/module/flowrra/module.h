@@ -277,6 +277,14 @@ const char *flowrra_task_args_text(const struct flowrra_task *task,
 const char *flowrra_task_kwargs_text(const struct flowrra_task *task,
 				     size_t *length);
 
+/*
+ * Since 1.5. The trace that this attempt is part of, to be handed on with what the
+ * handler calls: the headers traceparent and tracestate of W3C Trace Context. NULL
+ * if there is none. Valid until the task ends.
+ */
+const char *flowrra_task_traceparent(const struct flowrra_task *task);
+const char *flowrra_task_tracestate(const struct flowrra_task *task);
+
 /* The number of this attempt: 1 for the first. */
 unsigned int flowrra_task_attempt(const struct flowrra_task *task);
 
@@ -407,6 +415,21 @@ int flowrra_task_submit(
     struct flowrra_task *task, const char *name, const json_t *args,
     const json_t *kwargs, const struct flowrra_submit_options *options,
     char id[FLOWRRA_ID_SIZE]) __asm__("flowrra_task_submit_sized");
+
+/*
+ * Since 1.5. Waits in a blocking handler until another task has finished, in success
+ * or failure, for `timeout` seconds at most; < 0: without limit. Returns 0 with the
+ * task's record, a new reference to an object with status, result, error and the
+ * rest of flowrra-protocol(7); or -1, with the reason in the worker's log: there is no
+ * record, the time is over, or the handler itself is to end
+ * (flowrra_task_cancelled()).
+ *
+ * A handler that waits keeps its thread or process. So that what it waits for can
+ * run, one handler of each kind never waits: the call that would let all io_workers,
+ * or all cpu_workers, wait fails at once.
+ */
+int flowrra_task_await(struct flowrra_task *task, const char *id,
+		       double timeout, json_t **record);
 
 #ifdef __cplusplus
 }

@@ -117,6 +117,9 @@ struct flowrra_test_call {
 	 */
 	int (*on_submit)(const char *json, void *arg);
 	void *arg;
+	/* Called for each task that the handler waits for: its record, as JSON, or
+	 * NULL, if there is none. NULL: there is none of any. */
+	const char *(*on_await)(const char *id, void *arg);
 };
 #define FLOWRRA_TEST_CALL_INIT                                                 \
 	{                                                                      \
@@ -128,7 +131,8 @@ struct flowrra_test_call {
 		    FLOWRRA_MEMBER_(cancel_after_s, -1.0),                     \
 		    FLOWRRA_MEMBER_(give_up_s, 60),                            \
 		    FLOWRRA_MEMBER_(on_submit, NULL),                          \
-		    FLOWRRA_MEMBER_(arg, NULL)                                 \
+		    FLOWRRA_MEMBER_(arg, NULL),                                \
+		    FLOWRRA_MEMBER_(on_await, NULL)                            \
 	}
 
 /* A line of flowrra_task_log(). */

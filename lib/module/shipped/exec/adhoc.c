@@ -27,6 +27,8 @@ struct adhoc {
 	size_t argv_at, directory_at, lock_at,
 	    input_at; /* input: its bytes, or path */
 	bool has_directory, has_lock;
+	bool
+	    traced; /* the task is; what it was submitted with does not count */
 };
 
 /* One word, with a NUL behind it. */
@@ -91,7 +93,8 @@ adhoc_add_environment(struct adhoc *a, const json_t *env, struct err *err)
 				       "env: \"%.64s\" is not the name of a "
 				       "variable",
 				       name);
-		if (adhoc_is_of_task(name))
+		if (adhoc_is_of_task(name) ||
+		    (a->traced && line_is_of_trace(name)))
 			continue;
 		buf_addf(&a->line->text, "%s=", name);
 		if (adhoc_add(&a->line->text, name, value, err) != 0)
@@ -187,7 +190,7 @@ int
 adhoc_make(struct line *ret, const char *store, struct flowrra_task *task,
 	   const json_t *kwargs, struct err *err)
 {
-	struct adhoc a = {.line = ret, .n_envp = LINE_N_TASK_VARIABLES};
+	struct adhoc a = {.line = ret};
 	const json_t *input = json_object_get(kwargs, "stdin"),
 		     *file = json_object_get(kwargs, "stdin_file");
 
@@ -201,7 +204,9 @@ adhoc_make(struct line *ret, const char *store, struct flowrra_task *task,
 		return err_set(err, ERR_DATA,
 			       "the environment that it shares with others is "
 			       "not in the database");
-	if (line_add_task_variables(task, &ret->text, err) != 0 ||
+	a.traced = flowrra_task_traceparent(task) != NULL;
+	if (line_add_task_variables(task, true, &ret->text, &a.n_envp, err) !=
+		0 ||
 	    adhoc_add_environment(&a, json_object_get(kwargs, "env"), err) !=
 		0 ||
 	    adhoc_add_argv(&a, json_object_get(kwargs, "argv"), err) != 0 ||

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "flowrra/module.h"
+#include "module/shipped/exec/line.h"
 #include "util/argv_template.h"
 #include "util/conf_key.h"
 #include "util/err.h"
@@ -104,6 +105,9 @@ is_replaced(const struct declared *d, const char *entry)
 	    "FLOWRRA_TASK_SOCKET="};
 	size_t i;
 
+	/* That of this process is the trace of who has started it. */
+	if (line_is_of_trace(entry))
+		return true;
 	for (i = 0; i < sizeof(of_task) / sizeof(of_task[0]); i++)
 		if (same_variable(entry, of_task[i]))
 			return true;

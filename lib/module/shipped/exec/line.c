@@ -22,6 +22,9 @@
 #include "util/err.h"
 #include "util/limits.h"
 
+/* Socket, ID, name and attempt: each task has them. */
+#define N_TASK_VARIABLES 4
+
 /* As JSON text: a number that was read and printed again would be another text
  * (1.10, 1e5). */
 struct arguments {
@@ -187,9 +190,37 @@ line_point(char **list, size_t n, char *text)
 	return text;
 }
 
+bool
+line_is_of_trace(const char *name)
+{
+	const size_t len = strcspn(name, "=");
+
+	return slice_eq((struct slice){name, len}, SLICE("TRACEPARENT")) ||
+	       slice_eq((struct slice){name, len}, SLICE("TRACESTATE"));
+}
+
+/* The names are those of OpenTelemetry's environment carrier. */
+static void
+add_trace(const struct flowrra_task *task, struct buf *out, size_t *n)
+{
+	const char *parent = flowrra_task_traceparent(task);
+	const char *state = flowrra_task_tracestate(task);
+
+	if (parent != NULL) {
+		buf_addf(out, "TRACEPARENT=%s", parent);
+		buf_addc(out, '\0');
+		++*n;
+	}
+	if (state != NULL) {
+		buf_addf(out, "TRACESTATE=%s", state);
+		buf_addc(out, '\0');
+		++*n;
+	}
+}
+
 int
-line_add_task_variables(struct flowrra_task *task, struct buf *out,
-			struct err *err)
+line_add_task_variables(struct flowrra_task *task, bool trace, struct buf *out,
+			size_t *n, struct err *err)
 {
 	char address[FLOWRRA_SOCKET_SIZE] = "";
 
@@ -210,7 +241,22 @@ line_add_task_variables(struct flowrra_task *task, struct buf *out,
 	buf_addc(out, '\0');
 	buf_addf(out, "FLOWRRA_TASK_ATTEMPT=%u", flowrra_task_attempt(task));
 	buf_addc(out, '\0');
+	*n += N_TASK_VARIABLES;
+	if (trace)
+		add_trace(task, out, n);
 	return 0;
+}
+
+/* One that the configuration names goes before that of the task. */
+static bool
+line_takes_trace(const struct declared *d)
+{
+	size_t i;
+
+	for (i = 0; i < argv_template_count(d->environment); i++)
+		if (line_is_of_trace(argv_template_prefix(d->environment, i)))
+			return false;
+	return true;
 }
 
 /*
@@ -223,8 +269,7 @@ line_make(struct line *l, const struct declared *d, struct flowrra_task *task,
 	  struct err *err)
 {
 	const size_t n_argv = argv_template_count(d->command);
-	const size_t n_own =
-	    argv_template_count(d->environment) + LINE_N_TASK_VARIABLES;
+	size_t n_own = argv_template_count(d->environment);
 	const size_t n_inherited = d->inherited.len / sizeof(char *);
 	const struct arguments a = arguments_of(task);
 	size_t input;
@@ -235,7 +280,8 @@ line_make(struct line *l, const struct declared *d, struct flowrra_task *task,
 	if (*d->conf->directory != '\0')
 		l->directory = d->conf->directory;
 	if (fill_words(d->command, &a, &l->text, err) != 0 ||
-	    line_add_task_variables(task, &l->text, err) != 0)
+	    line_add_task_variables(task, line_takes_trace(d), &l->text, &n_own,
+				    err) != 0)
 		goto fail;
 	if (fill_words(d->environment, &a, &l->text, err) != 0)
 		goto fail;

@@ -30,11 +30,14 @@ void line_done(struct line *l);
 
 /* Points to `n` strings that lie one behind the other; returns what follows. */
 char *line_point(char **list, size_t n, char *text);
-/* Appends the variables of the task itself, each with a NUL. -1 with *err if
- * something is short. */
-#define LINE_N_TASK_VARIABLES 4
-int line_add_task_variables(struct flowrra_task *task, struct buf *out,
-			    struct err *err);
+/* Appends the variables of the task itself, each with a NUL, with `trace` also those
+ * of its trace, if it has one. Adds their number to *n. -1 with *err if something is
+ * short. */
+int line_add_task_variables(struct flowrra_task *task, bool trace,
+			    struct buf *out, size_t *n, struct err *err);
+/* Whether the name of a variable, as in "NAME" or "NAME=value", is one of those of
+ * a trace, which say of which the process that has them is a part. */
+bool line_is_of_trace(const char *name);
 
 /*
  * The task as JSON, and a line break: {"id", "name", "args", "kwargs",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A strict reader of metrics. */
-#include "web/metrics_grammar.h"
+#include "metrics_grammar.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The families of metrics, each from what a store has answered. Private to
  * metrics.c. */
-#ifndef WEB_METRICS_FAMILIES_H
-#define WEB_METRICS_FAMILIES_H
+#ifndef MANAGER_METRICS_FAMILIES_H
+#define MANAGER_METRICS_FAMILIES_H
 
 #include <jansson.h>
 #include <stddef.h>

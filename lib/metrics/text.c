@@ -4,7 +4,7 @@
  * text format 0.0.4 that older monitors read. They differ in the names of
  * counters, in the order of the head of a family, and in the end.
  */
-#include "web/metrics_text.h"
+#include "metrics/text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -35,12 +35,26 @@ metrics_family(struct metrics_text *m, enum metrics_type type, const char *name,
 {
 	m->name = name;
 	m->type = type;
-	buf_addf(m->openmetrics, "# TYPE %s %s\n", name, types[type]);
-	if (unit != NULL)
-		buf_addf(m->openmetrics, "# UNIT %s %s\n", name, unit);
-	buf_addf(m->openmetrics, "# HELP %s %s\n", name, help);
-	buf_addf(m->text, "# HELP %s%s %s\n# TYPE %s%s %s\n", name,
-		 metrics_suffix(m), help, name, metrics_suffix(m), types[type]);
+	if (m->openmetrics != NULL) {
+		buf_addf(m->openmetrics, "# TYPE %s %s\n", name, types[type]);
+		if (unit != NULL)
+			buf_addf(m->openmetrics, "# UNIT %s %s\n", name, unit);
+		buf_addf(m->openmetrics, "# HELP %s %s\n", name, help);
+	}
+	if (m->text != NULL)
+		buf_addf(m->text, "# HELP %s%s %s\n# TYPE %s%s %s\n", name,
+			 metrics_suffix(m), help, name, metrics_suffix(m),
+			 types[type]);
+}
+
+/* Only what the table names is served, so that the manual has it. */
+void
+metrics_begin(struct metrics_text *m, enum metric_id id)
+{
+	const struct metric *metric = &metrics[id];
+
+	metrics_family(m, metric->type, metric->name, metric->unit,
+		       metric->help);
 }
 
 /* --- samples ------------------------------------------------------------- */
@@ -84,6 +98,11 @@ format_number(double value, char text[32])
 {
 	int digits;
 
+	/* Most are counts, and a text has thousands of them. */
+	if (value < 1e15 && value > -1e15 && value == (double)(int64_t)value) {
+		snprintf(text, 32, "%" PRId64, (int64_t)value);
+		return;
+	}
 	for (digits = 15; digits < 18; digits++) {
 		snprintf(text, 32, "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
@@ -113,6 +132,8 @@ add_sample(struct metrics_text *m, const char *suffix,
 		return;
 	format_number(value, number);
 	for (i = 0; i < 2; i++) {
+		if (both[i] == NULL)
+			continue;
 		buf_addf(both[i], "%s%s", m->name, suffix);
 		add_labels(both[i], labels, le);
 		buf_addf(both[i], " %s\n", number);
@@ -157,9 +178,21 @@ metrics_histogram(struct metrics_text *m, const struct metrics_label *labels,
 	add_sample(m, "_sum", labels, NULL, sum_s);
 }
 
+/* A worker that is told to shrink may be busy with more than it has for a moment. */
+void
+metrics_write_slots(struct metrics_text *m, const char *kind, double slots,
+		    double busy)
+{
+	metrics_sample(m, METRICS_LABELS({"kind", kind}, {"state", "busy"}),
+		       busy);
+	metrics_sample(m, METRICS_LABELS({"kind", kind}, {"state", "free"}),
+		       slots > busy ? slots - busy : 0);
+}
+
 /* Without it a client of OpenMetrics takes the text for cut off. */
 void
 metrics_end(struct metrics_text *m)
 {
-	buf_adds(m->openmetrics, "# EOF\n");
+	if (m->openmetrics != NULL)
+		buf_adds(m->openmetrics, "# EOF\n");
 }

@@ -7,17 +7,19 @@
  * monitor pays for each. A family with a set of states writes all of them, also at
  * 0: a series that comes and goes breaks rates and alerts.
  */
-#include "web/metrics_families.h"
+#include "manager/metrics_families.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "manager/member.h"
 #include "manager/series.h"
+#include "metrics/tasks.h"
+#include "metrics/text.h"
 #include "schedules/health.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/sat.h"
-#include "web/metrics_text.h"
 
 #define US_PER_S 1e6
 
@@ -50,8 +52,7 @@ write_queue_tasks(struct metrics_text *m, const json_t *queues)
 	json_t *queue;
 	size_t i, k;
 
-	metrics_family(m, METRICS_GAUGE, "flowrra_queue_tasks", NULL,
-		       "Tasks in a queue, by state.");
+	metrics_begin(m, METRIC_QUEUE_TASKS);
 	json_array_foreach (queues, i, queue)
 		for (k = 0; k < 4; k++)
 			metrics_sample(
@@ -70,16 +71,12 @@ metrics_write_queues(struct metrics_text *m, const json_t *queues)
 	size_t i;
 
 	write_queue_tasks(m, queues);
-	metrics_family(m, METRICS_GAUGE, "flowrra_queue_oldest_seconds",
-		       "seconds",
-		       "Age of the task that has waited longest; 0 if none "
-		       "waits.");
+	metrics_begin(m, METRIC_QUEUE_OLDEST);
 	json_array_foreach (queues, i, queue)
 		metrics_sample(
 		    m, METRICS_LABELS({"queue", member_text(queue, "queue")}),
 		    age_s(queue, "oldest_at"));
-	metrics_family(m, METRICS_GAUGE, "flowrra_queue_paused", NULL,
-		       "Whether a queue is paused.");
+	metrics_begin(m, METRIC_QUEUE_PAUSED);
 	json_array_foreach (queues, i, queue)
 		metrics_sample(
 		    m, METRICS_LABELS({"queue", member_text(queue, "queue")}),
@@ -102,8 +99,7 @@ write_worker_states(struct metrics_text *m, const json_t *workers)
 	json_array_foreach (workers, i, worker)
 		for (k = 0, state = member_text(worker, "state"); k < 4; k++)
 			n[k] += state != NULL && strcmp(state, states[k]) == 0;
-	metrics_family(m, METRICS_GAUGE, "flowrra_workers", NULL,
-		       "Workers, by state.");
+	metrics_begin(m, METRIC_WORKERS);
 	for (k = 0; k < 4; k++)
 		metrics_sample(m, METRICS_LABELS({"state", states[k]}), n[k]);
 }
@@ -118,28 +114,25 @@ is_alive(const json_t *worker)
 	return state != NULL && strcmp(state, "dead") != 0;
 }
 
-/* A worker that is told to shrink may be busy with more than it has for a moment:
- * what is free is never negative. */
+/* Of the three kinds that all workers have; one that does not say has none. */
 static void
 write_slots(struct metrics_text *m, const json_t *workers)
 {
-	double slots = 0, busy = 0;
+	static const char *const kinds[] = {"io", "async", "cpu"};
+	double slots[3] = {0}, busy[3] = {0};
 	json_t *worker, *kind;
-	const char *name;
-	size_t i;
+	size_t i, k;
 
 	json_array_foreach (workers, i, worker)
-		if (is_alive(worker))
-			json_object_foreach (json_object_get(worker, "slots"),
-					     name, kind) {
-				slots += number_of(kind, "slots");
-				busy += number_of(kind, "tasks");
-			}
-	metrics_family(m, METRICS_GAUGE, "flowrra_worker_slots", NULL,
-		       "Slots of all workers that live, by state.");
-	metrics_sample(m, METRICS_LABELS({"state", "busy"}), busy);
-	metrics_sample(m, METRICS_LABELS({"state", "free"}),
-		       slots > busy ? slots - busy : 0);
+		for (k = 0; k < 3 && is_alive(worker); k++) {
+			kind = json_object_get(json_object_get(worker, "slots"),
+					       kinds[k]);
+			slots[k] += number_of(kind, "slots");
+			busy[k] += number_of(kind, "tasks");
+		}
+	metrics_begin(m, METRIC_WORKER_SLOTS);
+	for (k = 0; k < 3; k++)
+		metrics_write_slots(m, kinds[k], slots[k], busy[k]);
 }
 
 /* A worker names only some of what it runs, but in the order in which it began: the
@@ -173,8 +166,7 @@ metrics_write_workers(struct metrics_text *m, const json_t *workers)
 
 	write_worker_states(m, workers);
 	write_slots(m, workers);
-	metrics_family(m, METRICS_GAUGE, "flowrra_worker_rss_bytes", "bytes",
-		       "Memory of a worker and its executors.");
+	metrics_begin(m, METRIC_WORKER_RSS);
 	json_array_foreach (workers, i, worker)
 		if (is_alive(worker))
 			metrics_sample(
@@ -183,39 +175,11 @@ metrics_write_workers(struct metrics_text *m, const json_t *workers)
 				{"worker", member_text(worker, "worker")}),
 			    number_of(json_object_get(worker, "memory"),
 				      "total"));
-	metrics_family(m, METRICS_GAUGE, "flowrra_longest_running_seconds",
-		       "seconds",
-		       "For how long the task that began first has been "
-		       "running; 0 if none runs.");
+	metrics_begin(m, METRIC_LONGEST_RUNNING);
 	metrics_sample(m, METRICS_NO_LABELS, longest_running_s(workers));
 }
 
 /* --- tasks ------------------------------------------------------------- */
-
-/* Counters of the stores, not of this process: a restart does not reset them. */
-static void
-write_outcomes(struct metrics_text *m, const struct series_total *totals,
-	       size_t n)
-{
-	static const struct {
-		enum measure_what what;
-		const char *outcome;
-	} outcomes[] = {{MEASURE_SUCCEEDED, "succeeded"},
-			{MEASURE_FAILED, "failed"},
-			{MEASURE_RETRIED, "retried"}};
-	size_t i, k;
-
-	metrics_family(m, METRICS_COUNTER, "flowrra_tasks", NULL,
-		       "Attempts that ended, by outcome.");
-	for (i = 0; i < n; i++)
-		for (k = 0; k < 3; k++)
-			metrics_sample(
-			    m,
-			    METRICS_LABELS({"queue", totals[i].queue},
-					   {"task", totals[i].task},
-					   {"outcome", outcomes[k].outcome}),
-			    (double)totals[i].numbers[outcomes[k].what]);
-}
 
 /* Both reasons, at 0 too, of each queue in which any were. */
 static void
@@ -224,9 +188,7 @@ write_deleted(struct metrics_text *m, const struct series_total *totals,
 {
 	size_t i;
 
-	metrics_family(m, METRICS_COUNTER, "flowrra_dead_deleted", NULL,
-		       "Tasks that housekeeping deleted from dead lists, by "
-		       "the limit that they were beyond.");
+	metrics_begin(m, METRIC_DEAD_DELETED);
 	for (i = 0; i < n; i++) {
 		const int64_t *numbers = totals[i].numbers;
 
@@ -245,49 +207,38 @@ write_deleted(struct metrics_text *m, const struct series_total *totals,
 	}
 }
 
-/* Of one task, over its queues: they stand together. */
+/* Counters of the stores, not of this process: a restart does not reset them. */
 static void
-write_times(struct metrics_text *m, const struct series_total *totals, size_t n,
-	    bool wait)
+total_as_task(const struct series_total *t, struct metrics_task *ret)
 {
-	int64_t counts[BUCKETS];
-	double sum_s;
-	size_t i, k, b;
-
-	for (i = 0; i < n; i = k) {
-		memset(counts, 0, sizeof(counts));
-		sum_s = 0;
-		for (k = i;
-		     k < n && strcmp(totals[k].task, totals[i].task) == 0;
-		     k++) {
-			for (b = 0; b < BUCKETS; b++)
-				counts[b] +=
-				    wait ? totals[k].wait[b] : totals[k].run[b];
-			sum_s +=
-			    (double)totals[k].numbers[wait ? MEASURE_WAIT_US
-							   : MEASURE_RUN_US] /
-			    US_PER_S;
-		}
-		metrics_histogram(m, METRICS_LABELS({"task", totals[i].task}),
-				  counts, sum_s);
-	}
+	*ret = (struct metrics_task){
+	    .queue = t->queue,
+	    .task = t->task,
+	    .outcomes = {[METRICS_SUCCEEDED] = t->numbers[MEASURE_SUCCEEDED],
+			 [METRICS_FAILED] = t->numbers[MEASURE_FAILED],
+			 [METRICS_RETRIED] = t->numbers[MEASURE_RETRIED]},
+	    .wait = t->wait,
+	    .run = t->run,
+	    .wait_us = t->numbers[MEASURE_WAIT_US],
+	    .run_us = t->numbers[MEASURE_RUN_US]};
 }
 
-/* The two histograms have the same samples, from different counts. */
+/* Without memory they are left out, until the next look. */
 void
 metrics_write_totals(struct metrics_text *m, const struct series_total *totals,
 		     size_t n)
 {
-	write_outcomes(m, totals, n);
+	struct metrics_task *tasks = calloc(n + 1, sizeof(*tasks));
+	size_t i;
+
+	if (tasks == NULL)
+		return;
+	for (i = 0; i < n; i++)
+		total_as_task(&totals[i], &tasks[i]);
+	metrics_write_outcomes(m, tasks, n);
 	write_deleted(m, totals, n);
-	metrics_family(m, METRICS_HISTOGRAM, "flowrra_task_duration_seconds",
-		       "seconds", "How long attempts ran.");
-	write_times(m, totals, n, false);
-	metrics_family(m, METRICS_HISTOGRAM, "flowrra_task_wait_seconds",
-		       "seconds",
-		       "How long tasks waited for their start since they were "
-		       "due.");
-	write_times(m, totals, n, true);
+	metrics_write_times(m, tasks, n);
+	free(tasks);
 }
 
 /* --- schedules --------------------------------------------------------- */
@@ -299,16 +250,14 @@ metrics_write_schedules(struct metrics_text *m, const struct schedules_stats *s)
 	double lag_us = 0;
 	size_t i;
 
-	metrics_family(m, METRICS_GAUGE, "flowrra_schedules", NULL,
-		       "Schedules, by state.");
+	metrics_begin(m, METRIC_SCHEDULES);
 	metrics_sample(m, METRICS_LABELS({"state", "enabled"}),
 		       (double)s->enabled);
 	metrics_sample(m, METRICS_LABELS({"state", "set_aside"}),
 		       (double)s->set_aside);
 	metrics_sample(m, METRICS_LABELS({"state", "disabled"}),
 		       (double)(s->schedules - s->enabled));
-	metrics_family(m, METRICS_COUNTER, "flowrra_schedule_fires_missed",
-		       NULL, "Fires that were missed or skipped, by reason.");
+	metrics_begin(m, METRIC_FIRES_MISSED);
 	for (i = 0; i < SCHEDULE_N_REASONS; i++)
 		metrics_sample(
 		    m,
@@ -320,7 +269,6 @@ metrics_write_schedules(struct metrics_text *m, const struct schedules_stats *s)
 	for (i = 0; i < s->n_schedulers; i++)
 		if ((double)s->schedulers[i].lag_us > lag_us)
 			lag_us = (double)s->schedulers[i].lag_us;
-	metrics_family(m, METRICS_GAUGE, "flowrra_beat_lag_seconds", "seconds",
-		       "How late the latest fire of a scheduler was.");
+	metrics_begin(m, METRIC_BEAT_LAG);
 	metrics_sample(m, METRICS_NO_LABELS, lag_us / US_PER_S);
 }
