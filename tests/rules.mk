@@ -317,6 +317,11 @@ $(B)/tests/bench/viewers_bench: $(B)/tests/bench/viewers_bench.o $(BENCH_SITE) \
     $(SERVER_OBJS) $(B)/lib/util.a
 	$(link) $(inputs) $(SERVER_LIBS)
 
+$(B)/tests/bench/follower_bench: $(B)/tests/bench/follower_bench.o \
+    $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o) \
+    $(SERVER_OBJS) $(B)/lib/util.a
+	$(link) $(inputs) $(SERVER_LIBS)
+
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 	$(link) -shared $(inputs)
 
@@ -372,6 +377,11 @@ bench-web: all $(ZONES) $(B)/tests/bench/web_bench $(B)/tests/bench/viewers_benc
 	@$(TEST_ENV) $(B)/tests/bench/viewers_bench $(or $(BENCH),redis)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/viewers_bench sqlite)
 
+#: bench-follower what one follower of events costs worker and server
+bench-follower: all $(ZONES) $(B)/tests/bench/follower_bench $(B)/tests/bench/module.so
+	@$(TEST_ENV) $(B)/tests/bench/follower_bench $(or $(BENCH),redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/follower_bench sqlite)
+
 # Compiled for gcov: as written, so that each line can be told from the next.
 ifeq ($(CONFIG),coverage)
 HARDEN   := --coverage -O0
@@ -413,4 +423,4 @@ compile-flags:
 	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
 	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth bench-lives \
-	bench-beat bench-operate bench-commands bench-web wrong-year coverage deps lint format compile-flags
+	bench-beat bench-operate bench-commands bench-web bench-follower wrong-year coverage deps lint format compile-flags
