@@ -167,27 +167,6 @@ read_order(int n, char **args, struct order *o, struct err *err)
 	return 0;
 }
 
-/* That it is an array is for the executor to say; here it is whether the words
- * are JSON at all, which a person would rather read as bad data. */
-static int
-check_json(const char *text, const char *what, bool object, struct err *err)
-{
-	json_error_t why;
-	json_t *j;
-	bool fits;
-
-	if (text == NULL)
-		return 0;
-	if ((j = json_loads(text, JSON_REJECT_DUPLICATES, &why)) == NULL)
-		return err_set(err, ERR_DATA, "the %s are not JSON: %s", what,
-			       why.text);
-	fits = object ? json_is_object(j) : json_is_array(j);
-	json_decref(j);
-	return fits ? 0
-		    : err_set(err, ERR_DATA, "the %s are not a JSON %s", what,
-			      object ? "object" : "array");
-}
-
 /* --- what is shown ------------------------------------------------------- */
 
 static void
@@ -322,8 +301,7 @@ run_task(int n, char **args)
 	int status;
 
 	if (read_order(n, args, &o, &err) != 0 ||
-	    check_json(o.task.args, "arguments", false, &err) != 0 ||
-	    check_json(o.task.kwargs, "keyword arguments", true, &err) != 0)
+	    solo_check_task(&o.task, &err) != 0)
 		return complain(&err);
 	log_init("flowrra-executor");
 	log_set_level(LOG_LEVEL_debug);

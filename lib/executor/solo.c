@@ -463,6 +463,35 @@ solo_go(struct solo_run *run, struct err *err)
 	return 0;
 }
 
+static int
+solo_check_json(const char *json, bool object, const char *what,
+		struct err *err)
+{
+	json_error_t why;
+	json_t *j;
+	bool fits;
+
+	if (json == NULL)
+		return 0;
+	j = json_loads(json, JSON_REJECT_DUPLICATES, &why);
+	if (j == NULL)
+		return err_set(err, ERR_DATA, "%s: not JSON: %s", what,
+			       why.text);
+	fits = object ? json_is_object(j) : json_is_array(j);
+	json_decref(j);
+	return fits ? 0
+		    : err_set(err, ERR_DATA, "%s: not a JSON %s", what,
+			      object ? "object" : "array");
+}
+
+int
+solo_check_task(const struct solo_task *t, struct err *err)
+{
+	if (solo_check_json(t->args, false, "args", err) != 0)
+		return -1;
+	return solo_check_json(t->kwargs, true, "kwargs", err);
+}
+
 int
 solo_run(struct solo *s, const struct solo_task *t, struct solo_end *ret,
 	 struct err *err)

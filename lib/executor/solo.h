@@ -62,6 +62,9 @@ struct solo_task {
 	struct solo_hooks hooks;
 };
 
+/* Whether args and kwargs are what they have to be; ERR_DATA if not. */
+int solo_check_task(const struct solo_task *t, struct err *err);
+
 struct solo_end {
 	struct ipc_done done;
 	char *text; /* the result's JSON, or the error; free() it */

@@ -148,35 +148,15 @@ on_testing_await(struct slice id, struct buf *answer, void *arg)
 /* JSON of the wrong kind would fail the task, where it is the test that is
  * wrong. */
 static int
-testing_check(const char *json, bool object, const char *what, struct err *err)
-{
-	json_error_t why;
-	json_t *j;
-	bool fits;
-
-	if (json == NULL)
-		return 0;
-	j = json_loads(json, JSON_REJECT_DUPLICATES, &why);
-	if (j == NULL)
-		return err_set(err, ERR_DATA, "%s: not JSON: %s", what,
-			       why.text);
-	fits = object ? json_is_object(j) : json_is_array(j);
-	json_decref(j);
-	return fits ? 0
-		    : err_set(err, ERR_DATA, "%s: not a JSON %s", what,
-			      object ? "object" : "array");
-}
-
-static int
 testing_check_call(const struct flowrra_test_call *call, struct err *err)
 {
 	if (call->size < CALL_MIN || call->task == NULL || call->attempt < 1)
 		return err_set(err, ERR_USAGE,
 			       "begin with FLOWRRA_TEST_CALL_INIT, and set the "
 			       "task");
-	if (testing_check(call->args, false, "args", err) != 0)
-		return -1;
-	return testing_check(call->kwargs, true, "kwargs", err);
+	return solo_check_task(
+	    &(struct solo_task){.args = call->args, .kwargs = call->kwargs},
+	    err);
 }
 
 /* As the members say, < 0 stays so; ten years are as good as more. */

@@ -62,7 +62,7 @@ static const struct {
     {"$E --run " DEMO "timer '[60]' --cancel-after 10ms", 1, "told to end"},
     {"$E --run " DEMO "sleep '[60]' --timeout 10ms", 1, "told to end"},
     {"$E --run " DEMO "nosuch", 2, "no task \"nosuch\""},
-    {"$E --run " DEMO "add '[2'", 65, "the arguments are not JSON"},
+    {"$E --run " DEMO "add '[2'", 65, "args: not JSON"},
     {"$E --run " DEMO "add '{}'", 65, "not a JSON array"},
     {"$E --run " DEMO "add --kwargs '[]'", 65, "not a JSON object"},
     {"$E --run " DEMO, 64, "needs a module and the name of a task"},
