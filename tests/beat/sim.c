@@ -42,10 +42,14 @@ sim_machine(int i)
 	return sim.kind == WORLD_SQLITE ? 0 : i;
 }
 
+/* The drivers of databases have the machine's own clock, and judge by it a deadline
+ * that was made with this one: which is ahead of any machine's. */
+#define BOOTED (36525 * DAY)
+
 int64_t
 sim_mono(void)
 {
-	return sim.now_us - BEGIN + DAY + sim.slack_us;
+	return sim.now_us - BEGIN + BOOTED + sim.slack_us;
 }
 
 int64_t
