@@ -438,7 +438,7 @@ START_TEST(a_history_tells_what_became_of_the_tasks)
 	ck_assert_str_eq(json_field(w, fire, "outcome"), "sent");
 	ck_assert_str_eq(json_field(w, fire, "error"), "the first line");
 	ck_assert_ptr_nonnull(strstr(json_field(w, fire, "started_at"), "T"));
-	ck_assert_ptr_nonnull(strchr(json_field(w, fire, "duration"), '.'));
+	ck_assert_str_ne(json_field(w, fire, "duration"), "null");
 	ck_assert_ptr_nonnull(
 	    strstr(ctl_ok(w, "schedule fires bad"), "the first line"));
 	ck_run(ctl(w, "schedule history bad --before 1h --json"), 0, "[]\n");

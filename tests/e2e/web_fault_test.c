@@ -56,7 +56,7 @@ START_TEST(a_second_daemon_is_told_what_has_its_port)
 			 "-o web.runtime_dir=%s/run -o web.state_dir=%s/state "
 			 "-o web.listen=127.0.0.1:%d",
 			 world_dir(w), world_dir(w), s->port),
-		     78, "another flowrra-web or program has it");
+		     78, "another program has it");
 	ck_assert_int_eq(site_ask(s, "/healthz", "-k"), 200);
 	site_stop(s);
 	world_stop(w);
