@@ -127,6 +127,17 @@ document.addEventListener('visibilitychange', () => {
     current.begin();
 });
 
+/*
+ * Keys that a page has and that are not there any more. What changed between the
+ * page's own answer and the first event is told by that event alone, a snapshot: what
+ * it lacks is gone, unless there is more than it has.
+ */
+export function gone(data, keys, key) {
+  if (!data.items) return data.removed || [];
+  const listed = new Set(data.items.map(row => row[key]));
+  return data.next ? [] : keys.filter(one => !listed.has(one));
+}
+
 /* Applies {"changed", "removed"}, or a snapshot, to rows by their key. */
 export function applyRows(rows, data, key) {
   if (data.items) {

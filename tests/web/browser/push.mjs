@@ -3,7 +3,7 @@
 // follows a topic shows it within 1.5 s of the answer to who changed it.
 
 import {readFile, readdir} from 'node:fs/promises';
-import {equal, ok, test} from './harness.mjs';
+import {equal, ok, settled, test} from './harness.mjs';
 import {ask, on, tell} from './env.mjs';
 
 const LIMIT_MS = 1500;
@@ -67,6 +67,25 @@ test('the pages that follow a topic are those of the table of changes', async ()
     if ((await readFile(new URL(file, folder), 'utf8')).includes('ctx.watch(')) follow.push(file.replace('.js', ''));
   equal([...new Set(Object.keys(pushed).map(name => name.split(',')[0]))].sort(), follow.sort(), 'modules');
 });
+
+// Its own answer is there already, and the first event, a snapshot, comes after it.
+for (const [name, begin] of Object.entries(pushed))
+  test(`a change before the stream begins is seen: ${name}`, async () => {
+    const {path, change, after} = await begin();
+    let undo = after;
+    try {
+      await on(path, {}, async page => {
+        let changed;
+        await page.route('**/api/v1/events*', async route => { await (changed ||= change()); await route.continue(); });
+        await page.reload();
+        await settled(page);
+        await page.waitForFunction(() => document.body.dataset.mode === 'live');
+        const seen = await changed;
+        undo = seen.after || undo;
+        await page.waitForFunction(...seen);
+      });
+    } finally { await undo?.(); }
+  }, {realOnly: true});
 
 for (const [name, begin] of Object.entries(pushed))
   test(`a change is seen within 1.5 s: ${name}`, async () => {

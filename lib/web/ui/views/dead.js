@@ -3,6 +3,7 @@
 import {fill, h, u} from '../h.js';
 import {get, mayWrite, post, query} from '../api.js';
 import {clip, num, plural} from '../fmt.js';
+import {gone} from '../live.js';
 import {Pager} from '../pager.js';
 import {action, announce, ask, badge, brief, button, card, copyAs, empty, link, problem, skeleton, taskLink, when} from '../parts.js';
 import {SearchLine, filterOf, fixed, filterQuery} from '../search.js';
@@ -78,9 +79,13 @@ export async function view(ctx) {
   announce(`${plural(pager.rows.length, 'dead task')} shown`);
   let fresh = 0;
   ctx.watch(['dead'], (topic, data) => {
-    const known = new Set(pager.rows.map(t => t.key || t.task_id)), gone = new Set(data.removed || []);
-    if (gone.size) { pager.rows = pager.rows.filter(t => !gone.has(t.key || t.task_id)); table.update(pager.rows); }
-    fresh = some ? 0 : (data.changed || []).filter(t => !known.has(t.key || t.task_id)).length + fresh;
+    const known = new Set(pager.rows.map(t => t.key || t.task_id));
+    /* A snapshot that has not all tells of those that died after its oldest. */
+    const since = data.next ? data.items.map(t => t.died_at).sort()[0] : '';
+    const of = data.next ? pager.rows.filter(t => t.died_at > since).map(t => t.key || t.task_id) : [...known];
+    const lost = new Set(gone({...data, next: null}, of, 'key'));
+    if (lost.size) { pager.rows = pager.rows.filter(t => !lost.has(t.key || t.task_id)); table.update(pager.rows); }
+    fresh = some ? 0 : (data.items || data.changed).filter(t => !known.has(t.key || t.task_id)).length + fresh;
     if (fresh && !table.selected.size) { fresh = 0; reload().catch(() => {}); }
   });
 }

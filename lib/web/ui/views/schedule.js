@@ -5,6 +5,7 @@ import {json} from '../code.js';
 import {at, get, query} from '../api.js';
 import {between, clip, dur, plural, word} from '../fmt.js';
 import {fireList} from '../fires.js';
+import {gone} from '../live.js';
 import {Pager} from '../pager.js';
 import {badge, card, copyAs, empty, kv, link, problem, skeleton, taskLink, when} from '../parts.js';
 import {ctl} from '../shell.js';
@@ -36,6 +37,8 @@ export async function view(ctx) {
   get(`${path}/next?n=10`, {signal: ctx.signal}).then(n => fill(next, fireList(n)), e => { if (e.name !== 'AbortError') fill(next, problem(e)); });
   await pager.first();
   ctx.watch(['schedules'], (topic, data) => {
-    if (data.changed?.some(one => one.id === id && one.updated_at !== s.updated_at)) ctx.reload();
+    if ((data.items || data.changed).some(one => one.id === id && one.updated_at !== s.updated_at)) ctx.reload();
+    /* Or it is not among those that are pushed any more. */
+    else if (gone(data, [id], 'id').length) get(path, {signal: ctx.signal}).catch(e => { if (e.name !== 'AbortError') ctx.reload(); });
   });
 }

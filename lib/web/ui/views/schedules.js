@@ -5,7 +5,7 @@ import {at, del, get, mayWrite, post, query} from '../api.js';
 import {clip, num, word} from '../fmt.js';
 import {spark} from '../figures.js';
 import {icon} from '../icons.js';
-import {applyRows} from '../live.js';
+import {applyRows, gone} from '../live.js';
 import {Pager} from '../pager.js';
 import {action, ask, badge, copyAs, empty, link, linkButton, tabs, toast, when} from '../parts.js';
 import {ctl} from '../shell.js';
@@ -67,11 +67,10 @@ export async function view(ctx) {
   h('section.card.flush', table.el, pager.el));
   await pager.first();
   ctx.watch(['schedules'], (topic, data) => {
-    if (data.items && !plainly) return;
     /* What is pushed has no counts of fires: those of the list stay. */
     const changed = (data.items || data.changed || []).filter(s => rows.has(s.id) || plainly)
       .map(s => ({...s, spark: s.spark ?? rows.get(s.id)?.spark, missed: s.missed ?? rows.get(s.id)?.missed}));
-    applyRows(rows, {changed, removed: data.removed}, 'id');
+    applyRows(rows, {changed, removed: gone(data, [...rows.keys()], 'id')}, 'id');
     table.update([...rows.values()]);
   });
 }

@@ -3,6 +3,7 @@
 import {fill, h, u} from '../h.js';
 import {at, get, mayWrite} from '../api.js';
 import {between, clip, dur, num, plural} from '../fmt.js';
+import {gone} from '../live.js';
 import {Pager} from '../pager.js';
 import {action, announce, badge, brief, button, copyAs, empty, firstTask, link, problem, progress, taskLink, tabs, when} from '../parts.js';
 import {SearchLine, filterOf, filterQuery, fixed} from '../search.js';
@@ -102,16 +103,12 @@ export async function view(ctx) {
 }
 
 function live(data, {table, pager, held, fresh, filter}) {
-  const rows = data.items || data.changed || [], gone = new Set(data.removed || []);
+  const rows = data.items || data.changed || [];
   const shown = new Map(pager.rows.map(t => [t.task_id, t]));
   for (const t of rows)
     if (shown.has(t.task_id)) shown.set(t.task_id, t);
     else if (fits(t, filter)) held.set(t.task_id, t);
-  if (data.items) {
-    const now = new Set(rows.map(t => t.task_id));
-    for (const id of shown.keys()) if (!now.has(id)) gone.add(id);
-  }
-  gone.forEach(id => { shown.delete(id); held.delete(id); });
+  gone(data, [...shown.keys(), ...held.keys()], 'task_id').forEach(id => { shown.delete(id); held.delete(id); });
   pager.rows = [...shown.values()];
   table.update(pager.rows);
   fill(fresh, held.size ? button(`${num(held.size)} new`, 'reload', () => {
