@@ -447,6 +447,9 @@ struct broker_ops {
 	int (*check_url)(const char *url, struct err *err);
 	/* Whether a URL leads to another machine for certain. NULL: never. */
 	bool (*is_elsewhere)(const char *url);
+	/* Whether what a URL leads to has no step that is about a task and its
+	 * record: to the contract both are two stores then. NULL: never. */
+	bool (*is_spread)(const char *url);
 	struct broker *(*open)(const struct broker_options *, struct err *);
 	void (*close)(struct broker *);
 	const char *(*name)(const struct broker *);
