@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "flowrra/client.h"
+#include "pager.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -342,6 +343,7 @@ main(int argc, char **argv)
 		return err_exit_status(ERR_SYSTEM);
 	}
 	status = flush(&ctl, run(&ctl, argc, argv, words));
+	pager_close();
 	free(words);
 	return status;
 }

@@ -65,7 +65,8 @@ struct ctl {
 	struct globals globals;
 	struct conf *conf;	       /* once ctl_conf() was called */
 	struct flowrra_client *client; /* once ctl_open() was called */
-	bool progress; /* a line of progress is on the terminal */
+	bool progress;	    /* a line of progress is on the terminal */
+	bool is_other_user; /* it was root: see owner.c */
 };
 
 /* What a verb's words are, for completion. */
