@@ -86,7 +86,7 @@ fake_broker_doubt(struct broker *b, struct broker_claim *claim)
 }
 
 static bool
-fake_broker_is_sure(const struct broker *b)
+fake_broker_is_sure(const struct broker *b, unsigned int queue)
 {
 	return !fake_store_now->unsure;
 }

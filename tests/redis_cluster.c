@@ -431,17 +431,65 @@ cluster_migrate_keys(struct redis_test_cluster *c, unsigned int slot,
 	} while (n > 0);
 }
 
+/* The epoch of node `of`, as server `i` knows it, by which nodes judge claims to
+ * slots. */
+static long long
+cluster_epoch(struct redis_test_cluster *c, size_t i, size_t of)
+{
+	char *nodes = cluster_ask(c, i, "CLUSTER NODES");
+	const char *at = strstr(nodes, c->ids[of]);
+	long long epoch = -1;
+
+	/* id address flags master ping pong epoch … */
+	while (at != NULL && at != nodes && at[-1] != '\n')
+		at = strstr(at + 1, c->ids[of]);
+	if (at != NULL && sscanf(at, "%*s %*s %*s %*s %*s %*s %lld", &epoch) < 1)
+		epoch = -1;
+	free(nodes);
+	return epoch;
+}
+
+/* Whether all know that it has the slot, and since when: until then, what an older
+ * owner says may be believed. */
+static bool
+cluster_believes(struct redis_test_cluster *c, unsigned int slot, size_t owner)
+{
+	const int port = redis_server_port(c->servers[owner]);
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (redis_server_is_running(c->servers[i]) &&
+		    (cluster_owner_port(c, i, slot) != port ||
+		     cluster_epoch(c, i, owner) !=
+			 cluster_epoch(c, owner, owner)))
+			return false;
+	return true;
+}
+
 void
 redis_cluster_end_move(struct redis_test_cluster *c, const char *key, size_t to)
 {
 	const unsigned int slot = redis_slot_of(slice_of(key));
 	const int from = redis_cluster_owner(c, to, key);
+	const int64_t end = cluster_now_ms() + PATIENCE_MS;
+	size_t i;
 
 	cluster_migrate_keys(c, slot, (size_t)from, to);
 	redis_server_run(c->servers[to], "CLUSTER SETSLOT %u NODE %s", slot,
 			 c->ids[to]);
 	redis_server_run(c->servers[from], "CLUSTER SETSLOT %u NODE %s", slot,
 			 c->ids[to]);
+	/* The others would hear of it later; replicas refuse. */
+	for (i = 0; i < c->n; i++)
+		if (redis_server_is_running(c->servers[i]))
+			freeReplyObject(redis_server_command(
+			    c->servers[i], "CLUSTER SETSLOT %u NODE %s", slot,
+			    c->ids[to]));
+	while (!cluster_believes(c, slot, to)) {
+		if (cluster_now_ms() > end)
+			cluster_die("slot %u is not where it was moved", slot);
+		cluster_nap();
+	}
 }
 
 void

@@ -37,12 +37,24 @@ minus(unsigned int a, unsigned int b)
 
 /* --- assigning --------------------------------------------------------- */
 
+/* The first held job of a kind whose claim is ours for sure. */
+static struct job *
+find_first(const struct dispatch *d, enum pool_kind kind)
+{
+	struct job *job;
+
+	TAILQ_FOREACH (job, &d->held[kind], link)
+		if (broker_is_sure(d->broker, job->claim->queue))
+			break;
+	return job;
+}
+
 /* Gives the first held job of a kind to an executor; false if there is none, or
  * no room. */
 static bool
 assign_first(struct dispatch *d, enum pool_kind kind)
 {
-	struct job *job = TAILQ_FIRST(&d->held[kind]);
+	struct job *job = find_first(d, kind);
 
 	if (job == NULL)
 		return false;
@@ -68,7 +80,7 @@ assign_jobs(struct dispatch *d)
 		while (assign_first(d, kind))
 			;
 	for (kind = 0; kind < POOL_KINDS; kind++)
-		if (!TAILQ_EMPTY(&d->held[kind]))
+		if (find_first(d, kind) != NULL)
 			pool_start(d->pool, kind);
 }
 

@@ -36,8 +36,7 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 		return;
 	/* In this order: room is counted when jobs are where they go; a worker
 	 * is done when all the others have had their say. */
-	if (broker_is_sure(d->broker))
-		assign_jobs(d);
+	assign_jobs(d);
 	if (!evtimer_pending(d->stall, NULL))
 		assign_unstick(d);
 	assign_wants(d);

@@ -46,6 +46,16 @@ redis_request_command(struct redis_request *request, struct redis_args argv)
 }
 
 int
+redis_request_near(struct redis_request *request, struct slice key,
+		   struct redis_args argv)
+{
+	return requests_note(request,
+			     redis_command_near(request->queue->redis, key,
+						requests_on_reply, request,
+						argv.n, argv.v));
+}
+
+int
 redis_request_eval(struct redis_request *request,
 		   const struct redis_script *script, struct redis_args keys,
 		   struct redis_args args)

@@ -48,6 +48,9 @@ void redis_requests_free(struct redis_requests *q);
  * connection, or no memory. */
 int redis_request_command(struct redis_request *request,
 			  struct redis_args argv);
+/* The same as redis_command_near(). */
+int redis_request_near(struct redis_request *request, struct slice key,
+		       struct redis_args argv);
 int redis_request_eval(struct redis_request *request,
 		       const struct redis_script *script,
 		       struct redis_args keys, struct redis_args args);

@@ -78,9 +78,9 @@ broker_doubt(struct broker *b, struct broker_claim *claim)
 }
 
 bool
-broker_is_sure(const struct broker *b)
+broker_is_sure(const struct broker *b, unsigned int queue)
 {
-	return b->ops->is_sure(b);
+	return b->ops->is_sure(b, queue);
 }
 
 size_t

@@ -251,7 +251,7 @@ struct broker_options {
 	 */
 	void (*on_lost)(struct broker_claim *claim, void *arg);
 	/* The answer to broker_doubt(), if the claim is on record. With NULL:
-	 * broker_is_sure() has become true again. */
+	 * broker_is_sure() has become true again, of some queue. */
 	void (*on_kept)(struct broker_claim *claim, void *arg);
 	/* broker_idle() has become true while nothing was wanted from some
 	 * queue. Workers only. */
@@ -315,11 +315,11 @@ void broker_drop(struct broker *b, struct broker_claim *claim);
  * is found out; on_lost or on_kept follows. */
 void broker_doubt(struct broker *b, struct broker_claim *claim);
 /*
- * Whether the claims are this worker's for sure: its last heartbeat still keeps
- * others out (less than BROKER_HEARTBEAT_TTL_S), and nothing has cast doubt on
- * them since. While they are not, nothing more of them should be started.
+ * Whether the claims of a queue are this worker's for sure: its last heartbeat
+ * still keeps others out (less than BROKER_HEARTBEAT_TTL_S), and nothing has cast
+ * doubt on them since. While they are not, nothing more of them should be started.
  */
-bool broker_is_sure(const struct broker *b);
+bool broker_is_sure(const struct broker *b, unsigned int queue);
 /* Settlements that have not been confirmed. */
 size_t broker_unsettled(const struct broker *b);
 
@@ -463,7 +463,7 @@ struct broker_ops {
 	void (*settle)(struct broker *, struct broker_settle *);
 	void (*drop)(struct broker *, struct broker_claim *);
 	void (*doubt)(struct broker *, struct broker_claim *);
-	bool (*is_sure)(const struct broker *);
+	bool (*is_sure)(const struct broker *, unsigned int queue);
 	size_t (*unsettled)(const struct broker *);
 	void (*heartbeat)(struct broker *, struct slice description);
 	void (*deregister)(struct broker *);

@@ -2,10 +2,12 @@
 /* What the tests of operate.h share. */
 #include "store/admin_scene.h"
 
+#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "redis_cluster.h"
 #include "redis_server.h"
 
 struct op op;
@@ -296,6 +298,12 @@ op_silence(const char *name)
 {
 	char command[256];
 
+	if (op.stage.cluster != NULL) {
+		snprintf(command, sizeof(command), "flowrra:worker:%s", name);
+		freeReplyObject(redis_cluster_command(op.stage.cluster, command,
+						      "DEL %s", command));
+		return;
+	}
 	if (op.stage.kind == KIND_REDIS) {
 		redis_server_run(op.stage.server, "DEL flowrra:worker:%s",
 				 name);

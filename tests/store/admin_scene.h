@@ -87,6 +87,13 @@ void op_silence(const char *name);
 	{                                                                      \
 		CASES(KIND_REDIS)                                              \
 	}                                                                      \
+	static void fill_cluster(TCase *suite_case_)                           \
+	{                                                                      \
+		SUITE_TIMEOUT(60);                                             \
+		tcase_add_checked_fixture(suite_case_, stage_use_cluster,      \
+					  NULL);                               \
+		CASES(KIND_REDIS)                                              \
+	}                                                                      \
 	static void fill_sqlite(TCase *suite_case_)                            \
 	{                                                                      \
 		CASES(KIND_SQLITE)                                             \
@@ -95,6 +102,7 @@ void op_silence(const char *name);
 	{                                                                      \
 		suite_register("operate-redis", fill_redis);                   \
 		suite_register("operate-sqlite", fill_sqlite);                 \
+		suite_register("operate-cluster", fill_cluster);               \
 	}
 #define X(name, kind) TEST_LOOP(name, kind, (kind) + 1);
 

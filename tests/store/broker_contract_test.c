@@ -591,6 +591,14 @@ fill_sentinel(TCase *suite_case_)
 }
 
 static void
+fill_cluster(TCase *suite_case_)
+{
+	SUITE_TIMEOUT(60);
+	tcase_add_checked_fixture(suite_case_, stage_use_cluster, NULL);
+	CASES(KIND_REDIS)
+}
+
+static void
 fill_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
@@ -603,4 +611,5 @@ register_suites(void)
 	suite_register("broker-redis", fill_redis);
 	suite_register("broker-sqlite", fill_sqlite);
 	suite_register("broker-sentinel", fill_sentinel);
+	suite_register("broker-cluster", fill_cluster);
 }

@@ -166,12 +166,12 @@ START_TEST(no_record_is_stored_for_a_claim_that_is_not_on_record)
 	/* The worker asks, and is told. */
 	clock_replace(NULL);
 	broker_doubt(worker->broker, worker->claims[0]);
-	ck_assert(!broker_is_sure(worker->broker));
+	ck_assert(!broker_is_sure(worker->broker, 0));
 	UNTIL(&w, worker->n_lost == 1);
 	ck_assert_ptr_eq(worker->lost[0], worker->claims[0]);
 	broker_drop(worker->broker, worker->lost[0]);
 	UNTIL(&w, worker->trusts == 1);
-	ck_assert(broker_is_sure(worker->broker));
+	ck_assert(broker_is_sure(worker->broker, 0));
 	ck_assert_uint_eq(worker->n_kept, 0);
 	close_all();
 }

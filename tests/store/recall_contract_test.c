@@ -297,6 +297,14 @@ fill_redis(TCase *suite_case_)
 }
 
 static void
+fill_cluster(TCase *suite_case_)
+{
+	SUITE_TIMEOUT(60);
+	tcase_add_checked_fixture(suite_case_, stage_use_cluster, NULL);
+	CASES(KIND_REDIS)
+}
+
+static void
 fill_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
@@ -310,4 +318,5 @@ register_suites(void)
 {
 	suite_register("recall-redis", fill_redis);
 	suite_register("recall-sqlite", fill_sqlite);
+	suite_register("recall-cluster", fill_cluster);
 }

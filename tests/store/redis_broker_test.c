@@ -155,7 +155,7 @@ START_TEST(a_doubt_during_a_comparison_has_one_of_its_own)
 	before = stage_calls(&w, "incr");
 	broker_doubt(worker->broker, worker->claims[0]);
 	broker_doubt(worker->broker, worker->claims[1]);
-	UNTIL(&w, worker->n_kept == 2 && broker_is_sure(worker->broker));
+	UNTIL(&w, worker->n_kept == 2 && broker_is_sure(worker->broker, 0));
 	ck_assert_int_eq(stage_calls(&w, "incr"), before + 2);
 	party_close(worker);
 	party_close(producer);

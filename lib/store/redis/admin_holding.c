@@ -71,7 +71,8 @@ rstats_ask_words(struct rquery *i)
 
 	for (w = 0; w < s->n_workers; w++) {
 		buf_reset(&key);
-		buf_addf(&key, "%s%s", RBROKER_WORKER, s->workers[w].info.name);
+		buf_addf(&key, "%s%s", i->broker->worker_prefix,
+			 s->workers[w].info.name);
 		argv[1] = (struct slice){key.data, key.len};
 		if (key.failed)
 			err_nomem(&i->err);

@@ -120,10 +120,12 @@ static void
 ask_worker_names(struct stats *s)
 {
 	char before[ARG_NUMBER_SIZE];
-	const struct slice all[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
+	const struct slice all[] = {SLICE("ZRANGE"),
+				    slice_of(s->query.broker->workers_key),
 				    SLICE("0"), SLICE("-1")};
 	const struct slice old[] = {
-	    SLICE("ZRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
+	    SLICE("ZRANGEBYSCORE"), slice_of(s->query.broker->workers_key),
+	    SLICE("-inf"),
 	    arg_number(before, clock_wall_us() / 1000 - LISTED_MS),
 	    SLICE("WITHSCORES")};
 
@@ -244,7 +246,7 @@ strike_off(struct stats *s)
 	const int64_t month_ago_ms = clock_wall_us() / 1000 - LISTED_MAX_MS;
 	const struct worker_row *row = s->workers;
 	struct slice argv[] = {
-	    SLICE("ZREM"), slice_of(RBROKER_WORKERS), {NULL, 0}};
+	    SLICE("ZREM"), slice_of(s->query.broker->workers_key), {NULL, 0}};
 
 	for (; row < s->workers + s->n_workers; row++) {
 		if (row->info.alive || row->info.in_flight > 0 ||
@@ -332,6 +334,19 @@ rstats_new(struct broker *b, int what)
 	return s;
 }
 
+/* It is about one queue. */
+static void
+rstats_name(struct stats *s, struct slice queue)
+{
+	s->queues = calloc(1, sizeof(*s->queues));
+	if (s->queues == NULL) {
+		err_nomem(&s->query.err);
+		return;
+	}
+	memcpy(s->queues->name, queue.p, queue.len);
+	s->n_queues = 1;
+}
+
 void
 radmin_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
 	      void *arg)
@@ -346,15 +361,8 @@ radmin_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
 	}
 	s->on_queues = on_queues;
 	s->arg = arg;
-	if (queue.len > 0) {
-		s->queues = calloc(1, sizeof(*s->queues));
-		if (s->queues == NULL) {
-			err_nomem(&s->query.err);
-		} else {
-			memcpy(s->queues->name, queue.p, queue.len);
-			s->n_queues = 1;
-		}
-	}
+	if (queue.len > 0)
+		rstats_name(s, queue);
 	rquery_begin(&s->query);
 }
 
@@ -379,6 +387,10 @@ rbroker_prune_workers(struct rbroker *b)
 {
 	struct stats *s = rstats_new(&b->pub, PRUNE);
 
-	if (s != NULL)
-		rquery_begin(&s->query);
+	if (s == NULL)
+		return;
+	/* On its node there are no other names. */
+	if (b->part == RBROKER_QUEUE)
+		rstats_name(s, slice_of(b->queues[0].name));
+	rquery_begin(&s->query);
 }

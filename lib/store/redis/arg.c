@@ -14,6 +14,7 @@ const char ARG_RECORD[] = "flowrra:task:";
 const char RBROKER_CONTROL[] = "flowrra:control";
 const char RBROKER_REGISTRY[] = "flowrra:registry";
 const char RBROKER_REGISTERED[] = "flowrra:registered";
+const char RBROKER_REGISTERED_BESIDE[] = "{flowrra:registry}:registered";
 const char RBROKER_KEYS[] = "flowrra:keys";
 const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";

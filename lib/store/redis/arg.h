@@ -29,6 +29,8 @@ extern const char RBROKER_REGISTRY[];
 extern const char RBROKER_REGISTERED[];
 /* The default of [broker] queue_key. */
 #define RBROKER_DEFAULT "flowrra:queue"
+/* The same as RBROKER_REGISTERED in a Cluster, beside the registry. */
+extern const char RBROKER_REGISTERED_BESIDE[];
 /* Set: other values of it whose queues' records are in this database, and "" if
  * queues of some records are elsewhere. */
 extern const char RBROKER_KEYS[];

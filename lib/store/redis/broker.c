@@ -21,6 +21,7 @@
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
 #include "store/redis/rights.h"
+#include "store/redis/spread.h"
 #include "util/clock.h"
 
 /* --- what the server is ------------------------------------------------ */
@@ -53,10 +54,12 @@ rbroker_start(struct rbroker *b)
 	b->outbox.redis = b->redis;
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_start(&b->queues[i]);
-	if (b->opt.worker != NULL) {
+	/* Of one queue there are none: its workers find those of one that does
+	 * not serve it any more. */
+	if (b->opt.worker != NULL && b->part == RBROKER_WHOLE)
 		rbroker_leave_strays(b);
+	if (b->opt.worker != NULL)
 		rbroker_prune_workers(b);
-	}
 	outbox_push(&b->outbox);
 	/* At last: the caller may submit at once, and may close the broker. */
 	b->opt.on_state(true, false, NULL, b->opt.arg);
@@ -78,6 +81,14 @@ rbroker_is_new(struct rbroker *b, struct slice info)
 	return true;
 }
 
+/* Of the queues of a Cluster, one asks for all. */
+static void
+rbroker_check_rights(struct rbroker *b)
+{
+	if (b->first == 0)
+		rrights_check_worker(b);
+}
+
 static void
 rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 {
@@ -91,7 +102,7 @@ rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		/* Not allowed to ask: take it as it is, and say so. */
 		redis_fault_err(r, "INFO", reply, &err);
-		rrights_check_worker(b);
+		rbroker_check_rights(b);
 		b->opt.on_state(true, false, &err, b->opt.arg);
 		rbroker_enter(b);
 		return;
@@ -107,7 +118,7 @@ rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 	    rbroker_check(b, redis_check_persistence, info, &err) != 0)
 		b->opt.on_state(true, false, &err, b->opt.arg);
 	if (is_new)
-		rrights_check_worker(b);
+		rbroker_check_rights(b);
 	rbroker_enter(b);
 }
 
@@ -119,6 +130,11 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	const struct slice info[] = {SLICE("INFO")};
 	unsigned int i;
 
+	if (state == REDIS_UP && why != NULL) {
+		/* A node of a Cluster is out of reach. */
+		b->opt.on_state(true, false, why, b->opt.arg);
+		return;
+	}
 	if (state == REDIS_UP) {
 		/* Producers need none of the settings. */
 		if (b->opt.worker == NULL)
@@ -149,12 +165,10 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 /* Names in one call of register.lua. */
 #define REGISTER_MAX 1000
 
-/* When they were registered last: tidy.c forgets what nobody has. A name whose time
- * was lost gets it there. */
-static void
-register_times(struct rbroker *b, const struct slice *names, size_t n)
+void
+rbroker_note_times(struct rbroker *b, struct slice key,
+		   const struct slice *names, size_t n)
 {
-	const struct slice key = slice_of(RBROKER_REGISTERED);
 	size_t some;
 
 	for (; n > 0; names += some, n -= some) {
@@ -166,16 +180,13 @@ register_times(struct rbroker *b, const struct slice *names, size_t n)
 
 /* No answer is awaited: a task that is not registered can be submitted all the
  * same, with the defaults. */
-static void
-register_tasks(struct broker *broker, const struct slice *names,
-	       const struct slice *descriptions, size_t n)
+void
+rbroker_register(struct rbroker *b, const struct slice *names,
+		 const struct slice *descriptions, size_t n)
 {
-	struct rbroker *b = (struct rbroker *)broker;
 	struct slice *argv = calloc(2 + 2 * n, sizeof(*argv));
 	size_t i;
 
-	if (rbroker_set_tasks(b, names, n) == 0)
-		rbroker_serve(b);
 	if (argv == NULL || n == 0)
 		goto out;
 	argv[0] = SLICE("HSET");
@@ -185,9 +196,22 @@ register_tasks(struct broker *broker, const struct slice *names,
 		argv[3 + 2 * i] = descriptions[i];
 	}
 	redis_command(b->redis, NULL, NULL, 2 + 2 * n, argv);
-	register_times(b, names, n);
+	/* When they were registered last: tidy.c forgets what nobody has. A name
+	 * whose time was lost gets it there. */
+	rbroker_note_times(b, slice_of(b->registered_key), names, n);
 out:
 	free(argv);
+}
+
+static void
+register_tasks(struct broker *broker, const struct slice *names,
+	       const struct slice *descriptions, size_t n)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+
+	if (rbroker_set_tasks(b, names, n) == 0)
+		rbroker_serve(b);
+	rbroker_register(b, names, descriptions, n);
 }
 
 /* --- opening and closing ----------------------------------------------- */
@@ -208,15 +232,14 @@ rbroker_is_up(const struct broker *broker)
 	       (b->opt.worker == NULL || b->entering == RENTER_IN);
 }
 
-static void
-rbroker_close(struct broker *broker)
+void
+rbroker_close_part(struct rbroker *b)
 {
-	struct rbroker *b = (struct rbroker *)broker;
 	unsigned int i;
 
 	/* Connections first: after that nothing calls back. */
 	if (b->producer != NULL)
-		rbroker_close(b->producer);
+		broker_close(b->producer);
 	redis_free(b->redis);
 	redis_free(b->control);
 	rbroker_close_watch(b);
@@ -242,10 +265,21 @@ rbroker_close(struct broker *broker)
 	free(b->queues_key);
 	free(b->worker_json);
 	free(b->worker_key);
+	free(b->pin);
+	free(b->workers_key);
+	free(b->worker_prefix);
+	free(b->server_key);
+	free(b->absent_key);
 	rbroker_forget_tasks(b);
 	rbroker_tidy_done(b);
 	rbroker_lost_done(b);
 	free(b);
+}
+
+static void
+rbroker_close(struct broker *broker)
+{
+	rbroker_close_part((struct rbroker *)broker);
 }
 
 /* The names show in CLIENT LIST. No limit for replies: a page of an operator's
@@ -255,6 +289,7 @@ connect_redis(struct rbroker *b, struct err *err)
 {
 	const struct redis_options options = {
 	    .url = &b->url,
+	    .key = b->pin,
 	    .client_name = b->opt.worker ? "flowrrad" : "flowrra-client",
 	    .timeout_ms = b->opt.timeout_ms,
 	    .on_state = rbroker_on_state,
@@ -263,10 +298,41 @@ connect_redis(struct rbroker *b, struct err *err)
 	return redis_new(b->opt.base, &options, err);
 }
 
+/* In a Cluster, what is about the workers of a queue is beside that: it is as much
+ * in reach as the queue, and goes where that goes. */
+static int
+rbroker_name_keys(struct rbroker *b)
+{
+	const struct broker_options *o = &b->opt;
+	int n;
+
+	b->registered_key = b->url.cluster ? RBROKER_REGISTERED_BESIDE
+					   : RBROKER_REGISTERED;
+	if (b->part != RBROKER_QUEUE) {
+		b->workers_key = strdup(RBROKER_WORKERS);
+		b->worker_prefix = strdup(RBROKER_WORKER);
+		b->server_key = strdup("flowrra:server:{flowrra:workers}");
+		b->absent_key = strdup("flowrra:absent:{flowrra:workers}");
+		return b->workers_key != NULL && b->worker_prefix != NULL &&
+			       b->server_key != NULL && b->absent_key != NULL
+			   ? 0
+			   : -1;
+	}
+	n = asprintf(&b->pin, "%s:%s", o->queue_key, o->queues[0]);
+	return n < 0 || asprintf(&b->workers_key, "{%s}:workers", b->pin) < 0 ||
+		       asprintf(&b->worker_prefix, "{%s}:worker:", b->pin) <
+			   0 ||
+		       asprintf(&b->server_key, "{%s}:server", b->pin) < 0 ||
+		       asprintf(&b->absent_key, "{%s}:absent", b->pin) < 0
+		   ? -1
+		   : 0;
+}
+
 /* The outbox gets its connection afterwards, because the connection's callback
  * pushes the outbox: each needs the other. */
-static struct broker *
-rbroker_open(const struct broker_options *options, struct err *err)
+struct rbroker *
+rbroker_open_part(const struct broker_options *options, enum rbroker_part part,
+		  unsigned int first, struct err *err)
 {
 	struct rbroker *b = calloc(1, sizeof(*b));
 
@@ -276,6 +342,9 @@ rbroker_open(const struct broker_options *options, struct err *err)
 	}
 	b->pub.ops = &broker_redis;
 	b->opt = *options;
+	b->part = part;
+	b->first = first;
+	b->keeper = options->worker;
 	TAILQ_INIT(&b->suspects);
 	rbroker_lost_init(b);
 	rbroker_choose_scripts(b, true);
@@ -283,16 +352,11 @@ rbroker_open(const struct broker_options *options, struct err *err)
 		err_prefix(err, "[broker] url");
 		goto fail;
 	}
-	if (b->url.cluster) {
-		err_set(err, ERR_CONFIG,
-			"[broker] url: queues cannot be in a Redis Cluster; "
-			"records ([backend] url) can");
-		goto fail;
-	}
 	b->url_name = redis_url_name(&b->url);
 	b->queue_key = strdup(options->queue_key);
 	if (b->url_name == NULL || b->queue_key == NULL ||
-	    asprintf(&b->queues_key, "%ss", options->queue_key) < 0) {
+	    asprintf(&b->queues_key, "%ss", options->queue_key) < 0 ||
+	    rbroker_name_keys(b) != 0) {
 		err_nomem(err);
 		goto fail;
 	}
@@ -306,10 +370,21 @@ rbroker_open(const struct broker_options *options, struct err *err)
 		b->outbox.redis = b->redis;
 	if (options->worker != NULL && rbroker_open_worker(b, err) != 0)
 		goto fail;
-	return &b->pub;
+	return b;
 fail:
-	rbroker_close(&b->pub);
+	rbroker_close_part(b);
 	return NULL;
+}
+
+static struct broker *
+rbroker_open(const struct broker_options *options, struct err *err)
+{
+	struct rbroker *b;
+
+	if (options->worker != NULL && redis_url_is_cluster(options->url))
+		return rspread_open(options, err);
+	b = rbroker_open_part(options, RBROKER_WHOLE, 0, err);
+	return b != NULL ? &b->pub : NULL;
 }
 
 static int

@@ -3,6 +3,7 @@
  * The Redis broker, as its own files see it.
  *
  *	broker.c	the connection for commands, and the worker's heartbeat
+ *	spread.h	leads to a worker whose queues are in a Redis Cluster
  *	gather.c	all workers come to a new server before one claims
  *	enter.c		the worker's hold on its id: heartbeats, and rivals
  *	worker.c	a worker's queues: opened, woken, tried again
@@ -312,6 +313,7 @@ struct rgather {
 	int64_t number; /* of servers that were new, so far; 0: not told */
 	bool holds;	/* nothing may be claimed yet */
 	bool moved;	/* from another server, where claims in memory are of */
+	bool begins_again; /* the server could not say: it is asked once more */
 	bool insists;	/* claims go back though some levels are not known */
 	int64_t until_ms; /* they may, by the server's clock; 0: need not */
 	unsigned int under_way; /* calls that put them back */
@@ -319,9 +321,31 @@ struct rgather {
 	int64_t look_ms;	/* until the next */
 };
 
+/* What of a worker's broker this is. */
+enum rbroker_part {
+	RBROKER_WHOLE, /* all; or it is a producer's, or an operator's */
+	RBROKER_HUB,   /* of a Cluster: what is not about one queue; see spread.h */
+	RBROKER_QUEUE  /* of a Cluster: one of its queues */
+};
+
+struct rspread;
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
+	enum rbroker_part part;
+	struct rspread *spread; /* of a hub */
+	const char *keeper;	/* the worker that does the housekeeping */
+	unsigned int first;	/* what its user calls the first of its queues */
+	/* Of one queue: a key of it, on whose node all is, wherever that goes. */
+	char *pin;
+	/* Names of keys that are about all queues, or, in a Cluster, about one,
+	 * beside it. */
+	char *workers_key;   /* by the time of their last heartbeat: zset */
+	char *worker_prefix; /* their heartbeats */
+	char *server_key;    /* that was used last (gather.c) */
+	char *absent_key;    /* who is awaited at a new one */
+	const char *registered_key;
 	struct redis_url url;
 	char *url_name;
 	char *queue_key;
@@ -404,7 +428,7 @@ void rbroker_enter(struct rbroker *b);
 void rbroker_leave(struct rbroker *b);
 void rbroker_heartbeat(struct broker *b, struct slice description);
 void rbroker_deregister(struct broker *b);
-bool rbroker_is_sure(const struct broker *b);
+bool rbroker_is_sure(const struct broker *b, unsigned int queue);
 /* Whether it is, and will be for this many ms. */
 bool rbroker_is_sure_for(const struct rbroker *b, int64_t ms);
 int rbroker_open_enter(struct rbroker *b, struct err *err);
@@ -465,6 +489,19 @@ void rbroker_served(struct broker *b, const struct broker_served *question,
 /* Makes tasks due that were put back while nobody had their names, which were told
  * by serve.lua. */
 void rqueue_recall(struct rqueue *q, const struct redis_reply *names);
+
+/* Opens one of that kind. */
+struct rbroker *rbroker_open_part(const struct broker_options *options,
+				  enum rbroker_part part, unsigned int first,
+				  struct err *err);
+/* Closes one, without what it is a hub of. */
+void rbroker_close_part(struct rbroker *b);
+/* Says what tasks there are. */
+void rbroker_register(struct rbroker *b, const struct slice *names,
+		      const struct slice *descriptions, size_t n);
+/* When these were seen last, by the server's clock. */
+void rbroker_note_times(struct rbroker *b, struct slice key,
+			const struct slice *names, size_t n);
 
 /* Opens what a worker needs: its queues, its timers, its ear. */
 int rbroker_open_worker(struct rbroker *b, struct err *err);

@@ -7,27 +7,39 @@
  * its connection, or after a while with how many do. It is sent from within the
  * last answer, so that both are of one connection, and of one server. The server
  * answers nothing else on that connection meanwhile; so a worker, whose claims and
- * settlements go that way, submits on another one.
+ * settlements go that way, submits on another one. In a Cluster, each queue of the
+ * batch is asked about at its node.
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/redis/submit.h"
 
+/* Whether what is answered for the first of them is for the second. */
+static bool
+confirm_goes_for(const struct rbatch *batch, size_t first, size_t i)
+{
+	return !batch->broker->url.cluster ||
+	       strcmp(batch->tasks[first].queue, batch->tasks[i].queue) == 0;
+}
+
 static void
-confirm_refuse(struct rbatch *batch, const struct err *why)
+confirm_refuse(struct rbatch *batch, size_t first, const struct err *why)
 {
 	size_t i;
 
 	for (i = 0; i < batch->n; i++)
-		if (batch->tasks[i].err.code == ERR_NONE)
+		if (batch->tasks[i].err.code == ERR_NONE &&
+		    confirm_goes_for(batch, first, i))
 			batch->tasks[i].err = *why;
 }
 
 /* WAITAOF answers with two numbers: whether it is on the master's own disk, and
  * on those of how many replicas. */
 static void
-confirm_judge(struct rbatch *batch, const struct redis_reply *reply)
+confirm_judge(struct rbatch *batch, size_t first,
+	      const struct redis_reply *reply)
 {
 	const struct rbroker *b = batch->broker;
 	const bool disk = b->opt.replicas_on_disk;
@@ -54,7 +66,7 @@ confirm_judge(struct rbatch *batch, const struct redis_reply *reply)
 			b->url_name, n, b->opt.replicas,
 			here ? "" : ", and not its own disk");
 	}
-	confirm_refuse(batch, &why);
+	confirm_refuse(batch, first, &why);
 }
 
 static void
@@ -63,25 +75,28 @@ confirm_on_reply(struct redis_request *request, const struct redis_reply *reply)
 	struct rrun run = *container_of(request, struct rrun, request);
 
 	free(container_of(request, struct rrun, request));
-	confirm_judge(run.batch, reply);
+	confirm_judge(run.batch, run.first, reply);
 	rbatch_ended(run.batch);
 }
 
+/* Whether it is the first that was queued of those that are confirmed together. */
 static bool
-confirm_is_due(const struct rbatch *batch)
+confirm_is_first(const struct rbatch *batch, size_t i)
 {
-	size_t i;
+	size_t k;
 
-	if (batch->broker->opt.replicas == 0 || batch->confirming)
+	if (batch->tasks[i].err.code != ERR_NONE)
 		return false;
-	for (i = 0; i < batch->n; i++)
-		if (batch->tasks[i].err.code == ERR_NONE)
-			return true;
-	return false;
+	for (k = 0; k < i; k++)
+		if (batch->tasks[k].err.code == ERR_NONE &&
+		    confirm_goes_for(batch, k, i))
+			return false;
+	return true;
 }
 
-bool
-rbatch_confirm(struct rbatch *batch)
+/* For those of which this is the first; whether it is under way. */
+static bool
+confirm_ask(struct rbatch *batch, size_t i)
 {
 	const struct rbroker *b = batch->broker;
 	char n[ARG_NUMBER_SIZE], ms[ARG_NUMBER_SIZE];
@@ -90,23 +105,40 @@ rbatch_confirm(struct rbatch *batch)
 	const struct slice in_memory[] = {SLICE("WAIT"), replicas, patience};
 	const struct slice on_disk[] = {SLICE("WAITAOF"), SLICE("1"), replicas,
 					patience};
-	struct rrun *run;
+	struct rrun *run = rbatch_run(batch, i, batch->n - i, confirm_on_reply);
+	struct buf queue = BUF_INIT;
+	bool sent;
 
-	if (!confirm_is_due(batch))
-		return false;
-	batch->confirming = true;
-	run = rbatch_run(batch, 0, batch->n, confirm_on_reply);
-	if (run != NULL &&
-	    redis_request_command(&run->request, b->opt.replicas_on_disk
-						     ? REDIS_ARGS(on_disk)
-						     : REDIS_ARGS(in_memory)) ==
-		0) {
+	buf_addf(&queue, "%s:%s", b->queue_key, batch->tasks[i].queue);
+	sent = run != NULL && !queue.failed &&
+	       redis_request_near(&run->request,
+				  (struct slice){queue.data, queue.len},
+				  b->opt.replicas_on_disk
+				      ? REDIS_ARGS(on_disk)
+				      : REDIS_ARGS(in_memory)) == 0;
+	buf_done(&queue);
+	if (sent) {
 		batch->under_way++;
 		return true;
 	}
 	free(run);
-	confirm_judge(batch, NULL);
+	confirm_judge(batch, i, NULL);
 	return false;
+}
+
+bool
+rbatch_confirm(struct rbatch *batch)
+{
+	bool asked = false;
+	size_t i;
+
+	if (batch->broker->opt.replicas == 0 || batch->confirming)
+		return false;
+	batch->confirming = true;
+	for (i = 0; i < batch->n; i++)
+		if (confirm_is_first(batch, i))
+			asked = confirm_ask(batch, i) || asked;
+	return asked;
 }
 
 /* --- of workers ------------------------------------------------------------- */

@@ -123,7 +123,7 @@ renter_send(struct rbroker *b, int64_t ttl_s, redis_reply_fn *fn)
 {
 	char life[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(b->worker_key),
-				     slice_of(RBROKER_WORKERS)};
+				     slice_of(b->workers_key)};
 	const struct slice args[] = {{b->description.data, b->description.len},
 				     arg_number(life, ttl_s),
 				     slice_of(b->opt.token),
@@ -148,7 +148,7 @@ static void
 renter_on_beat(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rbroker *b = arg;
-	const bool was_sure = rbroker_is_sure(&b->pub);
+	const bool was_sure = rbroker_is_sure(&b->pub, 0);
 
 	b->beats_sent--;
 	/* A lost one is followed by another soon. */
@@ -161,7 +161,7 @@ renter_on_beat(struct redis *r, const struct redis_reply *reply, void *arg)
 	b->confirmed_ms = b->beat_ms;
 	if (redis_reply_integer(reply) == 0)
 		renter_doubt_all(b);
-	if (!was_sure && rbroker_is_sure(&b->pub))
+	if (!was_sure && rbroker_is_sure(&b->pub, 0))
 		b->opt.on_kept(NULL, b->opt.arg);
 }
 
@@ -206,7 +206,7 @@ rbroker_is_sure_for(const struct rbroker *b, int64_t ms)
 }
 
 bool
-rbroker_is_sure(const struct broker *broker)
+rbroker_is_sure(const struct broker *broker, unsigned int queue)
 {
 	return rbroker_is_sure_for((const struct rbroker *)broker, 0);
 }

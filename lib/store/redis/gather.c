@@ -118,7 +118,7 @@ rgather_evict(struct rqueue *q, const struct redis_reply *reply)
 	struct rbroker *b = q->broker;
 	char since[ARG_NUMBER_SIZE];
 	const struct slice workers[] = {
-	    SLICE("ZRANGEBYSCORE"), slice_of(RBROKER_WORKERS),
+	    SLICE("ZRANGEBYSCORE"), slice_of(b->workers_key),
 	    arg_number(since, b->gather.until_ms - EVICT_MS), SLICE("+inf")};
 	struct evict *e;
 	size_t i, size = 0;
@@ -270,9 +270,9 @@ static int
 rgather_ask(struct rbroker *b, bool done, redis_reply_fn *on_reply)
 {
 	char life[ARG_NUMBER_SIZE], number[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {slice_of(RBROKER_WORKERS),
-				     SLICE("flowrra:server:{flowrra:workers}"),
-				     SLICE("flowrra:absent:{flowrra:workers}")};
+	const struct slice keys[] = {slice_of(b->workers_key),
+				     slice_of(b->server_key),
+				     slice_of(b->absent_key)};
 	const struct slice args[] = {
 	    slice_of(b->run_id),
 	    arg_number(life, BROKER_HEARTBEAT_TTL_S * 1000),
@@ -314,6 +314,8 @@ rgather_on_looked(struct redis *r, const struct redis_reply *reply, void *arg)
 		return;
 	if (fault == REDIS_FAULT_SCRIPT)
 		rgather_done(b);
+	else if (fault == REDIS_FAULT_LATER)
+		rgather_look_later(b);
 	else if (redis_reply_integer(redis_reply_at(reply, 0)) != 0)
 		rgather_look_later(b);
 	else
@@ -325,7 +327,11 @@ rgather_on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct rbroker *b = arg;
 
-	if (b->entering == RENTER_IN && redis_state(b->redis) == REDIS_UP)
+	if (b->entering != RENTER_IN || redis_state(b->redis) != REDIS_UP)
+		return;
+	if (b->gather.begins_again)
+		rgather_begin(b);
+	else
 		rgather_ask(b, true, rgather_on_looked);
 }
 
@@ -375,6 +381,11 @@ rgather_on_begun(struct redis *r, const struct redis_reply *reply, void *arg)
 		rgather_begin(b);
 		return;
 	}
+	if (fault == REDIS_FAULT_LATER) {
+		b->gather.begins_again = true;
+		rgather_look_later(b);
+		return;
+	}
 	/* It may not ask: as before there was a question. */
 	if (fault != REDIS_FAULT_NONE) {
 		b->gather.holds = false;
@@ -398,7 +409,7 @@ void
 rgather_begin(struct rbroker *b)
 {
 	b->gather.under_way = 0;
-	b->gather.insists = false;
+	b->gather.insists = b->gather.begins_again = false;
 	b->gather.look_ms = LOOK_MIN_MS;
 	b->gather.holds = b->run_id[0] != '\0';
 	if (!b->gather.holds)

@@ -32,7 +32,7 @@ rqueue_keep(struct rqueue *q, unsigned int shard, struct slice bytes,
 		return NULL; /* reconciling finds it again */
 	*c = (struct rclaim){.queue = q, .shard = shard};
 	memcpy(c->bytes, bytes.p, bytes.len);
-	c->pub = (struct broker_claim){.queue = q->index,
+	c->pub = (struct broker_claim){.queue = q->broker->first + q->index,
 				       .bytes = {c->bytes, bytes.len},
 				       .recovered = recovered};
 	memcpy(c->mark, q->mark, sizeof(c->mark));

@@ -238,6 +238,9 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 	const int64_t now_ms = clock_mono_ms();
 	struct rnamed *named = rnamed_find(b, name);
 
+	/* The hub does it. */
+	if (b->part == RBROKER_QUEUE)
+		return;
 	if (named != NULL) {
 		if (now_ms - named->named_ms >= NAMED_MS &&
 		    redis_command(b->redis, NULL, NULL, 3, argv) == 0)

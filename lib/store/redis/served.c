@@ -7,7 +7,7 @@
 #include "store/redis/broker.h"
 
 /*
- * Three plain commands that leave together, since a script would have to be
+ * Three plain commands, to one server that leave together, since a script would have to be
  * loaded first: what time it is, until when the last of the workers is good for,
  * and until when this task is. In this order: a name that comes between the
  * last two is known.
@@ -124,7 +124,7 @@ rserved_send(struct served_query *s, struct slice key, struct slice name)
 		s->requests[i].query = s;
 		/* Out of reach: the answer is an error, and comes from the
 		 * loop. */
-		if (redis_request_command(request, commands[i]) != 0)
+		if (redis_request_near(request, key, commands[i]) != 0)
 			redis_request_later(request);
 	}
 }

@@ -316,7 +316,7 @@ rtakeover_ask_alive(struct rbroker *b, struct slice id)
 	struct buf key = BUF_INIT;
 	struct slice argv[] = {SLICE("EXISTS"), {NULL, 0}};
 
-	buf_adds(&key, RBROKER_WORKER);
+	buf_adds(&key, b->worker_prefix);
 	buf_add(&key, id.p, id.len);
 	argv[1] = (struct slice){key.data, key.len};
 	if (a != NULL) {
@@ -354,7 +354,7 @@ rbroker_check_liveness(struct rbroker *b)
 {
 	char life[ARG_NUMBER_SIZE], most[ARG_NUMBER_SIZE],
 	    start[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {slice_of(RBROKER_WORKERS)};
+	const struct slice keys[] = {slice_of(b->workers_key)};
 	const struct slice args[] = {
 	    arg_number(life, BROKER_HEARTBEAT_TTL_S * 1000),
 	    arg_number(most, ASK_MAX), arg_number(start, b->long_missed)};

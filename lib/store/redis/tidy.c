@@ -292,7 +292,7 @@ rtidy_trim_registry(struct rbroker *b)
 {
 	char life[ARG_NUMBER_SIZE], step[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(RBROKER_REGISTRY),
-				     slice_of(RBROKER_REGISTERED)};
+				     slice_of(b->registered_key)};
 	const struct slice args[] = {
 	    arg_number(life, b->tidy.limits.registry_ms),
 	    arg_number(step, BROKER_TIDY_STEP)};
@@ -349,7 +349,7 @@ static int
 rtidy_ask_missing(struct rbroker *b)
 {
 	char life[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {slice_of(RBROKER_WORKERS)};
+	const struct slice keys[] = {slice_of(b->workers_key)};
 	const struct slice args[] = {
 	    arg_number(life, BROKER_HEARTBEAT_TTL_S * 1000), SLICE("1"),
 	    SLICE("0")};
@@ -376,12 +376,13 @@ rbroker_tidy(struct broker *broker, const struct broker_limits *limits)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 	char life[ARG_NUMBER_SIZE];
-	const struct slice args[] = {slice_of(b->opt.worker),
+	const struct slice args[] = {slice_of(b->keeper),
 				     arg_number(life, KEEPER_LIFE_S)};
 	struct buf name = BUF_INIT;
 	struct slice key;
 
-	if (b->tidy.under_way || b->entering != RENTER_IN ||
+	if (b->tidy.under_way ||
+	    (b->part == RBROKER_WHOLE && b->entering != RENTER_IN) ||
 	    redis_state(b->redis) != REDIS_UP)
 		return;
 	buf_adds(&name, RBROKER_KEEPER);

@@ -326,6 +326,7 @@ rbroker_open_waiters(struct rbroker *b, struct err *err)
 {
 	const struct redis_options options = {
 	    .url = &b->url,
+	    .key = b->pin,
 	    .client_name = "flowrrad-queue",
 	    .timeout_ms = b->opt.timeout_ms,
 	    /* More than one task of the largest size: see inflight.lua. */

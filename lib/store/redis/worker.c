@@ -228,7 +228,8 @@ rbroker_open_worker(struct rbroker *b, struct err *err)
 	    event_new(b->opt.base, -1, EV_PERSIST, rbroker_on_liveness, b);
 	if (b->worker_json == NULL || b->queues == NULL ||
 	    b->reconcile == NULL || b->liveness == NULL ||
-	    asprintf(&b->worker_key, "%s%s", RBROKER_WORKER, b->opt.worker) < 0)
+	    asprintf(&b->worker_key, "%s%s", b->worker_prefix, b->opt.worker) <
+		0)
 		return err_nomem(err);
 	/* n_queues counts what is made, for rbroker_close(); the connections
 	 * follow when all names stand. */
@@ -241,9 +242,9 @@ rbroker_open_worker(struct rbroker *b, struct err *err)
 	if (rbroker_open_waiters(b, err) != 0 ||
 	    rbroker_open_watch(b, err) != 0 ||
 	    rbroker_open_enter(b, err) != 0 || rgather_open(b, err) != 0 ||
-	    rbroker_open_producer(b, err) != 0)
+	    (b->part == RBROKER_WHOLE && rbroker_open_producer(b, err) != 0))
 		return -1;
 	event_add(b->reconcile, &tv);
 	event_add(b->liveness, &liveness);
-	return open_control(b, err);
+	return b->part == RBROKER_WHOLE ? open_control(b, err) : 0;
 }

@@ -303,7 +303,7 @@ void sdoubt_init(struct sbroker *b);
 void sdoubt_all(struct sbroker *b);
 void sbroker_drop(struct broker *b, struct broker_claim *claim);
 void sbroker_doubt(struct broker *b, struct broker_claim *claim);
-bool sbroker_is_sure(const struct broker *b);
+bool sbroker_is_sure(const struct broker *b, unsigned int queue);
 
 /* --- worker.c ----------------------------------------------------------- */
 

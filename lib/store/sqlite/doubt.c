@@ -136,7 +136,7 @@ sbroker_doubt(struct broker *broker, struct broker_claim *claim)
 }
 
 bool
-sbroker_is_sure(const struct broker *broker)
+sbroker_is_sure(const struct broker *broker, unsigned int queue)
 {
 	return !((const struct sbroker *)broker)->doubting.under_way;
 }

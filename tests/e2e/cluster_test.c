@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues and records in a Redis Cluster, whose nodes fail and whose slots move. */
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e/look.h"
+#include "e2e/worker.h"
+#include "e2e/world.h"
+#include "redis_cluster.h"
+
+#define N_NODES 3
+#define CONFIG                                                                 \
+	"socket_timeout = 2\n"                                                 \
+	"[worker]\nqueues = io,cpu,q2,q3,q4,q5,q6\n"
+
+
+struct scene {
+	struct world *w;
+	struct redis_test_cluster *c;
+	char queues[N_NODES][8]; /* one on each node */
+};
+
+static const char *
+key_of(const char *queue)
+{
+	static char key[100];
+
+	snprintf(key, sizeof(key), "flowrra:queue:%s", queue);
+	return key;
+}
+
+static void
+scene_begin(struct scene *s, const struct redis_cluster_options *o)
+{
+	static const char names[][8] = {"io", "cpu", "q2", "q3",
+					"q4", "q5",  "q6"};
+	struct world_options options = {
+	    .modules = "demo noop",
+	    .config = o != NULL && o->replicas
+			  ? "[broker]\nreplicas = 1\n" CONFIG
+			  : "[broker]\n" CONFIG};
+	size_t i;
+	int owner;
+
+	s->c = redis_cluster_start(o);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		owner = redis_cluster_owner(s->c, 0, key_of(names[i]));
+		memcpy(s->queues[owner], names[i], sizeof(names[i]));
+	}
+	for (i = 0; i < N_NODES; i++)
+		ck_assert_msg(s->queues[i][0] != '\0', "node %zu has none", i);
+	options.url = redis_cluster_url(s->c);
+	s->w = world_start(&options);
+}
+
+static void
+scene_end(struct scene *s)
+{
+	world_stop(s->w);
+	redis_cluster_stop(s->c);
+}
+
+static void
+adds_in(struct scene *s, const char *queue)
+{
+	ck_run(ctl(s->w, "submit add 2 3 --queue %s --wait --wait-timeout 15",
+		   queue),
+	       0, "5\n");
+}
+
+START_TEST(queues_on_all_nodes_work)
+{
+	struct scene s = {.w = NULL};
+	char *id;
+	size_t i;
+
+	scene_begin(&s, NULL);
+	for (i = 0; i < N_NODES; i++)
+		adds_in(&s, s.queues[i]);
+	ctl_ok(s.w, "queue pause %s", s.queues[1]);
+	id = submit(s.w, "noop --queue %s", s.queues[1]);
+	adds_in(&s, s.queues[2]);
+	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "tasks pending"), id));
+	ctl_ok(s.w, "cancel %s", id);
+	ck_assert_ptr_nonnull(
+	    strstr(ctl(s.w, "result %s --json", id)->out, "cancelled"));
+	ctl_ok(s.w, "queue resume %s", s.queues[1]);
+	adds_in(&s, s.queues[1]);
+	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "workers"), "running"));
+	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "tasks completed"), "add"));
+	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "queues"), s.queues[0]));
+	id = submit(s.w, "noop --delay 1h --queue %s", s.queues[2]);
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(s.w, "queue purge %s", s.queues[2]), "1"));
+	scene_end(&s);
+}
+END_TEST
+
+START_TEST(what_a_killed_worker_had_goes_on_on_each_node)
+{
+	struct scene s = {.w = NULL};
+	struct worker *k;
+	char *ids[N_NODES];
+	size_t i;
+
+	scene_begin(&s, NULL);
+	k = worker_of(s.w);
+	for (i = 0; i < N_NODES; i++)
+		ids[i] = submit(s.w, "sleep 1 --queue %s", s.queues[i]);
+	for (i = 0; i < N_NODES; i++)
+		WAIT_UNTIL(strstr(ctl(s.w, "result %s --json", ids[i])->out,
+				  "\"running\"") != NULL);
+	worker_kill(k);
+	if (_i == 0) {
+		worker_restart(k);
+	} else {
+		/* Another one finds that it is dead. */
+		worker_start(s.w, WORLD_COMMAND " -o worker.state_dir=other "
+						"-o worker.id=other:1");
+	}
+	for (i = 0; i < N_NODES; i++)
+		ctl_ok(s.w, "wait %s --timeout 60", ids[i]);
+	scene_end(&s);
+}
+END_TEST
+
+START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
+{
+	const struct redis_cluster_options o = {.partial = true};
+	struct scene s = {.w = NULL};
+	char *id;
+
+	scene_begin(&s, &o);
+	adds_in(&s, s.queues[0]);
+	redis_server_kill(redis_cluster_server(s.c, 0));
+	WAIT_UNTIL(worker_logged(worker_of(s.w), "127.0.0.1"));
+	/* Records of any of these may be on the node that is away: they are told
+	 * when it is back, but run at once. */
+	ck_assert_int_ne(ctl(s.w, "submit noop --queue %s", s.queues[0])->status,
+			 0);
+	WAIT_UNTIL(ctl(s.w, "submit add 1 1 --queue %s --wait --wait-timeout 5",
+		       s.queues[1])
+		       ->status == 0);
+	WAIT_UNTIL(ctl(s.w, "submit add 1 1 --queue %s --wait --wait-timeout 5",
+		       s.queues[2])
+		       ->status == 0);
+	redis_server_restart(redis_cluster_server(s.c, 0));
+	redis_cluster_settle(s.c);
+	WAIT_UNTIL(ctl(s.w, "submit add 2 3 --queue %s --wait --wait-timeout 5",
+		       s.queues[0])
+		       ->status == 0);
+	id = submit(s.w, "noop --queue %s", s.queues[0]);
+	ctl_ok(s.w, "wait %s --timeout 20", id);
+	scene_end(&s);
+}
+END_TEST
+
+/* Submits in the background until there is a file "stop": a line for each task that
+ * counts as queued. */
+static struct run *
+submit_on(struct scene *s, const char *queue)
+{
+	struct run *r = run_start(
+	    s->w,
+	    "while [ ! -e stop ]; do for i in 1 2 3 4 5; do "
+	    "echo '{\"name\": \"add\", \"args\": [1, 2], \"queue\": \"%s\"}'; "
+	    "done | flowrractl --config flowrra.conf submit --stdin; done",
+	    queue);
+
+	WAIT_UNTIL(world_read(s->w, r->files[0])[0] != '\0');
+	return r;
+}
+
+/* All that were queued have ended, and well. */
+static void
+ck_all_ended(struct scene *s, struct run *r)
+{
+	size_t n = 0;
+	const char *p;
+
+	world_write(s->w, "stop", "", 0);
+	run_end(s->w, r);
+	world_write(s->w, "ids", r->out, strlen(r->out));
+	/* A line is empty if its task was refused. */
+	r = run(s->w, "sed -i '/^$/d' ids && "
+		      "flowrractl --config flowrra.conf wait --stdin --timeout "
+		      "60 <ids >results");
+	for (p = world_read(s->w, "ids"); *p != '\0'; p++)
+		n += *p == '\n';
+	ck_assert_uint_gt(n, 0);
+	ck_assert_msg(r->status == 0, "of %zu tasks: exit status %d: %.900s", n,
+		      r->status, r->err);
+}
+
+START_TEST(slots_that_move_under_load_lose_nothing)
+{
+	struct scene s = {.w = NULL};
+	struct run *r;
+	size_t i, k;
+
+	scene_begin(&s, NULL);
+	r = submit_on(&s, s.queues[0]);
+	for (k = 0; k < 2; k++)
+		for (i = 1; i <= N_NODES; i++)
+			redis_cluster_move(s.c, key_of(s.queues[0]),
+					   i % N_NODES);
+	ck_all_ended(&s, r);
+	adds_in(&s, s.queues[0]);
+	scene_end(&s);
+}
+END_TEST
+
+START_TEST(a_failover_under_load_loses_nothing)
+{
+	const struct redis_cluster_options o = {.replicas = true};
+	struct scene s = {.w = NULL};
+	struct run *r;
+
+	scene_begin(&s, &o);
+	r = submit_on(&s, s.queues[0]);
+	if (_i == 0)
+		redis_cluster_failover(s.c, N_NODES);
+	else
+		redis_server_kill(redis_cluster_server(s.c, 0));
+	redis_cluster_settle(s.c);
+	ck_all_ended(&s, r);
+	/* It is the replica that submissions wait for. */
+	if (_i == 1)
+		redis_server_restart(redis_cluster_server(s.c, 0));
+	WAIT_UNTIL(ctl(s.w, "submit add 2 3 --queue %s --wait --wait-timeout 5",
+		       s.queues[0])
+		       ->status == 0);
+	scene_end(&s);
+}
+END_TEST
+
+SUITE("cluster")
+{
+	SUITE_TIMEOUT(180);
+	TEST(queues_on_all_nodes_work);
+	TEST_LOOP(what_a_killed_worker_had_goes_on_on_each_node, 0, 2);
+	TEST(a_node_that_is_away_stalls_only_its_own_queues);
+	TEST(slots_that_move_under_load_lose_nothing);
+	TEST_LOOP(a_failover_under_load_loses_nothing, 0, 2);
+}
