@@ -443,7 +443,8 @@ cluster_epoch(struct redis_test_cluster *c, size_t i, size_t of)
 	/* id address flags master ping pong epoch … */
 	while (at != NULL && at != nodes && at[-1] != '\n')
 		at = strstr(at + 1, c->ids[of]);
-	if (at != NULL && sscanf(at, "%*s %*s %*s %*s %*s %*s %lld", &epoch) < 1)
+	if (at != NULL &&
+	    sscanf(at, "%*s %*s %*s %*s %*s %*s %lld", &epoch) < 1)
 		epoch = -1;
 	free(nodes);
 	return epoch;

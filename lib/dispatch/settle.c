@@ -71,7 +71,7 @@ settle_must_wait(const struct job *job)
 	const struct dispatch *d = job->dispatch;
 
 	return !d->one_store && job->put.final && !d->broker_state.lost &&
-	       d->phase < PHASE_KILLING && 
+	       d->phase < PHASE_KILLING &&
 	       !broker_is_sure(d->broker, job->claim->queue);
 }
 

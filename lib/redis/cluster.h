@@ -69,6 +69,8 @@ struct redis_router *redis_router_new(struct redis *r, struct event_base *base,
 /* Calls nobody. */
 void redis_router_free(struct redis_router *router);
 enum redis_state redis_router_state(const struct redis_router *router);
+void redis_router_get_nodes(const struct redis_router *router,
+			    struct redis_nodes *ret);
 size_t redis_router_backlog(const struct redis_router *router);
 /* The key of a command, of those that are used; p NULL: it has none. */
 struct slice redis_router_key(size_t argc, const struct slice *argv);

@@ -215,6 +215,14 @@ redis_command_blocking(struct redis *r, int64_t block_ms,
 	return redis_conn_send(r, due, &(struct redis_args){argv, argc}, 1);
 }
 
+void
+redis_get_nodes(const struct redis *r, struct redis_nodes *ret)
+{
+	*ret = (struct redis_nodes){.n = 0};
+	if (r->router != NULL)
+		redis_router_get_nodes(r->router, ret);
+}
+
 int
 redis_command_near(struct redis *r, struct slice key, redis_reply_fn *on_reply,
 		   void *arg, size_t argc, const struct slice *argv)

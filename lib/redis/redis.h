@@ -186,6 +186,14 @@ int redis_command_near(struct redis *r, struct slice key,
 size_t redis_command_all(struct redis *r, redis_reply_fn *on_reply, void *arg,
 			 size_t argc, const struct slice *argv);
 
+/* How a Cluster is, as its nodes say; all 0 of another server. */
+struct redis_nodes {
+	size_t n;	  /* masters */
+	size_t away;	  /* of those, out of reach */
+	size_t uncovered; /* slots that no master has */
+};
+void redis_get_nodes(const struct redis *r, struct redis_nodes *ret);
+
 /*
  * A Lua script, which must outlive the connection. EVALSHA is sent; each
  * connection loads a script before its first use, in the same write. The text

@@ -58,6 +58,7 @@ struct router_node {
 	    *redis;	  /* NULL: it has not let us in, and is asked again */
 	int64_t again_ms; /* then */
 	bool up, tried;	  /* tried: it was up, or out of reach */
+	bool told;	  /* that it is out of reach */
 	bool in_map;
 	struct routed_list sent, held; /* held: until it is up */
 	TAILQ_ENTRY(router_node) link;
@@ -113,11 +114,12 @@ router_judge(struct redis_router *router, const struct err *why)
 		all_refuse = all_refuse && node->redis == NULL;
 	}
 	if (any && (router->state == REDIS_UP || all_tried))
-		router_tell(router, REDIS_UP, why);
-	else if (!any && all_refuse && why != NULL)
-		router_tell(router, REDIS_REFUSED, why);
-	else if (!any && why != NULL)
-		router_tell(router, REDIS_DOWN, why);
+		/* That it is up comes first, and then what is not. */
+		router_tell(router, REDIS_UP,
+			    router->state == REDIS_UP ? why : NULL);
+	else if (!any && all_tried && why != NULL)
+		router_tell(router, all_refuse ? REDIS_REFUSED : REDIS_DOWN,
+			    why);
 }
 
 /* --- answers ------------------------------------------------------------- */
@@ -257,7 +259,7 @@ node_on_state(struct redis *redis, enum redis_state state,
 {
 	struct router_node *node = arg;
 	struct redis_router *router = node->router;
-	const bool was_up = node->up, was_tried = node->tried;
+	const bool told = node->told;
 
 	node->up = state == REDIS_UP;
 	node->tried = true;
@@ -272,7 +274,8 @@ node_on_state(struct redis *redis, enum redis_state state,
 	else
 		redis_cluster_doubt(router->user.cluster);
 	/* Each failed attempt is told only while there is no other node. */
-	if (node->up || was_up || !was_tried || router->state != REDIS_UP)
+	node->told = !node->up && router->state == REDIS_UP;
+	if (node->up || !told || router->state != REDIS_UP)
 		router_judge(router, why);
 }
 
@@ -748,4 +751,19 @@ redis_router_backlog(const struct redis_router *router)
 		if (node->redis != NULL)
 			n += redis_backlog(node->redis);
 	return n;
+}
+
+void
+redis_router_get_nodes(const struct redis_router *router,
+		       struct redis_nodes *ret)
+{
+	const struct redis_slots *slots =
+	    redis_cluster_slots(router->user.cluster);
+	const struct router_node *node;
+
+	ret->uncovered = REDIS_SLOTS - slots->n_covered;
+	TAILQ_FOREACH (node, &router->nodes, link) {
+		ret->n += node->in_map;
+		ret->away += node->in_map && !node->up;
+	}
 }

@@ -5,17 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "e2e/look.h"
+#include "e2e/manual.h"
 #include "e2e/worker.h"
 #include "e2e/world.h"
 #include "redis_cluster.h"
+#include "server.h"
 
 #define N_NODES 3
 #define CONFIG                                                                 \
 	"socket_timeout = 2\n"                                                 \
 	"[worker]\nqueues = io,cpu,q2,q3,q4,q5,q6\n"
-
 
 struct scene {
 	struct world *w;
@@ -139,8 +142,8 @@ START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
 	WAIT_UNTIL(worker_logged(worker_of(s.w), "127.0.0.1"));
 	/* Records of any of these may be on the node that is away: they are told
 	 * when it is back, but run at once. */
-	ck_assert_int_ne(ctl(s.w, "submit noop --queue %s", s.queues[0])->status,
-			 0);
+	ck_assert_int_ne(
+	    ctl(s.w, "submit noop --queue %s", s.queues[0])->status, 0);
 	WAIT_UNTIL(ctl(s.w, "submit add 1 1 --queue %s --wait --wait-timeout 5",
 		       s.queues[1])
 		       ->status == 0);
@@ -237,6 +240,78 @@ START_TEST(a_failover_under_load_loses_nothing)
 }
 END_TEST
 
+static const char *const ports[] = {"7101", "7102", "7103"};
+
+/* The bus of a node is at its port and 10000. */
+static int
+port_of_node(void)
+{
+	int port;
+
+	do
+		port = server_free_port();
+	while (port > 50000);
+	return port;
+}
+
+START_TEST(the_cluster_of_the_manual_works)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	char *at = world_read(w, world_source(w, "conf/flowrra.conf.5"));
+	char *commands, *config;
+	int real[N_NODES];
+	size_t i;
+	pid_t pid;
+
+	for (i = 0; i < N_NODES; i++)
+		real[i] = port_of_node();
+	at = strstr(at, "cluster_test.c runs these commands.");
+	ck_assert_ptr_nonnull(at);
+	commands = manual_block(w, &at);
+	config = manual_block(w, &at);
+	commands = manual_ports(w, commands, ports, real, N_NODES);
+	pid = manual_start(w, manual_commands(w, commands));
+	WAIT_UNTIL_WITHIN(
+	    60000, access(world_text(w, "%s/ready", world_dir(w)), F_OK) == 0);
+	config = world_text(w, "%s[worker]\nmodules = demo\n",
+			    manual_ports(w, config, ports, real, N_NODES));
+	world_write(w, "cluster.conf", config, strlen(config));
+	worker_start(w, "exec flowrrad --config cluster.conf");
+	WAIT_UNTIL(strcmp(run(w, "exec flowrractl --config cluster.conf submit "
+				 "add 2 3 --wait --timeout 5")
+			      ->out,
+			  "5\n") == 0);
+	world_stop(w);
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+}
+END_TEST
+
+START_TEST(the_doctor_knows_clusters)
+{
+	const struct redis_cluster_options o = {.partial = true};
+	struct scene s = {.w = NULL};
+	struct run *r;
+
+	scene_begin(&s, &o);
+	r = ctl(s.w, "doctor");
+	ck_assert_msg(strstr(r->out, "out of reach") == NULL, "%s", r->out);
+	r = run(s.w,
+		"exec flowrractl --config flowrra.conf -o broker.url=redis://"
+		"127.0.0.1:%d doctor",
+		redis_server_port(redis_cluster_server(s.c, 0)));
+	ck_assert_msg(strstr(r->out, "redis+cluster://") != NULL, "%s%s",
+		      r->out, r->err);
+	redis_server_kill(redis_cluster_server(s.c, 2));
+	WAIT_UNTIL(strstr(ctl(s.w, "doctor")->out,
+			  "1 of its 3 masters out of reach") != NULL);
+	redis_server_restart(redis_cluster_server(s.c, 2));
+	redis_cluster_settle(s.c);
+	scene_end(&s);
+}
+END_TEST
+
 SUITE("cluster")
 {
 	SUITE_TIMEOUT(180);
@@ -245,4 +320,6 @@ SUITE("cluster")
 	TEST(a_node_that_is_away_stalls_only_its_own_queues);
 	TEST(slots_that_move_under_load_lose_nothing);
 	TEST_LOOP(a_failover_under_load_loses_nothing, 0, 2);
+	TEST(the_cluster_of_the_manual_works);
+	TEST(the_doctor_knows_clusters);
 }

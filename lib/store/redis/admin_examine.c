@@ -198,7 +198,7 @@ run_checks(const struct redis_info *info,
 static void
 rexamine_report(const struct examination *e, struct broker_finding *findings)
 {
-	const struct redis_info info = {
+	struct redis_info info = {
 	    .info = {e->info.data, e->info.len},
 	    .save = {e->has_save ? (e->save.data ? e->save.data : "") : NULL,
 		     e->save.len},
@@ -211,11 +211,11 @@ rexamine_report(const struct examination *e, struct broker_finding *findings)
 	struct redis_finding found[REDIS_N_CHECKS];
 	char name[64];
 	size_t k;
-	struct broker_report report = {.server = name,
-				       .clock_us = e->clock_us,
-				       .findings = findings,
-				       .n = run_checks(&info, found, findings)};
+	struct broker_report report = {
+	    .server = name, .clock_us = e->clock_us, .findings = findings};
 
+	redis_get_nodes(e->query.broker->redis, &info.nodes);
+	report.n = run_checks(&info, found, findings);
 	snprintf(name, sizeof(name), "Redis %.*s", (int)version.len,
 		 version.p != NULL ? version.p : "");
 	for (k = 0; k < e->n_rights; k++)

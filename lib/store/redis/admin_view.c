@@ -380,7 +380,8 @@ take_workers(struct rquery *i, size_t none, const struct redis_reply *reply)
 static void
 rview_ask_workers(struct rquery *i)
 {
-	const struct slice argv[] = {SLICE("ZRANGE"), slice_of(i->broker->workers_key),
+	const struct slice argv[] = {SLICE("ZRANGE"),
+				     slice_of(i->broker->workers_key),
 				     SLICE("0"), SLICE("-1")};
 
 	rquery_command(i, take_workers, 0, REDIS_ARGS(argv));

@@ -117,6 +117,9 @@ rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 	if (is_new &&
 	    rbroker_check(b, redis_check_persistence, info, &err) != 0)
 		b->opt.on_state(true, false, &err, b->opt.arg);
+	if (is_new && !b->url.cluster &&
+	    rbroker_check(b, redis_check_mode, info, &err) != 0)
+		b->opt.on_state(true, false, &err, b->opt.arg);
 	if (is_new)
 		rbroker_check_rights(b);
 	rbroker_enter(b);
@@ -306,8 +309,8 @@ rbroker_name_keys(struct rbroker *b)
 	const struct broker_options *o = &b->opt;
 	int n;
 
-	b->registered_key = b->url.cluster ? RBROKER_REGISTERED_BESIDE
-					   : RBROKER_REGISTERED;
+	b->registered_key =
+	    b->url.cluster ? RBROKER_REGISTERED_BESIDE : RBROKER_REGISTERED;
 	if (b->part != RBROKER_QUEUE) {
 		b->workers_key = strdup(RBROKER_WORKERS);
 		b->worker_prefix = strdup(RBROKER_WORKER);

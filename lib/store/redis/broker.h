@@ -314,8 +314,8 @@ struct rgather {
 	bool holds;	/* nothing may be claimed yet */
 	bool moved;	/* from another server, where claims in memory are of */
 	bool begins_again; /* the server could not say: it is asked once more */
-	bool insists;	/* claims go back though some levels are not known */
-	int64_t until_ms; /* they may, by the server's clock; 0: need not */
+	bool insists;	   /* claims go back though some levels are not known */
+	int64_t until_ms;  /* they may, by the server's clock; 0: need not */
 	unsigned int under_way; /* calls that put them back */
 	struct event *look;	/* at whether the others have come */
 	int64_t look_ms;	/* until the next */
@@ -324,8 +324,8 @@ struct rgather {
 /* What of a worker's broker this is. */
 enum rbroker_part {
 	RBROKER_WHOLE, /* all; or it is a producer's, or an operator's */
-	RBROKER_HUB,   /* of a Cluster: what is not about one queue; see spread.h */
-	RBROKER_QUEUE  /* of a Cluster: one of its queues */
+	RBROKER_HUB, /* of a Cluster: what is not about one queue; see spread.h */
+	RBROKER_QUEUE /* of a Cluster: one of its queues */
 };
 
 struct rspread;
@@ -336,7 +336,7 @@ struct rbroker {
 	enum rbroker_part part;
 	struct rspread *spread; /* of a hub */
 	const char *keeper;	/* the worker that does the housekeeping */
-	unsigned int first;	/* what its user calls the first of its queues */
+	unsigned int first; /* what its user calls the first of its queues */
 	/* Of one queue: a key of it, on whose node all is, wherever that goes. */
 	char *pin;
 	/* Names of keys that are about all queues, or, in a Cluster, about one,

@@ -111,11 +111,10 @@ confirm_ask(struct rbatch *batch, size_t i)
 
 	buf_addf(&queue, "%s:%s", b->queue_key, batch->tasks[i].queue);
 	sent = run != NULL && !queue.failed &&
-	       redis_request_near(&run->request,
-				  (struct slice){queue.data, queue.len},
-				  b->opt.replicas_on_disk
-				      ? REDIS_ARGS(on_disk)
-				      : REDIS_ARGS(in_memory)) == 0;
+	       redis_request_near(
+		   &run->request, (struct slice){queue.data, queue.len},
+		   b->opt.replicas_on_disk ? REDIS_ARGS(on_disk)
+					   : REDIS_ARGS(in_memory)) == 0;
 	buf_done(&queue);
 	if (sent) {
 		batch->under_way++;

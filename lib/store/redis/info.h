@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "redis/redis.h"
 #include "util/buf.h"
 
 /* The answers to INFO, and to CONFIG GET save and appendfsync; these two are
@@ -18,6 +19,8 @@ struct redis_info {
 	int64_t ahead_us; /* its clock, before ours */
 	int64_t replicas; /* that submissions need */
 	bool fails_over;  /* Sentinels may make another one the master */
+	struct redis_nodes
+	    nodes; /* of the connection: its URL is a Cluster's */
 };
 
 /* The value of a field; p == NULL if there is none. */
@@ -46,8 +49,15 @@ bool redis_check_replicas(const struct redis_info *info,
 			  struct redis_finding *ret);
 bool redis_check_cut_off(const struct redis_info *info,
 			 struct redis_finding *ret);
+/* info_cluster.c: the URL is not a Cluster's, but the server is of one; and what a
+ * Cluster lacks. */
+bool redis_check_mode(const struct redis_info *info, struct redis_finding *ret);
+bool redis_check_nodes(const struct redis_info *info,
+		       struct redis_finding *ret);
+bool redis_check_slots(const struct redis_info *info,
+		       struct redis_finding *ret);
 /* All of them; NULL at the end. */
-#define REDIS_N_CHECKS 13
+#define REDIS_N_CHECKS 16
 extern redis_check_fn *const redis_checks[REDIS_N_CHECKS + 1];
 
 #endif

@@ -27,7 +27,7 @@ struct rpart {
 	struct rbroker *broker;
 	bool up;
 	char warning[ERR_MSG_MAX]; /* the last one */
-	int64_t warned_ms;	    /* monotonic; 0: never */
+	int64_t warned_ms;	   /* monotonic; 0: never */
 };
 
 struct rspread {
@@ -246,15 +246,15 @@ rspread_on_control_state(struct redis *r, enum redis_state state,
 static int
 rspread_open_control(struct rspread *s, struct err *err)
 {
-	const struct redis_options options = {
-	    .url = &s->hub->url,
-	    .any_node = true,
-	    .client_name = "flowrrad-control",
-	    .timeout_ms = s->opt.timeout_ms,
-	    .max_reply = ORDER_MAX_BYTES,
-	    .on_state = rspread_on_control_state,
-	    .on_message = rspread_on_message,
-	    .arg = s};
+	const struct redis_options options = {.url = &s->hub->url,
+					      .any_node = true,
+					      .client_name = "flowrrad-control",
+					      .timeout_ms = s->opt.timeout_ms,
+					      .max_reply = ORDER_MAX_BYTES,
+					      .on_state =
+						  rspread_on_control_state,
+					      .on_message = rspread_on_message,
+					      .arg = s};
 
 	s->control = redis_new(s->opt.base, &options, err);
 	if (s->control == NULL)

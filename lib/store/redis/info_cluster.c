@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What may be wrong with a Redis Cluster, and with what is taken for none. */
+#include <stdio.h>
+
+#include "redis/slots.h"
+#include "store/redis/info.h"
+
+bool
+redis_check_mode(const struct redis_info *i, struct redis_finding *ret)
+{
+	if (i->nodes.n > 0 ||
+	    redis_info_number(i->info, "cluster_enabled") == 0)
+		return false;
+	ret->error = true;
+	snprintf(ret->what, sizeof(ret->what),
+		 "is a node of a Redis Cluster, and takes only what is in its "
+		 "own slots");
+	ret->remedy = "begin the URL with redis+cluster:// (TLS: "
+		      "rediss+cluster://)";
+	return true;
+}
+
+bool
+redis_check_nodes(const struct redis_info *i, struct redis_finding *ret)
+{
+	ret->error = true;
+	if (i->nodes.n == 0 || i->nodes.away == 0)
+		return false;
+	snprintf(ret->what, sizeof(ret->what),
+		 "has %zu of its %zu masters out of reach: what is on them "
+		 "waits",
+		 i->nodes.away, i->nodes.n);
+	ret->remedy = "start them, and give each of them a replica; redis-cli "
+		      "cluster nodes says which they are";
+	return true;
+}
+
+bool
+redis_check_slots(const struct redis_info *i, struct redis_finding *ret)
+{
+	ret->error = true;
+	if (i->nodes.n == 0 || i->nodes.uncovered == 0)
+		return false;
+	snprintf(
+	    ret->what, sizeof(ret->what),
+	    "has no master for %zu of %d slots: queues and records in them "
+	    "cannot be used, nor others with "
+	    "cluster-require-full-coverage",
+	    i->nodes.uncovered, REDIS_SLOTS);
+	ret->remedy = "repair it: redis-cli --cluster fix";
+	return true;
+}
