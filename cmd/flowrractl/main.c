@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "flowrra/client.h"
+#include "gateway.h"
 #include "pager.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -240,6 +241,7 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 	else
 		status = verb->run(ctl, n, words, options);
 	flowrra_close(ctl->client);
+	gateway_free(ctl->gateway);
 	conf_free(ctl->conf);
 	free(words);
 	free(options);
