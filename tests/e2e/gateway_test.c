@@ -170,7 +170,7 @@ START_TEST(what_the_gateway_does_not_do_is_told)
 	    {"tasks failed --error x", 64, "not possible through"},
 	    {"submit nosuch 1", 65, "unknown task \"nosuch\""},
 	    {"submit echo 1 --priority 99999999999", 64, "priority"},
-	    {"result ../../queues", 2, "no record"}};
+	    {"result ../../queues", 65, "encoded slash"}};
 	struct services *s = services_start(true, EVERYBODY);
 	size_t i;
 
