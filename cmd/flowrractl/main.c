@@ -38,6 +38,7 @@ const struct verb *const verbs[] = {
     &verb_health,
     &verb_doctor,
     &verb_check,
+    &verb_where,
     &verb_metrics,
     &verb_export,
     &verb_import,
@@ -121,7 +122,7 @@ dump_config(struct ctl *ctl)
 		complain(ctl, "%s", err.msg);
 		return err_exit_status(err.code);
 	}
-	conf_dump(conf, stdout);
+	conf_dump(conf, true, stdout);
 	conf_free(conf);
 	return 0;
 }

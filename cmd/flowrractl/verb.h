@@ -116,8 +116,8 @@ extern const struct verb verb_cancel, verb_check, verb_complete,
     verb_tasks_pending, verb_tasks_registered, verb_tasks_retry,
     verb_tasks_retrying, verb_tasks_run, verb_tasks_running, verb_tasks_show,
     verb_tasks_signal, verb_top, verb_version, verb_wait, verb_web,
-    verb_web_token, verb_worker_quiet, verb_worker_reload, verb_worker_resume,
-    verb_worker_stop, verb_workers;
+    verb_web_token, verb_where, verb_worker_quiet, verb_worker_reload,
+    verb_worker_resume, verb_worker_stop, verb_workers;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];

@@ -121,7 +121,7 @@ START_TEST(tasks_are_moved_to_another_queue)
 	       0, "a\ttwo\nb\ttwo\nc\ttwo\nd\ttwo\n");
 	ck_answer(w, "tasks show d", "queue", "two");
 	ck_answer(w, "tasks show d", "record.queue", "two");
-	ck_answer(w, "tasks show d", "state", "delayed");
+	ck_run(ctl(w, "tasks delayed --columns ID,queue"), 0, "d\ttwo\n");
 	/* They run there, in their order, and their records say so. */
 	ck_run(ctl(w, "move --to io c a b --json"), 0,
 	       "{\"task_id\":\"c\",\"outcome\":\"moved\",\"queue\":\"io\"}\n"
