@@ -14,6 +14,7 @@ includedir  ?= $(prefix)/include
 mandir      ?= $(prefix)/share/man
 docdir      ?= $(prefix)/share/doc/flowrra
 unitdir     ?= $(prefix)/lib/systemd/system
+userunitdir ?= $(prefix)/lib/systemd/user
 sysusersdir ?= $(prefix)/lib/sysusers.d
 tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 # Where the programs look, whatever the prefix of a system's own place.
@@ -275,6 +276,7 @@ install: all
 	$(call completion,zsh,zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)/_flowrractl)
 	$(call completion,fish,fish/vendor_completions.d/flowrractl.fish)
 	set -e; $(foreach u,$(UNITS),$(call fill,$u,$(unitdir));)
+	$(call fill,systemd/user/flowrrad.service,$(userunitdir))
 	$(call put,644,$(wildcard systemd/*.socket systemd/*.timer),$(unitdir))
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
@@ -331,4 +333,4 @@ help:
 .DELETE_ON_ERROR:
 .SECONDARY:
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)

@@ -202,6 +202,7 @@ main(int argc, char **argv)
 	    .print_option = "print-schema",
 	    .print_help = "print the SQL that makes the tables, and end",
 	    .print = print_schema,
+	    .stores = beat_store_names,
 	    .start = start,
 	    .reload = reload,
 	    .stop = stop,

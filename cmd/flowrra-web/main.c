@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 
+#include "beat/beat.h"
 #include "util/daemon.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -109,6 +110,8 @@ main(int argc, char **argv)
 						      .notes = notes,
 						      .check = web_check,
 						      .probe = web_probe,
+						      .stores =
+							  beat_store_names,
 						      .start = start,
 						      .reload = reload,
 						      .stop = stop,

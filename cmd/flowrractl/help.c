@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "flowrra/client.h"
+#include "pager.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -116,6 +117,7 @@ print_help(const struct verb *verb)
 {
 	size_t i;
 
+	pager_open();
 	if (verb != NULL) {
 		printf("Usage: flowrractl %s%s%s\n%s.\n", verb->name,
 		       verb->usage[0] != '\0' ? " " : "", verb->usage,

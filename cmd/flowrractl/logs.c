@@ -7,6 +7,7 @@
 #include "codec/capture_read.h"
 #include "flowrra/client.h"
 #include "manager/command.h"
+#include "pager.h"
 #include "result.h"
 #include "show_output.h"
 #include "util/conf.h"
@@ -88,6 +89,9 @@ show_kept(struct show_output *s, const struct logs_options *o)
 	size_t n, i;
 	int r = 0;
 
+	/* As another user, it could be steered by that user's processes. */
+	if (!s->ctl->globals.json && !s->ctl->is_other_user)
+		pager_open();
 	list = capture_attempts(s->directory, s->id, &n, &err);
 	s->headed = o->all && n > 1;
 	if (o->attempt > 0) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "flowrra/client.h"
+#include "pager.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -36,6 +37,7 @@ const struct verb *const verbs[] = {
     &verb_health,
     &verb_doctor,
     &verb_check,
+    &verb_where,
     &verb_metrics,
     &verb_export,
     &verb_import,
@@ -119,7 +121,7 @@ dump_config(struct ctl *ctl)
 		complain(ctl, "%s", err.msg);
 		return err_exit_status(err.code);
 	}
-	conf_dump(conf, stdout);
+	conf_dump(conf, true, stdout);
 	conf_free(conf);
 	return 0;
 }
@@ -341,6 +343,7 @@ main(int argc, char **argv)
 		return err_exit_status(ERR_SYSTEM);
 	}
 	status = flush(&ctl, run(&ctl, argc, argv, words));
+	pager_close();
 	free(words);
 	return status;
 }

@@ -70,7 +70,7 @@ open_for_stats(struct ctl *ctl, bool *ret_none)
 	struct schedules *s = NULL;
 	struct err err = ERR_INIT;
 
-	if (conf_check_store(ctl->client->conf, CONF_STORE_SCHEDULES, &err) ==
+	if (conf_check_client(ctl->client->conf, CONF_STORE_SCHEDULES, &err) ==
 	    0)
 		s = schedules_open(&options, &err);
 	*ret_none = s == NULL && err.code == ERR_NOT_FOUND;

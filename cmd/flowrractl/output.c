@@ -33,8 +33,8 @@ ctl_open_client(struct ctl *ctl, bool schedules)
 		return 0;
 	conf = ctl_conf(ctl, schedules, &err);
 	if (conf != NULL &&
-	    conf_check_store(conf, CONF_STORE_BROKER, &err) == 0 &&
-	    conf_check_store(conf, CONF_STORE_BACKEND, &err) == 0 &&
+	    conf_check_client(conf, CONF_STORE_BROKER, &err) == 0 &&
+	    conf_check_client(conf, CONF_STORE_BACKEND, &err) == 0 &&
 	    client_open_with(conf, &ctl->client, &err) == 0) {
 		/* A person should not wait for what is not there. */
 		client_expect_servers(ctl->client);

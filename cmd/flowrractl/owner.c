@@ -86,9 +86,13 @@ struct conf *
 ctl_conf(struct ctl *ctl, bool schedules, struct err *err)
 {
 	const struct globals *g = &ctl->globals;
+	const uid_t uid = geteuid();
 
 	if (ctl->conf == NULL &&
 	    conf_load(g->config_file, g->settings.items, &ctl->conf, err) != 0)
 		return NULL;
-	return owner_take(ctl->conf, schedules, err) == 0 ? ctl->conf : NULL;
+	if (owner_take(ctl->conf, schedules, err) != 0)
+		return NULL;
+	ctl->is_other_user = ctl->is_other_user || geteuid() != uid;
+	return ctl->conf;
 }

@@ -143,6 +143,35 @@ start_unit(struct starting *s)
 	return status == 0;
 }
 
+/* Where logind notes the users whose manager does not end with their last login; it
+ * answers the question in the same way. */
+#define LINGER_DIR "/var/lib/systemd/linger"
+
+/* Commands that wait would stand still unseen, so a user learns of it, once: a
+ * file says that it was said. */
+static void
+tell_linger(const struct starting *s)
+{
+	char user[PATH_USER_SIZE], path[PATH_MAX];
+	int fd;
+
+	path_user_name(getuid(), user);
+	if (s->ctl->globals.quiet ||
+	    snprintf(path, sizeof(path), LINGER_DIR "/%s", user) >=
+		(int)sizeof(path) ||
+	    access(path, F_OK) == 0 ||
+	    snprintf(path, sizeof(path), "%s/linger.told",
+		     s->ctl->conf->worker.state_dir) >= (int)sizeof(path))
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	close(fd);
+	complain(s->ctl, "warning: when you log out, your worker ends, and "
+			 "commands wait until you run one again; to let it go "
+			 "on: loginctl enable-linger");
+}
+
 /* --- a process -------------------------------------------------------------- */
 
 /* A long log is emptied first: no other program rotates it. */
@@ -264,8 +293,10 @@ ensure(struct starting *s, struct err *err)
 	s->program = proc_beside("flowrrad", err);
 	if (s->program == NULL)
 		return -1;
-	if (has_user_manager() && start_unit(s))
+	if (has_user_manager() && start_unit(s)) {
+		tell_linger(s);
 		return await_worker(s, false, err);
+	}
 	if (start_process(s, err) != 0)
 		return -1;
 	return await_worker(s, true, err);

@@ -25,7 +25,7 @@ open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 	const struct conf *conf = ctl_conf(ctl, true, &err);
 
 	if (conf != NULL &&
-	    conf_check_store(conf, CONF_STORE_SCHEDULES, &err) == 0) {
+	    conf_check_client(conf, CONF_STORE_SCHEDULES, &err) == 0) {
 		options.url = conf->scheduler.database_url;
 		s = schedules_open(&options, &err);
 	}

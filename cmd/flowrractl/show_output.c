@@ -13,6 +13,7 @@
 
 #include "codec/capture_read.h"
 #include "codec/scan.h"
+#include "pager.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -48,7 +49,7 @@ put_masked(FILE *out, const char *p, size_t len)
 static void
 put_bytes(FILE *out, const char *p, size_t len)
 {
-	if (isatty(fileno(out)))
+	if (pager_is_terminal(out))
 		put_masked(out, p, len);
 	else
 		fwrite(p, 1, len, out);

@@ -65,7 +65,8 @@ struct ctl {
 	struct globals globals;
 	struct conf *conf;	       /* once ctl_conf() was called */
 	struct flowrra_client *client; /* once ctl_open() was called */
-	bool progress; /* a line of progress is on the terminal */
+	bool progress;	    /* a line of progress is on the terminal */
+	bool is_other_user; /* it was root: see owner.c */
 };
 
 /* What a verb's words are, for completion. */
@@ -114,7 +115,7 @@ extern const struct verb verb_cancel, verb_check, verb_complete,
     verb_tasks_delete, verb_tasks_failed, verb_tasks_info, verb_tasks_pending,
     verb_tasks_registered, verb_tasks_retry, verb_tasks_retrying,
     verb_tasks_run, verb_tasks_running, verb_tasks_show, verb_tasks_signal,
-    verb_top, verb_version, verb_wait, verb_web, verb_web_token,
+    verb_top, verb_version, verb_wait, verb_web, verb_web_token, verb_where,
     verb_worker_quiet, verb_worker_reload, verb_worker_resume, verb_worker_stop,
     verb_workers;
 

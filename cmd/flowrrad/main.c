@@ -269,6 +269,7 @@ main(int argc, char **argv)
 						      .children_dump = true,
 						      .check = check,
 						      .examine = check_examine,
+						      .stores = stores_names,
 						      .start = start,
 						      .reload = reload,
 						      .reloaded = reloaded,

@@ -56,6 +56,10 @@ void beat_stop(struct beat *b);
  * Reads the time zones again, and computes again what depends on them. */
 void beat_reload(struct beat *b, const struct conf *conf);
 
+/* Names of all stores that it uses, to compare and for people; as stores_names(),
+ * and [CONF_STORE_SCHEDULES]. */
+int beat_store_names(const struct conf *conf, char *names[], struct err *err);
+
 /* Writes the families of metrics that a scheduler has; does not end the text. */
 void beat_write_metrics(const struct beat *b, struct metrics_text *m);
 

@@ -4,8 +4,8 @@
  *
  * The second stage of a scheduled task, between the turn that found that
  * something is due and the outbox. The transaction holds the rows: so nobody is
- * asked and nothing is sent in here. A verdict is always complete: it says when
- * the schedule is due next, even if that is as before.
+ * asked and nothing is sent in here. A verdict says at first what is stored: what
+ * is not decided stays as it is.
  */
 #include <string.h>
 
@@ -23,23 +23,10 @@
  * claims: it stands in the rule. Others may have it, and are to find it due. */
 #define LACKING_POSTPONE_US INT64_C(1000000)
 
-/* Nothing is decided: the schedule is due as it was. */
-static void
-keep(const struct schedule *s, struct schedule_verdict *v)
-{
-	v->next.next_run_us = s->next_run_us;
-	v->next.due_us = s->due_us;
-	v->next.tz_data = s->tz_data;
-	v->last_run_us = s->last_run_us;
-	v->runs = s->runs;
-}
-
 /* The fire stays the next one: only the moment to do it is later. */
 static void
-postpone(const struct beat *b, const struct schedule *s,
-	 struct schedule_verdict *v, int64_t by_us)
+postpone(const struct beat *b, struct schedule_verdict *v, int64_t by_us)
 {
-	keep(s, v);
 	v->next.due_us = b->now_us + by_us;
 }
 
@@ -77,18 +64,17 @@ decide_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 	if (err.code == ERR_SYSTEM) { /* not the schedule's fault */
 		log_about(LOG_LEVEL_warning, &about,
 			  "schedule %s: %s; retrying", s->id, err.msg);
-		postpone(b, s, v, DECIDE_POSTPONE_US);
+		postpone(b, v, DECIDE_POSTPONE_US);
 		return DECIDE_RULE_UNREADABLE;
 	}
 	if (is_lacking(s, &fault)) {
 		if (lacks_add(b, zone_of(s), &err))
 			return DECIDE_RULE_LACKING;
-		postpone(b, s, v, LACKING_POSTPONE_US);
+		postpone(b, v, LACKING_POSTPONE_US);
 		return DECIDE_RULE_UNREADABLE;
 	}
 	log_about(LOG_LEVEL_warning, &about, "schedule %s cannot fire: %s",
 		  s->id, err.msg);
-	keep(s, v);
 	/* The callee copies it when the callback is over. */
 	buf_reset(&b->text);
 	buf_adds(&b->text, err.msg);
@@ -103,7 +89,7 @@ leave(const struct beat *b, const struct schedule *s,
 {
 	v->unchanged = cron_zone(s->rule).p == NULL;
 	if (!v->unchanged)
-		postpone(b, s, v, LACKING_POSTPONE_US);
+		postpone(b, v, LACKING_POSTPONE_US);
 }
 
 static const char *
@@ -198,7 +184,7 @@ apply_unless(struct beat *b, const struct schedule *s, const struct rule *r,
 	    overlap_wait(b, s, r, queue_of(s, defaults), last);
 
 	if (wait_us > 0)
-		postpone(b, s, v, wait_us);
+		postpone(b, v, wait_us);
 	else
 		apply(b, s, r, defaults, v);
 }
@@ -223,11 +209,11 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 	task = lookup_defaults(b->lookup, s->task, &defaults);
 	last = overlap_ask(b, s, &last_task);
 	if (task == LOOKUP_FAILED || last == LOOKUP_FAILED) {
-		postpone(b, s, v, DECIDE_POSTPONE_US);
+		postpone(b, v, DECIDE_POSTPONE_US);
 	} else if (task == LOOKUP_NOTED || last == LOOKUP_NOTED) {
-		keep(s, v);
+		v->unchanged = true;
 	} else if (outage_of_queue(b->outage, queue_of(s, &defaults))) {
-		postpone(b, s, v, DECIDE_POSTPONE_US);
+		postpone(b, v, DECIDE_POSTPONE_US);
 	} else {
 		plan_make(s, &rule, b->now_us, last_task != OVERLAP_NONE,
 			  &b->plan);

@@ -321,7 +321,8 @@ is_due(const struct beat *b, int64_t mono)
 	       (b->due_state == DUE_KNOWN && b->next_due_us <= watch_now_us(b));
 }
 
-/* Old fires before new ones: they are the later ones. */
+/* Old fires before new ones: they are the later ones. They are looked for when
+ * what was sent is marked, or it would be read as well. */
 static int
 do_fires(struct beat *b, int64_t mono, struct err *err)
 {
@@ -329,7 +330,8 @@ do_fires(struct beat *b, int64_t mono, struct err *err)
 		return -1;
 	if (b->renew.active && renew_turn(b, err) != 0)
 		return -1;
-	if (mono >= b->at.look && do_look(b, err) != 0)
+	if (mono >= b->at.look && outbox_unmarked(b->outbox) == 0 &&
+	    do_look(b, err) != 0)
 		return -1;
 	if (!work_under_way(b) && work_may_claim(b) && is_due(b, mono))
 		return do_claim(b, mono, err);

@@ -150,9 +150,9 @@ client_take_urls(struct conf *conf, const struct flowrra_options *options,
 		 struct err *err)
 {
 	if ((options->broker_url == NULL &&
-	     conf_check_store(conf, CONF_STORE_BROKER, err) != 0) ||
+	     conf_check_client(conf, CONF_STORE_BROKER, err) != 0) ||
 	    (options->backend_url == NULL &&
-	     conf_check_store(conf, CONF_STORE_BACKEND, err) != 0))
+	     conf_check_client(conf, CONF_STORE_BACKEND, err) != 0))
 		return -1;
 	return replace_string(&conf->broker.url, options->broker_url, err) !=
 			   0 ||

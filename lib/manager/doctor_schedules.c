@@ -274,7 +274,7 @@ doctor_schedules(struct doctor *d)
 	struct err err = ERR_INIT;
 	struct schedules *db = NULL;
 
-	if (conf_check_store(d->client->conf, CONF_STORE_SCHEDULES, &err) == 0)
+	if (conf_check_client(d->client->conf, CONF_STORE_SCHEDULES, &err) == 0)
 		db = schedules_open(&options, &err);
 	if (db == NULL ||
 	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {

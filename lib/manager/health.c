@@ -317,7 +317,7 @@ check_schedulers(struct health *h)
 	char message[400];
 	bool healthy;
 
-	if (conf_check_store(h->client->conf, CONF_STORE_SCHEDULES, &err) == 0)
+	if (conf_check_client(h->client->conf, CONF_STORE_SCHEDULES, &err) == 0)
 		db = schedules_open(&options, &err);
 	if (db == NULL ||
 	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {

@@ -77,7 +77,7 @@ public_open(struct flowrra_client *c, struct err *err)
 	    .url = c->conf->scheduler.database_url};
 
 	if (client_check(c, err) != 0 ||
-	    conf_check_store(c->conf, CONF_STORE_SCHEDULES, err) != 0)
+	    conf_check_client(c->conf, CONF_STORE_SCHEDULES, err) != 0)
 		return NULL;
 	return schedules_open(&options, err);
 }

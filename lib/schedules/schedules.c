@@ -6,6 +6,7 @@
  */
 #include "schedules/schedules.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "schedules/row.h"
 #include "schedules/schema.h"
 #include "util/err.h"
+#include "util/path.h"
 
 /* A trade: longer than a server that is busy takes, and short for a
  * scheduler, whose loop a call blocks. */
@@ -88,6 +90,29 @@ schedules_check_url(const char *url, struct err *err)
 
 	schedules_close(s);
 	return s != NULL ? 0 : -1;
+}
+
+char *
+schedules_url_name(const char *url, struct err *err)
+{
+	const struct schedules_options options = {.url = url, .reads = true};
+	struct schedules *s = schedules_open(&options, err);
+	const char *name = s != NULL ? schedules_name(s) : NULL;
+	char *result = NULL, *path;
+
+	if (name == NULL)
+		return NULL;
+	if (!schedules_in_file(url)) {
+		result = strdup(name);
+	} else if ((path = path_canonical(strchr(name, '/') + 2)) != NULL) {
+		if (asprintf(&result, "sqlite://%s", path) < 0)
+			result = NULL;
+		free(path);
+	}
+	if (result == NULL)
+		err_nomem(err);
+	schedules_close(s);
+	return result;
 }
 
 const char *

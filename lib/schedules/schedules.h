@@ -212,6 +212,8 @@ int schedules_print_schema(const char *url, FILE *out, struct err *err);
 bool schedules_in_file(const char *url);
 /* What schedules_open() would say of a URL. */
 int schedules_check_url(const char *url, struct err *err);
+/* Its name without secrets, to compare it with others. free() it. NULL with *err. */
+char *schedules_url_name(const char *url, struct err *err);
 /* The database's name without secrets, for logs. */
 const char *schedules_name(const struct schedules *s);
 

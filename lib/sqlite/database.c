@@ -271,6 +271,23 @@ database_path(const char *url, struct err *err)
 	return path;
 }
 
+char *
+database_url_name(const char *url, struct err *err)
+{
+	char *full = database_url(url, err), *path, *name = NULL;
+
+	if (full == NULL)
+		return NULL;
+	path = path_canonical(full + strlen(SCHEME));
+	if (path == NULL || asprintf(&name, "%s%s", SCHEME, path) < 0) {
+		name = NULL;
+		err_nomem(err);
+	}
+	free(path);
+	free(full);
+	return name;
+}
+
 /* Waits of the thread are by the monotonic clock, as all times of io.h. */
 static void
 database_init_waits(struct database *db)

@@ -138,6 +138,9 @@ int database_join(struct database_user *user,
 int database_check_url(const char *url, struct err *err);
 /* The path of the file; free() it. NULL with *err. */
 char *database_path(const char *url, struct err *err);
+/* Its name as one text, whatever links lead to it: "sqlite:///PATH". free() it. NULL
+ * with *err. */
+char *database_url_name(const char *url, struct err *err);
 /* Jobs that can be carried out at once still are; nobody is called back. */
 void database_leave(struct database_user *user);
 

@@ -7,6 +7,7 @@
  */
 #include "store/store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/task_json.h"
@@ -107,6 +108,33 @@ stores_check(const struct conf *conf, struct err *err)
 	return stores_are_one(conf)
 		   ? 0
 		   : stores_check_url(conf->backend.url, "backend", err);
+}
+
+static char *
+stores_name(const char *url, const char *section, struct err *err)
+{
+	const struct store *store = store_find(url, section, err);
+
+	return store != NULL ? store->broker->url_name(url, err) : NULL;
+}
+
+int
+stores_names(const struct conf *conf, char *names[], struct err *err)
+{
+	const char *results =
+	    stores_are_one(conf) ? conf->broker.url : conf->backend.url;
+	char *tasks = stores_name(conf->broker.url, "broker", err);
+
+	names[CONF_STORE_BROKER] = names[CONF_STORE_BACKEND] = NULL;
+	if (tasks == NULL)
+		return -1;
+	names[CONF_STORE_BACKEND] = stores_name(results, "backend", err);
+	if (names[CONF_STORE_BACKEND] == NULL) {
+		free(tasks);
+		return -1;
+	}
+	names[CONF_STORE_BROKER] = tasks;
+	return 0;
 }
 
 static struct broker *

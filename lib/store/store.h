@@ -86,6 +86,11 @@ int stores_check(const struct conf *conf, struct err *err);
 /* The same of one; `section` is where the URL stands. */
 int stores_check_url(const char *url, const char *section, struct err *err);
 
+/* Names of both for people, and to tell whether two configurations mean the same:
+ * URLs without user, password and options; [CONF_STORE_BROKER] and
+ * [CONF_STORE_BACKEND], which free() frees. -1 with *err, and then *names are NULL. */
+int stores_names(const struct conf *conf, char *names[], struct err *err);
+
 /* Whether records are stored where the queues are: [backend] has no URL, or the
  * same text as [broker]. Two different URLs of one store work too; they only
  * cost an extra connection, and a submission in two steps. */

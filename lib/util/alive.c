@@ -41,7 +41,8 @@ alive_leave(int fd, bool leaving)
 static bool
 alive_is_set(int fd, int byte)
 {
-	struct flock lock = {.l_type = F_WRLCK,
+	/* Not as a writer: whoever may read the file could hold that up. */
+	struct flock lock = {.l_type = F_RDLCK,
 			     .l_whence = SEEK_SET,
 			     .l_start = byte,
 			     .l_len = 1};
@@ -51,17 +52,22 @@ alive_is_set(int fd, int byte)
 
 /* Leaving first: a process that ends between the two questions is gone. */
 enum alive
+alive_ask_fd(int fd)
+{
+	if (alive_is_set(fd, BYTE_LEAVING))
+		return ALIVE_LEAVING;
+	return alive_is_set(fd, BYTE_RUNNING) ? ALIVE_RUNNING : ALIVE_NO;
+}
+
+enum alive
 alive_ask(const char *path)
 {
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	enum alive alive = ALIVE_NO;
+	enum alive alive;
 
 	if (fd < 0)
 		return ALIVE_NO;
-	if (alive_is_set(fd, BYTE_LEAVING))
-		alive = ALIVE_LEAVING;
-	else if (alive_is_set(fd, BYTE_RUNNING))
-		alive = ALIVE_RUNNING;
+	alive = alive_ask_fd(fd);
 	close(fd);
 	return alive;
 }

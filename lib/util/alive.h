@@ -28,5 +28,7 @@ int alive_leave(int fd, bool leaving);
 
 /* Of the process that has this file open; a file that is not there has none. */
 enum alive alive_ask(const char *path);
+/* The same of one that is open for reading. */
+enum alive alive_ask_fd(int fd);
 
 #endif

@@ -21,6 +21,7 @@
 #include "util/conf_module.h"
 #include "util/conf_personal.h"
 #include "util/conf_services.h"
+#include "util/conf_source.h"
 #include "util/conf_task.h"
 #include "util/err.h"
 #include "util/findings.h"
@@ -193,13 +194,12 @@ load_files(struct conf *conf, const char *file, bool personal, struct err *err)
  * deny, does not matter then. */
 static int
 conf_set_own(const struct conf_key *key, struct conf *conf, const char *text,
-	     struct err *err)
+	     enum conf_origin origin, struct err *err)
 {
 	if (conf_key_set(key, conf, text, err) != 0)
 		return -1;
 	conf_services_named(conf, key);
-	if (conf->file.lines != NULL)
-		conf->file.lines[key - conf_keys] = 0;
+	conf_source_set(conf, key, origin, 0);
 	return 0;
 }
 
@@ -217,7 +217,8 @@ load_credential(struct conf *conf, const struct conf_key *key,
 	if (path.failed)
 		return err_nomem(err);
 	r = conf_file_read(path.data, &text, err);
-	if (r == 0 && (r = conf_set_own(key, conf, text.data, err)) != 0)
+	if (r == 0 && (r = conf_set_own(key, conf, text.data,
+					CONF_FROM_CREDENTIAL, err)) != 0)
 		err_prefix(err, "credential %s", path.data);
 	if (text.data != NULL)
 		explicit_bzero(text.data, text.len);
@@ -277,7 +278,8 @@ load_environment(struct conf *conf, struct err *err)
 	for (i = 0; i < conf_n_keys; i++) {
 		conf_variable_name(&conf_keys[i], name);
 		if ((value = getenv(name)) == NULL ||
-		    conf_set_own(&conf_keys[i], conf, value, err) == 0)
+		    conf_set_own(&conf_keys[i], conf, value, CONF_FROM_VARIABLE,
+				 err) == 0)
 			continue;
 		/* Messages go to the log: they never quote a secret. */
 		if (conf_keys[i].type == CONF_SECRET)
@@ -334,7 +336,7 @@ apply_setting(struct conf *conf, char *setting, struct err *err)
 		return err_prefix(err, "-o %.64s.%.64s", setting, name);
 	if (refuse_password(key, value, err) != 0)
 		return -1;
-	if (conf_set_own(key, conf, value, err) == 0)
+	if (conf_set_own(key, conf, value, CONF_FROM_OPTION, err) == 0)
 		return 0;
 	if (key->type == CONF_SECRET)
 		return err_prefix(err, "-o %s.%s", setting, name);
@@ -388,7 +390,8 @@ conf_load(const char *file, const char *const *settings, struct conf **ret,
 
 	if (conf == NULL)
 		return err_nomem(err);
-	if (conf_set_defaults(conf, err) != 0 ||
+	if (conf_source_init(conf, err) != 0 ||
+	    conf_set_defaults(conf, err) != 0 ||
 	    conf_load_all(conf, file, settings, err) != 0) {
 		conf_free(conf);
 		return -1;
@@ -409,10 +412,8 @@ conf_examine(const char *file, const char *const *settings,
 		return NULL;
 	}
 	conf->findings = findings;
-	conf->file.lines = calloc(conf_n_keys, sizeof(int));
-	if (conf->file.lines == NULL)
-		err_nomem(&err);
-	if (conf->file.lines == NULL || conf_set_defaults(conf, &err) != 0 ||
+	if (conf_source_init(conf, &err) != 0 ||
+	    conf_set_defaults(conf, &err) != 0 ||
 	    conf_load_all(conf, file, settings, &err) != 0) {
 		findings_add(findings, &err);
 		conf_free(conf);
@@ -427,13 +428,11 @@ conf_prefix_place(const struct conf *conf, const char *section,
 		  const char *name, struct err *err)
 {
 	const struct conf_key *key = conf_key_find(section, name, NULL);
-	const int line = key != NULL && conf->file.lines != NULL
-			     ? conf->file.lines[key - conf_keys]
-			     : 0;
+	const struct conf_source source = conf_source_of(conf, key);
 
-	return line == 0 || conf->file.path == NULL
+	return source.origin != CONF_FROM_FILE || conf->file.path == NULL
 		   ? -1
-		   : err_prefix(err, "%s:%d", conf->file.path, line);
+		   : err_prefix(err, "%s:%d", conf->file.path, source.line);
 }
 
 void
@@ -446,7 +445,7 @@ conf_free(struct conf *conf)
 	for (i = 0; i < conf_n_keys; i++)
 		conf_key_clear(&conf_keys[i], conf);
 	free(conf->file.path);
-	free(conf->file.lines);
+	free(conf->sources);
 	for (i = 0; i < conf->n_tasks; i++)
 		conf_task_free(conf->tasks[i]);
 	free(conf->tasks);

@@ -22,6 +22,7 @@
 #include "util/conf_type.h"
 
 struct conf_module;
+struct conf_source;
 struct conf_task;
 struct err;
 struct findings;
@@ -57,10 +58,9 @@ struct conf {
 	struct {
 		char *path;   /* of the file that was read; NULL: none was */
 		bool secrets; /* there is a password in it */
-		/* Of conf_examine(): the line of each key that has its value
-		 * from there, else 0; by its place in the table. */
-		int *lines;
 	} file;
+	/* Of each key, by its place in the table: see conf_source.h. */
+	struct conf_source *sources;
 	struct findings *findings; /* while conf_examine() reads; else NULL */
 #define CONF_SECTION(section) struct conf_##section section;
 #define CONF_KEY(section, name, type, ...)
@@ -104,7 +104,7 @@ void conf_free(struct conf *conf);
 struct conf *conf_examine(const char *file, const char *const *settings,
 			  struct findings *findings);
 /* Puts in front of a message where such a key has its value from: "FILE:LINE: ",
- * or nothing if that is not the file. Only after conf_examine(). */
+ * or nothing if that is not the file. */
 int conf_prefix_place(const struct conf *conf, const char *section,
 		      const char *name, struct err *err);
 
@@ -117,13 +117,22 @@ int conf_prefix_place(const struct conf *conf, const char *section,
 int conf_check_store(const struct conf *conf, enum conf_store which,
 		     struct err *err);
 
+/*
+ * The same for those who submit and ask. It also refuses a store that only the
+ * default names while daemons run on this machine that use another, and none that
+ * uses this one (ERR_CONFIG).
+ */
+int conf_check_client(const struct conf *conf, enum conf_store which,
+		      struct err *err);
+
 /* Tells the commands that this process starts, in the environment, which URLs
  * it has and they have not: their conf_check_store() then refuses. */
 int conf_announce(const struct conf *conf, struct err *err);
 
 /* Prints every key with its value in force, as a file conf_load() would read;
- * passwords in SECRET values are printed as "***". */
-void conf_dump(const struct conf *conf, FILE *out);
+ * passwords in SECRET values are printed as "***". With `sources`, a comment above
+ * each that is not the default says where it comes from. */
+void conf_dump(const struct conf *conf, bool sources, FILE *out);
 
 /*
  * Names, for the log, of the keys whose values differ and that no reload

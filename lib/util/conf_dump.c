@@ -6,7 +6,9 @@
 #include "util/conf.h"
 #include "util/conf_key.h"
 #include "util/conf_module.h"
+#include "util/conf_source.h"
 #include "util/conf_task.h"
+#include "util/utf8.h"
 
 static void
 dump_key(const struct conf_key *key, const void *values, FILE *out)
@@ -25,15 +27,74 @@ dump_key(const struct conf_key *key, const void *values, FILE *out)
 	buf_done(&text);
 }
 
+/* A path may have a newline, which would end the comment. */
+static void
+dump_comment(const char *text, FILE *out)
+{
+	struct buf visible = BUF_INIT;
+
+	utf8_add_visible(&visible, text, strlen(text));
+	fprintf(out, "# %s\n",
+		!visible.failed && visible.len > 0 ? visible.data : "?");
+	buf_done(&visible);
+}
+
+static void
+dump_source(const struct conf *conf, const struct conf_key *key, FILE *out)
+{
+	struct buf text = BUF_INIT;
+
+	if (conf_source_of(conf, key).origin == CONF_FROM_DEFAULT)
+		return;
+	conf_source_tell(conf, key, &text);
+	dump_comment(text.failed ? "?" : text.data, out);
+	buf_done(&text);
+}
+
+static void
+dump_keys(const struct conf *conf, bool sources, FILE *out)
+{
+	const struct conf_key *key;
+	const char *section = "";
+
+	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
+		if (strcmp(section, key->section) != 0)
+			fprintf(out, "%s[%s]\n", *section ? "\n" : "",
+				key->section);
+		section = key->section;
+		if (sources)
+			dump_source(conf, key, out);
+		dump_key(key, conf, out);
+	}
+}
+
+static void
+dump_task(const struct conf_task *t, bool sources, FILE *out)
+{
+	size_t i;
+
+	fputc('\n', out);
+	if (sources)
+		dump_comment(t->location, out);
+	fprintf(out, "[task %s]\n", t->name);
+	for (i = 0; i < conf_n_task_keys; i++)
+		dump_key(&conf_task_keys[i], t, out);
+}
+
 /* They may hold URLs with a password, too; of a credential only the name is
  * here. */
 static void
-dump_module(const struct conf_module *m, FILE *out)
+dump_module(const struct conf_module *m, bool sources, FILE *out)
 {
 	struct buf text = BUF_INIT;
 	size_t i;
 
-	fprintf(out, "\n[module %s]\n", m->name);
+	fputc('\n', out);
+	if (sources) {
+		buf_addf(&text, "%s:%d", m->path, m->line);
+		dump_comment(text.failed ? "?" : text.data, out);
+	}
+	fprintf(out, "[module %s]\n", m->name);
 	for (i = 0; i < m->n; i++) {
 		buf_reset(&text);
 		conf_module_mask(m->values[i].text, &text);
@@ -44,26 +105,15 @@ dump_module(const struct conf_module *m, FILE *out)
 }
 
 void
-conf_dump(const struct conf *conf, FILE *out)
+conf_dump(const struct conf *conf, bool sources, FILE *out)
 {
-	const struct conf_key *key;
-	const char *section = "";
-	size_t i, n;
+	size_t i;
 
-	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
-		if (strcmp(section, key->section) != 0)
-			fprintf(out, "%s[%s]\n", *section ? "\n" : "",
-				key->section);
-		section = key->section;
-		dump_key(key, conf, out);
-	}
-	for (i = 0; i < conf->n_tasks; i++) {
-		fprintf(out, "\n[task %s]\n", conf->tasks[i]->name);
-		for (n = 0; n < conf_n_task_keys; n++)
-			dump_key(&conf_task_keys[n], conf->tasks[i], out);
-	}
+	dump_keys(conf, sources, out);
+	for (i = 0; i < conf->n_tasks; i++)
+		dump_task(conf->tasks[i], sources, out);
 	for (i = 0; i < conf->n_modules; i++)
-		dump_module(conf->modules[i], out);
+		dump_module(conf->modules[i], sources, out);
 }
 
 char *

@@ -19,6 +19,7 @@
 #include "util/conf.h"
 #include "util/conf_key.h"
 #include "util/conf_module.h"
+#include "util/conf_source.h"
 #include "util/conf_task.h"
 #include "util/err.h"
 #include "util/findings.h"
@@ -364,6 +365,17 @@ widen_lines(void)
 		ini_max_line = LINE_MAX_LEN;
 }
 
+static void
+conf_file_note_sources(const struct parser *parser)
+{
+	size_t i;
+
+	for (i = 0; i < conf_n_keys; i++)
+		if (parser->seen[i] != 0)
+			conf_source_set(parser->conf, &conf_keys[i],
+					CONF_FROM_FILE, parser->seen[i]);
+}
+
 /* The first error in the order of lines is reported, whether inih or the key
  * table found it. */
 int
@@ -382,9 +394,7 @@ conf_file_parse(const char *path, const char *text, struct conf *conf,
 	parser.seen_of_task = parser.seen + conf_n_keys;
 	bad_line =
 	    ini_parse_stream(conf_file_on_line, &parser, on_key, &parser);
-	if (bad_line >= 0 && conf->file.lines != NULL)
-		memcpy(conf->file.lines, parser.seen,
-		       conf_n_keys * sizeof(int));
+	conf_file_note_sources(&parser);
 	if (bad_line == 0 && !parser.failed &&
 	    conf_file_end_task(&parser, &end) != 0)
 		conf_file_fail(&parser, parser.line, &end);

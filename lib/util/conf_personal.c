@@ -16,6 +16,7 @@
 #include "util/conf.h"
 #include "util/conf_key.h"
 #include "util/conf_services.h"
+#include "util/conf_source.h"
 #include "util/err.h"
 #include "util/name.h"
 #include "util/path.h"
@@ -38,6 +39,7 @@ personal_set(struct conf *conf, const char *section, const char *name,
 	if (key == NULL || conf_key_set(key, conf, value, err) != 0)
 		return err_prefix(err, "%s.%s", section, name);
 	conf_services_named(conf, key);
+	conf_source_set(conf, key, CONF_FROM_PERSONAL, 0);
 	return 0;
 }
 

@@ -21,11 +21,10 @@
 #include "util/conf.h"
 #include "util/conf_file.h"
 #include "util/conf_key.h"
+#include "util/conf_source.h"
 #include "util/err.h"
 #include "util/path.h"
 
-/* Files "section.key", 0640 and of the group flowrra. */
-#define SHARED "/etc/flowrra/credentials"
 /* Names of keys, with spaces between. */
 #define VARIABLE "FLOWRRA_WITHHELD"
 
@@ -35,8 +34,8 @@ static const char *const stores_of_credentials[] = {
     "/etc/credstore", "/etc/credstore.encrypted", "/run/credstore",
     "/run/credstore.encrypted", "/usr/lib/credstore"};
 
-static const struct conf_key *
-services_key(enum conf_store which)
+const struct conf_key *
+conf_services_key(enum conf_store which)
 {
 	static const char *const sections[CONF_N_STORES] = {
 	    [CONF_STORE_BROKER] = "broker",
@@ -91,7 +90,7 @@ conf_services_named(struct conf *conf, const struct conf_key *key)
 	int which;
 
 	for (which = 0; which < CONF_N_STORES; which++)
-		if (key == services_key((enum conf_store)which))
+		if (key == conf_services_key((enum conf_store)which))
 			conf->stores[which] = (struct conf_store_state){
 			    .named = true, .own = true};
 }
@@ -103,12 +102,12 @@ conf_services_named(struct conf *conf, const struct conf_key *key)
 static int
 services_load_key(struct conf *conf, enum conf_store which, struct err *err)
 {
-	const struct conf_key *key = services_key(which);
+	const struct conf_key *key = conf_services_key(which);
 	struct buf path = BUF_INIT;
 	struct buf text = BUF_INIT;
 	int r;
 
-	buf_addf(&path, "%s/%s.%s", SHARED, key->section, key->name);
+	buf_addf(&path, "%s/%s.%s", CONF_SHARED, key->section, key->name);
 	if (path.failed)
 		return err_nomem(err);
 	if (access(path.data, R_OK) != 0 && errno == EACCES) {
@@ -118,6 +117,8 @@ services_load_key(struct conf *conf, enum conf_store which, struct err *err)
 		if ((r = conf_key_set(key, conf, text.data, err)) != 0)
 			err_prefix(err, "%s", path.data);
 		conf->stores[which].named = true;
+		if (r == 0)
+			conf_source_set(conf, key, CONF_FROM_SHARED, 0);
 	}
 	if (text.data != NULL)
 		explicit_bzero(text.data, text.len);
@@ -130,7 +131,7 @@ services_load_key(struct conf *conf, enum conf_store which, struct err *err)
 static void
 services_look_for_credential(struct conf *conf, enum conf_store which)
 {
-	const struct conf_key *key = services_key(which);
+	const struct conf_key *key = conf_services_key(which);
 	struct conf_store_state *state = &conf->stores[which];
 	char path[128];
 	size_t i;
@@ -185,7 +186,7 @@ conf_services_load_withheld(struct conf *conf)
 	int which;
 
 	for (which = 0; list != NULL && which < CONF_N_STORES; which++) {
-		key = services_key((enum conf_store)which);
+		key = conf_services_key((enum conf_store)which);
 		snprintf(name, sizeof(name), "%s.%s", key->section, key->name);
 		if (services_lists(list, name))
 			conf->stores[which] =
@@ -201,7 +202,7 @@ conf_announce(const struct conf *conf, struct err *err)
 	int which, r = 0;
 
 	for (which = 0; which < CONF_N_STORES; which++) {
-		key = services_key((enum conf_store)which);
+		key = conf_services_key((enum conf_store)which);
 		if (conf->stores[which].own)
 			buf_addf(&list, "%s%s.%s", list.len > 0 ? " " : "",
 				 key->section, key->name);
@@ -252,7 +253,7 @@ conf_check_store(const struct conf *conf, enum conf_store which,
 		 struct err *err)
 {
 	const struct conf_store_state *state = &conf->stores[which];
-	const struct conf_key *key = services_key(which);
+	const struct conf_key *key = conf_services_key(which);
 
 	if (state->withheld)
 		return err_set(
@@ -268,8 +269,8 @@ conf_check_store(const struct conf *conf, enum conf_store which,
 		    "%s/%s.%s, which this user may not read; join the group "
 		    "flowrra (usermod -aG flowrra USER, then log in again), or "
 		    "name another store in %s",
-		    key->section, key->name, SHARED, key->section, key->name,
-		    services_variable(which));
+		    key->section, key->name, CONF_SHARED, key->section,
+		    key->name, services_variable(which));
 	if (state->credential != NULL)
 		return err_set(
 		    err, ERR_CONFIG,
@@ -277,7 +278,7 @@ conf_check_store(const struct conf *conf, enum conf_store which,
 		    "credential, %s/flowrra.%s.%s, which this process has not; "
 		    "move it to %s/%s.%s (mode 640, group flowrra), or set %s",
 		    key->section, key->name, state->credential, key->section,
-		    key->name, SHARED, key->section, key->name,
+		    key->name, CONF_SHARED, key->section, key->name,
 		    services_variable(which));
 	return services_check_embedded(conf, which, err);
 }

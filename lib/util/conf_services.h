@@ -6,9 +6,16 @@
 #ifndef UTIL_CONF_SERVICES_H
 #define UTIL_CONF_SERVICES_H
 
-struct conf;
+#include "util/conf.h"
+
 struct conf_key;
 struct err;
+
+/* Files "section.key", 0640 and of the group flowrra. */
+#define CONF_SHARED "/etc/flowrra/credentials"
+
+/* The key that names a store. */
+const struct conf_key *conf_services_key(enum conf_store which);
 
 /*
  * Sets the SECRET keys that have a file in /etc/flowrra/credentials, and notes

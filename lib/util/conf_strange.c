@@ -14,10 +14,10 @@
 #include "util/conf_key.h"
 
 /* What no key stands behind: what a command finds, what a worker withholds from
- * it, and fields of the journal. */
-static const char *const others[] = {"FLOWRRA_TASK_ID", "FLOWRRA_TASK_NAME",
-				     "FLOWRRA_TASK_ATTEMPT",
-				     "FLOWRRA_TASK_SOCKET", "FLOWRRA_WITHHELD"};
+ * it, fields of the journal, and flowrractl's pager. */
+static const char *const others[] = {
+    "FLOWRRA_TASK_ID",	   "FLOWRRA_TASK_NAME", "FLOWRRA_TASK_ATTEMPT",
+    "FLOWRRA_TASK_SOCKET", "FLOWRRA_WITHHELD",	"FLOWRRA_PAGER"};
 
 /* The best so far; its distance, and its name. */
 struct nearest {

@@ -22,12 +22,14 @@
 #include "util/conf_read.h"
 #include "util/daemon_args.h"
 #include "util/daemon_check.h"
+#include "util/daemon_running.h"
 #include "util/err.h"
 #include "util/journal.h"
 #include "util/limits.h"
 #include "util/log.h"
 #include "util/notify.h"
 #include "util/proc.h"
+#include "util/running.h"
 #include "util/suspend.h"
 
 /* How old `systemctl status` may be: it costs one datagram each time. */
@@ -47,7 +49,8 @@ struct daemon {
 	/* A reload under way: it is being read, then taken over. */
 	struct conf_read *reading;
 	struct conf *next;
-	bool again; /* another one was asked for meanwhile */
+	bool again;		      /* another one was asked for meanwhile */
+	struct running_file *running; /* others are told that it runs */
 	bool ready;
 	bool stopping;
 	char untold[STATE_MAX]; /* a state the service manager must hear of */
@@ -130,6 +133,9 @@ void
 daemon_ready(struct daemon *d)
 {
 	d->ready = true;
+	/* Stores need a restart to change. */
+	if (d->running == NULL)
+		d->running = daemon_tell_running(d->program, d->conf);
 	if (d->reading == NULL && d->next == NULL)
 		tell_ready(d);
 }
@@ -374,6 +380,7 @@ daemon_finish(struct daemon *d)
 	sigset_t all;
 	size_t i;
 
+	running_withdraw(d->running);
 	d->program->finish(d->arg);
 	conf_read_free(d->reading);
 	/* It ends anyhow: one more signal would only change the exit status. */
@@ -410,7 +417,7 @@ daemon_loop(struct daemon *d, struct err *err)
 	if (conf_load(d->args.config, d->args.settings, &d->conf, err) != 0)
 		return -1;
 	if (d->args.dump) {
-		conf_dump(d->conf, stdout);
+		conf_dump(d->conf, true, stdout);
 		return 0;
 	}
 	set_log(d->conf);

@@ -46,6 +46,12 @@ struct daemon_program {
 	/* All that --check finds, in the place of the two, which stop at the
 	 * first fault. NULL: they do. */
 	void (*examine)(const struct conf *conf, struct findings *findings);
+	/*
+	 * Which stores it uses, for those who ask on this machine
+	 * (util/running.h): names without a password, each allocated, by enum
+	 * conf_store; NULL: it has no such one.
+	 */
+	int (*stores)(const struct conf *conf, char *names[], struct err *err);
 	/* An option of its own that prints something of the configuration, and
 	 * ends: its name, its line of --help, what it does. NULL: none. */
 	const char *print_option, *print_help;

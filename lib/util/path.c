@@ -196,6 +196,24 @@ path_database(struct err *err)
 	return path;
 }
 
+char *
+path_canonical(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *above, *real, *full = NULL;
+
+	if (slash == NULL || slash == path)
+		return strdup(path);
+	if ((above = strndup(path, (size_t)(slash - path))) == NULL)
+		return NULL;
+	real = realpath(above, NULL);
+	if (asprintf(&full, "%s%s", real != NULL ? real : above, slash) < 0)
+		full = NULL;
+	free(above);
+	free(real);
+	return full;
+}
+
 /* What lies above the state directory is shared with other programs, so it gets
  * the usual mode and not 0700. */
 static int

@@ -41,6 +41,10 @@ void path_user_name(uid_t uid, char name[PATH_USER_SIZE]);
 /* The embedded database: "flowrra.db" in the state directory. */
 char *path_database(struct err *err);
 
+/* The same file by one name: the links in its directory's path are followed, as
+ * far as this user can see them. NULL when memory runs out. */
+char *path_canonical(const char *path);
+
 /* Makes a directory with mode 0700, and what is missing above it with 0755. One
  * that is there stays as it is; the user's state directory is refused as above. */
 int path_make_dir(const char *path, struct err *err);

@@ -77,7 +77,8 @@ own_is(struct world *w, const char *id, const char *status)
 {
 	const struct run *r = own(w, "tasks show %s --json", id);
 
-	return strcmp(json_field(w, r->out, "record.status"), status) == 0;
+	return r->status == 0 &&
+	       strcmp(json_field(w, r->out, "record.status"), status) == 0;
 }
 
 size_t

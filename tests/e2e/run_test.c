@@ -229,9 +229,14 @@ START_TEST(hostile_output_steers_no_terminal)
 	own(w, "run --wait -- printf '%s' >bytes", bytes);
 	ck_run(run(w, "printf '%s' | cmp - bytes", bytes), 0, "");
 	ck_run(own(w, "logs | cmp - bytes"), 0, "");
-	run(w, OWN "script -qec 'flowrractl --user logs' /dev/null >terminal "
-		   "</dev/null");
+	run(w, OWN
+	    "PAGER= script -qec 'flowrractl --user logs' /dev/null >terminal "
+	    "</dev/null");
 	ck_run(run(w, "tr -d '\\r' <terminal"), 0, "?]0;title?a?b??c?\n");
+	/* Nor does it through a pager. */
+	run(w, OWN "PAGER='sed s/^/:/' TERM=xterm script -qec 'flowrractl "
+		   "--user logs' /dev/null >terminal </dev/null");
+	ck_run(run(w, "tr -d '\\r' <terminal"), 0, ":?]0;title?a?b??c?\n");
 	own_stop(w);
 }
 END_TEST

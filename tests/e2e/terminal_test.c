@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "e2e/operate_scene.h"
+#include "e2e/run_scene.h"
 
 /* A text that is long, and in which bytes, characters and columns differ. */
 #define LONG_TEXT                                                              \
@@ -242,6 +243,43 @@ START_TEST(a_list_is_watched_until_it_is_interrupted)
 }
 END_TEST
 
+/* That of Flowrra goes first, and an empty one means none. */
+START_TEST(help_goes_through_the_pager_of_a_terminal)
+{
+	static const struct {
+		const char *environment;
+		bool paged;
+	} cases[] = {
+	    {"PAGER='sed s/^/:/'", true},
+	    {"FLOWRRA_PAGER='sed s/^/:/' PAGER=cat", true},
+	    {"FLOWRRA_PAGER= PAGER='sed s/^/:/'", false},
+	    {"FLOWRRA_PAGER=cat PAGER='sed s/^/:/'", false},
+	    {"PAGER='sed s/^/:/' TERM=dumb", false},
+	    {"PAGER='test \"$LESS\" = FRX && sed s/^/:/'", true},
+	    {"LESS=R PAGER='test \"$LESS\" = R && sed s/^/:/'", true},
+	};
+	struct world *w = own_world();
+	const char *out;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		out = on_terminal(w, cases[i].environment, 80, "result --help");
+		ck_assert_msg(
+		    strncmp(out, cases[i].paged ? ":Usage" : "Usage", 5) == 0,
+		    "%s: %s", cases[i].environment, out);
+		ck_assert_ptr_nonnull(strstr(out, "More: man flowrractl\n"));
+	}
+	ck_assert_str_eq(
+	    run(w, "PAGER='sed s/^/:/' flowrractl help result")->out,
+	    run(w, "flowrractl result --help")->out);
+	/* One that ends before it has read all. */
+	ck_assert_str_eq(on_terminal(w, "PAGER='head -n 1'", 80, "--help"),
+			 "Usage: flowrractl [OPTION...] COMMAND "
+			 "[ARGUMENT...]\n");
+	own_stop(w);
+}
+END_TEST
+
 SUITE("terminal")
 {
 	SUITE_TIMEOUT(120);
@@ -250,5 +288,6 @@ SUITE("terminal")
 	TEST_BOTH(colour_is_for_terminals_that_have_it);
 	TEST_BOTH(times_are_told_from_now_to_people);
 	TEST_BOTH(columns_are_chosen_and_lists_sorted);
+	TEST(help_goes_through_the_pager_of_a_terminal);
 	TEST_BOTH(a_list_is_watched_until_it_is_interrupted);
 }

@@ -240,13 +240,17 @@ start_janitor(struct world *w)
 static void
 set_environment(const struct world *w)
 {
-	char path[4096];
+	char path[4096], runtime[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/bin:%s", w->build, getenv("PATH"));
+	snprintf(runtime, sizeof(runtime), "%s/flowrra", w->dir);
 	setenv("PATH", path, 1);
 	setenv("TMPDIR", w->dir, 1);
 	setenv("HOME", w->dir, 1);
 	setenv("LC_ALL", "C.UTF-8", 1);
+	/* Daemons tell of themselves here, and not in /run. */
+	ck_assert_int_eq(mkdir(runtime, 0755), 0);
+	setenv("RUNTIME_DIRECTORY", runtime, 1);
 	unsetenv("XDG_CONFIG_HOME");
 	unsetenv("JOURNAL_STREAM");
 	unsetenv("NOTIFY_SOCKET");

@@ -39,7 +39,7 @@ read_again(const struct conf *conf)
 
 	if (out == NULL)
 		abort();
-	conf_dump(conf, out);
+	conf_dump(conf, false, out);
 	fclose(out);
 	if (strstr(text, "***") == NULL) {
 		fd = make_file(text, size, name);

@@ -39,7 +39,7 @@ dump(const char *file)
 	FILE *out = open_memstream(&text, &len);
 
 	ck_assert_msg(conf_load(file, NULL, &conf, &err) == 0, "%s", err.msg);
-	conf_dump(conf, out);
+	conf_dump(conf, false, out);
 	fclose(out);
 	conf_free(conf);
 	return text;

@@ -98,7 +98,7 @@ dump(const struct conf *conf)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	conf_dump(conf, out);
+	conf_dump(conf, false, out);
 	fclose(out);
 	return text;
 }

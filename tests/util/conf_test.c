@@ -99,7 +99,7 @@ dump(const struct conf *of)
 	FILE *out = open_memstream(&text, &len);
 
 	ck_assert_ptr_nonnull(out);
-	conf_dump(of, out);
+	conf_dump(of, false, out);
 	fclose(out);
 	return text;
 }
@@ -533,6 +533,39 @@ START_TEST(a_dump_is_a_file_that_gives_the_same_values)
 }
 END_TEST
 
+/* One of each kind that a test can have; the stronger ones last. */
+START_TEST(each_value_says_where_it_comes_from)
+{
+	static const char *const settings[] = {"worker.queues=a", NULL};
+	const char text[] = "[broker]\nurl = redis://h\nsocket_timeout = 4\n"
+			    "[backend]\nttl = 2d\n[worker]\nqueues = b\n";
+	const char *file = file_of("conf", text, sizeof(text) - 1);
+	char *dumped = NULL, want[512];
+	size_t len;
+	FILE *out = open_memstream(&dumped, &len);
+
+	setenv("CREDENTIALS_DIRECTORY", dir, 1);
+	setenv("FLOWRRA_BACKEND_TTL", "3d", 1);
+	file_of("broker.url", "redis://u:p@other", 17);
+	ck_assert_msg(conf_load(file_of("conf", text, sizeof(text) - 1),
+				settings, &conf, &err) == 0,
+		      "%s", err.msg);
+	conf_dump(conf, true, out);
+	fclose(out);
+	snprintf(want, sizeof(want),
+		 "[broker]\n# credential %s/broker.url\n"
+		 "url = redis://u:***@other\nmax_connections = 50\n"
+		 "# %s:3\nsocket_timeout = 4s\n",
+		 dir, file);
+	ck_assert_msg(strncmp(dumped, want, strlen(want)) == 0, "%s", dumped);
+	ck_assert_ptr_nonnull(strstr(dumped, "\n# variable FLOWRRA_BACKEND_TTL"
+					     "\nttl = 3d\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(dumped, "\n# option -o worker.queues\nqueues = a\n"));
+	free(dumped);
+}
+END_TEST
+
 START_TEST(changes_that_need_a_restart_are_named)
 {
 	struct conf *old;
@@ -589,6 +622,7 @@ SUITE("conf")
 	TEST(a_secret_without_a_password_may_be_a_flag);
 	TEST_LOOP(no_password_survives_masking, 0, N(secrets));
 	TEST(a_dump_is_a_file_that_gives_the_same_values);
+	TEST(each_value_says_where_it_comes_from);
 	TEST(changes_that_need_a_restart_are_named);
 	TEST(a_list_is_cut_at_blanks_and_commas);
 }

@@ -317,11 +317,26 @@ rbroker_check_url(const char *text, struct err *err)
 	return 0;
 }
 
+static char *
+rbroker_url_name(const char *text, struct err *err)
+{
+	struct redis_url url;
+	char *name;
+
+	if (redis_url_parse(text, &url, err) != 0)
+		return NULL;
+	if ((name = redis_url_name(&url)) == NULL)
+		err_nomem(err);
+	redis_url_done(&url);
+	return name;
+}
+
 const struct broker_ops broker_redis = {
     .schemes =
 	(const char *const[]){"redis://", "rediss://", "redis+sentinel://",
 			      "rediss+sentinel://", "unix://", NULL},
     .check_url = rbroker_check_url,
+    .url_name = rbroker_url_name,
     .is_elsewhere = redis_url_is_elsewhere,
     .open = rbroker_open,
     .close = rbroker_close,

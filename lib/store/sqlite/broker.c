@@ -149,6 +149,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 const struct broker_ops broker_sqlite = {
     .schemes = (const char *const[]){"sqlite://", NULL},
     .check_url = database_check_url,
+    .url_name = database_url_name,
     .open = sbroker_open,
     .close = sbroker_close,
     .name = sbroker_name,
