@@ -38,7 +38,7 @@ suite_scratch(void)
 	return scratch;
 }
 
-#define SUITES_MAX 256
+#define SUITES_MAX 512
 #define TIMEOUT_S 20
 /* How much longer all limits are under sanitizers, if not said otherwise. */
 #define SANITIZED_FACTOR "3"

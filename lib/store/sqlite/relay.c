@@ -67,12 +67,14 @@ relay_turn_away(struct srelay *r, struct asking *a)
 static void
 relay_give_up(struct srelay *r)
 {
-	struct asking *a;
+	struct asking *a, *next;
 
 	relay_hang_up(r);
 	buf_reset(&r->out);
-	while ((a = TAILQ_FIRST(&r->askings)) != NULL)
+	for (a = TAILQ_FIRST(&r->askings); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
 		relay_turn_away(r, a);
+	}
 }
 
 /* All that was asked and not sent, in one packet: the worker wakes once. What it

@@ -347,14 +347,18 @@ srelay_leave_run(struct sbroker *b, struct tx *tx)
 void
 srelay_serve_done(struct sbroker *b)
 {
-	struct visitor *v;
-	struct request *q;
+	struct visitor *v, *next_visitor;
+	struct request *q, *next;
 
 	if (b->server != NULL) {
-		while ((v = LIST_FIRST(&b->server->visitors)) != NULL)
+		v = LIST_FIRST(&b->server->visitors);
+		for (; v != NULL; v = next_visitor) {
+			next_visitor = LIST_NEXT(v, link);
 			visitor_show_out(v);
-		while ((q = LIST_FIRST(&b->server->requests)) != NULL) {
-			LIST_REMOVE(q, link);
+		}
+		for (q = LIST_FIRST(&b->server->requests); q != NULL;
+		     q = next) {
+			next = LIST_NEXT(q, link);
 			free(q);
 		}
 		event_free(b->server->event);

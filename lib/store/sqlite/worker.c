@@ -149,9 +149,9 @@ enter_run(struct database_job *job, struct tx *tx, struct err *err)
 	/* Older orders were for those who worked then. */
 	e->last_order = tx_int(tx, SQL_ORDERS_LAST, 0);
 	tx_end(tx, SQL_ORDERS_LAST);
+	srelay_open_run(b, tx);
 	if (name_queues(b, tx, err) != 0 || stakeover_sweep_run(tx, err) != 0)
 		return -1;
-	srelay_open_run(b, tx);
 	return recover(b, tx, err);
 }
 
