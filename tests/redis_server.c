@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server.h"
@@ -41,57 +40,13 @@ struct redis_server {
 	char port_text[16];
 };
 
-__attribute__((noreturn, format(printf, 1, 2))) static void
-die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	abort();
-}
-
-__attribute__((format(printf, 1, 2))) static char *
-text(const char *fmt, ...)
-{
-	va_list ap;
-	char *s;
-	int n;
-
-	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		die("out of memory");
-	return s;
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static void
-nap(void)
-{
-	const struct timespec ts = {.tv_nsec = 2000000};
-
-	nanosleep(&ts, NULL);
-}
-
 /* --- starting and stopping ----------------------------------------------- */
 
 static void
 arg(struct redis_server *s, const char *name, const char *value)
 {
 	if (s->argc + 2 >= ARGS_MAX)
-		die("too many arguments for redis-server");
+		server_die("too many arguments for redis-server");
 	s->argv[s->argc++] = name;
 	s->argv[s->argc++] = value;
 	s->argv[s->argc] = NULL;
@@ -144,7 +99,7 @@ spawn(struct redis_server *s)
 	unlink(s->socket);
 	s->pid = fork();
 	if (s->pid < 0)
-		die("cannot fork: %s", strerror(errno));
+		server_die("cannot fork: %s", strerror(errno));
 	if (s->pid > 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -186,7 +141,7 @@ connected(struct redis_server *s)
 static bool
 launch(struct redis_server *s)
 {
-	int64_t end = now_ms() + START_MS;
+	int64_t end = server_now_ms() + START_MS;
 
 	make_args(s);
 	spawn(s);
@@ -195,9 +150,10 @@ launch(struct redis_server *s)
 			s->pid = 0;
 			return false;
 		}
-		if (now_ms() > end)
-			die("redis-server does not answer; see %s", s->dir);
-		nap();
+		if (server_now_ms() > end)
+			server_die("redis-server does not answer; see %s",
+				   s->dir);
+		server_nap();
 	}
 	return true;
 }
@@ -207,12 +163,14 @@ make_dir(struct redis_server *s)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	s->dir = text("%s/flowrra-redis-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	s->dir =
+	    server_text("%s/flowrra-redis-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(s->dir) == NULL)
-		die("cannot make %s: %s", s->dir, strerror(errno));
-	s->socket = text("%s/redis.sock", s->dir);
+		server_die("cannot make %s: %s", s->dir, strerror(errno));
+	s->socket = server_text("%s/redis.sock", s->dir);
 	if (s->options.tls && server_certificates(s->dir) != 0)
-		die("cannot make certificates; see %s/openssl.log", s->dir);
+		server_die("cannot make certificates; see %s/openssl.log",
+			   s->dir);
 }
 
 static void
@@ -222,13 +180,15 @@ make_urls(struct redis_server *s)
 	const char *colon = s->password != NULL ? ":" : "";
 	const char *at = s->password != NULL ? "@" : "";
 
-	s->unix_url = text("unix://%s%s%s%s", colon, password, at, s->socket);
+	s->unix_url =
+	    server_text("unix://%s%s%s%s", colon, password, at, s->socket);
 	if (s->options.tls)
-		s->url = text("rediss://%s%s%s127.0.0.1:%d?cafile=%s/ca.crt",
-			      colon, password, at, s->port, s->dir);
+		s->url =
+		    server_text("rediss://%s%s%s127.0.0.1:%d?cafile=%s/ca.crt",
+				colon, password, at, s->port, s->dir);
 	else
-		s->url = text("redis://%s%s%s127.0.0.1:%d", colon, password, at,
-			      s->port);
+		s->url = server_text("redis://%s%s%s127.0.0.1:%d", colon,
+				     password, at, s->port);
 }
 
 struct redis_server *
@@ -238,17 +198,19 @@ redis_server_start(const struct redis_server_options *options)
 	int tries = 0;
 
 	if (s == NULL)
-		die("out of memory");
+		server_die("out of memory");
 	if (options != NULL)
 		s->options = *options;
 	if (s->options.password != NULL)
-		s->password = text("%s", s->options.password);
+		s->password = server_text("%s", s->options.password);
 	make_dir(s);
 	do {
 		if (tries++ == PORT_TRIES)
-			die("redis-server does not start; see %s", s->dir);
+			server_die("redis-server does not start; see %s",
+				   s->dir);
 		if ((s->port = server_free_port()) < 0)
-			die("cannot find a free port: %s", strerror(errno));
+			server_die("cannot find a free port: %s",
+				   strerror(errno));
 	} while (!launch(s));
 	make_urls(s);
 	return s;
@@ -268,12 +230,13 @@ redis_server_kill(struct redis_server *s)
 void
 redis_server_reconnect(struct redis_server *s)
 {
-	int64_t end = now_ms() + START_MS;
+	int64_t end = server_now_ms() + START_MS;
 
 	while (!connected(s)) {
-		if (now_ms() > end)
-			die("redis-server does not answer; see %s", s->dir);
-		nap();
+		if (server_now_ms() > end)
+			server_die("redis-server does not answer; see %s",
+				   s->dir);
+		server_nap();
 	}
 }
 
@@ -289,7 +252,7 @@ signal_and_wait(struct redis_server *s, int sig, int flag)
 	int status;
 
 	if (kill(s->pid, sig) != 0 || waitpid(s->pid, &status, flag) != s->pid)
-		die("cannot stop or continue redis-server");
+		server_die("cannot stop or continue redis-server");
 }
 
 void
@@ -309,13 +272,13 @@ redis_server_continue(struct redis_server *s)
 void
 redis_server_restart(struct redis_server *s)
 {
-	int64_t end = now_ms() + START_MS;
+	int64_t end = server_now_ms() + START_MS;
 
 	redis_server_kill(s);
 	while (!launch(s))
-		if (now_ms() > end)
-			die("redis-server does not start again; see %s",
-			    s->dir);
+		if (server_now_ms() > end)
+			server_die("redis-server does not start again; see %s",
+				   s->dir);
 }
 
 static int
@@ -379,7 +342,7 @@ command(struct redis_server *s, const char *fmt, va_list ap)
 	reply = redisvCommand(s->context, fmt, ap);
 
 	if (reply == NULL)
-		die("redis-server: %s: %s", fmt, s->context->errstr);
+		server_die("redis-server: %s: %s", fmt, s->context->errstr);
 	return reply;
 }
 
@@ -405,6 +368,6 @@ redis_server_run(struct redis_server *s, const char *fmt, ...)
 	reply = command(s, fmt, ap);
 	va_end(ap);
 	if (reply->type == REDIS_REPLY_ERROR)
-		die("redis-server: %s: %s", fmt, reply->str);
+		server_die("redis-server: %s: %s", fmt, reply->str);
 	freeReplyObject(reply);
 }

@@ -19,7 +19,8 @@ again    = +@$(MAKE) --no-print-directory
 SERVER_LIBS := $(STORE_LIBS) $(call pc,sqlite3 hiredis)
 
 test_objs  = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
-SERVER_OBJS := $(call test_objs,tests/redis_server.c tests/redis_group.c tests/server.c)
+SERVER_OBJS := $(call test_objs,tests/redis_server.c tests/redis_group.c tests/redis_cluster.c \
+    tests/server.c)
 $(B)/tests/%.o: CPPFLAGS += -Itests
 
 # Programs in a folder below tests find the drivers, too.

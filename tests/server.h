@@ -3,6 +3,8 @@
 #ifndef TESTS_SERVER_H
 #define TESTS_SERVER_H
 
+#include <stdint.h>
+
 /*
  * Makes, in a directory, ca.crt, and server.crt and client.crt with their .key,
  * which are good for "localhost" and 127.0.0.1; and other-ca.crt, which signed
@@ -11,5 +13,15 @@
 int server_certificates(const char *dir);
 /* A port that nobody listens on right now, or -1. */
 int server_free_port(void);
+
+/* For those who cannot go on: a line to standard error, and SIGABRT. */
+__attribute__((noreturn, format(printf, 1, 2))) void server_die(const char *fmt,
+								...);
+/* What is to be freed; it is there. */
+__attribute__((format(printf, 1, 2))) char *server_text(const char *fmt, ...);
+/* By a clock that nobody sets. */
+int64_t server_now_ms(void);
+/* Between two looks at something that will come. */
+void server_nap(void);
 
 #endif

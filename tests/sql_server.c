@@ -11,7 +11,6 @@
 #include <mysql.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,42 +36,6 @@ struct sql_server {
 
 #define POOLER_PORT 6432
 
-__attribute__((noreturn, format(printf, 1, 2))) static void
-die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	abort();
-}
-
-__attribute__((format(printf, 1, 2))) static char *
-text(const char *fmt, ...)
-{
-	va_list ap;
-	char *s;
-	int n;
-
-	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		die("out of memory");
-	return s;
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* --- processes ----------------------------------------------------------- */
 
 /* The servers refuse to run as root. */
@@ -84,7 +47,7 @@ server_user(void)
 	if (geteuid() != 0)
 		return NULL;
 	if (user == NULL && (user = getpwnam("nobody")) == NULL)
-		die("there is no user to run a server as");
+		server_die("there is no user to run a server as");
 	return user;
 }
 
@@ -95,7 +58,7 @@ spawn(struct sql_server *s, const char *const *argv)
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid < 0)
-		die("cannot fork: %s", strerror(errno));
+		server_die("cannot fork: %s", strerror(errno));
 	if (pid > 0)
 		return pid;
 	if (chdir(s->dir) != 0)
@@ -128,22 +91,22 @@ run(struct sql_server *s, const char *const *argv)
 	int status;
 
 	if (waitpid(pid, &status, 0) != pid || status != 0)
-		die("%s fails; see %s/log", argv[0], s->dir);
+		server_die("%s fails; see %s/log", argv[0], s->dir);
 }
 
 /* Debian has PostgreSQL's own programs out of the way. */
 static char *
 postgresql_program(const char *name)
 {
-	char *pattern = text("/usr/lib/postgresql/*/bin/%s", name);
+	char *pattern = server_text("/usr/lib/postgresql/*/bin/%s", name);
 	char *found = NULL;
 	glob_t paths;
 
 	if (glob(pattern, 0, NULL, &paths) == 0)
-		found = text("%s", paths.gl_pathv[paths.gl_pathc - 1]);
+		found = server_text("%s", paths.gl_pathv[paths.gl_pathc - 1]);
 	globfree(&paths);
 	free(pattern);
-	return found != NULL ? found : text("%s", name);
+	return found != NULL ? found : server_text("%s", name);
 }
 
 /* --- talking to it ------------------------------------------------------- */
@@ -152,9 +115,9 @@ static char *
 ask_postgresql(struct sql_server *s, const char *database, const char *sql,
 	       bool *ret_up)
 {
-	char *info = text("host=%s port=%d user=postgres dbname=%s", s->dir,
-			  s->port != 0 ? s->port : 5432,
-			  database != NULL ? database : "postgres");
+	char *info = server_text("host=%s port=%d user=postgres dbname=%s",
+				 s->dir, s->port != 0 ? s->port : 5432,
+				 database != NULL ? database : "postgres");
 	PGconn *pg = PQconnectdb(info);
 	struct buf out = BUF_INIT;
 	PGresult *result;
@@ -165,7 +128,7 @@ ask_postgresql(struct sql_server *s, const char *database, const char *sql,
 	result = *ret_up ? PQexec(pg, sql) : NULL;
 	if (result != NULL && PQresultStatus(result) != PGRES_COMMAND_OK &&
 	    PQresultStatus(result) != PGRES_TUPLES_OK)
-		die("%s: %s", sql, PQerrorMessage(pg));
+		server_die("%s: %s", sql, PQerrorMessage(pg));
 	for (i = 0; i < PQntuples(result); i++)
 		for (j = 0; j < PQnfields(result); j++)
 			buf_addf(&out, "%s%c", PQgetvalue(result, i, j),
@@ -189,7 +152,7 @@ ask_mariadb(struct sql_server *s, const char *database, const char *sql,
 	*ret_up = mysql_real_connect(mysql, NULL, "root", NULL, database, 0,
 				     s->socket, 0) != NULL;
 	if (*ret_up && mysql_query(mysql, sql) != 0)
-		die("%s: %s", sql, mysql_error(mysql));
+		server_die("%s: %s", sql, mysql_error(mysql));
 	result = *ret_up ? mysql_store_result(mysql) : NULL;
 	n = result != NULL ? mysql_num_fields(result) : 0;
 	while (result != NULL && (row = mysql_fetch_row(result)) != NULL)
@@ -217,7 +180,7 @@ sql_server_ask(struct sql_server *s, const char *database, const char *sql)
 	char *answer = ask(s, database, sql, &up);
 
 	if (!up)
-		die("the server does not answer; see %s/log", s->dir);
+		server_die("the server does not answer; see %s/log", s->dir);
 	return answer;
 }
 
@@ -234,20 +197,21 @@ sql_server_database(struct sql_server *s, const char *name)
 
 	/* A test that failed may have left it paused. */
 	sql_server_continue(s);
-	sql = text("CREATE DATABASE %s", name);
+	sql = server_text("CREATE DATABASE %s", name);
 	sql_server_run(s, NULL, sql);
 	free(sql);
 	if (s->kind == SQL_SERVER_POSTGRESQL) {
-		sql = text("ALTER DATABASE %s OWNER TO flowrra", name);
+		sql = server_text("ALTER DATABASE %s OWNER TO flowrra", name);
 		sql_server_run(s, NULL, sql);
 		free(sql);
-		return text("postgresql://flowrra:secret@/%s?host=%s", name,
-			    s->dir);
+		return server_text("postgresql://flowrra:secret@/%s?host=%s",
+				   name, s->dir);
 	}
-	sql = text("GRANT ALL ON %s.* TO flowrra@localhost", name);
+	sql = server_text("GRANT ALL ON %s.* TO flowrra@localhost", name);
 	sql_server_run(s, NULL, sql);
 	free(sql);
-	return text("mysql://flowrra:secret@/%s?socket=%s", name, s->socket);
+	return server_text("mysql://flowrra:secret@/%s?socket=%s", name,
+			   s->socket);
 }
 
 /* --- starting and stopping ----------------------------------------------- */
@@ -256,7 +220,7 @@ static void
 spawn_postgresql(struct sql_server *s)
 {
 	char *program = postgresql_program("postgres");
-	char *port = text("%d", s->port != 0 ? s->port : 5432);
+	char *port = server_text("%d", s->port != 0 ? s->port : 5432);
 	const bool tls = s->port != 0;
 	const char *const argv[] = {program,
 				    "-D",
@@ -288,11 +252,11 @@ spawn_postgresql(struct sql_server *s)
 static void
 spawn_mariadb(struct sql_server *s)
 {
-	char *socket_arg = text("--socket=%s", s->socket);
-	char *data_arg = text("--datadir=%s", s->data);
-	char *port = text("--port=%d", s->port);
-	char *cert = text("--ssl-cert=%s/server.crt", s->dir);
-	char *key = text("--ssl-key=%s/server.key", s->dir);
+	char *socket_arg = server_text("--socket=%s", s->socket);
+	char *data_arg = server_text("--datadir=%s", s->data);
+	char *port = server_text("--port=%d", s->port);
+	char *cert = server_text("--ssl-cert=%s/server.crt", s->dir);
+	char *key = server_text("--ssl-key=%s/server.key", s->dir);
 	const bool tls = s->port != 0;
 	/* Without TLS the list ends earlier. From 11.4 on, MariaDB makes itself
 	 * a certificate unless it is told to have none. */
@@ -320,7 +284,7 @@ spawn_mariadb(struct sql_server *s)
 static void
 launch(struct sql_server *s)
 {
-	int64_t end = now_ms() + START_MS;
+	int64_t end = server_now_ms() + START_MS;
 	bool up = false;
 
 	if (s->kind == SQL_SERVER_POSTGRESQL)
@@ -330,8 +294,9 @@ launch(struct sql_server *s)
 	while (!up) {
 		free(ask(s, NULL, "SELECT 1", &up));
 		if (!up && (waitpid(s->pid, NULL, WNOHANG) == s->pid ||
-			    now_ms() > end))
-			die("the server does not start; see %s/log", s->dir);
+			    server_now_ms() > end))
+			server_die("the server does not start; see %s/log",
+				   s->dir);
 		if (!up)
 			nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
@@ -342,12 +307,12 @@ static void
 make_tls(struct sql_server *s)
 {
 	const struct passwd *user = server_user();
-	char *key = text("%s/server.key", s->dir);
+	char *key = server_text("%s/server.key", s->dir);
 
 	if ((s->port = server_free_port()) < 0 ||
 	    server_certificates(s->dir) != 0 ||
 	    (user != NULL && chown(key, user->pw_uid, user->pw_gid) != 0))
-		die("cannot set up TLS; see %s/openssl.log", s->dir);
+		server_die("cannot set up TLS; see %s/openssl.log", s->dir);
 	free(key);
 }
 
@@ -355,7 +320,7 @@ static void
 make_data(struct sql_server *s)
 {
 	char *initdb = postgresql_program("initdb");
-	char *data_arg = text("--datadir=%s", s->data);
+	char *data_arg = server_text("--datadir=%s", s->data);
 
 	if (s->kind == SQL_SERVER_POSTGRESQL)
 		run(s, (const char *const[]){initdb, "-D", s->data, "-U",
@@ -377,12 +342,12 @@ write_server_file(const struct sql_server *s, const char *name,
 		  const char *content)
 {
 	const struct passwd *user = server_user();
-	char *path = text("%s/%s", s->dir, name);
+	char *path = server_text("%s/%s", s->dir, name);
 	FILE *file = fopen(path, "we");
 
 	if (file == NULL || fputs(content, file) < 0 || fclose(file) != 0 ||
 	    (user != NULL && chown(path, user->pw_uid, user->pw_gid) != 0))
-		die("cannot write %s", path);
+		server_die("cannot write %s", path);
 	free(path);
 }
 
@@ -407,14 +372,15 @@ start(enum sql_server_kind kind, bool tls)
 	const char *tmp = getenv("TMPDIR");
 
 	if (s == NULL)
-		die("out of memory");
+		server_die("out of memory");
 	s->kind = kind;
-	s->dir = text("%s/flowrra-sql-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	s->dir =
+	    server_text("%s/flowrra-sql-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(s->dir) == NULL ||
 	    (user != NULL && chown(s->dir, user->pw_uid, user->pw_gid) != 0))
-		die("cannot make %s: %s", s->dir, strerror(errno));
-	s->data = text("%s/data", s->dir);
-	s->socket = text("%s/mariadb.sock", s->dir);
+		server_die("cannot make %s: %s", s->dir, strerror(errno));
+	s->data = server_text("%s/data", s->dir);
+	s->socket = server_text("%s/mariadb.sock", s->dir);
 	make_data(s);
 	if (kind == SQL_SERVER_POSTGRESQL)
 		write_server_file(s, "data/pg_hba.conf",
@@ -444,10 +410,11 @@ char *
 sql_server_tls_url(const struct sql_server *s, const char *database,
 		   const char *mode, const char *ca)
 {
-	return text("%s://flowrra:secret@127.0.0.1:%d/%s?sslmode=%s"
-		    "&sslrootcert=%s/%s.crt",
-		    s->kind == SQL_SERVER_POSTGRESQL ? "postgresql" : "mysql",
-		    s->port, database, mode, s->dir, ca);
+	return server_text("%s://flowrra:secret@127.0.0.1:%d/%s?sslmode=%s"
+			   "&sslrootcert=%s/%s.crt",
+			   s->kind == SQL_SERVER_POSTGRESQL ? "postgresql"
+							    : "mysql",
+			   s->port, database, mode, s->dir, ca);
 }
 
 /* --- the pooler ------------------------------------------------------------ */
@@ -457,22 +424,22 @@ sql_server_tls_url(const struct sql_server *s, const char *database,
 static void
 write_pooler_files(const struct sql_server *s)
 {
-	char *ini = text("[databases]\n"
-			 "statements = host=%s dbname=postgres "
-			 "pool_mode=statement\n"
-			 "* = host=%s\n"
-			 "[pgbouncer]\n"
-			 "listen_addr =\n"
-			 "listen_port = %d\n"
-			 "unix_socket_dir = %s\n"
-			 "auth_type = scram-sha-256\n"
-			 "auth_file = users.txt\n"
-			 "pool_mode = transaction\n"
-			 "min_pool_size = 2\n"
-			 "default_pool_size = 3\n"
-			 "server_round_robin = 1\n"
-			 "server_idle_timeout = 2\n",
-			 s->dir, s->dir, POOLER_PORT, s->dir);
+	char *ini = server_text("[databases]\n"
+				"statements = host=%s dbname=postgres "
+				"pool_mode=statement\n"
+				"* = host=%s\n"
+				"[pgbouncer]\n"
+				"listen_addr =\n"
+				"listen_port = %d\n"
+				"unix_socket_dir = %s\n"
+				"auth_type = scram-sha-256\n"
+				"auth_file = users.txt\n"
+				"pool_mode = transaction\n"
+				"min_pool_size = 2\n"
+				"default_pool_size = 3\n"
+				"server_round_robin = 1\n"
+				"server_idle_timeout = 2\n",
+				s->dir, s->dir, POOLER_PORT, s->dir);
 
 	write_server_file(s, "pgbouncer.ini", ini);
 	write_server_file(s, "users.txt", "\"flowrra\" \"secret\"\n");
@@ -486,16 +453,17 @@ start_pooler(struct sql_server *s)
 	const char *program = access("/usr/sbin/pgbouncer", X_OK) == 0
 				  ? "/usr/sbin/pgbouncer"
 				  : "pgbouncer";
-	char *path = text("%s/.s.PGSQL.%d", s->dir, POOLER_PORT);
-	const int64_t end = now_ms() + START_MS;
+	char *path = server_text("%s/.s.PGSQL.%d", s->dir, POOLER_PORT);
+	const int64_t end = server_now_ms() + START_MS;
 
 	write_pooler_files(s);
 	s->pooler = spawn(
 	    s, (const char *const[]){program, "-q", "pgbouncer.ini", NULL});
 	while (access(path, F_OK) != 0) {
 		if (waitpid(s->pooler, NULL, WNOHANG) == s->pooler ||
-		    now_ms() > end)
-			die("pgbouncer does not start; see %s/log", s->dir);
+		    server_now_ms() > end)
+			server_die("pgbouncer does not start; see %s/log",
+				   s->dir);
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
 	free(path);
@@ -506,8 +474,8 @@ sql_server_pool(struct sql_server *s, const char *database)
 {
 	if (s->pooler == 0)
 		start_pooler(s);
-	return text("postgresql://flowrra:secret@/%s?host=%s&port=%d", database,
-		    s->dir, POOLER_PORT);
+	return server_text("postgresql://flowrra:secret@/%s?host=%s&port=%d",
+			   database, s->dir, POOLER_PORT);
 }
 
 /* --- signals --------------------------------------------------------------- */
@@ -516,10 +484,10 @@ sql_server_pool(struct sql_server *s, const char *database)
 static void
 signal_all(const struct sql_server *s, int sig)
 {
-	char *command = text("pkill -%d -P %d; true", sig, (int)s->pid);
+	char *command = server_text("pkill -%d -P %d; true", sig, (int)s->pid);
 
 	if (s->kind == SQL_SERVER_POSTGRESQL && system(command) != 0)
-		die("cannot signal the server's processes");
+		server_die("cannot signal the server's processes");
 	free(command);
 	kill(s->pid, sig);
 }
@@ -532,13 +500,13 @@ signal_all(const struct sql_server *s, int sig)
 static void
 kill_children(const struct sql_server *s)
 {
-	char *command = text("pkill -KILL -P %d; true", (int)s->pid);
-	const int64_t end = now_ms() + START_MS;
+	char *command = server_text("pkill -KILL -P %d; true", (int)s->pid);
+	const int64_t end = server_now_ms() + START_MS;
 
 	kill(s->pid, SIGSTOP);
 	while (!threads_are(s->pid, "TZ") || has_children(s->pid)) {
-		if (system(command) != 0 || now_ms() > end)
-			die("cannot end the server's processes");
+		if (system(command) != 0 || server_now_ms() > end)
+			server_die("cannot end the server's processes");
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	free(command);
@@ -575,7 +543,7 @@ sql_server_pause(struct sql_server *s)
 	for (turn = 0; turn < 5000 && !threads_are(s->pid, "T"); turn++)
 		nanosleep(&moment, NULL);
 	if (!threads_are(s->pid, "T"))
-		die("cannot pause the server");
+		server_die("cannot pause the server");
 }
 
 void

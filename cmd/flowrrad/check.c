@@ -129,7 +129,8 @@ check_examine(const struct conf *conf, struct findings *findings)
 	struct err err;
 
 	check_url(conf, conf->broker.url, "broker", findings);
-	if (!stores_are_one(conf))
+	if (conf->backend.url != NULL && conf->backend.url[0] != '\0' &&
+	    strcmp(conf->backend.url, conf->broker.url) != 0)
 		check_url(conf, conf->backend.url, "backend", findings);
 	check_mode(conf, findings);
 	check_observing(conf, findings);

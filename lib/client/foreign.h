@@ -36,7 +36,7 @@ int foreign_fd(const struct foreign *f);
 void foreign_update(struct foreign *f);
 /* On the loop: to be told by who dispatches next. */
 void foreign_add(struct foreign *f, struct foreign_news *news);
-/* Whoever tells it has not begun: it is not told any more. */
+/* Takes back news that nobody has begun to tell. */
 void foreign_remove(struct foreign *f, struct foreign_news *news);
 /* Tells all that is to be told, in the caller's thread. */
 void foreign_tell(struct foreign *f);

@@ -26,8 +26,8 @@ void blob_name(struct slice content, char name[BLOB_NAME_SIZE]);
 bool blob_find(struct slice task, char name[BLOB_NAME_SIZE]);
 
 /*
- * Appends the task with the text in the place of its name. 0; or -1 with *err, and
- * `out` has a part of it, or nothing: the task has no name, is no JSON, or no memory.
+ * Appends the task with the text in the place of its name. 0; or -1 with *err and
+ * an unfinished `out`: the task has no name or is not JSON, or memory ran out.
  */
 int blob_inline(struct slice task, struct slice content, struct buf *out,
 		struct err *err);

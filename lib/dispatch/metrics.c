@@ -20,7 +20,7 @@
 
 /* --- the broker -------------------------------------------------------- */
 
-/* An error says that the broker went away: then there is no time to tell. */
+/* After an error, which says that the broker went away, nothing was measured. */
 static void
 on_answered(struct slice value, const struct err *err, void *arg)
 {

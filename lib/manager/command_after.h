@@ -20,8 +20,8 @@ struct command_after {
 	char **texts; /* that the list points into */
 };
 
-/* Adds one. -1 with *err (ERR_DATA): it is no ID, is there already, or one too
- * many. */
+/* Adds one. -1 with *err (ERR_DATA): it is not an ID, is in the list already, or the
+ * list is full. */
 int command_after_add(struct command_after *a, const char *text,
 		      struct err *err);
 /* The same for all between the commas of a text. */

@@ -64,7 +64,7 @@ int query_ping(struct flowrra_client *c, struct err *err);
 int query_try(struct flowrra_client *c, struct err *err);
 
 /* A task's record, a new value; json_null() if there is none. NULL with *err,
- * ERR_DATA if it is no JSON object. */
+ * ERR_DATA if it is not a JSON object. */
 json_t *query_record(struct flowrra_client *c, const char *id, struct err *err);
 /* The same for many at a time: rets[i] stays NULL where there is none, or it
  * cannot be understood. */

@@ -58,7 +58,7 @@ bool request_is_served(struct flowrra_client *c,
 		       const struct flowrra_request *request);
 
 /* Appends an argument: as it is if it is JSON that a value may be
- * (codec/value.h), as a JSON string if it is no JSON. */
+ * (codec/value.h), else as a JSON string. */
 int request_argument(const char *text, enum request_words words,
 		     struct buf *out, struct err *err);
 /* Appends the arguments as a JSON array. An error names the argument. */

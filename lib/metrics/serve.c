@@ -2,8 +2,8 @@
 /*
  * The HTTP server of a daemon's metrics, in a shared object (serve.h).
  *
- * Whoever is on this machine may connect, so each is limited: in connections, which
- * are descriptors that the daemon needs for its stores, and in time.
+ * Any user of this machine may connect, so connections are limited in number, since
+ * the daemon needs descriptors for its stores, and in time.
  */
 #include "metrics/serve.h"
 

@@ -321,7 +321,7 @@ redis_conn_on_retry(int fd, short what, void *arg)
 
 	redis_reader_free(r->reader);
 	r->reader = NULL;
-	if (r->member.peers != NULL)
+	if (redis_find_seeks(r))
 		redis_find_start(r);
 	else
 		redis_conn_dial(r);

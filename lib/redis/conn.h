@@ -9,6 +9,7 @@
  *	plain.c		how the bytes travel: over a socket …
  *	secure.c	… or under TLS
  *	find.h		leads to where the server is, if that is not known
+ *	cluster.h	leads to that of a Redis Cluster
  *	login.c		who we are, and what the server is
  *	script.c	which scripts the server knows
  *	pubsub.c	subscriptions
@@ -23,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "redis/cluster.h"
 #include "redis/find.h"
 #include "redis/format.h"
 #include "redis/redis.h"
@@ -82,6 +84,8 @@ struct redis {
 	struct redis_options options; /* without the pointers into the user's
 					 memory */
 
+	struct redis_router *router; /* it is to all nodes of a Cluster, and
+					has nothing but that; else NULL */
 	struct redis_member member;
 	enum redis_phase phase;
 	struct event *retry;	/* the next attempt */
@@ -155,8 +159,9 @@ void redis_conn_on_deadline(int fd, short what, void *r);
 /* For a URL that names several hosts; nothing, for another. 0, or -1 with *err. */
 int redis_find_open(struct redis *r, struct err *err);
 void redis_find_close(struct redis *r);
-/* For those with r->member.peers: redis_conn_dial() or redis_conn_fail()
- * follows, maybe from within. */
+/* Whether it has to be looked for. */
+bool redis_find_seeks(const struct redis *r);
+/* For those: redis_conn_dial() or redis_conn_fail() follows, maybe from within. */
 void redis_find_start(struct redis *r);
 /* What was begun is of no use any more. */
 void redis_find_stop(struct redis *r);

@@ -17,6 +17,8 @@ redis_find_open(struct redis *r, struct err *err)
 	if (!redis_url_is_group(&r->url))
 		return 0;
 	r->member.redis = r;
+	if (r->url.cluster)
+		return redis_find_node_open(r, err);
 	return redis_peers_join(&r->member, r->base, &r->url,
 				r->options.timeout_ms, err);
 }
@@ -24,7 +26,14 @@ redis_find_open(struct redis *r, struct err *err)
 void
 redis_find_close(struct redis *r)
 {
+	redis_cluster_leave(&r->member.user);
 	redis_peers_leave(&r->member);
+}
+
+bool
+redis_find_seeks(const struct redis *r)
+{
+	return r->member.peers != NULL || r->member.user.cluster != NULL;
 }
 
 /* Sentinels have a time of their own to answer. */
@@ -32,7 +41,10 @@ void
 redis_find_start(struct redis *r)
 {
 	r->phase = REDIS_PHASE_FINDING;
-	redis_peers_seek(&r->member);
+	if (r->member.user.cluster != NULL)
+		redis_find_node_seek(r);
+	else
+		redis_peers_seek(&r->member);
 }
 
 void
@@ -97,10 +109,14 @@ bool
 redis_find_lost(struct redis *r, struct err *err)
 {
 	/* Nothing was dialed: the group has failed, or has moved it. */
-	if (r->member.peers == NULL || r->phase == REDIS_PHASE_FINDING)
+	if (!redis_find_seeks(r) || r->phase == REDIS_PHASE_FINDING)
 		return false;
 	err_prefix(err, "%s:%u", r->url.host, (unsigned int)r->url.port);
 	if (r->member.place.host == NULL)
 		return true; /* redis_find_move() */
+	if (r->member.user.cluster != NULL) {
+		redis_find_node_lost(r);
+		return false;
+	}
 	return redis_peers_lost(&r->member, r->phase == REDIS_PHASE_UP);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the server of a URL is that names several: the one that says it is the
- * master, or the one that Sentinels say.
+ * master, the one that Sentinels say, or one of the nodes of a Cluster.
  *
  *	find.c		a connection's part: before it dials, and after it failed
+ *	find_node.c	the same for a node of a Cluster (cluster.h)
  *	peers.c		what the connections of one loop and URL know together
  *	sentinel.c	a question to the Sentinels, and what they say unasked
  *
@@ -22,6 +23,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "redis/cluster.h"
 #include "redis/url.h"
 #include "util/err.h"
 
@@ -80,7 +82,11 @@ struct redis_peers;
 
 /* A connection, as its group sees it; it lies inside the connection. */
 struct redis_member {
-	struct redis_peers *peers; /* NULL: its URL names one place */
+	struct redis_peers
+	    *peers; /* NULL: its URL names one place, or a Cluster:
+				    */
+	struct redis_cluster_user user; /* of the map, if it is to one node … */
+	int slot;			/* … that has this one; -1: to any */
 	struct redis *redis;
 	struct redis_host place; /* where it is, or is going; host NULL: none */
 	bool seeks;		 /* and is told by redis_find_take() */
@@ -99,6 +105,18 @@ void redis_peers_found(struct redis_member *m);
 /* Its place is not, or not any more. Whether others are left to be tried before
  * it makes sense to wait. */
 bool redis_peers_lost(struct redis_member *m, bool was_up);
+
+/* --- find_node.c --------------------------------------------------------- */
+
+int redis_find_node_open(struct redis *r, struct err *err);
+/* redis_find_take() follows, maybe from within. */
+void redis_find_node_seek(struct redis *r);
+/* Its place is not, or not any more, where the slot is. */
+void redis_find_node_lost(struct redis *r);
+/* A reply says that the slot is elsewhere: the connection leaves for there, and
+ * may be freed. */
+void redis_find_node_moved(struct redis *r, unsigned int slot,
+			   const struct redis_host *node);
 
 /* --- find.c -------------------------------------------------------------- */
 

@@ -165,9 +165,9 @@ take_role(struct redis *r, const struct redis_reply *reply, struct err *err)
 			       "redis+sentinel://HOSTS/NAME in the URL");
 	if (!is_sentinel && r->options.to_sentinel)
 		return err_set(err, ERR_UNAVAILABLE, "it is not a Sentinel");
-	if (!slice_eq(role, SLICE("slave")))
+	if (!slice_eq(role, SLICE("slave")) || r->options.replica_too)
 		return 0;
-	if (r->member.peers != NULL)
+	if (redis_find_seeks(r))
 		return err_set(err, ERR_UNAVAILABLE, "it is a replica");
 	redis_reply_text(redis_reply_at(reply, 1), host, sizeof(host));
 	return err_set(err, ERR_UNAVAILABLE,

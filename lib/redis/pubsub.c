@@ -117,7 +117,7 @@ redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 	struct redis_channel *c = pubsub_find(r, channel);
 	bool is_new = c == NULL;
 
-	if (r->phase == REDIS_PHASE_REFUSED ||
+	if (r->router != NULL || r->phase == REDIS_PHASE_REFUSED ||
 	    (r->phase == REDIS_PHASE_UP && !r->subscriber &&
 	     redis_ring_first(&r->due) != NULL))
 		return -1;

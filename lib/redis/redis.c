@@ -30,6 +30,7 @@ copy_options(struct redis *r, const struct redis_options *options)
 	r->options = *options;
 	r->options.url = NULL;
 	r->options.client_name = NULL;
+	r->options.key = NULL;
 	if (options->max_reply == 0)
 		r->options.max_reply = MAX_REPLY_DEFAULT;
 	if (redis_url_copy(&r->url, options->url) != 0)
@@ -73,6 +74,15 @@ redis_new(struct event_base *base, const struct redis_options *options,
 		err_prefix(err, "%s", r->name);
 		goto fail;
 	}
+	if (r->url.cluster && options->key == NULL && !options->any_node) {
+		r->router = redis_router_new(r, base, &r->url, options, err);
+		if (r->router == NULL)
+			goto fail;
+		return r;
+	}
+	r->member.slot = options->key != NULL
+			     ? (int)redis_slot_of(slice_of(options->key))
+			     : -1;
 	if (redis_find_open(r, err) != 0)
 		goto fail;
 	/* The first attempt runs from the loop: the caller must have stored the
@@ -93,6 +103,7 @@ redis_conn_destroy(struct redis *r)
 {
 	if (r == NULL)
 		return;
+	redis_router_free(r->router);
 	redis_find_close(r);
 	if (r->retry != NULL)
 		event_free(r->retry);
@@ -119,6 +130,8 @@ redis_free(struct redis *r)
 	/* One of its own callbacks may have called: then the memory goes when
 	 * the last hold ends. */
 	redis_conn_hold(r);
+	redis_router_free(r->router);
+	r->router = NULL;
 	redis_conn_close(r);
 	redis_find_close(r);
 	event_del(r->retry);
@@ -132,6 +145,8 @@ redis_free(struct redis *r)
 enum redis_state
 redis_state(const struct redis *r)
 {
+	if (r->router != NULL)
+		return redis_router_state(r->router);
 	switch (r->phase) {
 	case REDIS_PHASE_UP:
 		return REDIS_UP;
@@ -164,6 +179,8 @@ redis_name(const struct redis *r)
 size_t
 redis_backlog(const struct redis *r)
 {
+	if (r->router != NULL)
+		return redis_router_backlog(r->router);
 	return r->out.buf != NULL ? evbuffer_get_length(r->out.buf) : 0;
 }
 
@@ -185,7 +202,40 @@ redis_command_blocking(struct redis *r, int64_t block_ms,
 	    .block_ms = block_ms,
 	};
 
+	if (r->router != NULL)
+		return redis_router_send(
+		    r->router,
+		    &(struct redis_routed_call){
+			.on_reply = on_reply,
+			.arg = arg,
+			.key = redis_router_key(argc, argv)},
+		    &(struct redis_args){argv, argc}, 1);
 	if (r->phase != REDIS_PHASE_UP || r->subscriber)
 		return -1;
 	return redis_conn_send(r, due, &(struct redis_args){argv, argc}, 1);
+}
+
+int
+redis_command_near(struct redis *r, struct slice key, redis_reply_fn *on_reply,
+		   void *arg, size_t argc, const struct slice *argv)
+{
+	if (r->router == NULL)
+		return redis_command(r, on_reply, arg, argc, argv);
+	return redis_router_send(
+	    r->router,
+	    &(struct redis_routed_call){
+		.on_reply = on_reply, .arg = arg, .key = key},
+	    &(struct redis_args){argv, argc}, 1);
+}
+
+size_t
+redis_command_all(struct redis *r, redis_reply_fn *on_reply, void *arg,
+		  size_t argc, const struct slice *argv)
+{
+	if (r->router == NULL)
+		return redis_command(r, on_reply, arg, argc, argv) == 0;
+	return redis_router_send_all(
+	    r->router,
+	    &(struct redis_routed_call){.on_reply = on_reply, .arg = arg},
+	    (struct redis_args){argv, argc});
 }

@@ -4,7 +4,8 @@
  *
  * libevent tells when bytes can travel (TCP, Unix socket) and carries them
  * under TLS, hiredis parses the replies. The connection makes itself: it
- * connects (to the master, if its URL names several servers, or Sentinels),
+ * connects (to the master, if its URL names several servers, or Sentinels; to all
+ * masters of a Cluster, of which each gets the commands for the keys it has),
  * authenticates, selects the database, says its name, and when it
  * breaks it comes back after a pause (50 ms, doubled up to 2 s, with jitter)
  * for ever, unless the server refuses the password: that is final.
@@ -62,8 +63,8 @@ enum redis_fault {
 				 needs none, is REDIS_FAULT_OTHER */
 	REDIS_FAULT_FULL,     /* OOM: not carried out; the server is full */
 	REDIS_FAULT_LATER,    /* LOADING, MISCONF, BUSY, TRYAGAIN, CLUSTERDOWN,
-				 NOREPLICAS, MASTERDOWN, UNBLOCKED: not carried
-				 out */
+				 NOREPLICAS, MASTERDOWN, UNBLOCKED, MOVED, ASK:
+				 not carried out */
 	REDIS_FAULT_READONLY, /* READONLY: not carried out; the connection has
 				 been closed and will look for a writable one */
 	REDIS_FAULT_REFUSED,  /* NOAUTH, NOPERM, WRONGPASS, or a script's words:
@@ -90,12 +91,24 @@ struct redis_options {
 			       broken. Also bounds connecting. */
 	bool want_id;	    /* ask for redis_client_id() */
 	bool to_sentinel;   /* it is to be a Sentinel, and no other server */
-	size_t max_reply;   /* a reply of more bytes breaks the connection
+	bool replica_too;   /* it may be a replica */
+	/*
+	 * Of a Cluster: it is to one node, the master that has this key, wherever
+	 * that goes; or to any, for subscriptions, which are everywhere the same.
+	 * Neither: to all of them.
+	 */
+	const char *key;
+	bool any_node;
+	size_t max_reply; /* a reply of more bytes breaks the connection
 			       before it takes memory; 0: 512 MiB */
 	/*
 	 * The state changed. For REDIS_DOWN and REDIS_REFUSED, `why` says why;
 	 * all commands that were under way have been answered with NULL before.
 	 * It is called for each failed attempt to connect, too.
+	 *
+	 * With all nodes of a Cluster, REDIS_UP comes with a `why` when one of
+	 * them is out of reach, and once more without when one is back. What is
+	 * sent for such a node waits for up to timeout_ms.
 	 */
 	void (*on_state)(struct redis *r, enum redis_state state,
 			 const struct err *why, void *arg);
@@ -160,6 +173,18 @@ int redis_command(struct redis *r, redis_reply_fn *on_reply, void *arg,
 int redis_command_blocking(struct redis *r, int64_t block_ms,
 			   redis_reply_fn *on_reply, void *arg, size_t argc,
 			   const struct slice *argv);
+
+/*
+ * Of a Cluster: a command without a key goes to any node. The first of these sends
+ * it to that which has `key`, behind commands for that; the second to all of them,
+ * and returns how often on_reply will be called (0: not sent). A command, or a
+ * script, has only keys of one node.
+ */
+int redis_command_near(struct redis *r, struct slice key,
+		       redis_reply_fn *on_reply, void *arg, size_t argc,
+		       const struct slice *argv);
+size_t redis_command_all(struct redis *r, redis_reply_fn *on_reply, void *arg,
+			 size_t argc, const struct slice *argv);
 
 /*
  * A Lua script, which must outlive the connection. EVALSHA is sent; each

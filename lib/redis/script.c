@@ -94,9 +94,21 @@ redis_eval(struct redis *r, const struct redis_script *script,
 	   redis_reply_fn *on_reply, void *arg, size_t n_keys,
 	   const struct slice *keys, size_t n_args, const struct slice *args)
 {
+	const struct slice none = {NULL, 0};
 	struct redis_loaded *l;
 	char n[24];
 
+	if (r->router != NULL)
+		return redis_router_send(
+		    r->router,
+		    &(struct redis_routed_call){.on_reply = on_reply,
+						.arg = arg,
+						.script = script,
+						.n_keys = n_keys,
+						.key = n_keys > 0 ? keys[0]
+								  : none},
+		    (const struct redis_args[]){{keys, n_keys}, {args, n_args}},
+		    2);
 	if (r->phase != REDIS_PHASE_UP || r->subscriber ||
 	    (l = script_find(r, script)) == NULL)
 		return -1;

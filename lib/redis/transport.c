@@ -5,11 +5,28 @@
  */
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <stdlib.h>
 
 #include "redis/conn.h"
 #include "redis/reader.h"
 #include "util/clock.h"
 #include "util/err.h"
+
+/* The connection is of no use where its slot is not: it follows that. */
+static void
+transport_follow(struct redis *r, const struct redis_reply *reply)
+{
+	const struct redis_host here = {r->url.host, r->url.port};
+	struct redis_host node;
+	unsigned int slot;
+
+	if (r->member.user.cluster == NULL ||
+	    !redis_reply_is_error(reply, "MOVED") ||
+	    !redis_slots_redirected(reply, &here, &slot, &node))
+		return;
+	redis_find_node_moved(r, slot, &node);
+	free(node.host);
+}
 
 /*
  * An unexpected reply breaks the connection. Redis sends none (except when it
@@ -46,6 +63,8 @@ transport_take_reply(struct redis *r, const struct redis_reply *reply)
 	}
 	if (due.on_reply != NULL)
 		due.on_reply(r, reply, due.arg);
+	if (fault == REDIS_FAULT_LATER && r->wire != NULL)
+		transport_follow(r, reply);
 	/* After the callback: the command is answered, and the connection is of
 	 * no use while it leads to a replica. */
 	if (fault == REDIS_FAULT_READONLY && r->wire != NULL) {

@@ -2,7 +2,7 @@
 /*
  * Reads Redis URLs, strictly: what is not understood is an error. The schemes
  * redis: and rediss: are those registered with IANA; unix:// is what other
- * clients use, and so is redis+sentinel://.
+ * clients use, and so are redis+sentinel:// and redis+cluster://.
  *
  * Any piece of a badly written URL may be a piece of a password (one with an
  * unescaped '/', for example), so no message quotes its input.
@@ -20,14 +20,16 @@
 
 static const struct scheme {
 	const char *text;
-	bool tls, of_sentinels, is_path;
+	bool tls, of_sentinels, of_cluster, is_path;
 } schemes[] = {
-    {"redis://", false, false, false},
-    {"rediss://", true, false, false},
-    {"redis+sentinel://", false, true, false},
-    {"rediss+sentinel://", true, true, false},
-    {"unix://", false, false, true},
-    {NULL, false, false, false},
+    {.text = "redis://"},
+    {.text = "rediss://", .tls = true},
+    {.text = "redis+sentinel://", .of_sentinels = true},
+    {.text = "rediss+sentinel://", .tls = true, .of_sentinels = true},
+    {.text = "redis+cluster://", .of_cluster = true},
+    {.text = "rediss+cluster://", .tls = true, .of_cluster = true},
+    {.text = "unix://", .is_path = true},
+    {.text = NULL},
 };
 
 /* A Unix socket's path: *s begins with its '/'. */
@@ -126,6 +128,8 @@ url_check_whole(const struct redis_url *url, struct err *err)
 		return url_bad(err, "servername= is not a host name");
 	if (url->sentinel_user != NULL && url->sentinel_password == NULL)
 		return url_bad(err, "sentinel_user= needs sentinel_password=");
+	if (url->cluster && url->db != 0)
+		return url_bad(err, "a Redis Cluster has only database 0");
 	return 0;
 }
 
@@ -148,6 +152,7 @@ parse_rest(struct span s, const struct scheme *scheme, struct redis_url *url,
 					   (size_t)(c - s.p) + 1);
 	span_cut(&s, '?', &query);
 	url->tls = scheme->tls;
+	url->cluster = scheme->of_cluster;
 	if (parse_hierarchy(s, scheme, &db_known, url, err) != 0 ||
 	    url_parse_query(query, db_known, url, err) != 0)
 		return -1;
@@ -166,7 +171,8 @@ redis_url_parse(const char *text, struct redis_url *ret, struct err *err)
 		scheme++;
 	if (scheme->text == NULL)
 		return url_bad(err, "it must begin with redis://, rediss://, "
-				    "redis+sentinel://, rediss+sentinel:// or "
+				    "redis+sentinel://, rediss+sentinel://, "
+				    "redis+cluster://, rediss+cluster:// or "
 				    "unix://");
 	s.p += strlen(scheme->text);
 	if (parse_rest(s, scheme, &url, err) != 0) {

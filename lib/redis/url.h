@@ -11,6 +11,10 @@
  *	                     the hosts are Sentinels (port 26379), which know
  *	                     where the master NAME is
  *	rediss+sentinel://…  the same over TLS, to the Sentinels too
+ *	redis+cluster://[user][:password@]h1[:port],h2[:port],…
+ *	                     the hosts are nodes of a Redis Cluster, which know
+ *	                     the others
+ *	rediss+cluster://…   the same over TLS
  *
  * Parts may be percent-encoded (RFC 3986), and in a user or password the
  * characters :/?#[]@% and space must be; an IPv6 host stands in brackets. A
@@ -56,6 +60,7 @@ struct redis_url {
 	struct redis_host *hosts; /* all of them; none: localhost */
 	size_t n_hosts;
 	char *master; /* the hosts are Sentinels of that one; or NULL */
+	bool cluster; /* the hosts are nodes of a Redis Cluster */
 	char *sentinel_user, *sentinel_password; /* or NULL */
 	unsigned int db;
 	char *user;					/* or NULL */
@@ -84,6 +89,9 @@ bool redis_is_ipv6(const char *s);
 /* Whether it leads to another machine for certain: by a name, or an address,
  * that is not of this machine alone. */
 bool redis_url_is_elsewhere(const char *text);
+
+/* Whether it is of a Redis Cluster. */
+bool redis_url_is_cluster(const char *text);
 
 /* A name for logs and errors, with no user and no password:
  * "redis://host:6379/0". Free it; NULL when memory runs out. It is a URL. */

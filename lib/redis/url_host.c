@@ -142,7 +142,8 @@ url_parse_hosts(struct span s, struct redis_url *url, struct err *err)
 	struct redis_host host;
 	struct span one;
 
-	if (span_empty(s) && url->password == NULL && url->master == NULL)
+	if (span_empty(s) && url->password == NULL && url->master == NULL &&
+	    !url->cluster)
 		return url_local_host(url, err);
 	do {
 		one = s;

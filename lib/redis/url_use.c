@@ -59,7 +59,9 @@ redis_url_name(const struct redis_url *url)
 		return buf_take(&name);
 	}
 	buf_addf(&name, "redis%s%s://", url->tls ? "s" : "",
-		 url->master != NULL ? "+sentinel" : "");
+		 url->master != NULL ? "+sentinel"
+		 : url->cluster	     ? "+cluster"
+				     : "");
 	if (url->n_hosts == 0)
 		url_add_place(&name, url->host, url->port);
 	for (i = 0; i < url->n_hosts; i++) {
@@ -69,7 +71,8 @@ redis_url_name(const struct redis_url *url)
 	}
 	if (url->master != NULL)
 		buf_addf(&name, "/%s", url->master);
-	buf_addf(&name, "/%u", url->db);
+	if (!url->cluster)
+		buf_addf(&name, "/%u", url->db);
 	return buf_take(&name);
 }
 
@@ -103,6 +106,7 @@ redis_url_copy(struct redis_url *ret, const struct redis_url *url)
 {
 	struct redis_url copy = {
 	    .tls = url->tls,
+	    .cluster = url->cluster,
 	    .port = url->port,
 	    .db = url->db,
 	    .verify = url->verify,
@@ -132,7 +136,7 @@ redis_url_copy(struct redis_url *ret, const struct redis_url *url)
 bool
 redis_url_is_group(const struct redis_url *url)
 {
-	return url->master != NULL || url->n_hosts > 1;
+	return url->master != NULL || url->cluster || url->n_hosts > 1;
 }
 
 static bool
@@ -141,14 +145,16 @@ text_same(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* The server's user and password do not count: those who look need neither. */
+/* The server's user and password count in a Cluster only: elsewhere those who look
+ * need neither. */
 bool
 redis_url_same_group(const struct redis_url *a, const struct redis_url *b)
 {
 	size_t i;
 
-	if (a->tls != b->tls || a->n_hosts != b->n_hosts ||
-	    a->verify != b->verify || !text_same(a->master, b->master) ||
+	if (a->tls != b->tls || a->cluster != b->cluster ||
+	    a->n_hosts != b->n_hosts || a->verify != b->verify ||
+	    !text_same(a->master, b->master) ||
 	    !text_same(a->sentinel_user, b->sentinel_user) ||
 	    !text_same(a->sentinel_password, b->sentinel_password) ||
 	    !text_same(a->cafile, b->cafile) ||
@@ -156,11 +162,27 @@ redis_url_same_group(const struct redis_url *a, const struct redis_url *b)
 	    !text_same(a->keyfile, b->keyfile) ||
 	    !text_same(a->servername, b->servername))
 		return false;
+	if (a->cluster && (!text_same(a->user, b->user) ||
+			   !text_same(a->password, b->password)))
+		return false;
 	for (i = 0; i < a->n_hosts; i++)
 		if (a->hosts[i].port != b->hosts[i].port ||
 		    strcmp(a->hosts[i].host, b->hosts[i].host) != 0)
 			return false;
 	return true;
+}
+
+bool
+redis_url_is_cluster(const char *text)
+{
+	struct redis_url url;
+	bool is;
+
+	if (redis_url_parse(text, &url, NULL) != 0)
+		return false;
+	is = url.cluster;
+	redis_url_done(&url);
+	return is;
 }
 
 /* --- places -------------------------------------------------------------- */

@@ -450,6 +450,9 @@ struct broker_ops {
 	char *(*url_name)(const char *url, struct err *err);
 	/* Whether a URL leads to another machine for certain. NULL: never. */
 	bool (*is_elsewhere)(const char *url);
+	/* Whether what a URL leads to has no step that is about a task and its
+	 * record: to the contract both are two stores then. NULL: never. */
+	bool (*is_spread)(const char *url);
 	struct broker *(*open)(const struct broker_options *, struct err *);
 	void (*close)(struct broker *);
 	const char *(*name)(const struct broker *);

@@ -51,15 +51,17 @@ store_find(const char *url, const char *section, struct err *err)
 	err_set(err, ERR_CONFIG,
 		"[%s] url: unknown kind of %s; the URL must begin with "
 		"sqlite://, redis://, rediss://, redis+sentinel://, "
-		"rediss+sentinel:// or unix://",
+		"rediss+sentinel://, redis+cluster://, rediss+cluster:// or "
+		"unix://",
 		section, section);
 	return NULL;
 }
 
 /* --- what a configuration says ----------------------------------------- */
 
-bool
-stores_are_one(const struct conf *conf)
+/* No URL of its own means the broker's. */
+static bool
+backend_is_broker(const struct conf *conf)
 {
 	const char *url = conf->backend.url;
 
@@ -68,6 +70,17 @@ stores_are_one(const struct conf *conf)
 	 * stores' own business. */
 	return url == NULL || url[0] == '\0' ||
 	       strcmp(url, conf->broker.url) == 0;
+}
+
+bool
+stores_are_one(const struct conf *conf)
+{
+	const struct store *store =
+	    store_find(conf->broker.url, "broker", NULL);
+
+	return backend_is_broker(conf) &&
+	       (store == NULL || store->broker->is_spread == NULL ||
+		!store->broker->is_spread(conf->broker.url));
 }
 
 bool
@@ -83,8 +96,8 @@ stores_queues_are_elsewhere(const struct conf *conf)
 int64_t
 stores_results_timeout_ms(const struct conf *conf)
 {
-	return (stores_are_one(conf) ? conf->broker.socket_timeout
-				     : conf->backend.socket_timeout) /
+	return (backend_is_broker(conf) ? conf->broker.socket_timeout
+					: conf->backend.socket_timeout) /
 	       US_PER_MS;
 }
 
@@ -105,7 +118,7 @@ stores_check(const struct conf *conf, struct err *err)
 {
 	if (stores_check_url(conf->broker.url, "broker", err) != 0)
 		return -1;
-	return stores_are_one(conf)
+	return backend_is_broker(conf)
 		   ? 0
 		   : stores_check_url(conf->backend.url, "backend", err);
 }
@@ -182,8 +195,8 @@ stores_open_results(const struct stores_options *o, struct err *err)
 	const struct conf *conf = o->conf;
 	const struct results_options options = {
 	    .base = o->base,
-	    /* No URL of its own means the broker's, with its timeout. */
-	    .url = stores_are_one(conf) ? conf->broker.url : conf->backend.url,
+	    .url =
+		backend_is_broker(conf) ? conf->broker.url : conf->backend.url,
 	    .timeout_ms = stores_results_timeout_ms(conf),
 	    .max_connections = conf->backend.max_connections,
 	    .examine = o->worker != NULL && !stores_are_one(conf),

@@ -181,14 +181,12 @@ is_root(void)
 	return false;
 }
 
-START_TEST(commands_wait_for_processes_of_the_user)
+/* A worker whose user may have 40 processes. */
+static struct worker *
+start_lonely(struct world *w)
 {
-	struct world *w;
 	struct worker *k;
 
-	if (!is_root())
-		return;
-	w = open_world(_i == 0);
 	ck_assert_int_eq(run(w, "chown -R %d .", LONELY_UID)->status, 0);
 	k = worker_spawn(w, world_text(w,
 				       "exec prlimit --nproc=40 setpriv "
@@ -198,6 +196,17 @@ START_TEST(commands_wait_for_processes_of_the_user)
 	/* The socket of the service manager is there only now. */
 	ck_assert_int_eq(run(w, "chmod a+rw notify-*")->status, 0);
 	worker_notified(k, "READY=1");
+	return k;
+}
+
+START_TEST(commands_wait_for_processes_of_the_user)
+{
+	struct world *w;
+
+	if (!is_root())
+		return;
+	w = open_world(_i == 0);
+	start_lonely(w);
 	submit_many(w, 100, "wait", "[]");
 	ck_all_ran_once(w, 100,
 			"of the user is 40; raise LimitNPROC= of the unit, or "
@@ -230,14 +239,7 @@ START_TEST(the_time_of_a_cpu_bound_command_begins_when_it_does)
 	if (!is_root())
 		return;
 	w = open_world(_i == 0);
-	ck_assert_int_eq(run(w, "chown -R %d .", LONELY_UID)->status, 0);
-	k = worker_spawn(w, world_text(w,
-				       "exec prlimit --nproc=40 setpriv "
-				       "--reuid %d --regid %d --clear-groups "
-				       "flowrrad --config flowrra.conf",
-				       LONELY_UID, LONELY_UID));
-	ck_assert_int_eq(run(w, "chmod a+rw notify-*")->status, 0);
-	worker_notified(k, "READY=1");
+	k = start_lonely(w);
 	/* The executor is there, with its spawner. */
 	ck_assert_str_eq(submit(w, "bound --wait"), "null");
 	take_processes(w);

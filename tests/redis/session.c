@@ -83,10 +83,12 @@ on_state(struct redis *r, enum redis_state state, const struct err *why,
 	struct session *s = arg;
 
 	ck_assert_int_eq(redis_state(r), state);
-	ck_assert_int_eq(why == NULL, state == REDIS_UP);
+	/* Up, with a why: a node of a Cluster is out of reach. */
+	ck_assert(why != NULL || state == REDIS_UP);
 	if (why != NULL)
 		s->why = *why;
-	s->ups += state == REDIS_UP;
+	s->warnings += state == REDIS_UP && why != NULL;
+	s->ups += state == REDIS_UP && why == NULL;
 	s->downs += state == REDIS_DOWN;
 	s->refusals += state == REDIS_REFUSED;
 }

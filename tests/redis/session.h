@@ -17,6 +17,7 @@ struct session {
 	int ups;
 	int downs;
 	int refusals;
+	int warnings;	/* that it is up, but not all of it */
 	struct err why; /* of the last DOWN or REFUSED */
 	int replies;
 	int lost;	  /* replies that were NULL */

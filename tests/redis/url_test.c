@@ -19,6 +19,7 @@ static const struct good {
 		unsigned int port, db;
 		enum redis_verify verify;
 		const char *master, *sentinel_user, *sentinel_password;
+		bool cluster;
 		size_t n_hosts; /* 0: it does not matter */
 	} url;
 } good[] = {
@@ -131,6 +132,19 @@ static const struct good {
       .master = "m",
       .sentinel_password = "b",
       .n_hosts = 1}},
+    {"redis+cluster://c1,c2:7",
+     "redis+cluster://c1:6379,c2:7",
+     {.host = "c1", .port = 6379, .cluster = true, .n_hosts = 2}},
+    {"rediss+cluster://u:p@[::1]/0?servername=x",
+     "rediss+cluster://[::1]:6379",
+     {.tls = true,
+      .host = "::1",
+      .port = 6379,
+      .user = "u",
+      .password = "p",
+      .servername = "x",
+      .cluster = true,
+      .n_hosts = 1}},
     {"unix:///run/redis.sock",
      "unix:///run/redis.sock?db=0",
      {.path = "/run/redis.sock"}},
@@ -220,6 +234,12 @@ static const struct bad {
     {"redis+sentinel://h/m?sentinel_user=a", "needs sentinel_password="},
     {"redis+sentinel://h/m?sentinel_password=SECRET%", "has a '%'"},
     {"redis+sentinel://h/m?cafile=x", "needs rediss"},
+    {"redis+cluster://", "host is missing"},
+    {"redis+cluster://h/1", "only database 0"},
+    {"redis+cluster://h?db=2", "only database 0"},
+    {"redis+cluster://h/name", "database must be"},
+    {"redis+cluster://h?sentinel_password=SECRET", "needs redis+sentinel"},
+    {"redis+cluster://h?cafile=x", "needs rediss"},
     {"unix://run/redis.sock", "must be absolute"},
     {"unix://", "must be absolute"},
     {"unix:///", "2 to 107"},
@@ -259,13 +279,15 @@ START_TEST(a_good_url_means_what_it_says)
 	assert_text(url.keyfile, g->url.keyfile);
 	assert_text(url.servername, g->url.servername);
 	ck_assert_int_eq(url.verify, g->url.verify);
+	ck_assert(url.cluster == g->url.cluster);
 	assert_text(url.master, g->url.master);
 	assert_text(url.sentinel_user, g->url.sentinel_user);
 	assert_text(url.sentinel_password, g->url.sentinel_password);
 	if (g->url.n_hosts > 0)
 		ck_assert_uint_eq(url.n_hosts, g->url.n_hosts);
-	ck_assert_int_eq(redis_url_is_group(&url),
-			 g->url.master != NULL || g->url.n_hosts > 1);
+	ck_assert_int_eq(redis_url_is_group(&url), g->url.master != NULL ||
+						       g->url.cluster ||
+						       g->url.n_hosts > 1);
 	name = redis_url_name(&url);
 	ck_assert_str_eq(name, g->name);
 	free(name);

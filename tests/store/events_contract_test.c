@@ -380,6 +380,27 @@ END_TEST
 
 #define TEST_KINDS(name) TEST_LOOP(name, 0, N_KINDS)
 
+static void
+fill_cluster(TCase *suite_case_)
+{
+	SUITE_TIMEOUT(60);
+	tcase_add_checked_fixture(suite_case_, stage_use_cluster, NULL);
+	TEST_LOOP(events_reach_all_listeners_in_their_order, KIND_REDIS,
+		  KIND_REDIS + 1);
+	TEST_LOOP(who_listens_no_more_hears_nothing_and_may_begin_again,
+		  KIND_REDIS, KIND_REDIS + 1);
+	TEST_LOOP(who_listens_hears_events_of_that_kind_only, KIND_REDIS,
+		  KIND_REDIS + 1);
+	TEST_LOOP(a_record_that_changes_is_told_in_both_ways, KIND_REDIS,
+		  KIND_REDIS + 1);
+}
+
+__attribute__((constructor)) static void
+register_cluster(void)
+{
+	suite_register("results-events-cluster", fill_cluster);
+}
+
 SUITE("results-events")
 {
 	TEST_KINDS(events_reach_all_listeners_in_their_order);

@@ -355,6 +355,14 @@ fill_redis(TCase *suite_case_)
 }
 
 static void
+fill_cluster(TCase *suite_case_)
+{
+	SUITE_TIMEOUT(60);
+	tcase_add_checked_fixture(suite_case_, stage_use_cluster, NULL);
+	CASES(KIND_REDIS)
+}
+
+static void
 fill_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
@@ -366,4 +374,5 @@ register_suites(void)
 {
 	suite_register("measures-redis", fill_redis);
 	suite_register("measures-sqlite", fill_sqlite);
+	suite_register("measures-cluster", fill_cluster);
 }

@@ -595,6 +595,15 @@ fill_sentinel(TCase *suite_case_)
 }
 
 static void
+fill_cluster(TCase *suite_case_)
+{
+	SUITE_TIMEOUT(60);
+	tcase_add_checked_fixture(suite_case_, stage_use_cluster, NULL);
+	CASES(KIND_REDIS)
+	OPERATOR_CASES(KIND_REDIS)
+}
+
+static void
 fill_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
@@ -608,4 +617,5 @@ register_suites(void)
 	suite_register("results-redis", fill_redis);
 	suite_register("results-sqlite", fill_sqlite);
 	suite_register("results-sentinel", fill_sentinel);
+	suite_register("results-cluster", fill_cluster);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "redis_cluster.h"
 #include "redis_group.h"
 #include "redis_server.h"
 #include "suite.h"
@@ -17,7 +18,13 @@
 
 #define PATIENCE_MS 10000
 
-static bool stage_has_sentinel;
+static bool stage_has_sentinel, stage_has_cluster;
+
+void
+stage_use_cluster(void)
+{
+	stage_has_cluster = true;
+}
 
 void
 stage_use_sentinel(void)
@@ -30,7 +37,12 @@ stage_start_redis(struct stage *w)
 {
 	const struct redis_group_options o = {.lone = true};
 
-	if (stage_has_sentinel) {
+	if (stage_has_cluster) {
+		w->cluster = redis_cluster_start(NULL);
+		w->server = redis_cluster_server(w->cluster, 0);
+		snprintf(w->url, sizeof(w->url), "%s",
+			 redis_cluster_url(w->cluster));
+	} else if (stage_has_sentinel) {
 		w->group = redis_group_start(&o);
 		w->server = redis_group_server(w->group, 0);
 		snprintf(w->url, sizeof(w->url), "%s",
@@ -79,7 +91,9 @@ stage_close(struct stage *w)
 {
 	char command[128];
 
-	if (w->group != NULL)
+	if (w->cluster != NULL)
+		redis_cluster_stop(w->cluster);
+	else if (w->group != NULL)
 		redis_group_stop(w->group);
 	else
 		redis_server_stop(w->server);
@@ -121,9 +135,19 @@ stage_linger(struct stage *w, int ms)
 void
 stage_called(struct stage *w)
 {
-	if (++w->calls == w->cut_after && w->kind == KIND_REDIS) {
-		redis_server_run(w->server, "CLIENT KILL TYPE normal");
-		redis_server_run(w->server, "CLIENT KILL TYPE pubsub");
+	const size_t n =
+	    w->cluster != NULL ? redis_cluster_size(w->cluster) : 1;
+	struct redis_server *server;
+	size_t i;
+
+	if (++w->calls != w->cut_after || w->kind != KIND_REDIS)
+		return;
+	for (i = 0; i < n; i++) {
+		server = w->cluster != NULL
+			     ? redis_cluster_server(w->cluster, i)
+			     : w->server;
+		redis_server_run(server, "CLIENT KILL TYPE normal");
+		redis_server_run(server, "CLIENT KILL TYPE pubsub");
 	}
 }
 

@@ -16,6 +16,8 @@ struct stage {
 	struct event_base *base;
 	struct redis_server *server;
 	struct redis_group *group; /* that it is of, or NULL */
+	struct redis_test_cluster
+	    *cluster; /* the same; the server is its first */
 	char dir[64];
 	char url[200];
 	struct broker_options options; /* what parties begin with */
@@ -61,6 +63,8 @@ struct backend {
 void stage_open(struct stage *w, int kind);
 /* From now on Redis stages are behind a Sentinel: a fixture of suites. */
 void stage_use_sentinel(void);
+/* The same in a Cluster of three masters. */
+void stage_use_cluster(void);
 void stage_close(struct stage *w);
 /* The database file of an SQLite stage. */
 const char *stage_path(const struct stage *w);

@@ -283,6 +283,12 @@ rbroker_open(const struct broker_options *options, struct err *err)
 		err_prefix(err, "[broker] url");
 		goto fail;
 	}
+	if (b->url.cluster) {
+		err_set(err, ERR_CONFIG,
+			"[broker] url: queues cannot be in a Redis Cluster; "
+			"records ([backend] url) can");
+		goto fail;
+	}
 	b->url_name = redis_url_name(&b->url);
 	b->queue_key = strdup(options->queue_key);
 	if (b->url_name == NULL || b->queue_key == NULL ||
@@ -334,10 +340,12 @@ rbroker_url_name(const char *text, struct err *err)
 const struct broker_ops broker_redis = {
     .schemes =
 	(const char *const[]){"redis://", "rediss://", "redis+sentinel://",
-			      "rediss+sentinel://", "unix://", NULL},
+			      "rediss+sentinel://", "redis+cluster://",
+			      "rediss+cluster://", "unix://", NULL},
     .check_url = rbroker_check_url,
     .url_name = rbroker_url_name,
     .is_elsewhere = redis_url_is_elsewhere,
+    .is_spread = redis_url_is_cluster,
     .open = rbroker_open,
     .close = rbroker_close,
     .name = rbroker_name,

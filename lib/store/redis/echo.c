@@ -12,8 +12,8 @@
  * together, and only where somebody listens by then it is published. Mostly
  * next to nobody waits that way, so the server is asked which channels there
  * are (PUBSUB CHANNELS). If there are many, each is asked about (PUBSUB
- * NUMSUB), for a while. Nothing depends on it: it may get lost with the
- * connection.
+ * NUMSUB), for a while; so it is in a Cluster, whose nodes know their own
+ * listeners only. Nothing depends on it: it may get lost with the connection.
  */
 #include <event2/event.h>
 #include <stdlib.h>
@@ -37,16 +37,13 @@
 
 /* The answer is the channels, each with the number of its subscribers. */
 static void
-recho_on_listeners(struct redis_request *request,
-		   const struct redis_reply *reply)
+recho_on_listeners(struct redis *redis, const struct redis_reply *reply,
+		   void *arg)
 {
-	struct rresults_request *call =
-	    container_of(request, struct rresults_request, request);
-	struct rresults *r = call->results;
+	struct rresults *r = arg;
 	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, SLICE("done")};
 	size_t i, n = 0;
 
-	free(call);
 	if (redis_fault(reply) == REDIS_FAULT_NONE)
 		n = redis_reply_count(reply);
 	for (i = 0; i + 1 < n; i += 2) {
@@ -63,16 +60,13 @@ recho_ask(struct rresults *r, const char *channel, const char *end)
 {
 	struct slice argv[2 + ECHO_ASK_MAX] = {SLICE("PUBSUB"),
 					       SLICE("NUMSUB")};
-	struct rresults_request *call =
-	    rresults_request_new(r, recho_on_listeners, NULL);
 	size_t n = 2;
 
 	for (; channel < end && n < 2 + ECHO_ASK_MAX; n++) {
 		argv[n] = slice_of(channel);
 		channel += argv[n].len + 1;
 	}
-	if (call != NULL)
-		rresults_command(&call->request, (struct redis_args){argv, n});
+	redis_command_all(r->redis, recho_on_listeners, r, n, argv);
 	return channel;
 }
 
@@ -186,7 +180,7 @@ recho_period_ends(struct rresults *r)
 		r->echo.periods_each--;
 	/* A part that memory has cut off is not a channel. */
 	if (due->n > 0 && !due->ids.failed &&
-	    (due->n <= ECHO_FEW || r->echo.periods_each > 0 ||
+	    (due->n <= ECHO_FEW || r->cluster || r->echo.periods_each > 0 ||
 	     recho_ask_channels(r, due) != 0))
 		recho_ask_each(r, due);
 	buf_reset(&due->ids);

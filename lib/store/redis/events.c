@@ -35,40 +35,44 @@ revents_channel(enum results_detail detail)
 
 /* --- who listens ------------------------------------------------------- */
 
+/* Each node of a Cluster knows its own listeners. */
 static void
-on_listeners(struct redis_request *request, const struct redis_reply *reply)
+on_listeners(struct redis *redis, const struct redis_reply *reply, void *arg)
 {
-	struct rresults_request *call =
-	    container_of(request, struct rresults_request, request);
-	struct rresults *r = call->results;
-	const struct timeval tv = {.tv_sec = SUBSCRIBER_CHECK_S};
+	struct rresults *r = arg;
 	unsigned int i;
 
-	free(call);
-	if (redis_fault(reply) == REDIS_FAULT_NONE) {
-		r->heard_of = 0;
+	if (redis_fault(reply) != REDIS_FAULT_NONE) {
+		r->check.failed = true;
+	} else {
 		/* Each channel, and behind it how many listen. */
 		for (i = 0; i < RESULTS_DETAILS; i++)
 			if (redis_reply_integer(
 				redis_reply_at(reply, 2 * i + 1)) > 0)
-				r->heard_of |= 1u << i;
+				r->check.heard_of |= 1u << i;
 	}
-	/* Also after a failure: what is known stays until it is answered. */
-	evtimer_add(r->subscriber_check, &tv);
+	if (--r->check.due > 0)
+		return;
+	/* What is known stays until all have answered. */
+	r->heard_of = r->check.failed ? r->heard_of | r->check.heard_of
+				      : r->check.heard_of;
 }
 
 static void
 revents_on_check(evutil_socket_t fd, short what, void *arg)
 {
+	const struct timeval tv = {.tv_sec = SUBSCRIBER_CHECK_S};
 	struct rresults *r = arg;
-	struct rresults_request *call =
-	    rresults_request_new(r, on_listeners, NULL);
 	const struct slice argv[] = {SLICE("PUBSUB"), SLICE("NUMSUB"),
 				     revents_channel(RESULTS_BRIEF),
 				     revents_channel(RESULTS_WHOLE)};
 
-	if (call != NULL)
-		rresults_command(&call->request, REDIS_ARGS(argv));
+	evtimer_add(r->subscriber_check, &tv);
+	if (r->check.due > 0)
+		return;
+	r->check.heard_of = 0;
+	r->check.failed = false;
+	r->check.due = redis_command_all(r->redis, on_listeners, r, 4, argv);
 }
 
 unsigned int

@@ -3,7 +3,8 @@
  * The Redis backend: final records for which the server looks at what is there
  * (see records.c). Those of one turn of the loop go in one call of the script:
  * one command to read for the server, and one reply for us. What is left is
- * the work on each record, about twice that of SET and PUBLISH.
+ * the work on each record, about twice that of SET and PUBLISH. In a Cluster each
+ * goes alone, to its own node.
  *
  * All that a call needs lies in memory that is there before: whatever was added
  * is answered, if only with NULL when the connection is gone.
@@ -223,7 +224,8 @@ rfinals_add(struct rresults *r, struct rfinal final)
 {
 	/* What is full leaves before, not behind, the one that fills it: that is
 	 * not among those that are sent before this returns. */
-	if ((r->finals.n == RFINALS_MAX || r->finals.bytes >= BYTES_MAX ||
+	if ((r->finals.n == (r->cluster ? 1 : RFINALS_MAX) ||
+	     r->finals.bytes >= BYTES_MAX ||
 	     (r->finals.n > 0 && r->finals.alone > 0)) &&
 	    rfinals_flush(r) != 0)
 		return -1;

@@ -6,6 +6,8 @@
  *	flowrra:failed     the same of those that failed
  *	flowrra:stats      hash of totals: succeeded, failed
  *
+ * In a Cluster, "{flowrra:index}:completed" and so on, so that they are together.
+ *
  * What has ended is noted with the next records that are sent, or soon after, in
  * two commands for all of it, so that notes hardly cost a write of their own: for
  * one task after another, they would delay the next one. Who stores records
@@ -42,9 +44,19 @@ struct note {
 };
 
 struct slice
-rresults_index_list(bool failed)
+rresults_index_list(const struct rresults *r, bool failed)
 {
+	if (r->cluster)
+		return failed ? SLICE("{flowrra:index}:failed")
+			      : SLICE("{flowrra:index}:completed");
 	return failed ? SLICE("flowrra:failed") : SLICE("flowrra:completed");
+}
+
+struct slice
+rresults_index_totals(const struct rresults *r)
+{
+	return r->cluster ? SLICE("{flowrra:index}:stats")
+			  : slice_of(RRESULTS_STATS);
 }
 
 struct slice
@@ -58,7 +70,7 @@ trim(struct rresults *r, bool failed)
 {
 	char last[ARG_NUMBER_SIZE];
 	const struct slice argv[] = {SLICE("LTRIM"),
-				     rresults_index_list(failed), SLICE("0"),
+				     rresults_index_list(r, failed), SLICE("0"),
 				     arg_number(last, RESULTS_LIST_MAX - 1)};
 
 	redis_command(r->redis, NULL, NULL, 4, argv);
@@ -86,11 +98,11 @@ send_commands(struct note *note, struct slice *argv)
 	struct rresults *r = note->results;
 	char number[ARG_NUMBER_SIZE];
 	const struct slice count[] = {
-	    SLICE("HINCRBY"), slice_of(RRESULTS_STATS),
+	    SLICE("HINCRBY"), rresults_index_totals(r),
 	    rresults_index_field(note->failed), arg_number(number, note->n)};
 
-	put_arguments(note, SLICE("LPUSH"), rresults_index_list(note->failed),
-		      argv);
+	put_arguments(note, SLICE("LPUSH"),
+		      rresults_index_list(r, note->failed), argv);
 	redis_command(r->redis, NULL, NULL, 4, count);
 	rresults_command(&note->request,
 			 (struct redis_args){argv, 2 + note->n});
@@ -99,8 +111,9 @@ send_commands(struct note *note, struct slice *argv)
 static void
 send_script(struct note *note, struct slice *args)
 {
-	const struct slice keys[] = {rresults_index_list(note->failed),
-				     slice_of(RRESULTS_STATS)};
+	const struct slice keys[] = {
+	    rresults_index_list(note->results, note->failed),
+	    rresults_index_totals(note->results)};
 	char most[ARG_NUMBER_SIZE];
 
 	put_arguments(note, rresults_index_field(note->failed),

@@ -46,6 +46,7 @@ rresults_open_listener(struct rresults *r, struct err *err)
 					      .client_name = "flowrra-watch",
 					      .timeout_ms = r->opt.timeout_ms,
 					      .max_reply = MESSAGE_MAX,
+					      .any_node = true,
 					      .on_state = rlistener_on_state,
 					      .on_message =
 						  rlistener_on_message,

@@ -6,7 +6,8 @@
  *	flowrra:measure:hour:<begin of the hour>    the same
  *	flowrra:measure:total                       the same
  *
- * in which a field is "what:queue:task". One script adds a batch to all three:
+ * (in a Cluster, "{flowrra:measure}:total" and so on, so that they are together), in
+ * which a field is "what:queue:task". One script adds a batch to all three:
  * so a count is in each of them or in none, and a batch costs one round trip.
  */
 #include <inttypes.h>
@@ -25,11 +26,12 @@
 /* --- names ------------------------------------------------------------- */
 
 static struct slice
-measure_key(struct buf *key, enum measure_step step, int64_t begin_s)
+measure_key(const struct rresults *r, struct buf *key, enum measure_step step,
+	    int64_t begin_s)
 {
 	char number[ARG_NUMBER_SIZE];
 
-	buf_adds(key, RRESULTS_MEASURE);
+	buf_adds(key, r->cluster ? "{flowrra:measure}:" : RRESULTS_MEASURE);
 	if (step == MEASURE_HOUR)
 		buf_adds(key, "hour:");
 	if (step == MEASURE_TOTAL)
@@ -123,11 +125,11 @@ measuring_send(struct measuring *m)
 	struct slice *args = reallocarray(NULL, 5 + 2 * m->n, sizeof(*args));
 	struct buf names[3] = {BUF_INIT, BUF_INIT, BUF_INIT};
 	const struct slice keys[] = {
-	    measure_key(&names[0], MEASURE_MINUTE,
+	    measure_key(m->results, &names[0], MEASURE_MINUTE,
 			measure_begin(MEASURE_MINUTE, m->at_s)),
-	    measure_key(&names[1], MEASURE_HOUR,
+	    measure_key(m->results, &names[1], MEASURE_HOUR,
 			measure_begin(MEASURE_HOUR, m->at_s)),
-	    measure_key(&names[2], MEASURE_TOTAL, 0)};
+	    measure_key(m->results, &names[2], MEASURE_TOTAL, 0)};
 	size_t i;
 
 	if (args == NULL || names[0].failed || names[1].failed ||
@@ -245,7 +247,7 @@ rresults_measures(struct results *results, enum measure_step step, int64_t at_s,
 	struct measures_query *q = malloc(sizeof(*q));
 	struct buf key = BUF_INIT;
 	const struct slice argv[] = {SLICE("HGETALL"),
-				     measure_key(&key, step, at_s)};
+				     measure_key(r, &key, step, at_s)};
 	struct err err;
 
 	if (q == NULL || key.failed) {

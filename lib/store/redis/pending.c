@@ -198,7 +198,7 @@ rresults_reopen(struct results *results, struct slice id, struct slice record,
 		rresults_command(&call->request, REDIS_ARGS(argv));
 	/* Those who follow the task; without memory they find it later. */
 	if (call != NULL && !key.failed && !channel.failed)
-		redis_command(r->redis, NULL, NULL, 3, tell);
+		redis_command_near(r->redis, argv[1], NULL, NULL, 3, tell);
 	buf_done(&key);
 	buf_done(&channel);
 }

@@ -154,6 +154,7 @@ rresults_open(const struct results_options *options, struct err *err)
 		err_prefix(err, "[backend] url");
 		goto fail;
 	}
+	r->cluster = r->url.cluster;
 	r->url_name = redis_url_name(&r->url);
 	if (r->url_name == NULL) {
 		err_nomem(err);

@@ -55,9 +55,10 @@ struct rresults {
 	struct results_options opt;
 	struct redis_url url;
 	char *url_name;
-	struct redis *redis;	     /* commands */
-	struct outbox outbox;	     /* records that must be kept */
-	bool full;		     /* the server refused one as full */
+	bool cluster;	      /* each key is on the node that has its slot */
+	struct redis *redis;  /* commands */
+	struct outbox outbox; /* records that must be kept */
+	bool full;	      /* the server refused one as full */
 	struct redis_script store;   /* how it goes to one that is not */
 	struct redis_script measure; /* the same of counts */
 	struct {
@@ -111,6 +112,11 @@ struct rresults {
 	struct event
 	    *subscriber_check; /* asks now and then who listens to events */
 	unsigned int heard_of; /* kinds of events: bits */
+	struct {
+		size_t due; /* answers; each node knows its own listeners */
+		unsigned int heard_of;
+		bool failed;
+	} check;
 	int64_t expected_ms[RESULTS_DETAILS]; /* until when; monotonic */
 	/* Brief events that wait for others. */
 	struct {
@@ -180,9 +186,10 @@ void rresults_index(struct rresults *r, const struct results_put *put);
 /* Sends what is noted with what is sent in this turn. */
 void rresults_index_flush(struct rresults *r);
 void rresults_index_hurry(struct results *results);
-/* The list of the tasks that failed, or of the others, and its field of
- * RRESULTS_STATS. */
-struct slice rresults_index_list(bool failed);
+/* The list of the tasks that failed, or of the others; the totals (hash), and the
+ * field of either. */
+struct slice rresults_index_list(const struct rresults *r, bool failed);
+struct slice rresults_index_totals(const struct rresults *r);
 struct slice rresults_index_field(bool failed);
 
 /* --- list.c ------------------------------------------------------------ */

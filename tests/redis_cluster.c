@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/* A private Redis Cluster for tests. */
+#include "redis_cluster.h"
+
+#include <hiredis/hiredis.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "redis/slots.h"
+#include "server.h"
+
+#define SERVERS_MAX ((size_t)2 * REDIS_CLUSTER_MASTERS)
+#define ARGS_MAX 32
+#define PATIENCE_MS 40000
+/* A node that says nothing for so long is down: short, but more than a busy
+ * machine makes one wait. */
+#define NODE_TIMEOUT "2000"
+
+struct redis_test_cluster {
+	struct redis_cluster_options options;
+	struct redis_server *servers[SERVERS_MAX];
+	const char *args[SERVERS_MAX][ARGS_MAX];
+	char bus[SERVERS_MAX][16];
+	char *ids[SERVERS_MAX];
+	char *certificates[3]; /* of the first one */
+	size_t n;
+	char *url;
+};
+
+__attribute__((noreturn, format(printf, 1, 2))) static void
+cluster_die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	abort();
+}
+
+static int64_t
+cluster_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+cluster_nap(void)
+{
+	const struct timespec ts = {.tv_nsec = 5000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* --- servers ------------------------------------------------------------- */
+
+static size_t
+cluster_add_args(struct redis_test_cluster *c, const char **args)
+{
+	const struct redis_cluster_options *o = &c->options;
+	const char *const common[] = {"--cluster-enabled",
+				      "yes",
+				      "--cluster-node-timeout",
+				      NODE_TIMEOUT,
+				      "--cluster-require-full-coverage",
+				      o->partial ? "no" : "yes",
+				      "--repl-diskless-sync-delay",
+				      "0",
+				      "--cluster-port",
+				      c->bus[c->n],
+				      "--tls-cluster",
+				      o->tls ? "yes" : "no",
+				      "--tls-replication",
+				      o->tls ? "yes" : "no"};
+	size_t n = sizeof(common) / sizeof(common[0]), i;
+
+	memcpy(args, common, sizeof(common));
+	if (o->password != NULL) {
+		args[n++] = "--masterauth";
+		args[n++] = o->password;
+	}
+	for (i = 0; o->args != NULL && o->args[i] != NULL; i++)
+		args[n++] = o->args[i];
+	return n;
+}
+
+/* Certificates are the first one's: it is that one's CA that all of them trust. */
+static void
+cluster_add_certificates(struct redis_test_cluster *c, const char **args)
+{
+	static const char *const names[] = {
+	    "--tls-ca-cert-file", "--tls-cert-file", "--tls-key-file"};
+	static const char *const files[] = {"ca.crt", "server.crt",
+					    "server.key"};
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		if (c->certificates[i] == NULL &&
+		    asprintf(&c->certificates[i], "%s/%s",
+			     redis_server_dir(c->servers[0]), files[i]) < 0)
+			cluster_die("out of memory");
+		*args++ = names[i];
+		*args++ = c->certificates[i];
+	}
+}
+
+static void
+cluster_start_server(struct redis_test_cluster *c)
+{
+	const char **args = c->args[c->n];
+	const struct redis_server_options options = {.tls = c->options.tls,
+						     .password =
+							 c->options.password,
+						     .args = args};
+	size_t n;
+
+	/* Not the port and 10000, which may be beyond the last. */
+	snprintf(c->bus[c->n], sizeof(c->bus[0]), "%d", server_free_port());
+	n = cluster_add_args(c, args);
+	if (c->options.tls && c->n > 0)
+		cluster_add_certificates(c, args + n);
+	c->servers[c->n++] = redis_server_start(&options);
+}
+
+/* An answer that is a text; free() it. */
+static char *
+cluster_ask(struct redis_test_cluster *c, size_t i, const char *command)
+{
+	redisReply *r = redis_server_command(c->servers[i], command);
+	char *text = r->str != NULL ? strdup(r->str) : NULL;
+
+	if (text == NULL)
+		cluster_die("%s: no answer", command);
+	freeReplyObject(r);
+	return text;
+}
+
+static bool
+cluster_says(struct redis_test_cluster *c, size_t i, const char *word)
+{
+	char *info = cluster_ask(c, i, "CLUSTER INFO");
+	const bool yes = strstr(info, word) != NULL;
+
+	free(info);
+	return yes;
+}
+
+static struct redisReply *
+cluster_slots(struct redis_test_cluster *c, size_t i)
+{
+	return redis_server_command(c->servers[i], "CLUSTER SLOTS");
+}
+
+/* The port of the master of a slot, as server `i` sees it; 0: none. */
+static int
+cluster_owner_port(struct redis_test_cluster *c, size_t i, unsigned int slot)
+{
+	struct redisReply *r = cluster_slots(c, i);
+	int port = 0;
+	size_t k;
+
+	for (k = 0; k < r->elements; k++) {
+		const struct redisReply *range = r->element[k];
+
+		if (range->element[0]->integer <= slot &&
+		    slot <= range->element[1]->integer)
+			port = (int)range->element[2]->element[1]->integer;
+	}
+	freeReplyObject(r);
+	return port;
+}
+
+int
+redis_cluster_owner(struct redis_test_cluster *c, size_t i, const char *key)
+{
+	const int port = cluster_owner_port(c, i, redis_slot_of(slice_of(key)));
+	size_t k;
+
+	for (k = 0; k < c->n; k++)
+		if (redis_server_port(c->servers[k]) == port)
+			return (int)k;
+	return -1;
+}
+
+static bool
+cluster_is_settled(struct redis_test_cluster *c)
+{
+	static const unsigned int probes[] = {0, 6000, 12000};
+	int ports[3] = {0, 0, 0}, port;
+	size_t i, k;
+
+	for (i = 0; i < c->n; i++) {
+		if (!redis_server_is_running(c->servers[i]))
+			continue;
+		if (!cluster_says(c, i, "cluster_state:ok") ||
+		    !cluster_says(c, i, "cluster_slots_ok:16384"))
+			return false;
+		for (k = 0; k < 3; k++) {
+			port = cluster_owner_port(c, i, probes[k]);
+			if (ports[k] != 0 && ports[k] != port)
+				return false;
+			ports[k] = port;
+		}
+	}
+	return true;
+}
+
+void
+redis_cluster_settle(struct redis_test_cluster *c)
+{
+	const int64_t end = cluster_now_ms() + PATIENCE_MS;
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (redis_server_is_running(c->servers[i]))
+			redis_server_reconnect(c->servers[i]);
+	while (!cluster_is_settled(c)) {
+		if (cluster_now_ms() > end)
+			cluster_die("the nodes do not agree; see %s",
+				    redis_server_dir(c->servers[0]));
+		cluster_nap();
+	}
+}
+
+/* --- making it ----------------------------------------------------------- */
+
+static void
+cluster_meet(struct redis_test_cluster *c)
+{
+	char nodes[40];
+	size_t i, k;
+
+	snprintf(nodes, sizeof(nodes), "cluster_known_nodes:%zu", c->n);
+	for (i = 0; i < c->n; i++) {
+		redis_server_run(c->servers[i], "CLUSTER SET-CONFIG-EPOCH %d",
+				 (int)i + 1);
+		c->ids[i] = cluster_ask(c, i, "CLUSTER MYID");
+	}
+	for (i = 0; i < c->n; i++)
+		for (k = 0; k < c->n; k++)
+			if (k != i)
+				redis_server_run(
+				    c->servers[i],
+				    "CLUSTER MEET 127.0.0.1 %d %s",
+				    redis_server_port(c->servers[k]),
+				    c->bus[k]);
+	for (i = 0; i < c->n; i++)
+		while (!cluster_says(c, i, nodes))
+			cluster_nap();
+}
+
+/* A node that was met is known by its name a moment later. */
+static bool
+cluster_follow(struct redis_test_cluster *c, size_t replica, size_t master)
+{
+	redisReply *r = redis_server_command(
+	    c->servers[replica], "CLUSTER REPLICATE %s", c->ids[master]);
+	const bool ok = r->type != REDIS_REPLY_ERROR;
+
+	freeReplyObject(r);
+	return ok;
+}
+
+static void
+cluster_replicate(struct redis_test_cluster *c)
+{
+	const int64_t end = cluster_now_ms() + PATIENCE_MS;
+	size_t i;
+	char *info;
+	bool up;
+
+	for (i = REDIS_CLUSTER_MASTERS; i < c->n; i++)
+		while (!cluster_follow(c, i, i - REDIS_CLUSTER_MASTERS)) {
+			if (cluster_now_ms() > end)
+				cluster_die("a replica knows no master");
+			cluster_nap();
+		}
+	for (i = REDIS_CLUSTER_MASTERS; i < c->n; i++)
+		do {
+			if (cluster_now_ms() > end)
+				cluster_die("a replica does not follow");
+			cluster_nap();
+			redis_server_reconnect(c->servers[i]);
+			info = cluster_ask(c, i, "INFO replication");
+			up = strstr(info, "master_link_status:up") != NULL;
+			free(info);
+		} while (!up);
+}
+
+static void
+cluster_make_url(struct redis_test_cluster *c)
+{
+	char hosts[200] = "";
+	size_t len = 0, i;
+
+	for (i = 0; i < REDIS_CLUSTER_MASTERS; i++)
+		len += (size_t)snprintf(hosts + len, sizeof(hosts) - len,
+					"%s127.0.0.1:%d", i > 0 ? "," : "",
+					redis_server_port(c->servers[i]));
+	if (asprintf(&c->url, "redis%s+cluster://%s%s%s%s%s%s%s",
+		     c->options.tls ? "s" : "", c->options.password ? ":" : "",
+		     c->options.password ? c->options.password : "",
+		     c->options.password ? "@" : "", hosts,
+		     c->options.tls ? "?cafile=" : "",
+		     c->options.tls ? redis_server_dir(c->servers[0]) : "",
+		     c->options.tls ? "/ca.crt" : "") < 0)
+		cluster_die("out of memory");
+}
+
+struct redis_test_cluster *
+redis_cluster_start(const struct redis_cluster_options *options)
+{
+	static const int firsts[] = {0, 5461, 10923, REDIS_SLOTS};
+	struct redis_test_cluster *c = calloc(1, sizeof(*c));
+	size_t n, i;
+
+	if (c == NULL)
+		cluster_die("out of memory");
+	if (options != NULL)
+		c->options = *options;
+	n = c->options.replicas ? SERVERS_MAX : REDIS_CLUSTER_MASTERS;
+	while (c->n < n)
+		cluster_start_server(c);
+	for (i = 0; i < REDIS_CLUSTER_MASTERS; i++)
+		redis_server_run(c->servers[i], "CLUSTER ADDSLOTSRANGE %d %d",
+				 firsts[i], firsts[i + 1] - 1);
+	cluster_meet(c);
+	cluster_replicate(c);
+	redis_cluster_settle(c);
+	cluster_make_url(c);
+	return c;
+}
+
+void
+redis_cluster_stop(struct redis_test_cluster *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		redis_server_stop(c->servers[i]);
+		free(c->ids[i]);
+	}
+	for (i = 0; i < 3; i++)
+		free(c->certificates[i]);
+	free(c->url);
+	free(c);
+}
+
+const char *
+redis_cluster_url(const struct redis_test_cluster *c)
+{
+	return c->url;
+}
+
+size_t
+redis_cluster_size(const struct redis_test_cluster *c)
+{
+	return c->n;
+}
+
+struct redis_server *
+redis_cluster_server(struct redis_test_cluster *c, size_t i)
+{
+	return c->servers[i];
+}
+
+/* --- moving slots -------------------------------------------------------- */
+
+/* A server that runs, to be asked. */
+static size_t
+cluster_witness(struct redis_test_cluster *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (redis_server_is_running(c->servers[i]))
+			return i;
+	cluster_die("no server runs");
+}
+
+void
+redis_cluster_begin_move(struct redis_test_cluster *c, const char *key,
+			 size_t to)
+{
+	const unsigned int slot = redis_slot_of(slice_of(key));
+	const int from = redis_cluster_owner(c, to, key);
+
+	if (from < 0 || (size_t)from == to)
+		cluster_die("slot %u cannot move there", slot);
+	redis_server_run(c->servers[to], "CLUSTER SETSLOT %u IMPORTING %s",
+			 slot, c->ids[from]);
+	redis_server_run(c->servers[from], "CLUSTER SETSLOT %u MIGRATING %s",
+			 slot, c->ids[to]);
+}
+
+static void
+cluster_migrate_keys(struct redis_test_cluster *c, unsigned int slot,
+		     size_t from, size_t to)
+{
+	const int port = redis_server_port(c->servers[to]);
+	const char *password = c->options.password;
+	redisReply *keys;
+	size_t i, n;
+
+	do {
+		keys = redis_server_command(
+		    c->servers[from], "CLUSTER GETKEYSINSLOT %u 10", slot);
+		n = keys->elements;
+		for (i = 0; i < n; i++)
+			if (password != NULL)
+				redis_server_run(
+				    c->servers[from],
+				    "MIGRATE 127.0.0.1 %d %b 0 5000 AUTH %s",
+				    port, keys->element[i]->str,
+				    keys->element[i]->len, password);
+			else
+				redis_server_run(
+				    c->servers[from],
+				    "MIGRATE 127.0.0.1 %d %b 0 5000", port,
+				    keys->element[i]->str,
+				    keys->element[i]->len);
+		freeReplyObject(keys);
+	} while (n > 0);
+}
+
+void
+redis_cluster_end_move(struct redis_test_cluster *c, const char *key, size_t to)
+{
+	const unsigned int slot = redis_slot_of(slice_of(key));
+	const int from = redis_cluster_owner(c, to, key);
+
+	cluster_migrate_keys(c, slot, (size_t)from, to);
+	redis_server_run(c->servers[to], "CLUSTER SETSLOT %u NODE %s", slot,
+			 c->ids[to]);
+	redis_server_run(c->servers[from], "CLUSTER SETSLOT %u NODE %s", slot,
+			 c->ids[to]);
+}
+
+void
+redis_cluster_move(struct redis_test_cluster *c, const char *key, size_t to)
+{
+	redis_cluster_begin_move(c, key, to);
+	redis_cluster_end_move(c, key, to);
+}
+
+void
+redis_cluster_failover(struct redis_test_cluster *c, size_t replica)
+{
+	const int64_t end = cluster_now_ms() + PATIENCE_MS;
+	bool master;
+	char *info;
+
+	redis_server_run(c->servers[replica], "CLUSTER FAILOVER");
+	do {
+		if (cluster_now_ms() > end)
+			cluster_die("no failover");
+		cluster_nap();
+		redis_server_reconnect(c->servers[replica]);
+		info = cluster_ask(c, replica, "INFO replication");
+		master = strstr(info, "role:master") != NULL;
+		free(info);
+	} while (!master);
+	redis_cluster_settle(c);
+}
+
+struct redisReply *
+redis_cluster_command(struct redis_test_cluster *c, const char *key,
+		      const char *fmt, ...)
+{
+	const int owner = redis_cluster_owner(c, cluster_witness(c), key);
+	struct redisReply *reply;
+	char command[1000];
+	va_list ap;
+
+	if (owner < 0)
+		cluster_die("nobody has %s", key);
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	reply = redis_server_command(c->servers[owner], command);
+	return reply;
+}
