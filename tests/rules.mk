@@ -340,7 +340,7 @@ bench:
 
 #: bench-peers the same beside other task queues; PEERS="rq sidekiq" ROUNDS=3
 bench-peers:
-	@.ci/deps build test
+	@.ci/deps build test bench
 	$(again) $(JOBS) bench-programs
 	@$(TEST_ENV) tests/bench/peers/run
 

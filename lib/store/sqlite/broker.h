@@ -8,8 +8,8 @@
  * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
  * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
  * worker cannot run, and who can; recall.c makes due what waits for a worker that
- * has come. wake.c wakes those that wait. broker.c opens
- * and closes; registry.c has the other questions of producers, admin*.c those of
+ * has come. wake.c wakes those that wait. relay.h: producers submit by way of a
+ * worker. broker.c opens and closes; registry.c has the other questions of producers, admin*.c those of
  * operators.
  *
  * Functions named *_run, and what they call, run in the file's I/O thread, in a
@@ -214,6 +214,13 @@ struct sbroker {
 	int timer_fd; /* the next delayed task is due */
 	struct event *timer;
 	struct buf served; /* what it has registered, each name with a NUL */
+	/* relay_serve.c: its door, which is the I/O thread's until it is open. */
+	int door_fd;
+	struct srelay_server *server; /* NULL: another worker's is open */
+
+	/* Producers only; relay.c. */
+	bool relays;
+	struct srelay *relay; /* NULL: not needed yet */
 };
 
 /* --- claim.c ------------------------------------------------------------ */
@@ -388,6 +395,14 @@ void squestion_ask(struct broker *broker, const struct database_job *job,
 
 /* --- submit.c, registry.c ----------------------------------------------- */
 
+/* What a submission by way of a worker has beside the task. */
+struct ssubmit_bounds {
+	int64_t max_queue_size;
+	int64_t by_ms; /* monotonic: not after this time; 0: whenever */
+};
+void ssubmit_post(struct sbroker *b, const struct ssubmit_bounds *bounds,
+		  struct broker_submit *batch, size_t n,
+		  broker_submitted_fn *on_done, void *arg);
 void sbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
 /* number.c */

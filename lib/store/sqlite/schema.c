@@ -274,6 +274,14 @@ static const char *const migrations[] = {
     "CREATE TABLE blob_uses ("
     " id TEXT PRIMARY KEY, blob INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX blob_uses_blob ON blob_uses (blob)",
+
+    /* 13: an event's bytes are in the relay, from `at` on; `size` 0: some are
+     * missing. Listeners are woken by each */
+    "ALTER TABLE listeners DROP COLUMN asleep;"
+    "DELETE FROM events;"
+    "ALTER TABLE events DROP COLUMN event;"
+    "ALTER TABLE events RENAME COLUMN total TO at;"
+    "ALTER TABLE events ADD COLUMN size INTEGER NOT NULL DEFAULT 0",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
