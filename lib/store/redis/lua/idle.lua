@@ -2,7 +2,7 @@
 -- Whether nobody has used a queue for long: it is empty, and no worker serves it.
 --
 -- KEYS  1 waiting (list)  2 levels  3 delayed  4 dead  5 paused  6 lanes
---       7 served  8 limits  9 since when it is unused (s)
+--       7 served  8 leaving for another queue  9 since when it is unused (s)
 -- ARGV  1 ms that it has to be so   2 seconds that key 9 is kept
 -- Returns 1 or 0.
 
