@@ -31,6 +31,7 @@ const struct verb *const verbs[] = {
     &verb_result,
     &verb_wait,
     &verb_cancel,
+    &verb_move,
     &verb_events,
     &verb_stats,
     &verb_top,

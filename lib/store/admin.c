@@ -242,6 +242,41 @@ broker_hasten(struct broker *b, struct slice queue, struct slice id,
 }
 
 void
+broker_send_off(struct broker *b, const struct broker_send_off *s,
+		broker_page_fn *on_page, void *arg)
+{
+	struct err err;
+
+	if (name_check_queue(s->to, ERR_DATA, &err) != 0)
+		refuse_page(b, &err, on_page, arg);
+	else if (slice_eq(s->queue, s->to))
+		refuse_page(b,
+			    (err_set(&err, ERR_DATA,
+				     "tasks of queue %.*s cannot be moved to "
+				     "the same queue",
+				     (int)s->to.len, s->to.p),
+			     &err),
+			    on_page, arg);
+	else if (!refuse_task(b, s->queue, s->id, on_page, arg))
+		b->ops->admin->send_off(b, s, on_page, arg);
+}
+
+void
+broker_deliver(struct broker *b, struct slice queue, broker_value_fn *on_value,
+	       void *arg)
+{
+	struct refusal r = {
+	    .tell = refusal_tell_value, .on_value = on_value, .arg = arg};
+
+	if (name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
+	else if (b->ops->admin->deliver != NULL)
+		b->ops->admin->deliver(b, queue, on_value, arg);
+	else
+		broker_registered(b, SLICE("-"), on_value, arg);
+}
+
+void
 broker_requeue(struct broker *b, struct slice queue,
 	       struct broker_requeue *batch, size_t n,
 	       broker_requeued_fn *on_done, void *arg)

@@ -203,6 +203,32 @@ void broker_remove(struct broker *b, struct slice queue, struct slice id,
 void broker_hasten(struct broker *b, struct slice queue, struct slice id,
 		   struct slice cursor, broker_page_fn *on_page, void *arg);
 
+/*
+ * Takes one waiting or delayed task out of its queue for another one, and shows it;
+ * else as broker_remove(), and `next` of a page with the task is where one of its
+ * queue that was submitted later, or is due earlier, may be found sooner. With this
+ * answer the task is in the other queue, or on its way there: broker_deliver() brings
+ * it in. There it waits behind those of its priority, or is delayed until the same
+ * time. One that waits for others is refused (ERR_REFUSED).
+ *
+ * Whatever dies in between, the task is in one of the queues, or on its way, and never
+ * in both. On its way nobody can claim it, but it counts as there (lost.h).
+ */
+struct broker_send_off {
+	struct slice queue, id, to;
+	struct slice cursor;
+};
+void broker_send_off(struct broker *b, const struct broker_send_off *s,
+		     broker_page_fn *on_page, void *arg);
+/*
+ * Brings in tasks that are on their way from a queue, also those of a sender that is
+ * gone; how many it were, at most BROKER_PAGE_MAX, is the value. "0": there were
+ * none, and it may be empty then. Several may call this at the same time, and it may be
+ * called again after a lost answer. Housekeeping of workers does it, too.
+ */
+void broker_deliver(struct broker *b, struct slice queue,
+		    broker_value_fn *on_value, void *arg);
+
 /* One that is to leave the dead list. */
 struct broker_requeue {
 	struct slice key; /* as in struct broker_item */
@@ -253,6 +279,11 @@ struct broker_admin_ops {
 		       struct slice cursor, broker_page_fn *on_page, void *arg);
 	void (*hasten)(struct broker *, struct slice queue, struct slice id,
 		       struct slice cursor, broker_page_fn *on_page, void *arg);
+	void (*send_off)(struct broker *, const struct broker_send_off *s,
+			 broker_page_fn *on_page, void *arg);
+	/* May be missing: nothing is ever on its way. */
+	void (*deliver)(struct broker *, struct slice queue,
+			broker_value_fn *on_value, void *arg);
 	void (*requeue)(struct broker *, struct slice queue,
 			struct broker_requeue *batch, size_t n,
 			broker_requeued_fn *on_done, void *arg);

@@ -113,6 +113,7 @@ static const struct {
     {"result", "cli_test.c", "exit_statuses_say_what_became_of_a_task"},
     {"wait", "cli_test.c", "whoever_waits_is_woken_by_the_end"},
     {"cancel", "operate_test.c", "a_task_is_cancelled_wherever_it_is"},
+    {"move", "bulk_test.c", "tasks_are_moved_to_another_queue"},
     {"events", "console_test.c", "events_are_told_as_they_happen"},
     {"stats", "operate_test.c", "figures_are_those_of_the_lists"},
     {"top", "console_test.c", "top_gives_the_terminal_back"},

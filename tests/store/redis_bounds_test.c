@@ -101,8 +101,8 @@ static const struct {
       {NULL}},
      WINDOW},
     {{SCRIPT_REMOVE,
-      {Q, K("levels"), K("delayed"), K("withdrawn")},
-      {"none", "1000", "0", "2000", TOMB, "", ""},
+      {Q, K("levels"), K("delayed"), K("withdrawn"), K("leaving")},
+      {"none", "1000", "0", "2000", TOMB, "", "", ""},
       {NULL}},
      WINDOW},
     {{SCRIPT_PURGE,
@@ -267,12 +267,12 @@ START_TEST(a_search_passes_over_few_that_are_large)
 {
 	static const struct script_case search[] = {
 	    {SCRIPT_REMOVE,
-	     {Q, K("levels"), K("delayed"), K("withdrawn")},
-	     {"none", "0", "0", "2000", TOMB, "", ""},
+	     {Q, K("levels"), K("delayed"), K("withdrawn"), K("leaving")},
+	     {"none", "0", "0", "2000", TOMB, "", "", ""},
 	     {NULL}},
 	    {SCRIPT_REMOVE_LANE,
-	     {Q, K("lanes")},
-	     {"none", "n", "0", "2000"},
+	     {Q, K("lanes"), K("leaving")},
+	     {"none", "n", "0", "2000", ""},
 	     {NULL}}};
 	redisReply *reply;
 

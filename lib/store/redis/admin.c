@@ -442,5 +442,7 @@ const struct broker_admin_ops broker_redis_admin = {
     .purge = radmin_purge,
     .remove = radmin_remove,
     .hasten = radmin_hasten,
+    .send_off = radmin_send_off,
+    .deliver = radmin_deliver,
     .requeue = radmin_requeue,
 };

@@ -84,6 +84,7 @@ enum rqueue_key {
 	KEY_SERVED,    /* names of tasks, and until when a worker has them */
 	KEY_UNKNOWN,   /* names that no worker had, and when they were met */
 	KEY_IDLE,      /* since when nobody has used it */
+	KEY_LEAVING,   /* what is on its way to another queue */
 	KEY_COUNT
 };
 

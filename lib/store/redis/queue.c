@@ -31,6 +31,7 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_SERVED] = "served",
     [KEY_UNKNOWN] = "unknown",
     [KEY_IDLE] = "idle",
+    [KEY_LEAVING] = "leaving",
 };
 
 /* --- opening ----------------------------------------------------------- */

@@ -452,5 +452,6 @@ const struct broker_admin_ops broker_sqlite_admin = {
     .purge = sadmin_purge,
     .remove = sadmin_remove,
     .hasten = sadmin_hasten,
+    .send_off = sadmin_send_off,
     .requeue = sadmin_requeue,
 };
