@@ -65,6 +65,7 @@ struct ctl {
 	struct globals globals;
 	struct conf *conf;	       /* once ctl_conf() was called */
 	struct flowrra_client *client; /* once ctl_open() was called */
+	char *ids;	    /* that words were the beginnings of; NULL: none */
 	bool progress;	    /* a line of progress is on the terminal */
 	bool is_other_user; /* it was root: see owner.c */
 };
