@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "flowrra/client.h"
+#include "gateway.h"
 #include "manager/short_id.h"
 #include "pager.h"
 #include "util/clock.h"
@@ -215,6 +216,9 @@ complete_ids(struct ctl *ctl, int n, char **words)
 			continue;
 		if ((status = ctl_open(ctl)) != 0)
 			return status;
+		/* The gateway has no lists of all. */
+		if (ctl->client == NULL)
+			return 0;
 		if (ctl->ids == NULL)
 			ctl->ids = calloc((size_t)n, TASK_ID_MAX + 1);
 		if (ctl->ids == NULL)
@@ -276,6 +280,7 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 	else
 		status = verb->run(ctl, n, words, options);
 	flowrra_close(ctl->client);
+	gateway_free(ctl->gateway);
 	conf_free(ctl->conf);
 	free(ctl->ids);
 	free(words);

@@ -65,9 +65,10 @@ struct ctl {
 	struct globals globals;
 	struct conf *conf;	       /* once ctl_conf() was called */
 	struct flowrra_client *client; /* once ctl_open() was called */
-	char *ids;	    /* that words were the beginnings of; NULL: none */
-	bool progress;	    /* a line of progress is on the terminal */
-	bool is_other_user; /* it was root: see owner.c */
+	char *ids; /* that words were the beginnings of; NULL: none */
+	struct gateway *gateway; /* in the place of a client */
+	bool progress;		 /* a line of progress is on the terminal */
+	bool is_other_user;	 /* it was root: see owner.c */
 };
 
 /* What a verb's words are, for completion. */
@@ -96,6 +97,7 @@ struct verb {
 	int min_args, max_args;	     /* -1: any number */
 	bool looks; /* it only looks: --watch may run it again and again */
 	enum word_kind words;
+	bool gateway; /* ctl_open() may open the gateway, if it has to */
 	bool
 	    is_prefix; /* its options end at its first word: env does so, too */
 	/* Returns the exit status. */
@@ -147,8 +149,15 @@ struct conf *ctl_conf(struct ctl *ctl, bool schedules, struct err *err);
 /* Has --user among the settings, if it was given; to be called again after more
  * options. */
 void ctl_take_user(struct ctl *ctl);
-/* Opens the client. 0, or the exit status after a complaint. */
+/* Opens the client; or ctl->gateway, for a verb that knows it and a user who may
+ * not open the store of the services. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
+/* The socket by which a user who was refused for this reason comes to the store; "":
+ * there is none. free() it; NULL with *err. */
+char *ctl_gateway(const struct ctl *ctl, const struct err *why,
+		  struct err *err);
+/* Refuses what the gateway cannot do: ERR_USAGE with "WHAT: …". 0 with a client. */
+int ctl_need_store(const struct ctl *ctl, const char *what, struct err *err);
 /* The same for a verb that looks at the schedules, too. */
 int ctl_open_all(struct ctl *ctl);
 

@@ -7,7 +7,7 @@
  * may claim anything.
  */
 #include "store/sqlite/broker.h"
-#include "store/sqlite/relay.h"
+#include "store/sqlite/deputy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,7 @@ sbroker_close(struct broker *broker)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 
-	srelay_done(b);
+	sdeputy_done(b);
 	database_leave(&b->user);
 	if (b->opt.worker != NULL)
 		sworker_done(b);
@@ -99,16 +99,16 @@ sbroker_open_worker(struct sbroker *b, struct err *err)
 
 /* Of a producer that can wait, whose worker has its records. */
 static bool
-sbroker_can_relay(const struct broker_options *options)
+sbroker_can_ask(const struct broker_options *options)
 {
 	return options->worker == NULL && !options->creates &&
-	       options->with_results && srelay_is_there(options->url);
+	       options->with_results && sdeputy_is_there(options->url);
 }
 
 static struct broker *
 sbroker_open(const struct broker_options *options, struct err *err)
 {
-	const bool relays = sbroker_can_relay(options);
+	const bool asks = sbroker_can_ask(options);
 	const struct database_options database = {
 	    .base = options->base,
 	    .url = options->url,
@@ -118,7 +118,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	    .description = &statements_description,
 	    .creates = options->creates,
 	    .worker = options->worker != NULL,
-	    .lazy = relays};
+	    .lazy = asks};
 	struct sbroker *b = calloc(1, sizeof(*b));
 
 	if (b == NULL) {
@@ -129,7 +129,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	b->opt = *options;
 	b->user.on_state = sbroker_on_state;
 	b->lock_fd = b->timer_fd = b->door_fd = -1;
-	b->relays = relays;
+	b->asks = asks;
 	sclaim_init(b);
 	ssettle_init(b);
 	sdoubt_init(b);

@@ -8,7 +8,7 @@
  * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
  * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
  * worker cannot run, and who can; recall.c makes due what waits for a worker that
- * has come. wake.c wakes those that wait. relay.h: producers submit by way of a
+ * has come. wake.c wakes those that wait. deputy.h: producers submit by way of a
  * worker. broker.c opens and closes; registry.c has the other questions of producers, admin*.c those of
  * operators.
  *
@@ -214,13 +214,13 @@ struct sbroker {
 	int timer_fd; /* the next delayed task is due */
 	struct event *timer;
 	struct buf served; /* what it has registered, each name with a NUL */
-	/* relay_serve.c: its door, which is the I/O thread's until it is open. */
+	/* deputy_serve.c: its door, which is the I/O thread's until it is open. */
 	int door_fd;
-	struct srelay_server *server; /* NULL: another worker's is open */
+	struct sdeputy_server *server; /* NULL: another worker's is open */
 
-	/* Producers only; relay.c. */
-	bool relays;
-	struct srelay *relay; /* NULL: not needed yet */
+	/* Producers only; deputy.c. */
+	bool asks;
+	struct sdeputy *deputy; /* NULL: not needed yet */
 };
 
 /* --- claim.c ------------------------------------------------------------ */

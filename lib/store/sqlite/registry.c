@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "store/sqlite/broker.h"
-#include "store/sqlite/relay.h"
+#include "store/sqlite/deputy.h"
 
 /* A worker reads commands within a moment. A minute is for one that was stopped
  * (SIGSTOP) or swapped out. */
@@ -126,18 +126,19 @@ question_take(struct database_job *job, bool found, struct slice value)
 }
 
 void
-squestion_relay(struct broker *broker, enum srelay_what what,
-		const struct database_job *job, struct slice text,
-		broker_value_fn *on_value, void *arg)
+squestion_depute(struct broker *broker, enum sdeputy_what what,
+		 const struct database_job *job, struct slice text,
+		 broker_value_fn *on_value, void *arg)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 	struct squestion *q = question_new(b, job, text, on_value, arg);
 
 	if (q != NULL)
-		srelay_ask(b, &(struct srelay_ask){.what = what,
-						   .job = &q->job,
-						   .texts = {squestion_text(q)},
-						   .take = question_take});
+		sdeputy_ask(b,
+			    &(struct sdeputy_ask){.what = what,
+						  .job = &q->job,
+						  .texts = {squestion_text(q)},
+						  .take = question_take});
 }
 
 void
@@ -146,7 +147,7 @@ sbroker_registered(struct broker *b, struct slice name,
 {
 	static const struct database_job job = {.run = get_run, .reads = true};
 
-	squestion_relay(b, SRELAY_REGISTERED, &job, name, on_value, arg);
+	squestion_depute(b, SDEPUTY_REGISTERED, &job, name, on_value, arg);
 }
 
 void

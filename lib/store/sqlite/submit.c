@@ -14,8 +14,8 @@
 
 #include "store/sqlite/blobs.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/deputy.h"
 #include "store/sqlite/record.h"
-#include "store/sqlite/relay.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/waits.h"
 #include "util/clock.h"
@@ -27,7 +27,7 @@ struct submission {
 	struct broker_submit *tasks;
 	size_t n;
 	struct ssubmit_bounds bounds;
-	/* A worker was asked, and may have queued it: see relay.h. */
+	/* A worker was asked, and may have queued it: see deputy.h. */
 	bool unsure;
 	broker_submitted_fn *on_done;
 	void *arg;
@@ -291,7 +291,7 @@ submit_is_late(struct submission *s)
 
 /* Whether the worker that was asked has queued it: 1, 0, or -1 with *err. */
 static int
-submit_was_relayed(const struct submission *s, struct tx *tx, struct err *err)
+submit_was_done(const struct submission *s, struct tx *tx, struct err *err)
 {
 	struct srecord r;
 
@@ -304,7 +304,7 @@ submit_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct submission *s = container_of(job, struct submission, job);
 	struct target target = {.name = NULL};
 	const struct broker_submit *next;
-	const int done = submit_was_relayed(s, tx, err);
+	const int done = submit_was_done(s, tx, err);
 	size_t i;
 
 	if (done != 0)
@@ -398,8 +398,8 @@ ssubmit_post(struct sbroker *b, const struct ssubmit_bounds *bounds,
 /* A worker is asked for one task by itself, whose ID nobody else has chosen: its
  * record says whether it was queued. */
 static bool
-submit_may_relay(const struct sbroker *b, const struct broker_submit *tasks,
-		 size_t n)
+submit_may_ask(const struct sbroker *b, const struct broker_submit *tasks,
+	       size_t n)
 {
 	return n == 1 && b->opt.with_results && tasks->record.p != NULL &&
 	       !tasks->exclusive && tasks->unique.len == 0 &&
@@ -414,20 +414,20 @@ submit_take(struct database_job *job, bool found, struct slice text)
 }
 
 static void
-submit_relay(struct sbroker *b, struct submission *s)
+submit_ask(struct sbroker *b, struct submission *s)
 {
 	const struct broker_submit *task = s->tasks;
 
-	srelay_ask(b,
-		   &(struct srelay_ask){
-		       .what = SRELAY_SUBMIT,
-		       .job = &s->job,
-		       .texts = {slice_of(task->queue), task->id, task->bytes,
-				 task->derived ? SLICE("") : task->record},
-		       .submit = task,
-		       .max_queue_size = s->bounds.max_queue_size,
-		       .sent = &s->unsure,
-		       .take = submit_take});
+	sdeputy_ask(b,
+		    &(struct sdeputy_ask){
+			.what = SDEPUTY_SUBMIT,
+			.job = &s->job,
+			.texts = {slice_of(task->queue), task->id, task->bytes,
+				  task->derived ? SLICE("") : task->record},
+			.submit = task,
+			.max_queue_size = s->bounds.max_queue_size,
+			.sent = &s->unsure,
+			.take = submit_take});
 }
 
 void
@@ -439,8 +439,8 @@ sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 
 	if (s == NULL)
 		return;
-	if (b->relays && submit_may_relay(b, tasks, n))
-		submit_relay(b, s);
+	if (b->asks && submit_may_ask(b, tasks, n))
+		submit_ask(b, s);
 	else
 		database_post(&b->user, &s->job);
 }

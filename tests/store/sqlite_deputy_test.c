@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "sqlite/door.h"
-#include "store/sqlite/relay.h"
+#include "store/sqlite/deputy.h"
 #include "store/stage.h"
 #include "suite.h"
 #include "util/clock.h"
@@ -46,7 +46,7 @@ static void
 fake_answer(uint32_t number, enum err_code code, const char *text)
 {
 	char packet[256];
-	const struct srelay_answer answer = {.number = number, .code = code};
+	const struct sdeputy_answer answer = {.number = number, .code = code};
 	const size_t len = sizeof(answer) + strlen(text);
 
 	memcpy(packet, &answer, sizeof(answer));
@@ -83,9 +83,9 @@ fake_submit(void)
 static void
 on_request(evutil_socket_t fd, short what, void *arg)
 {
-	char packet[SRELAY_MAX];
+	char packet[SDEPUTY_MAX];
 	const ssize_t n = recv(fd, packet, sizeof(packet), 0);
-	struct srelay_request q;
+	struct sdeputy_request q;
 
 	if (n == 0) {
 		fake_hang_up();
@@ -93,8 +93,8 @@ on_request(evutil_socket_t fd, short what, void *arg)
 	}
 	ck_assert_int_ge(n, (ssize_t)sizeof(q));
 	memcpy(&q, packet, sizeof(q));
-	ck_assert_uint_eq(q.version, SRELAY_VERSION);
-	ck_assert_uint_eq(q.what, SRELAY_SUBMIT);
+	ck_assert_uint_eq(q.version, SDEPUTY_VERSION);
+	ck_assert_uint_eq(q.what, SDEPUTY_SUBMIT);
 	ck_assert_int_gt(q.by_ms, clock_mono_ms());
 	fake.requests++;
 	switch (fake.manner) {
@@ -160,7 +160,7 @@ open_with_fake(enum manner manner)
 	worker = party_open(&w, NULL);
 	fake.manner = manner;
 	fake.dir_fd = open_place();
-	fake.fd = door_open(fake.dir_fd, SRELAY_NAME, NULL);
+	fake.fd = door_open(fake.dir_fd, SDEPUTY_NAME, NULL);
 	ck_assert_int_ge(fake.fd, 0);
 	fake.knock =
 	    event_new(w.base, fake.fd, EV_READ | EV_PERSIST, on_knock, NULL);
@@ -225,7 +225,7 @@ START_TEST(without_an_answer_the_task_is_queued_once)
 	ck_assert_int_eq(count_waiting(), 1);
 	/* Not before the worker could not do it any more. */
 	if (_i == SAYS_NOTHING)
-		ck_assert_int_ge(clock_mono_ms() - begin_ms, SRELAY_WAIT_MS);
+		ck_assert_int_ge(clock_mono_ms() - begin_ms, SDEPUTY_WAIT_MS);
 	close_fake();
 }
 END_TEST
@@ -266,7 +266,7 @@ END_TEST
 
 START_TEST(what_says_more_than_a_task_goes_into_the_file)
 {
-	static char large[SRELAY_MAX];
+	static char large[SDEPUTY_MAX];
 	struct broker_submit tasks[] = {
 	    {.id = SLICE("a"), .exclusive = true},
 	    {.id = SLICE("b"), .unique = SLICE("key"), .unique_s = 60},
@@ -311,7 +311,7 @@ static int
 come_in(void)
 {
 	const int dir_fd = open_place();
-	const int fd = door_enter(dir_fd, SRELAY_NAME);
+	const int fd = door_enter(dir_fd, SDEPUTY_NAME);
 
 	close(dir_fd);
 	return fd;
@@ -334,26 +334,26 @@ close_with_worker(void)
 	stage_close(&w);
 }
 
-static struct srelay_request
-request(enum srelay_what what)
+static struct sdeputy_request
+request(enum sdeputy_what what)
 {
-	return (struct srelay_request){.version = SRELAY_VERSION,
-				       .number = 7,
-				       .what = what,
-				       .by_ms = clock_mono_ms() + 60000};
+	return (struct sdeputy_request){.version = SDEPUTY_VERSION,
+					.number = 7,
+					.what = what,
+					.by_ms = clock_mono_ms() + 60000};
 }
 
 /* With up to four texts. */
 static void
-ask(struct srelay_request q, const char *const *texts)
+ask(struct sdeputy_request q, const char *const *texts)
 {
 	struct buf packet = BUF_INIT;
 	size_t i;
 
-	for (i = 0; i < SRELAY_TEXTS && texts[i] != NULL; i++)
+	for (i = 0; i < SDEPUTY_TEXTS && texts[i] != NULL; i++)
 		q.lens[i] = (uint32_t)strlen(texts[i]);
 	buf_add(&packet, &q, sizeof(q));
-	for (i = 0; i < SRELAY_TEXTS && texts[i] != NULL; i++)
+	for (i = 0; i < SDEPUTY_TEXTS && texts[i] != NULL; i++)
 		buf_adds(&packet, texts[i]);
 	ck_assert_int_eq(send(visitor, packet.data, packet.len, MSG_NOSIGNAL),
 			 packet.len);
@@ -361,7 +361,7 @@ ask(struct srelay_request q, const char *const *texts)
 }
 
 static char text[1024];
-static struct srelay_answer answer;
+static struct sdeputy_answer answer;
 static ssize_t received;
 
 static bool
@@ -382,9 +382,9 @@ hears(void)
 }
 
 static enum err_code
-ask_to_submit(struct srelay_request q, const char *id)
+ask_to_submit(struct sdeputy_request q, const char *id)
 {
-	const char *const texts[SRELAY_TEXTS] = {"io", id, "{}", "{}"};
+	const char *const texts[SDEPUTY_TEXTS] = {"io", id, "{}", "{}"};
 
 	ask(q, texts);
 	UNTIL(&w, hears());
@@ -395,15 +395,15 @@ ask_to_submit(struct srelay_request q, const char *id)
 
 START_TEST(a_worker_submits_for_others)
 {
-	struct srelay_request q;
+	struct sdeputy_request q;
 
 	open_with_worker();
-	ck_assert_int_eq(ask_to_submit(request(SRELAY_SUBMIT), "a"), ERR_NONE);
+	ck_assert_int_eq(ask_to_submit(request(SDEPUTY_SUBMIT), "a"), ERR_NONE);
 	ck_assert_int_eq(count_waiting(), 1);
 	/* One that is sent again, or comes after its producer did it. */
-	ck_assert_int_eq(ask_to_submit(request(SRELAY_SUBMIT), "a"),
+	ck_assert_int_eq(ask_to_submit(request(SDEPUTY_SUBMIT), "a"),
 			 ERR_REFUSED);
-	q = request(SRELAY_SUBMIT);
+	q = request(SDEPUTY_SUBMIT);
 	q.max_queue_size = 1;
 	ck_assert_int_eq(ask_to_submit(q, "b"), ERR_FULL);
 	q.max_queue_size = 0;
@@ -417,10 +417,10 @@ END_TEST
 
 START_TEST(what_comes_too_late_is_not_queued)
 {
-	struct srelay_request q;
+	struct sdeputy_request q;
 
 	open_with_worker();
-	q = request(SRELAY_SUBMIT);
+	q = request(SDEPUTY_SUBMIT);
 	q.by_ms = clock_mono_ms();
 	ck_assert_int_eq(ask_to_submit(q, "a"), ERR_TIMEOUT);
 	ck_assert_int_eq(count_waiting(), 0);
@@ -431,16 +431,16 @@ END_TEST
 START_TEST(a_worker_knows_what_is_registered)
 {
 	const struct slice name = SLICE("resize"), said = SLICE("{\"x\":1}");
-	const char *const one[SRELAY_TEXTS] = {"resize", NULL};
-	const char *const none[SRELAY_TEXTS] = {"nothing", NULL};
+	const char *const one[SDEPUTY_TEXTS] = {"resize", NULL};
+	const char *const none[SDEPUTY_TEXTS] = {"nothing", NULL};
 
 	open_with_worker();
 	broker_register(worker->broker, &name, &said, 1);
-	ask(request(SRELAY_REGISTERED), one);
+	ask(request(SDEPUTY_REGISTERED), one);
 	UNTIL(&w, hears());
 	ck_assert_uint_eq(answer.found, 1);
 	ck_assert_str_eq(text, "{\"x\":1}");
-	ask(request(SRELAY_REGISTERED), none);
+	ask(request(SDEPUTY_REGISTERED), none);
 	UNTIL(&w, hears());
 	ck_assert_uint_eq(answer.found, 0);
 	close_with_worker();
@@ -450,21 +450,21 @@ END_TEST
 /* Each is shown out, and the worker serves the next. */
 START_TEST(who_sends_no_request_is_shown_out)
 {
-	const char *const texts[SRELAY_TEXTS] = {"io", "a", "{}", "{}"};
-	const char *const queue[SRELAY_TEXTS] = {"i/o", "a", "{}", "{}"};
-	const char *const id[SRELAY_TEXTS] = {"io", "a b", "{}", "{}"};
-	const char *const empty[SRELAY_TEXTS] = {"io", "a", "", ""};
-	struct srelay_request q;
+	const char *const texts[SDEPUTY_TEXTS] = {"io", "a", "{}", "{}"};
+	const char *const queue[SDEPUTY_TEXTS] = {"i/o", "a", "{}", "{}"};
+	const char *const id[SDEPUTY_TEXTS] = {"io", "a b", "{}", "{}"};
+	const char *const empty[SDEPUTY_TEXTS] = {"io", "a", "", ""};
+	struct sdeputy_request q;
 
 	open_with_worker();
-	q = request(SRELAY_SUBMIT);
+	q = request(SDEPUTY_SUBMIT);
 	switch (_i) {
 	case 0:
 		q.version++;
 		ask(q, texts);
 		break;
 	case 1:
-		q.what = SRELAY_WHATS;
+		q.what = SDEPUTY_WHATS;
 		ask(q, texts);
 		break;
 	case 2: /* texts that are not there */
@@ -489,18 +489,18 @@ START_TEST(who_sends_no_request_is_shown_out)
 		ask(q, texts);
 		break;
 	case 8: /* no NUL between two names */
-		ask(request(SRELAY_SERVED), texts);
+		ask(request(SDEPUTY_SERVED), texts);
 		break;
 	default: /* more than a packet may have */
-		ck_assert_int_eq(
-		    send(visitor, (char[SRELAY_MAX + 1]){0}, SRELAY_MAX + 1, 0),
-		    SRELAY_MAX + 1);
+		ck_assert_int_eq(send(visitor, (char[SDEPUTY_MAX + 1]){0},
+				      SDEPUTY_MAX + 1, 0),
+				 SDEPUTY_MAX + 1);
 	}
 	UNTIL(&w, hears());
 	ck_assert_int_le(received, 0);
 	close(visitor);
 	ck_assert_int_ge(visitor = come_in(), 0);
-	ck_assert_int_eq(ask_to_submit(request(SRELAY_SUBMIT), "b"), ERR_NONE);
+	ck_assert_int_eq(ask_to_submit(request(SDEPUTY_SUBMIT), "b"), ERR_NONE);
 	ck_assert_int_eq(count_waiting(), 1);
 	close_with_worker();
 }
@@ -508,14 +508,14 @@ END_TEST
 
 START_TEST(a_visitor_that_leaves_has_submitted)
 {
-	const char *const texts[SRELAY_TEXTS] = {"io", "a", "{}", "{}"};
+	const char *const texts[SDEPUTY_TEXTS] = {"io", "a", "{}", "{}"};
 
 	open_with_worker();
-	ask(request(SRELAY_SUBMIT), texts);
+	ask(request(SDEPUTY_SUBMIT), texts);
 	close(visitor);
 	UNTIL(&w, count_waiting() == 1);
 	ck_assert_int_ge(visitor = come_in(), 0);
-	ck_assert_int_eq(ask_to_submit(request(SRELAY_SUBMIT), "b"), ERR_NONE);
+	ck_assert_int_eq(ask_to_submit(request(SDEPUTY_SUBMIT), "b"), ERR_NONE);
 	close_with_worker();
 }
 END_TEST
@@ -535,13 +535,13 @@ START_TEST(a_crowd_of_visitors_is_shown_out)
 	}
 	ck_assert_int_gt(out, 100);
 	ck_assert_int_lt(out, 200);
-	ck_assert_int_eq(ask_to_submit(request(SRELAY_SUBMIT), "a"), ERR_NONE);
+	ck_assert_int_eq(ask_to_submit(request(SDEPUTY_SUBMIT), "a"), ERR_NONE);
 	for (i = 0; i < 200; i++)
 		close(crowd[i]);
 	stage_linger(&w, 50);
 	close(visitor);
 	ck_assert_int_ge(visitor = come_in(), 0);
-	ck_assert_int_eq(ask_to_submit(request(SRELAY_SUBMIT), "b"), ERR_NONE);
+	ck_assert_int_eq(ask_to_submit(request(SDEPUTY_SUBMIT), "b"), ERR_NONE);
 	close_with_worker();
 }
 END_TEST
@@ -561,12 +561,12 @@ START_TEST(another_worker_opens_the_door_of_one_that_is_gone)
 	broker_heartbeat(other->broker, SLICE("{}"));
 	UNTIL(&w, (visitor = come_in()) >= 0);
 	worker = other;
-	ck_assert_int_eq(ask_to_submit(request(SRELAY_SUBMIT), "a"), ERR_NONE);
+	ck_assert_int_eq(ask_to_submit(request(SDEPUTY_SUBMIT), "a"), ERR_NONE);
 	close_with_worker();
 }
 END_TEST
 
-SUITE("sqlite-relay")
+SUITE("sqlite-deputy")
 {
 	TEST(what_a_worker_answers_is_the_answer);
 	TEST_LOOP(without_an_answer_the_task_is_queued_once, IS_LATE,

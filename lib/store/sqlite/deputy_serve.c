@@ -6,7 +6,7 @@
  * sends is looked at all the same, since a program may be of another version, or
  * broken. Who sends what is no request is shown out.
  */
-#include "store/sqlite/relay.h"
+#include "store/sqlite/deputy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@
 
 struct visitor {
 	LIST_ENTRY(visitor) link;
-	struct srelay_server *server;
+	struct sdeputy_server *server;
 	int fd;
 	struct event *event;
 	unsigned int n_requests;
@@ -37,20 +37,20 @@ struct visitor {
 struct request {
 	LIST_ENTRY(request) link;
 	struct visitor *visitor; /* NULL: has left */
-	struct srelay_request head;
+	struct sdeputy_request head;
 	struct broker_submit submit;
-	struct slice texts[SRELAY_TEXTS];
+	struct slice texts[SDEPUTY_TEXTS];
 	char bytes[];
 };
 
-struct srelay_server {
+struct sdeputy_server {
 	struct sbroker *broker;
 	struct event *event;
 	bool resting; /* descriptors are short: the event is not pending */
 	LIST_HEAD(, visitor) visitors;
 	unsigned int n_visitors;
 	LIST_HEAD(, request) requests; /* of all of them */
-	char packet[SRELAY_MAX];
+	char packet[SDEPUTY_MAX];
 };
 
 /* --- visitors ------------------------------------------------------------ */
@@ -74,14 +74,14 @@ visitor_show_out(struct visitor *v)
 /* One whose socket is full reads nothing, and is not waited for: it is shown out by
  * its next event. */
 static void
-visitor_answer(struct visitor *v, struct srelay_answer answer,
+visitor_answer(struct visitor *v, struct sdeputy_answer answer,
 	       struct slice text)
 {
 	struct iovec parts[] = {{&answer, sizeof(answer)},
 				{(void *)(uintptr_t)text.p, text.len}};
 	const struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
 
-	if (text.len > SRELAY_MAX - sizeof(answer) ||
+	if (text.len > SDEPUTY_MAX - sizeof(answer) ||
 	    sendmsg(v->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		shutdown(v->fd, SHUT_RDWR);
 }
@@ -93,10 +93,10 @@ request_end(struct request *q, bool found, struct slice text,
 	    const struct err *err)
 {
 	const bool failed = err != NULL && err->code != ERR_NONE;
-	const struct srelay_answer answer = {.number = q->head.number,
-					     .code =
-						 failed ? err->code : ERR_NONE,
-					     .found = found};
+	const struct sdeputy_answer answer = {.number = q->head.number,
+					      .code =
+						  failed ? err->code : ERR_NONE,
+					      .found = found};
 	struct visitor *v = q->visitor;
 
 	LIST_REMOVE(q, link);
@@ -150,9 +150,9 @@ request_begin(struct sbroker *b, struct request *q)
 	    .queue = {text.p, len},
 	    .name = {text.p + len + 1, text.len - len - 1}};
 
-	if (q->head.what == SRELAY_REGISTERED)
+	if (q->head.what == SDEPUTY_REGISTERED)
 		sbroker_registered(&b->pub, text, request_on_value, q);
-	else if (q->head.what == SRELAY_SUBMIT)
+	else if (q->head.what == SDEPUTY_SUBMIT)
 		request_submit(b, q);
 	else
 		sbroker_served(&b->pub, &served, request_on_value, q);
@@ -162,12 +162,12 @@ request_begin(struct sbroker *b, struct request *q)
 static bool
 request_is_good(const struct request *q)
 {
-	const struct srelay_request *head = &q->head;
+	const struct sdeputy_request *head = &q->head;
 
-	if (head->version != SRELAY_VERSION || head->what >= SRELAY_WHATS)
+	if (head->version != SDEPUTY_VERSION || head->what >= SDEPUTY_WHATS)
 		return false;
-	if (head->what != SRELAY_SUBMIT)
-		return head->what == SRELAY_REGISTERED ||
+	if (head->what != SDEPUTY_SUBMIT)
+		return head->what == SDEPUTY_REGISTERED ||
 		       memchr(q->texts[0].p, '\0', q->texts[0].len) != NULL;
 	return head->by_ms > 0 && head->delay_ms >= 0 && head->at_ms >= 0 &&
 	       task_name_valid(q->texts[0], TASK_QUEUE_MAX) &&
@@ -176,11 +176,11 @@ request_is_good(const struct request *q)
 
 /* How long the texts are; more than the packet, if they do not fit into it. */
 static size_t
-request_size(const struct srelay_request *head, struct slice packet)
+request_size(const struct sdeputy_request *head, struct slice packet)
 {
 	size_t size = 0, i;
 
-	for (i = 0; i < SRELAY_TEXTS && size <= packet.len; i++)
+	for (i = 0; i < SDEPUTY_TEXTS && size <= packet.len; i++)
 		size += head->lens[i];
 	return size;
 }
@@ -190,7 +190,7 @@ static struct request *
 request_read(struct slice *packet)
 {
 	struct request *q;
-	struct srelay_request head;
+	struct sdeputy_request head;
 	char *to;
 	size_t i;
 
@@ -201,11 +201,11 @@ request_read(struct slice *packet)
 				 packet->len - sizeof(head)};
 	if (request_size(&head, *packet) > packet->len ||
 	    (q = calloc(1, sizeof(*q) + request_size(&head, *packet) +
-			       SRELAY_TEXTS)) == NULL)
+			       SDEPUTY_TEXTS)) == NULL)
 		return NULL;
 	q->head = head;
 	to = q->bytes;
-	for (i = 0; i < SRELAY_TEXTS; i++) {
+	for (i = 0; i < SDEPUTY_TEXTS; i++) {
 		memcpy(to, packet->p, head.lens[i]);
 		q->texts[i] = (struct slice){to, head.lens[i]};
 		to += head.lens[i] + 1;
@@ -224,7 +224,7 @@ request_read(struct slice *packet)
 static bool
 visitor_ask(struct visitor *v, struct slice packet)
 {
-	struct srelay_server *server = v->server;
+	struct sdeputy_server *server = v->server;
 	struct request *q;
 
 	while (packet.len > 0) {
@@ -246,17 +246,17 @@ visitor_on_readable(evutil_socket_t fd, short what, void *arg)
 	struct visitor *v = arg;
 	char *packet = v->server->packet;
 	const ssize_t n =
-	    recv(fd, packet, SRELAY_MAX, MSG_DONTWAIT | MSG_TRUNC);
+	    recv(fd, packet, SDEPUTY_MAX, MSG_DONTWAIT | MSG_TRUNC);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0 || n > (ssize_t)SRELAY_MAX ||
+	if (n <= 0 || n > (ssize_t)SDEPUTY_MAX ||
 	    !visitor_ask(v, (struct slice){packet, (size_t)n}))
 		visitor_show_out(v);
 }
 
 static void
-visitor_come_in(struct srelay_server *server, int fd)
+visitor_come_in(struct sdeputy_server *server, int fd)
 {
 	struct visitor *v = calloc(1, sizeof(*v));
 
@@ -281,7 +281,7 @@ visitor_come_in(struct srelay_server *server, int fd)
 static void
 server_on_knock(evutil_socket_t fd, short what, void *arg)
 {
-	struct srelay_server *server = arg;
+	struct sdeputy_server *server = arg;
 	int in;
 
 	while ((in = door_admit(fd)) >= 0)
@@ -296,18 +296,18 @@ server_on_knock(evutil_socket_t fd, short what, void *arg)
 /* --- the door ------------------------------------------------------------ */
 
 void
-srelay_open_run(struct sbroker *b, struct tx *tx)
+sdeputy_open_run(struct sbroker *b, struct tx *tx)
 {
 	const int dir_fd = tx_directory(tx, NULL);
 
 	if (b->door_fd < 0 && b->opt.with_results && dir_fd >= 0)
-		b->door_fd = door_open(dir_fd, SRELAY_NAME, NULL);
+		b->door_fd = door_open(dir_fd, SDEPUTY_NAME, NULL);
 }
 
-static struct srelay_server *
+static struct sdeputy_server *
 server_new(struct sbroker *b)
 {
-	struct srelay_server *server = malloc(sizeof(*server));
+	struct sdeputy_server *server = malloc(sizeof(*server));
 
 	if (server == NULL)
 		return NULL;
@@ -327,7 +327,7 @@ server_new(struct sbroker *b)
 }
 
 void
-srelay_serve(struct sbroker *b)
+sdeputy_serve(struct sbroker *b)
 {
 	if (b->door_fd >= 0 && b->server == NULL)
 		b->server = server_new(b);
@@ -337,15 +337,15 @@ srelay_serve(struct sbroker *b)
 
 /* Who comes next finds no door; who is here is served until the end. */
 void
-srelay_leave_run(struct sbroker *b, struct tx *tx)
+sdeputy_leave_run(struct sbroker *b, struct tx *tx)
 {
 	if (b->door_fd >= 0)
-		door_remove(tx_directory(tx, NULL), SRELAY_NAME);
+		door_remove(tx_directory(tx, NULL), SDEPUTY_NAME);
 }
 
 /* What is under way has been dropped. */
 void
-srelay_serve_done(struct sbroker *b)
+sdeputy_serve_done(struct sbroker *b)
 {
 	struct visitor *v, *next_visitor;
 	struct request *q, *next;
