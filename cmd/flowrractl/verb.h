@@ -65,9 +65,10 @@ struct ctl {
 	struct globals globals;
 	struct conf *conf;	       /* once ctl_conf() was called */
 	struct flowrra_client *client; /* once ctl_open() was called */
-	struct gateway *gateway;       /* in the place of a client */
-	bool progress;	    /* a line of progress is on the terminal */
-	bool is_other_user; /* it was root: see owner.c */
+	char *ids; /* that words were the beginnings of; NULL: none */
+	struct gateway *gateway; /* in the place of a client */
+	bool progress;		 /* a line of progress is on the terminal */
+	bool is_other_user;	 /* it was root: see owner.c */
 };
 
 /* What a verb's words are, for completion. */
