@@ -48,7 +48,7 @@ endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
 	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
-	libmicrohttpd gnutls libmd
+	libmicrohttpd gnutls libmd libcurl
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth bench-lives \
 	   dist deb check-deb check-debian browser format clean help
@@ -64,6 +64,10 @@ pc         = $(shell pkg-config --libs $(1) 2>/dev/null)
 # What is linked, each program that starts has to load: the rest is loaded when it is
 # used (LOADED below).
 STORE_LIBS := $(call pc,libevent_core jansson inih libmd) -lm -ldl
+# The same for flowrractl, which starts for each command: of a small library the
+# archive, where there is one, since to load it takes longer than all that it does.
+lean       = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
+SHORT_LIBS := $(call pc,libevent_core jansson) $(call lean,inih) $(call lean,md) -lm -ldl
 # libwslay has no file for pkg-config.
 HTTP_LIBS  := $(call pc,libmicrohttpd gnutls openssl) -lwslay
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -78,6 +82,7 @@ LOADED_evdns     := libevent_extra
 LOADED_evhttp    := libevent_extra
 LOADED_openssl   := libevent_openssl
 LOADED_smartcols := smartcols
+LOADED_curl     := libcurl
 FUNCTIONS := $(wildcard lib/*/*.functions cmd/*/*.functions)
 LOADED_H  := $(patsubst %.functions,$(B)/gen/loaded/%.h,$(notdir $(FUNCTIONS)))
 
@@ -139,7 +144,7 @@ $(B)/bin/flowrra-web: $(call objs,cmd/flowrra-web) $(call ar,$(WEB_LIBS))
 
 # Of lib/web it has the codes to log in with.
 $(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,web $(CTL_LIBS))
-	$(link) -pie $(inputs) $(STORE_LIBS)
+	$(link) -pie $(inputs) $(SHORT_LIBS)
 
 # Modules find the functions of flowrra/module.h in the executor itself.
 $(B)/libexec/flowrra/flowrra-executor: $(call objs,cmd/flowrra-executor) \

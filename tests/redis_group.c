@@ -12,13 +12,11 @@
 #include <ftw.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server.h"
@@ -30,7 +28,7 @@
 struct sentinel {
 	int port;
 	pid_t pid; /* 0: not running */
-	char file[32];
+	char file[48];
 };
 
 struct redis_group {
@@ -44,35 +42,6 @@ struct redis_group {
 	size_t n_sentinels;
 	char *url, *list_url;
 };
-
-__attribute__((noreturn, format(printf, 1, 2))) static void
-group_die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	abort();
-}
-
-static int64_t
-group_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static void
-group_nap(void)
-{
-	const struct timespec ts = {.tv_nsec = 5000000};
-
-	nanosleep(&ts, NULL);
-}
 
 /* --- servers ------------------------------------------------------------- */
 
@@ -108,7 +77,7 @@ group_start_server(struct redis_group *g)
 		if (asprintf(&ca, "%s/ca.crt", dir) < 0 ||
 		    asprintf(&crt, "%s/server.crt", dir) < 0 ||
 		    asprintf(&key, "%s/server.key", dir) < 0)
-			group_die("out of memory");
+			server_die("out of memory");
 		args[n++] = "--tls-ca-cert-file";
 		args[n++] = ca;
 		args[n++] = "--tls-cert-file";
@@ -192,13 +161,13 @@ redis_group_find_master(struct redis_group *g, int but)
 int
 redis_group_await_master(struct redis_group *g, int but)
 {
-	const int64_t end = group_now_ms() + PATIENCE_MS;
+	const int64_t end = server_now_ms() + PATIENCE_MS;
 	int i;
 
 	while ((i = redis_group_find_master(g, but)) < 0) {
-		if (group_now_ms() > end)
-			group_die("there is no master; see %s", g->dir);
-		group_nap();
+		if (server_now_ms() > end)
+			server_die("there is no master; see %s", g->dir);
+		server_nap();
 	}
 	redis_server_reconnect(g->servers[i]);
 	return i;
@@ -244,7 +213,7 @@ sentinel_write(struct redis_group *g, size_t i)
 	snprintf(path, sizeof(path), "%s/%s", g->dir, s->file);
 	f = fopen(path, "we");
 	if (f == NULL)
-		group_die("%s: %s", path, strerror(errno));
+		server_die("%s: %s", path, strerror(errno));
 	sentinel_id(i, id);
 	fprintf(f, "bind 127.0.0.1\nlogfile %s/log%zu\ndir %s\n", g->dir, i,
 		g->dir);
@@ -285,7 +254,7 @@ sentinel_write(struct redis_group *g, size_t i)
 				REDIS_GROUP_NAME, g->sentinels[k].port, id);
 	}
 	if (fclose(f) != 0)
-		group_die("%s: %s", path, strerror(errno));
+		server_die("%s: %s", path, strerror(errno));
 }
 
 static void
@@ -296,7 +265,7 @@ sentinel_start(struct redis_group *g, size_t i)
 
 	s->pid = fork();
 	if (s->pid < 0)
-		group_die("cannot fork: %s", strerror(errno));
+		server_die("cannot fork: %s", strerror(errno));
 	if (s->pid > 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -414,14 +383,14 @@ group_describe(struct redis_group *g)
 void
 redis_group_settle(struct redis_group *g)
 {
-	const int64_t end = group_now_ms() + 2 * PATIENCE_MS;
+	const int64_t end = server_now_ms() + 2 * PATIENCE_MS;
 
 	while (!group_is_settled(g)) {
-		if (group_now_ms() > end) {
+		if (server_now_ms() > end) {
 			group_describe(g);
-			group_die("the servers do not agree; see %s", g->dir);
+			server_die("the servers do not agree; see %s", g->dir);
 		}
-		group_nap();
+		server_nap();
 	}
 	for (size_t i = 0; i < g->n; i++)
 		if (redis_server_is_running(g->servers[i]))
@@ -456,7 +425,7 @@ group_make_url(const struct redis_group *g, bool sentinels)
 		     sentinels && g->options.sentinel_password
 			 ? g->options.sentinel_password
 			 : "") < 0)
-		group_die("out of memory");
+		server_die("out of memory");
 	return url;
 }
 
@@ -468,14 +437,14 @@ redis_group_start(const struct redis_group_options *options)
 
 	if (g == NULL || asprintf(&g->dir, "%s/flowrra-sentinels-XXXXXX",
 				  tmp != NULL ? tmp : "/tmp") < 0)
-		group_die("out of memory");
+		server_die("out of memory");
 	if (options != NULL)
 		g->options = *options;
 	if (g->options.replicas == 0 && !g->options.lone)
 		g->options.replicas = 1;
 	g->n_sentinels = g->options.lone ? 1 : REDIS_GROUP_SENTINELS;
 	if (mkdtemp(g->dir) == NULL || g->options.replicas >= SERVERS_MAX)
-		group_die("cannot make %s", g->dir);
+		server_die("cannot make %s", g->dir);
 	group_start_servers(g);
 	for (size_t i = 0; i < g->n_sentinels; i++) {
 		snprintf(g->sentinels[i].file, sizeof(g->sentinels[i].file),
@@ -534,20 +503,20 @@ redis_group_stop(struct redis_group *g)
 void
 redis_group_failover(struct redis_group *g)
 {
-	const int64_t end = group_now_ms() + PATIENCE_MS;
+	const int64_t end = server_now_ms() + PATIENCE_MS;
 	bool taken = false;
 	char *answer;
 
 	for (size_t i = 0; !taken; i = (i + 1) % g->n_sentinels) {
-		if (group_now_ms() > end)
-			group_die("no Sentinel fails over; see %s", g->dir);
+		if (server_now_ms() > end)
+			server_die("no Sentinel fails over; see %s", g->dir);
 		if (g->sentinels[i].pid == 0)
 			continue;
 		answer =
 		    sentinel_ask(g, i, "SENTINEL FAILOVER " REDIS_GROUP_NAME);
 		taken = strcmp(answer, "OK") == 0;
 		free(answer);
-		group_nap();
+		server_nap();
 	}
 }
 

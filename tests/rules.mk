@@ -277,7 +277,7 @@ BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/ben
 BENCH_LIBS := $(CLIENT) $(call ar,cron core util)
 $(B)/tests/bench/run $(B)/tests/bench/%_bench: BUILT_LIBS = -Wl,-rpath,$(abspath $(B)/lib)
 
-$(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(B)/lib/util.a $(CLIENT)
+$(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(call ar,redis util) $(CLIENT)
 	$(link) $(BUILT_LIBS) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(BENCH_LIBS)
@@ -291,7 +291,7 @@ $(B)/tests/bench/%_floor: $(B)/tests/bench/%_floor.o
 
 # With servers of its own, and a database filled from below.
 $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o $(B)/tests/processes.o \
-    $(SERVER_OBJS) $(call ar,schedules sqlite core util) | $(B)/tests/libexec
+    $(SERVER_OBJS) $(call ar,schedules sqlite redis core util) | $(B)/tests/libexec
 	$(link) $(inputs) $(SERVER_LIBS) $(call pc,libpq libmariadb)
 
 $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
@@ -315,12 +315,12 @@ $(B)/tests/bench/web_bench: $(B)/tests/bench/web_bench.o $(BENCH_FILL) $(BENCH_S
 
 $(B)/tests/bench/viewers_bench: $(B)/tests/bench/viewers_bench.o $(BENCH_SITE) \
     $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o usage.o) \
-    $(SERVER_OBJS) $(B)/lib/util.a
+    $(SERVER_OBJS) $(call ar,redis util)
 	$(link) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/follower_bench: $(B)/tests/bench/follower_bench.o \
     $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o) \
-    $(SERVER_OBJS) $(B)/lib/util.a
+    $(SERVER_OBJS) $(call ar,redis util)
 	$(link) $(inputs) $(SERVER_LIBS)
 
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
@@ -340,7 +340,7 @@ bench:
 
 #: bench-peers the same beside other task queues; PEERS="rq sidekiq" ROUNDS=3
 bench-peers:
-	@.ci/deps build test
+	@.ci/deps build test bench
 	$(again) $(JOBS) bench-programs
 	@$(TEST_ENV) tests/bench/peers/run
 

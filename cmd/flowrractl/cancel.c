@@ -1,123 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The verb cancel: tasks by their IDs, or all that a filter selects.
- *
- * A filter may select more than was meant: so a person is asked, with the number,
- * and a script has to say --yes.
- */
+/* The verb cancel: tasks by their IDs, or all that a filter selects. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "each_task.h"
 #include "manager/cancel.h"
 #include "manager/member.h"
 #include "manager/select.h"
 #include "manager/task_filter.h"
-#include "table.h"
-#include "util/clock.h"
+#include "selection.h"
 #include "util/err.h"
 #include "verb.h"
 
 struct cancel_options {
-	struct task_filter filter;
-	const char *states;
-	double older_than_s;
-	bool all, dry_run, yes;
+	struct selection selection;
 };
 
 #define OPTION(...) VERB_OPTION(struct cancel_options, 0, __VA_ARGS__)
 
 static const struct option_spec cancel_options[] = {
-    OPTION("queue", "QUEUE", TEXT, filter.queue, 0, 0,
-	   "all tasks of this queue"),
-    OPTION("task", "NAME", TEXT, filter.task, 0, 0, "all tasks with this name"),
-    OPTION("worker", "WORKER", TEXT, filter.worker, 0, 0,
+    SELECTION_OPTIONS(struct cancel_options, selection),
+    OPTION("worker", "WORKER", TEXT, selection.filter.worker, 0, 0,
 	   "all tasks that this worker has"),
-    OPTION("error", "TEXT", TEXT, filter.error, 0, 0,
-	   "all tasks to be retried with this text in their error"),
-    OPTION("reason", "WORD", TEXT, filter.reason, 0, 0,
-	   "all tasks to be retried with this reason"),
-    OPTION("state", "STATE,...", TEXT, states, 0, 0,
+    OPTION("state", "STATE,...", TEXT, selection.states, 0, 0,
 	   "only those in these states: waiting, delayed, retrying, running"),
-    OPTION("older-than", "DURATION", SECONDS, older_than_s, 0, 3162240000,
+    OPTION("older-than", "DURATION", SECONDS, selection.older_than_s, 0,
+	   3162240000,
 	   "only those submitted (running ones: begun) at least this long ago"),
-    OPTION("all", NULL, FLAG, all, 0, 0, "all tasks"),
-    OPTION("dry-run", NULL, FLAG, dry_run, 0, 0,
-	   "cancel nothing; show the tasks"),
-    OPTION("yes", NULL, FLAG, yes, 0, 0, "do not ask"),
 };
 
-static const struct column selected_columns[] = {
-    {"ID", "task_id", NULL, false},
-    {"TASK", "task_name", NULL, false},
-    {"QUEUE", "queue", NULL, false},
-    {"STATE", "state", NULL, false},
-};
-
-/* --state alone is a filter, too. An empty --error fits all. */
-static bool
-is_filtered(const struct cancel_options *o)
-{
-	const struct task_filter *f = &o->filter;
-
-	return f->queue != NULL || f->task != NULL || f->worker != NULL ||
-	       (f->error != NULL && f->error[0] != '\0') || f->reason != NULL ||
-	       o->states != NULL || o->older_than_s > 0;
-}
-
-static int
-check_selection(const struct cancel_options *o, int n_ids, struct err *err)
-{
-	const bool filtered = is_filtered(o);
-
-	if (n_ids > 0 && (filtered || o->all || o->dry_run))
-		return err_set(err, ERR_USAGE,
-			       "cannot use IDs with filters, --all or "
-			       "--dry-run");
-	if (o->all && filtered)
-		return err_set(err, ERR_USAGE, "cannot use --all with filters");
-	if (n_ids == 0 && !o->all && !filtered)
-		return err_set(
-		    err, ERR_USAGE,
-		    "missing selection: give IDs, a filter (--queue, "
-		    "--task, --worker, --error, --reason, --state, "
-		    "--older-than) or --all");
-	return 0;
-}
-
-/* "Cancel 4,211 tasks? [y/N]": only a clear yes is one. */
-static bool
-ask(struct ctl *ctl, size_t n, const char *queue)
-{
-	char answer[16] = "";
-
-	fprintf(stderr, "Cancel %zu task%s%s%s? [y/N] ", n, n == 1 ? "" : "s",
-		queue != NULL ? " of queue " : "", queue != NULL ? queue : "");
-	fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) != NULL) {
-		answer[strcspn(answer, "\n")] = '\0';
-		if (strcasecmp(answer, "y") == 0 ||
-		    strcasecmp(answer, "yes") == 0)
-			return true;
-	}
-	complain(ctl, "nothing was cancelled");
-	return false;
-}
-
-/* 0: go on; 64: nobody has said yes. */
-static int
-confirm(struct ctl *ctl, const struct cancel_options *o, size_t n)
-{
-	if (o->yes || n == 0)
-		return 0;
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		complain(ctl, "this would cancel %zu task%s; say --yes", n,
-			 n == 1 ? "" : "s");
-	else if (ask(ctl, n, o->filter.queue))
-		return 0;
-	return err_exit_status(ERR_USAGE);
-}
+static const struct selection_words words = {
+    "cancel", "Cancel", "cancelled",
+    "--queue, --task, --worker, --error, --reason, --state, --older-than"};
 
 /* What came of all of them. */
 struct outcomes {
@@ -181,39 +95,13 @@ cancel_all(struct ctl *ctl, const json_t *tasks)
 	return out.status;
 }
 
-static void
-on_found(int64_t found, void *arg)
-{
-	show_progress(arg, found, "found");
-}
-
 static int
-cancel_filtered(struct ctl *ctl, struct cancel_options *o, int states)
+cancel_filtered(struct ctl *ctl, struct selection *selection, int states)
 {
-	const struct select what = {.states = states,
-				    .filter = &o->filter,
-				    .on_progress = on_found,
-				    .arg = ctl};
-	struct err err = ERR_INIT;
 	json_t *tasks;
-	int status;
+	int status = selection_take(ctl, selection, &words, states, &tasks);
 
-	if (o->older_than_s > 0)
-		o->filter.before_us =
-		    clock_wall_us() - (int64_t)(o->older_than_s * 1e6);
-	tasks = select_tasks(ctl->client, &what, &err);
-	end_progress(ctl);
-	if (tasks == NULL)
-		return complain_of_err(ctl, &err);
-	if (o->dry_run) {
-		const size_t n = json_array_size(tasks);
-
-		status = print_list(ctl, selected_columns, 4, tasks);
-		complain(ctl, "%zu would be cancelled", n);
-		return status;
-	}
-	status = confirm(ctl, o, json_array_size(tasks));
-	if (status == 0)
+	if (tasks != NULL)
 		status = cancel_all(ctl, tasks);
 	json_decref(tasks);
 	return status;
@@ -222,20 +110,22 @@ cancel_filtered(struct ctl *ctl, struct cancel_options *o, int states)
 static int
 run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	struct cancel_options *o = options;
+	struct selection *s = &((struct cancel_options *)options)->selection;
 	struct err err = ERR_INIT;
 	int status, states = SELECT_ALL;
 
-	if (check_selection(o, argc, &err) != 0 ||
-	    (o->states != NULL &&
-	     (states = select_parse(o->states, &err)) < 0) ||
-	    task_filter_check(&o->filter, &err) != 0)
+	if (selection_check(s, &words, argc, &err) != 0 ||
+	    (s->states != NULL &&
+	     (states = select_parse(s->states, &err)) < 0) ||
+	    task_filter_check(&s->filter, &err) != 0)
 		return complain_of_err(ctl, &err);
 	if (argc > 0)
 		return each_task(ctl, argc, argv, "id", cancel_task);
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
-	return cancel_filtered(ctl, o, states);
+	if (ctl_need_store(ctl, "filters and --all", &err) != 0)
+		return complain_of_err(ctl, &err);
+	return cancel_filtered(ctl, s, states);
 }
 
 const struct verb verb_cancel = {
@@ -248,5 +138,6 @@ const struct verb verb_cancel = {
     .options_size = sizeof(struct cancel_options),
     .max_args = -1,
     .words = WORD_TASK_ID,
+    .gateway = true,
     .run = run_cancel,
 };

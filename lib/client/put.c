@@ -99,7 +99,7 @@ client_put_new(struct put_query *query)
 }
 
 static void
-put_send_final(struct query *q, bool failed)
+put_send(struct query *q, bool final, bool failed)
 {
 	const int64_t ttl_us = q->client->conf->backend.ttl;
 	const int64_t ms = put_patience_ms(q->client);
@@ -117,7 +117,7 @@ put_send_final(struct query *q, bool failed)
 	p->put = (struct results_put){
 	    .id = {p->bytes.data, q->key.len},
 	    .record = {p->bytes.data + q->key.len, p->bytes.len - q->key.len},
-	    .final = true,
+	    .final = final,
 	    .failed = failed,
 	    /* Whole seconds, rounded up; 0 means for ever, here and there. */
 	    .ttl_s = (ttl_us + US_PER_S - 1) / US_PER_S,
@@ -138,13 +138,19 @@ put_drop(struct flowrra_client *c)
 void
 put_send_failed(struct query *q)
 {
-	put_send_final(q, true);
+	put_send(q, true, true);
 }
 
 void
 put_send_succeeded(struct query *q)
 {
-	put_send_final(q, false);
+	put_send(q, true, false);
+}
+
+void
+put_send_open(struct query *q)
+{
+	put_send(q, false, false);
 }
 
 static void

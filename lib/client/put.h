@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Storing the final records of tasks that will not run. */
+/* Storing the final records of tasks that will not run, and of what is moved. */
 #ifndef CLIENT_PUT_H
 #define CLIENT_PUT_H
 
@@ -24,6 +24,8 @@ struct put_query {
 void put_send_failed(struct query *q);
 /* The same of a task that succeeded, elsewhere. */
 void put_send_succeeded(struct query *q);
+/* The same of a record that is not final; a final one that is there stays. */
+void put_send_open(struct query *q);
 /* Waits until the events of the records that were stored before have left: a
  * program that ends after a put loses them otherwise. */
 void put_flush(struct flowrra_client *c);

@@ -22,6 +22,9 @@
  * away is not asked more than about once a second by each connection. */
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 2000
+/* Of several servers another one takes over within seconds, and is to be found at
+ * once; the connections of a URL share the questions that this costs. */
+#define SEEK_PAUSE_MAX_MS 400
 /*
  * The limit for one attempt to connect, however large timeout_ms is. A SYN that
  * is lost while the server is away must not delay the next attempt after it is
@@ -184,16 +187,19 @@ redis_conn_schedule(struct redis *r, int64_t ms)
 	event_add(r->retry, &tv);
 }
 
-/* The n-th pause: 50 ms, doubled up to 2 s, and of that a random part between
- * the half and the whole, lest all clients come back in step. */
+/* The next pause: 50 ms, doubled up to the longest, and of that a random part
+ * between the half and the whole, lest all clients come back in step. */
 static int64_t
-pause_ms(unsigned int n)
+next_pause_ms(struct redis *r)
 {
-	int64_t ms = n < 6 ? (int64_t)PAUSE_MIN_MS << n : PAUSE_MAX_MS;
+	const int64_t max =
+	    r->member.peers != NULL ? SEEK_PAUSE_MAX_MS : PAUSE_MAX_MS;
+	const unsigned int n = r->failures++;
+	int64_t ms = n < 6 ? (int64_t)PAUSE_MIN_MS << n : max;
 	uint16_t random;
 
-	if (ms > PAUSE_MAX_MS)
-		ms = PAUSE_MAX_MS;
+	if (ms > max)
+		ms = max;
 	evutil_secure_rng_get_bytes(&random, sizeof(random));
 	return ms / 2 + ms / 2 * random / UINT16_MAX;
 }
@@ -238,7 +244,7 @@ redis_conn_fail(struct redis *r, const struct err *why)
 	if (!r->freed && r->options.on_state != NULL)
 		r->options.on_state(r, redis_state(r), &err, r->options.arg);
 	if (!r->freed && !refused)
-		redis_conn_schedule(r, at_once ? 0 : pause_ms(r->failures++));
+		redis_conn_schedule(r, at_once ? 0 : next_pause_ms(r));
 	redis_conn_release(r);
 }
 

@@ -119,7 +119,7 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 	try_addresses(d);
 }
 
-/* Begins to connect; 0, or -1 with d->why. */
+/* Begins to connect: 0, 1 if that has ended (a Unix socket), or -1 with d->why. */
 static int
 try_address(struct redis_dial *d, const struct sockaddr *sa, socklen_t len)
 {
@@ -136,8 +136,9 @@ try_address(struct redis_dial *d, const struct sockaddr *sa, socklen_t len)
 	 * connect later. A TCP socket goes on connecting by itself, also after
 	 * a signal (EINTR).
 	 */
-	if (connect(d->fd, sa, len) != 0 && errno != EINPROGRESS &&
-	    errno != EINTR) {
+	if (connect(d->fd, sa, len) == 0)
+		return 1;
+	if (errno != EINPROGRESS && errno != EINTR) {
 		d->why = errno;
 		goto fail;
 	}
@@ -159,13 +160,17 @@ static void
 try_addresses(struct redis_dial *d)
 {
 	const struct evutil_addrinfo *ai;
+	int under_way = -1;
 
-	while ((ai = d->next) != NULL) {
+	while (under_way < 0 && (ai = d->next) != NULL) {
 		d->next = ai->ai_next;
-		if (try_address(d, ai->ai_addr, (socklen_t)ai->ai_addrlen) == 0)
-			return;
+		under_way =
+		    try_address(d, ai->ai_addr, (socklen_t)ai->ai_addrlen);
 	}
-	dial_give_up(d);
+	if (under_way < 0)
+		dial_give_up(d);
+	else if (under_way > 0)
+		dial_finish(d, NULL);
 }
 
 /* All addresses share the time for one attempt: one that does not answer must
@@ -286,6 +291,7 @@ dial_on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct redis_dial *d = arg;
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int under_way;
 
 	if (d->url->path == NULL) {
 		on_addresses(d);
@@ -294,8 +300,11 @@ dial_on_turn(evutil_socket_t fd, short what, void *arg)
 	/* Its length was checked when the URL was read. */
 	memccpy(sun.sun_path, d->url->path, '\0', sizeof(sun.sun_path) - 1);
 	set_patience(d, 1);
-	if (try_address(d, (const struct sockaddr *)&sun, sizeof(sun)) != 0)
+	under_way = try_address(d, (const struct sockaddr *)&sun, sizeof(sun));
+	if (under_way < 0)
 		dial_give_up(d);
+	else if (under_way > 0)
+		dial_finish(d, NULL);
 }
 
 struct redis_dial *

@@ -56,6 +56,12 @@ watch_wake_socket(struct database *db)
 		event_add(db->wake_event, NULL);
 }
 
+static bool
+database_works(enum state state)
+{
+	return state == UP || state == ASLEEP;
+}
+
 /*
  * Lock held, but not while a user is told. Returns whether there was one: the
  * list may have changed meanwhile, so the caller begins again. A trouble is
@@ -69,7 +75,7 @@ database_tell_state(struct database *db)
 	enum state state = db->state;
 
 	LIST_FOREACH (user, &db->users, link) {
-		if (user->told != db->changes) {
+		if (user->told != db->changes && state != OPENING) {
 			user->told = db->changes;
 			why = db->why;
 		} else if (user->told_trouble != db->troubles) {
@@ -80,8 +86,9 @@ database_tell_state(struct database *db)
 			continue;
 		}
 		pthread_mutex_unlock(&db->lock);
-		user->on_state(user, state == UP || state == OPENING,
-			       state == REFUSED, state == UP ? NULL : &why);
+		user->on_state(user, database_works(state) || state == OPENING,
+			       state == REFUSED,
+			       database_works(state) ? NULL : &why);
 		pthread_mutex_lock(&db->lock);
 		return true;
 	}
@@ -177,7 +184,7 @@ database_is_up(const struct database_user *user)
 	bool up;
 
 	pthread_mutex_lock(&db->lock);
-	up = db->state == UP && user->told == db->changes;
+	up = database_works(db->state) && user->told == db->changes;
 	pthread_mutex_unlock(&db->lock);
 	return up;
 }
@@ -186,6 +193,12 @@ const char *
 database_name(const struct database_user *user)
 {
 	return user->database->name;
+}
+
+const char *
+database_file(const struct database_user *user)
+{
+	return user->database->path;
 }
 
 /* --- opening and closing ----------------------------------------------- */
@@ -245,6 +258,17 @@ database_check_url(const char *url, struct err *err)
 
 	free(full);
 	return full != NULL ? 0 : -1;
+}
+
+char *
+database_path(const char *url, struct err *err)
+{
+	char *path = database_url(url, err);
+
+	if (path != NULL)
+		memmove(path, path + strlen(SCHEME),
+			strlen(path) - strlen(SCHEME) + 1);
+	return path;
 }
 
 char *
@@ -310,6 +334,7 @@ database_new(const struct database_options *options, char *name,
 	db->name = name;
 	db->path = name + strlen(SCHEME);
 	db->creates = options->creates || options->worker;
+	db->lazy = options->lazy;
 	db->may_block = options->may_block;
 	db->may_block_arg = options->may_block_arg;
 	db->tx = (struct tx){.path = db->path,

@@ -114,6 +114,9 @@ struct database_options {
 	const struct description *description;
 	bool creates; /* makes a file that is not there at once */
 	bool worker;  /* leaves the file tidy when it closes it, and creates */
+	/* Is opened by the first job, and counts as up until then: who joins
+	 * may need no job at all. */
+	bool lazy;
 	/*
 	 * Whether the loop may stand still now, as long as a job takes, or a lock
 	 * of others (timeout_ms): nobody waits on it for anything else. NULL:
@@ -133,6 +136,8 @@ int database_join(struct database_user *user,
 		  const struct database_options *options, struct err *err);
 /* What database_join() would say of a URL; opens no file. */
 int database_check_url(const char *url, struct err *err);
+/* The path of the file; free() it. NULL with *err. */
+char *database_path(const char *url, struct err *err);
 /* Its name as one text, whatever links lead to it: "sqlite:///PATH". free() it. NULL
  * with *err. */
 char *database_url_name(const char *url, struct err *err);
@@ -146,5 +151,7 @@ bool database_cancel(struct database_job *job);
 bool database_is_up(const struct database_user *user);
 /* The URL, for messages. */
 const char *database_name(const struct database_user *user);
+/* The path of the file. */
+const char *database_file(const struct database_user *user);
 
 #endif

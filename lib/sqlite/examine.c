@@ -22,6 +22,7 @@
 #include "loaded/sqlite3.h"
 #include "sqlite/file.h"
 #include "sqlite/holder.h"
+#include "sqlite/relay.h"
 #include "util/err.h"
 
 /* What the log grows by with a small change is some pages of 4 KiB. */
@@ -185,7 +186,8 @@ check_shm_owner(const struct examination *e, struct finding *f)
 static bool
 check_sockets_owner(const struct examination *e, struct finding *f)
 {
-	return examine_beside(e, "-wake", f);
+	return examine_beside(e, "-wake", f) ||
+	       examine_beside(e, "-wake/" RELAY_NAME, f);
 }
 
 /* --- the file ---------------------------------------------------------- */

@@ -26,6 +26,7 @@
 #include "sqlite/identity.h"
 #include "sqlite/load.h"
 #include "sqlite/place.h"
+#include "sqlite/relay.h"
 #include "sqlite/reserve.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -333,6 +334,8 @@ file_close(struct tx *tx)
 		fork_guard_leave();
 	tx->guarded = false;
 	tx->db = NULL;
+	relay_close(tx->relay);
+	tx->relay = NULL;
 	file_release(tx);
 	tx->log_pages = 0;
 	tx->log_forced = 0;

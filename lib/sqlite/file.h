@@ -16,6 +16,7 @@
 #include "sqlite/wake_socket.h"
 #include "util/clock.h"
 
+struct relay;
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -43,6 +44,7 @@ struct tx {
 	bool gone; /* deleted or replaced since it was opened: used no more */
 	int64_t now_ms; /* wall clock */
 	struct wake_socket socket;
+	struct relay *relay; /* NULL: not opened */
 	char (*wakes)[WAKE_SOCKET_NAME_LEN + 1];
 	size_t n_wakes, cap_wakes;
 	struct sqlite3_stmt **statements; /* as many as are described */

@@ -30,6 +30,8 @@
  * is tidied up: it bounds what a power cut can take back. */
 #define SOON_MS 1000
 
+static const uint64_t one = 1;
+
 /* --- answers ----------------------------------------------------------- */
 
 /* Lock held. One write until the loop has read it: `signalled` keeps a thousand
@@ -37,14 +39,31 @@
 void
 io_tell_loop(struct database *db)
 {
-	static const uint64_t one = 1;
-
 	if (db->signalled)
 		return;
 	if (!db->threaded)
 		event_active(db->event, EV_READ, 0);
 	db->signalled =
 	    !db->threaded || write(db->event_fd, &one, sizeof(one)) >= 0;
+}
+
+/* Lock held, by who works. The loop would wake at once, and wait for the lock: a
+ * thread tells it when the lock is free. */
+static void
+io_owe_loop(struct database *db)
+{
+	if (!db->threaded)
+		io_tell_loop(db);
+	else if (!db->signalled)
+		db->owing = db->signalled = true;
+}
+
+/* Without the lock. The counter of the descriptor is never full. */
+static void
+io_pay_loop(struct database *db)
+{
+	if (db->owing)
+		db->owing = write(db->event_fd, &one, sizeof(one)) < 0;
 }
 
 /* Lock held. `err` NULL: the job was committed. The loop calls job->done; the
@@ -60,7 +79,7 @@ io_hand_back(struct database *db, struct database_job *job,
 		pthread_cond_broadcast(&db->left);
 	job->place = IN_DONE;
 	TAILQ_INSERT_TAIL(&db->done, job, link);
-	io_tell_loop(db);
+	io_owe_loop(db);
 }
 
 /* Lock held. The job waits for the next try; it is no longer under way, so its
@@ -98,7 +117,7 @@ io_complain(struct database *db, const struct err *why)
 		db->troubled = true;
 		db->trouble = *why;
 		db->troubles++;
-		io_tell_loop(db);
+		io_owe_loop(db);
 	}
 	db->held_until_ms = clock_mono_ms() + HELD_MS;
 }
@@ -111,7 +130,7 @@ io_enter_state(struct database *db, enum state state, const struct err *why)
 	if (why != NULL)
 		db->why = *why;
 	db->changes++;
-	io_tell_loop(db);
+	io_owe_loop(db);
 }
 
 /* --- batches ----------------------------------------------------------- */
@@ -272,6 +291,7 @@ io_run_one_by_one(struct database *db, struct database_jobs *batch)
 		pthread_mutex_lock(&db->lock);
 		io_end_batch(db, &single, result == 0 ? NULL : &err);
 		pthread_mutex_unlock(&db->lock);
+		io_pay_loop(db);
 	}
 }
 
@@ -290,6 +310,7 @@ io_work(struct database *db)
 		io_take(&db->held, &batch, &rows, &bytes);
 	io_take(&db->queue, &batch, &rows, &bytes);
 	pthread_mutex_unlock(&db->lock);
+	io_pay_loop(db);
 	if ((result = io_run_batch(db, &batch, &err)) != 0) {
 		general = file_failure_is_general(&db->tx) &&
 			  !io_may_use_reserve(db, &batch);
@@ -303,6 +324,7 @@ io_work(struct database *db)
 	if (general)
 		io_end_batch(db, &batch, result == 0 ? NULL : &err);
 	pthread_mutex_unlock(&db->lock);
+	io_pay_loop(db);
 	/* A file that is gone is closed, and what would go into it is lost:
 	 * jobs fail from now on rather than succeed in vain. */
 	if (db->tx.gone)
@@ -347,6 +369,7 @@ io_on_upgrade(const struct err *what, void *database)
 	if (db->threaded)
 		io_enter_state(db, DOWN, what);
 	pthread_mutex_unlock(&db->lock);
+	io_pay_loop(db);
 	return db->wants_thread ? -1 : 0;
 }
 
@@ -378,12 +401,19 @@ io_reopen(struct database *db)
 		io_enter_state(db, final ? REFUSED : DOWN, &err);
 }
 
-/* Lock held. Sleeps until there is work, or until a time (0: for ever). */
+/* Lock held. Sleeps until there is work, or until a time (0: for ever); or not, if
+ * the loop was to be told of something first. */
 static void
 io_sleep_until(struct database *db, int64_t until_ms)
 {
 	struct timespec at;
 
+	if (db->owing) {
+		pthread_mutex_unlock(&db->lock);
+		io_pay_loop(db);
+		pthread_mutex_lock(&db->lock);
+		return;
+	}
 	if (until_ms == 0) {
 		pthread_cond_wait(&db->work, &db->lock);
 		return;
@@ -405,7 +435,21 @@ step_closed(struct database *db)
 	if (db->state != OPENING &&
 	    (db->state == REFUSED || clock_mono_ms() < db->reopen_ms))
 		return fails;
-	io_reopen(db);
+	if (db->lazy && TAILQ_EMPTY(&db->queue))
+		io_enter_state(db, ASLEEP, NULL);
+	else
+		io_reopen(db);
+	db->lazy = false;
+	return true;
+}
+
+/* Lock held. Users are told nothing: to them it was up. */
+static bool
+step_asleep(struct database *db)
+{
+	if (TAILQ_EMPTY(&db->queue))
+		return false;
+	db->state = OPENING;
 	return true;
 }
 
@@ -433,7 +477,14 @@ step_open(struct database *db)
 bool
 io_step(struct database *db)
 {
-	return db->state == UP ? step_open(db) : step_closed(db);
+	switch (db->state) {
+	case UP:
+		return step_open(db);
+	case ASLEEP:
+		return step_asleep(db);
+	default:
+		return step_closed(db);
+	}
 }
 
 /* Lock held. Nothing is due: until when; 0: for ever. */
@@ -441,7 +492,9 @@ static int64_t
 io_next_ms(const struct database *db)
 {
 	if (db->state != UP)
-		return db->state == REFUSED ? 0 : db->reopen_ms;
+		return db->state == REFUSED || db->state == ASLEEP
+			   ? 0
+			   : db->reopen_ms;
 	if (!TAILQ_EMPTY(&db->held) &&
 	    (db->soon_ms == 0 || db->held_until_ms < db->soon_ms))
 		return db->held_until_ms;

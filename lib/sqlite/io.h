@@ -26,9 +26,9 @@ enum place { NOWHERE, IN_QUEUE, UNDER_WAY, IN_HELD, IN_DONE };
 /*
  * OPENING: not tried yet, jobs wait. UP: open. DOWN: could not be opened, or is
  * being upgraded: jobs fail, and it is tried again. REFUSED: for good, until
- * the program starts again; jobs fail.
+ * the program starts again; jobs fail. ASLEEP: as UP, but opened by the first job.
  */
-enum state { OPENING, UP, DOWN, REFUSED };
+enum state { OPENING, UP, DOWN, REFUSED, ASLEEP };
 
 struct database {
 	LIST_ENTRY(database) link;
@@ -39,6 +39,7 @@ struct database {
 	char *name;		  /* the URL */
 	char *path;		  /* within it */
 	bool creates;		  /* as in struct database_options */
+	bool lazy;		  /* is opened when there is a job */
 	bool (*may_block)(void *arg);
 	void *may_block_arg;
 	bool threaded;
@@ -58,6 +59,7 @@ struct database {
 	int64_t held_until_ms, reopen_ms, soon_ms; /* 0: none */
 	bool stopping;
 	bool signalled;
+	bool owing; /* the thread's: the loop is to be told yet */
 	enum state state;
 	struct err why;	      /* DOWN, REFUSED */
 	unsigned int changes; /* of the state */

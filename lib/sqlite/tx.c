@@ -13,6 +13,7 @@
 #include "loaded/sqlite3.h"
 #include "sqlite/fault.h"
 #include "sqlite/file.h"
+#include "sqlite/relay.h"
 #include "util/err.h"
 
 int
@@ -243,6 +244,14 @@ tx_directory(struct tx *tx, struct err *err)
 	return wake_socket_open_dir(&tx->socket, tx->path, err) == 0
 		   ? tx->socket.dir_fd
 		   : -1;
+}
+
+struct relay *
+tx_relay(struct tx *tx, struct err *err)
+{
+	if (tx->relay == NULL && tx_directory(tx, err) >= 0)
+		tx->relay = relay_open(tx->socket.dir_fd, err);
+	return tx->relay;
 }
 
 /* Made on demand: a producer that never waits needs no socket. */

@@ -16,6 +16,7 @@
 #include "util/buf.h"
 
 struct err;
+struct relay;
 struct tx;
 
 /* Runs a statement to its end; its parameters follow, as its letters say.
@@ -48,6 +49,9 @@ struct slice tx_wake_socket(struct tx *tx, struct err *err);
 /* The directory of the wake sockets and of the locks of workers: an open
  * descriptor, or -1 with *err. */
 int tx_directory(struct tx *tx, struct err *err);
+/* What is handed from one process to another beside the database (relay.h); NULL
+ * with *err. It is the transaction's. */
+struct relay *tx_relay(struct tx *tx, struct err *err);
 /* Removes the sockets of processes that are gone; wakes all others, but not
  * this one. */
 void tx_sweep_sockets(struct tx *tx);

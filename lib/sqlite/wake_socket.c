@@ -20,19 +20,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "sqlite/door.h"
 #include "util/err.h"
 #include "util/path.h"
-
-/* A socket's address has room for 107 bytes only (unix(7)): by way of the open
- * directory's descriptor, names fit in however deep the directory lies. */
-static void
-wake_socket_address(const struct wake_socket *ws, const char *name,
-		    struct sockaddr_un *ret)
-{
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s",
-		 ws->dir_fd, name);
-}
 
 /* Who may write to the directory may put links into it, by which a datagram or
  * a removal would reach other files. */
@@ -125,7 +115,7 @@ wake_socket_make(struct wake_socket *ws, struct err *err)
 		return err_sys(err, ERR_SYSTEM, "cannot make a socket");
 	snprintf(ws->name, sizeof(ws->name), "%016llx",
 		 (unsigned long long)number);
-	wake_socket_address(ws, ws->name, &address);
+	door_address(ws->dir_fd, ws->name, &address);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		wake_socket_failed(ws, err);
 		close(fd);
@@ -186,7 +176,7 @@ wake_socket_wake(struct wake_socket *ws, const char *name)
 			    0);
 	if (fd < 0)
 		return 0;
-	wake_socket_address(ws, name, &address);
+	door_address(ws->dir_fd, name, &address);
 	if (sendto(fd, "", 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
 		   sizeof(address)) < 0) {
 		/* Nobody has it open: its process was killed. EAGAIN, a full

@@ -27,6 +27,8 @@
 #include "program.h"
 #include "system.h"
 #include "util/clock.h"
+#include "util/err.h"
+#include "util/proc.h"
 
 #define STALL_MS 60000
 #define ROUNDS_MAX 100
@@ -55,25 +57,50 @@ static double figures[LOOKS][FIGURE_COUNT][ROUNDS_MAX];
 
 /* --- the follower ------------------------------------------------------ */
 
-static pid_t
-follower_begin(void)
+struct follower {
+	pid_t pid;	/* 0: none */
+	FILE *messages; /* nothing more comes after the first, but trouble */
+};
+
+/* It says that it follows when it misses nothing more. */
+static void
+follower_await(struct follower *f)
+{
+	char line[1024];
+
+	while (fgets(line, sizeof(line), f->messages) != NULL)
+		if (strstr(line, "following") != NULL)
+			return;
+	errx(1, "the follower has ended");
+}
+
+static void
+follower_begin(struct follower *ret)
 {
 	char *path = program_path("bin/flowrractl");
-	const pid_t pid = fork();
-	int fd;
+	const char *const argv[] = {path, "--config", files.conf, "events",
+				    NULL};
+	int fds[] = {-1, -1, -1}, messages[2];
+	const struct proc_options options = {.path = path,
+					     .argv = argv,
+					     .fds = fds,
+					     .n_fds = 3,
+					     .die_with_parent = true};
+	struct err why;
 
-	if (pid < 0)
-		err(71, "fork");
-	if (pid == 0) {
-		fd = open(files.out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
-			err(71, "%s", files.out);
-		execl(path, path, "--config", files.conf, "events",
-		      (char *)NULL);
-		err(71, "%s", path);
-	}
+	fds[1] =
+	    open(files.out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fds[1] < 0 || pipe2(messages, O_CLOEXEC) != 0)
+		err(71, "%s", files.out);
+	fds[2] = messages[1];
+	if (proc_spawn(&options, &ret->pid, &why) != 0)
+		errx(71, "%s", why.msg);
+	if ((ret->messages = fdopen(messages[0], "re")) == NULL)
+		err(71, NULL);
+	close(fds[1]);
+	close(fds[2]);
 	free(path);
-	return pid;
+	follower_await(ret);
 }
 
 static long
@@ -91,7 +118,7 @@ follower_lines(void)
 
 /* It has an end of each task: nothing that was not told may pass for cheap. */
 static void
-follower_end(pid_t pid)
+follower_end(struct follower *f)
 {
 	const struct timespec nap = {.tv_nsec = 50000000};
 	const int64_t end_ms = clock_mono_ms() + STALL_MS;
@@ -103,8 +130,9 @@ follower_end(pid_t pid)
 			     opt.tasks);
 		nanosleep(&nap, NULL);
 	}
-	kill(pid, SIGTERM);
-	waitpid(pid, NULL, 0);
+	kill(f->pid, SIGTERM);
+	waitpid(f->pid, NULL, 0);
+	fclose(f->messages);
 }
 
 /* --- a drain ----------------------------------------------------------- */
@@ -181,23 +209,23 @@ follower_round(const struct system_type *type, enum look look, long round)
 	double *ret[FIGURE_COUNT];
 	struct system system = {.state = NULL};
 	struct worker worker;
-	pid_t follower = 0;
+	struct follower follower = {.pid = 0};
 	int f;
 
 	for (f = 0; f < FIGURE_COUNT; f++)
 		ret[f] = &figures[look][f][round];
 	type->start(&system, files.dir);
 	files_write_conf(system.url);
-	if (look == FOLLOWER)
-		follower = follower_begin();
 	/* Its worker has been there, so that the name is known. */
 	worker_start(&worker, files.dir);
 	worker_wait(&worker);
 	worker_stop(&worker);
 	program_run(argv, files.tasks, files.ids);
+	if (look == FOLLOWER)
+		follower_begin(&follower);
 	follower_drain(&system, ret);
 	if (look == FOLLOWER)
-		follower_end(follower);
+		follower_end(&follower);
 	type->stop(&system);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "e2e/operate_scene.h"
+#include "e2e/run_scene.h"
 
 #define CTL "flowrractl --config flowrra.conf "
 
@@ -90,6 +91,95 @@ START_TEST(a_cancel_that_is_killed_is_finished_by_the_next)
 }
 END_TEST
 
+START_TEST(tasks_are_moved_to_another_queue)
+{
+	struct world *w = begin(_i);
+	struct run *r;
+
+	put(w, "a", "--queue one");
+	put(w, "b", "--queue one");
+	put(w, "c", "--queue one --priority -3");
+	put(w, "d", "--queue one --delay 1h");
+	ck_complains(ctl(w, "move"), 64, "missing --to");
+	ck_complains(ctl(w, "move --to two"), 64, "missing selection");
+	ck_complains(ctl(w, "move --to two a --queue one"), 64, "with filters");
+	ck_complains(ctl(w, "move --to 't wo' a"), 65, "t wo");
+	ck_complains(ctl(w, "move --to one --queue one"), 65, "same queue");
+	ck_complains(ctl(w, "move --to two --state running"), 65, "running");
+	ck_complains(ctl(w, "move --to two --all </dev/null"), 64, "say --yes");
+	ck_complains(ctl(w, "move --to one a"), 77, "already");
+	ck_complains(ctl(w, "move --to two nope"), 2, "nope");
+	ck_complains(ctl(w, "move --resume --to two"), 64, "--resume");
+	r = ctl(w, "move --queue one --to two --dry-run");
+	ck_complains(r, 0, "4 would be moved");
+	r = run(w, "echo y | script -qec '" CTL
+		   "move --queue one --to two' /dev/null");
+	ck_assert_ptr_nonnull(strstr(r->out, "Move 4 tasks of queue one? "));
+	ck_assert_ptr_nonnull(strstr(r->out, "4 moved"));
+	ck_run(ctl(w, "tasks pending --queue two --columns ID,queue "
+		      "--sort id"),
+	       0, "a\ttwo\nb\ttwo\nc\ttwo\nd\ttwo\n");
+	ck_answer(w, "tasks show d", "queue", "two");
+	ck_answer(w, "tasks show d", "record.queue", "two");
+	ck_run(ctl(w, "tasks delayed --columns ID,queue"), 0, "d\ttwo\n");
+	/* They run there, in their order, and their records say so. */
+	ck_run(ctl(w, "move --to io c a b --json"), 0,
+	       "{\"task_id\":\"c\",\"outcome\":\"moved\",\"queue\":\"io\"}\n"
+	       "{\"task_id\":\"a\",\"outcome\":\"moved\",\"queue\":\"io\"}\n"
+	       "{\"task_id\":\"b\",\"outcome\":\"moved\",\"queue\":\"io\"}\n");
+	worker_start(w, NULL);
+	ck_assert_int_eq(ctl(w, "wait a b c")->status, 0);
+	ck_answer(w, "tasks show a", "record.queue", "io");
+	ck_complains(ctl(w, "move --to two a"), 77, "success");
+	ck_run(ctl(w, "move --resume"), 0, "0 moved\n");
+	world_stop(w);
+}
+END_TEST
+
+/* Killed at any point, back and forth, while workers take what they get: each runs
+ * once. What was on its way is brought in by a worker. */
+START_TEST(a_move_that_is_killed_loses_and_doubles_nothing)
+{
+	struct world *w =
+	    world_start(&(struct world_options){.modules = "demo mark",
+						.embedded = _i == ON_SQLITE,
+						.no_worker = true});
+	struct run *r;
+	int i;
+
+	ctl(w, "queue pause io");
+	ctl(w, "queue pause cpu");
+	worker_start(w, NULL);
+	run(w,
+	    "seq 1 2000 | sed \"s|.*|{\\\"name\\\":\\\"mark\\\",\\\"queue\\\":"
+	    "\\\"io\\\",\\\"args\\\":[\\\"$PWD/marks\\\",0]}|\" | " CTL
+	    "submit --stdin --force >ids");
+	ck_assert_uint_eq(lines_of(w, "ids"), 2000);
+	for (i = 0; i < 24; i++) {
+		r = run_start(w, "exec " CTL "move --queue %s --to %s --yes",
+			      i % 2 == 0 ? "io" : "cpu",
+			      i % 2 == 0 ? "cpu" : "io");
+		/* The first is killed in its midst, however slow it is. */
+		if (i == 0)
+			WAIT_UNTIL(!says(w, "queues cpu", "0.waiting", "0"));
+		run(w, "sleep 0.%02d", i * 2);
+		kill(r->pid, SIGKILL);
+		run_end(w, r);
+		if (i == 18) {
+			ctl_ok(w, "queue resume io");
+			ctl_ok(w, "queue resume cpu");
+		}
+	}
+	ck_assert_int_eq(
+	    run(w, CTL "wait --stdin --timeout 60 <ids >/dev/null")->status, 0);
+	ck_assert_uint_eq(lines_of(w, "marks"), 2000);
+	ck_answer(w, "stats", "waiting", "0");
+	ck_answer(w, "stats", "delayed", "0");
+	ck_run(ctl(w, "move --resume"), 0, "0 moved\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(records_are_deleted_by_their_end)
 {
 	struct world *w = begin(_i);
@@ -130,5 +220,7 @@ SUITE("bulk")
 	SUITE_TIMEOUT(120);
 	TEST_BOTH(a_filter_cancels_what_it_selects_and_nothing_else);
 	TEST_BOTH(a_cancel_that_is_killed_is_finished_by_the_next);
+	TEST_BOTH(tasks_are_moved_to_another_queue);
+	TEST_BOTH(a_move_that_is_killed_loses_and_doubles_nothing);
 	TEST_BOTH(records_are_deleted_by_their_end);
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "e2e/look.h"
-#include "e2e/manual.h"
+#include "e2e/manual_steps.h"
 #include "e2e/worker.h"
 #include "e2e/world.h"
 #include "redis_cluster.h"

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "e2e/worker.h"
 #include "e2e/world.h"
 
 static struct run *
@@ -183,6 +184,53 @@ START_TEST(no_store_is_found_in_a_directory_of_others)
 }
 END_TEST
 
+START_TEST(a_frozen_worker_keeps_no_submission)
+{
+	const struct world_options options = {.embedded = true};
+	struct world *w = world_start(&options);
+	struct run *r;
+
+	WAIT_UNTIL(ctl(w, "tasks info echo")->status == 0);
+	worker_signal(worker_of(w), SIGSTOP);
+	run_end(w, run_start(w, "for i in 1 2 3; do flowrractl -c flowrra.conf "
+				"submit echo $i || exit 1; done >ids"));
+	worker_signal(worker_of(w), SIGCONT);
+	r = run(w, "flowrractl -c flowrra.conf wait --all $(cat ids)");
+	ck_assert_msg(r->status == 0, "%s", r->err);
+	/* What it was asked meanwhile, it does not do now. */
+	ck_run(run(w, "flowrractl -c flowrra.conf tasks completed --json | "
+		      "grep -o '\"task_id\"' | wc -l"),
+	       0, "3\n");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(no_submission_fails_since_its_worker_is_killed)
+{
+	const struct world_options options = {.embedded = true};
+	struct world *w = world_start(&options);
+	struct worker *worker = worker_of(w);
+	struct run *submits, *r;
+	int i;
+
+	WAIT_UNTIL(ctl(w, "tasks info echo")->status == 0);
+	submits = run_start(w, "for i in $(seq 100); do flowrractl -c "
+			       "flowrra.conf submit echo $i || exit 1; done "
+			       ">ids");
+	for (i = 1; i <= 3; i++) {
+		WAIT_UNTIL(strlen(world_read(w, "ids")) >= (size_t)i * 37 * 25);
+		worker_kill(worker);
+		worker_restart(worker);
+	}
+	run_end(w, submits);
+	ck_assert_msg(submits->status == 0, "%s", submits->err);
+	r = run(w, "test $(sort -u ids | wc -l) = 100 && flowrractl -c "
+		   "flowrra.conf wait --all $(cat ids) >/dev/null");
+	ck_assert_msg(r->status == 0, "%s", r->err);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("embedded")
 {
 	SUITE_TIMEOUT(60);
@@ -192,4 +240,6 @@ SUITE("embedded")
 	TEST(a_scheduler_does_not_call_a_store_reachable_that_it_cannot_make);
 	TEST(what_becomes_of_tasks_is_heard);
 	TEST(no_store_is_found_in_a_directory_of_others);
+	TEST(a_frozen_worker_keeps_no_submission);
+	TEST(no_submission_fails_since_its_worker_is_killed);
 }

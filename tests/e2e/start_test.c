@@ -68,14 +68,15 @@ START_TEST(a_submission_to_a_server_loads_hiredis)
 }
 END_TEST
 
-/* In front of the true one lies a file that is no library. */
+/* In front of the true one, under each of its names, lies a file that is no
+ * library. */
 static struct run *
 without(struct world *w, const char *library, const char *command)
 {
 	return run(w,
-		   "mkdir -p broken && : >broken/$(basename $(ls "
-		   "/lib/*/%s.so.* /usr/lib/%s.so.* 2>/dev/null | head -n 1)) "
-		   "&& LD_LIBRARY_PATH=$PWD/broken %s; s=$?; rm -r broken; "
+		   "mkdir -p broken && (cd broken && touch $(ls /lib/*/%s.so.* "
+		   "/usr/lib/%s.so.* 2>/dev/null | sed 's|.*/||')) && "
+		   "LD_LIBRARY_PATH=$PWD/broken %s; s=$?; rm -r broken; "
 		   "exit $s",
 		   library, library, command);
 }

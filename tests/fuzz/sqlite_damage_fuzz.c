@@ -68,7 +68,7 @@ static const char content[] =
     "INSERT INTO measures VALUES (0, 0, 'io', 'add', 0, 7),"
     " (60, 1790000040, 'io', 'add', 0, 7), (60, 1790000040, 'io', 'add', 3, 9),"
     " (3600, 1789999200, 'io', 'add', 4, 7), (0, 0, 'io', 'add', 203, 7);"
-    "INSERT INTO events (made, total, event) VALUES (1, 1, '{}');"
+    "INSERT INTO events (made, at, size) VALUES (1, 1, 2);"
     "INSERT INTO orders (message, given) VALUES ('{}', 1);";
 
 /* What everybody can ask who may look, and an operator. */

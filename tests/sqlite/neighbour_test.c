@@ -85,13 +85,12 @@ START_TEST(text_that_is_not_a_port_is_never_a_path)
 	worker = party_open(&w, "host:a");
 	party_submit(producer, "1", "[1]", 0, 0);
 	plant_victim(victim);
-	snprintf(
-	    sql, sizeof(sql),
-	    "INSERT INTO sleepers (queue, port) SELECT id, '%s' FROM "
-	    "queues; INSERT INTO listeners (port, seen, asleep) VALUES "
-	    "('%s', 0, 1), (hex(zeroblob(500)), 0, 1); INSERT INTO waiters "
-	    "(id, port) VALUES ('1', '%s'), ('2', '%s')",
-	    victim, victim, victim, victim);
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO sleepers (queue, port) SELECT id, '%s' FROM "
+		 "queues; INSERT INTO listeners (port, seen) VALUES "
+		 "('%s', 0), (hex(zeroblob(500)), 0); INSERT INTO waiters "
+		 "(id, port) VALUES ('1', '%s'), ('2', '%s')",
+		 victim, victim, victim, victim);
 	stage_sql(&w, sql);
 	ck_assert_int_eq(party_submit(producer, "2", "[2]", 0, 0), ERR_NONE);
 	broker_want(worker->broker, 0, 2);

@@ -50,6 +50,95 @@ START_TEST(a_delayed_task_can_be_made_due)
 }
 END_TEST
 
+/* Sends a task off from io, wherever it is there; whether it was there. */
+static bool
+send_off(const char *id, const char *to)
+{
+	char cursor[512] = "";
+	struct broker_send_off s = {
+	    .queue = SLICE("io"), .id = slice_of(id), .to = slice_of(to)};
+
+	do {
+		op_forget();
+		s.cursor = slice_of(cursor);
+		broker_send_off(op.producer->broker, &s, op_on_page, NULL);
+		op_wait_told();
+		if (op.told.err.code != ERR_NONE)
+			return false;
+		snprintf(cursor, sizeof(cursor), "%s", op.told.next);
+	} while (op.told.n == 0 && cursor[0] != '\0');
+	return op.told.n == 1;
+}
+
+static bool delivered;
+static char delivered_n[24];
+
+static void
+on_delivered(struct slice value, const struct err *err, void *arg)
+{
+	ck_assert_ptr_null(err);
+	snprintf(delivered_n, sizeof(delivered_n), "%.*s", (int)value.len,
+		 value.p != NULL ? value.p : "");
+	delivered = true;
+}
+
+/* Until there are none. Twice at the same time: they must not hinder each other. */
+static void
+deliver(const char *queue)
+{
+	do {
+		delivered = false;
+		broker_deliver(op.producer->broker, slice_of(queue),
+			       on_delivered, NULL);
+		UNTIL(&op.stage, delivered);
+	} while (atoi(delivered_n) > 0);
+}
+
+#define MOVED(id, more)                                                        \
+	"{\"id\":\"" id "\",\"name\":\"t\"" more ",\"queue\":\"cpu\"}"
+
+START_TEST(tasks_go_to_another_queue_in_their_order_and_as_they_were)
+{
+	size_t i;
+
+	op_open(_i);
+	op_submit(TASK("a"), 0, 0);
+	op_submit(TASK("b"), 0, 0);
+	op_submit(TASK("stays"), 0, 0);
+	op_submit("{\"id\":\"c\",\"name\":\"t\",\"priority\":-3}", -3, 0);
+	op_submit("{\"id\":\"d\",\"name\":\"t\",\"priority\":5}", 5, 3600000);
+	ck_assert(!send_off("nope", "cpu"));
+	ck_assert(!send_off("a", "io"));
+	ck_assert_int_eq(op.told.err.code, ERR_DATA);
+	ck_assert(!send_off("a", "c pu"));
+	ck_assert_int_eq(op.told.err.code, ERR_DATA);
+	ck_assert(send_off("a", "cpu"));
+	ck_assert_str_eq(op.told.items[0].bytes.p, TASK("a"));
+	ck_assert(!send_off("a", "cpu"));
+	ck_assert(send_off("b", "cpu"));
+	ck_assert(send_off("c", "cpu"));
+	ck_assert(send_off("d", "cpu"));
+	deliver("io");
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 1);
+	ck_assert_int_eq(op_queue(op.producer, "io")->delayed, 0);
+	ck_assert_int_eq(op_queue(op.producer, "cpu")->waiting, 3);
+	ck_assert_int_eq(op_queue(op.producer, "cpu")->delayed, 1);
+	broker_want(op.worker->broker, 1, 10);
+	UNTIL(&op.stage, op.worker->n_claims == 3);
+	ck_assert(party_has(op.worker, 0, MOVED("c", ",\"priority\":-3")));
+	ck_assert(party_has(op.worker, 1, MOVED("a", "")));
+	ck_assert(party_has(op.worker, 2, MOVED("b", "")));
+	/* One that is claimed is not there. */
+	broker_want(op.worker->broker, 0, 1);
+	UNTIL(&op.stage, op.worker->n_claims == 4);
+	ck_assert(!send_off("stays", "cpu"));
+	for (i = 0; i < 2; i++)
+		deliver("io");
+	ck_assert_int_eq(op_queue(op.producer, "cpu")->waiting, 0);
+	op_close();
+}
+END_TEST
+
 START_TEST(a_paused_queue_gives_nothing_until_it_is_resumed)
 {
 	struct party *other;
@@ -431,6 +520,7 @@ START_TEST(many_dead_are_exhumed_in_one_call)
 END_TEST
 
 #define CASES(kind)                                                            \
+	X(tasks_go_to_another_queue_in_their_order_and_as_they_were, kind)     \
 	X(a_paused_queue_gives_nothing_until_it_is_resumed, kind)              \
 	X(an_idle_worker_takes_nothing_after_the_pause, kind)                  \
 	X(other_queues_go_on_while_one_is_paused, kind)                        \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +67,17 @@ beside(void)
 	return other;
 }
 
+/* The size of the file that the events are in. */
+static int64_t
+relayed(void)
+{
+	char path[300];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s-wake/events", stage_path(&w));
+	return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
 START_TEST(events_that_all_have_read_are_removed)
 {
 	struct backend *teller, *ear;
@@ -79,9 +91,15 @@ START_TEST(events_that_all_have_read_are_removed)
 	UNTIL(&w, results_heard(teller->results));
 	publish(teller, 0, 500);
 	UNTIL(&w, l.heard == 500);
-	ck_assert_int_eq(stage_sql(&w, "SELECT count(*) FROM events"), 0);
+	/* How far it has read is not written each time. */
+	UNTIL(&w, stage_sql(&w, "SELECT count(*) FROM events") == 0);
+	ck_assert_int_gt(relayed(), 0);
+	publish(teller, 500, 1);
+	UNTIL(&w, l.heard == 501);
+	ck_assert_int_lt(relayed(), 500 * 12); /* from its beginning on */
 	backend_close(ear);
 	ck_assert_int_eq(stage_sql(&w, "SELECT count(*) FROM listeners"), 0);
+	ck_assert_int_eq(relayed(), 0);
 	backend_close(teller);
 	stage_close(&w);
 }
@@ -110,8 +128,7 @@ START_TEST(a_listener_that_is_too_slow_is_told_so_and_goes_on)
 	results_heard(teller->results);
 	begin(ear, &l);
 	UNTIL(&w, results_heard(teller->results));
-	UNTIL(&other,
-	      stage_sql(&w, "SELECT count(*) FROM listeners WHERE asleep"));
+	UNTIL(&other, stage_sql(&w, "SELECT count(*) FROM listeners"));
 	/* Nobody turns its loop meanwhile. */
 	for (i = 0; i < N; i += STEP) {
 		publish(teller, i, STEP);
@@ -126,6 +143,41 @@ START_TEST(a_listener_that_is_too_slow_is_told_so_and_goes_on)
 	UNTIL(&w, written() == N + 1);
 	UNTIL(&other, l.last == N);
 	ck_assert_uint_eq(l.missed, 1);
+	backend_close(ear);
+	backend_close(teller);
+	event_base_free(other.base);
+	stage_close(&w);
+}
+END_TEST
+
+/* By whom, or by a full disk, makes no difference: it is told, and what follows is
+ * heard. */
+START_TEST(events_whose_bytes_are_gone_are_told_as_missing)
+{
+	struct stage other;
+	struct backend *teller, *ear;
+	struct listener l;
+	char path[300];
+
+	stage_open(&w, KIND_SQLITE);
+	other = beside();
+	teller = backend_open(&w);
+	ear = backend_open(&other);
+	results_heard(teller->results);
+	begin(ear, &l);
+	UNTIL(&w, results_heard(teller->results));
+	publish(teller, 0, 1);
+	UNTIL(&other, l.last == 0);
+	publish(teller, 1, 1);
+	UNTIL(&w, written() == 2);
+	snprintf(path, sizeof(path), "%s-wake/events", stage_path(&w));
+	ck_assert_int_eq(truncate(path, 0), 0);
+	UNTIL(&other, l.missed == 1);
+	publish(teller, 2, 1);
+	UNTIL(&w, written() == 3);
+	UNTIL(&other, l.last == 2);
+	ck_assert_uint_eq(l.missed, 1);
+	ck_assert_uint_eq(l.heard, 2);
 	backend_close(ear);
 	backend_close(teller);
 	event_base_free(other.base);
@@ -182,8 +234,6 @@ START_TEST(a_listener_that_was_taken_for_dead_enters_again)
 	stage_sql(&w, "UPDATE listeners SET number = number + 5");
 	publish(teller, 0, 1);
 	UNTIL(&w, l.missed == 1);
-	stage_sql(&w, "DELETE FROM listeners WHERE port NOT IN "
-		      "(SELECT port FROM listeners WHERE asleep)");
 	publish(teller, 1, 1);
 	UNTIL(&w, l.last == 1);
 	backend_close(ear);
@@ -260,6 +310,7 @@ SUITE("results-sqlite-only")
 	TEST(expired_records_go_by_their_bytes);
 	TEST(events_that_all_have_read_are_removed);
 	TEST(a_listener_that_is_too_slow_is_told_so_and_goes_on);
+	TEST(events_whose_bytes_are_gone_are_told_as_missing);
 	TEST(a_listener_that_was_killed_is_noticed);
 	TEST(a_listener_that_was_taken_for_dead_enters_again);
 	TEST(what_is_no_cursor_is_refused);

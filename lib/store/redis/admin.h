@@ -7,6 +7,8 @@
  *	admin_find.c	which queues have tasks at a place
  *	admin_view.c	pages of tasks
  *	admin_change.c	pause, purge, remove, requeue
+ *	admin_limit.c	limits
+ *	admin_deliver.c	what is on its way from one queue to another
  *	admin_examine.c	what may be wrong with the server
  *
  * A query goes through one or more phases. Each asks any number of things at
@@ -117,6 +119,11 @@ void radmin_view(struct broker *b, const struct broker_view *view,
 void radmin_examine(struct broker *b, broker_report_fn *on_report, void *arg);
 void radmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
+void radmin_limits_get(struct broker *b, struct slice queue,
+		       broker_limits_fn *on_limits, void *arg);
+void radmin_limits_change(struct broker *b,
+			  const struct broker_limit_change *change,
+			  broker_value_fn *on_value, void *arg);
 void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
 void radmin_remove(struct broker *b, struct slice queue, struct slice id,
@@ -126,6 +133,17 @@ void radmin_hasten(struct broker *b, struct slice queue, struct slice id,
 void radmin_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);
+void radmin_send_off(struct broker *b, const struct broker_send_off *s,
+		     broker_page_fn *on_page, void *arg);
+void radmin_deliver(struct broker *b, struct slice queue,
+		    broker_value_fn *on_value, void *arg);
+
+/* How the entry of a task begins that leaves for the queue `to`; the script adds the
+ * rest. NULL when memory runs out; free() it. */
+char *rleaving_header(struct slice to, struct slice id);
+
+/* Brings in, for housekeeping, what senders that are gone have left on its way. */
+void rbroker_deliver(struct rbroker *b, const char *queue);
 
 /* Takes workers off the list that have been dead for a day and have left nothing
  * in any queue; after a month those as well that have served none that is known.

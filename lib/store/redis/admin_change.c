@@ -33,6 +33,7 @@ struct change {
 	    *next_lane; /* WITHDRAW, PURGE: of those, in which to look */
 	bool has_lanes; /* they follow the rest */
 	bool hastens;	/* the delayed alone: they become due */
+	char *header;	/* SEND_OFF: what stands before it on its way */
 };
 
 static void
@@ -46,6 +47,7 @@ change_free(struct rquery *i)
 	free(c->from);
 	free(c->lane);
 	free(c->next_lane);
+	free(c->header);
 	free(c);
 }
 
@@ -196,10 +198,14 @@ rchange_eval_lane(struct change *c, rquery_take_fn *take, enum rscript script,
 {
 	char *lane = rqueue_lane_key(&c->queue, slice_of(c->lane));
 	const struct slice keys[] = {slice_of(lane != NULL ? lane : ""),
-				     slice_of(c->queue.keys[KEY_LANES])};
+				     slice_of(c->queue.keys[KEY_LANES]),
+				     slice_of(c->queue.keys[KEY_LEAVING])};
+	/* What is purged leaves for no place. */
+	const struct redis_args used = {keys,
+					script == SCRIPT_REMOVE_LANE ? 3 : 2};
 
 	if (lane != NULL)
-		rquery_eval(&c->query, take, 0, script, REDIS_ARGS(keys), args);
+		rquery_eval(&c->query, take, 0, script, used, args);
 	else
 		err_nomem(&c->query.err);
 	free(lane);
@@ -329,9 +335,11 @@ rchange_ask_remove_of_lane(struct rquery *i)
 	struct change *c = container_of(i, struct change, query);
 	const bool there = c->from != NULL && strcmp(c->lane, c->from) == 0;
 	char offset[ARG_NUMBER_SIZE], effort[ARG_NUMBER_SIZE];
-	const struct slice args[] = {slice_of(c->id), slice_of(c->lane),
-				     arg_number(offset, there ? c->offset : 0),
-				     arg_number(effort, SEARCH_US)};
+	const struct slice args[] = {
+	    slice_of(c->id), slice_of(c->lane),
+	    arg_number(offset, there ? c->offset : 0),
+	    arg_number(effort, SEARCH_US),
+	    slice_of(c->header != NULL ? c->header : "")};
 
 	rchange_eval_lane(c, rchange_take_removed_of_lane, SCRIPT_REMOVE_LANE,
 			  REDIS_ARGS(args));
@@ -368,15 +376,17 @@ rchange_ask_remove(struct rquery *i)
 	const struct slice keys[] = {slice_of(c->queue.keys[KEY_WAITING]),
 				     slice_of(c->queue.keys[KEY_LEVELS]),
 				     slice_of(c->queue.keys[KEY_DELAYED]),
-				     slice_of(c->queue.keys[KEY_WITHDRAWN])};
-	const struct slice args[] = {slice_of(c->id),
-				     slice_of(c->place),
-				     arg_number(offset, c->offset),
-				     arg_number(effort, SEARCH_US),
-				     slice_of(RBROKER_WITHDRAWN),
-				     c->hastens ? slice_of(RBROKER_CONTROL)
-						: SLICE(""),
-				     slice_of(c->queue.wake)};
+				     slice_of(c->queue.keys[KEY_WITHDRAWN]),
+				     slice_of(c->queue.keys[KEY_LEAVING])};
+	const struct slice args[] = {
+	    slice_of(c->id),
+	    slice_of(c->place),
+	    arg_number(offset, c->offset),
+	    arg_number(effort, SEARCH_US),
+	    slice_of(RBROKER_WITHDRAWN),
+	    c->hastens ? slice_of(RBROKER_CONTROL) : SLICE(""),
+	    slice_of(c->queue.wake),
+	    slice_of(c->header != NULL ? c->header : "")};
 
 	const struct slice lanes[] = {SLICE("EXISTS"),
 				      slice_of(c->queue.keys[KEY_LANES])};
@@ -422,20 +432,31 @@ rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 	return 0;
 }
 
+static const char *
+rchange_purpose(const struct change *what)
+{
+	return what->header != NULL ? "moving a task"
+	       : what->hastens	    ? "making a task due"
+				    : "removing a task";
+}
+
+/* Takes what->header. */
 static void
 rchange_begin_remove(struct broker *b, struct slice queue, struct slice id,
 		     struct slice cursor, const struct change *what)
 {
-	const struct rquery query = {.what = what->hastens ? "making a task due"
-							   : "removing a task",
+	const struct rquery query = {.what = rchange_purpose(what),
 				     .ask = rchange_ask_remove,
 				     .answered = on_page_asked};
 	struct change *c =
 	    taking_new(b, queue, &query, what->on_page, what->arg);
 
-	if (c == NULL)
+	if (c == NULL) {
+		free(what->header);
 		return;
+	}
 	c->hastens = what->hastens;
+	c->header = what->header;
 	if (c->query.err.code == ERR_NONE &&
 	    rchange_read_cursor(c, cursor, &c->query.err) == 0 &&
 	    (c->id = strndup(id.p, id.len)) == NULL)
@@ -464,4 +485,21 @@ radmin_hasten(struct broker *b, struct slice queue, struct slice id,
 	    .on_page = on_page, .arg = arg, .hastens = true};
 
 	rchange_begin_remove(b, queue, id, cursor, &what);
+}
+
+void
+radmin_send_off(struct broker *b, const struct broker_send_off *s,
+		broker_page_fn *on_page, void *arg)
+{
+	const struct change what = {.on_page = on_page,
+				    .arg = arg,
+				    .header = rleaving_header(s->to, s->id)};
+	struct err err;
+
+	if (what.header != NULL) {
+		rchange_begin_remove(b, s->queue, s->id, s->cursor, &what);
+		return;
+	}
+	err_nomem(&err);
+	on_page(NULL, &err, arg);
 }

@@ -197,7 +197,7 @@ rlost_name_records(const struct rlost *l, struct buf *names)
 	}
 }
 
-#define LOST_KEYS 8
+#define LOST_KEYS 9
 #define LOST_ARGS 5
 
 static int
@@ -210,7 +210,8 @@ rlost_send(struct rbroker *b, const struct rqueue *q, size_t n)
 	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
 	    slice_of(q->keys[KEY_DELAYED]), slice_of(q->keys[KEY_DEAD]),
 	    slice_of(q->keys[KEY_LANES]),   slice_of(RBROKER_WORKERS),
-	    SLICE("flowrra:failed"),	    slice_of(RRESULTS_STATS)};
+	    SLICE("flowrra:failed"),	    slice_of(RRESULTS_STATS),
+	    slice_of(q->keys[KEY_LEAVING])};
 	const struct slice first[LOST_ARGS] = {
 	    SLICE(LOST_TASKS), SLICE(LOST_BYTES), arg_number(count, (int64_t)n),
 	    arg_number(life, b->tidy.limits.record_ttl_s),

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/redis/admin.h"
 #include "store/redis/broker.h"
 #include "util/name.h"
 #include "util/sat.h"
@@ -208,8 +209,8 @@ rtidy_ask_idle(struct rbroker *b)
 	const struct slice args[] = {arg_number(idle, b->tidy.limits.idle_ms),
 				     arg_number(kept, kept_s)};
 	static const enum rqueue_key which[] = {
-	    KEY_WAITING, KEY_LEVELS, KEY_DELAYED, KEY_DEAD,
-	    KEY_PAUSED,	 KEY_LANES,  KEY_SERVED,  KEY_IDLE};
+	    KEY_WAITING, KEY_LEVELS, KEY_DELAYED, KEY_DEAD,   KEY_PAUSED,
+	    KEY_LANES,	 KEY_SERVED, KEY_LEAVING, KEY_LIMITS, KEY_IDLE};
 	struct rqueue q;
 	struct slice keys[sizeof(which) / sizeof(which[0])];
 	size_t i;
@@ -312,6 +313,7 @@ rtidy_begin_queue(struct rbroker *b)
 {
 	b->tidy.weighed = false;
 	b->tidy.fit = 0;
+	rbroker_deliver(b, b->tidy.names + b->tidy.at);
 	return rbroker_trim(b);
 }
 

@@ -49,6 +49,8 @@ struct spage {
 	int64_t skip;		    /* view: rows to leave out first */
 	char id[TASK_ID_MAX + 1];
 	bool hastens; /* remove: it becomes due, if it is delayed, and stays */
+	char to[TASK_QUEUE_MAX +
+		1]; /* remove: it goes to this queue; "": none */
 
 	/* The answer. */
 	struct spage_row rows[BROKER_PAGE_MAX];
@@ -88,6 +90,11 @@ void sadmin_try(struct broker *b, broker_value_fn *on_value, void *arg);
 
 /* --- admin_change.c --------------------------------------------- */
 
+void sadmin_limits_get(struct broker *b, struct slice queue,
+		       broker_limits_fn *on_limits, void *arg);
+void sadmin_limits_change(struct broker *b,
+			  const struct broker_limit_change *change,
+			  broker_value_fn *on_value, void *arg);
 void sadmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
 void sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
@@ -96,6 +103,8 @@ void sadmin_remove(struct broker *b, struct slice queue, struct slice id,
 		   struct slice cursor, broker_page_fn *on_page, void *arg);
 void sadmin_hasten(struct broker *b, struct slice queue, struct slice id,
 		   struct slice cursor, broker_page_fn *on_page, void *arg);
+void sadmin_send_off(struct broker *b, const struct broker_send_off *s,
+		     broker_page_fn *on_page, void *arg);
 void sadmin_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);

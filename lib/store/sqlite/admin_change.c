@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "codec/restate.h"
 #include "store/sqlite/admin.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
@@ -220,6 +221,79 @@ hasten(struct tx *tx, int64_t queue, const struct spage_row *row,
 	return swake_queue_run(tx, queue, err);
 }
 
+/* Its row in the other queue, as in this one. */
+static int
+enter_place(struct tx *tx, int64_t queue, int64_t serial,
+	    const struct spage_row *row, enum broker_location place,
+	    struct err *err)
+{
+	const int64_t number = schema_number(queue, serial);
+
+	if (place == BROKER_WAITING)
+		return tx_run(tx, err, SQL_WAITING_ADD, queue, row->priority,
+			      serial, number, INT64_C(0));
+	return tx_run(tx, err, SQL_DELAYED_ADD, queue, row->time_ms, number,
+		      row->priority);
+}
+
+/* A task's number says in which queue it is: it gets another one, and its record
+ * with it. Its bytes name the new queue. */
+static int
+enter_queue(struct tx *tx, const struct spage *page,
+	    const struct spage_row *row, enum broker_location place,
+	    struct err *err)
+{
+	/* The page has this one only. */
+	const struct slice old = {page->text.data,
+				  page->rows[0].lens[SPAGE_BYTES]};
+	const struct slice to = slice_of(page->to), id = slice_of(page->id);
+	struct buf new = BUF_INIT;
+	int64_t queue, serial, number;
+	int r = -1;
+
+	/* What cannot be read stays as it is. */
+	if (restate_text(old, "queue", to, &new, NULL) != 0) {
+		buf_reset(&new);
+		buf_add(&new, old.p, old.len);
+	}
+	if (tx_run(tx, err, SQL_QUEUE_ADD, to) < 0 ||
+	    sadmin_queue_run(tx, to, &queue, err) < 0 ||
+	    (serial = sdelay_serial_run(tx, queue, err)) < 0)
+		goto out;
+	number = schema_number(queue, serial);
+	if (tx_run(tx, err, SQL_TASK_ADD, number,
+		   (struct slice){new.data, new.len}) < 0 ||
+	    enter_place(tx, queue, serial, row, place, err) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_GROW, queue, INT64_C(1)) < 0 ||
+	    tx_run(tx, err, SQL_ID_MOVE, id, row->number, number) < 0 ||
+	    srecord_move_run(tx, id, number, err) < 0)
+		goto out;
+	r = swake_queue_run(tx, queue, err);
+out:
+	buf_done(&new);
+	return r;
+}
+
+/* Rows of `waits` go with the delayed one, and would have to follow it. */
+static int
+send_off(struct spage *page, struct tx *tx, int64_t queue,
+	 struct spage_row *row, enum broker_location place, struct err *err)
+{
+	if (place == BROKER_DELAYED && row->time_ms == BROKER_HELD_MS)
+		return err_set(err, ERR_REFUSED,
+			       "task %s waits for others, and cannot be moved",
+			       page->id);
+	if (place == BROKER_DELAYED) {
+		if (tx_first(tx, err, SQL_TASK_DELAYED, row->number) != 1)
+			return -1;
+		row->priority = tx_int(tx, SQL_TASK_DELAYED, 1);
+		tx_end(tx, SQL_TASK_DELAYED);
+	}
+	return enter_queue(tx, page, row, place, err) < 0
+		   ? -1
+		   : drop(page, tx, queue, place, 0, err);
+}
+
 /* Takes a task out, wherever it waits, and shows it. 1, 0 or -1 as above. */
 static int
 take(struct spage *page, struct tx *tx, int64_t queue, int64_t number,
@@ -239,11 +313,13 @@ take(struct spage *page, struct tx *tx, int64_t queue, int64_t number,
 	pieces[SPAGE_BYTES] = tx_bytes(tx, SQL_TASK_GET, 0);
 	found = spage_add(page, &row, pieces, err);
 	tx_end(tx, SQL_TASK_GET);
-	if (found != 0 ||
-	    (page->hastens ? hasten(tx, queue, &row, err)
-			   : drop(page, tx, queue, place, 0, err)) != 0)
-		return -1;
-	return 1;
+	if (found == 0 && page->hastens)
+		found = hasten(tx, queue, &row, err);
+	else if (found == 0 && page->to[0] != '\0')
+		found = send_off(page, tx, queue, &row, place, err);
+	else if (found == 0)
+		found = drop(page, tx, queue, place, 0, err);
+	return found != 0 ? -1 : 1;
 }
 
 /* The number of the next task with the id, or 0. *after goes on; *left is what
@@ -364,4 +440,16 @@ sadmin_hasten(struct broker *b, struct slice queue, struct slice id,
 	if (page != NULL)
 		page->hastens = true;
 	sremove_post(b, page, id, cursor);
+}
+
+/* In one step, so that nothing is ever on its way. */
+void
+sadmin_send_off(struct broker *b, const struct broker_send_off *s,
+		broker_page_fn *on_page, void *arg)
+{
+	struct spage *page = spage_new(sremove_run, s->queue, 1, on_page, arg);
+
+	if (page != NULL)
+		memcpy(page->to, s->to.p, s->to.len);
+	sremove_post(b, page, s->id, s->cursor);
 }

@@ -7,6 +7,7 @@
  * may claim anything.
  */
 #include "store/sqlite/broker.h"
+#include "store/sqlite/deputy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,7 @@ sbroker_close(struct broker *broker)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 
+	sdeputy_done(b);
 	database_leave(&b->user);
 	if (b->opt.worker != NULL)
 		sworker_done(b);
@@ -95,9 +97,18 @@ sbroker_open_worker(struct sbroker *b, struct err *err)
 	return 0;
 }
 
+/* Of a producer that can wait, whose worker has its records. */
+static bool
+sbroker_can_ask(const struct broker_options *options)
+{
+	return options->worker == NULL && !options->creates &&
+	       options->with_results && sdeputy_is_there(options->url);
+}
+
 static struct broker *
 sbroker_open(const struct broker_options *options, struct err *err)
 {
+	const bool asks = sbroker_can_ask(options);
 	const struct database_options database = {
 	    .base = options->base,
 	    .url = options->url,
@@ -106,7 +117,8 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	    .may_block_arg = options->arg,
 	    .description = &statements_description,
 	    .creates = options->creates,
-	    .worker = options->worker != NULL};
+	    .worker = options->worker != NULL,
+	    .lazy = asks};
 	struct sbroker *b = calloc(1, sizeof(*b));
 
 	if (b == NULL) {
@@ -116,7 +128,8 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	b->pub.ops = &broker_sqlite;
 	b->opt = *options;
 	b->user.on_state = sbroker_on_state;
-	b->lock_fd = b->timer_fd = -1;
+	b->lock_fd = b->timer_fd = b->door_fd = -1;
+	b->asks = asks;
 	sclaim_init(b);
 	ssettle_init(b);
 	sdoubt_init(b);

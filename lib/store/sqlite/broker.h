@@ -3,13 +3,14 @@
  * The SQLite broker, as its own files see it.
  *
  * A task's way: submit.c stores it, delay.c keeps it if it is for later,
- * claim.c takes it, settle.c ends the claim; together.c has what both do for many
+ * claim.c takes it (limits.c, of a queue that has some), settle.c ends the claim;
+ * together.c has what both do for many
  * at once. worker.c says that the worker
  * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
  * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
  * worker cannot run, and who can; recall.c makes due what waits for a worker that
- * has come. wake.c wakes those that wait. broker.c opens
- * and closes; registry.c has the other questions of producers, admin*.c those of
+ * has come. wake.c wakes those that wait. deputy.h: producers submit by way of a
+ * worker. broker.c opens and closes; registry.c has the other questions of producers, admin*.c those of
  * operators.
  *
  * Functions named *_run, and what they call, run in the file's I/O thread, in a
@@ -214,6 +215,13 @@ struct sbroker {
 	int timer_fd; /* the next delayed task is due */
 	struct event *timer;
 	struct buf served; /* what it has registered, each name with a NUL */
+	/* deputy_serve.c: its door, which is the I/O thread's until it is open. */
+	int door_fd;
+	struct sdeputy_server *server; /* NULL: another worker's is open */
+
+	/* Producers only; deputy.c. */
+	bool asks;
+	struct sdeputy *deputy; /* NULL: not needed yet */
 };
 
 /* --- claim.c ------------------------------------------------------------ */
@@ -277,6 +285,19 @@ int sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err);
 /* The next serial number of the queue, which is nobody else's from now on. -1 with
  * *err. */
 int64_t sdelay_serial_run(struct tx *tx, int64_t queue, struct err *err);
+
+/* --- limits.c ----------------------------------------------------------- */
+
+/* Takes what may run of a queue with limits, and puts it on record: how many, or
+ * -1. *ret_more: there was more to look at. */
+int slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
+		      int64_t queue, bool *ret_more, struct err *err);
+/* This row of `inflight` goes: who was held for it may have its turn. */
+int slimits_leave_run(struct tx *tx, int64_t worker_id, int64_t number,
+		      int64_t queue, struct err *err);
+/* The rows of these claims do; wakes who waits for their queues. */
+int slimits_leave_all_run(struct tx *tx, struct sclaim *const *claims, size_t n,
+			  struct err *err);
 
 /* --- settle.c ----------------------------------------------------------- */
 
@@ -388,6 +409,14 @@ void squestion_ask(struct broker *broker, const struct database_job *job,
 
 /* --- submit.c, registry.c ----------------------------------------------- */
 
+/* What a submission by way of a worker has beside the task. */
+struct ssubmit_bounds {
+	int64_t max_queue_size;
+	int64_t by_ms; /* monotonic: not after this time; 0: whenever */
+};
+void ssubmit_post(struct sbroker *b, const struct ssubmit_bounds *bounds,
+		  struct broker_submit *batch, size_t n,
+		  broker_submitted_fn *on_done, void *arg);
 void sbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
 /* number.c */

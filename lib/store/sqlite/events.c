@@ -3,11 +3,10 @@
  * The SQLite backend: events.
  *
  * A listener has a row with its wake socket and the event that it read last. A
- * process that tells something writes rows only while there is a listener, and
- * wakes those that are asleep: that found nothing more to read, in the
- * transaction in which they looked. Rows that all have read are removed, and
- * the oldest ones when there are too many: numbers follow one another, so a
- * listener sees that some are missing.
+ * process that tells something writes events (told.c) only while there is a
+ * listener, and wakes it. The listener looks behind that transaction, and writes
+ * seldom how far it has read: each process drops what it has cached of the database
+ * when another one has written.
  *
  * A new listener wakes every process that has a wake socket, and each of them
  * looks whether it is heard now, as it does with all records that it stores.
@@ -16,55 +15,19 @@
  * they must never slow down the tasks. So they are not flushed, not tried
  * again, and bounded at each place where they wait.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "store/sqlite/results.h"
 #include "util/clock.h"
-#include "util/sat.h"
 #include "util/timer.h"
 
-/* What is kept for listeners that do not read: a bound for the file, and for
- * how far a listener that was stopped may lag. It is told that some are
- * missing. */
-#define EVENTS_MAX 10000
-#define EVENTS_BYTES (INT64_C(64) << 20)
+/* So long is kept what a listener does not read. */
 #define EVENTS_LIFE_MS (INT64_C(60) * 1000)
-/* What waits in memory to be written, while the disk is slow. */
-#define WAITING_MAX (16u << 20)
-/* Between two rows of brief ones, each of which wakes all listeners, who then write
- * how far they have read: people see no difference. Beyond so many bytes they go
- * at once. */
+/* Between two rows of brief ones, each of which wakes all listeners: people see no
+ * difference. Beyond so many bytes they go at once. */
 #define EVENTS_GAP_MS 20
 #define BRIEF_BYTES (256u << 10)
 /* How often a process that tells looks whether its listeners are alive: so long
  * may events be written for one that was killed. */
 #define SWEEP_MS 5000
-
-/* --- runs of bytes with their lengths ---------------------------------- */
-
-/* All of it or nothing; list->failed if memory ran out. */
-void
-sevents_append(struct buf *list, struct slice item)
-{
-	if (buf_reserve(list, sizeof(item.len) + item.len) != 0)
-		return;
-	buf_add(list, &item.len, sizeof(item.len));
-	buf_add(list, item.p, item.len);
-}
-
-/* The one at *at, which moves behind it; false if there is none. */
-bool
-sevents_next(const struct buf *list, size_t *at, struct slice *ret)
-{
-	if (*at >= list->len)
-		return false;
-	memcpy(&ret->len, list->data + *at, sizeof(ret->len));
-	ret->p = list->data + *at + sizeof(ret->len);
-	*at += sizeof(ret->len) + ret->len;
-	return true;
-}
 
 /* --- telling: in the I/O thread ---------------------------------------- */
 
@@ -112,18 +75,7 @@ events_sweep(struct tx *tx, struct err *err)
 	if (result < 0 ||
 	    tx_run(tx, err, SQL_EVENTS_EXPIRE, tx_now(tx) - EVENTS_LIFE_MS) < 0)
 		return -1;
-	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
-}
-
-/* One row; the total of bytes goes on in each, so that the size of all that is
- * kept is known by two rows. */
-static int
-events_write_one(struct tx *tx, int64_t *total, enum results_detail detail,
-		 struct slice event, struct err *err)
-{
-	*total = sat_add(*total, (int64_t)event.len);
-	return tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), *total,
-		      (int64_t)(detail == RESULTS_WHOLE), event);
+	return sevents_free_run(tx, err);
 }
 
 /* Brief ones are one row together: it is rows that cost. */
@@ -132,30 +84,23 @@ events_write(struct spublishing *p, struct tx *tx, struct err *err)
 {
 	const struct buf *brief = &p->sent[RESULTS_BRIEF];
 	struct slice event = {NULL, 0};
-	int64_t total;
+	struct sevents_end end;
 	size_t at = 0;
 
-	if (tx_first(tx, err, SQL_EVENTS_TOTAL) < 0)
+	if (sevents_end_run(tx, &end, err) != 0)
 		return -1;
-	total = tx_int(tx, SQL_EVENTS_TOTAL, 0);
-	tx_end(tx, SQL_EVENTS_TOTAL);
-	/* An empty one says that some are missing. */
 	if (p->sent_missed &&
-	    events_write_one(tx, &total, RESULTS_WHOLE, event, err) < 0)
+	    sevents_add_run(tx, &end, RESULTS_WHOLE, event, err) != 0)
 		return -1;
 	while (sevents_next(&p->sent[RESULTS_WHOLE], &at, &event))
-		if (events_write_one(tx, &total, RESULTS_WHOLE, event, err) < 0)
+		if (sevents_add_run(tx, &end, RESULTS_WHOLE, event, err) != 0)
 			return -1;
 	/* The last newline separates nothing. */
+	event = (struct slice){brief->data, brief->len - 1};
 	if (brief->len > 0 &&
-	    events_write_one(tx, &total, RESULTS_BRIEF,
-			     (struct slice){brief->data, brief->len - 1},
-			     err) < 0)
+	    sevents_add_run(tx, &end, RESULTS_BRIEF, event, err) != 0)
 		return -1;
-	return tx_run(tx, err, SQL_EVENTS_TRIM, (int64_t)EVENTS_MAX,
-		      sat_sub(total, EVENTS_BYTES)) < 0
-		   ? -1
-		   : 0;
+	return sevents_trim_run(tx, &end, err);
 }
 
 /* Looks for listeners in the transaction that writes: one that enlists later
@@ -277,7 +222,7 @@ sresults_event(struct results *results, enum results_detail detail,
 
 	if ((r->heard & 1u << detail) == 0)
 		return;
-	if (waiting->len + event.len > WAITING_MAX) {
+	if (waiting->len + event.len > SEVENTS_MAX) {
 		p->missed = true;
 	} else if (detail == RESULTS_WHOLE) {
 		sevents_append(waiting, event);
@@ -374,6 +319,7 @@ sevents_done(struct sresults *r)
 	unsigned int i;
 
 	timer_free(r->publishing.due);
+	timer_free(r->listening.save);
 	for (i = 0; i < RESULTS_DETAILS; i++) {
 		buf_done(&r->publishing.waiting[i]);
 		buf_done(&r->publishing.sent[i]);

@@ -14,6 +14,7 @@
 
 #include "core/task.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/deputy.h"
 
 /* Tasks of a lane that go back in one transaction: some milliseconds. */
 #define PUT_BACK_MAX 500
@@ -293,8 +294,9 @@ sbroker_served(struct broker *b, const struct broker_served *question,
 		err_nomem(&err);
 		on_value((struct slice){NULL, 0}, &err, arg);
 	} else {
-		squestion_ask(b, &job, (struct slice){text.data, text.len},
-			      on_value, arg);
+		squestion_depute(b, SDEPUTY_SERVED, &job,
+				 (struct slice){text.data, text.len}, on_value,
+				 arg);
 	}
 	buf_done(&text);
 }

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 
 #include "store/sqlite/results.h"
-#include "util/sat.h"
+#include "util/timer.h"
 
-/* Read in one transaction: it holds the writers' lock. */
-#define READ_BYTES (1u << 20)
+/* So often it is written how far a listener has read: what it has read is kept for
+ * as long. */
+#define SAVE_MS 1000
 
 /* --- listening: in the I/O thread -------------------------------------- */
 
@@ -18,12 +19,10 @@ listener_enlist(struct slistening *l, struct tx *tx, struct err *err)
 {
 	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (sock.p == NULL || tx_first(tx, err, SQL_EVENTS_SEQUENCE) < 0)
+	if (sock.p == NULL || sevents_newest_run(tx, &l->newest, err) != 0)
 		return -1;
-	l->newest = tx_int(tx, SQL_EVENTS_SEQUENCE, 0);
-	tx_end(tx, SQL_EVENTS_SEQUENCE);
 	if (tx_first(tx, err, SQL_LISTENER_ADD, sock, l->newest,
-		     (int64_t)l->whole) < 0)
+		     (int64_t)(l->detail == RESULTS_WHOLE)) < 0)
 		return -1;
 	l->number = tx_int(tx, SQL_LISTENER_ADD, 0);
 	tx_end(tx, SQL_LISTENER_ADD);
@@ -35,58 +34,38 @@ listener_enlist(struct slistening *l, struct tx *tx, struct err *err)
 }
 
 static int
-events_read(struct slistening *l, struct tx *tx, struct err *err)
+listener_save(struct slistening *l, struct tx *tx, struct err *err)
 {
-	const enum statement_index sql = SQL_EVENTS_SINCE;
-	struct slice event;
-	int64_t number;
-	int more = tx_first(tx, err, sql, l->seen);
+	const int changed =
+	    tx_run(tx, err, SQL_LISTENER_SET, l->number, l->newest);
 
-	for (; more == 1; more = tx_next(tx, err, sql)) {
-		number = tx_int(tx, sql, 0);
-		/* An empty one stands for some that are missing. */
-		if (number != sat_add(l->newest, 1))
-			sevents_append(&l->events, (struct slice){NULL, 0});
-		l->newest = number;
-		event = tx_bytes(tx, sql, 1);
-		/* An empty one is for all. */
-		if (event.len == 0 || tx_int(tx, sql, 2) == l->whole)
-			sevents_append(&l->events, event);
-		if (l->events.len >= READ_BYTES) {
-			tx_end(tx, sql);
-			break;
-		}
-	}
-	l->drained = more == 0;
-	if (l->events.failed)
-		return err_nomem(err);
-	return more < 0 ? -1 : 0;
-}
-
-/* Enlists, or reads what has come. Asleep is who has read all: the next event
- * wakes it. */
-static int
-listen_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	struct slistening *l = container_of(job, struct slistening, job);
-	int changed;
-
-	buf_reset(&l->events);
-	l->newest = l->seen;
-	l->missed = false;
-	if (!l->registered)
-		return listener_enlist(l, tx, err);
-	if (events_read(l, tx, err) != 0)
-		return -1;
-	changed = tx_run(tx, err, SQL_LISTENER_SET, l->number, l->newest,
-			 (int64_t)l->drained);
 	if (changed < 0)
 		return -1;
 	if (changed == 0) { /* somebody took us for dead */
 		l->missed = true;
 		return listener_enlist(l, tx, err);
 	}
-	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
+	return sevents_free_run(tx, err);
+}
+
+/* Enlists, or reads what has come. */
+static int
+listen_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	struct slistening *l = container_of(job, struct slistening, job);
+	int more;
+
+	buf_reset(&l->events);
+	l->newest = l->seen;
+	l->missed = false;
+	if (!l->registered)
+		return listener_enlist(l, tx, err);
+	more = sevents_read_run(tx, &l->newest, l->detail, &l->events, err);
+	if (more < 0)
+		return -1;
+	l->drained = more == 0;
+	return l->saves && l->newest != l->saved ? listener_save(l, tx, err)
+						 : 0;
 }
 
 /* A listener that leaves. Its number is read when the job runs: a job that
@@ -106,7 +85,7 @@ listener_part_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (sock.p == NULL ||
 	    tx_run(tx, err, SQL_LISTENER_DROP, l->number, sock) < 0)
 		return -1;
-	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
+	return sevents_free_run(tx, err);
 }
 
 /* --- listening: on the loop -------------------------------------------- */
@@ -120,8 +99,33 @@ sevents_look(struct sresults *r)
 	if (l->under_way || l->ear.on_event == NULL)
 		return;
 	l->under_way = true;
-	l->whole = l->ear.detail == RESULTS_WHOLE;
+	l->saves = l->save == NULL || !timer_pending(l->save);
+	l->detail = l->ear.detail;
 	database_post(&r->user, &l->job);
+}
+
+static void
+listener_on_save(void *arg)
+{
+	struct sresults *r = arg;
+
+	if (r->listening.seen != r->listening.saved)
+		sevents_look(r);
+}
+
+/* The first of many events is saved at once, the others after some time. */
+static void
+listener_saved(struct sresults *r)
+{
+	struct slistening *l = &r->listening;
+
+	if (!l->saves || l->saved == l->newest)
+		return;
+	l->saved = l->newest;
+	if (l->save == NULL)
+		l->save = timer_new(r->opt.base, listener_on_save, r);
+	if (l->save != NULL)
+		timer_set_ms(l->save, SAVE_MS);
 }
 
 static void
@@ -176,6 +180,7 @@ listen_done(struct database_job *job, const struct err *err)
 	(void)err; /* it is tried until it succeeds */
 	l->events = (struct buf)BUF_INIT;
 	l->seen = l->newest;
+	listener_saved(r);
 	l->under_way = l->left = false;
 	l->registered = !left;
 	if (!left)
@@ -208,6 +213,8 @@ sevents_leave(struct sresults *r)
 	if (l->ear.on_event == NULL)
 		return;
 	l->ear.on_event = NULL;
+	if (l->save != NULL)
+		timer_cancel(l->save);
 	l->left = l->under_way;
 	if (!l->under_way)
 		l->registered = false;

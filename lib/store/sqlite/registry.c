@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/sqlite/broker.h"
+#include "store/sqlite/deputy.h"
 
 /* A worker reads commands within a moment. A minute is for one that was stopped
  * (SIGSTOP) or swapped out. */
@@ -78,19 +79,19 @@ question_done(struct database_job *job, const struct err *err)
 }
 
 /* The text is copied behind the question: the I/O thread reads it when the
- * caller has long returned. */
-void
-squestion_ask(struct broker *broker, const struct database_job *job,
-	      struct slice text, broker_value_fn *on_value, void *arg)
+ * caller has long returned. NULL: the caller has been told that there is no
+ * memory. */
+static struct squestion *
+question_new(struct sbroker *b, const struct database_job *job,
+	     struct slice text, broker_value_fn *on_value, void *arg)
 {
-	struct sbroker *b = (struct sbroker *)broker;
 	struct squestion *q = calloc(1, sizeof(*q) + text.len);
 	struct err err;
 
 	if (q == NULL) {
 		err_nomem(&err);
 		on_value((struct slice){NULL, 0}, &err, arg);
-		return;
+		return NULL;
 	}
 	q->job = *job;
 	q->job.done = question_done;
@@ -101,7 +102,43 @@ squestion_ask(struct broker *broker, const struct database_job *job,
 	q->len = text.len;
 	if (text.len > 0)
 		memcpy(q->text, text.p, text.len);
-	database_post(&b->user, &q->job);
+	return q;
+}
+
+void
+squestion_ask(struct broker *broker, const struct database_job *job,
+	      struct slice text, broker_value_fn *on_value, void *arg)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct squestion *q = question_new(b, job, text, on_value, arg);
+
+	if (q != NULL)
+		database_post(&b->user, &q->job);
+}
+
+static void
+question_take(struct database_job *job, bool found, struct slice value)
+{
+	struct squestion *q = container_of(job, struct squestion, job);
+
+	q->found = found;
+	buf_add(&q->value, value.p, value.len);
+}
+
+void
+squestion_depute(struct broker *broker, enum sdeputy_what what,
+		 const struct database_job *job, struct slice text,
+		 broker_value_fn *on_value, void *arg)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct squestion *q = question_new(b, job, text, on_value, arg);
+
+	if (q != NULL)
+		sdeputy_ask(b,
+			    &(struct sdeputy_ask){.what = what,
+						  .job = &q->job,
+						  .texts = {squestion_text(q)},
+						  .take = question_take});
 }
 
 void
@@ -110,7 +147,7 @@ sbroker_registered(struct broker *b, struct slice name,
 {
 	static const struct database_job job = {.run = get_run, .reads = true};
 
-	squestion_ask(b, &job, name, on_value, arg);
+	squestion_depute(b, SDEPUTY_REGISTERED, &job, name, on_value, arg);
 }
 
 void

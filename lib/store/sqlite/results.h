@@ -2,7 +2,8 @@
 /*
  * The SQLite backend, as its own files see it: records.c and create.c store
  * records (record.h: how they are kept), watch.c waits for them, list.c reads and
- * lists them, events.c tells of events, listen.c hears them, measure.c keeps counts.
+ * lists them, events.c tells of events, told.c hands them over, listen.c hears them,
+ * measure.c keeps counts.
  *
  * Functions named *_run, and others with a struct tx, run in the file's I/O
  * thread, in a transaction; all else on the loop. What a job's struct holds is
@@ -53,15 +54,18 @@ struct slistening {
 	struct results_ear ear; /* on_event is NULL: does not listen */
 	bool told_ready;
 	bool registered;
-	int64_t seen; /* the last event that was handed over */
-	bool telling; /* events are being handed over */
+	int64_t seen;	    /* the last event that was handed over */
+	int64_t saved;	    /* the one that the row names */
+	struct timer *save; /* set: until then the row stays as it is */
+	bool telling;	    /* events are being handed over */
 	/* The job's. */
-	bool whole;	/* which events it wants */
-	int64_t number; /* of the listener */
+	enum results_detail detail; /* which events it wants */
+	int64_t number;		    /* of the listener */
 	int64_t newest;
 	struct buf events; /* each with its length (size_t) before it */
 	bool missed;	   /* some, after these */
 	bool drained;
+	bool saves; /* how far it has read, if that is farther */
 };
 
 struct sresults {
@@ -130,14 +134,44 @@ void sevents_wake(struct sresults *r);
 void sevents_hurry(struct results *results);
 /* Whether anybody listens. */
 int sevents_heard_run(struct tx *tx, unsigned int *ret_heard, struct err *err);
-/* Lists of bytes, each with its length (size_t) before it. Adds one, all of it or
- * nothing (list->failed); the one at *at, which moves behind it. */
-void sevents_append(struct buf *list, struct slice item);
-bool sevents_next(const struct buf *list, size_t *at, struct slice *ret);
 void sresults_event(struct results *results, enum results_detail detail,
 		    struct slice event);
 unsigned int sresults_heard(const struct results *results);
 void sresults_expect(struct results *results, enum results_detail detail);
+
+/* --- told.c: events in the database ------------------------------------- */
+
+/* One process tells others no more than this at once, of either kind. */
+#define SEVENTS_MAX (16u << 20)
+
+/* Lists of bytes, each with its length (size_t) before it. Adds one, all of it or
+ * nothing (list->failed); the one at *at, which moves behind it. */
+void sevents_append(struct buf *list, struct slice item);
+bool sevents_next(const struct buf *list, size_t *at, struct slice *ret);
+
+/* Where the last event is, and where the next one goes. */
+struct sevents_end {
+	int64_t number, at;
+};
+
+/* The number of the last event, there or removed. */
+int sevents_newest_run(struct tx *tx, int64_t *ret, struct err *err);
+int sevents_end_run(struct tx *tx, struct sevents_end *ret, struct err *err);
+/* Adds one; an empty one, or one that there is no room for, says that some are
+ * missing. */
+int sevents_add_run(struct tx *tx, struct sevents_end *end,
+		    enum results_detail detail, struct slice event,
+		    struct err *err);
+/* Removes the oldest, if there are too many. */
+int sevents_trim_run(struct tx *tx, const struct sevents_end *end,
+		     struct err *err);
+/* Removes those that all listeners have read; without listeners, all. */
+int sevents_free_run(struct tx *tx, struct err *err);
+/* Appends those after `*number`, which moves on, of one kind, up to some bytes;
+ * empty ones for what is missing. 1 if there may be more, 0, or -1 with *err. */
+int sevents_read_run(struct tx *tx, int64_t *number, enum results_detail detail,
+		     struct buf *list, struct err *err);
+
 /* --- listen.c ---------------------------------------------------------- */
 
 void slisten_init(struct sresults *r);

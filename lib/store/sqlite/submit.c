@@ -14,9 +14,11 @@
 
 #include "store/sqlite/blobs.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/deputy.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/waits.h"
+#include "util/clock.h"
 #include "util/sat.h"
 
 struct submission {
@@ -24,6 +26,9 @@ struct submission {
 	struct sbroker *broker;
 	struct broker_submit *tasks;
 	size_t n;
+	struct ssubmit_bounds bounds;
+	/* A worker was asked, and may have queued it: see deputy.h. */
+	bool unsure;
 	broker_submitted_fn *on_done;
 	void *arg;
 };
@@ -193,10 +198,10 @@ submit_check_after(const struct sbroker *b, struct tx *tx,
 
 /* -1: task->err says that it has no room; with `next`, for both of them. */
 static int
-submit_check_room(const struct sbroker *b, const struct target *t,
+submit_check_room(const struct submission *s, const struct target *t,
 		  struct broker_submit *task, const struct broker_submit *next)
 {
-	const int64_t max = b->opt.max_queue_size;
+	const int64_t max = s->bounds.max_queue_size;
 
 	if (max <= 0 || t->size + (next != NULL) < max)
 		return 0;
@@ -228,17 +233,18 @@ submit_check_free(struct tx *tx, struct broker_submit *task,
  * it is not a failure of the job.
  */
 static int
-submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
+submit_add_task(const struct submission *s, struct tx *tx, struct target *t,
 		struct broker_submit *task, const struct broker_submit *next,
 		struct err *err)
 {
+	const struct sbroker *b = s->broker;
 	const int64_t number = schema_number(t->id, t->next);
 
 	if (submit_check_unique(tx, t, task, err) != 0)
 		return -1;
 	if (task->duplicate)
 		return 0;
-	if (submit_check_room(b, t, task, next) != 0)
+	if (submit_check_room(s, t, task, next) != 0)
 		return 0;
 	if (next != NULL && submit_check_free(tx, task, next, err) != 0)
 		return -1;
@@ -272,14 +278,39 @@ submit_follows(struct broker_submit *task, const struct broker_submit *before)
 	return true;
 }
 
+/* By the clock at this moment, with the writers' lock: who has waited for the
+ * answer has turned to the file, and waits for this transaction. */
+static bool
+submit_is_late(struct submission *s)
+{
+	if (s->bounds.by_ms == 0 || clock_mono_ms() < s->bounds.by_ms)
+		return false;
+	err_set(&s->tasks[0].err, ERR_TIMEOUT, "it came too late");
+	return true;
+}
+
+/* Whether the worker that was asked has queued it: 1, 0, or -1 with *err. */
+static int
+submit_was_done(const struct submission *s, struct tx *tx, struct err *err)
+{
+	struct srecord r;
+
+	return s->unsure ? srecord_find_run(tx, s->tasks[0].id, &r, err) : 0;
+}
+
 static int
 submit_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct submission *s = container_of(job, struct submission, job);
 	struct target target = {.name = NULL};
 	const struct broker_submit *next;
+	const int done = submit_was_done(s, tx, err);
 	size_t i;
 
+	if (done != 0)
+		return done < 0 ? -1 : 0;
+	if (submit_is_late(s))
+		return 0;
 	/* It may have run before, and been rolled back. */
 	for (i = 0; i < s->n; i++) {
 		s->tasks[i].err.code = ERR_NONE;
@@ -290,8 +321,8 @@ submit_run(struct database_job *job, struct tx *tx, struct err *err)
 			   ? &s->tasks[i + 1]
 			   : NULL;
 		if (target_open(tx, &target, s->tasks[i].queue, err) != 0 ||
-		    submit_add_task(s->broker, tx, &target, &s->tasks[i], next,
-				    err) != 0)
+		    submit_add_task(s, tx, &target, &s->tasks[i], next, err) !=
+			0)
 			return -1;
 	}
 	return target_close(tx, &target, err);
@@ -318,11 +349,11 @@ submit_drop(struct database_job *job)
 	free(container_of(job, struct submission, job));
 }
 
-void
-sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
+/* NULL: the caller has been told that there is no memory. */
+static struct submission *
+submission_new(struct sbroker *b, struct broker_submit *tasks, size_t n,
 	       broker_submitted_fn *on_done, void *arg)
 {
-	struct sbroker *b = (struct sbroker *)broker;
 	struct submission *s = calloc(1, sizeof(*s));
 	size_t i;
 
@@ -332,7 +363,7 @@ sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 		for (i = 0; i < n; i++)
 			err_nomem(&tasks[i].err);
 		on_done(tasks, n, arg);
-		return;
+		return NULL;
 	}
 	*s = (struct submission){.job = {.run = submit_run,
 					 .done = submit_done,
@@ -342,10 +373,74 @@ sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 				 .broker = b,
 				 .tasks = tasks,
 				 .n = n,
+				 .bounds = {b->opt.max_queue_size, 0},
 				 .on_done = on_done,
 				 .arg = arg};
 	for (i = 0; i < n; i++)
 		s->job.bytes += tasks[i].bytes.len +
 				(tasks[i].derived ? 0 : tasks[i].record.len);
+	return s;
+}
+
+void
+ssubmit_post(struct sbroker *b, const struct ssubmit_bounds *bounds,
+	     struct broker_submit *tasks, size_t n,
+	     broker_submitted_fn *on_done, void *arg)
+{
+	struct submission *s = submission_new(b, tasks, n, on_done, arg);
+
+	if (s == NULL)
+		return;
+	s->bounds = *bounds;
 	database_post(&b->user, &s->job);
+}
+
+/* A worker is asked for one task by itself, whose ID nobody else has chosen: its
+ * record says whether it was queued. */
+static bool
+submit_may_ask(const struct sbroker *b, const struct broker_submit *tasks,
+	       size_t n)
+{
+	return n == 1 && b->opt.with_results && tasks->record.p != NULL &&
+	       !tasks->exclusive && tasks->unique.len == 0 &&
+	       tasks->n_after == 0 && tasks->blob_name.len == 0;
+}
+
+/* ERR_NONE was set when it began. */
+static void
+submit_take(struct database_job *job, bool found, struct slice text)
+{
+	(void)job, (void)found, (void)text;
+}
+
+static void
+submit_ask(struct sbroker *b, struct submission *s)
+{
+	const struct broker_submit *task = s->tasks;
+
+	sdeputy_ask(b,
+		    &(struct sdeputy_ask){
+			.what = SDEPUTY_SUBMIT,
+			.job = &s->job,
+			.texts = {slice_of(task->queue), task->id, task->bytes,
+				  task->derived ? SLICE("") : task->record},
+			.submit = task,
+			.max_queue_size = s->bounds.max_queue_size,
+			.sent = &s->unsure,
+			.take = submit_take});
+}
+
+void
+sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
+	       broker_submitted_fn *on_done, void *arg)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct submission *s = submission_new(b, tasks, n, on_done, arg);
+
+	if (s == NULL)
+		return;
+	if (b->asks && submit_may_ask(b, tasks, n))
+		submit_ask(b, s);
+	else
+		database_post(&b->user, &s->job);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SQLite: who waits for a change, and is woken by it, once.
+ * SQLite: who waits for a change, and is woken by it: once, but for listeners to
+ * events.
  *
  * They are read, and removed if there were any. DELETE … RETURNING would do both
  * at once, but SQLite opens two tables for what it may return, and closes them
@@ -37,11 +38,6 @@ swake_record_run(struct tx *tx, struct slice id, struct err *err)
 int
 swake_listeners_run(struct tx *tx, struct err *err)
 {
-	const int more = tx_first(tx, err, SQL_LISTENERS_ASLEEP);
-
-	if (more <= 0)
-		return more;
-	if (tx_wake_all(tx, err, SQL_LISTENERS_ASLEEP, more) != 0)
-		return -1;
-	return tx_run(tx, err, SQL_LISTENERS_WAKE) < 0 ? -1 : 0;
+	return tx_wake_all(tx, err, SQL_LISTENERS,
+			   tx_first(tx, err, SQL_LISTENERS));
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "store/sqlite/broker.h"
+#include "store/sqlite/deputy.h"
 #include "store/sqlite/record.h"
 
 /* --- entering ---------------------------------------------------------- */
@@ -148,6 +149,7 @@ enter_run(struct database_job *job, struct tx *tx, struct err *err)
 	/* Older orders were for those who worked then. */
 	e->last_order = tx_int(tx, SQL_ORDERS_LAST, 0);
 	tx_end(tx, SQL_ORDERS_LAST);
+	sdeputy_open_run(b, tx);
 	if (name_queues(b, tx, err) != 0 || stakeover_sweep_run(tx, err) != 0)
 		return -1;
 	return recover(b, tx, err);
@@ -169,6 +171,7 @@ enter_done(struct database_job *job, const struct err *err)
 	e->lock_fd = -1;
 	b->ordering.last = e->last_order;
 	b->entered = true;
+	sdeputy_serve(b);
 	b->opt.on_state(true, false, NULL, b->opt.arg);
 	sclaim_deliver(b, &e->found);
 	sclaim_pump(b);
@@ -304,6 +307,7 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 	    count_waiters(b, tx, err) != 0 || stakeover_run(b, tx, err) != 0 ||
 	    slanes_reconcile_run(tx, err) != 0)
 		return -1;
+	sdeputy_open_run(b, tx);
 	recall = srecall_any_run(b, tx, err);
 	b->beating.recall = recall == 1;
 	return recall < 0 ? -1 : 0;
@@ -344,6 +348,7 @@ beat_done(struct database_job *job, const struct err *err)
 		beat_lose(b);
 		return;
 	}
+	sdeputy_serve(b);
 	if (b->beating.late)
 		sdoubt_all(b);
 	if (b->beating.recall)
@@ -387,6 +392,7 @@ leave_run(struct database_job *job, struct tx *tx, struct err *err)
 	    (left = tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id,
 			   slice_of(b->opt.token))) < 0)
 		return -1;
+	sdeputy_leave_run(b, tx);
 	/* Of another process with this name, all stays. */
 	if (left > 0 && tx_run(tx, err, SQL_SERVED_LEAVE, b->worker_id) < 0)
 		return -1;
@@ -443,6 +449,7 @@ sworker_done(struct sbroker *b)
 	sclaims_free(&b->claims);
 	sclaims_free(&b->claiming.found);
 	sclaims_free(&b->entering.found);
+	sdeputy_serve_done(b);
 	if (b->timer != NULL)
 		event_free(b->timer);
 	if (b->timer_fd >= 0)

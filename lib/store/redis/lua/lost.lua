@@ -6,7 +6,8 @@
 -- KEYS  1 queue (list)     2 levels (zset)   3 delayed (zset)   4 dead (zset)
 --       5 lanes (zset)     6 ids of workers (zset)
 --       7 tasks that failed (list)           8 counts of tasks that ended (hash)
---       9 … lists of the levels, lanes, and parts of workers' in-flight lists
+--       9 on their way to another queue (list)
+--       10 … lists of the levels, lanes, and parts of workers' in-flight lists
 --       then the records
 -- ARGV  1 tasks to read at most   2 bytes of them to read, about, at most
 --       3 how many records        4 seconds that a record lives then, 0: for ever
@@ -24,7 +25,7 @@ local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
 local lanes = redis.call('ZRANGE', KEYS[5], 0, -1)
 local workers = redis.call('ZRANGE', KEYS[6], 0, -1)
 local known = {}
-for i = 9, first - 1 do
+for i = 10, first - 1 do
   known[string.match(KEYS[i], '}(:%a+:.*)$')] = true
 end
 local function knows(kind, names)
@@ -40,8 +41,9 @@ if not knows(':p:', levels) or not knows(':lane:', lanes) or
 redis.call('ZCARD', KEYS[4])
 redis.call('LLEN', KEYS[7])
 redis.call('HLEN', KEYS[8])
-local total = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3])
-for i = 9, first - 1 do
+local total = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3]) +
+  redis.call('LLEN', KEYS[9])
+for i = 10, first - 1 do
   total = total + (string.find(KEYS[i], '}:lane:') and redis.call('ZCARD', KEYS[i])
     or redis.call('LLEN', KEYS[i]))
 end
@@ -71,18 +73,21 @@ local function read(command, key, stamp)
   repeat
     local tasks = redis.call(command, key, start, start + step - 1)
     for _, task in ipairs(tasks) do
-      -- In a lane a stamp stands before each.
-      if not see(string.sub(task, stamp + 1)) or bytes < 0 then return false end
+      -- In a lane a stamp stands before each; a line before one that leaves.
+      local text = stamp and string.sub(task, stamp + 1) or
+        string.match(task, '\n(.*)') or ''
+      if not see(text) or bytes < 0 then return false end
     end
     start, step = start + #tasks, math.min(4 * step, 32)
   until #tasks == 0
   return true
 end
 
-if not read('LRANGE', KEYS[1], 0) or not read('ZRANGE', KEYS[3], 0) then
+if not read('LRANGE', KEYS[1], 0) or not read('ZRANGE', KEYS[3], 0) or
+  not read('LRANGE', KEYS[9], nil) then
   return 'much'
 end
-for i = 9, first - 1 do
+for i = 10, first - 1 do
   local lane = string.find(KEYS[i], '}:lane:')
   if not read(lane and 'ZRANGE' or 'LRANGE', KEYS[i], lane and 16 or 0) then
     return 'much'

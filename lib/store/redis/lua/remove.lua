@@ -2,11 +2,13 @@
 -- Looks for a task by its id among the delayed and the waiting, and takes it
 -- out. Searches a stretch a call. What moves while a search is under way moves
 -- to where the search has not been: so the delayed come first, the last due
--- first, and then the waiting, the newest first.
+-- first, and then the waiting, the newest first. Those that go to another queue are
+-- looked for from the oldest on: they leave in that order, one after the other.
 --
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 delayed (zset)
 --       4 how many withdrawn ones lie among the waiting
---       5 … lists of the levels
+--       5 those that are on their way to another queue (list)
+--       6 … lists of the levels
 -- ARGV  1 id
 --       2 where to begin: 'd' (the delayed) or a level   3 tasks to leave out
 --         there
@@ -14,8 +16,11 @@
 --       5 what stands in the place of a task that was withdrawn
 --       6 not empty: a delayed one is not taken out, but due from now on, and only
 --         those are searched; the control channel   7 the wake order
+--       8 not empty: the task goes to KEYS[5], behind this, the time that it is for
+--         (0: none), a space, its level, and a line break
 -- Returns {where to go on, tasks to leave out there}, an empty place if all has
--- been searched, and then the task, if it was found. Looks into 64 levels a call.
+-- been searched, and then the task, if it was found; with KEYS[5] the place is that
+-- of the task then, from which one that is behind it can be looked for. Looks into 64 levels a call.
 -- Where a list of one of them is not in KEYS, returns a list of these levels in a
 -- list, and has done nothing.
 
@@ -26,12 +31,18 @@ local effort, stamp, WINDOW = tonumber(ARGV[4]), 0, 64
 local NEAR = 20000
 -- include search
 
+local leaves = ARGV[8] ~= ''
+-- Its replacement, before it is taken out.
+local function leave(due, level, member)
+  if leaves then
+    redis.call('RPUSH', KEYS[5], ARGV[8] .. due .. ' ' .. level .. '\n' .. member)
+  end
+end
+
 local function remove(list, index, task)
-  local behind = redis.call('LLEN', list) - index
-  if index <= NEAR then
-    redis.call('LREM', list, 1, task)
-  elseif behind <= NEAR then
-    redis.call('LREM', list, -1, task)
+  local behind = redis.call('LLEN', list) - 1 - index
+  if math.min(index, behind) <= NEAR then
+    redis.call('LREM', list, index <= behind and 1 or -1, task)
   else
     -- Counted first: one that nobody counts would be handed out.
     redis.call('INCR', KEYS[4])
@@ -43,8 +54,9 @@ end
 redis.call('ZCARD', KEYS[3])
 redis.call('GET', KEYS[4])
 redis.call('LLEN', KEYS[1])
+redis.call('LLEN', KEYS[5])
 local lists = {}
-for i = 5, #KEYS do
+for i = 6, #KEYS do
   redis.call('LLEN', KEYS[i])
   lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
 end
@@ -66,8 +78,9 @@ if place == 'd' then
     return {'', 0, task}
   end
   if task then
+    leave(string.format('%.0f', redis.call('ZSCORE', KEYS[3], task)), 0, task)
     redis.call('ZREM', KEYS[3], task)
-    return {'', 0, task}
+    return {leaves and 'd' or '', at, task}
   end
   if at then return {'d', at} end
   if ARGV[6] ~= '' then return {'', 0} end
@@ -93,11 +106,15 @@ for _, level in ipairs(levels) do
     if tonumber(level) ~= from then start = 0 end
     local list = lists[level]
     local task, at = search(function(first, last)
-      return redis.call('LRANGE', list, first, last)
+      if not leaves then return redis.call('LRANGE', list, first, last) end
+      local tasks, turned = redis.call('LRANGE', list, -1 - last, -1 - first), {}
+      for i = #tasks, 1, -1 do turned[#turned + 1] = tasks[i] end
+      return turned
     end)
     if task then
-      remove(list, at, task)
-      return {'', 0, task}
+      leave(0, level, task)
+      remove(list, leaves and redis.call('LLEN', list) - 1 - at or at, task)
+      return {leaves and level or '', at, task}
     end
     if at then return {level, at} end
   end

@@ -2,8 +2,8 @@
 /*
  * Commands and settings as a manual shows them, for tests that follow it.
  */
-#ifndef TESTS_E2E_MANUAL_H
-#define TESTS_E2E_MANUAL_H
+#ifndef TESTS_E2E_MANUAL_STEPS_H
+#define TESTS_E2E_MANUAL_STEPS_H
 
 #include "e2e/world.h"
 

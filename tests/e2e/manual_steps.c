@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands and settings as a manual shows them. */
-#include "e2e/manual.h"
+#include "e2e/manual_steps.h"
 
 #include <signal.h>
 #include <stdio.h>
