@@ -25,7 +25,7 @@ static const char *const ports[] = {"27001", "27002", "27003",
 static void
 ck_adds(struct world *w)
 {
-	WAIT_UNTIL_WITHIN(20000,
+	WAIT_UNTIL_WITHIN(40000,
 			  strcmp(run(w, "exec flowrractl --config group.conf "
 					"submit add 2 3 --wait --timeout 5")
 				     ->out,
@@ -68,7 +68,7 @@ START_TEST(the_group_of_the_manual_fails_over)
 	/* By hand, when the other replica follows the new one. */
 	by_hand =
 	    manual_commands(w, manual_ports(w, by_hand, ports, real, N_PORTS));
-	WAIT_UNTIL_WITHIN(20000,
+	WAIT_UNTIL_WITHIN(40000,
 			  strcmp(run(w, "%s", by_hand)->out, "OK\n") == 0);
 	ck_adds(w);
 	world_stop(w);
