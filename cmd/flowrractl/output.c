@@ -2,6 +2,7 @@
 /* What all verbs print: complaints, progress and JSON. Answers go to standard
  * output and everything else to standard error, so that a pipe only ever
  * carries answers. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,15 +43,23 @@ gateway_socket(const struct ctl *ctl, struct err *err)
 	return path;
 }
 
-/* A command that a worker runs was refused for its own sake. */
+/* Of a store, or of the services' configuration. A command that a worker runs was
+ * refused for its own sake. */
+static bool
+is_refused(const struct ctl *ctl, const struct err *why)
+{
+	if (ctl->conf == NULL)
+		return why->code == ERR_CONFIG && why->sys == EACCES;
+	return why->code == ERR_REFUSED &&
+	       !ctl->conf->stores[CONF_STORE_BROKER].withheld;
+}
+
 char *
 ctl_gateway(const struct ctl *ctl, const struct err *why, struct err *err)
 {
 	char *socket;
 
-	if (why->code != ERR_REFUSED ||
-	    (ctl->conf != NULL &&
-	     ctl->conf->stores[CONF_STORE_BROKER].withheld))
+	if (!is_refused(ctl, why))
 		return strdup("");
 	socket = gateway_socket(ctl, err);
 	if (socket != NULL && access(socket, F_OK) != 0)
@@ -71,7 +80,7 @@ ctl_open_gateway(struct ctl *ctl, struct err *why)
 	if (socket[0] != '\0' && ctl->verb->gateway)
 		ctl->gateway = gateway_new(socket, why);
 	else if (socket[0] == '\0' && ctl->verb->gateway &&
-		 why->code == ERR_REFUSED)
+		 is_refused(ctl, why))
 		err_hint(why, "or have flowrra-web.socket started, by which "
 			      "users submit");
 	else if (socket[0] != '\0')
