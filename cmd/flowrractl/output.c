@@ -62,7 +62,7 @@ ctl_gateway(const struct ctl *ctl, const struct err *why, struct err *err)
 	if (!is_refused(ctl, why))
 		return strdup("");
 	socket = gateway_socket(ctl, err);
-	if (socket != NULL && access(socket, F_OK) != 0)
+	if (socket != NULL && access(socket, W_OK) != 0)
 		socket[0] = '\0';
 	return socket;
 }
@@ -81,8 +81,8 @@ ctl_open_gateway(struct ctl *ctl, struct err *why)
 		ctl->gateway = gateway_new(socket, why);
 	else if (socket[0] == '\0' && ctl->verb->gateway &&
 		 is_refused(ctl, why))
-		err_hint(why, "or have flowrra-web.socket started, by which "
-			      "users submit");
+		err_hint(why, "or have flowrra-web.socket started, and opened "
+			      "to users (SocketMode=0666)");
 	else if (socket[0] != '\0')
 		err_hint(why, "flowrra-web, which lets users in, does not have "
 			      "this command");
