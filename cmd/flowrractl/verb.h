@@ -106,21 +106,22 @@ struct verb {
 
 extern const struct verb verb_cancel, verb_check, verb_complete,
     verb_completion, verb_doctor, verb_events, verb_export, verb_import,
-    verb_health, verb_help, verb_logs, verb_metrics, verb_move,
-    verb_queue_pause, verb_queue_purge, verb_queue_resume, verb_queues,
-    verb_result, verb_run, verb_schedule_apply, verb_schedule_cron,
-    verb_schedule_delete, verb_schedule_disable, verb_schedule_edit,
-    verb_schedule_enable, verb_schedule_export, verb_schedule_history,
-    verb_schedule_import, verb_schedule_interval, verb_schedule_list,
-    verb_schedule_next, verb_schedule_once, verb_schedule_run,
-    verb_schedule_show, verb_schedule_stats, verb_stats, verb_status,
-    verb_submit, verb_tasks, verb_tasks_completed, verb_tasks_dead,
-    verb_tasks_delayed, verb_tasks_delete, verb_tasks_failed, verb_tasks_info,
-    verb_tasks_pending, verb_tasks_registered, verb_tasks_retry,
-    verb_tasks_retrying, verb_tasks_run, verb_tasks_running, verb_tasks_show,
-    verb_tasks_signal, verb_top, verb_version, verb_wait, verb_web,
-    verb_web_token, verb_where, verb_worker_quiet, verb_worker_reload,
-    verb_worker_resume, verb_worker_stop, verb_workers;
+    verb_health, verb_help, verb_limit_list, verb_limit_set, verb_limit_show,
+    verb_limit_unset, verb_logs, verb_metrics, verb_move, verb_queue_pause,
+    verb_queue_purge, verb_queue_resume, verb_queues, verb_result, verb_run,
+    verb_schedule_apply, verb_schedule_cron, verb_schedule_delete,
+    verb_schedule_disable, verb_schedule_edit, verb_schedule_enable,
+    verb_schedule_export, verb_schedule_history, verb_schedule_import,
+    verb_schedule_interval, verb_schedule_list, verb_schedule_next,
+    verb_schedule_once, verb_schedule_run, verb_schedule_show,
+    verb_schedule_stats, verb_stats, verb_status, verb_submit, verb_tasks,
+    verb_tasks_completed, verb_tasks_dead, verb_tasks_delayed,
+    verb_tasks_delete, verb_tasks_failed, verb_tasks_info, verb_tasks_pending,
+    verb_tasks_registered, verb_tasks_retry, verb_tasks_retrying,
+    verb_tasks_run, verb_tasks_running, verb_tasks_show, verb_tasks_signal,
+    verb_top, verb_version, verb_wait, verb_web, verb_web_token, verb_where,
+    verb_worker_quiet, verb_worker_reload, verb_worker_resume, verb_worker_stop,
+    verb_workers;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];
