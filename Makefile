@@ -48,7 +48,7 @@ endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
 	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
-	libmicrohttpd gnutls libmd
+	libmicrohttpd gnutls libmd libcurl
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth bench-lives \
 	   dist deb check-deb check-debian browser format clean help
@@ -82,6 +82,7 @@ LOADED_evdns     := libevent_extra
 LOADED_evhttp    := libevent_extra
 LOADED_openssl   := libevent_openssl
 LOADED_smartcols := smartcols
+LOADED_curl     := libcurl
 FUNCTIONS := $(wildcard lib/*/*.functions cmd/*/*.functions)
 LOADED_H  := $(patsubst %.functions,$(B)/gen/loaded/%.h,$(notdir $(FUNCTIONS)))
 

@@ -123,6 +123,8 @@ run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
 		return each_task(ctl, argc, argv, "id", cancel_task);
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
+	if (ctl_need_store(ctl, "filters and --all", &err) != 0)
+		return complain_of_err(ctl, &err);
 	return cancel_filtered(ctl, s, states);
 }
 
@@ -136,5 +138,6 @@ const struct verb verb_cancel = {
     .options_size = sizeof(struct cancel_options),
     .max_args = -1,
     .words = WORD_TASK_ID,
+    .gateway = true,
     .run = run_cancel,
 };

@@ -2,12 +2,13 @@
 /* The same for each task of a list, as cancel does it, and the verb tasks run. */
 #include "each_task.h"
 
+#include "gateway.h"
 #include "manager/member.h"
 #include "manager/tasks.h"
 #include "util/err.h"
 #include "verb.h"
 
-/* The exit status of one task. Where it was refused there is a line as well, so
+/* Of the verbs that come here, only cancel knows the gateway. The exit status of one task. Where it was refused there is a line as well, so
  * that a program can match lines with IDs; the complaint goes to standard error
  * all the same. `member` is the ID's name in the answers of this verb. */
 static int
@@ -15,7 +16,9 @@ each_task_one(struct ctl *ctl, const char *id, const char *member,
 	      each_task_fn *fn)
 {
 	struct err err = ERR_INIT;
-	json_t *answer = fn(ctl->client, id, &err);
+	json_t *answer = ctl->gateway != NULL
+			     ? gateway_cancel(ctl->gateway, id, &err)
+			     : fn(ctl->client, id, &err);
 	int status = 0;
 
 	if (answer == NULL) {

@@ -6,6 +6,7 @@
 
 #include "codec/capture_read.h"
 #include "flowrra/client.h"
+#include "gateway.h"
 #include "manager/command.h"
 #include "pager.h"
 #include "result.h"
@@ -133,6 +134,39 @@ is_of_run(int argc, char **argv)
 	return argc == 0 || argv[0][strspn(argv[0], "0123456789")] == '\0';
 }
 
+/* What the server has of it: no parts, and no times. */
+static int
+logs_through_gateway(struct ctl *ctl, const char *id,
+		     const struct logs_options *o)
+{
+	struct err err = ERR_INIT;
+	const json_t *lines, *line;
+	json_t *answer;
+	size_t i, n;
+
+	if ((o->follow || o->all || o->attempt > 0 || o->only_stdout ||
+	     o->only_stderr || o->time) &&
+	    ctl_need_store(ctl, "options of logs but --lines", &err) != 0)
+		return complain_of_err(ctl, &err);
+	if ((answer = gateway_logs(ctl->gateway, id, &err)) == NULL)
+		return complain_of_err(ctl, &err);
+	lines = json_object_get(answer, "lines");
+	n = json_array_size(lines);
+	if (ctl->globals.json) {
+		print_json_line(answer);
+		return 0;
+	}
+	json_array_foreach (lines, i, line)
+		if (o->lines < 0 || n - i <= (size_t)o->lines) {
+			print_masked(
+			    json_string_value(json_object_get(line, "text")),
+			    0);
+			putchar('\n');
+		}
+	json_decref(answer);
+	return 0;
+}
+
 static int
 run_logs(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -154,6 +188,8 @@ run_logs(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
+	if (ctl->gateway != NULL)
+		return logs_through_gateway(ctl, argv[0], o);
 	s.id = argc > 0 ? argv[0] : id;
 	if (argc == 0 && command_last(ctl->client, id, &err) != 0)
 		return complain_of_err(ctl, &err);
@@ -176,5 +212,6 @@ const struct verb verb_logs = {
     .init = logs_init,
     .max_args = 1,
     .words = WORD_RESULT_ID,
+    .gateway = true,
     .run = run_logs,
 };

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "flowrra/client.h"
+#include "gateway.h"
+#include "manager/short_id.h"
 #include "pager.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -46,6 +48,10 @@ const struct verb *const verbs[] = {
     &verb_queue_pause,
     &verb_queue_resume,
     &verb_queue_purge,
+    &verb_limit_set,
+    &verb_limit_list,
+    &verb_limit_show,
+    &verb_limit_unset,
     &verb_workers,
     &verb_worker_quiet,
     &verb_worker_resume,
@@ -196,6 +202,41 @@ wrong_number(const struct verb *verb, int n, char **words, struct err *err)
 		       name, verb->name, space, verb->usage);
 }
 
+/* Words that are the beginnings of IDs become whole; those that nobody knows stay,
+ * for the verb to complain of. 0, or the exit status. */
+static int
+complete_ids(struct ctl *ctl, int n, char **words)
+{
+	const enum word_kind kind = ctl->verb->words;
+	struct err err = ERR_INIT;
+	int status, found, i;
+	char *id;
+
+	if (kind != WORD_TASK_ID && kind != WORD_RESULT_ID &&
+	    kind != WORD_DEAD_ID)
+		return 0;
+	for (i = 0; i < n; i++) {
+		if (!short_id_is_one(words[i]))
+			continue;
+		if ((status = ctl_open(ctl)) != 0)
+			return status;
+		/* The gateway has no lists of all. */
+		if (ctl->client == NULL)
+			return 0;
+		if (ctl->ids == NULL)
+			ctl->ids = calloc((size_t)n, TASK_ID_MAX + 1);
+		if (ctl->ids == NULL)
+			return 0;
+		id = ctl->ids + (size_t)i * (TASK_ID_MAX + 1);
+		if ((found = short_id_find(ctl->client, words[i], id, &err)) <
+		    0)
+			return complain_of_err(ctl, &err);
+		if (found > 0)
+			words[i] = id;
+	}
+	return 0;
+}
+
 /*
  * Runs ctl->verb; argv[0] is its last word. The verb's options lie in a struct
  * that only its own file knows: here it is options_size bytes, zeroed, then
@@ -236,12 +277,16 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 		status = verb_version.run(ctl, 0, NULL, NULL);
 	else if (ctl->globals.dump_config)
 		status = dump_config(ctl);
+	else if ((status = complete_ids(ctl, n, words)) != 0)
+		;
 	else if (ctl->globals.watch_s > 0)
 		status = watch(ctl, n, words, options);
 	else
 		status = verb->run(ctl, n, words, options);
 	flowrra_close(ctl->client);
+	gateway_free(ctl->gateway);
 	conf_free(ctl->conf);
+	free(ctl->ids);
 	free(words);
 	free(options);
 	return status;

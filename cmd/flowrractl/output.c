@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "codec/scan.h"
 #include "format.h"
+#include "gateway.h"
 #include "manager/moment.h"
 #include "module/dump.h"
 #include "util/buf.h"
@@ -19,6 +20,77 @@
 #include "util/err.h"
 #include "util/utf8.h"
 #include "verb.h"
+
+/* The services' socket, as this user's configuration names it. The services' own may
+ * be what this user cannot read: then the default counts. NULL with *err. */
+static char *
+gateway_socket(const struct ctl *ctl, struct err *err)
+{
+	const struct globals *g = &ctl->globals;
+	struct conf *conf = NULL;
+	char *path = NULL;
+
+	if (ctl->conf != NULL)
+		path = strdup(ctl->conf->client.gateway);
+	else if (conf_load("/dev/null", g->settings.items, &conf, err) != 0)
+		return NULL;
+	else
+		path = strdup(conf->client.gateway);
+	conf_free(conf);
+	if (path == NULL)
+		err_nomem(err);
+	return path;
+}
+
+/* A command that a worker runs was refused for its own sake. */
+char *
+ctl_gateway(const struct ctl *ctl, const struct err *why, struct err *err)
+{
+	char *socket;
+
+	if (why->code != ERR_REFUSED ||
+	    (ctl->conf != NULL &&
+	     ctl->conf->stores[CONF_STORE_BROKER].withheld))
+		return strdup("");
+	socket = gateway_socket(ctl, err);
+	if (socket != NULL && access(socket, F_OK) != 0)
+		socket[0] = '\0';
+	return socket;
+}
+
+/* For one who was refused the store of the services: 0 if flowrra-web may let them
+ * in, or the exit status after a complaint. */
+static int
+ctl_open_gateway(struct ctl *ctl, struct err *why)
+{
+	struct err err = ERR_INIT;
+	char *socket = ctl_gateway(ctl, why, &err);
+
+	if (socket == NULL)
+		return complain_of_err(ctl, &err);
+	if (socket[0] != '\0' && ctl->verb->gateway)
+		ctl->gateway = gateway_new(socket, why);
+	else if (socket[0] == '\0' && ctl->verb->gateway &&
+		 why->code == ERR_REFUSED)
+		err_hint(why, "or have flowrra-web.socket started, by which "
+			      "users submit");
+	else if (socket[0] != '\0')
+		err_hint(why, "flowrra-web, which lets users in, does not have "
+			      "this command");
+	free(socket);
+	return ctl->gateway != NULL ? 0 : complain_of_err(ctl, why);
+}
+
+int
+ctl_need_store(const struct ctl *ctl, const char *what, struct err *err)
+{
+	return ctl->gateway == NULL
+		   ? 0
+		   : err_set(err, ERR_USAGE,
+			     "%s: not possible through flowrra-web, by which "
+			     "this user comes to the store",
+			     what);
+}
 
 /* Opens no connection yet: that is done by the first question, which waits for
  * socket_timeout at most. */
@@ -29,18 +101,18 @@ ctl_open_client(struct ctl *ctl, bool schedules)
 	struct conf *conf;
 
 	/* With --watch a verb runs more than once. */
-	if (ctl->client != NULL)
+	if (ctl->client != NULL || ctl->gateway != NULL)
 		return 0;
 	conf = ctl_conf(ctl, schedules, &err);
-	if (conf != NULL &&
-	    conf_check_client(conf, CONF_STORE_BROKER, &err) == 0 &&
-	    conf_check_client(conf, CONF_STORE_BACKEND, &err) == 0 &&
-	    client_open_with(conf, &ctl->client, &err) == 0) {
-		/* A person should not wait for what is not there. */
-		client_expect_servers(ctl->client);
-		return 0;
-	}
-	return complain_of_err(ctl, &err);
+	if (conf == NULL ||
+	    conf_check_client(conf, CONF_STORE_BROKER, &err) != 0 ||
+	    conf_check_client(conf, CONF_STORE_BACKEND, &err) != 0)
+		return ctl_open_gateway(ctl, &err);
+	if (client_open_with(conf, &ctl->client, &err) != 0)
+		return complain_of_err(ctl, &err);
+	/* A person should not wait for what is not there. */
+	client_expect_servers(ctl->client);
+	return 0;
 }
 
 int

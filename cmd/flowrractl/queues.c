@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "columns.h"
+#include "gateway.h"
 #include "table.h"
 #include "util/err.h"
 #include "verb.h"
@@ -33,7 +34,10 @@ run_queues(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
-	list = queues_list(ctl->client, argc > 0 ? argv[0] : NULL, &err);
+	list =
+	    ctl->gateway != NULL
+		? gateway_queues(ctl->gateway, argc > 0 ? argv[0] : NULL, &err)
+		: queues_list(ctl->client, argc > 0 ? argv[0] : NULL, &err);
 	if (list == NULL)
 		return complain_of_err(ctl, &err);
 	return print_list(ctl, queue_columns, N_QUEUE_COLUMNS, list);
@@ -46,6 +50,7 @@ const struct verb verb_queues = {
     .usage = "[QUEUE]",
     .max_args = 1,
     .words = WORD_QUEUE,
+    .gateway = true,
     .run = run_queues,
 };
 

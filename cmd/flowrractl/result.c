@@ -11,6 +11,8 @@
 #include <jansson.h>
 
 #include "flowrra/client.h"
+#include "gateway.h"
+#include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
 #include "wait.h"
@@ -76,6 +78,41 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 	return status_of(record);
 }
 
+/* An error of ours as the client library has it. */
+static int
+fail_as_client(const struct err *err, struct flowrra_error *error)
+{
+	error->code = err_exit_status(err->code);
+	snprintf(error->message, sizeof(error->message), "%s", err->msg);
+	return -1;
+}
+
+int
+fetch_record(struct ctl *ctl, const char *id, struct flowrra_record **ret,
+	     struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	if (ctl->gateway == NULL)
+		return flowrra_result(ctl->client, id, ret, error);
+	return gateway_record(ctl->gateway, id, ret, &err) == 0
+		   ? 0
+		   : fail_as_client(&err, error);
+}
+
+static int
+wait_for_record(struct ctl *ctl, const char *id, double timeout_s,
+		struct flowrra_record **ret, struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	if (ctl->gateway == NULL)
+		return flowrra_wait(ctl->client, id, timeout_s, ret, error);
+	return gateway_wait(ctl->gateway, id, timeout_s, ret, &err) == 0
+		   ? 0
+		   : fail_as_client(&err, error);
+}
+
 /* Where waiting fails the task is queued all the same: the complaint says so, with
  * its ID, or a script would submit it again. */
 int
@@ -86,7 +123,7 @@ print_when_finished(struct ctl *ctl, const char *id, double timeout_s,
 	struct flowrra_error error;
 	int status;
 
-	if (flowrra_wait(ctl->client, id, timeout_s, &record, &error) != 0) {
+	if (wait_for_record(ctl, id, timeout_s, &record, &error) != 0) {
 		complain(ctl, "task %s was queued, but: %s", id, error.message);
 		return exit_code ? COMMAND_ITSELF : error.code;
 	}
@@ -136,7 +173,7 @@ run_result(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
-	if (flowrra_result(ctl->client, argv[0], &record, &error) != 0)
+	if (fetch_record(ctl, argv[0], &record, &error) != 0)
 		return complain_of(ctl, &error);
 	status = status_of(record);
 	if (o->raw && status == FLOWRRA_OK)
@@ -163,6 +200,7 @@ const struct verb verb_result = {
     .min_args = 1,
     .max_args = 1,
     .words = WORD_RESULT_ID,
+    .gateway = true,
     .run = run_result,
 };
 
@@ -185,6 +223,44 @@ wait_init(void *options)
 	((struct wait_options *)options)->timeout_s = -1;
 }
 
+/* Through the gateway one after the other: the time is one for all. */
+static int
+wait_through_gateway(struct ctl *ctl, size_t n, const char *const *ids,
+		     double timeout_s, struct flowrra_record **records,
+		     struct flowrra_error *error)
+{
+	const int64_t begun_us = clock_mono_us();
+	int result = 0;
+	double left;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		left = timeout_s - (double)(clock_mono_us() - begun_us) / 1e6;
+		if (wait_for_record(ctl, ids[i],
+				    timeout_s < 0 ? -1
+				    : left > 0	  ? left
+						  : 0,
+				    &records[i], error) != 0)
+			result = -1;
+		if (result != 0 && error->code != FLOWRRA_TIMEOUT)
+			return -1;
+	}
+	return result;
+}
+
+static int
+wait_for_records(struct ctl *ctl, size_t n, const char *const *ids,
+		 const struct wait_options *o, struct flowrra_record **records,
+		 struct flowrra_error *error)
+{
+	if (ctl->gateway != NULL)
+		return wait_through_gateway(ctl, n, ids, o->timeout_s, records,
+					    error);
+	return flowrra_wait_many(ctl->client, ids, n,
+				 o->any ? FLOWRRA_WAIT_ANY : FLOWRRA_WAIT_ALL,
+				 o->timeout_s, records, error);
+}
+
 /* Prints each record that is there, in the order of the IDs, and then complains
  * if others are missing. `records` has room for n and is freed here, member by
  * member. The highest status wins: a failed task (1) is above a good one, a
@@ -197,9 +273,7 @@ wait_and_print(struct ctl *ctl, size_t n, const char *const *ids,
 	int status = 0, one, result;
 	size_t i;
 
-	result = flowrra_wait_many(ctl->client, ids, n,
-				   o->any ? FLOWRRA_WAIT_ANY : FLOWRRA_WAIT_ALL,
-				   o->timeout_s, records, &error);
+	result = wait_for_records(ctl, n, ids, o, records, &error);
 	for (i = 0; i < n; i++) {
 		if (records[i] == NULL)
 			continue;
@@ -248,9 +322,12 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (wait_check(o, argc, &err) != 0)
 		return complain_of_err(ctl, &err);
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if ((argc == 0 || o->any) &&
+	    ctl_need_store(ctl, "--stdin, --queue and --any", &err) != 0)
+		return complain_of_err(ctl, &err);
 	if (argc == 0) {
-		if ((status = ctl_open(ctl)) != 0)
-			return status;
 		return o->from_stdin ? wait_stream(ctl, o->timeout_s)
 				     : wait_queue(ctl, o->queue, o->delayed,
 						  o->timeout_s);
@@ -259,9 +336,8 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
-	if ((status = ctl_open(ctl)) == 0)
-		status = wait_and_print(ctl, (size_t)argc,
-					(const char *const *)argv, o, records);
+	status = wait_and_print(ctl, (size_t)argc, (const char *const *)argv, o,
+				records);
 	free(records);
 	return status;
 }
@@ -304,5 +380,6 @@ const struct verb verb_wait = {
     .init = wait_init,
     .max_args = -1,
     .words = WORD_TASK_ID,
+    .gateway = true,
     .run = run_wait,
 };

@@ -16,6 +16,11 @@ struct flowrra_record;
 int print_record(struct ctl *ctl, const struct flowrra_record *record,
 		 const char *prefix);
 
+/* The record of a task, by the client or the gateway; 0, or -1 with *error. */
+struct flowrra_error;
+int fetch_record(struct ctl *ctl, const char *id, struct flowrra_record **ret,
+		 struct flowrra_error *error);
+
 /* Exit statuses beside those of the command: past its timeout, killed by a signal
  * (which is added), and failed for a reason of ours. */
 enum { COMMAND_TIMEOUT = 124, COMMAND_ITSELF = 125, COMMAND_SIGNAL = 128 };

@@ -12,6 +12,7 @@
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "format.h"
+#include "gateway.h"
 #include "manager/moment.h"
 #include "manager/request.h"
 #include "result.h"
@@ -187,9 +188,12 @@ reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 
 	if (o->string || (w->n <= 1 && o->kw.n == 0))
 		return 0;
-	if (!submit_has_task(ctl) && !o->request.force &&
-	    o->request.name != NULL &&
-	    request_words_of(ctl->client, &o->request, &how, err) != 0)
+	if (ctl->gateway != NULL) {
+		if (gateway_words_of(ctl->gateway, &o->request, &how, err) != 0)
+			return -1;
+	} else if (!submit_has_task(ctl) && !o->request.force &&
+		   o->request.name != NULL &&
+		   request_words_of(ctl->client, &o->request, &how, err) != 0)
 		return -1;
 	return how == REQUEST_TEXT ? 0 : read_words(o, w, how, err);
 }
@@ -204,7 +208,8 @@ check_file(struct ctl *ctl, const struct submit_options *o, struct err *err)
 	struct stat st;
 
 	if (!o->from_stdin || name == NULL || o->request.force ||
-	    submit_has_task(ctl) || stat(name, &st) != 0 || S_ISDIR(st.st_mode))
+	    submit_has_task(ctl) || ctl->gateway != NULL ||
+	    stat(name, &st) != 0 || S_ISDIR(st.st_mode))
 		return 0;
 	if (flowrra_registered(ctl->client, name, &registration, NULL) == 0) {
 		flowrra_free(registration);
@@ -222,7 +227,8 @@ static void
 warn_of_unserved(struct ctl *ctl, const struct flowrra_request *request)
 {
 	if (request->queue != NULL && !submit_has_task(ctl) &&
-	    !ctl->globals.quiet && !request_is_served(ctl->client, request))
+	    ctl->gateway == NULL && !ctl->globals.quiet &&
+	    !request_is_served(ctl->client, request))
 		complain(ctl,
 			 "warning: no living worker serves queue \"%s\"; the "
 			 "task waits until one does",
@@ -301,6 +307,9 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 	if (submit_has_task(ctl)) {
 		if ((status = submit_by_task(ctl, &o->request, id)) != 0)
 			return status;
+	} else if (ctl->gateway != NULL) {
+		if ((status = submit_by_gateway(ctl, &o->request, id)) != 0)
+			return status;
 	} else if (flowrra_submit(ctl->client, &o->request, id, &error) != 0) {
 		return complain_of(ctl, &error);
 	}
@@ -341,6 +350,9 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 		   reread_words(ctl, o, &w, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
+	} else if (ctl->gateway != NULL && o->from_stdin) {
+		status = submit_stream_by_gateway(
+		    ctl, &o->request, o->wait ? o->wait_timeout_s : 0, o->wait);
 	} else if (submit_has_task(ctl) && o->from_stdin) {
 		if (o->wait) {
 			complain(ctl, "cannot use --stdin with --wait within "
@@ -374,5 +386,6 @@ const struct verb verb_submit = {
     .init = submit_init,
     .max_args = -1,
     .words = WORD_TASK_NAME,
+    .gateway = true,
     .run = run_submit,
 };

@@ -55,6 +55,13 @@ bool submit_has_task(const struct ctl *ctl);
 /* One task; 0 with its id, or the exit status after a complaint. */
 int submit_by_task(struct ctl *ctl, const struct flowrra_request *request,
 		   char id[FLOWRRA_ID_SIZE]);
+/* The same through the gateway. */
+int submit_by_gateway(struct ctl *ctl, const struct flowrra_request *request,
+		      char id[FLOWRRA_ID_SIZE]);
+/* As submit_stream(); with `wait`, each task is waited for when all are queued. */
+int submit_stream_by_gateway(struct ctl *ctl,
+			     const struct flowrra_request *base,
+			     double timeout_s, bool wait);
 /* As submit_stream(). */
 int submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "columns.h"
+#include "gateway.h"
 #include "manager/tasks.h"
 #include "table.h"
 #include "util/err.h"
@@ -67,6 +68,12 @@ const struct column running_columns[N_RUNNING_COLUMNS] = {
     {"RUNNING", "started_at", cell_age, COLUMN_RIGHT},
 };
 
+static void
+cell_held(const json_t *value, struct buf *out)
+{
+	buf_adds(out, json_is_true(value) ? "held" : "-");
+}
+
 static const struct column pending_columns[] = {
     {"ID", "task_id", NULL, COLUMN_WHOLE},
     {"TASK", "task_name", NULL, 0},
@@ -75,6 +82,7 @@ static const struct column pending_columns[] = {
     {"SUBMITTED", "submitted_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
     {"DUE", "due_at", cell_time, COLUMN_WHOLE},
     {"AFTER", "after", cell_list, COLUMN_DROP(3)},
+    {"LIMIT", "limited", cell_held, COLUMN_DROP(4)},
 };
 
 static const struct column retrying_columns[] = {
@@ -192,6 +200,50 @@ add_state(json_t *task, bool running)
 			    time != NULL ? json_incref(time) : json_null());
 }
 
+/* What waits and what is delayed are two lists of the server, and so is what is to be
+ * retried. NULL with *err. */
+static json_t *
+list_through_gateway(struct ctl *ctl, enum tasks_state state,
+		     struct tasks_query *query, struct err *err)
+{
+	static const char *const names[][4] = {
+	    [TASKS_PENDING] = {"pending", "delayed", "retrying", NULL},
+	    [TASKS_WAITING] = {"pending", NULL},
+	    [TASKS_DELAYED] = {"delayed", NULL},
+	    [TASKS_RETRYING] = {"retrying", NULL},
+	    [TASKS_RUNNING] = {"running", NULL},
+	    [TASKS_COMPLETED] = {"success", NULL},
+	    [TASKS_FAILED] = {"failed", NULL}};
+	struct tasks_query q = *query;
+	json_t *all = json_array(), *some;
+	size_t i;
+
+	for (i = 0; names[state][i] != NULL && q.limit > 0; i++) {
+		some = gateway_list(ctl->gateway, names[state][i], &q, err);
+		if (some == NULL) {
+			json_decref(all);
+			return NULL;
+		}
+		query->stopped |= q.stopped;
+		q.limit -= json_array_size(some);
+		json_array_extend(all, some);
+		json_decref(some);
+	}
+	return all;
+}
+
+/* Queue and task are what the gateway filters by. */
+static int
+check_filter(const struct ctl *ctl, const struct task_filter *f,
+	     struct err *err)
+{
+	return f->worker == NULL && f->error == NULL && f->reason == NULL &&
+		       f->exit_code == NULL && f->after_us == 0 &&
+		       f->before_us == 0 && f->n_args == 0
+		   ? 0
+		   : ctl_need_store(ctl, "filters but --queue and --task", err);
+}
+
 /* Several states are told apart by a member; the limit is one for all of them.
  * NULL with *err. */
 static json_t *
@@ -203,7 +255,9 @@ ask(struct ctl *ctl, const struct listing *l, struct tasks_query *query,
 	size_t i, k;
 
 	for (i = 0; i < l->n_states && query->limit > 0; i++) {
-		some = tasks_list(ctl->client, l->states[i], query, err);
+		some = ctl->gateway != NULL
+			   ? list_through_gateway(ctl, l->states[i], query, err)
+			   : tasks_list(ctl->client, l->states[i], query, err);
 		if (some == NULL) {
 			json_decref(all);
 			return NULL;
@@ -231,7 +285,8 @@ list_filtered(struct ctl *ctl, const struct listing *l,
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
-	if ((tasks = ask(ctl, l, query, &err)) == NULL)
+	if (check_filter(ctl, &query->filter, &err) != 0 ||
+	    (tasks = ask(ctl, l, query, &err)) == NULL)
 		return complain_of_err(ctl, &err);
 	status = print_list(ctl, l->columns, l->n_columns, tasks);
 	/* Fewer than asked for, and there may be more: otherwise an empty
@@ -295,6 +350,7 @@ list(struct ctl *ctl, const struct listing *l, const struct list_options *o)
 	    .options_size = sizeof(struct list_options),                       \
 	    .init = list_init,                                                 \
 	    .looks = true,                                                     \
+	    .gateway = true,                                                   \
 	    .run = run_##word,                                                 \
 	}
 

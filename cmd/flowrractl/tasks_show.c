@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway.h"
 #include "manager/tasks.h"
 #include "table.h"
 #include "util/err.h"
@@ -170,7 +171,9 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
-	task = tasks_show(ctl->client, argv[0], (size_t)o->depth, &err);
+	task = ctl->gateway != NULL
+		   ? gateway_show(ctl->gateway, argv[0], &err)
+		   : tasks_show(ctl->client, argv[0], (size_t)o->depth, &err);
 	if (task == NULL)
 		return complain_of_err(ctl, &err);
 	if (ctl->globals.json) {
@@ -202,5 +205,6 @@ const struct verb verb_tasks_show = {
     .max_args = 1,
     /* Completion offers the dead: those are the ones that people look into. */
     .words = WORD_DEAD_ID,
+    .gateway = true,
     .run = run_show,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The verb where: which stores a command uses and why, and what runs here. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -86,7 +87,13 @@ print_where(struct ctl *ctl, const json_t *where)
 	where_line("mode", where, "mode");
 	print_user(where);
 	where_line("configuration", where, "configuration");
-	print_stores(json_object_get(where, "stores"));
+	if (json_is_string(json_object_get(where, "gateway"))) {
+		printf("%-15s", "through");
+		where_cell(where, "gateway");
+		printf(" (client.gateway), to the store of the services\n");
+	} else {
+		print_stores(json_object_get(where, "stores"));
+	}
 	return print_running(ctl, json_object_get(where, "running"));
 }
 
@@ -96,6 +103,8 @@ where_complain(struct ctl *ctl, const json_t *where, const struct err *refused)
 	const json_t *one;
 	size_t i;
 
+	if (json_is_string(json_object_get(where, "gateway")))
+		return;
 	/* What a command would say has the remedy with it. */
 	if (refused->code != ERR_NONE) {
 		complain(ctl, "%s", refused->msg);
@@ -103,6 +112,23 @@ where_complain(struct ctl *ctl, const json_t *where, const struct err *refused)
 	}
 	json_array_foreach (json_object_get(where, "warnings"), i, one)
 		complain(ctl, "warning: %s", json_string_value(one));
+}
+
+/* Who may not open the store may come to it all the same. */
+static bool
+take_gateway(const struct ctl *ctl, json_t *where, const struct err *refused)
+{
+	struct err err = ERR_INIT;
+	char *socket = ctl_gateway(ctl, refused, &err);
+	const bool found = socket != NULL && socket[0] != '\0';
+
+	json_object_set_new(where, "gateway",
+			    found ? json_string(socket) : json_null());
+	/* Nothing of it is said of the store of the services. */
+	if (found)
+		json_array_clear(json_object_get(where, "warnings"));
+	free(socket);
+	return found;
 }
 
 static int
@@ -118,6 +144,8 @@ run_where(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (where == NULL)
 		return complain_of_err(ctl, &err);
+	if (take_gateway(ctl, where, &refused))
+		refused.code = ERR_NONE;
 	if (ctl->globals.json)
 		print_json_line(json_incref(where));
 	else

@@ -17,6 +17,7 @@
 #include "codec/scan.h"
 #include "codec/task_json.h"
 #include "codec/value.h"
+#include "core/limit.h"
 #include "core/result.h"
 #include "core/trace_context.h"
 #include "util/clock.h"
@@ -65,6 +66,9 @@ check_request_names(const struct flowrra_request *r, struct err *err)
 	    check_text("queue", r->queue,
 		       task_name_valid(slice_of(r->queue), TASK_QUEUE_MAX),
 		       err) != 0)
+		return -1;
+	if (r->group != NULL &&
+	    limit_check_group(slice_of(r->group), ERR_DATA, err) != 0)
 		return -1;
 	if (r->id != NULL && !task_id_valid(slice_of(r->id)))
 		return err_set(err, ERR_DATA,
@@ -217,6 +221,7 @@ fill_task(const struct flowrra_client *c, const struct flowrra_request *r,
 {
 	task->name = r->name;
 	task->queue = r->queue != NULL ? r->queue : entry->queue;
+	task->group = r->group;
 	task->priority = r->priority;
 	task->cpu_bound =
 	    r->cpu_bound < 0 ? entry->cpu_bound : r->cpu_bound != 0;

@@ -33,6 +33,7 @@ struct draft {
 	struct slice id;
 	struct slice name;
 	struct slice queue;
+	struct slice group;
 	struct slice due_ms;
 	int64_t priority;
 	int64_t expires_at;
@@ -47,6 +48,7 @@ struct draft {
 enum {
 	AT_id,
 	AT_name,
+	AT_group,
 	AT_args,
 	AT_kwargs,
 	AT_max_retries,
@@ -258,7 +260,7 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 	char *p;
 
 	task = malloc(sizeof(*task) + bytes.len + d->id.len + d->name.len +
-		      d->queue.len + sizeof("\0\0\0"));
+		      d->queue.len + d->group.len + sizeof("\0\0\0\0"));
 	if (task == NULL)
 		return err_nomem(err);
 	*task = d->task;
@@ -278,6 +280,8 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 	task->name = put_text(&p, d->name);
 	if (d->queue.p != NULL)
 		task->queue = put_text(&p, d->queue);
+	if (d->group.len > 0)
+		task->group = put_text(&p, d->group);
 	task->priority = (int32_t)d->priority;
 	task->due_ms = due_time(d->due_ms);
 	task->expires_us = d->expires_at;
@@ -364,6 +368,9 @@ task_encode(const struct task *task, struct buf *out)
 
 	write_text(out, WRITE_FIRST("id"), slice_of(task->id));
 	write_text(out, WRITE_NEXT("name"), slice_of(task->name));
+	/* Before what may be long: a store looks for it there (limits.lua). */
+	if (task->group != NULL)
+		write_text(out, WRITE_NEXT("group"), slice_of(task->group));
 	write_json(out, WRITE_NEXT("args"), task->args, SLICE("[]"));
 	write_json(out, WRITE_NEXT("kwargs"), task->kwargs, SLICE("{}"));
 	write_whole(out, WRITE_NEXT("max_retries"), retries < 0 ? 0 : retries);

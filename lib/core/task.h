@@ -62,6 +62,7 @@ struct task {
 	const char *id;
 	const char *name;
 	const char *queue;   /* NULL: not given */
+	const char *group;   /* NULL: none (core/limit.h) */
 	struct slice args;   /* a JSON array */
 	struct slice kwargs; /* a JSON object */
 	int32_t priority;    /* a lower number runs first */

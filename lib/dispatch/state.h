@@ -221,6 +221,8 @@ struct dispatch {
 	struct totals totals;
 	struct tally *tally;
 	struct exporter *exporter; /* of spans; NULL: none */
+	struct timer *trace_look;  /* during a stop: whether it has sent all */
+	int64_t trace_until_ms;	   /* monotonic; 0: not awaited yet */
 	struct keep *keep;	   /* of output; NULL: not needed yet */
 	bool keep_failed;	   /* the log knows */
 	struct {
@@ -283,6 +285,9 @@ void job_free(struct job *job);
 /* An exporter that cannot be opened is told, and missing. */
 void trace_open(struct dispatch *d);
 void trace_close(struct dispatch *d);
+/* Whether a stop has to wait for spans that have not arrived: for a second at
+ * most. */
+bool trace_holds_stop(struct dispatch *d);
 /* The task was claimed: lines of the log are about its trace. */
 void trace_claim(struct job *job);
 /* It is about to be given to an executor: what that is told, job->run. */

@@ -105,7 +105,8 @@ stop_check(struct dispatch *d)
 		return;
 	/* Something may have come back from the pool, or been on its way. */
 	stop_release_held(d);
-	if (d->phase != PHASE_ABANDONED && !stop_is_all_done(d))
+	if (d->phase != PHASE_ABANDONED &&
+	    (!stop_is_all_done(d) || trace_holds_stop(d)))
 		return;
 	stop_enter(d, PHASE_STOPPED);
 	evtimer_del(d->stop_deadline);

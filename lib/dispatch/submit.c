@@ -14,6 +14,7 @@
 
 #include "codec/result_json.h"
 #include "codec/scan.h"
+#include "core/limit.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/name.h"
@@ -86,7 +87,9 @@ request_complete(struct request *q, struct task *t, struct err *err)
 	/* The rest is left out: the worker that runs it knows its module. */
 	struct task_settings module = TASK_SETTINGS_UNSET;
 
-	if (name_check_submitted(t->name, err) != 0)
+	if (name_check_submitted(t->name, err) != 0 ||
+	    (t->group != NULL &&
+	     limit_check_group(slice_of(t->group), ERR_DATA, err) != 0))
 		return -1;
 	if (h == NULL && t->queue == NULL)
 		return err_set(err, ERR_DATA,

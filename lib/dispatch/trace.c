@@ -11,7 +11,9 @@
 
 #include "dispatch/state.h"
 #include "trace/exporter.h"
+#include "util/clock.h"
 #include "util/log.h"
+#include "util/timer.h"
 
 /* The span of one attempt. */
 struct job_trace {
@@ -42,10 +44,40 @@ trace_open(struct dispatch *d)
 		log_warning("traces are not exported: %s", err.msg);
 }
 
+/* A collector of this machine answers in milliseconds; one that is away must not hold
+ * up a stop. */
+#define TRACE_STOP_MS 1000
+#define TRACE_LOOK_MS 10
+
+static void
+on_trace_look(void *arg)
+{
+	stop_check(arg);
+}
+
+/* It is asked again with each look. */
+bool
+trace_holds_stop(struct dispatch *d)
+{
+	if (d->exporter == NULL || !exporter_is_busy(d->exporter))
+		return false;
+	if (d->trace_until_ms == 0)
+		d->trace_until_ms = clock_mono_ms() + TRACE_STOP_MS;
+	if (clock_mono_ms() >= d->trace_until_ms)
+		return false;
+	exporter_flush(d->exporter);
+	if (d->trace_look == NULL)
+		d->trace_look = timer_new(d->opt.base, on_trace_look, d);
+	return d->trace_look != NULL &&
+	       timer_set_ms(d->trace_look, TRACE_LOOK_MS) == 0;
+}
+
 /* What is left goes to the file. */
 void
 trace_close(struct dispatch *d)
 {
+	timer_free(d->trace_look);
+	d->trace_look = NULL;
 	exporter_free(d->exporter);
 	d->exporter = NULL;
 }

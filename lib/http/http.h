@@ -53,6 +53,7 @@ struct http_limits {
 	/* At the limit the connection that is idle for longest makes room. */
 	unsigned int max_connections;
 	unsigned int max_per_peer; /* of an IPv4 address or IPv6 /64; 0: any */
+	unsigned int max_per_uid;  /* of a user by Unix sockets; 0: any */
 	size_t max_streams;	   /* event streams and WebSockets */
 	size_t max_backlog; /* bytes that a slow reader of a stream may owe */
 };
@@ -133,6 +134,9 @@ struct slice http_body(const struct http_request *request);
 /* The peer: "192.0.2.1" or "unix"; on a Unix socket its uid, else -1. */
 const char *http_peer(const struct http_request *request);
 int64_t http_peer_uid(const struct http_request *request);
+/* Whether the process that has connected a Unix socket was in a group then; false of
+ * other peers. */
+bool http_peer_in_group(const struct http_request *request, gid_t gid);
 bool http_is_tls(const struct http_request *request);
 /* A pointer of the user's. */
 void http_set_data(struct http_request *request, void *data);

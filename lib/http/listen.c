@@ -41,6 +41,23 @@ same_peer(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 	return false; /* on a Unix socket no address is another one's */
 }
 
+/* Of a Unix socket the user counts, or one could keep all others out. */
+static bool
+uid_has_too_many(const struct http_server *server, int fd)
+{
+	const struct http_conn *conn;
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	unsigned int n = 0;
+
+	if (server->limits.max_per_uid == 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
+		return false;
+	for (conn = server->conns; conn != NULL; conn = conn->next)
+		n += conn->peer_uid == (int64_t)cred.uid;
+	return n >= server->limits.max_per_uid;
+}
+
 /* All connections are looked at: there are some thousands at the most, and
  * accepting one takes longer. */
 static bool
@@ -127,7 +144,9 @@ listener_on_ready(evutil_socket_t fd, short what, void *arg)
 			listener_is_short(l, errno);
 			return;
 		}
-		if (peer_has_too_many(server, &addr))
+		if (addr.ss_family == AF_UNIX
+			? uid_has_too_many(server, peer)
+			: peer_has_too_many(server, &addr))
 			close(peer);
 		else
 			http_conn_new(l->engine, peer, &addr, len);

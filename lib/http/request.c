@@ -11,6 +11,7 @@
  * on_gone(): exactly one of the two follows. http_request_on_completed() is the
  * one place where it is freed, whatever happened to it.
  */
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
@@ -362,6 +363,34 @@ int64_t
 http_peer_uid(const struct http_request *request)
 {
 	return request->conn->peer_uid;
+}
+
+/* The kernel keeps the groups of the peer as they were at connect(). */
+bool
+http_peer_in_group(const struct http_request *request, gid_t gid)
+{
+	const int fd = request->conn->fd;
+	gid_t *groups = NULL;
+	socklen_t len = 0, i;
+	struct ucred cred;
+	bool found = false;
+
+	if (request->conn->peer_uid < 0)
+		return false;
+	len = sizeof(cred);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	    cred.gid == gid)
+		return true;
+	/* Their number first. */
+	len = 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 ||
+	    errno != ERANGE || (groups = malloc(len)) == NULL)
+		return false;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == 0)
+		for (i = 0; i < len / sizeof(gid_t) && !found; i++)
+			found = groups[i] == gid;
+	free(groups);
+	return found;
 }
 
 bool

@@ -75,14 +75,15 @@ json_of_queue(const void *queues, size_t i)
 {
 	const struct queue_stats *s = (const struct queue_stats *)queues + i;
 
-	return json_pack(
-	    "{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:I,s:o}", "queue", s->name,
-	    "waiting", (json_int_t)s->waiting, "delayed",
-	    (json_int_t)s->delayed, "in_flight", (json_int_t)s->in_flight,
-	    "dead", (json_int_t)s->dead, "oldest_at",
-	    member_of_time(s->oldest_us), "next_due_at",
-	    member_of_time(s->next_due_us), "paused", s->paused, "set_aside",
-	    (json_int_t)s->set_aside, "unknown", json_of_names(s->unknown));
+	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:I,s:I,s:o}",
+			 "queue", s->name, "waiting", (json_int_t)s->waiting,
+			 "delayed", (json_int_t)s->delayed, "in_flight",
+			 (json_int_t)s->in_flight, "dead", (json_int_t)s->dead,
+			 "oldest_at", member_of_time(s->oldest_us),
+			 "next_due_at", member_of_time(s->next_due_us),
+			 "paused", s->paused, "set_aside",
+			 (json_int_t)s->set_aside, "held", (json_int_t)s->held,
+			 "unknown", json_of_names(s->unknown));
 }
 
 /* Ends with a list of what json_of() makes of each item, or with the error. A second

@@ -21,7 +21,7 @@
  * new array of
  *	{"queue": "io", "waiting": 3, "delayed": 1, "in_flight": 2, "dead": 0,
  *	 "oldest_at": RFC 3339 or null, "next_due_at": RFC 3339 or null,
- *	 "paused": false, "set_aside": 0, "unknown": ["resiez"]}
+ *	 "paused": false, "set_aside": 0, "held": 0, "unknown": ["resiez"]}
  * (see struct queue_stats). NULL with *err.
  */
 json_t *query_queues(struct flowrra_client *c, const char *name,
@@ -75,6 +75,20 @@ int query_records(struct flowrra_client *c, const char *const *ids, size_t n,
 int query_control(struct flowrra_client *c, json_t *order, struct err *err);
 int query_pause(struct flowrra_client *c, const char *queue, bool paused,
 		struct err *err);
+
+/* --- limits (query_limits.c) --------------------------------------------- */
+
+/* The limits of a queue, in the order of their scopes: an array of
+ *	{"queue": "mail", "scope": "group", "key": "acme", "by": "kwargs.tenant",
+ *	 "concurrency": 3, "running": 1, "held": 0}
+ * where scope is "queue", "task", "group" or "each_group"; key is null but for
+ * "task" and "group"; `by` is null if a task's group stands only in its field. */
+json_t *query_limits(struct flowrra_client *c, const char *queue,
+		     struct err *err);
+/* *ret_found: the rule that was to go was there. */
+int query_limit_change(struct flowrra_client *c,
+		       const struct broker_limit_change *change,
+		       bool *ret_found, struct err *err);
 
 /* --- pages ------------------------------------------------------------- */
 

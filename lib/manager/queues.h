@@ -17,7 +17,7 @@ struct flowrra_client;
 /*
  * An array, in the order of their names, of
  *	{"queue", "waiting", "delayed", "in_flight", "dead", "oldest_at",
- *	 "next_due_at", "paused", "set_aside", "unknown"}
+ *	 "next_due_at", "paused", "set_aside", "held", "unknown"}
  * (manager/query.h). Of all queues, or of `name` alone; then
  * ERR_NOT_FOUND if nobody has named it. All are those that our programs have
  * named, and those that are configured here or served by a living worker:

@@ -318,6 +318,7 @@ request_write(const struct flowrra_request *r, struct buf *out)
 	write_json(out, "kwargs", r->kwargs != NULL ? r->kwargs : "{}");
 	write_text(out, "id", r->id);
 	write_text(out, "queue", r->queue);
+	write_text(out, "group", r->group);
 	write_number(out, "priority", r->priority, 0);
 	write_number(out, "max_retries", r->max_retries, FLOWRRA_UNSET);
 	write_number(out, "delay", r->delay_s, 0);

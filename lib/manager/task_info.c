@@ -177,6 +177,8 @@ task_info_of(const struct broker_item *item, enum broker_location place,
 		task_info_set_due(info, item);
 	if (place == BROKER_IN_FLIGHT)
 		json_object_set_new(info, "worker", text_of(item->worker));
+	if (place == BROKER_WAITING && item->held)
+		json_object_set_new(info, "limited", json_true());
 	return info;
 }
 

@@ -100,6 +100,8 @@ add_state(json_t *info, enum tasks_state state)
 	json_object_del(info, "history");
 	status =
 	    json_object_set_new(info, "state", json_string(states[state].name));
+	if (state == TASKS_WAITING && json_object_get(info, "limited") == NULL)
+		status |= json_object_set_new(info, "limited", json_false());
 	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		if (json_object_get(info, members[i]) == NULL)
 			status |=

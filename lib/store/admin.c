@@ -26,6 +26,7 @@ struct refusal {
 	union {
 		broker_value_fn *on_value;
 		broker_queues_fn *on_queues;
+		broker_limits_fn *on_limits;
 		broker_page_fn *on_page;
 		broker_requeued_fn *on_requeued;
 	};
@@ -44,6 +45,12 @@ static void
 refusal_tell_queues(const struct refusal *r)
 {
 	r->on_queues(NULL, 0, &r->err, r->arg);
+}
+
+static void
+refusal_tell_limits(const struct refusal *r)
+{
+	r->on_limits(NULL, 0, (struct slice){NULL, 0}, &r->err, r->arg);
 }
 
 static void
@@ -193,6 +200,52 @@ broker_pause(struct broker *b, struct slice queue, bool paused,
 		refuse(b, &r);
 	else
 		b->ops->admin->pause(b, queue, paused, on_value, arg);
+}
+
+void
+broker_limits_get(struct broker *b, struct slice queue,
+		  broker_limits_fn *on_limits, void *arg)
+{
+	struct refusal r = {
+	    .tell = refusal_tell_limits, .on_limits = on_limits, .arg = arg};
+
+	if (name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->limits_get(b, queue, on_limits, arg);
+}
+
+static int
+check_limit(const struct broker_limit_change *change, struct err *err)
+{
+	const struct limit_rule *rule = &change->rule;
+
+	if (name_check_queue(change->queue, ERR_DATA, err) != 0 ||
+	    (rule->kind == LIMIT_TASK &&
+	     name_check_task(rule->key, ERR_DATA, err) != 0) ||
+	    (rule->kind == LIMIT_GROUP &&
+	     limit_check_group(rule->key, ERR_DATA, err) != 0) ||
+	    (change->by.len > 0 && !slice_eq(change->by, SLICE("-")) &&
+	     limit_check_path(change->by, ERR_DATA, err) != 0))
+		return -1;
+	if (change->unset || (rule->concurrency >= 1 &&
+			      rule->concurrency <= LIMIT_CONCURRENCY_MAX))
+		return 0;
+	return err_set(err, ERR_DATA, "a concurrency must be from 1 to %d",
+		       LIMIT_CONCURRENCY_MAX);
+}
+
+void
+broker_limits_change(struct broker *b, const struct broker_limit_change *change,
+		     broker_value_fn *on_value, void *arg)
+{
+	struct refusal r = {
+	    .tell = refusal_tell_value, .on_value = on_value, .arg = arg};
+
+	if (check_limit(change, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->limits_change(b, change, on_value, arg);
 }
 
 void

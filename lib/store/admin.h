@@ -14,6 +14,7 @@
 #ifndef STORE_ADMIN_H
 #define STORE_ADMIN_H
 
+#include "core/limit.h"
 #include "core/task.h"
 #include "store/broker.h"
 
@@ -30,6 +31,7 @@ struct queue_stats {
 	int64_t next_due_us; /* when the first delayed task is due */
 	bool paused;
 	int64_t set_aside; /* of those that wait: in lanes (broker.h) */
+	int64_t held;	   /* of those that wait: a limit holds them */
 	/* Names of tasks, each with a NUL behind it, that workers met within the
 	 * last minutes, and that no living worker of the queue has registered.
 	 */
@@ -117,6 +119,7 @@ struct broker_view {
 struct broker_item {
 	struct slice bytes; /* the task as it is there */
 	int32_t priority;   /* WAITING */
+	bool held;	    /* WAITING: a limit holds it */
 	int64_t time_ms;    /* DELAYED: when it is due; DEAD: when it died; wall
 			       clock */
 	struct slice worker; /* IN_FLIGHT: who has it */
@@ -204,6 +207,41 @@ void broker_hasten(struct broker *b, struct slice queue, struct slice id,
 		   struct slice cursor, broker_page_fn *on_page, void *arg);
 
 /*
+ * Limits of a queue (core/limit.h): not more tasks of a scope are in flight at
+ * once, whichever workers have them. A task that may not run yet is held, and not
+ * in the way of those behind it; all that counts, shows and removes waiting tasks
+ * sees it among those.
+ *
+ * A change counts from its answer on; what is in flight already goes on.
+ */
+struct broker_limit {
+	struct limit_rule rule;
+	int64_t running; /* tasks in flight; not known of LIMIT_EACH_GROUP: 0 */
+	int64_t held;	 /* about how many it holds; of all its groups */
+};
+/* `by`: where a task's group stands that has no field for it; empty: nowhere.
+ * `limits` is NULL if err says why there is no answer. */
+typedef void broker_limits_fn(const struct broker_limit *limits, size_t n,
+			      struct slice by, const struct err *err,
+			      void *arg);
+/* In the order of their scopes. */
+void broker_limits_get(struct broker *b, struct slice queue,
+		       broker_limits_fn *on_limits, void *arg);
+
+struct broker_limit_change {
+	struct slice queue;
+	struct limit_rule rule;
+	bool unset; /* the rule of that scope goes */
+	/* A path, or "-": it stands nowhere but in its field; empty: as it was. */
+	struct slice by;
+};
+/* The value is empty if a rule that was to go was not there. ERR_FULL: the queue has
+ * LIMIT_RULES_MAX. */
+void broker_limits_change(struct broker *b,
+			  const struct broker_limit_change *change,
+			  broker_value_fn *on_value, void *arg);
+
+/*
  * Takes one waiting or delayed task out of its queue for another one, and shows it;
  * else as broker_remove(), and `next` of a page with the task is where one of its
  * queue that was submitted later, or is due earlier, may be found sooner. With this
@@ -273,6 +311,11 @@ struct broker_admin_ops {
 	void (*try)(struct broker *, broker_value_fn *on_value, void *arg);
 	void (*pause)(struct broker *, struct slice queue, bool paused,
 		      broker_value_fn *on_value, void *arg);
+	void (*limits_get)(struct broker *, struct slice queue,
+			   broker_limits_fn *on_limits, void *arg);
+	void (*limits_change)(struct broker *,
+			      const struct broker_limit_change *change,
+			      broker_value_fn *on_value, void *arg);
 	void (*purge)(struct broker *, struct slice queue, unsigned int n,
 		      broker_page_fn *on_page, void *arg);
 	void (*remove)(struct broker *, struct slice queue, struct slice id,

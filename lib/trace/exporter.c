@@ -8,6 +8,7 @@
  */
 #include "trace/exporter.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,12 @@ exporter_flush(struct exporter *e)
 	timer_cancel(e->timer);
 	if (e->n > 0)
 		exporter_begin_batch(e);
+}
+
+bool
+exporter_is_busy(const struct exporter *e)
+{
+	return e->n > 0 || e->batch_n > 0;
 }
 
 /* The timer is for both: there is either a batch that waits, or none. */
@@ -253,14 +260,28 @@ exporter_new(const struct exporter_options *options, struct err *err)
 	return e;
 }
 
+/* The batch that is under way a file still gets, and what was collected since. */
+static int64_t
+exporter_count_lost(const struct exporter *e)
+{
+	if (e->kind == NULL || !e->kind->ends_all)
+		return e->n + e->batch_n;
+	return e->sending ? 0 : e->batch_n;
+}
+
 /* The batch that is under way is the sink's to end. */
 void
 exporter_free(struct exporter *e)
 {
 	struct buf rest = BUF_INIT;
+	int64_t lost;
 
 	if (e == NULL)
 		return;
+	if ((lost = exporter_count_lost(e)) > 0)
+		log_warning("traces: %" PRId64 " spans are lost, since %s has "
+			    "not taken them before the end",
+			    lost, e->opt.where);
 	if (e->n > 0) {
 		span_write_head(&e->opt.resource, &rest);
 		buf_add(&rest, e->spans.data, e->spans.len);

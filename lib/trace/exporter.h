@@ -13,6 +13,7 @@
 #ifndef TRACE_EXPORTER_H
 #define TRACE_EXPORTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "trace/span.h"
@@ -36,13 +37,16 @@ int exporter_check(const char *where, struct err *err);
 /* NULL with *err: a wrong `where`, a file that cannot be opened, or no library. */
 struct exporter *exporter_new(const struct exporter_options *options,
 			      struct err *err);
-/* Writes what is left to the file; to a collector nothing more is sent. */
+/* Writes what is left to the file; to a collector nothing more is sent. The log says
+ * how many spans are lost. */
 void exporter_free(struct exporter *e);
 
 /* Takes a span, or drops it. */
 void exporter_add(struct exporter *e, const struct span *span);
 /* Sends what there is. */
 void exporter_flush(struct exporter *e);
+/* Whether some have not arrived yet. */
+bool exporter_is_busy(const struct exporter *e);
 /* Opens the file again, as after it was renamed. */
 void exporter_reopen(struct exporter *e);
 

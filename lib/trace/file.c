@@ -248,4 +248,5 @@ const struct sink_kind sink_file = {.check = file_check,
 				    .open = file_open_sink,
 				    .send = file_send,
 				    .reopen = file_reopen,
-				    .close = file_close};
+				    .close = file_close,
+				    .ends_all = true};

@@ -29,8 +29,9 @@ struct sink_kind {
 	 * or from here with SINK_AGAIN. */
 	void (*send)(struct sink *s, struct slice body);
 	void (*reopen)(struct sink *s); /* NULL: nothing to do */
-	/* `rest` is sent if that cannot wait for long. */
+	/* `rest` is sent if that cannot wait for long … */
 	void (*close)(struct sink *s, struct slice rest);
+	bool ends_all; /* … which is so, and with what is under way */
 };
 extern const struct sink_kind sink_file, sink_http;
 

@@ -155,7 +155,7 @@ static int
 load_system_file(struct conf *conf, struct err *err)
 {
 	if (access(SYSTEM_FILE, R_OK) != 0 && errno == EACCES)
-		return err_set(err, ERR_CONFIG,
+		return err_set(err, ERR_REFUSED,
 			       "cannot open %s: Permission denied; join its "
 			       "group, or write a configuration of your own to "
 			       "~/.config/flowrra.conf",

@@ -30,6 +30,7 @@ web_role_name(int role)
 {
 	static const char *const names[] = {[WEB_OPEN] = "none",
 					    [WEB_METRICS] = "metrics",
+					    [WEB_SUBMITTER] = "submitter",
 					    [WEB_VIEWER] = "viewer",
 					    [WEB_OPERATOR] = "operator"};
 

@@ -22,6 +22,7 @@
 #include "util/path.h"
 #include "web/access.h"
 #include "web/auth_private.h"
+#include "web/peers.h"
 
 /* --- making --------------------------------------------------------------- */
 
@@ -70,43 +71,24 @@ auth_start_token(struct web_auth *auth, struct err *err)
 	return r;
 }
 
-/* At the start, or people would find out by being refused. */
-static int
-auth_check_peers(char *const *peers, struct err *err)
-{
-	enum web_role role;
-	const char *colon;
-
-	for (; *peers != NULL; peers++) {
-		colon = strchr(*peers, ':');
-		if (colon == NULL || users_role(colon + 1, &role) != 0)
-			return err_set(err, ERR_CONFIG,
-				       "[web] peers: \"%.64s\" is not "
-				       "NAME:ROLE, with a role of viewer, "
-				       "operator or metrics",
-				       *peers);
-	}
-	return 0;
-}
-
 /* For --check and the start: reads the files without keeping them. */
 int
 auth_check(const struct conf *conf, struct err *err)
 {
 	const struct conf_web *web = &conf->web;
 	char **proxies = conf_list(web->proxies);
-	char **peers = conf_list(web->peers);
 	char **hosts = conf_list(web->hosts);
 	struct web_users *users = NULL;
+	struct web_peers *peers = NULL;
 
-	if (proxies == NULL || peers == NULL || hosts == NULL)
+	if (proxies == NULL || hosts == NULL)
 		err_nomem(err);
 	else if (access_check_hosts(hosts, err) == 0 &&
 		 access_check_proxies(proxies, err) == 0 &&
-		 auth_check_peers(peers, err) == 0)
+		 (peers = peers_new(web->peers, err)) != NULL)
 		users = users_new(web->users, web->tokens, err);
 	conf_list_free(proxies);
-	conf_list_free(peers);
+	peers_free(peers);
 	conf_list_free(hosts);
 	if (users == NULL)
 		return -1;
@@ -169,16 +151,14 @@ auth_load(struct web_auth *auth, struct err *err)
 	auth->hosts = conf_list(web->hosts);
 	auth->proxies = conf_list(web->proxies);
 	auth->operators = conf_list(web->operators);
-	auth->peers = conf_list(web->peers);
 	auth->token_path = secret_token_path(auth->conf);
 	if (auth->hosts == NULL || auth->proxies == NULL ||
-	    auth->operators == NULL || auth->peers == NULL ||
-	    auth->token_path == NULL)
+	    auth->operators == NULL || auth->token_path == NULL)
 		return err_nomem(err);
 	if (auth_open_sessions(auth, err) != 0 ||
 	    access_check_hosts(auth->hosts, err) != 0 ||
 	    access_check_proxies(auth->proxies, err) != 0 ||
-	    auth_check_peers(auth->peers, err) != 0 ||
+	    (auth->peers = peers_new(web->peers, err)) == NULL ||
 	    (auth->users = users_new(web->users, web->tokens, err)) == NULL)
 		return -1;
 	return auth_is_configured(web) || auth_start_token(auth, err) == 0
@@ -217,7 +197,7 @@ auth_free(struct web_auth *auth)
 	conf_list_free(auth->hosts);
 	conf_list_free(auth->proxies);
 	conf_list_free(auth->operators);
-	conf_list_free(auth->peers);
+	peers_free(auth->peers);
 	free(auth->token_path);
 	explicit_bzero(auth, sizeof(*auth));
 	free(auth);
@@ -313,20 +293,9 @@ auth_was_forwarded(const struct auth_request *r)
 	return false;
 }
 
-/* The role that a peer of a Unix socket has; WEB_OPEN: none. */
-enum web_role
-auth_role_of_peer(const struct web_auth *auth, const char *name, bool self)
-{
-	enum web_role role;
-	const size_t n = strlen(name);
-	char *const *p;
-
-	for (p = auth->peers; *p != NULL; p++)
-		if (strncmp(*p, name, n) == 0 && (*p)[n] == ':' &&
-		    users_role(*p + n + 1, &role) == 0)
-			return role;
-	return self ? WEB_OPERATOR : WEB_OPEN;
-}
+/* What the kernel calls users whom a user namespace does not have, all of them
+ * alike (user_namespaces(7)). */
+#define OVERFLOW_UID 65534
 
 /* A proxy's own uid is not its client's, so neither a proxy nor what has been
  * forwarded is taken for the peer. */
@@ -335,16 +304,29 @@ auth_by_peer(const struct web_auth *auth, const struct auth_request *r,
 	     struct web_identity *who)
 {
 	char name[PATH_USER_SIZE];
+	const char *subject;
 	enum web_role role;
 
 	if (r->uid < 0 || auth_was_forwarded(r) ||
 	    access_is_proxy(r->peer, r->uid, auth->proxies))
 		return false;
+	if (r->uid == OVERFLOW_UID)
+		return false;
 	path_user_name((uid_t)r->uid, name);
-	role = auth_role_of_peer(auth, name, (uid_t)r->uid == geteuid());
+	/* Without a name it is its number, so that no line is meant by chance. */
+	if (strcmp(name, "unknown") == 0)
+		snprintf(name, sizeof(name), "%lld", (long long)r->uid);
+	role = peers_role(auth->peers, name, r, &subject);
+	/* Who runs the daemon has all that it has. */
+	if ((uid_t)r->uid == geteuid() && strcmp(subject, name) != 0) {
+		role = WEB_OPERATOR;
+		subject = "";
+	}
 	if (role == WEB_OPEN)
 		return false;
 	auth_set_who(who, WEB_BY_PEER, name, role);
+	snprintf(who->subject, sizeof(who->subject), "%s", subject);
+	who->uid = r->uid;
 	who->ambient = true;
 	return true;
 }

@@ -12,6 +12,7 @@
 #define WEB_AUTH_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "web/call.h"
 
@@ -34,6 +35,8 @@ struct auth_request {
 	const char *(*header)(const void *arg, const char *name);
 	/* How often it came. */
 	size_t (*count)(const void *arg, const char *name);
+	/* Whether a Unix socket's peer is in a group; NULL: in none. */
+	bool (*in_group)(const void *arg, gid_t gid);
 	const void *arg;
 };
 

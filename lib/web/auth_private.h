@@ -16,7 +16,8 @@ struct web_auth {
 	const struct conf *conf;
 	struct web_users *users;
 	struct web_sessions *sessions;
-	char **hosts, **proxies, **operators, **peers;
+	char **hosts, **proxies, **operators;
+	struct web_peers *peers;
 	char token[SECRET_TEXT_SIZE]; /* of the start; "": there is none */
 	char *token_path;
 	unsigned char key[SECRET_BYTES]; /* of this process */
@@ -33,9 +34,6 @@ void auth_set_who(struct web_identity *who, enum web_kind kind,
 /* The role of a user of the users file or of a proxy; a token has a role of its
  * own. */
 enum web_role auth_role_of_user(const struct web_auth *auth, const char *user);
-/* Of a peer of a Unix socket; `self`: it is our own user. WEB_OPEN: none. */
-enum web_role auth_role_of_peer(const struct web_auth *auth, const char *name,
-				bool self);
 
 /* --- auth_password.c -------------------------------------------------------- */
 

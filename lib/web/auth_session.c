@@ -15,8 +15,8 @@
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
-#include "util/path.h"
 #include "web/auth_private.h"
+#include "web/peers.h"
 
 /* The credential of a session, as it is now; NULL: it is gone. */
 static const char *
@@ -104,22 +104,31 @@ auth_credential_holds(struct web_auth *auth, const struct web_identity *who)
 	return role == who->role && secret_same(stamp, who->stamp);
 }
 
+/* The daemon's own user, unless a line has its name. */
+static bool
+auth_self_holds(const struct web_auth *auth, const struct web_identity *who)
+{
+	const struct auth_request request = {.uid = who->uid};
+	const char *subject;
+
+	peers_role(auth->peers, who->user, &request, &subject);
+	return who->uid == geteuid() && who->role == WEB_OPERATOR &&
+	       strcmp(subject, who->user) != 0;
+}
+
 /* Asked again and again while a stream lasts: it has to end with the credential,
  * and with the role, for which the stream was begun. */
 bool
 auth_holds(struct web_auth *auth, const struct web_identity *who)
 {
-	char name[PATH_USER_SIZE];
-
 	switch (who->kind) {
 	case WEB_BY_PROXY:
 		return auth->conf->web.user_header[0] != '\0' &&
 		       auth_role_of_user(auth, who->user) == who->role;
 	case WEB_BY_PEER:
-		path_user_name(geteuid(), name);
-		return auth_role_of_peer(auth, who->user,
-					 strcmp(name, who->user) == 0) ==
-		       who->role;
+		return who->subject[0] == '\0'
+			   ? auth_self_holds(auth, who)
+			   : peers_holds(auth->peers, who->subject, who->role);
 	default:
 		return auth_credential_holds(auth, who);
 	}

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "core/task.h"
 #include "schedules/schedules.h"
 #include "util/conf.h"
 #include "web/mask.h"
@@ -127,6 +128,7 @@ web_call_free(struct web_call *call)
 	web_pairs_done(&call->fields);
 	buf_done(&call->body);
 	buf_done(&call->bytes);
+	free(call->own_id);
 	free(call->peer);
 	free(call->path);
 	free(call->path_shown);
@@ -295,7 +297,7 @@ const char *
 web_task_id(struct web_call *call)
 {
 	const char *key = web_header(call, "Idempotency-Key");
-	char who[WEB_USER_MAX + 16];
+	char who[WEB_USER_MAX + 16], uuid[40];
 
 	if (key == NULL)
 		return NULL;
@@ -304,10 +306,46 @@ web_task_id(struct web_call *call)
 		 * the user "a". */
 		snprintf(who, sizeof(who), "%d %s", (int)call->who.kind,
 			 call->who.user);
-		if (replay_task_id(who, key, call->task_id) != 0)
+		if (replay_task_id(who, key, uuid) != 0)
 			return NULL;
+		snprintf(call->task_id, sizeof(call->task_id), "%s%s",
+			 web_own_prefix(call), uuid);
 	}
 	return call->task_id;
+}
+
+/* --- a submitter's own ------------------------------------------------------ */
+
+/* By the number, which the kernel tells: names can be given to others. */
+const char *
+web_own_prefix(struct web_call *call)
+{
+	if (call->who.role == WEB_SUBMITTER)
+		snprintf(call->own_prefix, sizeof(call->own_prefix),
+			 "uid%u:", (unsigned int)call->who.uid);
+	return call->own_prefix;
+}
+
+const char *
+web_own_id(struct web_call *call, const char *id, struct err *err)
+{
+	const char *prefix = web_own_prefix(call);
+	const bool whole = strncmp(id, prefix, strlen(prefix)) == 0;
+
+	if (prefix[0] == '\0')
+		return id;
+	free(call->own_id);
+	if (asprintf(&call->own_id, "%s%s", whole ? "" : prefix, id) < 0) {
+		call->own_id = NULL;
+		err_nomem(err);
+	} else if (!task_id_valid(slice_of(call->own_id))) {
+		err_set(err, ERR_DATA,
+			"id: with \"%s\" before it, it is longer than %d "
+			"characters, or has others than printable ones",
+			prefix, TASK_ID_MAX);
+		return NULL;
+	}
+	return call->own_id;
 }
 
 /* --- answered ------------------------------------------------------------- */

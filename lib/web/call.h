@@ -90,6 +90,10 @@ struct web_identity {
 	bool ambient; /* a browser adds it to requests by itself */
 	char user[WEB_USER_MAX + 1];
 	char stamp[24]; /* of the credential; session.h */
+	/* Of WEB_BY_PEER: which word of [web] peers gave the role; "": none, it is
+	 * our own user; and the uid. */
+	char subject[WEB_USER_MAX + 2];
+	int64_t uid;
 	/* Of the cookie: session.h. */
 	int64_t until_s;
 	uint64_t nonce;
@@ -122,7 +126,8 @@ struct web_call {
 	struct buf body;
 	json_t *json;		  /* the body, unless it is raw */
 	struct web_value *values; /* as many as the route has parameters */
-	char task_id[40];
+	char task_id[64];
+	char own_prefix[16], *own_id;
 	/* The answer. */
 	unsigned int status;
 	const char *type;

@@ -40,6 +40,12 @@ dispatch_count(const void *arg, const char *name)
 	return http_header_count(arg, name);
 }
 
+static bool
+dispatch_in_group(const void *arg, gid_t gid)
+{
+	return http_peer_in_group(arg, gid);
+}
+
 struct auth_request
 visit_auth_request(const struct http_request *request)
 {
@@ -48,6 +54,7 @@ visit_auth_request(const struct http_request *request)
 				     .tls = http_is_tls(request),
 				     .header = dispatch_header,
 				     .count = dispatch_count,
+				     .in_group = dispatch_in_group,
 				     .arg = request};
 }
 
@@ -209,13 +216,6 @@ dispatch_identify(struct visit *v)
 	return r;
 }
 
-/* A role above the others but for metrics, which is beside them. */
-static bool
-dispatch_may(enum web_role have, enum web_role need)
-{
-	return need == WEB_OPEN || have >= need;
-}
-
 /* The key of [web] that says which role those have who came so. */
 static const char *
 dispatch_role_key(enum web_kind kind)
@@ -242,7 +242,7 @@ dispatch_check_role(struct visit *v)
 				     "sends a token");
 		return -1;
 	}
-	if (!dispatch_may(v->who.role, need)) {
+	if (!routes_permit(v->route, v->who.role)) {
 		snprintf(hint, sizeof(hint),
 			 "it needs the role %s, which [web] %s gives",
 			 web_role_name((int)need),
@@ -285,10 +285,16 @@ dispatch_check_origin(struct visit *v)
 	return -1;
 }
 
-/* Of one user: a script out of control must not fill the queues of others. */
+/* Of one user: a script out of control must not fill the queues of others, nor take
+ * all threads with questions. Those who may look at all are trusted so far. */
 static int
 dispatch_check_limit(struct visit *v)
 {
+	if (v->who.role == WEB_SUBMITTER && !visit_writes(v) &&
+	    !access_read(v->web->limits, v->who.user)) {
+		respond_later(v, 429, "more than 50 questions a second", 1);
+		return -1;
+	}
 	if (!visit_writes(v) || v->who.kind == WEB_BY_NOTHING ||
 	    access_write(v->web->limits, v->who.user))
 		return 0;

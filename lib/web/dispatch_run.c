@@ -16,6 +16,9 @@
 #include "web/state.h"
 #include "web/users.h"
 
+/* Of all threads for requests that wait, those that one submitter may have. */
+#define WAITS_OF_USER 4
+
 /* --- the call ---------------------------------------------------------------- */
 
 /* The headers that routes may ask for (web_header()). */
@@ -58,6 +61,40 @@ dispatch_make_call(struct visit *v, struct err *err)
 	return v->call != NULL ? 0 : -1;
 }
 
+/* A submission waits only where it says so. */
+static bool
+visit_waits(const struct visit *v)
+{
+	return (v->route->flags & WEB_WAITS) != 0 &&
+	       ((v->route->flags & WEB_SUBMITS) == 0 ||
+		strstr(http_query(v->request), "wait=") != NULL);
+}
+
+/* A thread waits for each: a user must leave some to others. */
+static bool
+visit_may_wait(const struct visit *v)
+{
+	const struct visit *other;
+	size_t n = 0;
+
+	if (v->who.role != WEB_SUBMITTER)
+		return true;
+	TAILQ_FOREACH (other, &v->web->waiting, waiting)
+		n += other->who.uid == v->who.uid &&
+		     other->who.role == WEB_SUBMITTER;
+	return n < WAITS_OF_USER;
+}
+
+static void
+visit_note_waiting(struct visit *v, bool waits)
+{
+	if (waits)
+		TAILQ_INSERT_TAIL(&v->web->waiting, v, waiting);
+	else if (v->waits)
+		TAILQ_REMOVE(&v->web->waiting, v, waiting);
+	v->waits = waits;
+}
+
 /* On a thread. Nothing of the visit is touched but its call: the loop has the
  * rest. */
 static void
@@ -75,6 +112,7 @@ on_call_done(struct pool_work *work)
 	struct visit *v = (struct visit *)work;
 
 	v->in_pool = false;
+	visit_note_waiting(v, false);
 	if (v->request != NULL)
 		respond_call(v, v->call);
 	else
@@ -106,15 +144,67 @@ dispatch_set_deadline(struct visit *v)
 	return v->deadline != NULL && timer_set_us(v->deadline, us) == 0;
 }
 
+/* Tasks that a submitter's request has: a line each, the last one without an end,
+ * too. */
+static size_t
+visit_tasks(const struct visit *v)
+{
+	const struct slice body = http_body(v->request);
+	const char *p = body.p, *end = body.p + body.len, *next;
+	size_t n = 1;
+
+	if ((v->route->flags & WEB_LINES) == 0)
+		return 1;
+	while (p < end && (next = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		p = next + 1;
+		n += p < end;
+	}
+	return n;
+}
+
+/* -1: it is replied to. */
+static int
+dispatch_check_tasks(struct visit *v)
+{
+	const int64_t per_s = v->web->conf->web.submit_rate;
+	int64_t wait_s;
+
+	if (v->who.role != WEB_SUBMITTER ||
+	    (v->route->flags & WEB_SUBMITS) == 0)
+		return 0;
+	wait_s =
+	    access_submit(v->web->limits, v->who.user, visit_tasks(v), per_s);
+	if (wait_s == 0)
+		return 0;
+	if (wait_s > 0)
+		respond_later(v, 429,
+			      "more tasks than [web] submit_rate of the server "
+			      "allows a user",
+			      wait_s);
+	else
+		respond_refuse(v, 413, "too many tasks at once",
+			       "send them in batches of up to ten times [web] "
+			       "submit_rate");
+	return -1;
+}
+
 /* The deadline is set first: from pool_put() on the thread may be faster than
  * this. */
 static void
 dispatch_put(struct visit *v)
 {
-	struct pool_threads *pool =
-	    (v->route->flags & WEB_WAITS) != 0 ? v->web->waits : v->web->calls;
+	const bool waits = visit_waits(v);
+	struct pool_threads *pool = waits ? v->web->waits : v->web->calls;
 	struct err err = ERR_INIT;
 
+	if (dispatch_check_tasks(v) != 0)
+		return;
+	if (waits && !visit_may_wait(v)) {
+		respond_refuse(v, 503,
+			       "too many requests of this user wait already",
+			       NULL);
+		return;
+	}
 	if (dispatch_make_call(v, &err) != 0 || !dispatch_set_deadline(v)) {
 		respond_refuse(v, 503, "there is no memory", NULL);
 		return;
@@ -122,8 +212,10 @@ dispatch_put(struct visit *v)
 	v->work.run = on_call_run;
 	v->work.on_done = on_call_done;
 	v->in_pool = true;
+	visit_note_waiting(v, waits);
 	if (pool_put(pool, &v->work) != 0) {
 		v->in_pool = false;
+		visit_note_waiting(v, false);
 		respond_refuse(v, 503, "too many requests wait already", NULL);
 	}
 }

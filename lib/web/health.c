@@ -74,6 +74,7 @@ const struct web_route web_health_routes[] = {
     {.method = HTTP_GET,
      .path = "/api/v1/health",
      .role = WEB_VIEWER,
+     .flags = WEB_OWN,
      .run = get_health,
      .summary = "Whether broker, backend, workers and schedulers are well.",
      .answer = "{\"healthy\", \"components\": [{\"component\", \"healthy\", "

@@ -34,16 +34,21 @@
 #define KNOWN_US ((int64_t)86400 * 1000000)
 #define WRITES_PER_S 20
 #define WRITES_BURST 40
+#define READS_PER_S 50
+#define READS_BURST 100
+/* Of tasks: seconds of their rate that may come at once. */
+#define TASKS_BURST_S 10
 
 struct place {
 	/* The kind: l(ogins of a network), u(ser's logins), k(nown user at a
-	 * network) or w(rites); and a digest of the name, in full. */
+	 * network), w(rites), r(eads) or t(asks); and a digest of the name, in
+	 * full. */
 	char name[SECRET_HEX_SIZE + 2];
 	int64_t used_us;
 	/* Logins. */
 	unsigned int failures;
 	int64_t first_us, until_us;
-	struct bucket writes;
+	struct bucket bucket; /* w, r, t */
 };
 
 struct access_limits {
@@ -93,8 +98,9 @@ limits_place(struct access_limits *limits, char kind, const char *name)
 			oldest = &set[i];
 	}
 	if (strcmp(oldest->name, key) != 0) {
-		*oldest = (struct place){
-		    .writes = bucket_full(WRITES_BURST, now), .used_us = now};
+		/* Full for whatever burst: taking cuts it down. */
+		*oldest = (struct place){.bucket = bucket_full(1e18, now),
+					 .used_us = now};
 		memcpy(oldest->name, key, sizeof(key));
 	}
 	return oldest;
@@ -214,5 +220,32 @@ access_write(struct access_limits *limits, const char *user)
 	const int64_t now = clock_mono_us();
 
 	p->used_us = now;
-	return bucket_take(&p->writes, WRITES_PER_S, WRITES_BURST, now);
+	return bucket_take(&p->bucket, WRITES_PER_S, WRITES_BURST, now);
+}
+
+bool
+access_read(struct access_limits *limits, const char *user)
+{
+	struct place *p = limits_place(limits, 'r', user);
+	const int64_t now = clock_mono_us();
+
+	p->used_us = now;
+	return bucket_take(&p->bucket, READS_PER_S, READS_BURST, now);
+}
+
+int64_t
+access_submit(struct access_limits *limits, const char *user, size_t n,
+	      int64_t per_s)
+{
+	struct place *p = limits_place(limits, 't', user);
+	const double burst = (double)per_s * TASKS_BURST_S;
+	const int64_t now = clock_mono_us();
+	double lacking;
+
+	if ((double)n > burst)
+		return -1;
+	p->used_us = now;
+	lacking =
+	    bucket_take_n(&p->bucket, (double)n, (double)per_s, burst, now);
+	return lacking > 0 ? (int64_t)(lacking / (double)per_s) + 1 : 0;
 }

@@ -89,10 +89,10 @@ kept_lines(const json_t *task)
 
 /* The cursor is how many lines were seen. */
 static json_t *
-logs_of_output(struct web_call *call, size_t seen, struct err *err)
+logs_of_output(struct web_call *call, const char *id, size_t seen,
+	       struct err *err)
 {
-	json_t *task =
-	    tasks_show(web_client(call), web_text(call, "id"), LOGS_DEPTH, err);
+	json_t *task = tasks_show(web_client(call), id, LOGS_DEPTH, err);
 	json_t *lines, *answer;
 	char next[32];
 	size_t i, n;
@@ -164,11 +164,14 @@ bad_cursor(struct web_call *call, struct err *err)
 static int
 get_logs(struct web_call *call, struct err *err)
 {
-	const char *id = web_text(call, "id"), *after = web_text(call, "after");
+	const char *after = web_text(call, "after");
+	const char *id = web_own_id(call, web_text(call, "id"), err);
 	unsigned long seen = 0;
 	json_t *answer;
 	char *end;
 
+	if (id == NULL)
+		return -1;
 	if (!task_id_valid(slice_of(id))) {
 		err_set(err, ERR_NOT_FOUND, "\"%.64s\" is not a valid task ID",
 			id);
@@ -188,7 +191,7 @@ get_logs(struct web_call *call, struct err *err)
 	} else if ((answer = logs_of_journal(id, "", false, err)) != NULL) {
 		return web_answer(call, answer, err);
 	}
-	answer = logs_of_output(call, seen, err);
+	answer = logs_of_output(call, id, seen, err);
 	return answer != NULL ? web_answer(call, answer, err) : -1;
 }
 
@@ -208,6 +211,7 @@ const struct web_route web_logs_routes[] = {
     {.method = HTTP_GET,
      .path = "/api/v1/tasks/{id}/logs",
      .role = WEB_VIEWER,
+     .flags = WEB_OWN,
      .params = logs_params,
      .run = get_logs,
      .summary = "What a task has printed and logged.",

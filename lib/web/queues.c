@@ -332,11 +332,11 @@ static const struct web_param queue_purge_params[] = {
     {.name = NULL}};
 
 const struct web_route web_queues_routes[] = {
-    {HTTP_GET, "/api/v1/queues", WEB_VIEWER, 0, NULL, queues_get_all,
+    {HTTP_GET, "/api/v1/queues", WEB_VIEWER, WEB_OWN, NULL, queues_get_all,
      "Lists the queues.",
      "{\"items\": [queue]}: each with what is in it, whether it is paused, the "
      "age of the oldest, and its rate"},
-    {HTTP_GET, "/api/v1/queues/{queue}", WEB_VIEWER, 0, queue_params,
+    {HTTP_GET, "/api/v1/queues/{queue}", WEB_VIEWER, WEB_OWN, queue_params,
      queues_get_one, "Describes a queue.",
      "the queue with \"levels\": [{\"priority\", \"waiting\"}] and "
      "\"levels_complete\""},

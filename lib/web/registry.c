@@ -120,11 +120,11 @@ static const struct web_param name_params[] = {{.name = "name",
 					       {.name = NULL}};
 
 const struct web_route web_registry_routes[] = {
-    {HTTP_GET, "/api/v1/registry", WEB_VIEWER, 0, NULL, registry_get_all,
+    {HTTP_GET, "/api/v1/registry", WEB_VIEWER, WEB_OWN, NULL, registry_get_all,
      "Lists the tasks that workers have registered.",
      "{items: [{name, queue, cpu_bound, max_retries, retry_delay, timeout, "
      "description, params, workers, ...}]}"},
-    {HTTP_GET, "/api/v1/registry/{name}", WEB_VIEWER, 0, name_params,
+    {HTTP_GET, "/api/v1/registry/{name}", WEB_VIEWER, WEB_OWN, name_params,
      registry_get_one, "Shows a registered task.",
      "{name, queue, cpu_bound, max_retries, retry_delay, timeout, "
      "description, params, workers, ..., figures of the last hour: {succeeded, "

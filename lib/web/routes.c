@@ -141,3 +141,12 @@ routes_find(const struct web_route *const *tables, enum http_method method,
 	if (ret->route != NULL)
 		routes_take(ret->route, path, ret);
 }
+
+/* A role above the others, but for metrics and submitters, which are beside them. */
+bool
+routes_permit(const struct web_route *route, enum web_role role)
+{
+	if (role == WEB_SUBMITTER && route->role > WEB_SUBMITTER)
+		return (route->flags & WEB_OWN) != 0;
+	return route->role == WEB_OPEN || role >= route->role;
+}

@@ -30,4 +30,8 @@ struct web_match {
 void routes_find(const struct web_route *const *tables, enum http_method method,
 		 char *path, struct web_match *ret);
 
+/* Whether a role may use a route; a submitter only for its own tasks, which the
+ * route's function sees to. */
+bool routes_permit(const struct web_route *route, enum web_role role);
+
 #endif

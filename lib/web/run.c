@@ -72,11 +72,14 @@ call_write(struct web_call *call, struct err *err)
 	free(text);
 }
 
-/* By the role: a metrics user and a viewer see masked texts alike. */
+/* By the role: a metrics user and a viewer see masked texts alike. What a submitter
+ * sees is its own. */
 bool
 web_is_masked(const struct web_call *call)
 {
-	return call->who.role != WEB_OPERATOR && mask_hides(call->shared->mask);
+	return call->who.role != WEB_OPERATOR &&
+	       call->who.role != WEB_SUBMITTER &&
+	       mask_hides(call->shared->mask);
 }
 
 /* -1: there is no memory, and what is not masked is not shown. */

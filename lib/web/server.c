@@ -166,6 +166,8 @@ web_make_http(struct web *web, const struct web_options *o, struct err *err)
 	    .max_head = HEAD_MAX,
 	    .max_connections = (unsigned int)conf->max_connections,
 	    .max_per_peer = (unsigned int)conf->max_per_peer,
+	    /* Proxies come by one, too, and need more than a browser. */
+	    .max_per_uid = (unsigned int)(conf->max_connections / 4 + 1),
 	    .max_streams = (size_t)conf->max_streams,
 	    .max_backlog = BACKLOG_MAX};
 	const struct http_user user = {.on_head = dispatch_head,
@@ -283,6 +285,7 @@ web_new(const struct web_options *options, struct err *err)
 	web->base = options->base;
 	web->config_file = options->config_file;
 	web->settings = options->settings;
+	TAILQ_INIT(&web->waiting);
 	if (web_first_conf(web, err) != 0 ||
 	    (web->auth = auth_new(web->conf, err)) == NULL ||
 	    (web->limits = access_limits_new(err)) == NULL ||

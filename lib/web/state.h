@@ -30,6 +30,7 @@ struct web {
 	struct access_limits *limits;
 	struct pool_threads *calls, *waits, *passwords;
 	struct web_hub *hub;
+	TAILQ_HEAD(, visit) waiting; /* that a thread waits for */
 	bool stopping;
 	size_t n_requests, n_refused;
 	/* Bytes of long bodies that come before their password is checked. */
@@ -45,6 +46,8 @@ struct visit {
 	const struct web_route *route; /* NULL: a page or a file */
 	struct web_call *call;
 	struct timer *deadline;
+	TAILQ_ENTRY(visit) waiting;
+	bool waits; /* it is among those of web->waiting */
 	bool in_pool;
 	int64_t unproven;  /* its part of web->unproven */
 	bool ask_password; /* before anything else */

@@ -10,6 +10,7 @@
  * A batch is not one transaction: each line is queued or refused by itself, and
  * has an answer of its own, so that a client can send the refused ones again.
  */
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include "manager/request.h"
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/uuid.h"
 #include "web/lists.h"
 
 /* One message to the broker; see flowrra_batch. */
@@ -46,6 +48,75 @@ submit_take_trace(const struct web_call *call, struct flowrra_request *base)
 	base->traceparent = parent;
 	if (state != NULL && tracestate_valid(slice_of(state)))
 		base->tracestate = state;
+}
+
+/* --- a submitter's tasks ------------------------------------------------ */
+
+/* What a request of a submitter is made of, beside what it has said. */
+struct submit_own {
+	char id[FLOWRRA_ID_SIZE];
+	struct buf unique;
+};
+
+/* Whether [web] submit_tasks has a task of that name. */
+static bool
+own_permits(const struct conf *conf, const char *name)
+{
+	char **patterns = conf_list(conf->web.submit_tasks);
+	bool found = false;
+	size_t i;
+
+	for (i = 0; patterns != NULL && patterns[i] != NULL && !found; i++)
+		found = name != NULL && fnmatch(patterns[i], name, 0) == 0;
+	if (patterns != NULL)
+		conf_list_free(patterns);
+	return found;
+}
+
+static int
+own_refuse(struct web_call *call, const struct flowrra_request *request,
+	   struct err *err)
+{
+	web_status(call, 403);
+	if (request->force)
+		return err_set(err, ERR_REFUSED,
+			       "force: a submitter submits registered tasks");
+	return err_set(err, ERR_REFUSED,
+		       "name: [web] submit_tasks of the server does not have "
+		       "\"%.64s\"",
+		       request->name != NULL ? request->name : "");
+}
+
+/* Keys, too, are of one's own: who guesses the key of another must not get its
+ * task's place, nor learn its id. */
+static int
+own_take(struct web_call *call, struct submit_own *own,
+	 struct flowrra_request *request, struct err *err)
+{
+	const char *prefix = web_own_prefix(call), *id = request->id;
+	char uuid[UUID_TEXT_SIZE];
+
+	if (prefix[0] == '\0')
+		return 0;
+	if (request->force || !own_permits(web_conf(call), request->name))
+		return own_refuse(call, request, err);
+	if (id == NULL) {
+		uuid_make(uuid);
+		id = uuid;
+	}
+	/* That of an Idempotency-Key is the call's: it is compared by that. */
+	if (id != web_task_id(call)) {
+		if ((id = web_own_id(call, id, err)) == NULL)
+			return -1;
+		snprintf(own->id, sizeof(own->id), "%s", id);
+		request->id = own->id;
+	}
+	if (request->unique == NULL)
+		return 0;
+	buf_reset(&own->unique);
+	buf_addf(&own->unique, "%s%s", prefix, request->unique);
+	request->unique = own->unique.data;
+	return own->unique.failed ? err_nomem(err) : 0;
 }
 
 /* --- one task ---------------------------------------------------------- */
@@ -128,6 +199,7 @@ static int
 submit_run(struct web_call *call, struct err *err)
 {
 	struct flowrra_request base = FLOWRRA_REQUEST_INIT, request;
+	struct submit_own own = {.unique = BUF_INIT};
 	struct buf scratch = BUF_INIT;
 	const char *field;
 	int result;
@@ -137,10 +209,13 @@ submit_run(struct web_call *call, struct err *err)
 			 err) == 0) {
 		if (request.id == NULL)
 			request.id = web_task_id(call);
-		result = submit_one(call, &request, err);
+		result = own_take(call, &own, &request, err);
+		if (result == 0)
+			result = submit_one(call, &request, err);
 	} else {
 		result = submit_refused(call, field, err);
 	}
+	buf_done(&own.unique);
 	buf_done(&scratch);
 	return result;
 }
@@ -161,6 +236,7 @@ struct submit_lines {
 	size_t number; /* of the last line, from 1 */
 	int64_t queued;
 	struct buf answers, scratch;
+	struct submit_own own;
 };
 
 /* Each line is an answer of its own: what cannot be written does not take the
@@ -250,6 +326,9 @@ add_line(struct submit_lines *s, struct slice text)
 		/* Its name may be of the client's making: only if it fits. */
 		if (field != NULL && strlen(field) < sizeof(s->lines->field))
 			memcpy(ret_field, field, strlen(field) + 1);
+	} else if (own_take(s->call, &s->own, &request, err) != 0) {
+		/* The others of the batch are answered by themselves. */
+		web_status(s->call, 200);
 	} else if (flowrra_batch_add(s->batch, &request, &error) == 0) {
 		s->lines[s->n].is_task = true;
 	} else {
@@ -314,6 +393,7 @@ submit_run_batch(struct web_call *call, struct err *err)
 		     ? err_nomem(err)
 		     : web_answer_bytes(call, NDJSON_TYPE, &s->answers);
 	flowrra_batch_free(s->batch);
+	buf_done(&s->own.unique);
 	buf_done(&s->answers);
 	buf_done(&s->scratch);
 	free(s);
@@ -342,13 +422,14 @@ static const struct web_param submit_params[] = {
 
 const struct web_route web_submit_routes[] = {
     {HTTP_POST, "/api/v1/tasks", WEB_OPERATOR,
-     WEB_RAW_BODY | WEB_BIG_BODY | WEB_WAITS, submit_params, submit_run,
+     WEB_RAW_BODY | WEB_BIG_BODY | WEB_WAITS | WEB_OWN | WEB_SUBMITS,
+     submit_params, submit_run,
      "Submits a task: {\"name\", \"args\", \"kwargs\", \"queue\", …}.",
      "201 {\"task_id\", \"queue\"}; with wait, 200 and the record of a task "
      "that "
      "has ended"},
     {HTTP_POST, "/api/v1/tasks/batch", WEB_OPERATOR,
-     WEB_RAW_BODY | WEB_BIG_BODY | WEB_LINES, NULL, submit_run_batch,
-     "Submits many tasks, a JSON object on each line.",
+     WEB_RAW_BODY | WEB_BIG_BODY | WEB_LINES | WEB_OWN | WEB_SUBMITS, NULL,
+     submit_run_batch, "Submits many tasks, a JSON object on each line.",
      "for each line a line: {\"line\", \"task_id\"}, or {\"line\", \"error\"}"},
     WEB_ROUTES_END};

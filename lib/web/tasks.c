@@ -53,6 +53,38 @@ tasks_read_state(struct web_call *call, enum tasks_state *ret, struct err *err)
 			 err);
 }
 
+/* Where a page ends would tell what the tasks of others have in them. */
+static int
+tasks_check_own(struct web_call *call, const struct task_filter *filter,
+		struct err *err)
+{
+	if (web_own_prefix(call)[0] == '\0' ||
+	    (filter->n_args == 0 && filter->error == NULL))
+		return 0;
+	web_status(call, 403);
+	return err_set(err, ERR_REFUSED,
+		       "a submitter cannot search arguments and errors");
+}
+
+/* A submitter sees only its own; others have been looked at all the same, and the
+ * next step may have more. Takes the list, and may return NULL, as it came. */
+static json_t *
+tasks_own(struct web_call *call, json_t *list)
+{
+	const char *prefix = web_own_prefix(call), *id;
+	json_t *items = json_object_get(list, "items");
+	size_t i;
+
+	if (prefix[0] == '\0')
+		return list;
+	for (i = json_array_size(items); i-- > 0;) {
+		id = member_text(json_array_get(items, i), "task_id");
+		if (id == NULL || strncmp(id, prefix, strlen(prefix)) != 0)
+			json_array_remove(items, i);
+	}
+	return list;
+}
+
 /* One step. The page goes on by itself, or asks its user, where it is not
  * complete. */
 static int
@@ -63,11 +95,13 @@ tasks_get_list(struct web_call *call, struct err *err)
 	enum tasks_state state = TASKS_WAITING;
 
 	if (tasks_read_state(call, &state, err) != 0 ||
-	    lists_read_filter(call, &filter, err) != 0)
+	    lists_read_filter(call, &filter, err) != 0 ||
+	    tasks_check_own(call, &filter.tasks, err) != 0)
 		return -1;
 	return lists_answer(
 	    call, &query,
-	    tasks_page(web_client(call), state, &filter.tasks, &query, err),
+	    tasks_own(call, tasks_page(web_client(call), state, &filter.tasks,
+				       &query, err)),
 	    err);
 }
 
@@ -164,8 +198,10 @@ lift_bytes(json_t *task)
 static int
 tasks_get_one(struct web_call *call, struct err *err)
 {
-	const char *id = web_text(call, "id");
-	json_t *task = tasks_show(web_client(call), id, TASKS_DEPTH_QUICK, err);
+	const char *id = web_own_id(call, web_text(call, "id"), err);
+	json_t *task = id != NULL ? tasks_show(web_client(call), id,
+					       TASKS_DEPTH_QUICK, err)
+				  : NULL;
 	int status;
 
 	if (task == NULL)
@@ -188,12 +224,12 @@ tasks_get_one(struct web_call *call, struct err *err)
 static int
 tasks_get_result(struct web_call *call, struct err *err)
 {
-	const char *id = web_text(call, "id");
+	const char *id = web_own_id(call, web_text(call, "id"), err);
 	struct buf text = BUF_INIT;
 	struct flowrra_record *record;
 	int result = 0;
 
-	if (record_fetch(web_client(call), id, &record, err) != 0)
+	if (id == NULL || record_fetch(web_client(call), id, &record, err) != 0)
 		return -1;
 	if (record->state == FLOWRRA_SUCCESS) {
 		buf_adds(&text,
@@ -216,6 +252,56 @@ tasks_get_result(struct web_call *call, struct err *err)
 	return result;
 }
 
+static int
+tasks_answer_record(struct web_call *call, const struct flowrra_record *record,
+		    struct err *err)
+{
+	struct buf text = BUF_INIT;
+
+	buf_adds(&text, record->json);
+	return text.failed
+		   ? err_nomem(err)
+		   : web_answer_bytes(call, "application/json; charset=utf-8",
+				      &text);
+}
+
+static int
+tasks_get_record(struct web_call *call, struct err *err)
+{
+	const char *id = web_own_id(call, web_text(call, "id"), err);
+	struct flowrra_record *record;
+	int result;
+
+	if (id == NULL || record_fetch(web_client(call), id, &record, err) != 0)
+		return -1;
+	result = tasks_answer_record(call, record, err);
+	flowrra_record_free(record);
+	return result;
+}
+
+/* A task that has not ended by then is no failure: its record says so. */
+static int
+tasks_get_end(struct web_call *call, struct err *err)
+{
+	const char *id = web_own_id(call, web_text(call, "id"), err);
+	const double wait_s = web_seconds(call, "timeout", WEB_WAIT_S);
+	struct flowrra_record *record;
+	struct flowrra_error error;
+	int result;
+
+	if (id == NULL)
+		return -1;
+	if (flowrra_wait(web_client(call), id,
+			 wait_s < WEB_WAIT_S ? wait_s : WEB_WAIT_S, &record,
+			 &error) != 0)
+		return error.code == FLOWRRA_TIMEOUT
+			   ? tasks_get_record(call, err)
+			   : web_client_error(&error, err);
+	result = tasks_answer_record(call, record, err);
+	flowrra_record_free(record);
+	return result;
+}
+
 /* --- changes ----------------------------------------------------------- */
 
 /* "ordered" is an answer, too: the worker ends it when it can, and the record tells
@@ -223,9 +309,11 @@ tasks_get_result(struct web_call *call, struct err *err)
 static int
 tasks_run_cancel(struct web_call *call, struct err *err)
 {
-	const char *id = web_text(call, "id");
+	const char *id = web_own_id(call, web_text(call, "id"), err);
 	json_t *answer;
 
+	if (id == NULL)
+		return -1;
 	web_audit(call, "task.cancel", id, 1);
 	answer = cancel_task(web_client(call), id, err);
 	/* As all that is done to a task; "id" is what flowrractl prints. */
@@ -278,19 +366,33 @@ static const struct web_param task_list_params[] = {
     {.name = NULL}};
 static const struct web_param task_params[] = {
     LIST_PATH("id", "the ID of a task"), {.name = NULL}};
+static const struct web_param task_wait_params[] = {
+    LIST_PATH("id", "the ID of a task"),
+    LIST_QUERY("timeout", WEB_SECONDS,
+	       "wait at most this long; 60 s by default "
+	       "and at most"),
+    {.name = NULL}};
 
 const struct web_route web_tasks_routes[] = {
-    {HTTP_GET, "/api/v1/tasks", WEB_VIEWER, 0, task_list_params, tasks_get_list,
+    {HTTP_GET, "/api/v1/tasks", WEB_VIEWER, WEB_OWN, task_list_params,
+     tasks_get_list,
      "Lists tasks of a state; looks at 10,000, or for 25 ms, at most.",
      "a list: {\"items\": [task], \"next\", \"complete\", \"looked_at\"}"},
-    {HTTP_GET, "/api/v1/tasks/{id}", WEB_VIEWER, 0, task_params, tasks_get_one,
-     "Tells all that is known of a task.",
+    {HTTP_GET, "/api/v1/tasks/{id}", WEB_VIEWER, WEB_OWN, task_params,
+     tasks_get_one, "Tells all that is known of a task.",
      "{\"task_id\", \"where\", \"queue\", \"record\", \"entry\", "
      "\"attempts\", \"schedule\"}"},
-    {HTTP_GET, "/api/v1/tasks/{id}/result", WEB_VIEWER, 0, task_params,
+    {HTTP_GET, "/api/v1/tasks/{id}/record", WEB_VIEWER, WEB_OWN, task_params,
+     tasks_get_record, "Gives the record of a task.",
+     "{\"task_id\", \"status\", \"result\", \"error\", …}"},
+    {HTTP_GET, "/api/v1/tasks/{id}/wait", WEB_VIEWER, WEB_OWN | WEB_WAITS,
+     task_wait_params, tasks_get_end,
+     "Waits for the end of a task, and gives its record.",
+     "the record, also if the task has not ended yet"},
+    {HTTP_GET, "/api/v1/tasks/{id}/result", WEB_VIEWER, WEB_OWN, task_params,
      tasks_get_result, "Gives the result of a task.",
      "the JSON that the task returned"},
-    {HTTP_POST, "/api/v1/tasks/{id}/cancel", WEB_OPERATOR, 0, task_params,
+    {HTTP_POST, "/api/v1/tasks/{id}/cancel", WEB_OPERATOR, WEB_OWN, task_params,
      tasks_run_cancel, "Cancels a task that has not finished.",
      "{\"task_id\", \"id\", \"outcome\": \"cancelled\" or \"ordered\"}"},
     {HTTP_POST, "/api/v1/tasks/{id}/retry", WEB_OPERATOR, 0, task_params,

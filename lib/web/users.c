@@ -63,6 +63,15 @@ users_role(const char *name, enum web_role *ret)
 	return -1;
 }
 
+int
+users_peer_role(const char *name, enum web_role *ret)
+{
+	if (strcmp(name, "submitter") != 0)
+		return users_role(name, ret);
+	*ret = WEB_SUBMITTER;
+	return 0;
+}
+
 /* A name stands in logs, cookies and reasons: no blanks, no colons, no control
  * characters. */
 bool

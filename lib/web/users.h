@@ -40,8 +40,10 @@ const struct token *users_token(const struct web_users *users,
 const struct token *users_token_named(const struct web_users *users,
 				      const char *name);
 
-/* "viewer", "operator" or "metrics"; -1: none of them. */
+/* "viewer", "operator" or "metrics"; -1: none of them. The second takes "submitter",
+ * too. */
 int users_role(const char *name, enum web_role *ret);
+int users_peer_role(const char *name, enum web_role *ret);
 /* Whether a user's name is valid: 1 to WEB_USER_MAX printable characters, neither
  * colon nor space. */
 bool users_name_valid(const char *name);

@@ -28,10 +28,13 @@ struct schedules;
 struct web_call;
 
 /* What a user may do. A role includes those below it, except that WEB_METRICS is for
- * its own route alone. */
+ * its own route alone, and WEB_SUBMITTER for those with WEB_OWN. */
 enum web_role {
-	WEB_OPEN,     /* everybody: /healthz */
-	WEB_METRICS,  /* /metrics alone */
+	WEB_OPEN,    /* everybody: /healthz */
+	WEB_METRICS, /* /metrics alone */
+	/* A user of this machine: submits, and sees and cancels what it has
+	 * submitted. Only a peer of a Unix socket has this role: web_own_id(). */
+	WEB_SUBMITTER,
 	WEB_VIEWER,   /* looks, with what [web] hide says masked */
 	WEB_OPERATOR, /* changes */
 };
@@ -64,7 +67,11 @@ enum web_flags {
 	WEB_WAITS = 32, /* may take longer than [web] timeout, up to WEB_WAIT_S:
 			   on a thread of a second, small set */
 	WEB_LINES = 128, /* with WEB_RAW_BODY: many JSON values, one a line */
-	WEB_QUIET = 64,	 /* changes nothing, though it is a POST: a preview. No
+	/* It submits tasks, one or as many as it has lines. */
+	WEB_SUBMITS = 256,
+	/* Also for a submitter, of its own tasks: see web_own_id(). */
+	WEB_OWN = 512,
+	WEB_QUIET = 64, /* changes nothing, though it is a POST: a preview. No
 			   limit of writes, no audit; good with read_only */
 };
 #define WEB_WAIT_S 60
@@ -108,6 +115,14 @@ const char *web_task_id(struct web_call *call);
 /* Who asks: a name for logs and reasons, and the role. */
 const char *web_user_name(const struct web_call *call);
 enum web_role web_user_role(const struct web_call *call);
+/*
+ * The task that a submitter means, of those that are its own: their ids begin with
+ * "uidN:", which may be left out, so that no other can be named. Of all others `id`
+ * as it is. NULL with *err for what can be no id then; valid as long as the call.
+ */
+const char *web_own_id(struct web_call *call, const char *id, struct err *err);
+/* What all ids of a submitter begin with; "" for others. */
+const char *web_own_prefix(struct web_call *call);
 /* Whether the client is gone or the daemon stops: a long operation must end then. */
 bool web_stopped(const struct web_call *call);
 

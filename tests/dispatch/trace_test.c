@@ -2,9 +2,11 @@
 /* Which attempts are spans, what they are children of, and what they cost. */
 #include "dispatch/worker.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "suite.h"
@@ -208,6 +210,89 @@ START_TEST(lines_of_the_log_name_the_trace)
 }
 END_TEST
 
+/* A collector that takes a request, and answers it only when told. */
+struct collector {
+	int listener, port, peer;
+};
+
+static void
+collector_begin(struct collector *c)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+
+	c->peer = -1;
+	c->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	ck_assert_int_eq(bind(c->listener, (void *)&a, len), 0);
+	ck_assert_int_eq(listen(c->listener, 8), 0);
+	ck_assert_int_eq(getsockname(c->listener, (void *)&a, &len), 0);
+	c->port = ntohs(a.sin_port);
+}
+
+static bool
+collector_is_asked(struct collector *c)
+{
+	if (c->peer < 0)
+		c->peer = accept(c->listener, NULL, NULL);
+	return c->peer >= 0;
+}
+
+/* One whose span waits for its second when it is told to stop. */
+static struct worker *
+begin_stop(const struct collector *c)
+{
+	static char export[64];
+	const char *const settings[] = {export, NULL};
+	const struct worker_setup setup = {.settings = settings};
+	struct worker *w;
+
+	snprintf(export, sizeof(export), "trace.export=http://127.0.0.1:%d",
+		 c->port);
+	w = worker_open(&setup);
+	worker_up(w);
+	STEPS(w, "job", SAMPLED, "started", "done=1");
+	WAIT_FOR(w, "ack");
+	dispatch_stop(w->dispatch);
+	return w;
+}
+
+START_TEST(a_stop_waits_until_the_collector_has_the_spans)
+{
+	static const char answer[] =
+	    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	struct collector c;
+	struct worker *w;
+
+	collector_begin(&c);
+	w = begin_stop(&c);
+	FAKE_WAIT(&w->store, collector_is_asked(&c));
+	ck_assert(!w->stopped);
+	ck_assert_int_eq(send(c.peer, answer, sizeof(answer) - 1, 0),
+			 sizeof(answer) - 1);
+	FAKE_WAIT(&w->store, w->stopped);
+	ck_assert(!exporter_is_busy(w->dispatch->exporter));
+	ck_assert_int_eq(exporter_counts(w->dispatch->exporter).exported, 1);
+	worker_end(w);
+}
+END_TEST
+
+/* Nor for one that is not there. */
+START_TEST(a_stop_does_not_wait_for_long_for_a_collector)
+{
+	struct collector c;
+	struct worker *w;
+
+	collector_begin(&c);
+	if (_i == 1)
+		close(c.listener);
+	w = begin_stop(&c);
+	FAKE_WAIT(&w->store, w->stopped);
+	ck_assert(exporter_is_busy(w->dispatch->exporter));
+	worker_end(w);
+}
+END_TEST
+
 SUITE("dispatch-trace")
 {
 	TEST(an_attempt_is_a_child_of_its_producer);
@@ -217,4 +302,6 @@ SUITE("dispatch-trace")
 		  sizeof(samples) / sizeof(samples[0]));
 	TEST(a_worker_whose_spans_go_nowhere_works);
 	TEST(lines_of_the_log_name_the_trace);
+	TEST(a_stop_waits_until_the_collector_has_the_spans);
+	TEST_LOOP(a_stop_does_not_wait_for_long_for_a_collector, 0, 2);
 }

@@ -243,6 +243,46 @@ START_TEST(a_list_is_watched_until_it_is_interrupted)
 }
 END_TEST
 
+/* Two tasks that were submitted one after the other differ in their last digits. */
+START_TEST(the_beginning_of_an_id_is_enough)
+{
+	struct world *w = begin(_i);
+	const char *one, *two, *dead;
+	struct run *r;
+	int n;
+
+	one = submit(w, "add 1 2 --force --queue other");
+	two = submit(w, "add 1 2 --force --queue other");
+	put(w, "01beef", "--queue other");
+	put(w, "01beefed", "--queue other");
+	for (n = 0; one[n] == two[n]; n++)
+		;
+	ck_run(ctl(w, "tasks show %.*s --format '{task_id}'", n + 1, one), 0,
+	       world_text(w, "%s\n", one));
+	ck_run(ctl(w, "tasks show %.*s --format '{task_id}'", n + 1, two), 0,
+	       world_text(w, "%s\n", two));
+	/* Of several, none is taken. */
+	r = ctl(w, "cancel %.8s", one);
+	ck_complains(r, 65, "ambiguous");
+	ck_assert_ptr_nonnull(strstr(r->err, one));
+	ck_assert_ptr_nonnull(strstr(r->err, two));
+	ck_complains(ctl(w, "cancel %.5s", one), 2, "no record");
+	ck_complains(ctl(w, "cancel 01abcdef"), 2, "no record");
+	/* A whole one goes first. */
+	ck_run(ctl(w, "cancel 01beef --json"), 0,
+	       "{\"id\":\"01beef\",\"outcome\":\"cancelled\"}\n");
+	ck_run(
+	    ctl(w, "cancel %.*s --json", n + 1, two), 0,
+	    world_text(w, "{\"id\":\"%s\",\"outcome\":\"cancelled\"}\n", two));
+	ck_complains(ctl(w, "result %.*s", n + 1, two), 1, "cancelled");
+	worker_start(w, NULL);
+	dead = submit(w, "fail x --max-retries 0");
+	ck_complains(ctl(w, "wait %.35s", dead), 1, dead);
+	ck_assert_int_eq(ctl(w, "tasks retry %.35s", dead)->status, 0);
+	world_stop(w);
+}
+END_TEST
+
 /* That of Flowrra goes first, and an empty one means none. */
 START_TEST(help_goes_through_the_pager_of_a_terminal)
 {
@@ -288,6 +328,7 @@ SUITE("terminal")
 	TEST_BOTH(colour_is_for_terminals_that_have_it);
 	TEST_BOTH(times_are_told_from_now_to_people);
 	TEST_BOTH(columns_are_chosen_and_lists_sorted);
+	TEST_BOTH(the_beginning_of_an_id_is_enough);
 	TEST(help_goes_through_the_pager_of_a_terminal);
 	TEST_BOTH(a_list_is_watched_until_it_is_interrupted);
 }

@@ -7,66 +7,19 @@
  * Most of it needs root: each test is a process, which makes a mount namespace
  * of its own and puts directories of the test over /etc and /var/lib.
  */
-#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "e2e/world.h"
-
-/* Users and groups without names. */
-#define SERVICE "4711"
-#define USER "4712"
-/* Runs a command as the user, in the group of the services or not. */
-#define AS(groups)                                                             \
-	"HOME=$PWD/home exec setpriv --reuid=" USER " --regid=" USER           \
-	" " groups " "
-#define AS_MEMBER AS("--groups=" SERVICE)
-#define AS_STRANGER AS("--clear-groups")
+#include "e2e/machine.h"
 
 #define NAME "flowrra-which-store"
 #define SYSTEM_CONFIG "/etc/flowrra/flowrra.conf"
 #define SHARED_URL "/etc/flowrra/credentials/broker.url"
 #define CREDENTIAL_URL "/etc/credstore/flowrra.broker.url"
-
-/* Makes this process' own mounts; false: it may not. */
-static bool
-own_mounts(void)
-{
-	return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-}
-
-/* A machine with an /etc and a /var/lib of its own, on which Flowrra's services
- * have their directories; NULL where a test cannot have one. */
-static struct world *
-machine_start(bool embedded)
-{
-	const struct world_options options = {.no_worker = true,
-					      .embedded = embedded};
-	struct world *w;
-
-	if (!own_mounts())
-		return NULL;
-	umask(022);
-	w = world_start(&options);
-	ck_run(run(w, "chmod 755 . && install -d -o " USER
-		      " home && mkdir -p etc var &&"
-		      "cp -aL /etc/passwd /etc/group /etc/nsswitch.conf "
-		      "/etc/ld.so.cache etc && mount --bind etc /etc &&"
-		      "mount --bind var /var/lib &&"
-		      "install -d -m 755 /etc/flowrra/credentials &&"
-		      "install -d -m 750 -o " SERVICE " -g " SERVICE
-		      " /var/lib/flowrra"),
-	       0, "");
-	/* Programs find their libraries and each other for anybody. */
-	setenv("FLOWRRA_WORKER_MODULES", world_built(w, "modules/plain.so"), 1);
-	return w;
-}
 
 static bool
 any_database(struct world *w)

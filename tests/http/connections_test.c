@@ -42,6 +42,35 @@ START_TEST(a_peer_has_so_and_so_many_connections)
 }
 END_TEST
 
+/* Those of the network are others. */
+START_TEST(a_user_of_the_unix_socket_has_so_and_so_many_connections)
+{
+	struct site site;
+	struct peer peers[4], other;
+	struct reply reply;
+	int i;
+
+	site_init(&site);
+	site.limits.max_per_uid = 3;
+	site.limits.idle_timeout_us = INT64_C(120000000);
+	site_start(&site);
+	for (i = 0; i < 3; i++) {
+		peers[i] = peer_open_unix(&site);
+		peer_ask(&peers[i], GET("/hello"), &reply);
+		ck_assert_int_eq(reply.status, 200);
+	}
+	peers[3] = peer_open_unix(&site);
+	peer_wait_eof(&peers[3]);
+	other = peer_open(&site);
+	peer_ask(&other, GET("/hello"), &reply);
+	ck_assert_int_eq(reply.status, 200);
+	for (i = 0; i < 4; i++)
+		peer_close(&peers[i]);
+	peer_close(&other);
+	site_stop(&site);
+}
+END_TEST
+
 START_TEST(at_the_limit_the_idle_make_room)
 {
 	struct site site;
@@ -178,6 +207,7 @@ END_TEST
 SUITE("http-connections")
 {
 	TEST(a_peer_has_so_and_so_many_connections);
+	TEST(a_user_of_the_unix_socket_has_so_and_so_many_connections);
 	TEST(at_the_limit_the_idle_make_room);
 	TEST(without_descriptors_the_idle_make_room);
 	TEST(at_the_limit_others_wait_for_the_busy);

@@ -25,10 +25,11 @@ START_TEST(queues_are_listed_with_what_is_in_them)
 		 "[{'queue':'io','waiting':1,'delayed':2,'in_flight':1,"
 		 "'dead':1,'oldest_at':null,'next_due_at':"
 		 "'2026-11-23T12:00:00.000000+00:00','paused':false,"
-		 "'set_aside':0,'unknown':[]},{'queue':'empty','waiting':0,'"
+		 "'set_aside':0,'held':0,'unknown':[]},{'queue':'empty','"
+		 "waiting':0,'"
 		 "delayed':0,'in_flight':0,"
 		 "'dead':0,'oldest_at':null,'next_due_at':null,"
-		 "'paused':true,'set_aside':0,'unknown':[]}]");
+		 "'paused':true,'set_aside':0,'held':0,'unknown':[]}]");
 	scene_journal_is("queues; workers; ");
 }
 END_TEST

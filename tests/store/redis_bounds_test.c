@@ -113,12 +113,12 @@ static const struct {
     {{SCRIPT_QUEUE,
       {Q, K("levels"), K("delayed"), K("dead"), K("paused"), K("withdrawn"),
        K("lanes"), K("served"), K("unknown")},
-      {TOMB},
+      {TOMB, "=held"},
       {NULL}},
      256},
     {{SCRIPT_CLAIM,
-      {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),
-       K("lanes")},
+      {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"), K("lanes"),
+       K("limits"), K("lane:=held")},
       {"10", "1000", "100000", TOMB, "4"},
       {NULL}},
      WINDOW},
@@ -223,13 +223,14 @@ static const struct {
       {NULL}}},
     {MAKE_LIST,
      {SCRIPT_INFLIGHT,
-      {Q, K("dead"), K("dead:tasks"), K("dead:info"), K("withdrawn")},
+      {Q, K("dead"), K("dead:tasks"), K("dead:info"), K("withdrawn"),
+       K("running")},
       {"9999999", "\"w\"", TOMB, "1", "1048576", "0", ""},
       {NULL}}},
     {MAKE_LIST,
      {SCRIPT_CLAIM,
-      {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),
-       K("lanes")},
+      {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"), K("lanes"),
+       K("limits"), K("lane:=held")},
       {"500", "9999999", "1048576", TOMB, "128"},
       {NULL}}},
     {MAKE_SET,
@@ -368,7 +369,8 @@ END_TEST
 
 #define BURY_KEYS                                                              \
 	{                                                                      \
-		Q, K("dead"), K("dead:tasks"), K("dead:info")                  \
+		Q, K("dead"), K("dead:tasks"), K("dead:info"), K("limits"),    \
+		    K("running"), K("held"), K("ready")                        \
 	}
 
 static redisReply *
@@ -378,7 +380,7 @@ bury(const char *whole, const char *place)
 	    SCRIPT_BURY,
 	    BURY_KEYS,
 	    {"{\"id\":\"x7\",\"a\":\"xxxxxxxxxxxxxxxx\"}", "x7", "{}", "0",
-	     whole, place},
+	     whole, place, "w", "flowrra:control", "wake"},
 	    {NULL}};
 
 	return call(&t);

@@ -32,28 +32,31 @@
 		tasks, bytes, "1", "0", "100", "t",                            \
 		    "bf21a9e8fbc5a3846fb05b4fa0859e0917b2202f", "[]", "done"   \
 	}
+#define LIMIT_KEYS K("limits"), K("running"), K("held"), K("ready")
 #define CLAIM_KEYS                                                             \
 	{                                                                      \
 		Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),  \
-		    K("lanes"), K("lane:m"), K("lane:n")                       \
+		    K("lanes"), K("limits"), K("lane:=held"), K("lane:m"),     \
+		    K("lane:n")                                                \
 	}
 #define RELEASE_KEYS                                                           \
 	{                                                                      \
-		K("inflight:w"), K("p:5"), K("levels"), K("delayed")           \
+		K("inflight:w"), K("p:5"), K("levels"), K("delayed"),          \
+		    LIMIT_KEYS                                                 \
 	}
 #define ASIDE_KEYS                                                             \
 	{                                                                      \
 		K("inflight:w"), K("lane:n"), K("lanes"), K("served"),         \
-		    K("delayed"), K("unknown")                                 \
+		    K("delayed"), K("unknown"), LIMIT_KEYS                     \
 	}
 #define ASIDE_ARGS                                                             \
 	{                                                                      \
-		TASK, TASK, "2000", "0", "n", "flowrra:control", "wake"        \
+		TASK, TASK, "2000", "0", "n", "flowrra:control", "wake", "w"   \
 	}
 #define RECLAIM_KEYS                                                           \
 	{                                                                      \
-		Q, K("levels"), K("delayed"), K("lanes"), K("inflight:w"),     \
-		    K("inflight:w#1"), K("p:5")                                \
+		Q, K("levels"), K("delayed"), K("lanes"), K("running"),        \
+		    K("inflight:w"), K("inflight:w#1"), K("p:5")               \
 	}
 #define GATHER_KEYS                                                            \
 	{                                                                      \
@@ -179,15 +182,15 @@ static const struct effect {
      {{"EXISTS " K("lanes"), "1"}}},
     {"what waits first in its queue wakes nobody but by the list",
      {SCRIPT_RELEASE,
-      {K("inflight:w"), Q, K("levels"), K("delayed")},
-      {TASK, "[9]", "0", "0", "flowrra:control", "wake"},
+      {K("inflight:w"), Q, K("levels"), K("delayed"), LIMIT_KEYS},
+      {TASK, "[9]", "0", "0", "flowrra:control", "wake", "w"},
       {CLAIMED}},
      "1",
      {{"LINDEX " Q " 0", "[9]"}, {PUBLISHED, "0"}}},
     {"what goes back to a level wakes workers",
      {SCRIPT_RELEASE,
       RELEASE_KEYS,
-      {TASK, "[9]", "0", "5", "flowrra:control", "wake"},
+      {TASK, "[9]", "0", "5", "flowrra:control", "wake", "w"},
       {CLAIMED}},
      "1",
      {{"LINDEX " K("p:5") " 0", "[9]"},
@@ -196,7 +199,7 @@ static const struct effect {
     {"what is delayed wakes those who promote",
      {SCRIPT_RELEASE,
       RELEASE_KEYS,
-      {TASK, "[9]", "1000", "5", "flowrra:control", "wake"},
+      {TASK, "[9]", "1000", "5", "flowrra:control", "wake", "w"},
       {CLAIMED}},
      "1",
      {{"ZCARD " K("delayed"), "1"}, {PUBLISHED, "1"}}},
@@ -276,7 +279,7 @@ static const struct effect {
     {"two delayed tasks of the same bytes are two",
      {SCRIPT_RELEASE,
       RELEASE_KEYS,
-      {TASK, TASK, "1000", "5", "flowrra:control", "wake"},
+      {TASK, TASK, "1000", "5", "flowrra:control", "wake", "w"},
       {CLAIMED, "ZADD " K("delayed") " 5 " TASK}},
      "1",
      {{"ZCARD " K("delayed"), "2"}, {"ZSCORE " K("delayed") " " TASK, "5"}}},

@@ -346,6 +346,85 @@ START_TEST(a_peer_of_the_unix_socket_is_its_login_unless_it_is_a_proxy)
 }
 END_TEST
 
+static gid_t peer_gid;
+
+static bool
+in_group(const void *arg, gid_t gid)
+{
+	return gid == peer_gid;
+}
+
+/* What a peer of this uid and group is, by these lines. */
+static enum web_role
+role_of_peer(const char *peers, int64_t uid, gid_t gid)
+{
+	struct err err;
+
+	ck_assert_msg(login_load(&err, peers, NULL, NULL) == 0, "%s", err.msg);
+	login.request.peer = "unix";
+	login.request.uid = uid;
+	login.request.in_group = in_group;
+	peer_gid = gid;
+	return login_ask() == AUTH_KNOWN ? login.who.role : WEB_OPEN;
+}
+
+START_TEST(a_peer_s_own_line_goes_before_its_groups_and_those_before_all)
+{
+	static const char lines[] =
+	    "web.peers=*:submitter @77:viewer @78:operator @77:metrics "
+	    "www-data:metrics 65533:viewer";
+
+	/* A uid without a name is its number. */
+	ck_assert_int_eq(role_of_peer(lines, 65532, 1), WEB_SUBMITTER);
+	ck_assert_str_eq(login.who.user, "65532");
+	ck_assert_int_eq(login.who.uid, 65532);
+	ck_assert_int_eq(role_of_peer(lines, 65532, 77), WEB_VIEWER);
+	ck_assert_int_eq(role_of_peer(lines, 65532, 78), WEB_OPERATOR);
+	ck_assert_int_eq(role_of_peer(lines, 33, 78), WEB_METRICS);
+	ck_assert_int_eq(role_of_peer(lines, 65533, 78), WEB_VIEWER);
+	ck_assert_int_eq(role_of_peer("web.peers=@77:viewer", 65532, 1),
+			 WEB_OPEN);
+	/* Nobody is what a group that does not exist has as members. */
+	ck_assert_int_eq(
+	    role_of_peer("web.peers=@no-such-group:operator", 65532, 0),
+	    WEB_OPEN);
+	ck_assert_int_eq(role_of_peer("web.peers=unknown:operator", 65532, 0),
+			 WEB_OPEN);
+	/* All of a namespace that have no number here have this one. */
+	ck_assert_int_eq(
+	    role_of_peer("web.peers=*:operator @0:operator", 65534, 0),
+	    WEB_OPEN);
+}
+END_TEST
+
+START_TEST(lines_of_peers_that_say_nothing_are_refused)
+{
+	static const char *const bad[] = {
+	    "web.peers=alice", "web.peers=alice:", "web.peers=:viewer",
+	    "web.peers=alice:root", "web.peers=@staff:all"};
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_ne(login_load(&err, bad[i], NULL, NULL), 0);
+		ck_assert_ptr_nonnull(strstr(err.msg, "@GROUP:ROLE"));
+	}
+}
+END_TEST
+
+/* A role that only the kernel's word can give. */
+START_TEST(a_token_is_never_a_submitter)
+{
+	struct err err;
+
+	login_put("tokens", "ci submitter 0123456789abcdef0123456789abcdef"
+			    "0123456789abcdef0123456789abcdef\n");
+	ck_assert_int_ne(
+	    login_load(&err, login_setting("tokens", "tokens"), NULL, NULL), 0);
+	ck_assert_ptr_nonnull(strstr(err.msg, "\"submitter\""));
+}
+END_TEST
+
 START_TEST(https_is_what_the_client_sees)
 {
 	struct err err;
@@ -407,6 +486,9 @@ SUITE("web-auth")
 	TEST(a_file_that_others_may_read_is_refused);
 	TEST(the_user_header_counts_from_a_trusted_proxy_only);
 	TEST(a_peer_of_the_unix_socket_is_its_login_unless_it_is_a_proxy);
+	TEST(a_peer_s_own_line_goes_before_its_groups_and_those_before_all);
+	TEST(lines_of_peers_that_say_nothing_are_refused);
+	TEST(a_token_is_never_a_submitter);
 	TEST(https_is_what_the_client_sees);
 	TEST(base64url_has_one_text_for_one_value);
 }

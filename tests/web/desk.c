@@ -166,7 +166,7 @@ desk_run(struct desk *d, const struct web_ask *ask)
 	free(path);
 	if (match.route == NULL)
 		return match.methods != 0 ? 405 : 404;
-	if (match.route->role > ask->who.role)
+	if (!routes_permit(match.route, ask->who.role))
 		return 403;
 	call = web_call_new(&d->shared, match.route, ask, &err);
 	ck_assert_msg(call != NULL, "%s", err.msg);

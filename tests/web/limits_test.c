@@ -141,6 +141,34 @@ START_TEST(a_user_makes_twenty_changes_a_second)
 }
 END_TEST
 
+START_TEST(a_submitter_has_a_rate_of_tasks_and_ten_seconds_of_it_at_once)
+{
+	ck_assert_int_eq(access_submit(limits, "anna", 1001, 100), -1);
+	ck_assert_int_eq(access_submit(limits, "anna", 1000, 100), 0);
+	ck_assert_int_gt(access_submit(limits, "anna", 250, 100), 2);
+	/* Of one user alone, and what was refused costs nothing. */
+	ck_assert_int_eq(access_submit(limits, "bert", 1000, 100), 0);
+	now_us += 2500000;
+	ck_assert_int_eq(access_submit(limits, "anna", 250, 100), 0);
+	ck_assert_int_gt(access_submit(limits, "anna", 1, 100), 0);
+}
+END_TEST
+
+START_TEST(a_submitter_asks_fifty_questions_a_second)
+{
+	int i;
+
+	for (i = 0; i < 100; i++)
+		ck_assert(access_read(limits, "anna"));
+	ck_assert(!access_read(limits, "anna"));
+	ck_assert(access_read(limits, "bert"));
+	now_us += 1000000;
+	for (i = 0; i < 50; i++)
+		ck_assert(access_read(limits, "anna"));
+	ck_assert(!access_read(limits, "anna"));
+}
+END_TEST
+
 START_TEST(made_up_names_take_no_more_memory_and_forget_nobody_at_work)
 {
 	char name[32];
@@ -166,5 +194,7 @@ SUITE("web-limits")
 	TEST(guesses_at_one_user_from_many_addresses_are_counted_together);
 	TEST(a_login_of_ones_own_buys_no_guesses_at_another_user);
 	TEST(a_user_makes_twenty_changes_a_second);
+	TEST(a_submitter_has_a_rate_of_tasks_and_ten_seconds_of_it_at_once);
+	TEST(a_submitter_asks_fifty_questions_a_second);
 	TEST(made_up_names_take_no_more_memory_and_forget_nobody_at_work);
 }

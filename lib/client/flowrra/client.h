@@ -197,6 +197,11 @@ struct flowrra_request {
 	 */
 	const char *traceparent;
 	const char *tracestate;
+	/*
+	 * The group that limits of the queue count the task in: 1 to 200 bytes of
+	 * UTF-8 without control characters. NULL: none.
+	 */
+	const char *group;
 };
 #define FLOWRRA_REQUEST_INIT                                                   \
 	{                                                                      \
@@ -218,7 +223,8 @@ struct flowrra_request {
 		    FLOWRRA_MEMBER_(unique, NULL),                             \
 		    FLOWRRA_MEMBER_(unique_ttl_s, FLOWRRA_UNSET),              \
 		    FLOWRRA_MEMBER_(traceparent, NULL),                        \
-		    FLOWRRA_MEMBER_(tracestate, NULL)                          \
+		    FLOWRRA_MEMBER_(tracestate, NULL),                         \
+		    FLOWRRA_MEMBER_(group, NULL)                               \
 	}
 
 /*

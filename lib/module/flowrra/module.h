@@ -62,7 +62,7 @@ extern "C" {
  * executor which of them a module has.
  */
 #define FLOWRRA_MODULE_ABI_MAJOR 1
-#define FLOWRRA_MODULE_ABI_MINOR 5
+#define FLOWRRA_MODULE_ABI_MINOR 6
 
 /* The longest `params`, in bytes. */
 #define FLOWRRA_PARAMS_MAX 16384
@@ -378,6 +378,9 @@ struct flowrra_submit_options {
 	double retry_delay_max_s; /* < 0: as its module says */
 	double retry_jitter;	  /* 0 to 1; < 0: as its module says */
 	int cpu_bound;		  /* 0 or 1; -1: as its module says */
+
+	/* Since 1.6: as of struct flowrra_request. NULL: none. */
+	const char *group;
 };
 #define FLOWRRA_SUBMIT_OPTIONS_INIT                                            \
 	{                                                                      \
@@ -393,7 +396,8 @@ struct flowrra_submit_options {
 		    FLOWRRA_MEMBER_(retry_backoff, 0),                         \
 		    FLOWRRA_MEMBER_(retry_delay_max_s, -1.0),                  \
 		    FLOWRRA_MEMBER_(retry_jitter, -1.0),                       \
-		    FLOWRRA_MEMBER_(cpu_bound, -1)                             \
+		    FLOWRRA_MEMBER_(cpu_bound, -1),                            \
+		    FLOWRRA_MEMBER_(group, NULL)                               \
 	}
 
 /*

@@ -333,6 +333,14 @@ rlanes_keep(char **at, char *name)
 	return left;
 }
 
+/* That of a task's name, or of what limits hold. */
+static bool
+rlane_valid(struct slice name)
+{
+	return task_name_valid(name, TASK_NAME_MAX) ||
+	       slice_eq(name, SLICE(RLIMIT_LANE));
+}
+
 int
 rlanes_pick(const struct redis_reply *names, const char *from, char **ret_lane,
 	    char **ret_next, struct err *err)
@@ -345,7 +353,7 @@ rlanes_pick(const struct redis_reply *names, const char *from, char **ret_lane,
 	*ret_lane = *ret_next = NULL;
 	for (k = 0; k < n; k++) {
 		name = redis_reply_string(redis_reply_at(names, k));
-		if (!task_name_valid(name, TASK_NAME_MAX))
+		if (!rlane_valid(name))
 			continue;
 		if ((copy = strndup(name.p, name.len)) == NULL)
 			return err_nomem(err);
@@ -373,7 +381,7 @@ rlanes_read_cursor(struct slice cursor, int64_t *ret_offset, char **ret_name)
 		       rest.len == 0;
 	}
 	if (!cursor_number(&rest, 0, CURSOR_OFFSET_MAX, ret_offset) ||
-	    !task_name_valid(rest, TASK_NAME_MAX))
+	    !rlane_valid(rest))
 		return false;
 	*ret_name = strndup(rest.p, rest.len);
 	return *ret_name != NULL;
@@ -439,6 +447,8 @@ const struct broker_admin_ops broker_redis_admin = {
     .view = radmin_view,
     .examine = radmin_examine,
     .pause = radmin_pause,
+    .limits_get = radmin_limits_get,
+    .limits_change = radmin_limits_change,
     .purge = radmin_purge,
     .remove = radmin_remove,
     .hasten = radmin_hasten,

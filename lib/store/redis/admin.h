@@ -7,6 +7,7 @@
  *	admin_find.c	which queues have tasks at a place
  *	admin_view.c	pages of tasks
  *	admin_change.c	pause, purge, remove, requeue
+ *	admin_limit.c	limits
  *	admin_deliver.c	what is on its way from one queue to another
  *	admin_examine.c	what may be wrong with the server
  *
@@ -118,6 +119,11 @@ void radmin_view(struct broker *b, const struct broker_view *view,
 void radmin_examine(struct broker *b, broker_report_fn *on_report, void *arg);
 void radmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
+void radmin_limits_get(struct broker *b, struct slice queue,
+		       broker_limits_fn *on_limits, void *arg);
+void radmin_limits_change(struct broker *b,
+			  const struct broker_limit_change *change,
+			  broker_value_fn *on_value, void *arg);
 void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
 void radmin_remove(struct broker *b, struct slice queue, struct slice id,

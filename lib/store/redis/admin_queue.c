@@ -23,7 +23,7 @@
  * counted so far. */
 #define PAGES_MAX 10000
 /* What queue.lua tells before the names of tasks. */
-#define QUEUE_HEAD 8
+#define QUEUE_HEAD 9
 
 static int
 on_task_member(void *arg, const struct scan_value *key,
@@ -158,12 +158,13 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 	row->next_due_us =
 	    due_us(redis_reply_integer(redis_reply_at(reply, 4)));
 	row->set_aside = queue_count_at(reply, 5);
-	last = redis_reply_string(redis_reply_at(reply, 6));
+	row->held = queue_count_at(reply, 6);
+	last = redis_reply_string(redis_reply_at(reply, 7));
 	if (last.len > 0)
 		rqueue_ask_lengths(s, index, &none, last);
 	/* Not more than there are, whatever it says. */
 	names = (size_t)sat_clamp(
-	    queue_count_at(reply, 7), 0,
+	    queue_count_at(reply, 8), 0,
 	    count > QUEUE_HEAD ? (int64_t)(count - QUEUE_HEAD) : 0);
 	take_queue_unknown(i, row, reply, QUEUE_HEAD, names);
 	for (k = QUEUE_HEAD + names; k < count; k++) {
@@ -182,7 +183,8 @@ rstats_ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN]),
 	    slice_of(q->keys[KEY_LANES]),   slice_of(q->keys[KEY_SERVED]),
 	    slice_of(q->keys[KEY_UNKNOWN])};
-	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
+	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN),
+				     SLICE(RLIMIT_LANE)};
 
 	rquery_eval_levels(&s->query, take_queue, index, SCRIPT_QUEUE, q,
 			   REDIS_ARGS(keys), REDIS_ARGS(args));

@@ -195,8 +195,9 @@ rstats_tell_queues(struct stats *s)
 	size_t k;
 
 	for (k = 0; k < s->n_queues; k++)
-		s->queues[k].waiting =
-		    sat_add(s->queues[k].waiting, s->queues[k].set_aside);
+		s->queues[k].waiting = sat_add(
+		    sat_add(s->queues[k].waiting, s->queues[k].set_aside),
+		    s->queues[k].held);
 	if (s->query.err.code == ERR_NONE)
 		s->on_queues(s->queues, s->n_queues, NULL, s->arg);
 	else

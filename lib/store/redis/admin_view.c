@@ -159,7 +159,21 @@ take_lanes(struct rquery *i, size_t none, const struct redis_reply *reply)
 	rlanes_pick(reply, v->from, &v->lane, &v->next_lane, &i->err);
 }
 
-/* As take_sorted(); the score is the priority. */
+/* Of a lane by name, the score is the priority; of what a limit holds, the first
+ * bytes of the stamp (claim_limited.lua). */
+static int32_t
+rlane_priority(const struct view *v, struct slice member, int32_t score)
+{
+	const unsigned char *p = (const unsigned char *)member.p;
+
+	if (strcmp(v->lane, RLIMIT_LANE) != 0 || member.len < 4)
+		return score;
+	return (int32_t)(((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+			  (uint32_t)p[2] << 8 | p[3]) -
+			 (UINT32_C(1) << 31));
+}
+
+/* As take_sorted(). */
 static void
 take_lane(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
@@ -172,7 +186,10 @@ take_lane(struct rquery *i, size_t none, const struct redis_reply *reply)
 		return;
 	for (k = 0; k < n; k++) {
 		items[k].bytes = rlane_task(string_at(reply, 1 + 4 * k));
-		items[k].priority = priority_at(reply, 2 + 4 * k);
+		items[k].held = strcmp(v->lane, RLIMIT_LANE) == 0;
+		items[k].priority =
+		    rlane_priority(v, string_at(reply, 1 + 4 * k),
+				   priority_at(reply, 2 + 4 * k));
 	}
 	if (integer_at(reply, 0) >= 0)
 		buf_addf(&next, "l:%" PRId64 ":%s", integer_at(reply, 0),

@@ -135,6 +135,7 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	rgather_stop(b);
 	/* Settlements wait until what they settle is on record. */
 	b->outbox.redis = NULL;
+	rlimit_drop(b);
 	b->records = RECORDS_UNTRIED;
 	b->set_works = false;
 	rbroker_forget_suspects(b);
@@ -232,6 +233,8 @@ rbroker_close(struct broker *broker)
 		event_free(b->liveness);
 	if (b->enter_again != NULL)
 		event_free(b->enter_again);
+	if (b->flush != NULL)
+		event_free(b->flush);
 	rgather_close(b);
 	buf_done(&b->description);
 	rbroker_forget_suspects(b);

@@ -18,6 +18,7 @@
  *	lost.h		leads to that of records whose tasks are gone
  *	inflight.c	claims in memory
  *	settle.c	ends claims
+ *	limit.c		claims and acknowledgements of queues with limits
  *	submit.h	leads to the producers' side
  *	registry.c	what workers have registered, and orders to them
  *	admin.h		leads to the operators' side
@@ -79,12 +80,17 @@ enum rqueue_key {
 	KEY_DEAD_TASKS,
 	KEY_DEAD_INFO,
 	KEY_PAUSED,
-	KEY_WITHDRAWN, /* how many of RBROKER_WITHDRAWN lie in the lists */
-	KEY_LANES,     /* names of lanes, and how many tasks are in each */
-	KEY_SERVED,    /* names of tasks, and until when a worker has them */
-	KEY_UNKNOWN,   /* names that no worker had, and when they were met */
-	KEY_IDLE,      /* since when nobody has used it */
-	KEY_LEAVING,   /* what is on its way to another queue */
+	KEY_WITHDRAWN,	/* how many of RBROKER_WITHDRAWN lie in the lists */
+	KEY_LANES,	/* names of lanes, and how many tasks are in each */
+	KEY_SERVED,	/* names of tasks, and until when a worker has them */
+	KEY_UNKNOWN,	/* names that no worker had, and when they were met */
+	KEY_IDLE,	/* since when nobody has used it */
+	KEY_LIMITS,	/* rules, by scope: see limit.c */
+	KEY_RUNNING,	/* how many are in flight, by scope */
+	KEY_HELD,	/* the lane of tasks that may not run yet … */
+	KEY_HELD_INDEX, /* … and which scope holds each */
+	KEY_READY,	/* scopes that hold tasks and have room */
+	KEY_LEAVING,	/* what is on its way to another queue */
 	KEY_COUNT
 };
 
@@ -172,6 +178,7 @@ enum rqueue_content {
 	RQUEUE_MAYBE,	/* somebody has to look: the claim script */
 	RQUEUE_LOOKING, /* it is under way, and no news came since it left */
 	RQUEUE_EMPTY,	/* it left nothing: BLMOVE may wait */
+	RQUEUE_FULL,	/* as many are in flight as the queue may have */
 	RQUEUE_PAUSED	/* it was refused: the end of that is a wake order */
 };
 
@@ -229,6 +236,10 @@ struct rqueue {
 	 * have come while that was under way. */
 	bool doubtful, doubted_again;
 	bool marked; /* the mark tells this process from those before it */
+	/* It has limits, or holds tasks of some: see limit.c. */
+	bool limited;
+	bool counting;	    /* what is in flight, before it is claimed from */
+	struct racks *acks; /* that wait to be sent, or NULL */
 	unsigned int wanted;
 	unsigned int asked; /* of those, asked for by the script; 0: none is */
 	unsigned int asked_shard;
@@ -354,6 +365,7 @@ struct rbroker {
 	bool watching;		  /* it is told of changes */
 	bool tracking;		  /* queues can be armed */
 	bool watch_failed;	  /* that was said */
+	bool watch_needed;	  /* queues are to be armed */
 	unsigned int watch_downs; /* while the server was there */
 	bool version_known;	  /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
@@ -371,6 +383,7 @@ struct rbroker {
 	bool serving; /* it has said so */
 	struct rqueue *queues;
 	unsigned int n_queues;
+	struct event *flush; /* of acknowledgements, at the end of a turn */
 	struct rtidy tidy;
 	struct rlost lost;
 	unsigned int n_doubtful; /* of the queues */
@@ -490,6 +503,7 @@ void rqueue_wait(struct rqueue *q);
 void rqueue_stop_waiting(struct rqueue *q);
 /* Nothing is wanted, and this was the last answer: says so. */
 void rqueue_tell_quiet(const struct rqueue *q);
+/* Opens what the server tells of changes with, if it is needed. */
 int rbroker_open_watch(struct rbroker *b, struct err *err);
 void rbroker_close_watch(struct rbroker *b);
 /* Has the server tell when the queue changes. */
@@ -498,6 +512,36 @@ void rqueue_arm(struct rqueue *q);
 void rbroker_track(struct rbroker *b);
 /* Gives busy queues the waiters of dull ones. */
 void rbroker_move_waiters(struct rbroker *b);
+/* --- limit.c: see there ---------------------------------------------------- */
+
+/* The name of the lane of tasks that a limit holds: no task can have it. */
+#define RLIMIT_LANE "=held"
+/* The keys that the part limits.lua of a script needs, in this order. */
+#define RLIMIT_KEYS(q)                                                         \
+	slice_of((q)->keys[KEY_LIMITS]), slice_of((q)->keys[KEY_RUNNING]),     \
+	    slice_of((q)->keys[KEY_HELD_INDEX]),                               \
+	    slice_of((q)->keys[KEY_READY])
+int rlimit_open(struct rbroker *b, struct err *err);
+/* The queue has limits: it is claimed from with rlimit_claim(). */
+void rlimit_begin(struct rqueue *q);
+/* Finds out whether it has. */
+void rlimit_look(struct rqueue *q);
+/* Takes up to `count` tasks into a shard; 0, or -1: nothing was sent. */
+int rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard);
+/* Has the count of what is in flight compared with the lists. */
+void rlimit_check(struct rqueue *q);
+/* As redis_command() with an LREM, but some at once. */
+int rlimit_ack(struct rclaim *c, struct slice direction,
+	       redis_reply_fn *on_reply, void *arg);
+/* What was put off is sent: before other commands about lists in flight. */
+void rlimit_flush(struct rbroker *b);
+/* The connection is gone. */
+void rlimit_drop(struct rbroker *b);
+/* Hands over what a claim script brought: members `from` to `to` - 1 of the
+ * reply. */
+void rqueue_take_tasks(struct rqueue *q, const struct redis_reply *reply,
+		       size_t from, size_t to);
+
 /* Takes what it may, in whatever way is right now. */
 void rqueue_pump(struct rqueue *q);
 /* Something may be there: looks for waiting and for due tasks. */

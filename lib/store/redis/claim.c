@@ -5,7 +5,8 @@
  * While the queue may hold something (RQUEUE_MAYBE), the claim script takes as
  * many as are wanted. Once it came back with fewer, the queue waits for the next
  * (wait.c). While it is paused (RQUEUE_PAUSED) the script takes nothing; the end
- * of a pause is a wake order.
+ * of a pause is a wake order. A queue with limits has a script of its own
+ * (limit.c).
  */
 #include <event2/event.h>
 #include <inttypes.h>
@@ -30,7 +31,7 @@
 #define READ_MAX 128
 #define READ_FIRST 4
 /* Of its script, before the lists of levels and the lanes. */
-#define CLAIM_KEYS 6
+#define CLAIM_KEYS 8
 
 /* --- the claim script -------------------------------------------------- */
 
@@ -75,6 +76,31 @@ take_lanes(struct rqueue *q, const struct redis_reply *reply, bool *ret_news)
 	return n - 1;
 }
 
+void
+rqueue_take_tasks(struct rqueue *q, const struct redis_reply *reply,
+		  size_t from, size_t to)
+{
+	struct slice task;
+	size_t i, size;
+
+	if (from < to) {
+		q->task_ms = clock_mono_ms();
+		q->task_size = 0;
+	}
+	for (i = from; i < to; i++) {
+		task = redis_reply_string(redis_reply_at(reply, i));
+		size = task.len > 0 ? task.len : q->broker->opt.max_task;
+		if (size > q->task_size)
+			q->task_size = size;
+		if (task.len == 0) {
+			q->content = RQUEUE_MAYBE;
+			rqueue_reconcile_shard(q, q->asked_shard);
+		} else {
+			rqueue_deliver(q, q->asked_shard, task, false);
+		}
+	}
+}
+
 /*
  * The script says what the queue held when it ran. News that came since it was
  * sent (a wake order, due tasks) may be of later, so they win over "nothing
@@ -83,12 +109,11 @@ take_lanes(struct rqueue *q, const struct redis_reply *reply, bool *ret_news)
 static void
 take_claimed(struct rqueue *q, const struct redis_reply *reply)
 {
-	size_t i, n, all, size;
+	size_t n, all;
 	enum redis_fault fault = redis_fault(reply);
 	bool more = false;
 	unsigned int asked = q->asked;
 	const bool news = q->content != RQUEUE_LOOKING;
-	struct slice task;
 
 	q->asked = 0;
 	q->content = RQUEUE_MAYBE;
@@ -103,6 +128,10 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		rqueue_refused(q, "claiming", reply);
 		return;
 	}
+	if (slice_eq(redis_reply_string(reply), SLICE("limited"))) {
+		rlimit_begin(q);
+		return;
+	}
 	all = take_lanes(q, reply, &more);
 	n = take_levels(q, reply, all);
 	more = more || n < all;
@@ -114,22 +143,7 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		q->content = redis_reply_type(reply) == REDIS_STRING
 				 ? RQUEUE_PAUSED
 				 : RQUEUE_EMPTY;
-	if (n > 0) {
-		q->task_ms = clock_mono_ms();
-		q->task_size = 0;
-	}
-	for (i = 0; i < n; i++) {
-		task = redis_reply_string(redis_reply_at(reply, i));
-		size = task.len > 0 ? task.len : q->broker->opt.max_task;
-		if (size > q->task_size)
-			q->task_size = size;
-		if (task.len == 0) {
-			q->content = RQUEUE_MAYBE;
-			rqueue_reconcile_shard(q, q->asked_shard);
-		} else {
-			rqueue_deliver(q, q->asked_shard, task, false);
-		}
-	}
+	rqueue_take_tasks(q, reply, 0, n);
 	rqueue_pump(q);
 }
 
@@ -162,8 +176,8 @@ rqueue_read_size(const struct rqueue *q)
 	return n == 0 ? 1 : n < READ_MAX ? (unsigned int)n : READ_MAX;
 }
 
-static void
-rqueue_claim(struct rqueue *q, unsigned int count)
+static int
+rqueue_claim_any(struct rqueue *q, unsigned int count, unsigned int shard)
 {
 	char n[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE],
 	    budget[ARG_NUMBER_SIZE], read_size[ARG_NUMBER_SIZE];
@@ -172,11 +186,11 @@ rqueue_claim(struct rqueue *q, unsigned int count)
 	    arg_number(n, count), arg_number(largest, (int64_t)b->opt.max_task),
 	    arg_number(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN),
 	    arg_number(read_size, rqueue_read_size(q))};
-	const unsigned int shard = choose_shard(q);
 	const struct slice keys[] = {
 	    slice_of(q->keys[KEY_WAITING]),   slice_of(q->keys[KEY_LEVELS]),
 	    slice_of(q->shards[shard].key),   slice_of(q->keys[KEY_PAUSED]),
-	    slice_of(q->keys[KEY_WITHDRAWN]), slice_of(q->keys[KEY_LANES])};
+	    slice_of(q->keys[KEY_WITHDRAWN]), slice_of(q->keys[KEY_LANES]),
+	    slice_of(q->keys[KEY_LIMITS]),    slice_of(q->keys[KEY_HELD])};
 	const size_t n_lists = CLAIM_KEYS + q->levels.n;
 	struct slice *all =
 	    rlevels_join(&q->levels, q, keys, CLAIM_KEYS, q->lanes.n);
@@ -189,7 +203,16 @@ rqueue_claim(struct rqueue *q, unsigned int count)
 		sent = rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q,
 				    n_lists + q->lanes.n, all, 5, args);
 	free(all);
-	if (sent != 0)
+	return sent;
+}
+
+static void
+rqueue_claim(struct rqueue *q, unsigned int count)
+{
+	const unsigned int shard = choose_shard(q);
+
+	if ((q->limited ? rlimit_claim : rqueue_claim_any)(q, count, shard) !=
+	    0)
 		return;
 	q->content = RQUEUE_LOOKING;
 	q->asked = count;
@@ -203,10 +226,12 @@ rqueue_pump(struct rqueue *q)
 {
 	unsigned int want;
 
-	if (q->phase != RQUEUE_READY || q->broker->gather.holds ||
+	if (q->phase != RQUEUE_READY || q->counting ||
+	    q->broker->gather.holds ||
 	    redis_state(q->broker->redis) != REDIS_UP)
 		return;
-	if (q->wanted == 0 || q->content == RQUEUE_PAUSED) {
+	if (q->wanted == 0 || q->content == RQUEUE_PAUSED ||
+	    q->content == RQUEUE_FULL) {
 		rqueue_stop_waiting(q);
 		return;
 	}

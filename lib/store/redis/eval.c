@@ -43,6 +43,7 @@ rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
 	     void *arg, size_t n_keys, const struct slice *keys, size_t n_args,
 	     const struct slice *args)
 {
+	rlimit_flush(b);
 	return redis_eval(b->redis, &b->scripts[script], on_reply, arg, n_keys,
 			  keys, n_args, args);
 }

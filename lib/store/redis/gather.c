@@ -37,7 +37,7 @@
 /* A claim that was lost came lately: so far is looked for the task. More than all
  * workers together claim in a second. */
 #define RECLAIM_DEPTH "20000"
-#define RECLAIM_KEYS (4 + SHARDS)
+#define RECLAIM_KEYS (5 + SHARDS)
 /* Workers whose last heartbeat was so long before the time until which others are
  * awaited: their life, and what clocks differ by (gather.lua). */
 #define EVICT_MS (2 * BROKER_HEARTBEAT_TTL_S * 1000 + 30000)
@@ -69,18 +69,19 @@ static void
 evict_from(const struct evict *e, const char *worker)
 {
 	struct rqueue *q = e->queue;
-	struct slice keys[SHARDS];
+	struct slice keys[1 + SHARDS] = {slice_of(q->keys[KEY_RUNNING])};
 	char *names[SHARDS];
 	bool ok = true;
 	unsigned int i;
 
 	for (i = 0; i < SHARDS; i++) {
 		names[i] = rqueue_shard_key(q, worker, i);
-		keys[i] = slice_of(names[i] != NULL ? names[i] : "");
+		keys[1 + i] = slice_of(names[i] != NULL ? names[i] : "");
 		ok = ok && names[i] != NULL;
 	}
-	if (ok && rbroker_eval(q->broker, SCRIPT_EVICT, rgather_on_evicted,
-			       q->broker, SHARDS, keys, e->n, e->tasks) == 0)
+	if (ok &&
+	    rbroker_eval(q->broker, SCRIPT_EVICT, rgather_on_evicted, q->broker,
+			 1 + SHARDS, keys, e->n, e->tasks) == 0)
 		q->broker->gather.under_way++;
 	for (i = 0; i < SHARDS; i++)
 		free(names[i]);
@@ -200,27 +201,34 @@ static void
 reclaim_send(struct reclaim *c, struct rqueue *q)
 {
 	struct rbroker *b = q->broker;
+	const size_t n_lists = RECLAIM_KEYS + q->levels.n;
+	/* Those that a limit holds are in one more. */
+	const size_t n_lanes = q->lanes.n + 1;
 	struct slice keys[RECLAIM_KEYS], *all;
 	unsigned int i;
+	int sent = -1;
 
 	keys[0] = slice_of(q->keys[KEY_WAITING]);
 	keys[1] = slice_of(q->keys[KEY_LEVELS]);
 	keys[2] = slice_of(q->keys[KEY_DELAYED]);
 	keys[3] = slice_of(q->keys[KEY_LANES]);
+	keys[4] = slice_of(q->keys[KEY_RUNNING]);
 	for (i = 0; i < SHARDS; i++)
-		keys[4 + i] = slice_of(q->shards[i].key);
+		keys[5 + i] = slice_of(q->shards[i].key);
 	c->args[0] = arg_number(c->until, b->gather.until_ms);
 	c->args[1] = arg_number(c->n_parts, SHARDS);
 	c->args[2] = SLICE(RECLAIM_DEPTH);
 	c->args[3] = b->gather.insists ? SLICE("1") : SLICE("0");
-	all = rlevels_join(&q->levels, q, keys, RECLAIM_KEYS, q->lanes.n);
+	all = rlevels_join(&q->levels, q, keys, RECLAIM_KEYS, n_lanes);
 	for (i = 0; all != NULL && i < q->lanes.n; i++)
-		all[RECLAIM_KEYS + q->levels.n + i] =
-		    slice_of(q->lanes.keys[i]);
-	if (all != NULL &&
-	    rbroker_eval(b, SCRIPT_RECLAIM, rgather_on_reclaimed, q,
-			 RECLAIM_KEYS + q->levels.n + q->lanes.n, all,
-			 4 + 3 * c->n, c->args) == 0)
+		all[n_lists + i] = slice_of(q->lanes.keys[i]);
+	if (all != NULL) {
+		all[n_lists + q->lanes.n] = slice_of(q->keys[KEY_HELD]);
+		sent =
+		    rbroker_eval(b, SCRIPT_RECLAIM, rgather_on_reclaimed, q,
+				 n_lists + n_lanes, all, 4 + 3 * c->n, c->args);
+	}
+	if (sent == 0)
 		b->gather.under_way++;
 	free(all);
 	c->n = c->bytes = 0;

@@ -281,25 +281,27 @@ rtasks_replace(struct rbroker *b, char **tasks, size_t n)
 int
 rbroker_set_tasks(struct rbroker *b, const struct slice *names, size_t n)
 {
-	char **tasks = calloc(n + 1, sizeof(*tasks));
-	struct slice name = SLICE("");
+	/* The empty name says that there is a worker at all; the other one, that
+	 * it can take what a limit holds (limit.c). */
+	const struct slice own[] = {SLICE(""), SLICE(RLIMIT_LANE)};
+	const size_t n_own = sizeof(own) / sizeof(own[0]);
+	char **tasks = calloc(n + n_own, sizeof(*tasks));
+	struct slice name;
 	size_t i;
 
-	/* The empty name says that there is a worker at all. */
-	for (i = 0; tasks != NULL && i <= n; i++) {
+	for (i = 0; tasks != NULL && i < n + n_own; i++) {
+		name = i < n_own ? own[i] : names[i - n_own];
 		if ((tasks[i] = strndup(name.p, name.len)) == NULL)
 			break;
-		if (i < n)
-			name = names[i];
 	}
-	if (tasks == NULL || i <= n) {
+	if (tasks == NULL || i < n + n_own) {
 		while (tasks != NULL && i > 0)
 			free(tasks[--i]);
 		free(tasks);
 		return -1;
 	}
-	qsort(tasks, n + 1, sizeof(*tasks), rtasks_compare);
-	rtasks_replace(b, tasks, n + 1);
+	qsort(tasks, n + n_own, sizeof(*tasks), rtasks_compare);
+	rtasks_replace(b, tasks, n + n_own);
 	return 0;
 }
 
@@ -346,7 +348,8 @@ rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told)
 	for (i = 1; i < n; i++) {
 		name = redis_reply_string(redis_reply_at(told, i));
 		text = name.p != NULL ? strndup(name.p, name.len) : NULL;
-		if (text != NULL && rtasks_have(q->broker, text) &&
+		if (text != NULL && strcmp(text, RLIMIT_LANE) != 0 &&
+		    rtasks_have(q->broker, text) &&
 		    rlanes_add(q, rqueue_lane_key(q, name)))
 			news = true;
 		free(text);

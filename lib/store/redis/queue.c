@@ -31,6 +31,11 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_SERVED] = "served",
     [KEY_UNKNOWN] = "unknown",
     [KEY_IDLE] = "idle",
+    [KEY_LIMITS] = "limits",
+    [KEY_RUNNING] = "running",
+    [KEY_HELD] = "lane:" RLIMIT_LANE,
+    [KEY_HELD_INDEX] = "held",
+    [KEY_READY] = "ready",
     [KEY_LEAVING] = "leaving",
 };
 
@@ -167,6 +172,7 @@ rqueue_done(struct rqueue *q)
 		free(q->keys[i]);
 	rlevels_done(&q->levels);
 	rlanes_done(&q->lanes);
+	free(q->acks);
 	free(q->epoch_key);
 	free(q->mark_key);
 	free(q->wake);

@@ -242,10 +242,12 @@ rshard_look(struct shard *shard)
 	struct rbroker *b = q->broker;
 	char largest[ARG_NUMBER_SIZE], ends[ARG_NUMBER_SIZE],
 	    bytes[ARG_NUMBER_SIZE], passed[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {
-	    slice_of(shard->key), slice_of(q->keys[KEY_DEAD]),
-	    slice_of(q->keys[KEY_DEAD_TASKS]), slice_of(q->keys[KEY_DEAD_INFO]),
-	    slice_of(q->keys[KEY_WITHDRAWN])};
+	const struct slice keys[] = {slice_of(shard->key),
+				     slice_of(q->keys[KEY_DEAD]),
+				     slice_of(q->keys[KEY_DEAD_TASKS]),
+				     slice_of(q->keys[KEY_DEAD_INFO]),
+				     slice_of(q->keys[KEY_WITHDRAWN]),
+				     slice_of(q->keys[KEY_RUNNING])};
 	const struct slice args[] = {
 	    arg_number(largest, (int64_t)b->opt.max_task),
 	    slice_of(b->worker_json),
@@ -256,7 +258,7 @@ rshard_look(struct shard *shard)
 	    {k->last, k->last_len}};
 
 	shard->reconciling = rbroker_eval(b, SCRIPT_INFLIGHT, rshard_on_entries,
-					  shard, 5, keys, 7, args) == 0;
+					  shard, 6, keys, 7, args) == 0;
 }
 
 void
@@ -351,6 +353,7 @@ rqueue_compare(struct rqueue *q)
 	struct slice argv[1 + SHARDS] = {SLICE("EXISTS")};
 	unsigned int i;
 
+	rlimit_flush(q->broker);
 	if (rqueue_has_claims(q)) {
 		rqueue_compare_lengths(q);
 		return;

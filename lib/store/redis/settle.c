@@ -33,10 +33,13 @@ static int
 send_ack(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	 redis_reply_fn *on_reply, void *arg)
 {
+	struct rqueue *q = c->queue;
 	const struct slice argv[] = {SLICE("LREM"),
-				     slice_of(c->queue->shards[c->shard].key),
+				     slice_of(q->shards[c->shard].key),
 				     direction(c), c->pub.bytes};
 
+	if (q->limited)
+		return rlimit_ack(c, direction(c), on_reply, arg);
 	return redis_command(b->redis, on_reply, arg, 4, argv);
 }
 
@@ -50,21 +53,23 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	bool same = s->disposition == BROKER_RELEASE;
 	char delay[ARG_NUMBER_SIZE], priority[ARG_NUMBER_SIZE];
 	char *list = rqueue_level_key(q, s->priority);
-	const struct slice keys[] = {slice_of(q->shards[c->shard].key),
-				     slice_of(list != NULL ? list : ""),
-				     slice_of(q->keys[KEY_LEVELS]),
-				     slice_of(q->keys[KEY_DELAYED])};
-	const struct slice args[] = {c->pub.bytes,
-				     same ? c->pub.bytes : s->retry_bytes,
-				     arg_number(delay, same ? 0 : s->delay_ms),
-				     arg_number(priority, s->priority),
-				     slice_of(RBROKER_CONTROL),
-				     slice_of(q->wake)};
+	const struct slice keys[] = {
+	    slice_of(q->shards[c->shard].key),
+	    slice_of(list != NULL ? list : ""), slice_of(q->keys[KEY_LEVELS]),
+	    slice_of(q->keys[KEY_DELAYED]), RLIMIT_KEYS(q)};
+	const struct slice args[] = {
+	    c->pub.bytes,
+	    same ? c->pub.bytes : s->retry_bytes,
+	    arg_number(delay, same ? 0 : s->delay_ms),
+	    arg_number(priority, s->priority),
+	    slice_of(RBROKER_CONTROL),
+	    slice_of(q->wake),
+	    s == &q->releasing ? SLICE("") : slice_of(b->opt.worker)};
 	int sent = -1;
 
 	if (list != NULL)
-		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 4, keys,
-				    6, args);
+		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 8, keys,
+				    7, args);
 	free(list);
 	return sent;
 }
@@ -93,10 +98,10 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	  redis_reply_fn *on_reply, void *arg)
 {
 	struct rqueue *q = c->queue;
-	const struct slice keys[] = {slice_of(q->shards[c->shard].key),
-				     slice_of(q->keys[KEY_DEAD]),
-				     slice_of(q->keys[KEY_DEAD_TASKS]),
-				     slice_of(q->keys[KEY_DEAD_INFO])};
+	const struct slice keys[] = {
+	    slice_of(q->shards[c->shard].key), slice_of(q->keys[KEY_DEAD]),
+	    slice_of(q->keys[KEY_DEAD_TASKS]), slice_of(q->keys[KEY_DEAD_INFO]),
+	    RLIMIT_KEYS(q)};
 	char whole[ARG_NUMBER_SIZE], place[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
 	    c->pub.bytes,
@@ -104,9 +109,12 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	    s->info,
 	    s->salvaged ? SLICE("1") : SLICE("0"),
 	    arg_number(whole, (int64_t)c->pub.whole),
-	    arg_number(place, c->pub.whole > 0 ? rclaim_place(c) : 0)};
+	    arg_number(place, c->pub.whole > 0 ? rclaim_place(c) : 0),
+	    slice_of(b->opt.worker),
+	    slice_of(RBROKER_CONTROL),
+	    slice_of(q->wake)};
 
-	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 6, args);
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 8, keys, 9, args);
 }
 
 /* Who can run it is known where the lanes are: so the script decides. */
@@ -117,22 +125,26 @@ send_set_aside(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	struct rqueue *q = c->queue;
 	char delay[ARG_NUMBER_SIZE], priority[ARG_NUMBER_SIZE];
 	char *lane = rqueue_lane_key(q, s->lane);
-	const struct slice keys[] = {
-	    slice_of(q->shards[c->shard].key), slice_of(lane ? lane : ""),
-	    slice_of(q->keys[KEY_LANES]),      slice_of(q->keys[KEY_SERVED]),
-	    slice_of(q->keys[KEY_DELAYED]),    slice_of(q->keys[KEY_UNKNOWN])};
+	const struct slice keys[] = {slice_of(q->shards[c->shard].key),
+				     slice_of(lane ? lane : ""),
+				     slice_of(q->keys[KEY_LANES]),
+				     slice_of(q->keys[KEY_SERVED]),
+				     slice_of(q->keys[KEY_DELAYED]),
+				     slice_of(q->keys[KEY_UNKNOWN]),
+				     RLIMIT_KEYS(q)};
 	const struct slice args[] = {c->pub.bytes,
 				     s->retry_bytes,
 				     arg_number(delay, s->delay_ms),
 				     arg_number(priority, s->priority),
 				     s->lane,
 				     slice_of(RBROKER_CONTROL),
-				     slice_of(q->wake)};
+				     slice_of(q->wake),
+				     slice_of(b->opt.worker)};
 	int sent = -1;
 
 	if (lane != NULL)
-		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 6, keys,
-				    7, args);
+		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 10,
+				    keys, 8, args);
 	free(lane);
 	return sent;
 }

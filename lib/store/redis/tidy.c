@@ -209,8 +209,8 @@ rtidy_ask_idle(struct rbroker *b)
 	const struct slice args[] = {arg_number(idle, b->tidy.limits.idle_ms),
 				     arg_number(kept, kept_s)};
 	static const enum rqueue_key which[] = {
-	    KEY_WAITING, KEY_LEVELS, KEY_DELAYED, KEY_DEAD, KEY_PAUSED,
-	    KEY_LANES,	 KEY_SERVED, KEY_LEAVING, KEY_IDLE};
+	    KEY_WAITING, KEY_LEVELS, KEY_DELAYED, KEY_DEAD,   KEY_PAUSED,
+	    KEY_LANES,	 KEY_SERVED, KEY_LEAVING, KEY_LIMITS, KEY_IDLE};
 	struct rqueue q;
 	struct slice keys[sizeof(which) / sizeof(which[0])];
 	size_t i;

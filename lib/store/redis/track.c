@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis broker: queues that the server watches, of a worker that has more
- * than waiters (wait.c).
+ * The Redis broker: queues that the server watches: those with limits, which
+ * BLMOVE cannot look at, and those of a worker that has more than waiters
+ * (wait.c).
  *
  * An empty queue is armed by an EXISTS that is tracked (CLIENT TRACKING, with
  * OPTIN and REDIRECT: "Client-side caching" in the manual of Redis). The first
@@ -159,7 +160,8 @@ rbroker_open_watch(struct rbroker *b, struct err *err)
 					      .on_message = rbroker_on_change,
 					      .arg = b};
 
-	if (b->n_queues <= b->n_waiters)
+	b->watch_needed = b->watch_needed || b->n_queues > b->n_waiters;
+	if (!b->watch_needed || b->watch != NULL)
 		return 0;
 	b->watch = redis_new(b->opt.base, &options, err);
 	if (b->watch == NULL)

@@ -119,16 +119,17 @@ rqueue_leave_waiter(struct rqueue *q)
 		rqueue_pump(next);
 }
 
-/* BLMOVE is over: hands over what it brought, if the queue is not paused. */
+/* BLMOVE is over: hands over what it brought, if the queue is not paused, and has
+ * no limits, which BLMOVE cannot look at. */
 static void
-rqueue_conclude(struct rqueue *q, bool paused)
+rqueue_conclude(struct rqueue *q, bool barred)
 {
 	struct rclaim *c = q->held;
 
 	q->held = NULL;
 	q->move = RQUEUE_MOVE_NONE;
 	rqueue_leave_waiter(q);
-	if (c != NULL && paused)
+	if (c != NULL && barred)
 		rqueue_release(q, c);
 	else if (c != NULL)
 		rqueue_hand_over(c);
@@ -157,7 +158,7 @@ rqueue_on_rest(struct redis *r, const struct redis_reply *reply, void *arg)
 	if ((n & 1) != 0)
 		q->content = RQUEUE_MAYBE;
 	rqueue_conclude(q,
-			redis_fault(reply) != REDIS_FAULT_NONE || (n & 2) != 0);
+			redis_fault(reply) != REDIS_FAULT_NONE || (n & 6) != 0);
 	rqueue_pump(q);
 }
 
@@ -169,9 +170,12 @@ rqueue_block(struct rqueue *q, struct rwaiter *waiter)
 	const struct slice move[] = {
 	    SLICE("BLMOVE"), waiting,	    slice_of(q->shards[0].key),
 	    SLICE("RIGHT"),  SLICE("LEFT"), SLICE(BLOCK_S)};
+	const struct slice limits = slice_of(q->keys[KEY_LIMITS]);
 	/* A key that is named twice counts twice: 1 says that there are others,
-	 * 2 that the queue is paused, 3 both. */
-	const struct slice rest[] = {SLICE("EXISTS"), waiting, paused, paused};
+	 * 2 that the queue is paused, 4 that it has limits, and their sum that
+	 * several are so. */
+	const struct slice rest[] = {SLICE("EXISTS"), waiting, paused, paused,
+				     limits,	      limits,  limits, limits};
 
 	if (redis_command_blocking(waiter->redis, BLOCK_MS, rqueue_on_moved, q,
 				   6, move) != 0)
@@ -181,7 +185,7 @@ rqueue_block(struct rqueue *q, struct rwaiter *waiter)
 	q->waiter = waiter;
 	q->move = RQUEUE_MOVE_WAITS;
 	q->asked_rest =
-	    redis_command(waiter->redis, rqueue_on_rest, q, 4, rest) == 0;
+	    redis_command(waiter->redis, rqueue_on_rest, q, 8, rest) == 0;
 }
 
 static void
@@ -229,6 +233,10 @@ rqueue_wait(struct rqueue *q)
 	if (q->move != RQUEUE_MOVE_NONE || q->unblocking ||
 	    q->shards[0].reconciling)
 		return;
+	if (q->limited) {
+		rqueue_arm(q);
+		return;
+	}
 	for (i = 0; i < b->n_waiters; i++) {
 		waiter = &b->waiters[i];
 		if (waiter->queue == NULL &&

@@ -34,6 +34,9 @@ void
 rqueue_wake(struct rqueue *q)
 {
 	q->content = RQUEUE_MAYBE;
+	/* Its own tasks, which end meanwhile, are to be counted. */
+	if (q->wanted == 0 && !q->limited)
+		rlimit_look(q);
 	rqueue_promote(q);
 	rqueue_pump(q);
 }
@@ -158,6 +161,7 @@ rqueue_reconcile(struct rqueue *q)
 	if (q->phase != RQUEUE_READY)
 		return;
 	rqueue_compare(q);
+	rlimit_check(q);
 	/* A producer may lack the right to wake us, and the word of a pause's
 	 * end may have been lost. */
 	rqueue_wake(q);
@@ -185,7 +189,7 @@ rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
 	rbroker_check_liveness(b);
 	rbroker_move_waiters(b);
 	/* Nobody can tell us what has come: we look. */
-	if (!b->listening || (b->n_queues > b->n_waiters && !b->tracking))
+	if (!b->listening || (b->watch_needed && !b->tracking))
 		rbroker_wake_all(b);
 }
 
@@ -241,7 +245,7 @@ rbroker_open_worker(struct rbroker *b, struct err *err)
 	if (rbroker_open_waiters(b, err) != 0 ||
 	    rbroker_open_watch(b, err) != 0 ||
 	    rbroker_open_enter(b, err) != 0 || rgather_open(b, err) != 0 ||
-	    rbroker_open_producer(b, err) != 0)
+	    rlimit_open(b, err) != 0 || rbroker_open_producer(b, err) != 0)
 		return -1;
 	event_add(b->reconcile, &tv);
 	event_add(b->liveness, &liveness);

@@ -97,7 +97,18 @@ sadmin_has_id(struct slice bytes, struct slice id)
 /* --- queues ------------------------------------------------------------ */
 
 /* Columns of QUEUES_SURVEY and QUEUE_SURVEY. */
-enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT, SET_ASIDE };
+enum {
+	ID,
+	NAME,
+	WAITING,
+	DELAYED,
+	DEAD,
+	PAUSED,
+	DUE,
+	IN_FLIGHT,
+	SET_ASIDE,
+	HELD
+};
 
 /* The I/O thread's while the job is under way; `stats` grows there. */
 struct queue_query {
@@ -198,6 +209,7 @@ add_queue(struct queue_query *q, struct tx *tx, enum statement_index sql,
 	s->next_due_us = due_ms < BROKER_HELD_MS ? due_ms * 1000 : 0;
 	s->paused = tx_int(tx, sql, PAUSED) != 0;
 	s->set_aside = count_of(tx, sql, SET_ASIDE);
+	s->held = count_of(tx, sql, HELD);
 	if (slanes_unknown_run(tx, tx_int(tx, sql, ID), &s->unknown, err) != 0)
 		return -1;
 	return find_oldest(tx, tx_int(tx, sql, ID), &s->oldest_us, err);
@@ -449,6 +461,8 @@ const struct broker_admin_ops broker_sqlite_admin = {
     .examine = sadmin_examine,
     .try = sadmin_try,
     .pause = sadmin_pause,
+    .limits_get = sadmin_limits_get,
+    .limits_change = sadmin_limits_change,
     .purge = sadmin_purge,
     .remove = sadmin_remove,
     .hasten = sadmin_hasten,

@@ -90,6 +90,11 @@ void sadmin_try(struct broker *b, broker_value_fn *on_value, void *arg);
 
 /* --- admin_change.c --------------------------------------------- */
 
+void sadmin_limits_get(struct broker *b, struct slice queue,
+		       broker_limits_fn *on_limits, void *arg);
+void sadmin_limits_change(struct broker *b,
+			  const struct broker_limit_change *change,
+			  broker_value_fn *on_value, void *arg);
 void sadmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
 void sadmin_purge(struct broker *b, struct slice queue, unsigned int n,

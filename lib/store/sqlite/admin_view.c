@@ -210,6 +210,7 @@ tell(struct spage *page)
 		    .priority =
 			(int32_t)sat_clamp(row->priority, INT32_MIN, INT32_MAX),
 		    .time_ms = sat_clamp(row->time_ms, 0, BROKER_TIME_MAX_MS)};
+		items[i].held = slice_eq(items[i].info, SLICE("held"));
 	}
 	if (page->n_next > 0)
 		shown.next = cursor_write(next, page->next, page->n_next);

@@ -3,7 +3,8 @@
  * The SQLite broker, as its own files see it.
  *
  * A task's way: submit.c stores it, delay.c keeps it if it is for later,
- * claim.c takes it, settle.c ends the claim; together.c has what both do for many
+ * claim.c takes it (limits.c, of a queue that has some), settle.c ends the claim;
+ * together.c has what both do for many
  * at once. worker.c says that the worker
  * lives, takeover.c takes over what dead ones left, tidy.c keeps the dead
  * lists short, and lost.c ends records of tasks that are gone. lanes.c has what a
@@ -284,6 +285,19 @@ int sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err);
 /* The next serial number of the queue, which is nobody else's from now on. -1 with
  * *err. */
 int64_t sdelay_serial_run(struct tx *tx, int64_t queue, struct err *err);
+
+/* --- limits.c ----------------------------------------------------------- */
+
+/* Takes what may run of a queue with limits, and puts it on record: how many, or
+ * -1. *ret_more: there was more to look at. */
+int slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
+		      int64_t queue, bool *ret_more, struct err *err);
+/* This row of `inflight` goes: who was held for it may have its turn. */
+int slimits_leave_run(struct tx *tx, int64_t worker_id, int64_t number,
+		      int64_t queue, struct err *err);
+/* The rows of these claims do; wakes who waits for their queues. */
+int slimits_leave_all_run(struct tx *tx, struct sclaim *const *claims, size_t n,
+			  struct err *err);
 
 /* --- settle.c ----------------------------------------------------------- */
 

@@ -137,7 +137,11 @@ int
 sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 		    const struct sclaim *c, int64_t priority, bool recovered)
 {
-	int changed = tx_run(tx, err, SQL_INFLIGHT_DROP, worker_id, c->number);
+	int changed;
+
+	if (slimits_leave_run(tx, worker_id, c->number, c->queue, err) != 0)
+		return -1;
+	changed = tx_run(tx, err, SQL_INFLIGHT_DROP, worker_id, c->number);
 
 	if (changed <= 0) /* 0: it went back before */
 		return changed;
@@ -152,7 +156,7 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
  * worker must be able to wait for it. */
 static int64_t
 claim_queue_id(struct tx *tx, const char *name, bool *ret_paused,
-	       int64_t *ret_set_aside, struct err *err)
+	       int64_t *ret_set_aside, bool *ret_limited, struct err *err)
 {
 	const struct slice key = slice_of(name);
 	int64_t id;
@@ -164,6 +168,8 @@ claim_queue_id(struct tx *tx, const char *name, bool *ret_paused,
 	id = tx_int(tx, SQL_QUEUE_FIND, 0);
 	*ret_paused = tx_int(tx, SQL_QUEUE_FIND, 3) != 0;
 	*ret_set_aside = tx_int(tx, SQL_QUEUE_FIND, 4);
+	*ret_limited = tx_int(tx, SQL_QUEUE_FIND, 5) > 0 ||
+		       tx_int(tx, SQL_QUEUE_FIND, 6) > 0;
 	tx_end(tx, SQL_QUEUE_FIND);
 	return id;
 }
@@ -247,17 +253,20 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 {
 	struct sclaims read = TAILQ_HEAD_INITIALIZER(read);
 	struct squeue *q = &b->queues[index];
-	bool paused = false;
+	bool paused = false, limited = false, more = false;
 	int64_t aside = 0;
-	const int64_t queue = claim_queue_id(tx, q->name, &paused, &aside, err);
+	const int64_t queue =
+	    claim_queue_id(tx, q->name, &paused, &aside, &limited, err);
 	int promoted, n = 0;
 	struct slice sock;
 
 	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
 		return -1;
-	if (!paused)
+	if (!paused && limited)
+		n = slimits_claim_run(b, tx, index, queue, &more, err);
+	else if (!paused)
 		n = claim_read_first(b, tx, index, queue, &read, err);
-	if (!paused && n >= 0 && aside > 0)
+	if (!paused && !limited && n >= 0 && aside > 0)
 		n = claim_read_aside(b, tx, index, queue, &read, err);
 	if (n < 0 || record_claims(b, tx, &read, err) != 0 ||
 	    (n > 0 &&
@@ -266,8 +275,8 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 		return -1;
 	}
 	/* Not drained if a limit ended it: the next claim goes on at once. */
-	q->drained = n < (int)q->asked && promoted < SDELAY_PROMOTE_MAX &&
-		     b->claiming.budget > 0;
+	q->drained = n < (int)q->asked && !more &&
+		     promoted < SDELAY_PROMOTE_MAX && b->claiming.budget > 0;
 	if (q->drained &&
 	    ((sock = tx_wake_socket(tx, err)).p == NULL ||
 	     tx_run(tx, err, SQL_QUEUE_WAITER_ADD, queue, sock) < 0))

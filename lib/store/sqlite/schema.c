@@ -282,6 +282,37 @@ static const char *const migrations[] = {
     "ALTER TABLE events DROP COLUMN event;"
     "ALTER TABLE events RENAME COLUMN total TO at;"
     "ALTER TABLE events ADD COLUMN size INTEGER NOT NULL DEFAULT 0",
+
+    /* 14: limits (core/limit.h), by scope: "by" says where a task's group is.
+     * What is in flight of a queue that has some also has its scopes; what they
+     * hold is set aside, under "~" and the scope, which no name begins with.
+     * `ready` has the scopes that may have room again, by turn */
+    "CREATE TABLE limits ("
+    " queue INTEGER NOT NULL, scope TEXT NOT NULL, rule TEXT NOT NULL,"
+    " PRIMARY KEY (queue, scope)) WITHOUT ROWID;"
+    "CREATE TABLE ready ("
+    " queue INTEGER NOT NULL, scope TEXT NOT NULL, turn INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, scope)) WITHOUT ROWID;"
+    "CREATE INDEX ready_turn ON ready (queue, turn, scope);"
+    "ALTER TABLE queues ADD COLUMN limits INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queues ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE set_aside ADD COLUMN recovered INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE inflight ADD COLUMN task_scope TEXT;"
+    "ALTER TABLE inflight ADD COLUMN group_scope TEXT;"
+    "CREATE INDEX inflight_task ON inflight (queue, task_scope)"
+    " WHERE task_scope IS NOT NULL;"
+    "CREATE INDEX inflight_group ON inflight (queue, group_scope)"
+    " WHERE group_scope IS NOT NULL;"
+    "CREATE TRIGGER limits_added AFTER INSERT ON limits BEGIN"
+    " UPDATE queues SET limits = limits + 1 WHERE id = new.queue; END;"
+    "CREATE TRIGGER limits_dropped AFTER DELETE ON limits BEGIN"
+    " UPDATE queues SET limits = limits - 1 WHERE id = old.queue; END;"
+    "CREATE TRIGGER held_added AFTER INSERT ON set_aside"
+    " WHEN new.name >= '~' BEGIN"
+    " UPDATE queues SET held = held + 1 WHERE id = new.queue; END;"
+    "CREATE TRIGGER held_dropped AFTER DELETE ON set_aside"
+    " WHEN old.name >= '~' BEGIN"
+    " UPDATE queues SET held = held - 1 WHERE id = old.queue; END",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -181,20 +181,27 @@ static int
 settle_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct settling *settling = container_of(job, struct settling, job);
-	struct sclaim *done[SETTLE_MAX], *c;
+	struct sclaim *claims[SETTLE_MAX], *c;
 	const struct broker_settle *s;
 	struct pending *p;
 	size_t n = 0;
 
 	TAILQ_FOREACH (p, &settling->sent, link) {
 		s = container_of(p, struct broker_settle, pending);
+		claims[n++] = container_of(s->claim, struct sclaim, pub);
+	}
+	if (slimits_leave_all_run(tx, claims, n, err) != 0)
+		return -1;
+	n = 0;
+	TAILQ_FOREACH (p, &settling->sent, link) {
+		s = container_of(p, struct broker_settle, pending);
 		c = container_of(s->claim, struct sclaim, pub);
 		if (s->disposition == BROKER_ACK && c->recorded)
-			done[n++] = c;
+			claims[n++] = c;
 		else if (settle_one(tx, s, err) < 0)
 			return -1;
 	}
-	return settle_together(tx, done, n, err);
+	return settle_together(tx, claims, n, err);
 }
 
 /* --- on the loop ------------------------------------------------------- */

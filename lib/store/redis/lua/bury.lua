@@ -3,19 +3,29 @@
 --
 -- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
 --       4 dead info (hash)
+--       5 limits (hash)   6 running (hash)   7 index of held tasks (zset)
+--       8 ready (zset)
 -- ARGV  1 the task as claimed; of one that is too large, both ends of it
 --       2 its id, empty if it has none   3 why: a JSON object
 --       4 '1' if an entry that has the id must stay
 --       5 the length of a task that is too large, else 0
 --       6 how many tasks, about, lie before that one, from the list's end
+--       7 the worker's id   8 control channel   9 the wake order for this queue
 -- Returns 1, or 0 when the task is not in flight (it was buried before). One that
 -- is too large is looked for near its place only; it is met again where it was
 -- not found.
+
+local LIMITS, RUNNING, INDEX, READY = unpack(KEYS, 5, 8)
+
+-- include limits
 
 -- What has the wrong type fails here, before anything has changed.
 redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
+redis.call('HLEN', RUNNING)
+redis.call('ZCARD', INDEX)
+redis.call('ZCARD', READY)
 local task, whole = ARGV[1], tonumber(ARGV[5])
 
 -- Each look copies a task, whatever its size. What was settled since the place was
@@ -49,4 +59,5 @@ redis.call('HSET', KEYS[3], member, task)
 redis.call('HSET', KEYS[4], member, ARGV[3])
 redis.call('ZADD', KEYS[2], now, member)
 redis.call('LREM', KEYS[1], -1, task)
+if discharge({task}, ARGV[7]) then redis.pcall('PUBLISH', ARGV[8], ARGV[9]) end
 return 1

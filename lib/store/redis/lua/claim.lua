@@ -3,8 +3,9 @@
 --
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 in-flight list
 --       4 paused   5 how many withdrawn ones lie among the waiting
---       6 lanes (zset)   7 … lists of the levels that the worker knows, and
---       lanes of tasks that it can run
+--       6 lanes (zset)   7 limits (hash)   8 tasks that a limit holds (a lane)
+--       9 … lists of the levels that the worker knows, and lanes of tasks that
+--       it can run
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
 --       4 what stands in the place of a task that was withdrawn
@@ -15,7 +16,7 @@
 -- that is empty. If there may be more that was wanted, the last is a list: of
 -- the levels, which are to be in KEYS the next time. If there are lanes that are
 -- not in KEYS, a list follows of 'lanes' and their names. If the queue is paused,
--- returns 'paused'.
+-- returns 'paused'; if it has limits, 'limited': claim_limited.lua takes from it.
 
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local claimed, lists, lanes, others, levels = {}, {}, {}, {}, {}
@@ -27,12 +28,13 @@ local withdrawn
 local simple = #KEYS < 1000 and redis.call('EXISTS', KEYS[2], unpack(KEYS, 4)) == 0
 if not simple then
   if redis.call('EXISTS', KEYS[4]) == 1 then return 'paused' end
+  if redis.call('EXISTS', KEYS[7], KEYS[8]) > 0 then return 'limited' end
   -- What has the wrong type fails here, before anything has changed.
   withdrawn = redis.call('GET', KEYS[5])
   redis.call('LLEN', KEYS[1])
   redis.call('LLEN', KEYS[3])
   for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
-  for i = 7, #KEYS do
+  for i = 9, #KEYS do
     local level = string.match(KEYS[i], ':p:(-?%d+)$')
     if level then
       redis.call('LLEN', KEYS[i])

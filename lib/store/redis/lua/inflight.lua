@@ -5,6 +5,7 @@
 --
 -- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
 --       4 dead info (hash)   5 how many withdrawn ones lie among the waiting
+--       6 running (hash): what is dropped here makes its counts wrong
 -- ARGV  1 bytes of the largest task to hand out   2 worker id, as JSON
 --       3 what stands in the place of a task that was withdrawn
 --       4 bytes from either end of a larger one
@@ -19,6 +20,7 @@ redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
 redis.call('GET', KEYS[5])
+redis.call('HLEN', KEYS[6])
 
 local largest, ends, budget = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local passed, page, want = tonumber(ARGV[6]), {0}, math.huge
@@ -35,15 +37,20 @@ local function bury_empty()
   redis.call('ZADD', KEYS[2], now, member)
 end
 
+local function drop_counted(task)
+  redis.call('LREM', KEYS[1], -1, task)
+  redis.call('DEL', KEYS[6])
+end
+
 -- Whether the task goes out of the list. Of those that are equal, all older ones
 -- have gone already.
 local function drop(task)
   if task == ARGV[3] then
-    redis.call('LREM', KEYS[1], -1, task)
+    drop_counted(task)
     if redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
   elseif task == '' then
     bury_empty()
-    redis.call('LREM', KEYS[1], -1, task)
+    drop_counted(task)
   else
     return false
   end

@@ -5,9 +5,10 @@
 --       7 lanes (zset)   8 served (zset)   9 unknown (zset)
 --       10 … lists of the levels
 -- ARGV  1 what stands in the place of a task that was withdrawn
+--       2 the name of the lane of tasks that a limit holds
 -- Returns {waiting, delayed, dead, 1 if paused, when the first delayed is due
--- in ms or -1, set aside, the level behind which nothing was counted or '', how
--- many names}, the names that were met within ten minutes, and then of each level
+-- in ms or -1, set aside, held, the level behind which nothing was counted or '',
+-- how many names}, the names that were met within ten minutes, and then of each level
 -- (of the first 100) the task that waits longest, or '' if it is large. Looks into
 -- 256 levels: lengths.lua counts the rest. Where a list is not in KEYS, returns a
 -- list of these levels in a list.
@@ -50,7 +51,14 @@ if due ~= due or math.abs(due) > 2 ^ 53 then due = -1 end
 
 local set_aside, names = 0, {}
 local lanes = redis.call('ZRANGE', KEYS[7], 0, -1, 'WITHSCORES')
-for i = 2, #lanes, 2 do set_aside = set_aside + tonumber(lanes[i]) end
+local held = 0
+for i = 2, #lanes, 2 do
+  if lanes[i - 1] == ARGV[2] then
+    held = tonumber(lanes[i])
+  else
+    set_aside = set_aside + tonumber(lanes[i])
+  end
+end
 if redis.call('EXISTS', KEYS[9]) == 1 then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -64,7 +72,7 @@ end
 local answer = {
   math.max(0, waiting - tonumber(redis.call('GET', KEYS[6]) or 0)),
   redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[4]),
-  redis.call('EXISTS', KEYS[5]), math.floor(due), set_aside, following, #names
+  redis.call('EXISTS', KEYS[5]), math.floor(due), set_aside, held, following, #names
 }
 for _, name in ipairs(names) do answer[#answer + 1] = name end
 for _, task in ipairs(oldest) do answer[#answer + 1] = task end

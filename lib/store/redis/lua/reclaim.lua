@@ -4,7 +4,8 @@
 -- claim.
 --
 -- KEYS  1 queue (list)   2 levels (zset)   3 delayed (zset)   4 lanes (zset)
---       5 … the parts of the worker's in-flight list, then lists of levels, and
+--       5 running (hash): what is put back makes its counts wrong
+--       6 … the parts of the worker's in-flight list, then lists of levels, and
 --       lanes of tasks that it can run
 -- ARGV  1 until when this may be done, in ms of the server's clock
 --       2 how many of KEYS are parts
@@ -26,9 +27,10 @@ local lists, lanes, known = {KEYS[1]}, {}, {}
 redis.call('LLEN', KEYS[1])
 redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[4])
-for i = 5, #KEYS do
+redis.call('HLEN', KEYS[5])
+for i = 6, #KEYS do
   local level = string.match(KEYS[i], ':p:(-?%d+)$')
-  if i <= 4 + n_parts then
+  if i <= 5 + n_parts then
     redis.call('LLEN', KEYS[i])
   elseif level then
     redis.call('LLEN', KEYS[i])
@@ -46,7 +48,7 @@ end
 -- Those that are not on record. Two may be the same, byte for byte.
 local awaited, left, seen, back, nowhere = {}, 0, {}, 0, {}
 for i = 5, #ARGV, 3 do
-  local part, task = KEYS[4 + tonumber(ARGV[i])], ARGV[i + 2]
+  local part, task = KEYS[5 + tonumber(ARGV[i])], ARGV[i + 2]
   local name = ARGV[i] .. '/' .. task
   seen[name] = (seen[name] or 0) + 1
   if not redis.call('LPOS', part, task, 'RANK', seen[name]) then
@@ -69,8 +71,8 @@ end
 for task in pairs(awaited) do
   for i = 1, n_parts do
     local rank = (seen[i .. '/' .. task] or 0) + 1
-    while redis.call('LPOS', KEYS[4 + i], task, 'RANK', rank) and take(task) do
-      redis.call('LREM', KEYS[4 + i], 1, task)
+    while redis.call('LPOS', KEYS[5 + i], task, 'RANK', rank) and take(task) do
+      redis.call('LREM', KEYS[5 + i], 1, task)
     end
   end
 end
@@ -132,4 +134,5 @@ for task, claims in pairs(awaited) do
     end
   end
 end
+if back > 0 then redis.call('DEL', KEYS[5]) end
 return {back, unpack(nowhere)}

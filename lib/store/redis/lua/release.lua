@@ -3,17 +3,26 @@
 --
 -- KEYS  1 in-flight list   2 the list of its priority   3 levels (zset)
 --       4 delayed (zset)
+--       5 limits (hash)   6 running (hash)   7 index of held tasks (zset)
+--       8 ready (zset)
 -- ARGV  1 the task as claimed   2 the task as it goes back
 --       3 delay in ms; 0: first in its queue   4 priority
 --       5 control channel       6 the wake order for this queue
+--       7 the worker's id, or '': the claim was not counted
 -- Returns 1, or 0 when the task is not in flight (it went back before).
 
+local LIMITS, RUNNING, INDEX, READY = unpack(KEYS, 5, 8)
+
+-- include limits
 -- include apart
 
 -- What has the wrong type fails here, before anything has changed.
 redis.call('LLEN', KEYS[2])
 redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[4])
+redis.call('HLEN', RUNNING)
+redis.call('ZCARD', INDEX)
+redis.call('ZCARD', READY)
 if not redis.call('LPOS', KEYS[1], ARGV[1], 'RANK', -1) then return 0 end
 local wake = ARGV[3] ~= '0' or ARGV[4] ~= '0'
 if ARGV[3] ~= '0' then
@@ -26,5 +35,6 @@ else
   redis.call('RPUSH', KEYS[2], ARGV[2])
 end
 redis.call('LREM', KEYS[1], -1, ARGV[1])
+if discharge({ARGV[1]}, ARGV[7]) then wake = true end
 if wake then redis.pcall('PUBLISH', ARGV[5], ARGV[6]) end
 return 1

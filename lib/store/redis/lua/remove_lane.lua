@@ -21,8 +21,10 @@ local member, at = search(function(first, last)
 end)
 if not member then return {at or -1} end
 if ARGV[5] ~= '' then
+  -- Of what a limit holds, the stamp has the priority (claim_limited.lua).
+  local level = ARGV[2] == '=held' and struct.unpack('>I4', member) - 2147483648
   redis.call('RPUSH', KEYS[3], ARGV[5] .. '0 ' ..
-    string.format('%.0f', redis.call('ZSCORE', KEYS[1], member)) .. '\n' ..
+    string.format('%.0f', level or redis.call('ZSCORE', KEYS[1], member)) .. '\n' ..
     string.sub(member, stamp + 1))
 end
 redis.call('ZREM', KEYS[1], member)

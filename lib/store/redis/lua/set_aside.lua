@@ -6,10 +6,17 @@
 --
 -- KEYS  1 in-flight list   2 the lane (zset)   3 lanes (zset)   4 served (zset)
 --       5 delayed (zset)   6 unknown (zset)
+--       7 limits (hash)    8 running (hash)   9 index of held tasks (zset)
+--       10 ready (zset)
 -- ARGV  1 the task as claimed   2 the task as it is delayed   3 for how long, ms
 --       4 priority   5 the task's name
 --       6 control channel       7 the wake order for this queue
+--       8 the worker's id
 -- Returns 1, or 0 when the task is not in flight (it went before).
+
+local LIMITS, RUNNING, INDEX, READY = unpack(KEYS, 7, 10)
+
+-- include limits
 
 -- Names that are kept for those who ask what is wrong, and for how long: twice
 -- the longest delay.
@@ -23,6 +30,9 @@ local length = redis.call('ZCARD', KEYS[2])
 local lanes = redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[5])
 redis.call('ZCARD', KEYS[6])
+redis.call('HLEN', RUNNING)
+redis.call('ZCARD', INDEX)
+redis.call('ZCARD', READY)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local served = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[5]) or 0) > now
@@ -53,5 +63,6 @@ if not served then
   if #more > 0 then redis.call('ZREM', KEYS[6], unpack(more)) end
 end
 redis.call('LREM', KEYS[1], -1, ARGV[1])
+if discharge({ARGV[1]}, ARGV[8]) then wake = true end
 if wake then redis.pcall('PUBLISH', ARGV[6], ARGV[7]) end
 return 1

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Limits of queues: what people say of them, and what stores are asked. */
+#include "manager/limits.h"
+
+#include <string.h>
+
+#include "manager/member.h"
+#include "manager/query.h"
+#include "manager/queues.h"
+#include "util/err.h"
+#include "util/name.h"
+
+/* --- showing ------------------------------------------------------------- */
+
+static int
+add_limits(struct flowrra_client *c, const char *queue, json_t *all,
+	   struct err *err)
+{
+	json_t *limits = query_limits(c, queue, err);
+	int result;
+
+	if (limits == NULL)
+		return -1;
+	result = json_array_extend(all, limits);
+	json_decref(limits);
+	return result == 0 ? 0 : err_nomem(err);
+}
+
+json_t *
+limits_list(struct flowrra_client *c, const char *queue, struct err *err)
+{
+	json_t *queues, *all, *one;
+	const char *name;
+	size_t i;
+
+	if (queue != NULL)
+		return query_limits(c, queue, err);
+	if ((queues = queues_list(c, NULL, err)) == NULL)
+		return NULL;
+	all = json_array();
+	json_array_foreach (queues, i, one)
+		if ((name = member_text(one, "queue")) != NULL &&
+		    add_limits(c, name, all, err) != 0) {
+			json_decref(all);
+			all = NULL;
+			break;
+		}
+	json_decref(queues);
+	return all;
+}
+
+/* --- changing ------------------------------------------------------------ */
+
+static int
+limits_read_target(const struct limits_target *t,
+		   struct broker_limit_change *ret, struct err *err)
+{
+	const int n = (t->task != NULL) + (t->group != NULL) + t->each_group;
+
+	if (n > 1)
+		return err_set(err, ERR_USAGE,
+			       "a limit is of a task, of a group or of each "
+			       "group, not of several");
+	if (t->by != NULL && t->group == NULL && !t->each_group)
+		return err_set(
+		    err, ERR_USAGE,
+		    "where a task's group stands is said with a limit "
+		    "of a group or of each group");
+	ret->queue = slice_of(t->queue);
+	ret->by = slice_of(t->by != NULL ? t->by : "");
+	ret->rule.kind = t->task != NULL    ? LIMIT_TASK
+			 : t->group != NULL ? LIMIT_GROUP
+			 : t->each_group    ? LIMIT_EACH_GROUP
+					    : LIMIT_QUEUE;
+	ret->rule.key = slice_of(t->task != NULL    ? t->task
+				 : t->group != NULL ? t->group
+						    : "");
+	ret->rule.concurrency = t->concurrency;
+	return 0;
+}
+
+static json_t *
+limits_answer(const struct limits_target *t)
+{
+	const char *key = t->task != NULL ? t->task : t->group;
+	const char *scope = t->task != NULL    ? "task"
+			    : t->group != NULL ? "group"
+			    : t->each_group    ? "each_group"
+					       : "queue";
+
+	return json_pack("{s:s,s:s,s:s?}", "queue", t->queue, "scope", scope,
+			 "key", key);
+}
+
+json_t *
+limits_set(struct flowrra_client *c, const struct limits_target *target,
+	   struct err *err)
+{
+	struct broker_limit_change change = {.unset = false};
+	json_t *answer;
+	bool found;
+
+	if (limits_read_target(target, &change, err) != 0 ||
+	    query_limit_change(c, &change, &found, err) != 0)
+		return NULL;
+	if ((answer = limits_answer(target)) == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	json_object_set_new(answer, "concurrency",
+			    json_integer(target->concurrency));
+	return answer;
+}
+
+json_t *
+limits_unset(struct flowrra_client *c, const struct limits_target *target,
+	     struct err *err)
+{
+	struct broker_limit_change change = {.unset = true};
+	json_t *answer;
+	bool found;
+
+	if (limits_read_target(target, &change, err) != 0 ||
+	    query_limit_change(c, &change, &found, err) != 0)
+		return NULL;
+	if (!found) {
+		err_set(err, ERR_NOT_FOUND, "queue %s has no such limit",
+			target->queue);
+		return NULL;
+	}
+	if ((answer = limits_answer(target)) == NULL)
+		err_nomem(err);
+	return answer;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: limits of queues, set and shown. The workers are told of a
+ * change by a wake order; limit.c says what they do.
+ */
+#include <stdlib.h>
+
+#include "store/redis/admin.h"
+
+struct limit_query {
+	struct rquery query;
+	struct rqueue queue;
+	struct buf scope, rule, by;
+	int64_t answer;
+	struct broker_limit *limits;
+	size_t n;
+	broker_value_fn *on_value;
+	broker_limits_fn *on_limits;
+	void *arg;
+};
+
+static void
+rlimits_free(struct rquery *i)
+{
+	struct limit_query *l = container_of(i, struct limit_query, query);
+
+	rqueue_done(&l->queue);
+	buf_done(&l->scope);
+	buf_done(&l->rule);
+	buf_done(&l->by);
+	free(l->limits);
+	free(l);
+}
+
+static struct limit_query *
+rlimits_new(struct broker *b, struct slice queue, const struct rquery *query,
+	    void *arg)
+{
+	struct limit_query *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->query = *query;
+	l->query.broker = (struct rbroker *)b;
+	l->query.free = rlimits_free;
+	l->arg = arg;
+	rqueue_of_name(&l->queue, l->query.broker, queue, &l->query.err);
+	return l;
+}
+
+/* --- changing ----------------------------------------------------------- */
+
+static void
+rlimits_take_change(struct rquery *i, size_t none,
+		    const struct redis_reply *reply)
+{
+	container_of(i, struct limit_query, query)->answer =
+	    redis_reply_integer(reply);
+}
+
+static void
+rlimits_ask_change(struct rquery *i)
+{
+	const struct limit_query *l =
+	    container_of(i, struct limit_query, query);
+	char most[ARG_NUMBER_SIZE];
+	const struct slice keys[] = {slice_of(l->queue.keys[KEY_LIMITS]),
+				     slice_of(l->queue.keys[KEY_RUNNING])};
+	const struct slice args[] = {
+	    slice_of(RBROKER_CONTROL),	   slice_of(l->queue.wake),
+	    {l->scope.data, l->scope.len}, {l->rule.data, l->rule.len},
+	    {l->by.data, l->by.len},	   arg_number(most, LIMIT_RULES_MAX)};
+
+	rbroker_name_queue(i->broker, l->queue.name);
+	rquery_eval(i, rlimits_take_change, 0, SCRIPT_LIMIT, REDIS_ARGS(keys),
+		    REDIS_ARGS(args));
+}
+
+static void
+rlimits_on_change(struct rquery *i)
+{
+	struct limit_query *l = container_of(i, struct limit_query, query);
+	struct slice value = {NULL, 0};
+
+	if (i->err.code == ERR_NONE && l->answer < 0)
+		err_set(&i->err, ERR_FULL,
+			"queue %s has %d limits, and cannot have more",
+			l->queue.name, LIMIT_RULES_MAX);
+	if (l->answer > 0)
+		value = SLICE("1");
+	l->on_value(value, i->err.code != ERR_NONE ? &i->err : NULL, l->arg);
+	rlimits_free(i);
+}
+
+void
+radmin_limits_change(struct broker *b, const struct broker_limit_change *change,
+		     broker_value_fn *on_value, void *arg)
+{
+	const struct rquery query = {.what = "changing a limit",
+				     .ask = rlimits_ask_change,
+				     .answered = rlimits_on_change};
+	struct limit_query *l = rlimits_new(b, change->queue, &query, arg);
+	struct err err;
+
+	if (l == NULL) {
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	limit_scope_write(&change->rule, &l->scope);
+	if (!change->unset)
+		limit_rule_write(&change->rule, &l->rule);
+	buf_add(&l->by, change->by.p, change->by.len);
+	if (l->scope.failed || l->rule.failed || l->by.failed)
+		err_nomem(&l->query.err);
+	l->on_value = on_value;
+	rquery_begin(&l->query);
+}
+
+/* --- showing ------------------------------------------------------------ */
+
+static int
+rlimits_compare(const void *a, const void *b)
+{
+	const struct limit_rule *x = &((const struct broker_limit *)a)->rule,
+				*y = &((const struct broker_limit *)b)->rule;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return slice_cmp(x->key, y->key);
+}
+
+/* The rules point into `scope`, which keeps their texts. */
+static void
+rlimits_take(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	struct limit_query *l = container_of(i, struct limit_query, query);
+	const size_t n = redis_reply_count(reply) / 4;
+	struct broker_limit *limit;
+	struct slice scope, by = redis_reply_string(redis_reply_at(reply, 0));
+	size_t k;
+
+	buf_reset(&l->scope);
+	buf_reset(&l->by);
+	buf_add(&l->by, by.p, by.len);
+	for (k = 0; k < n; k++) {
+		scope = redis_reply_string(redis_reply_at(reply, 4 * k + 1));
+		buf_add(&l->scope, scope.p, scope.len);
+	}
+	free(l->limits);
+	l->limits = calloc(n + 1, sizeof(*l->limits));
+	l->n = 0;
+	if (l->limits == NULL || l->scope.failed || l->by.failed) {
+		err_nomem(&i->err);
+		return;
+	}
+	scope.p = l->scope.data;
+	for (k = 0; k < n; k++, scope.p += scope.len) {
+		limit = &l->limits[l->n];
+		scope.len =
+		    redis_reply_string(redis_reply_at(reply, 4 * k + 1)).len;
+		/* What others have put there is not shown. */
+		if (!limit_scope_read(scope, &limit->rule) ||
+		    !limit_rule_read(
+			redis_reply_string(redis_reply_at(reply, 4 * k + 2)),
+			&limit->rule))
+			continue;
+		limit->running =
+		    redis_reply_integer(redis_reply_at(reply, 4 * k + 3));
+		limit->held =
+		    redis_reply_integer(redis_reply_at(reply, 4 * k + 4));
+		l->n++;
+	}
+	qsort(l->limits, l->n, sizeof(*l->limits), rlimits_compare);
+}
+
+static void
+rlimits_ask(struct rquery *i)
+{
+	const struct limit_query *l =
+	    container_of(i, struct limit_query, query);
+	const struct slice keys[] = {slice_of(l->queue.keys[KEY_LIMITS]),
+				     slice_of(l->queue.keys[KEY_RUNNING]),
+				     slice_of(l->queue.keys[KEY_HELD_INDEX])};
+
+	rquery_eval(i, rlimits_take, 0, SCRIPT_LIMITS, REDIS_ARGS(keys),
+		    (struct redis_args){NULL, 0});
+}
+
+static void
+rlimits_on_answer(struct rquery *i)
+{
+	struct limit_query *l = container_of(i, struct limit_query, query);
+
+	if (i->err.code != ERR_NONE)
+		l->on_limits(NULL, 0, (struct slice){NULL, 0}, &i->err, l->arg);
+	else
+		l->on_limits(l->limits, l->n,
+			     (struct slice){l->by.data, l->by.len}, NULL,
+			     l->arg);
+	rlimits_free(i);
+}
+
+void
+radmin_limits_get(struct broker *b, struct slice queue,
+		  broker_limits_fn *on_limits, void *arg)
+{
+	const struct rquery query = {.what = "asking for limits",
+				     .ask = rlimits_ask,
+				     .answered = rlimits_on_answer};
+	struct limit_query *l = rlimits_new(b, queue, &query, arg);
+	struct err err;
+
+	if (l == NULL) {
+		err_nomem(&err);
+		on_limits(NULL, 0, (struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	l->on_limits = on_limits;
+	rquery_begin(&l->query);
+}

@@ -1,0 +1,31 @@
+#!lua flags=allow-oom
+-- Takes tasks of a queue with limits out of the in-flight lists, for good.
+--
+-- KEYS  1 limits (hash)   2 running (hash)   3 index of held tasks (zset)
+--       4 ready (zset)    5 … parts of the worker's in-flight list
+-- ARGV  1 the worker's id   2 control channel
+--       3 the wake order for this queue, or '': the worker itself looks what may
+--       start now
+--       then for each task:  which of the KEYS it is in, from which end to look
+--       for it (as for LREM), the task
+-- Returns 1 if others may start now, else 0.
+
+local LIMITS, RUNNING, INDEX, READY = unpack(KEYS, 1, 4)
+
+-- What has the wrong type fails here, before anything has changed.
+redis.call('HLEN', RUNNING)
+redis.call('ZCARD', INDEX)
+redis.call('ZCARD', READY)
+for i = 5, #KEYS do redis.call('LLEN', KEYS[i]) end
+
+-- include limits
+
+local gone = {}
+for i = 4, #ARGV, 3 do
+  if redis.call('LREM', KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2]) > 0 then
+    gone[#gone + 1] = ARGV[i + 2]
+  end
+end
+local ready = discharge(gone, ARGV[1])
+if ready and ARGV[3] ~= '' then redis.pcall('PUBLISH', ARGV[2], ARGV[3]) end
+return ready and 1 or 0

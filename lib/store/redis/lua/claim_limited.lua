@@ -1,0 +1,334 @@
+#!lua flags=allow-oom
+-- Claims tasks of a queue that has limits: as claim.lua, but what may not run yet
+-- is set aside where it is met, once, in the order of its scope, and is not in the
+-- way of what is behind it. What was set aside and may run now comes first, in
+-- turns of the scopes that have some.
+--
+-- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 in-flight list
+--       4 paused   5 how many withdrawn ones lie among the waiting
+--       6 lanes (zset)   7 limits (hash)   8 running (hash)
+--       9 tasks that are held (a lane)   10 index of these (zset)   11 ready (zset)
+--       12 … lists of the levels that the worker knows, and lanes of tasks that it
+--       can run
+-- ARGV  1 how many at most           2 bytes of the largest task to hand out
+--       3 bytes in all at most
+--       4 what stands in the place of a task that was withdrawn
+--       5 the worker's id            6 the name of the lane of held tasks
+--       7 how many tasks to look at, about, at most
+-- Returns {why there are not more, the levels, names of lanes, the tasks …}:
+-- 'more' (there may be, to be asked for again), 'empty', 'full' (as many are in
+-- flight as the queue may have), 'levels' (the lists of these are not in KEYS),
+-- 'paused', 'count' (the tasks in flight have to be counted first), or 'none': the
+-- queue has no limits, and holds nothing. In place of a task that is too large
+-- stands ''.
+
+local LIMITS, RUNNING, HELD, INDEX, READY = unpack(KEYS, 7, 11)
+local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local effort, answer = tonumber(ARGV[7]), {'empty', {}, {'lanes'}}
+
+if redis.call('EXISTS', KEYS[4]) == 1 then return {'paused'} end
+-- What has the wrong type fails here, before anything has changed.
+redis.call('LLEN', KEYS[1])
+redis.call('LLEN', KEYS[3])
+redis.call('ZCARD', KEYS[2])
+redis.call('ZCARD', INDEX)
+redis.call('ZCARD', READY)
+local withdrawn = redis.call('GET', KEYS[5])
+if redis.call('ZCARD', HELD) == 0 and redis.call('EXISTS', LIMITS) == 0 then
+  redis.call('DEL', RUNNING, INDEX, READY)
+  return {'none'}
+end
+
+-- include limits
+
+if redis.call('HEXISTS', RUNNING, '@w:' .. ARGV[5]) == 0 then return {'count'} end
+local room = queue_limit and queue_limit - count_of('q') or math.huge
+if room <= 0 then return {'full', {}, {}} end
+local limited = room <= want
+want = math.min(want, room)
+
+-- Tasks that this call has taken, and the scopes whose counts it has changed.
+local claimed, n_charged, changed = {}, 0, {}
+local now = redis.call('TIME')
+local us, n_stamps, held_new, index_new = now[1] * 1000000 + now[2], 0, {}, {}
+local lists, lanes, others = {}, {}, {}
+
+for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
+others[ARGV[6]] = nil
+for i = 12, #KEYS do
+  local level = string.match(KEYS[i], ':p:(-?%d+)$')
+  if level then
+    redis.call('LLEN', KEYS[i])
+    lists[level] = KEYS[i]
+  else
+    local name = string.match(KEYS[i], ':lane:([^:]*)$')
+    if redis.call('ZCARD', KEYS[i]) > 0 then
+      lanes[#lanes + 1] = {key = KEYS[i], name = name}
+    elseif others[name] then
+      redis.call('ZREM', KEYS[6], name)
+    end
+    others[name] = nil
+  end
+end
+for name in pairs(others) do table.insert(answer[3], name) end
+
+-- What ends a script: in flight first, then counted, then taken out.
+local function record(tasks)
+  if #tasks > 0 then redis.call('LPUSH', KEYS[3], unpack(tasks)) end
+  n_charged = n_charged + #tasks
+end
+
+local function claim(task, scopes, tasks)
+  for _, scope in ipairs(scopes) do
+    count_of_scope[scope] = count_of(scope) + 1
+    changed[scope] = true
+  end
+  tasks[#tasks + 1] = task
+  claimed[#claimed + 1] = #task <= largest and task or ''
+  budget = budget - #task
+end
+
+-- By level, and in each by the time at which it was met: 16 bytes, as in a lane.
+local function stamp(level)
+  n_stamps = n_stamps + 1
+  return struct.pack('>I4I8I4', level + 2147483648, us, n_stamps)
+end
+
+-- The first scope in which it may not run now; or in which others that came before
+-- have not had their turn.
+local waiting_turns = false
+local function blocker(scopes)
+  for _, scope in ipairs(scopes) do
+    if not has_room(scope) or
+      (waiting_turns and redis.call('ZSCORE', READY, scope)) then return scope end
+  end
+end
+
+local function hold(task, scope, level)
+  local mark = stamp(level)
+  held_new[#held_new + 1] = 0
+  held_new[#held_new + 1] = mark .. task
+  index_new[#index_new + 1] = 0
+  index_new[#index_new + 1] = scope .. '\0' .. mark
+end
+
+local function record_held()
+  if #held_new == 0 then return end
+  redis.call('ZADD', HELD, unpack(held_new))
+  redis.call('ZADD', INDEX, unpack(index_new))
+  held_new, index_new = {}, {}
+end
+
+-- After a count nobody knows which scopes that hold tasks have room.
+local function find_ready()
+  local from = redis.call('HGET', RUNNING, '@scan')
+  while from and effort > 0 do
+    local found = redis.call('ZRANGEBYLEX', INDEX,
+      from == '' and '-' or '(' .. from .. '\1', '+', 'LIMIT', 0, 1)
+    if #found == 0 then
+      redis.call('HDEL', RUNNING, '@scan')
+      return true
+    end
+    from = string.sub(found[1], 1, -18)
+    if has_room(from) then make_ready(from) end
+    effort = effort - 1
+  end
+  if from then redis.call('HSET', RUNNING, '@scan', from) end
+  return not from
+end
+
+-- One task of a scope that has its turn. One that was cancelled is only in the
+-- index; one that another scope holds goes there, its place among its like kept.
+local function serve(scope, turn, tasks, members)
+  effort = effort - 1
+  local first = has_room(scope) and first_held(scope, 2) or {}
+  if #first == 0 then
+    redis.call('ZREM', READY, scope)
+    return
+  end
+  local mark = string.sub(first[1], -16)
+  local held = redis.call('ZRANGEBYLEX', HELD, '[' .. mark, '(' .. mark .. '\255',
+    'LIMIT', 0, 1)[1]
+  if held then
+    local task = string.sub(held, 17)
+    local scopes = scopes_of(task)
+    local other
+    for _, each in ipairs(scopes) do
+      if not has_room(each) then other = each end
+    end
+    if other then
+      redis.call('ZADD', INDEX, 0, other .. '\0' .. mark)
+    else
+      claim(task, scopes, tasks)
+      members[#members + 1] = held
+    end
+  end
+  redis.call('ZREM', INDEX, first[1])
+  if #first == 2 and has_room(scope) then
+    redis.call('ZADD', READY, turn + 1, scope)
+  else
+    redis.call('ZREM', READY, scope)
+  end
+end
+
+local function serve_ring()
+  while #claimed < want and budget > 0 and effort > 0 do
+    local ring = redis.call('ZRANGE', READY, 0,
+      math.min(want - #claimed, effort, 256) - 1, 'WITHSCORES')
+    if #ring == 0 then return end
+    local tasks, members = {}, {}
+    for i = 1, #ring, 2 do
+      if budget > 0 then serve(ring[i], tonumber(ring[i + 1]), tasks, members) end
+    end
+    record(tasks)
+    if #members > 0 then redis.call('ZREM', HELD, unpack(members)) end
+  end
+end
+
+-- Of `found`, those that may run are claimed, and the others held, until there is
+-- no more want. Returns how many were looked at.
+local function judge(found, level_of, text_of_member)
+  local tasks, gone, done = {}, 0, 0
+  for i, member in ipairs(found) do
+    if #claimed >= want or budget <= 0 then break end
+    local task = text_of_member(member)
+    done = done + 1
+    if withdrawn and task == ARGV[4] then
+      gone = gone + 1
+    else
+      local scopes = scopes_of(task)
+      local scope = blocker(scopes)
+      if scope then hold(task, scope, level_of(i)) else claim(task, scopes, tasks) end
+    end
+  end
+  effort = effort - done
+  record_held()
+  record(tasks)
+  if gone > 0 and redis.call('DECRBY', KEYS[5], gone) <= 0 then
+    redis.call('DEL', KEYS[5])
+  end
+  return done
+end
+
+-- How many to read at once: copied, whatever their size.
+local step = 4
+local function reach(look)
+  local count = math.max(1, math.min(step, effort))
+  while count > 1 and #(look(count) or look(-1) or '') * count > 2 * budget do
+    count = math.max(1, math.floor(count / 8))
+  end
+  step = math.min(4 * step, 128)
+  return count
+end
+
+local function wants() return #claimed < want and budget > 0 and effort > 0 end
+
+-- Takes from one list; returns whether it was emptied.
+local function take(list, level)
+  local function same() return level end
+  local function whole(task) return task end
+  while wants() do
+    local count = reach(function(i) return redis.call('LINDEX', list, -i) end)
+    local tasks = redis.call('LRANGE', list, -count, -1)
+    local found = {}
+    for i = #tasks, 1, -1 do found[#found + 1] = tasks[i] end
+    local done = judge(found, same, whole)
+    if done > 0 then redis.call('LTRIM', list, 0, -1 - done) end
+    if done == #tasks and #tasks < count then return true end
+  end
+  return false
+end
+
+-- The lane whose first task is to run first.
+local function first_lane()
+  local first
+  for _, lane in ipairs(lanes) do
+    local head = redis.call('ZRANGE', lane.key, 0, 0, 'WITHSCORES')
+    if head[1] then
+      lane.score, lane.at = tonumber(head[2]), string.sub(head[1], 1, 16)
+      if not first or lane.score < first.score or
+        (lane.score == first.score and lane.at < first.at) then first = lane end
+    end
+  end
+  return first
+end
+
+-- What was set aside for want of a worker comes before the rest of its priority.
+local function take_lanes(level)
+  local function bare(member) return string.sub(member, 17) end
+  while #lanes > 0 and wants() do
+    local lane = first_lane()
+    if not lane or lane.score > level then return end
+    local function same() return lane.score end
+    local count = reach(function(i)
+      local at = i < 0 and -1 or i - 1
+      return redis.call('ZRANGE', lane.key, at, at)[1]
+    end)
+    local members = redis.call('ZRANGEBYSCORE', lane.key, lane.score, lane.score,
+      'LIMIT', 0, count)
+    local done = judge(members, same, bare)
+    if done > 0 then redis.call('ZREM', lane.key, unpack(members, 1, done)) end
+    local left = redis.call('ZCARD', lane.key)
+    if left > 0 then
+      redis.call('ZADD', KEYS[6], left, lane.name)
+    else
+      redis.call('ZREM', KEYS[6], lane.name)
+    end
+  end
+end
+
+-- Takes from all of them in their order; says why it stopped.
+local function take_all()
+  -- The most urgent; those behind come when these are empty.
+  local levels, plain = redis.call('ZRANGE', KEYS[2], 0, 63), nil
+  for _, level in ipairs(levels) do
+    if string.sub(level, 1, 1) ~= '-' and plain == nil then
+      take_lanes(0)
+      plain = take(KEYS[1], 0)
+    end
+    if not wants() then return 'more' end
+    if not lists[level] then
+      answer[2] = levels
+      return 'levels'
+    end
+    take_lanes(tonumber(level))
+    if take(lists[level], tonumber(level)) then redis.call('ZREM', KEYS[2], level) end
+  end
+  if not wants() or #levels == 64 then return 'more' end
+  if plain == nil then
+    take_lanes(0)
+    take(KEYS[1], 0)
+  end
+  take_lanes(math.huge)
+  return wants() and 'empty' or 'more'
+end
+
+if find_ready() then
+  serve_ring()
+  waiting_turns = redis.call('ZCARD', READY) > 0
+  answer[1] = wants() and take_all() or 'more'
+else
+  answer[1] = 'more'
+end
+
+if n_charged > 0 then
+  local counts = {'q', count_of('q') + n_charged}
+  for scope in pairs(changed) do
+    counts[#counts + 1] = scope
+    counts[#counts + 1] = count_of_scope[scope]
+    if #counts >= 1000 then
+      redis.call('HSET', RUNNING, unpack(counts))
+      counts = {'q', count_of('q') + n_charged}
+    end
+  end
+  redis.call('HSET', RUNNING, unpack(counts))
+end
+local left = redis.call('ZCARD', HELD)
+if left > 0 then
+  redis.call('ZADD', KEYS[6], left, ARGV[6])
+else
+  redis.call('ZREM', KEYS[6], ARGV[6])
+end
+if limited and #claimed >= want then answer[1] = 'full' end
+for _, task in ipairs(claimed) do answer[#answer + 1] = task end
+return answer

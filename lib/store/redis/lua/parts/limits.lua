@@ -1,0 +1,139 @@
+-- What a task counts against, and how many are in flight of that. The script has
+-- the keys LIMITS (hash: rules by scope), RUNNING (hash: how many are in flight,
+-- by scope), INDEX (zset: tasks that are held, by the scope that holds them, and
+-- their stamp) and READY (zset: scopes that hold tasks and have room, by turn).
+--
+-- A scope is 'q', the queue; 't:NAME', tasks of a name; 'g:KEY', a group. The rule
+-- 'g' is that of each group without a rule of its own, and 'by' says where a
+-- task's group stands that has no field for it. RUNNING is what can be counted in
+-- the in-flight lists; where it is not known to be right, it is not there.
+local scoped, by, queue_limit = false, nil, nil
+local limit_of_scope, count_of_scope = {}, {}
+
+local function concurrency(rule)
+  return rule and tonumber(string.match(rule, '"concurrency":(%d+)'))
+end
+
+-- Where nothing is limited, this is one look at a key.
+local n_rules = redis.call('HLEN', LIMITS)
+if n_rules > 0 then
+  local first = redis.call('HMGET', LIMITS, 'q', 'by')
+  if first[2] then by = first[2] end
+  queue_limit = concurrency(first[1]) or nil
+  scoped = n_rules > (first[1] and 1 or 0) + (first[2] and 1 or 0)
+end
+
+-- false: none.
+local function limit_of(scope)
+  local limit = limit_of_scope[scope]
+  if limit == nil then
+    limit = concurrency(redis.call('HGET', LIMITS, scope))
+    if not limit and string.sub(scope, 1, 2) == 'g:' then limit = limit_of('g') end
+    limit_of_scope[scope] = limit or false
+  end
+  return limit or false
+end
+
+local function count_of(scope)
+  local count = count_of_scope[scope]
+  if not count then
+    count = tonumber(redis.call('HGET', RUNNING, scope) or 0)
+    count_of_scope[scope] = count
+  end
+  return count
+end
+
+local function has_room(scope)
+  local limit = limit_of(scope)
+  return not limit or count_of(scope) < limit
+end
+
+-- The value at a path such as kwargs.tenant or args.0.
+local function value_at(fields, path)
+  for step in string.gmatch(path, '[^.]+') do
+    if type(fields) ~= 'table' then return nil end
+    local value = fields[step]
+    if value == nil and tonumber(step) then value = fields[tonumber(step) + 1] end
+    fields = value
+  end
+  return fields
+end
+
+local function text_of(value)
+  if type(value) == 'number' then return string.format('%.17g', value) end
+  if type(value) == 'boolean' then return tostring(value) end
+  return type(value) == 'string' and value ~= '' and value or nil
+end
+
+-- The name and the group. As most tasks are written, both stand before the
+-- arguments, and only a task that has the word elsewhere, too, is decoded.
+local function read(task)
+  local name, at, key = string.match(task,
+    '^{"id": ?"[^"\\]*", ?"name": ?"([^"\\]*)", ?()"(%l+)"')
+  if key == 'group' then
+    local group = string.match(task, '^"group": ?"([^"\\]+)"', at)
+    if group then return name, group end
+  elseif name and not by and not string.find(task, '"group"', at, true) then
+    return name, nil
+  end
+  local ok, fields = pcall(cjson.decode, task)
+  if not ok or type(fields) ~= 'table' then return nil, nil end
+  local group = fields['group']
+  if type(group) ~= 'string' or group == '' then
+    group = by and text_of(value_at(fields, by)) or nil
+  end
+  return fields['name'], group
+end
+
+-- Those that have a limit: of its name, of its group.
+local function scopes_of(task)
+  local scopes = {}
+  if not scoped then return scopes end
+  local name, group = read(task)
+  if type(name) == 'string' and limit_of('t:' .. name) then
+    scopes[1] = 't:' .. name
+  end
+  if group then
+    if #group > 200 or string.find(group, '%c') then group = redis.sha1hex(group) end
+    if limit_of('g:' .. group) then scopes[#scopes + 1] = 'g:' .. group end
+  end
+  return scopes
+end
+
+-- Which members of INDEX are of a scope.
+local function first_held(scope, n)
+  return redis.call('ZRANGEBYLEX', INDEX, '[' .. scope .. '\0', '(' .. scope .. '\1',
+    'LIMIT', 0, n)
+end
+
+-- It has room: its tasks have their turn with those of the scope that is next.
+local function make_ready(scope)
+  if redis.call('ZSCORE', READY, scope) or #first_held(scope, 1) == 0 then
+    return false
+  end
+  local head = redis.call('ZRANGE', READY, 0, 0, 'WITHSCORES')
+  redis.call('ZADD', READY, head[2] or 0, scope)
+  return true
+end
+
+-- These tasks are not in flight any more. Returns whether others may start for
+-- that. A worker whose own tasks were not counted makes the count worthless.
+local function discharge(tasks, worker)
+  if #tasks == 0 or redis.call('EXISTS', RUNNING) == 0 then return false end
+  if redis.call('HEXISTS', RUNNING, '@w:' .. worker) == 0 then
+    redis.call('DEL', RUNNING)
+    return true
+  end
+  local gone, ready = {}, queue_limit ~= nil and count_of('q') >= queue_limit
+  redis.call('HINCRBY', RUNNING, 'q', -#tasks)
+  for _, task in ipairs(tasks) do
+    for _, scope in ipairs(scopes_of(task)) do gone[scope] = (gone[scope] or 0) + 1 end
+  end
+  for scope, n in pairs(gone) do
+    local left = redis.call('HINCRBY', RUNNING, scope, -n)
+    count_of_scope[scope] = left
+    if left <= 0 then redis.call('HDEL', RUNNING, scope) end
+    if has_room(scope) and make_ready(scope) then ready = true end
+  end
+  return ready
+end

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite broker: claims of queues that have limits.
+ *
+ * `inflight` is the only truth: of a queue with limits its rows have the scopes
+ * that the task counts in, and an index counts them. What may not run is set aside
+ * under the first scope that has no room, as "~" and the scope, in its order; what
+ * takes a row out of `inflight` lists its scopes in `ready`. Claims take one task of
+ * each of these in turns, and then go on with what waits.
+ *
+ * Each task is recorded before the next one is judged, so that it counts.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/limit_scope.h"
+#include "core/limit.h"
+#include "store/sqlite/broker.h"
+
+/* Tasks that one claim looks at, and rows of `waiting` that are read at once. */
+#define LOOK_MAX 1000
+#define READ_MAX 128
+
+/* A claim from one queue. */
+struct limiting {
+	struct sbroker *b;
+	struct tx *tx;
+	struct err *err;
+	unsigned int index;
+	int64_t queue, want;
+	int n;	  /* that were taken */
+	int look; /* that may still be looked at */
+	struct buf by;
+	struct buf task, group; /* scopes of the task that is judged */
+};
+
+static struct slice
+slice_of_buf(const struct buf *b)
+{
+	return (struct slice){b->data, b->len};
+}
+
+/* --- rules ----------------------------------------------------------------- */
+
+/* The rule's concurrency; 0: there is none; or -1. */
+static int64_t
+limiting_rule(struct limiting *l, struct slice scope)
+{
+	struct limit_rule rule = {.concurrency = 0};
+	const int more =
+	    tx_first(l->tx, l->err, SQL_LIMIT_GET, l->queue, scope);
+
+	if (more <= 0)
+		return more;
+	limit_rule_read(tx_bytes(l->tx, SQL_LIMIT_GET, 0), &rule);
+	tx_end(l->tx, SQL_LIMIT_GET);
+	return rule.concurrency;
+}
+
+static int64_t
+limiting_count(struct limiting *l, struct slice scope)
+{
+	const enum statement_index sql =
+	    scope.p[0] == 't' ? SQL_RUNNING_TASK : SQL_RUNNING_GROUP;
+	int64_t n;
+
+	if (tx_first(l->tx, l->err, sql, l->queue, scope) != 1)
+		return -1;
+	n = tx_int(l->tx, sql, 0);
+	tx_end(l->tx, sql);
+	return n;
+}
+
+/* 1: it has, or no rule; 0: it has none; or -1. */
+static int
+limiting_has_room(struct limiting *l, struct slice scope)
+{
+	int64_t limit = limiting_rule(l, scope), count;
+
+	if (limit == 0 && scope.p[0] == 'g')
+		limit = limiting_rule(l, SLICE("g"));
+	if (limit <= 0)
+		return limit < 0 ? -1 : 1;
+	count = limiting_count(l, scope);
+	return count < 0 ? -1 : count < limit;
+}
+
+/* How many tasks the queue itself may still have; INT64_MAX: any number. */
+static int
+limiting_room(struct limiting *l, int64_t *ret)
+{
+	const int64_t limit = limiting_rule(l, SLICE("q"));
+	int64_t n;
+
+	*ret = INT64_MAX;
+	if (limit <= 0)
+		return limit < 0 ? -1 : 0;
+	if (tx_first(l->tx, l->err, SQL_RUNNING_ALL, l->queue) != 1)
+		return -1;
+	n = tx_int(l->tx, SQL_RUNNING_ALL, 0);
+	tx_end(l->tx, SQL_RUNNING_ALL);
+	*ret = n < limit ? limit - n : 0;
+	return 0;
+}
+
+static int
+limiting_read_by(struct limiting *l)
+{
+	const int more =
+	    tx_first(l->tx, l->err, SQL_LIMIT_GET, l->queue, SLICE("by"));
+	struct slice by;
+
+	if (more <= 0)
+		return more;
+	by = tx_bytes(l->tx, SQL_LIMIT_GET, 0);
+	buf_add(&l->by, by.p, by.len);
+	tx_end(l->tx, SQL_LIMIT_GET);
+	return l->by.failed ? err_nomem(l->err) : 0;
+}
+
+/* --- one task --------------------------------------------------------------- */
+
+/* What it counts in, and sets *ret_held to the first of these that has no room;
+ * empty: it may run. */
+static int
+limiting_judge(struct limiting *l, const struct sclaim *c,
+	       struct slice *ret_held)
+{
+	const struct buf *scopes[] = {&l->task, &l->group};
+	int room;
+	size_t i;
+
+	*ret_held = (struct slice){NULL, 0};
+	buf_reset(&l->task);
+	buf_reset(&l->group);
+	/* What is too large only goes to the dead list. */
+	if (c->pub.whole == 0)
+		limit_scopes(c->pub.bytes, slice_of_buf(&l->by), &l->task,
+			     &l->group);
+	if (l->task.failed || l->group.failed)
+		return err_nomem(l->err);
+	for (i = 0; i < 2; i++) {
+		if (scopes[i]->len == 0)
+			continue;
+		if ((room = limiting_has_room(l, slice_of_buf(scopes[i]))) < 0)
+			return -1;
+		if (room == 0) {
+			*ret_held = slice_of_buf(scopes[i]);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int
+limiting_leave(struct limiting *l, const struct sclaim *c)
+{
+	return c->aside ? tx_run(l->tx, l->err, SQL_SET_ASIDE_DROP, c->number)
+			: tx_run(l->tx, l->err, SQL_WAITING_DROP, c->queue,
+				 c->priority, c->seq);
+}
+
+/* It is the broker's then. */
+static int
+limiting_take(struct limiting *l, struct sclaim *c)
+{
+	struct claiming *claiming = &l->b->claiming;
+
+	if (limiting_leave(l, c) < 0 ||
+	    tx_run(l->tx, l->err, SQL_INFLIGHT_ADD, l->b->worker_id, c->number,
+		   c->queue, c->priority, c->seq) < 0 ||
+	    tx_run(l->tx, l->err, SQL_RUNNING_SET, l->b->worker_id, c->number,
+		   slice_of_buf(&l->task), slice_of_buf(&l->group)) < 0)
+		return -1;
+	claiming->budget -= c->pub.bytes.len < claiming->budget
+				? c->pub.bytes.len
+				: claiming->budget;
+	TAILQ_INSERT_TAIL(&claiming->found, c, link);
+	l->n++;
+	return 0;
+}
+
+/* `scope` is one of the task's. */
+static int
+limiting_hold(struct limiting *l, const struct sclaim *c, struct slice scope)
+{
+	struct buf name = BUF_INIT;
+	int result = -1;
+
+	buf_addc(&name, '~');
+	buf_add(&name, scope.p, scope.len);
+	if (name.failed)
+		err_nomem(l->err);
+	else if (limiting_leave(l, c) >= 0 &&
+		 tx_run(l->tx, l->err, SQL_HELD_ADD, c->queue,
+			slice_of_buf(&name), c->priority, c->seq, c->number,
+			(int64_t)c->pub.recovered) >= 0)
+		result = 0;
+	buf_done(&name);
+	return result;
+}
+
+/* Takes it or holds it; 0, or -1: then it is still the caller's. */
+static int
+limiting_place(struct limiting *l, struct sclaim *c)
+{
+	struct slice held;
+
+	l->look--;
+	if (limiting_judge(l, c, &held) != 0)
+		return -1;
+	if (held.len == 0)
+		return limiting_take(l, c);
+	if (limiting_hold(l, c, held) != 0)
+		return -1;
+	free(c);
+	return 0;
+}
+
+static bool
+limiting_wants(const struct limiting *l)
+{
+	return l->n < l->want && l->look > 0 && l->b->claiming.budget > 0;
+}
+
+/* --- what was held ------------------------------------------------------------ */
+
+/* The first that a scope holds: 1 with *ret, 0: none, or -1. */
+static int
+limiting_first_held(struct limiting *l, struct slice scope, struct sclaim **ret)
+{
+	struct buf name = BUF_INIT;
+	int more;
+
+	buf_addc(&name, '~');
+	buf_add(&name, scope.p, scope.len);
+	more = name.failed ? err_nomem(l->err)
+			   : tx_first(l->tx, l->err, SQL_LANE_FIRST, l->queue,
+				      slice_of_buf(&name), (int64_t)1);
+	buf_done(&name);
+	if (more != 1)
+		return more;
+	*ret = sclaim_from_row(l->b, l->tx, SQL_LANE_FIRST, l->err);
+	if (*ret != NULL) {
+		(*ret)->queue = l->queue;
+		(*ret)->pub.queue = l->index;
+		(*ret)->pub.recovered = tx_int(l->tx, SQL_LANE_FIRST, 3) != 0;
+		(*ret)->aside = true;
+	}
+	tx_end(l->tx, SQL_LANE_FIRST);
+	return *ret != NULL ? 1 : -1;
+}
+
+/* One task of a scope that has its turn; without any, or without room, it has no
+ * turn any more. */
+static int
+limiting_serve(struct limiting *l, struct slice scope, int64_t turn)
+{
+	struct sclaim *c = NULL;
+	int more = limiting_has_room(l, scope);
+
+	if (more == 1)
+		more = limiting_first_held(l, scope, &c);
+	if (more == 1 && limiting_place(l, c) != 0) {
+		free(c);
+		return -1;
+	}
+	if (more < 0)
+		return -1;
+	return (more == 1 ? tx_run(l->tx, l->err, SQL_READY_TURN, l->queue,
+				   scope, turn + 1)
+			  : tx_run(l->tx, l->err, SQL_READY_DROP, l->queue,
+				   scope)) < 0
+		   ? -1
+		   : 0;
+}
+
+static int
+limiting_serve_ring(struct limiting *l)
+{
+	struct buf scope = BUF_INIT;
+	struct slice found;
+	int64_t turn;
+	int more = 0;
+
+	while (limiting_wants(l) &&
+	       (more = tx_first(l->tx, l->err, SQL_READY_FIRST, l->queue)) ==
+		   1) {
+		found = tx_bytes(l->tx, SQL_READY_FIRST, 0);
+		buf_reset(&scope);
+		buf_add(&scope, found.p, found.len);
+		turn = tx_int(l->tx, SQL_READY_FIRST, 1);
+		tx_end(l->tx, SQL_READY_FIRST);
+		if (scope.failed)
+			more = err_nomem(l->err);
+		else
+			more = limiting_serve(l, slice_of_buf(&scope), turn);
+		if (more < 0)
+			break;
+	}
+	buf_done(&scope);
+	return more < 0 ? -1 : 0;
+}
+
+/* --- what waits ---------------------------------------------------------------- */
+
+/* Rows are read before any is changed: a statement must not lose those that it
+ * shows. */
+static int
+limiting_read(struct limiting *l, struct sclaims *found)
+{
+	struct sbroker *b = l->b;
+	size_t bytes = 0;
+	struct sclaim *c;
+	int n = 0, more;
+
+	more = tx_first(l->tx, l->err, SQL_WAITING_FIRST, l->queue,
+			(int64_t)(l->look < READ_MAX ? l->look : READ_MAX));
+	while (more == 1 && bytes < b->claiming.budget) {
+		c = sclaim_from_row(b, l->tx, SQL_WAITING_FIRST, l->err);
+		if (c == NULL) {
+			tx_end(l->tx, SQL_WAITING_FIRST);
+			return -1;
+		}
+		c->queue = l->queue;
+		c->pub.recovered = tx_int(l->tx, SQL_WAITING_FIRST, 3) != 0;
+		TAILQ_INSERT_TAIL(found, c, link);
+		bytes += c->pub.bytes.len;
+		n++;
+		more = tx_next(l->tx, l->err, SQL_WAITING_FIRST);
+	}
+	if (more == 1)
+		tx_end(l->tx, SQL_WAITING_FIRST);
+	return more < 0 ? -1 : n;
+}
+
+static int
+limiting_place_all(struct limiting *l, struct sclaims *found)
+{
+	struct sclaim *c;
+
+	while (limiting_wants(l) && (c = TAILQ_FIRST(found)) != NULL) {
+		TAILQ_REMOVE(found, c, link);
+		c->pub.queue = l->index;
+		if (limiting_place(l, c) != 0) {
+			free(c);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Those that were set aside for this worker have their place among the rest. */
+static int
+limiting_take_waiting(struct limiting *l)
+{
+	struct sclaims found = TAILQ_HEAD_INITIALIZER(found),
+		       aside = TAILQ_HEAD_INITIALIZER(aside);
+	int n = 1, result = 0;
+
+	while (result == 0 && n > 0 && limiting_wants(l)) {
+		result = slanes_read_run(l->b, l->tx, l->queue, l->want - l->n,
+					 &aside, l->err);
+		n = result == 0 ? limiting_read(l, &found) : -1;
+		if (!TAILQ_EMPTY(&aside) && n == 0)
+			n = 1;
+		sclaims_merge(&found, &aside);
+		if (n < 0 || limiting_place_all(l, &found) != 0)
+			result = -1;
+		sclaims_free(&found);
+		sclaims_free(&aside);
+	}
+	return result;
+}
+
+/* --- claiming ------------------------------------------------------------------- */
+
+int
+slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
+		  int64_t queue, bool *ret_more, struct err *err)
+{
+	struct limiting l = {.b = b,
+			     .tx = tx,
+			     .err = err,
+			     .index = index,
+			     .queue = queue,
+			     .want = b->queues[index].asked,
+			     .look = LOOK_MAX};
+	int64_t room = 0;
+	int result;
+
+	result = limiting_room(&l, &room);
+	if (room < l.want)
+		l.want = room;
+	if (result == 0 && l.want > 0)
+		result = limiting_read_by(&l);
+	if (result == 0)
+		result = limiting_serve_ring(&l);
+	if (result == 0)
+		result = limiting_take_waiting(&l);
+	*ret_more = l.look <= 0;
+	buf_done(&l.by);
+	buf_done(&l.task);
+	buf_done(&l.group);
+	return result == 0 ? l.n : -1;
+}
+
+/* --- ends of claims --------------------------------------------------------------- */
+
+/* A place of the scope is free: if it holds any, they have their turn. */
+static int
+slimits_free_scope(struct tx *tx, int64_t queue, struct slice scope,
+		   struct err *err)
+{
+	struct buf name = BUF_INIT;
+	int any;
+
+	if (scope.len == 0)
+		return 0;
+	buf_addc(&name, '~');
+	buf_add(&name, scope.p, scope.len);
+	any = name.failed
+		  ? err_nomem(err)
+		  : tx_any(tx, err, SQL_LANE_ANY, queue, slice_of_buf(&name));
+	/* Of the name, behind its first byte. */
+	if (any == 1 && tx_run(tx, err, SQL_READY_ADD, queue,
+			       (struct slice){name.data + 1, name.len - 1}) < 0)
+		any = -1;
+	buf_done(&name);
+	return any < 0 ? -1 : 0;
+}
+
+int
+slimits_leave_run(struct tx *tx, int64_t worker_id, int64_t number,
+		  int64_t queue, struct err *err)
+{
+	struct buf task = BUF_INIT, group = BUF_INIT;
+	struct slice text;
+	int result = tx_first(tx, err, SQL_RUNNING_SCOPES, worker_id, number);
+
+	if (result <= 0)
+		return result;
+	text = tx_bytes(tx, SQL_RUNNING_SCOPES, 0);
+	buf_add(&task, text.p, text.len);
+	text = tx_bytes(tx, SQL_RUNNING_SCOPES, 1);
+	buf_add(&group, text.p, text.len);
+	tx_end(tx, SQL_RUNNING_SCOPES);
+	result = task.failed || group.failed
+		     ? err_nomem(err)
+		     : slimits_free_scope(tx, queue, slice_of_buf(&task), err);
+	if (result == 0)
+		result =
+		    slimits_free_scope(tx, queue, slice_of_buf(&group), err);
+	buf_done(&task);
+	buf_done(&group);
+	return result;
+}
+
+int
+slimits_leave_all_run(struct tx *tx, struct sclaim *const *claims, size_t n,
+		      struct err *err)
+{
+	int64_t queue = 0;
+	int limited = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (claims[i]->queue != queue) {
+			queue = claims[i]->queue;
+			limited = tx_any(tx, err, SQL_QUEUE_LIMITED, queue);
+			if (limited < 0 ||
+			    (limited == 1 &&
+			     swake_queue_run(tx, queue, err) < 0))
+				return -1;
+		}
+		if (limited == 1 &&
+		    slimits_leave_run(tx, claims[i]->broker->worker_id,
+				      claims[i]->number, queue, err) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Limits, as those see them who run it: what may run at once, on Redis and on
+ * SQLite. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e/operate_scene.h"
+
+START_TEST(limits_are_set_shown_and_unset)
+{
+	struct world *w = begin(_i);
+
+	put(w, "a", "");
+	ck_complains(ctl(w, "limit show io"), 2, "io");
+	ck_run(ctl(w, "limit set io --concurrency 5"), 0, "");
+	ck_run(ctl(w, "limit set io --task sleep --concurrency 4"), 0, "");
+	ck_run(ctl(w, "limit set io --group acme --concurrency 3"), 0, "");
+	ck_run(ctl(w, "limit set io --each-group --by kwargs.tenant "
+		      "--concurrency 2 --json"),
+	       0,
+	       "{\"queue\":\"io\",\"scope\":\"each_group\",\"key\":null,"
+	       "\"concurrency\":2}\n");
+	ck_run(ctl(w, "limit show io"), 0,
+	       "io\tqueue\t-\t5\t0\t0\tkwargs.tenant\n"
+	       "io\ttask\tsleep\t4\t0\t0\tkwargs.tenant\n"
+	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\n"
+	       "io\teach_group\t-\t2\t0\t0\tkwargs.tenant\n");
+	ck_run(ctl(w, "limit unset io"), 0, "");
+	ck_run(ctl(w, "limit unset io --task sleep"), 0, "");
+	ck_run(ctl(w, "limit unset io --each-group"), 0, "");
+	ck_complains(ctl(w, "limit unset io --each-group"), 2, "io");
+	ck_run(ctl(w, "limit list"), 0,
+	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\n");
+	ck_run(ctl(w, "limit unset io --group acme"), 0, "");
+	ck_run(ctl(w, "limit list io"), 0, "");
+	ck_complains(ctl(w, "limit set io --group a --task b --concurrency 1"),
+		     64, "not of several");
+	ck_complains(ctl(w, "limit set io --by kwargs.a --concurrency 1"), 64,
+		     "each group");
+	ck_complains(ctl(w, "limit set io --each-group --by tenant "
+			    "--concurrency 1"),
+		     65, "kwargs.NAME");
+	world_stop(w);
+}
+END_TEST
+
+/* RFC 3339 of one form: texts compare as times do. */
+static void
+ck_one_after_another(struct world *w, const char *first, const char *second)
+{
+	const char *ended =
+	    world_text(w, "%s",
+		       answer(w, world_text(w, "tasks show %s", first),
+			      "record.finished_at"));
+	const char *began = answer(w, world_text(w, "tasks show %s", second),
+				   "record.started_at");
+
+	ck_assert_msg(strcmp(ended, began) <= 0, "%s ended %s, %s began %s",
+		      first, ended, second, began);
+}
+
+START_TEST(tasks_of_a_group_run_one_after_another)
+{
+	struct world *w = begin(_i);
+
+	worker_start(w, NULL);
+	ck_run(ctl(w, "limit set io --each-group --concurrency 1"), 0, "");
+	submit(w, "sleep 60 --id long --group b");
+	submit(w, "sleep 0.2 --id a1 --group a");
+	submit(w, "sleep 0.2 --id a2 --group a");
+	submit(w, "sleep 0.2 --id a3 --group a");
+	submit(w, "sleep 60 --id held --group b");
+	ctl_ok(w, "wait a1 a2 a3 --all --timeout 20 --quiet");
+	ck_one_after_another(w, "a1", "a2");
+	ck_one_after_another(w, "a2", "a3");
+	/* Another group is in nobody's way, and is seen. */
+	ck_only(w, "queues io", "held", "1");
+	ck_only(w, "tasks pending", "limited", "true");
+	ck_only(w, "limit list io", "held", "1");
+	ck_run(ctl(w, "cancel held long"), 0, "");
+	ck_only(w, "queues io", "held", "0");
+	world_stop(w);
+}
+END_TEST
+
+/* What a worker that was killed has in flight counts until another one has it. */
+START_TEST(a_killed_worker_leaves_no_place_taken_for_ever)
+{
+	struct world *w = begin(_i);
+	struct worker *worker = worker_start(w, NULL);
+
+	ck_run(ctl(w, "limit set io --group a --concurrency 1"), 0, "");
+	submit(w, "sleep 1 --id a1 --group a");
+	submit(w, "sleep 0 --id a2 --group a");
+	WAIT_UNTIL(says(w, "tasks show a1", "record.status", "running"));
+	worker_kill(worker);
+	worker_start(w, NULL);
+	ctl_ok(w, "wait a1 a2 --all --timeout 40 --quiet");
+	ck_one_after_another(w, "a1", "a2");
+	world_stop(w);
+}
+END_TEST
+
+SUITE("held")
+{
+	TEST_BOTH(limits_are_set_shown_and_unset);
+	TEST_BOTH(tasks_of_a_group_run_one_after_another);
+	TEST_BOTH(a_killed_worker_leaves_no_place_taken_for_ever);
+}
