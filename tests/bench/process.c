@@ -23,6 +23,11 @@ struct submitter {
 	const char *const *settle; /* run after a turn, not measured */
 	double total_s;
 	long n;
+	/* One process runs all of a turn, with a line of input each, and waits for
+	 * them: no ratio. The argv is the end of a line for the shell. */
+	bool at_once;
+	bool
+	    personal; /* of the embedded database alone: it has one of its own */
 };
 
 static const char *const nq_argv[] = {"nq", "true", NULL};
@@ -30,13 +35,24 @@ static const char *const nq_settle[] = {"nq", "-w", NULL};
 static const char *const tsp_argv[] = {"tsp", "true", NULL};
 static const char *const tsp_settle[] = {"tsp", "-w", NULL};
 
+/* A worker of the user's own store. It is ended by a stop order. */
+#define OWN_ID "bench:own"
+static const char *const run_argv[] = {
+    "bin/flowrractl", "run", "-o", "worker.id=" OWN_ID, "--", "true", NULL};
+static const char *const run_settle[] = {"bin/flowrractl", "wait", "--user",
+					 "--queue",	   "run",  NULL};
+static const char *const own_stop[] = {"bin/flowrractl", "worker", "stop",
+				       "--user",	 OWN_ID,   NULL};
+
 /* Only what is installed takes part; that it does not is said once. */
 static bool
-takes_part(const struct submitter *s)
+takes_part(const struct submitter *s, bool embedded)
 {
 	static char told[64];
 	char *path;
 
+	if (s->personal && !embedded)
+		return false;
 	if (s->name == NULL)
 		return true;
 	if ((path = program_find(s->name)) == NULL &&
@@ -59,6 +75,27 @@ set_places(void)
 	snprintf(path, sizeof(path), "%s/tsp", files.dir);
 	setenv("TS_SOCKET", path, 1);
 	setenv("TMPDIR", files.dir, 1);
+	setenv("XDG_STATE_HOME", files.dir, 1);
+	setenv("XDG_CONFIG_HOME", files.dir, 1);
+	/* No service manager: its worker would outlive us. */
+	setenv("XDG_RUNTIME_DIR", files.dir, 1);
+}
+
+static double
+run_once(const struct submitter *s, const char *const *argv)
+{
+	return s->name == NULL ? program_run(argv, NULL, NULL)
+			       : program_run_system(argv);
+}
+
+static double
+run_at_once(const struct submitter *s, long n)
+{
+	char line[4200];
+	const char *const argv[] = {"sh", "-c", line, NULL};
+
+	snprintf(line, sizeof(line), "seq %ld | %s", n, s->argv[0]);
+	return program_run_system(argv);
 }
 
 static void
@@ -66,12 +103,13 @@ take_turn(struct submitter *s, long n)
 {
 	long i;
 
-	for (i = 0; i < n; i++)
-		s->total_s += s->name == NULL ? program_run(s->argv, NULL, NULL)
-					      : program_run_system(s->argv);
+	if (s->at_once)
+		s->total_s += run_at_once(s, n);
+	for (i = 0; i < n && !s->at_once; i++)
+		s->total_s += run_once(s, s->argv);
 	s->n += n;
 	if (s->settle != NULL)
-		program_run_system(s->settle);
+		run_once(s, s->settle);
 }
 
 /* The other connection of the floor's file: as with a worker, who ends is not the
@@ -102,13 +140,14 @@ report_submitters(const struct submitter *all, size_t n, struct table *t)
 			continue;
 		rate = (double)all[i].n / all[i].total_s;
 		table_add(t, all[i].metric, rate);
-		if (i > 0)
+		if (i > 0 && !all[i].at_once)
 			table_add(t, all[i].ratio, ours / rate);
 	}
 }
 
 static void
-take_turns(struct submitter *all, size_t n, void (*await)(long n))
+take_turns(struct submitter *all, size_t n, bool embedded,
+	   void (*await)(long n))
 {
 	const long each = opt.ctl / TURNS > 0 ? opt.ctl / TURNS : 1;
 	size_t i;
@@ -116,7 +155,7 @@ take_turns(struct submitter *all, size_t n, void (*await)(long n))
 
 	for (turn = 0; turn < TURNS; turn++)
 		for (i = 0; i < n; i++) {
-			if (!takes_part(&all[i]))
+			if (!takes_part(&all[i], embedded))
 				continue;
 			take_turn(&all[i], each);
 			if (i == 0)
@@ -130,7 +169,10 @@ process_measure(const struct system *s, struct table *t, void (*await)(long n))
 	const bool embedded = strncmp(s->url, "sqlite://", 9) == 0;
 	const char *const ours[] = {"bin/flowrractl", "--config", files.conf,
 				    "submit",	      opt.task,	  NULL};
-	char place[4096];
+	char place[4096], each[4200], *ctl = program_path("bin/flowrractl");
+	const char *const each_argv[] = {each};
+	static const char *const xargs_argv[] = {"xargs -n 1 true"};
+	static const char *const parallel_argv[] = {"parallel true"};
 	const char *const floor[] = {embedded ? "tests/bench/sqlite_floor"
 					      : "tests/bench/redis_floor",
 				     place, NULL};
@@ -139,13 +181,41 @@ process_measure(const struct system *s, struct table *t, void (*await)(long n))
 	    {.metric = METRIC_ctl_floor_per_s,
 	     .ratio = METRIC_ctl_floor_ratio,
 	     .argv = floor},
-	    {"nq", METRIC_nq_per_s, METRIC_nq_ratio, nq_argv, nq_settle, 0, 0},
-	    {"tsp", METRIC_tsp_per_s, METRIC_tsp_ratio, tsp_argv, tsp_settle, 0,
-	     0},
+	    {.name = "nq",
+	     .metric = METRIC_nq_per_s,
+	     .ratio = METRIC_nq_ratio,
+	     .argv = nq_argv,
+	     .settle = nq_settle},
+	    {.name = "tsp",
+	     .metric = METRIC_tsp_per_s,
+	     .ratio = METRIC_tsp_ratio,
+	     .argv = tsp_argv,
+	     .settle = tsp_settle},
+	    {.metric = METRIC_run_per_s,
+	     .ratio = METRIC_run_ratio,
+	     .argv = run_argv,
+	     .settle = run_settle,
+	     .personal = true},
+	    {.metric = METRIC_each_per_s,
+	     .argv = each_argv,
+	     .at_once = true,
+	     .personal = true},
+	    {.name = "xargs",
+	     .metric = METRIC_xargs_per_s,
+	     .argv = xargs_argv,
+	     .at_once = true},
+	    {.name = "parallel",
+	     .metric = METRIC_parallel_per_s,
+	     .argv = parallel_argv,
+	     .at_once = true},
 	};
 	sqlite3 *held = NULL;
 
 	set_places();
+	snprintf(each, sizeof(each),
+		 "%.3900s run -o worker.id=" OWN_ID " --each --wait -- true {}",
+		 ctl);
+	free(ctl);
 	if (embedded) {
 		snprintf(place, sizeof(place), "%s/floor.db", files.dir);
 		held = hold_open(place);
@@ -154,11 +224,13 @@ process_measure(const struct system *s, struct table *t, void (*await)(long n))
 		snprintf(place, sizeof(place), "%s", strchr(s->url, '/') + 2);
 		place[strcspn(place, "?")] = '\0';
 	}
-	take_turns(all, sizeof(all) / sizeof(all[0]), await);
+	take_turns(all, sizeof(all) / sizeof(all[0]), embedded, await);
 	report_submitters(all, sizeof(all) / sizeof(all[0]), t);
 	sqlite3_close(held);
 	if (all[3].n > 0)
 		program_run_system((const char *const[]){"tsp", "-K", NULL});
+	if (all[4].n > 0)
+		program_run(own_stop, NULL, NULL);
 }
 
 void

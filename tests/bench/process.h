@@ -5,7 +5,9 @@
  * Beside it, in turns of some tasks each, run its floor (sqlite_floor.c,
  * redis_floor.c) and, where they are installed, two queues for the shell that keep
  * their jobs in files or memory: nq and tsp (task-spooler). What each of them has
- * submitted runs meanwhile, and has ended before the next one's turn.
+ * submitted runs meanwhile, and has ended before the next one's turn. With the
+ * embedded database, so does `flowrractl run`, whose store is of its own; and, as one
+ * process for all of a turn, run --each, xargs and parallel.
  */
 #ifndef BENCH_PROCESS_H
 #define BENCH_PROCESS_H

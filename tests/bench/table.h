@@ -21,6 +21,11 @@
 	X(nq_ratio, 2, "", "... flowrractl submit of that")                    \
 	X(tsp_per_s, 0, "tasks/s", "tsp (task-spooler), one a process")        \
 	X(tsp_ratio, 2, "", "... flowrractl submit of that")                   \
+	X(run_per_s, 0, "tasks/s", "flowrractl run, one a process")            \
+	X(run_ratio, 2, "", "... flowrractl submit of that")                   \
+	X(each_per_s, 0, "tasks/s", "flowrractl run --each --wait")            \
+	X(xargs_per_s, 0, "tasks/s", "xargs -n 1, which queues nothing")       \
+	X(parallel_per_s, 0, "tasks/s", "parallel, which queues nothing")      \
 	X(submit_ctl_per_s, 0, "tasks/s",                                      \
 	  "flowrractl submit without a worker")                                \
 	X(ctl_alone_ratio, 2, "", "... of that with one")                      \

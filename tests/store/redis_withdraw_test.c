@@ -290,6 +290,41 @@ START_TEST(of_delayed_tasks_of_the_same_bytes_one_is_taken_at_a_time)
 }
 END_TEST
 
+/* Somebody else has left it there. What a sender that is gone has left, a worker
+ * brings in. */
+START_TEST(what_is_not_understood_on_its_way_stays_and_stops_nobody)
+{
+	static const struct broker_send_off off = {
+	    .queue = SLICE("io"), .id = SLICE("1"), .to = SLICE("cpu")};
+	static const struct broker_limits none = {.dead_max = 0};
+	struct party *worker;
+
+	stage_open(&w, KIND_REDIS);
+	worker = party_open(&w, "host:a");
+	redis_server_run(w.server, "SADD flowrra:queues io");
+	redis_server_run(w.server, "RPUSH {flowrra:queue:io}:leaving nonsense");
+	redis_server_run(w.server, "LPUSH flowrra:queue:io {\"id\":\"1\"}");
+	worker->answered = false;
+	broker_send_off(worker->broker, &off, on_page, worker);
+	UNTIL(&w, worker->answered);
+	ck_assert_uint_eq(n_taken, 1);
+	broker_want(worker->broker, 1, 1);
+	broker_tidy(worker->broker, &none);
+	UNTIL(&w, worker->n_claims == 1);
+	ck_assert(party_has(worker, 0, "{\"id\":\"1\",\"queue\":\"cpu\"}"));
+	/* It is told when nothing else is there any more. */
+	do {
+		worker->answered = false;
+		broker_deliver(worker->broker, SLICE("io"), party_on_value,
+			       worker);
+		UNTIL(&w, worker->answered);
+	} while (worker->err.code == ERR_NONE);
+	ck_assert_int_eq(worker->err.code, ERR_DATA);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("broker_redis-withdraw")
 {
 	TEST(of_delayed_tasks_of_the_same_bytes_one_is_taken_at_a_time);
@@ -297,6 +332,7 @@ SUITE("broker_redis-withdraw")
 	TEST(a_search_leaves_nothing_out_between_its_calls);
 	TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task);
 	TEST(one_that_is_large_is_found_by_its_id_alone);
+	TEST(what_is_not_understood_on_its_way_stays_and_stops_nobody);
 	TEST(the_oldest_task_is_none_that_was_withdrawn);
 	TEST(where_nothing_waits_no_withdrawn_task_does);
 }

@@ -272,22 +272,28 @@ delivery_on_read(struct rquery *i)
 		delivery_tell(i);
 }
 
+/* What is not understood stays, and keeps no other from its way. It is told if it is
+ * all that there is. */
 static void
 delivery_take_read(struct rquery *i, size_t none,
 		   const struct redis_reply *reply)
 {
 	struct delivery *d = container_of(i, struct delivery, query);
+	struct err why = ERR_INIT;
 	size_t k;
 
 	for (k = 0; k < DELIVER_MAX; k++)
 		leaving_done(&d->entries[k]);
 	d->n = 0;
-	for (k = 0; k < redis_reply_count(reply) && k < DELIVER_MAX;
-	     k++, d->n++)
-		if (leaving_read(&d->entries[k],
+	for (k = 0; k < redis_reply_count(reply) && k < DELIVER_MAX; k++)
+		if (leaving_read(&d->entries[d->n],
 				 redis_reply_string(redis_reply_at(reply, k)),
-				 d->queue.keys[KEY_LEAVING], &i->err) != 0)
-			return;
+				 d->queue.keys[KEY_LEAVING], &why) == 0)
+			d->n++;
+		else
+			leaving_done(&d->entries[d->n]);
+	if (d->n == 0)
+		i->err = why;
 }
 
 static void
