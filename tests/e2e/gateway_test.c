@@ -108,6 +108,10 @@ START_TEST(a_user_submits_waits_sees_and_cancels_its_own)
 	       "task_id          uid" USER ":mine\n");
 	ck_run(run(w, AS_STRANGER "flowrractl queues | cut -f 1,3"), 0,
 	       "cpu\t0\nio\t1\n");
+	WAIT_UNTIL(run(w, AS_STRANGER "flowrractl health --json | grep -q "
+				      "'\"component\":\"workers\",\"healthy\":"
+				      "true'")
+		       ->status == 0);
 	/* Another user has nothing of it. */
 	ck_run(run(w, AS_OTHER "flowrractl tasks"), 0, "");
 	ck_run(run(w, AS_OTHER "flowrractl tasks completed"), 0, "");
