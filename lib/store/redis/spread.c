@@ -36,7 +36,7 @@ struct rspread {
 	struct redis *control;	   /* listens to orders */
 	struct rpart *parts;
 	unsigned int n;
-	struct rpart itself; /* warnings of the hub */
+	struct rpart itself; /* the hub's state and warnings */
 };
 
 static struct rspread *
@@ -98,7 +98,8 @@ part_on_state(bool up, bool final, const struct err *why, void *arg)
 
 	if (up && why == NULL) {
 		p->up = true;
-		s->opt.on_state(true, false, NULL, s->opt.arg);
+		if (s->itself.up)
+			s->opt.on_state(true, false, NULL, s->opt.arg);
 		return;
 	}
 	p->up = p->up && up;
@@ -117,11 +118,18 @@ hub_on_state(bool up, bool final, const struct err *why, void *arg)
 
 	if (final) {
 		s->opt.on_state(false, true, why, s->opt.arg);
+	} else if (!up) {
+		s->itself.up = false;
+		s->opt.on_state(false, false, why, s->opt.arg);
 	} else if (why != NULL) {
 		part_warn(&s->itself, why);
 	} else {
+		s->itself.up = true;
 		for (i = 0; i < s->n; i++)
 			rbroker_name_queue(s->hub, s->opt.queues[i]);
+		/* Without it nothing can be registered. */
+		if (rspread_any_up(s))
+			s->opt.on_state(true, false, NULL, s->opt.arg);
 	}
 }
 
@@ -270,7 +278,8 @@ rspread_open_control(struct rspread *s, struct err *err)
 static bool
 rspread_is_up(const struct broker *broker)
 {
-	return rspread_any_up(rspread_of(broker));
+	return rspread_of(broker)->itself.up &&
+	       rspread_any_up(rspread_of(broker));
 }
 
 static struct broker *
