@@ -67,7 +67,9 @@ json_t *gateway_list(struct gateway *g, const char *state,
 		     struct tasks_query *query, struct err *err);
 /* Of one queue, or all (NULL). */
 json_t *gateway_queues(struct gateway *g, const char *queue, struct err *err);
-/* What a task has printed: {"lines", "next", "source"}. */
-json_t *gateway_logs(struct gateway *g, const char *id, struct err *err);
+/* What a task has printed: {"lines", "next", "source"}; with `after` ("next" of the
+ * answer before) what follows. */
+json_t *gateway_logs(struct gateway *g, const char *id, const char *after,
+		     struct err *err);
 
 #endif

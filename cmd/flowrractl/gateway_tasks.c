@@ -206,9 +206,23 @@ gateway_show(struct gateway *g, const char *id, struct err *err)
 }
 
 json_t *
-gateway_logs(struct gateway *g, const char *id, struct err *err)
+gateway_logs(struct gateway *g, const char *id, const char *after,
+	     struct err *err)
 {
-	return get_of(g, "tasks", id, "/logs", err);
+	struct buf more = BUF_INIT;
+	json_t *answer = NULL;
+
+	buf_adds(&more, "/logs");
+	if (after != NULL) {
+		buf_adds(&more, "?after=");
+		add_part(&more, after);
+	}
+	if (more.failed)
+		err_nomem(err);
+	else
+		answer = get_of(g, "tasks", id, more.data, err);
+	buf_done(&more);
+	return answer;
 }
 
 json_t *

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "flowrra/client.h"
+#include "gateway.h"
 #include "manager/doctor.h"
 #include "table.h"
 #include "util/clock.h"
@@ -45,18 +46,38 @@ static const struct column health_columns[] = {
     {"MESSAGE", "message", NULL, false},
 };
 
+/* Through the gateway it is the server that looks; one that is away is an error. */
+static json_t *
+look_once(struct ctl *ctl, struct err *err)
+{
+	json_t *components, *answer;
+
+	if (ctl->gateway == NULL) {
+		if ((components = health_check(ctl->client)) == NULL)
+			err_nomem(err);
+		return components;
+	}
+	answer = gateway_get(ctl->gateway, "/api/v1/health", err);
+	components = json_incref(json_object_get(answer, "components"));
+	if (answer != NULL && components == NULL)
+		err_set(err, ERR_INTERNAL,
+			"the answer of flowrra-web has no components");
+	json_decref(answer);
+	return components;
+}
+
 /* Looks once, or with --wait until all is well or the time is over. Returns the
- * last look, good or bad, for it to be printed; NULL without memory. The clock
+ * last look, good or bad, for it to be printed; NULL with *err. The clock
  * is the monotonic one: a wait must not depend on somebody setting the time. */
 static json_t *
-look(struct ctl *ctl, const struct health_options *o)
+look(struct ctl *ctl, const struct health_options *o, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
 	const int64_t begin_us = clock_mono_us();
 	json_t *components;
 
 	while (
-	    (components = health_check(ctl->client)) != NULL && o->wait &&
+	    (components = look_once(ctl, err)) != NULL && o->wait &&
 	    !health_is_good(components) &&
 	    (o->timeout_s < 0 ||
 	     (double)(clock_mono_us() - begin_us) / US_PER_S < o->timeout_s)) {
@@ -70,6 +91,7 @@ static int
 run_health(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	const struct health_options *o = options;
+	struct err err = ERR_INIT;
 	json_t *components;
 	int status, good;
 
@@ -79,10 +101,8 @@ run_health(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	if ((status = ctl_open_all(ctl)) != 0)
 		return status;
-	if ((components = look(ctl, o)) == NULL) {
-		complain(ctl, "out of memory");
-		return err_exit_status(ERR_SYSTEM);
-	}
+	if ((components = look(ctl, o, &err)) == NULL)
+		return complain_of_err(ctl, &err);
 	good = health_is_good(components);
 	status = print_list(ctl, health_columns, 3, components);
 	if (good || status != 0)
@@ -112,6 +132,7 @@ const struct verb verb_health = {
     .n_options = sizeof(health_options) / sizeof(health_options[0]),
     .options_size = sizeof(struct health_options),
     .init = health_init,
+    .gateway = true,
     .run = run_health,
 };
 

@@ -6,7 +6,7 @@
 
 #include "codec/capture_read.h"
 #include "flowrra/client.h"
-#include "gateway.h"
+#include "logs.h"
 #include "manager/command.h"
 #include "pager.h"
 #include "result.h"
@@ -14,12 +14,6 @@
 #include "util/conf.h"
 #include "util/err.h"
 #include "verb.h"
-
-struct logs_options {
-	bool follow, all, only_stdout, only_stderr, time;
-	int lines;   /* -1: all */
-	int attempt; /* 0: the last one */
-};
 
 /* 0 lines is a number that somebody may want. */
 static void
@@ -132,39 +126,6 @@ static bool
 is_of_run(int argc, char **argv)
 {
 	return argc == 0 || argv[0][strspn(argv[0], "0123456789")] == '\0';
-}
-
-/* What the server has of it: no parts, and no times. */
-static int
-logs_through_gateway(struct ctl *ctl, const char *id,
-		     const struct logs_options *o)
-{
-	struct err err = ERR_INIT;
-	const json_t *lines, *line;
-	json_t *answer;
-	size_t i, n;
-
-	if ((o->follow || o->all || o->attempt > 0 || o->only_stdout ||
-	     o->only_stderr || o->time) &&
-	    ctl_need_store(ctl, "options of logs but --lines", &err) != 0)
-		return complain_of_err(ctl, &err);
-	if ((answer = gateway_logs(ctl->gateway, id, &err)) == NULL)
-		return complain_of_err(ctl, &err);
-	lines = json_object_get(answer, "lines");
-	n = json_array_size(lines);
-	if (ctl->globals.json) {
-		print_json_line(answer);
-		return 0;
-	}
-	json_array_foreach (lines, i, line)
-		if (o->lines < 0 || n - i <= (size_t)o->lines) {
-			print_masked(
-			    json_string_value(json_object_get(line, "text")),
-			    0);
-			putchar('\n');
-		}
-	json_decref(answer);
-	return 0;
 }
 
 static int

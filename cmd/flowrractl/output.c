@@ -2,6 +2,7 @@
 /* What all verbs print: complaints, progress and JSON. Answers go to standard
  * output and everything else to standard error, so that a pipe only ever
  * carries answers. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,18 +43,26 @@ gateway_socket(const struct ctl *ctl, struct err *err)
 	return path;
 }
 
-/* A command that a worker runs was refused for its own sake. */
+/* Of a store, or of the services' configuration. A command that a worker runs was
+ * refused for its own sake. */
+static bool
+is_refused(const struct ctl *ctl, const struct err *why)
+{
+	if (ctl->conf == NULL)
+		return why->code == ERR_CONFIG && why->sys == EACCES;
+	return why->code == ERR_REFUSED &&
+	       !ctl->conf->stores[CONF_STORE_BROKER].withheld;
+}
+
 char *
 ctl_gateway(const struct ctl *ctl, const struct err *why, struct err *err)
 {
 	char *socket;
 
-	if (why->code != ERR_REFUSED ||
-	    (ctl->conf != NULL &&
-	     ctl->conf->stores[CONF_STORE_BROKER].withheld))
+	if (!is_refused(ctl, why))
 		return strdup("");
 	socket = gateway_socket(ctl, err);
-	if (socket != NULL && access(socket, F_OK) != 0)
+	if (socket != NULL && access(socket, W_OK) != 0)
 		socket[0] = '\0';
 	return socket;
 }
@@ -71,9 +80,9 @@ ctl_open_gateway(struct ctl *ctl, struct err *why)
 	if (socket[0] != '\0' && ctl->verb->gateway)
 		ctl->gateway = gateway_new(socket, why);
 	else if (socket[0] == '\0' && ctl->verb->gateway &&
-		 why->code == ERR_REFUSED)
-		err_hint(why, "or have flowrra-web.socket started, by which "
-			      "users submit");
+		 is_refused(ctl, why))
+		err_hint(why, "or have flowrra-web.socket started, and opened "
+			      "to users (SocketMode=0666)");
 	else if (socket[0] != '\0')
 		err_hint(why, "flowrra-web, which lets users in, does not have "
 			      "this command");

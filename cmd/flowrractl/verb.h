@@ -154,7 +154,7 @@ void ctl_take_user(struct ctl *ctl);
  * not open the store of the services. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
 /* The socket by which a user who was refused for this reason comes to the store; "":
- * there is none. free() it; NULL with *err. */
+ * there is none, or none for this user. free() it; NULL with *err. */
 char *ctl_gateway(const struct ctl *ctl, const struct err *why,
 		  struct err *err);
 /* Refuses what the gateway cannot do: ERR_USAGE with "WHAT: …". 0 with a client. */

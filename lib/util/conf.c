@@ -150,16 +150,21 @@ load_user_file(struct conf *conf, bool personal, struct err *err)
 	return r;
 }
 
-/* One who may not read it must not be led to other stores than those in it. */
+/* One who may not read it must not be led to other stores than those in it. EACCES
+ * in err->sys tells this from what is wrong with it. */
 static int
 load_system_file(struct conf *conf, struct err *err)
 {
-	if (access(SYSTEM_FILE, R_OK) != 0 && errno == EACCES)
-		return err_set(err, ERR_REFUSED,
-			       "cannot open %s: Permission denied; join its "
-			       "group, or write a configuration of your own to "
-			       "~/.config/flowrra.conf",
-			       SYSTEM_FILE);
+	if (access(SYSTEM_FILE, R_OK) != 0 && errno == EACCES) {
+		err_set(err, ERR_CONFIG,
+			"cannot open %s: Permission denied; join its "
+			"group, or write a configuration of your own to "
+			"~/.config/flowrra.conf",
+			SYSTEM_FILE);
+		if (err != NULL)
+			err->sys = EACCES;
+		return -1;
+	}
 	return load_file(conf, SYSTEM_FILE, false, err);
 }
 

@@ -58,12 +58,12 @@ client_find_other(const struct running_list *list, enum conf_store which,
 	const struct running *r, *other = NULL;
 
 	for (r = list->items; r < list->items + list->n; r++) {
-		if (strcmp(r->program, client_counts[which].program) != 0 ||
-		    strcmp(r->mode, RUNNING_PERSONAL) == 0)
+		if (strcmp(r->program, client_counts[which].program) != 0)
 			continue;
 		if (strcmp(client_place(r, which), ours) == 0)
 			return NULL;
-		other = r;
+		if (strcmp(r->mode, RUNNING_SERVICES) == 0)
+			other = r;
 	}
 	return other;
 }

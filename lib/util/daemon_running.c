@@ -49,13 +49,18 @@ running_path(const char *path)
 	return real != NULL ? real : running_copy(path);
 }
 
-/* The place of a worker's own store is a default of --user. */
-static bool
-running_is_personal(const struct conf *conf)
+/* The place of a worker's own store is a default of --user. What was started with a
+ * configuration of its own is not what commands are expected to follow. */
+static const char *
+running_mode(const struct conf *conf)
 {
 	const struct conf_key *key = conf_key_find("broker", "url", NULL);
+	const enum conf_origin origin = conf_source_of(conf, key).origin;
 
-	return conf_source_of(conf, key).origin == CONF_FROM_PERSONAL;
+	if (origin == CONF_FROM_PERSONAL)
+		return RUNNING_PERSONAL;
+	return conf->standard && origin != CONF_FROM_OPTION ? RUNNING_SERVICES
+							    : RUNNING_OWN;
 }
 
 static int
@@ -74,8 +79,7 @@ running_fill(const struct daemon_program *program, const struct conf *conf,
 	    .user = strdup(user),
 	    .unit = running_unit(),
 	    .since = strdup(since),
-	    .mode = strdup(running_is_personal(conf) ? RUNNING_PERSONAL
-						     : RUNNING_SERVICES),
+	    .mode = strdup(running_mode(conf)),
 	    .tasks = running_copy(names[CONF_STORE_BROKER]),
 	    .results = running_copy(names[CONF_STORE_BACKEND]),
 	    .schedules = running_copy(names[CONF_STORE_SCHEDULES]),

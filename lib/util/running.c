@@ -28,8 +28,8 @@
 #define FILE_MAX 65536
 /* More daemons than a machine has; a directory may be full of other things. */
 #define LIST_MAX 256
-/* Of $RUNTIME_DIRECTORY, /run, and the user's. */
-#define PLACES_MAX 3
+/* Of the services, and the user's. */
+#define PLACES_MAX 2
 
 struct running_file {
 	int dir_fd, fd;
@@ -332,15 +332,13 @@ add_place(struct running_list *list, const char *place)
 void
 running_find(struct running_list *ret)
 {
-	struct buf places[PLACES_MAX] = {BUF_INIT, BUF_INIT, BUF_INIT};
+	struct buf places[PLACES_MAX] = {BUF_INIT, BUF_INIT};
 	size_t i;
 
 	*ret = (struct running_list){.items = NULL};
-	place_of_unit(&places[0]);
-	/* Once, if it is the unit's. */
-	if (places[0].data == NULL || strcmp(places[0].data, SERVICES) != 0)
-		buf_adds(&places[1], SERVICES);
-	place_of_user(&places[2]);
+	if (!place_of_unit(&places[0]))
+		buf_adds(&places[0], SERVICES);
+	place_of_user(&places[1]);
 	for (i = 0; i < PLACES_MAX; i++) {
 		if (places[i].data != NULL && !places[i].failed)
 			add_place(ret, places[i].data);

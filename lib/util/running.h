@@ -20,8 +20,7 @@
 struct err;
 
 /* Lines of the file, "name=value": of which program, instance, user and unit it is,
- * since when (RFC 3339), whether of the user's own store ("personal") or
- * "services", its stores as names without a password, and the configuration file.
+ * since when (RFC 3339), in which mode (below), its stores as names without a password, and the configuration file.
  * Empty: none. */
 #define RUNNING_FIELDS(X)                                                      \
 	X(program)                                                             \
@@ -42,6 +41,8 @@ struct running {
 };
 #define RUNNING_PERSONAL "personal"
 #define RUNNING_SERVICES "services"
+#define RUNNING_OWN                                                            \
+	"own" /* by a file or an option that was given to it alone */
 
 /* Frees what the members point to, all of which were allocated. */
 void running_done(struct running *r);

@@ -2,8 +2,8 @@
 /*
  * GET tasks/{id}/logs: what a task has printed and logged.
  *
- * The journal of this host has all of it, with times, if its worker runs here;
- * otherwise there is what the stores keep of it: the end of each attempt's output
+ * Its worker's files have all of it, with times, if it runs on this host and keeps
+ * them, then the journal has; otherwise there is what the stores keep of it: the end of each attempt's output
  * and its error. A cursor says which source it is of, and goes on in that one:
  * two sources in one list would repeat lines.
  */
@@ -11,11 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/record.h"
 #include "core/task.h"
+#include "flowrra/client.h"
 #include "manager/member.h"
 #include "manager/tasks.h"
 #include "util/err.h"
 #include "util/journal_read.h"
+#include "web/logs.h"
 #include "web/web.h"
 
 #define JOURNAL_LINES_MAX 500
@@ -28,10 +31,9 @@
 
 /* --- lines --------------------------------------------------------------- */
 
-/* `attempt` 0 and `at_us` 0: not known, null. */
-static void
-add_line(json_t *lines, int64_t at_us, json_int_t attempt, const char *stream,
-	 struct slice text)
+void
+logs_add_line(json_t *lines, int64_t at_us, json_int_t attempt,
+	      const char *stream, struct slice text)
 {
 	json_t *line = json_stringn(text.p != NULL ? text.p : "", text.len);
 
@@ -57,8 +59,9 @@ add_text(json_t *lines, const json_t *of, const char *stream,
 
 	for (; p != NULL && *p != '\0'; p += len + (p[len] == '\n')) {
 		len = strcspn(p, "\n");
-		add_line(lines, error ? member_time_us(of, "finished_at") : 0,
-			 attempt, stream, (struct slice){p, len});
+		logs_add_line(lines,
+			      error ? member_time_us(of, "finished_at") : 0,
+			      attempt, stream, (struct slice){p, len});
 	}
 }
 
@@ -120,7 +123,7 @@ logs_of_output(struct web_call *call, const char *id, size_t seen,
 static void
 on_journal_line(const struct journal_line *line, void *arg)
 {
-	add_line(arg, line->at_us, line->attempt, "journal", line->text);
+	logs_add_line(arg, line->at_us, line->attempt, "journal", line->text);
 }
 
 /* NULL without an error: there is nothing. */
@@ -159,8 +162,35 @@ bad_cursor(struct web_call *call, struct err *err)
 			 err);
 }
 
-/* Without a cursor the journal is tried first. What it lacks may be a right to read
- * it, so the stores are asked then, and nothing is said of it. */
+/* The record first: what the task prints before its end is in the files then. A
+ * record that cannot be had says of nothing that it goes on. */
+static json_t *
+logs_of_task_files(struct web_call *call, const char *id, const char *after,
+		   struct err *err)
+{
+	struct flowrra_record *record = NULL;
+	const bool ended =
+	    record_fetch(web_client(call), id, &record, NULL) != 0 ||
+	    record_final(record);
+
+	flowrra_record_free(record);
+	return logs_of_files(web_conf(call), id, after, ended, err);
+}
+
+/* NULL without an error: neither has anything. */
+static json_t *
+logs_of_machine(struct web_call *call, const char *id, struct err *err)
+{
+	json_t *answer = logs_of_task_files(call, id, "", err);
+
+	if (answer == NULL && err->code == ERR_NONE)
+		answer = logs_of_journal(id, "", false, err);
+	return answer;
+}
+
+/* Without a cursor the files of this machine's workers are tried first, then the
+ * journal. What that lacks may be a right to read it, so the stores are asked then,
+ * and nothing is said of it. */
 static int
 get_logs(struct web_call *call, struct err *err)
 {
@@ -182,13 +212,19 @@ get_logs(struct web_call *call, struct err *err)
 		return answer != NULL ? web_answer(call, answer, err)
 				      : bad_cursor(call, err);
 	}
+	if (after != NULL && strncmp(after, LOGS_OF_FILES, 2) == 0) {
+		answer = logs_of_task_files(call, id, after + 2, err);
+		return answer != NULL		? web_answer(call, answer, err)
+		       : err->code == ERR_USAGE ? bad_cursor(call, err)
+						: -1;
+	}
 	if (after != NULL) {
 		if (strncmp(after, OF_OUTPUT, 2) != 0)
 			return bad_cursor(call, err);
 		seen = strtoul(after + 2, &end, 10);
 		if (*end != '\0' || after[2] < '0' || after[2] > '9')
 			return bad_cursor(call, err);
-	} else if ((answer = logs_of_journal(id, "", false, err)) != NULL) {
+	} else if ((answer = logs_of_machine(call, id, err)) != NULL) {
 		return web_answer(call, answer, err);
 	}
 	answer = logs_of_output(call, id, seen, err);
@@ -216,6 +252,6 @@ const struct web_route web_logs_routes[] = {
      .run = get_logs,
      .summary = "What a task has printed and logged.",
      .answer = "{\"lines\": [{\"at\", \"attempt\", \"stream\", \"text\"}], "
-	       "\"next\", \"source\": \"journal\" (of this host) or "
-	       "\"output\" (the end of it, as the stores keep it)}"},
+	       "\"next\", \"source\": \"files\" or \"journal\" (of this host) "
+	       "or \"output\" (the end of it, as the stores keep it)}"},
     WEB_ROUTES_END};

@@ -108,6 +108,10 @@ START_TEST(a_user_submits_waits_sees_and_cancels_its_own)
 	       "task_id          uid" USER ":mine\n");
 	ck_run(run(w, AS_STRANGER "flowrractl queues | cut -f 1,3"), 0,
 	       "cpu\t0\nio\t1\n");
+	WAIT_UNTIL(run(w, AS_STRANGER "flowrractl health --json | grep -q "
+				      "'\"component\":\"workers\",\"healthy\":"
+				      "true'")
+		       ->status == 0);
 	/* Another user has nothing of it. */
 	ck_run(run(w, AS_OTHER "flowrractl tasks"), 0, "");
 	ck_run(run(w, AS_OTHER "flowrractl tasks completed"), 0, "");
@@ -188,6 +192,52 @@ START_TEST(what_the_gateway_does_not_do_is_told)
 		"'{\"name\":\"exec.run\",\"queue\":\"run\"}' "
 		"http://localhost/api/v1/tasks"),
 	    0, "409");
+	services_stop(s);
+}
+END_TEST
+
+/* What a command prints is its worker's file, and for its user alone. */
+START_TEST(a_user_reads_what_its_command_has_printed)
+{
+	struct services *s = services_start(
+	    true, EVERYBODY
+	    "\\n[exec]\\noutput_max = 1m\\n[task speak]\\ncommand = sh -c "
+	    "\"echo out $1; echo err >&2; printf end; exit 3\" sh {0}\\n"
+	    "max_retries = 1\\nretry_delay = 0\\n[task flood]\\ncommand = seq "
+	    "200000\\noutput = none\\n[task slow]\\ncommand = sh -c \"echo "
+	    "one; "
+	    "sleep 2; echo two\"");
+	struct world *w;
+
+	if (s == NULL)
+		return;
+	w = s->w;
+	ck_run(
+	    run(w, AS_STRANGER "flowrractl -q submit speak hi --id a --wait"),
+	    1, "");
+	/* Two pipes have no order between them. */
+	ck_run(run(w, AS_STRANGER "flowrractl logs a --stdout"), 0,
+	       "out hi\nend\n");
+	ck_run(run(w, AS_STRANGER "flowrractl logs a --stderr"), 0, "err\n");
+	ck_run(run(w, AS_STRANGER "flowrractl logs a --all --stdout -n 3"), 0,
+	       "end\nout hi\nend\n");
+	ck_run(run(w, AS_STRANGER "flowrractl logs a --attempt 1 | wc -l"), 0,
+	       "3\n");
+	ck_run(run(w, AS_STRANGER "flowrractl logs a -f --stdout | tail -1"), 0,
+	       "end\n");
+	/* More than an answer has, and more than is kept. */
+	ck_run(run(w, AS_STRANGER "flowrractl -q submit flood --id b --wait "
+				  ">/dev/null"),
+	       0, "");
+	ck_run(run(w, "(" AS_STRANGER "flowrractl logs b) >logs; head -1 logs; "
+		      "tail -1 logs; grep -c 'bytes left out' logs"),
+	       0, "1\n200000\n1\n");
+	ck_run(run(w, AS_STRANGER "flowrractl -q submit slow --id c"), 0,
+	       "uid" USER ":c\n");
+	ck_run(run(w, AS_STRANGER "flowrractl logs c -f"), 0, "one\ntwo\n");
+	/* Nobody else. */
+	ck_complains(run(w, AS_OTHER "flowrractl logs uid" USER ":a"), 2,
+		     "uid" OTHER_USER ":uid" USER ":a");
 	services_stop(s);
 }
 END_TEST
@@ -399,6 +449,7 @@ SUITE("gateway")
 	TEST_LOOP(a_user_submits_waits_sees_and_cancels_its_own, 0, 2);
 	TEST(many_tasks_are_submitted_in_the_order_of_their_lines);
 	TEST(what_the_gateway_does_not_do_is_told);
+	TEST(a_user_reads_what_its_command_has_printed);
 	TEST(the_group_of_the_services_submits_by_default_and_others_do_not);
 	TEST(an_unreadable_configuration_leads_to_the_gateway);
 	TEST(a_gateway_that_is_away_says_what_helps);

@@ -30,11 +30,17 @@ daemon_start(struct world *w, const char *command)
 	return daemon;
 }
 
+/* As a unit may start one: with a variable that no command has. */
 static struct run *
 other_worker(struct world *w)
 {
-	return daemon_start(
-	    w, "flowrrad -c flowrra.conf -o broker.url=sqlite://$PWD/other.db");
+	struct run *worker =
+	    run_start(w, "FLOWRRA_BROKER_URL=sqlite://$PWD/other.db exec "
+			 "flowrrad");
+
+	WAIT_UNTIL(run(w, "ls flowrra/where/*.%d", (int)worker->pid)->status ==
+		   0);
+	return worker;
 }
 
 static void
@@ -144,7 +150,7 @@ START_TEST(a_default_that_no_worker_uses_is_refused)
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		ck_complains(run(w, "exec flowrractl %s", verbs[i]), 78,
 			     "other.db");
-	ck_assert_int_ne(run(w, "ls own")->status, 0);
+	ck_assert_int_ne(run(w, "ls own/*.db")->status, 0);
 	/* Who names one has it; and so has everyone when one uses the default. */
 	ck_run(run(w,
 		   "FLOWRRA_BROKER_URL=sqlite://$PWD/mine.db exec flowrractl "
@@ -154,6 +160,24 @@ START_TEST(a_default_that_no_worker_uses_is_refused)
 	ck_run(run(w, "exec flowrractl -q submit echo 1 --id b --force --queue "
 		      "io"),
 	       0, "b\n");
+	stop(w, worker);
+	world_stop(w);
+}
+END_TEST
+
+/* A trial beside it is no reason to refuse the rest of the machine. */
+START_TEST(a_worker_with_a_configuration_of_its_own_refuses_nothing)
+{
+	struct world *w = start();
+	struct run *worker = daemon_start(
+	    w, "flowrrad -c flowrra.conf -o broker.url=sqlite://$PWD/other.db");
+
+	ck_run(run(w, "exec flowrractl -q submit echo 1 --id a --force --queue "
+		      "io"),
+	       0, "a\n");
+	ck_assert_str_eq(member(w, "", "running/0/mode"), "own");
+	ck_assert_str_eq(member(w, "", "running/0/same"), "false");
+	ck_assert_str_eq(member(w, "", "warnings"), "[]");
 	stop(w, worker);
 	world_stop(w);
 }
@@ -177,10 +201,13 @@ END_TEST
 START_TEST(schedules_follow_the_schedulers)
 {
 	struct world *w = start();
-	struct run *beat = daemon_start(
-	    w, "flowrra-beat -o broker.url=sqlite://$PWD/other.db -o "
-	       "scheduler.database_url=sqlite://$PWD/other.db");
+	struct run *beat = run_start(
+	    w, "FLOWRRA_BROKER_URL=sqlite://$PWD/other.db "
+	       "FLOWRRA_SCHEDULER_DATABASE_URL=sqlite://$PWD/other.db exec "
+	       "flowrra-beat");
 
+	WAIT_UNTIL(run(w, "ls flowrra/where/*.%d", (int)beat->pid)->status ==
+		   0);
 	ck_complains(run(w, "exec flowrractl schedule list"), 78,
 		     "FLOWRRA_SCHEDULER_DATABASE_URL");
 	stop(w, beat);
@@ -194,6 +221,7 @@ SUITE("where")
 	TEST(commands_and_daemons_are_compared);
 	TEST(where_names_the_source_of_each_store);
 	TEST(a_default_that_no_worker_uses_is_refused);
+	TEST(a_worker_with_a_configuration_of_its_own_refuses_nothing);
 	TEST(a_worker_that_was_killed_refuses_nothing);
 	TEST(schedules_follow_the_schedulers);
 }

@@ -18,10 +18,12 @@
 
 #include "core/task.h"
 #include "sqlite/door.h"
+#include "util/limits.h"
 
-/* Programs that are here at the same time; each has a descriptor, which the worker
- * needs for its executors, too. Others are shown out at once. */
+/* Programs that are here at the same time; each has a descriptor, and of those that
+ * the worker may have, its executors need most. Others are shown out at once. */
 #define VISITORS_MAX 64
+#define FILES_A_VISITOR 16
 /* Requests that one may have under way: beyond them it waits. */
 #define REQUESTS_MAX 16
 
@@ -48,7 +50,7 @@ struct sdeputy_server {
 	struct event *event;
 	bool resting; /* descriptors are short: the event is not pending */
 	LIST_HEAD(, visitor) visitors;
-	unsigned int n_visitors;
+	unsigned int n_visitors, max_visitors;
 	LIST_HEAD(, request) requests; /* of all of them */
 	char packet[SDEPUTY_MAX];
 };
@@ -260,7 +262,7 @@ visitor_come_in(struct sdeputy_server *server, int fd)
 {
 	struct visitor *v = calloc(1, sizeof(*v));
 
-	if (v == NULL || server->n_visitors == VISITORS_MAX ||
+	if (v == NULL || server->n_visitors >= server->max_visitors ||
 	    (v->event =
 		 event_new(server->broker->opt.base, fd, EV_READ | EV_PERSIST,
 			   visitor_on_readable, v)) == NULL ||
@@ -304,6 +306,14 @@ sdeputy_open_run(struct sbroker *b, struct tx *tx)
 		b->door_fd = door_open(dir_fd, SDEPUTY_NAME, NULL);
 }
 
+static unsigned int
+visitors_max(void)
+{
+	const uint64_t share = limits_files() / FILES_A_VISITOR;
+
+	return share < VISITORS_MAX ? (unsigned int)share : VISITORS_MAX;
+}
+
 static struct sdeputy_server *
 server_new(struct sbroker *b)
 {
@@ -315,6 +325,7 @@ server_new(struct sbroker *b)
 	server->broker = b;
 	server->resting = true;
 	server->n_visitors = 0;
+	server->max_visitors = visitors_max();
 	LIST_INIT(&server->visitors);
 	LIST_INIT(&server->requests);
 	server->event = event_new(b->opt.base, b->door_fd, EV_READ | EV_PERSIST,

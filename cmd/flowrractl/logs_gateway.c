@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logs through the gateway: lines that the server has of a task, by steps, which its
+ * cursor joins.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "flowrra/client.h"
+#include "gateway.h"
+#include "logs.h"
+#include "manager/member.h"
+#include "result.h"
+#include "util/err.h"
+#include "verb.h"
+
+/* Between two questions of who follows: a person hardly notices a second. */
+#define PAUSE_S 1
+
+struct remote_logs {
+	struct ctl *ctl;
+	const char *id;
+	const struct logs_options *options;
+	json_t *kept;	    /* lines that are not printed yet */
+	json_int_t attempt; /* of the last line */
+	char *after;	    /* cursor; NULL: the beginning */
+	bool any;	    /* there was a line */
+	bool of_store;	    /* the last answer was of what the stores keep */
+};
+
+static bool
+remote_shows(const struct remote_logs *r, const json_t *line)
+{
+	const struct logs_options *o = r->options;
+	const char *stream = member_text(line, "stream");
+	const bool error = stream != NULL && strcmp(stream, "stderr") == 0;
+
+	if (o->attempt > 0 && r->attempt > 0 && r->attempt != o->attempt)
+		return false;
+	return !(o->only_stdout && error) && !(o->only_stderr && !error);
+}
+
+static void
+remote_print(struct remote_logs *r, const json_t *line)
+{
+	const char *text = member_text(line, "text");
+
+	if (r->ctl->globals.json) {
+		print_json_line(
+		    json_pack("{s:O?, s:O?, s:O?, s:O?}", "attempt",
+			      json_object_get(line, "attempt"), "time",
+			      json_object_get(line, "at"), "stream",
+			      json_object_get(line, "stream"), "text",
+			      json_object_get(line, "text")));
+		return;
+	}
+	if (r->options->time)
+		printf("%s ", member_text(line, "at") != NULL
+				  ? member_text(line, "at")
+				  : "-");
+	/* Elsewhere than on a terminal, as it is. */
+	if (isatty(STDOUT_FILENO))
+		print_masked(text != NULL ? text : "", 0);
+	else
+		fputs(text != NULL ? text : "", stdout);
+	putchar('\n');
+}
+
+/* Unless others are asked for, the last attempt alone counts. */
+static void
+remote_take(struct remote_logs *r, const json_t *line, bool at_once)
+{
+	const json_int_t attempt =
+	    json_integer_value(json_object_get(line, "attempt"));
+
+	if (attempt > r->attempt && !r->options->all &&
+	    r->options->attempt == 0 && !at_once)
+		json_array_clear(r->kept);
+	if (attempt > 0)
+		r->attempt = attempt;
+	r->any = true;
+	if (!remote_shows(r, line))
+		return;
+	if (at_once)
+		remote_print(r, line);
+	else
+		json_array_append(r->kept, (json_t *)line);
+}
+
+/* A step: the number of its lines, or -1 with *err. */
+static int
+remote_step(struct remote_logs *r, bool at_once, struct err *err)
+{
+	json_t *answer = gateway_logs(r->ctl->gateway, r->id, r->after, err);
+	const json_t *lines = json_object_get(answer, "lines"), *line;
+	const char *next = member_text(answer, "next");
+	const char *source = member_text(answer, "source");
+	size_t i, n;
+
+	if (answer == NULL)
+		return -1;
+	n = json_array_size(lines);
+	json_array_foreach (lines, i, line)
+		remote_take(r, line, at_once);
+	free(r->after);
+	/* The stores have nothing of one that has not begun: files may come. */
+	r->of_store = source != NULL && strcmp(source, "output") == 0;
+	r->after =
+	    next != NULL && !(r->of_store && n == 0) ? strdup(next) : NULL;
+	json_decref(answer);
+	fflush(stdout);
+	return (int)n;
+}
+
+static int
+remote_show(struct remote_logs *r, struct err *err)
+{
+	const int limit = r->options->lines;
+	const json_t *line;
+	size_t i, n;
+	int got;
+
+	while ((got = remote_step(r, false, err)) > 0 && r->after != NULL)
+		;
+	if (got < 0)
+		return -1;
+	n = json_array_size(r->kept);
+	json_array_foreach (r->kept, i, line)
+		if (limit < 0 || n - i <= (size_t)limit)
+			remote_print(r, line);
+	return 0;
+}
+
+/* Until the task has ended, and what it has printed is told. The exit status of its
+ * command. */
+static int
+remote_follow(struct remote_logs *r, int *ret_status, struct err *err)
+{
+	const struct timespec pause = {.tv_sec = PAUSE_S};
+	struct flowrra_record *record;
+	bool final = false;
+	int got;
+
+	for (;;) {
+		if ((got = remote_step(r, true, err)) < 0)
+			return -1;
+		if (got > 0 && r->after != NULL)
+			continue;
+		if (final)
+			return 0;
+		if (gateway_record(r->ctl->gateway, r->id, &record, err) != 0)
+			return -1;
+		final = record->state == FLOWRRA_SUCCESS ||
+			record->state == FLOWRRA_FAILED;
+		*ret_status = command_status(record);
+		flowrra_record_free(record);
+		/* Of the stores all was told, or nothing is there. */
+		if (final && r->of_store)
+			return 0;
+		if (!final)
+			nanosleep(&pause, NULL);
+	}
+}
+
+int
+logs_through_gateway(struct ctl *ctl, const char *id,
+		     const struct logs_options *options)
+{
+	struct remote_logs r = {
+	    .ctl = ctl, .id = id, .options = options, .kept = json_array()};
+	struct err err = ERR_INIT;
+	int status = 0, failed;
+
+	failed = options->follow ? remote_follow(&r, &status, &err)
+				 : remote_show(&r, &err);
+	json_decref(r.kept);
+	free(r.after);
+	return failed != 0 ? complain_of_err(ctl, &err) : status;
+}
