@@ -406,9 +406,10 @@ dispatch_free(struct dispatch *d)
 	if (d == NULL)
 		return;
 	await_drop_all(d);
-	/* First the stores and the pool, which call back into jobs. */
-	broker_close(d->broker);
+	/* First the stores and the pool, which call back into jobs. Records that
+	 * are under way name claims, which are the broker's. */
 	results_close(d->results);
+	broker_close(d->broker);
 	tally_free(d->tally);
 	spool_close(d);
 	upkeep_close(d);

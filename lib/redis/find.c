@@ -28,6 +28,8 @@ redis_find_close(struct redis *r)
 {
 	redis_cluster_leave(&r->member.user);
 	redis_peers_leave(&r->member);
+	free(r->member.place.host);
+	r->member.place.host = NULL;
 }
 
 bool

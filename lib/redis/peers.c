@@ -222,8 +222,6 @@ redis_peers_leave(struct redis_member *m)
 	TAILQ_REMOVE(&m->peers->members, m, link);
 	peers_unuse(m->peers);
 	m->peers = NULL;
-	free(m->place.host);
-	m->place.host = NULL;
 }
 
 void

@@ -243,8 +243,8 @@ live(int run, int out)
 		UNTIL(&w, life.submitted == sent + BATCH);
 	}
 	UNTIL(&w, life.settled >= TASKS / BATCH * SKIPPED);
-	broker_close(life.broker);
 	results_close(life.results);
+	broker_close(life.broker);
 }
 
 /* --- the one who looks on ---------------------------------------------- */
