@@ -18,6 +18,9 @@ static const struct column limit_columns[] = {
     {"RUNNING", "running", NULL, COLUMN_RIGHT},
     {"HELD", "held", NULL, COLUMN_RIGHT},
     {"GROUP-BY", "by", NULL, COLUMN_DROP(1)},
+    {"RATE", "rate", NULL, COLUMN_RIGHT},
+    {"PERIOD", "period", cell_duration, COLUMN_RIGHT},
+    {"BURST", "burst", NULL, COLUMN_RIGHT | COLUMN_DROP(2)},
 };
 #define N_LIMIT_COLUMNS (sizeof(limit_columns) / sizeof(limit_columns[0]))
 
@@ -60,7 +63,7 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 
 struct limit_options {
 	struct limits_target target;
-	int concurrency;
+	int concurrency, burst;
 };
 
 #define OPTION(...) VERB_OPTION(struct limit_options, 0, __VA_ARGS__)
@@ -79,6 +82,11 @@ static const struct option_spec set_options[] = {
 	   "for nowhere"),
     OPTION("concurrency", "N", INT, concurrency, 1, LIMIT_CONCURRENCY_MAX,
 	   "tasks that run at once"),
+    OPTION("rate", "N/DURATION", TEXT, target.rate, 0, 0,
+	   "tasks that start in this time, as 100/1m"),
+    OPTION("burst", "N", INT, burst, 1, LIMIT_RATE_MAX,
+	   "with --rate: tasks that may start at once after a pause; 1 by "
+	   "default"),
 };
 
 static const struct option_spec unset_options[] = {
@@ -110,10 +118,11 @@ run_set(struct ctl *ctl, int argc, char **argv, void *options)
 	struct err err;
 
 	o->target.concurrency = o->concurrency;
-	if (o->concurrency == 0) {
+	o->target.burst = o->burst;
+	if (o->concurrency == 0 && o->target.rate == NULL) {
 		err_set(&err, ERR_USAGE,
-			"missing --concurrency; usage: flowrractl limit set "
-			"QUEUE --concurrency N");
+			"missing --concurrency or --rate; usage: flowrractl "
+			"limit set QUEUE --concurrency N");
 		return complain_of_err(ctl, &err);
 	}
 	return limit_change(ctl, argv[0], o, limits_set);
@@ -127,8 +136,10 @@ run_unset(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_limit_set = {
     .name = "limit set",
-    .summary = "Limit how many tasks of a queue run at once",
-    .usage = "QUEUE [--task NAME | --group KEY | --each-group] --concurrency N",
+    .summary =
+	"Limit how many tasks of a queue run at once, or start in a time",
+    .usage = "QUEUE [--task NAME | --group KEY | --each-group] "
+	     "[--concurrency N] [--rate N/DURATION]",
     .options = set_options,
     .n_options = sizeof(set_options) / sizeof(set_options[0]),
     .options_size = sizeof(struct limit_options),

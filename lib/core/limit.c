@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
 #include "util/name.h"
 #include "util/utf8.h"
-
-#define CONCURRENCY "{\"concurrency\":"
 
 /* UTF-8 without control characters. */
 static bool
@@ -92,26 +91,107 @@ limit_scope_read(struct slice scope, struct limit_rule *ret)
 	return true;
 }
 
+/* --- rules ------------------------------------------------------------------- */
+
+int64_t
+limit_interval_us(const struct limit_rule *rule)
+{
+	/* Rounded up: not one too many. */
+	return rule->rate > 0
+		   ? (rule->period_ms * 1000 + rule->rate - 1) / rule->rate
+		   : 0;
+}
+
+int64_t
+limit_depth_us(const struct limit_rule *rule)
+{
+	return (rule->burst - 1) * limit_interval_us(rule);
+}
+
+static int
+limit_check_number(const char *what, int64_t n, int64_t most, struct err *err)
+{
+	if (n >= 1 && n <= most)
+		return 0;
+	return err_set(err, ERR_DATA, "a %s must be from 1 to %lld", what,
+		       (long long)most);
+}
+
+int
+limit_check_rule(const struct limit_rule *rule, struct err *err)
+{
+	if (rule->concurrency == 0 && rule->rate == 0)
+		return err_set(err, ERR_DATA,
+			       "a limit needs a concurrency or a rate");
+	if (rule->concurrency != 0 &&
+	    limit_check_number("concurrency", rule->concurrency,
+			       LIMIT_CONCURRENCY_MAX, err) != 0)
+		return -1;
+	if (rule->rate == 0)
+		return 0;
+	if (limit_check_number("rate", rule->rate, LIMIT_RATE_MAX, err) != 0 ||
+	    limit_check_number("period in milliseconds", rule->period_ms,
+			       LIMIT_PERIOD_MAX_MS, err) != 0)
+		return -1;
+	return limit_check_number("burst", rule->burst, rule->rate, err);
+}
+
+int
+limit_rate_read(const char *text, struct limit_rule *ret, struct err *err)
+{
+	char *end;
+	int64_t us;
+
+	ret->rate = strtoll(text, &end, 10);
+	if (end == text || *end != '/' ||
+	    clock_parse_duration(end + 1, &us, NULL) != 0)
+		return err_set(err, ERR_DATA,
+			       "the rate \"%.40s\" is not valid: it must be "
+			       "N/DURATION, as 100/1m",
+			       text);
+	ret->period_ms = us / 1000;
+	return 0;
+}
+
 void
 limit_rule_write(const struct limit_rule *rule, struct buf *out)
 {
-	buf_addf(out, CONCURRENCY "%lld}", (long long)rule->concurrency);
+	const char *sign = "{";
+
+	if (rule->concurrency > 0) {
+		buf_addf(out, "%s\"concurrency\":%lld", sign,
+			 (long long)rule->concurrency);
+		sign = ",";
+	}
+	if (rule->rate > 0)
+		buf_addf(out, "%s\"rate\":%lld,\"period\":%lld,\"burst\":%lld",
+			 sign, (long long)rule->rate,
+			 (long long)rule->period_ms, (long long)rule->burst);
+	buf_addc(out, '}');
+}
+
+/* A member of our own writing; 0: it is not there. */
+static int64_t
+limit_number(struct slice text, const char *name)
+{
+	const char *end = text.p + text.len, *p;
+	int64_t n = 0;
+
+	p = memmem(text.p, text.len, name, strlen(name));
+	if (p == NULL)
+		return 0;
+	for (p += strlen(name); p < end && *p >= '0' && *p <= '9'; p++)
+		if (n < LIMIT_PERIOD_MAX_MS)
+			n = 10 * n + (*p - '0');
+	return n;
 }
 
 bool
 limit_rule_read(struct slice text, struct limit_rule *ret)
 {
-	char digits[8];
-	size_t n = 0, at = strlen(CONCURRENCY);
-
-	if (text.len <= at || memcmp(text.p, CONCURRENCY, at) != 0)
-		return false;
-	while (at + n < text.len && n + 1 < sizeof(digits) &&
-	       text.p[at + n] >= '0' && text.p[at + n] <= '9') {
-		digits[n] = text.p[at + n];
-		n++;
-	}
-	digits[n] = '\0';
-	ret->concurrency = atol(digits);
-	return ret->concurrency > 0;
+	ret->concurrency = limit_number(text, "\"concurrency\":");
+	ret->rate = limit_number(text, "\"rate\":");
+	ret->period_ms = limit_number(text, "\"period\":");
+	ret->burst = limit_number(text, "\"burst\":");
+	return limit_check_rule(ret, NULL) == 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Limits: how many tasks of a queue, of a name in it, or of a group may run at
- * once.
+ * once, and how many may start in a time.
  *
  * A rule belongs to a queue, and the store keeps it under its scope, a text: "q"
  * for the queue, "t:NAME" for the tasks of a name, "g:KEY" for a group, and "g" for
@@ -31,8 +31,24 @@ enum limit_kind { LIMIT_QUEUE, LIMIT_TASK, LIMIT_GROUP, LIMIT_EACH_GROUP };
 struct limit_rule {
 	enum limit_kind kind;
 	struct slice key;    /* TASK: the name; GROUP: the group; else empty */
-	int64_t concurrency; /* tasks in flight at once, 1 to its maximum */
+	int64_t concurrency; /* tasks in flight at once; 0: any number */
+	/*
+	 * So many may start in this time, evenly; after a pause, `burst` of them
+	 * at once. No time of that length sees more than rate + burst - 1. 0: any
+	 * number.
+	 */
+	int64_t rate, period_ms, burst;
 };
+#define LIMIT_RATE_MAX 1000000
+#define LIMIT_PERIOD_MAX_MS (INT64_C(31) * 24 * 3600 * 1000)
+
+/* Microseconds from one start to the next, and how far a burst may be ahead. */
+int64_t limit_interval_us(const struct limit_rule *rule);
+int64_t limit_depth_us(const struct limit_rule *rule);
+/* 0, or -1 with *err (ERR_DATA): a number is out of its range, or there is none. */
+int limit_check_rule(const struct limit_rule *rule, struct err *err);
+/* Reads "100/1m". -1 with *err (ERR_DATA). */
+int limit_rate_read(const char *text, struct limit_rule *ret, struct err *err);
 
 /* 0, or -1 with *err (`code`): it cannot be a group, or a path. */
 int limit_check_group(struct slice group, enum err_code code, struct err *err);

@@ -76,7 +76,12 @@ limits_read_target(const struct limits_target *t,
 				 : t->group != NULL ? t->group
 						    : "");
 	ret->rule.concurrency = t->concurrency;
-	return 0;
+	if (t->rate == NULL)
+		return t->burst == 0
+			   ? 0
+			   : err_set(err, ERR_USAGE, "a burst needs a rate");
+	ret->rule.burst = t->burst > 0 ? t->burst : 1;
+	return limit_rate_read(t->rate, &ret->rule, err);
 }
 
 static json_t *
@@ -108,7 +113,16 @@ limits_set(struct flowrra_client *c, const struct limits_target *target,
 		return NULL;
 	}
 	json_object_set_new(answer, "concurrency",
-			    json_integer(target->concurrency));
+			    target->concurrency > 0
+				? json_integer(target->concurrency)
+				: json_null());
+	json_object_set_new(answer, "rate",
+			    target->rate != NULL ? json_string(target->rate)
+						 : json_null());
+	json_object_set_new(answer, "burst",
+			    target->rate != NULL
+				? json_integer(change.rule.burst)
+				: json_null());
 	return answer;
 }
 

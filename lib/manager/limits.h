@@ -24,12 +24,14 @@ struct limits_target {
 	 * it was. */
 	const char *by;
 	int64_t concurrency; /* 0: none is given */
+	const char *rate;    /* "100/1m"; NULL: none is given */
+	int64_t burst;	     /* 0: not given, which is 1 */
 };
-/* {"queue", "scope", "key", "concurrency"}. NULL with *err: ERR_USAGE for what does
+/* {"queue", "scope", "key", "concurrency", "rate", "burst"}. NULL with *err: ERR_USAGE for what does
  * not fit together. */
 json_t *limits_set(struct flowrra_client *c, const struct limits_target *target,
 		   struct err *err);
-/* The same without a concurrency; ERR_NOT_FOUND: there is no such limit. */
+/* The same without what it limits; ERR_NOT_FOUND: there is no such limit. */
 json_t *limits_unset(struct flowrra_client *c,
 		     const struct limits_target *target, struct err *err);
 

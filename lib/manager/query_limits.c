@@ -23,15 +23,29 @@ text_or_null(struct slice text)
 	return text.len > 0 ? json_stringn(text.p, text.len) : json_null();
 }
 
+/* 0 is none. */
+static json_t *
+number_or_null(int64_t n, int divisor)
+{
+	if (n == 0)
+		return json_null();
+	return divisor == 1 ? json_integer(n) : json_real((double)n / divisor);
+}
+
 static json_t *
 json_of_limit(struct slice queue, const struct broker_limit *limit,
 	      struct slice by)
 {
+	const struct limit_rule *rule = &limit->rule;
+
 	return json_pack(
-	    "{s:s%,s:s,s:o,s:o,s:I,s:I,s:I}", "queue", queue.p, queue.len,
-	    "scope", scope_words[limit->rule.kind], "key",
+	    "{s:s%,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I}", "queue", queue.p,
+	    queue.len, "scope", scope_words[limit->rule.kind], "key",
 	    text_or_null(limit->rule.key), "by", text_or_null(by),
-	    "concurrency", (json_int_t)limit->rule.concurrency, "running",
+	    "concurrency", number_or_null(rule->concurrency, 1), "rate",
+	    number_or_null(rule->rate, 1), "period",
+	    number_or_null(rule->period_ms, 1000), "burst",
+	    number_or_null(rule->burst, 1), "running",
 	    (json_int_t)limit->running, "held", (json_int_t)limit->held);
 }
 

@@ -95,7 +95,7 @@ place_say_absent(const struct tx *tx, struct err *err)
 {
 	err_set(err, ERR_NOT_FOUND,
 		"there is no database %s; start flowrrad, or flowrra-beat for "
-		"schedules, which makes it%s",
+		"schedules, which makes it (your own: flowrractl run)%s",
 		tx->path, place_slashes_hint(tx));
 	if (err != NULL)
 		err->sys = ENOENT;

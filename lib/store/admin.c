@@ -228,11 +228,7 @@ check_limit(const struct broker_limit_change *change, struct err *err)
 	    (change->by.len > 0 && !slice_eq(change->by, SLICE("-")) &&
 	     limit_check_path(change->by, ERR_DATA, err) != 0))
 		return -1;
-	if (change->unset || (rule->concurrency >= 1 &&
-			      rule->concurrency <= LIMIT_CONCURRENCY_MAX))
-		return 0;
-	return err_set(err, ERR_DATA, "a concurrency must be from 1 to %d",
-		       LIMIT_CONCURRENCY_MAX);
+	return change->unset ? 0 : limit_check_rule(rule, err);
 }
 
 void

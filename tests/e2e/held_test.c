@@ -19,18 +19,22 @@ START_TEST(limits_are_set_shown_and_unset)
 		      "--concurrency 2 --json"),
 	       0,
 	       "{\"queue\":\"io\",\"scope\":\"each_group\",\"key\":null,"
-	       "\"concurrency\":2}\n");
+	       "\"concurrency\":2,\"rate\":null,\"burst\":null}\n");
+	ck_run(ctl(w, "limit set io --task echo --rate 100/1m --burst 5"), 0,
+	       "");
 	ck_run(ctl(w, "limit show io"), 0,
-	       "io\tqueue\t-\t5\t0\t0\tkwargs.tenant\n"
-	       "io\ttask\tsleep\t4\t0\t0\tkwargs.tenant\n"
-	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\n"
-	       "io\teach_group\t-\t2\t0\t0\tkwargs.tenant\n");
+	       "io\tqueue\t-\t5\t0\t0\tkwargs.tenant\t-\t-\t-\n"
+	       "io\ttask\techo\t-\t0\t0\tkwargs.tenant\t100\t1m\t5\n"
+	       "io\ttask\tsleep\t4\t0\t0\tkwargs.tenant\t-\t-\t-\n"
+	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\t-\t-\t-\n"
+	       "io\teach_group\t-\t2\t0\t0\tkwargs.tenant\t-\t-\t-\n");
 	ck_run(ctl(w, "limit unset io"), 0, "");
 	ck_run(ctl(w, "limit unset io --task sleep"), 0, "");
+	ck_run(ctl(w, "limit unset io --task echo"), 0, "");
 	ck_run(ctl(w, "limit unset io --each-group"), 0, "");
 	ck_complains(ctl(w, "limit unset io --each-group"), 2, "io");
 	ck_run(ctl(w, "limit list"), 0,
-	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\n");
+	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\t-\t-\t-\n");
 	ck_run(ctl(w, "limit unset io --group acme"), 0, "");
 	ck_run(ctl(w, "limit list io"), 0, "");
 	ck_complains(ctl(w, "limit set io --group a --task b --concurrency 1"),
@@ -40,6 +44,9 @@ START_TEST(limits_are_set_shown_and_unset)
 	ck_complains(ctl(w, "limit set io --each-group --by tenant "
 			    "--concurrency 1"),
 		     65, "kwargs.NAME");
+	ck_complains(ctl(w, "limit set io --rate 100"), 65, "100/1m");
+	ck_complains(ctl(w, "limit set io --concurrency 1 --burst 2"), 64,
+		     "needs a rate");
 	world_stop(w);
 }
 END_TEST

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "redis_server.h"
 #include "store/admin_scene.h"
 #include "util/clock.h"
 
@@ -486,6 +487,130 @@ START_TEST(many_groups_are_held_and_released)
 }
 END_TEST
 
+/* --- rates ----------------------------------------------------------------- */
+
+static void
+limit_rate(enum limit_kind kind, const char *key, int64_t n, int64_t burst)
+{
+	struct broker_limit_change c = {.rule = {.kind = kind,
+						 .key = slice_of(key),
+						 .rate = n,
+						 .period_ms = 1000,
+						 .burst = burst}};
+
+	change(&c);
+}
+
+/* At 10 a second, two come at once, and each of the others 100 ms later: not sooner,
+ * by the store's clock, which is exact to a millisecond. */
+static void
+ck_rate(enum limit_kind kind, const char *key)
+{
+	const int64_t begin_us = clock_mono_us();
+	size_t i;
+
+	limit_rate(kind, key, 10, 2);
+	put("a1", "a", 0);
+	put("a2", "a", 0);
+	put("a3", "a", 0);
+	put("a4", "a", 0);
+	broker_want(worker_a()->broker, 0, 100);
+	UNTIL(&op.stage, worker_a()->n_claims == 4);
+	ck_assert_int_ge(clock_mono_us() - begin_us, 198000);
+	for (i = 0; i < 4; i++) {
+		char id[] = {'a', (char)('1' + i), '\0'};
+
+		ck_assert(is_claim(worker_a(), i, id));
+	}
+}
+
+START_TEST(tasks_of_a_group_start_at_its_rate)
+{
+	op_open(_i);
+	ck_rate(LIMIT_EACH_GROUP, "");
+	/* What has no rate is not in their way. */
+	put("b1", NULL, 0);
+	UNTIL(&op.stage, worker_a()->n_claims == 5);
+	op_close();
+}
+END_TEST
+
+START_TEST(tasks_of_a_queue_start_at_its_rate)
+{
+	op_open(_i);
+	ck_rate(LIMIT_QUEUE, "");
+	op_close();
+}
+END_TEST
+
+START_TEST(a_rate_that_has_no_room_holds_tasks_until_it_is_unset)
+{
+	struct broker_limit_change c = {.rule = {.kind = LIMIT_GROUP,
+						 .key = SLICE("a"),
+						 .rate = 1,
+						 .period_ms = HOUR_MS,
+						 .burst = 1}};
+
+	op_open(_i);
+	change(&c);
+	put("a1", "a", 0);
+	put("a2", "a", 0);
+	put("b1", "b", 0);
+	take(worker_a(), 2);
+	party_settle(worker_a(), 0, BROKER_ACK);
+	op_nothing_comes(worker_a());
+	ck_assert_int_eq(op_queue(op.producer, "io")->held, 1);
+	ck_assert(unlimit(LIMIT_GROUP, "a"));
+	take(worker_a(), 3);
+	op_close();
+}
+END_TEST
+
+/* As if the clock had been set back by a year. */
+START_TEST(a_clock_that_was_set_back_stops_no_rate)
+{
+	op_open(_i);
+	limit_rate(LIMIT_GROUP, "a", 10, 1);
+	put("a1", "a", 0);
+	take(worker_a(), 1);
+	if (op.stage.kind == KIND_REDIS)
+		redis_server_run(op.stage.server, "ZADD %s 9e15 g:a",
+				 "{flowrra:queue:io}:tats");
+	else
+		stage_sql(&op.stage, "INSERT OR REPLACE INTO tats SELECT id, "
+				     "'g:a', 9000000000000000 FROM queues");
+	put("a2", "a", 0);
+	UNTIL(&op.stage, worker_a()->n_claims == 2);
+	op_close();
+}
+END_TEST
+
+START_TEST(a_rate_and_a_concurrency_both_hold)
+{
+	struct broker_limit_change c = {.rule = {.kind = LIMIT_GROUP,
+						 .key = SLICE("a"),
+						 .concurrency = 1,
+						 .rate = 20,
+						 .period_ms = 1000,
+						 .burst = 1}};
+
+	op_open(_i);
+	change(&c);
+	put("a1", "a", 0);
+	put("a2", "a", 0);
+	take(worker_a(), 1);
+	stage_linger(&op.stage, 120);
+	ck_assert_uint_eq(worker_a()->n_claims, 1);
+	party_settle(worker_a(), 0, BROKER_ACK);
+	UNTIL(&op.stage, worker_a()->n_claims == 2);
+	/* Settled at once, it has to wait for the rate. */
+	put("a3", "a", 0);
+	party_settle(worker_a(), 1, BROKER_ACK);
+	UNTIL(&op.stage, worker_a()->n_claims == 3);
+	op_close();
+}
+END_TEST
+
 START_TEST(what_cannot_be_a_limit_is_refused)
 {
 	struct broker_limit_change c = {.queue = SLICE("io"),
@@ -533,6 +658,11 @@ END_TEST
 	X(what_a_worker_has_counts_when_it_is_gone, kind)                      \
 	X(groups_take_turns, kind)                                             \
 	X(many_groups_are_held_and_released, kind)                             \
+	X(tasks_of_a_group_start_at_its_rate, kind)                            \
+	X(tasks_of_a_queue_start_at_its_rate, kind)                            \
+	X(a_rate_that_has_no_room_holds_tasks_until_it_is_unset, kind)         \
+	X(a_clock_that_was_set_back_stops_no_rate, kind)                       \
+	X(a_rate_and_a_concurrency_both_hold, kind)                            \
 	X(what_cannot_be_a_limit_is_refused, kind)
 
 static void

@@ -15,7 +15,8 @@
 /* Of limits: the rules, and what is counted, held and ready. */
 #define LIMITS K("limits"), K("running"), K("held"), K("ready")
 #define LIMITED                                                                \
-	K("limits"), K("running"), K("lane:=held"), K("held"), K("ready")
+	K("limits"), K("running"), K("lane:=held"), K("held"), K("ready"),     \
+	    K("tats"), K("resting")
 #define RULES "HSET " K("limits") " g {\"concurrency\":2}"
 #define GROUPED(group) "{\"id\":\"t\",\"name\":\"n\",\"group\":\"" group "\"}"
 
@@ -57,7 +58,7 @@ static const struct script_case cases[] = {
      {"0", "w"},
      {"LPUSH " K("inflight:w") " " GROUPED("a"), RULES}},
     {SCRIPT_LIMIT,
-     {K("limits"), K("running")},
+     {K("limits"), K("running"), K("tats"), K("resting")},
      {"flowrra:control", "wake", "g", "{}", "kwargs.a", "9"},
      {NULL}},
     {SCRIPT_LIMITS, {K("limits"), K("running"), K("held")}, {NULL}, {RULES}},
@@ -160,7 +161,7 @@ static const struct script_case cases[] = {
     {SCRIPT_REGISTER, {"flowrra:registered"}, {"a", "b"}, {NULL}},
     {SCRIPT_REGISTRY,
      {"flowrra:registry", "flowrra:registered"},
-     {"1000", "10"},
+     {"1000", "10", "0"},
      {"HSET flowrra:registry a {} b {}", "ZADD flowrra:registered 1 a"}},
     {SCRIPT_RELEASE,
      {K("inflight:w"), Q, K("levels"), K("delayed"), LIMITS},

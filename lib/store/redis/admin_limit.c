@@ -65,7 +65,9 @@ rlimits_ask_change(struct rquery *i)
 	    container_of(i, struct limit_query, query);
 	char most[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(l->queue.keys[KEY_LIMITS]),
-				     slice_of(l->queue.keys[KEY_RUNNING])};
+				     slice_of(l->queue.keys[KEY_RUNNING]),
+				     slice_of(l->queue.keys[KEY_TATS]),
+				     slice_of(l->queue.keys[KEY_RESTING])};
 	const struct slice args[] = {
 	    slice_of(RBROKER_CONTROL),	   slice_of(l->queue.wake),
 	    {l->scope.data, l->scope.len}, {l->rule.data, l->rule.len},

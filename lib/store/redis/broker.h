@@ -71,6 +71,8 @@
 
 /* What one call of takeover.lua moves, about: it may not keep the server long. */
 #define RTAKEOVER_BYTES (512u << 10)
+/* Names of queues in a page: SSCAN answers with about as many. */
+#define RNAMES_PAGE "500"
 
 enum rqueue_key {
 	KEY_WAITING,
@@ -90,6 +92,8 @@ enum rqueue_key {
 	KEY_HELD,	/* the lane of tasks that may not run yet … */
 	KEY_HELD_INDEX, /* … and which scope holds each */
 	KEY_READY,	/* scopes that hold tasks and have room */
+	KEY_TATS,	/* of scopes with a rate: when the next is due */
+	KEY_RESTING,	/* scopes that hold tasks and wait for their rate */
 	KEY_LEAVING,	/* what is on its way to another queue */
 	KEY_COUNT
 };
@@ -259,8 +263,9 @@ struct rqueue {
 	/* A shard was compared with memory; `last`: of a recovery, so that
 	 * tasks may be taken now. Set when the queue is opened. */
 	void (*on_compared)(struct rqueue *q, bool last);
-	struct event *due;   /* the next delayed task is due */
-	struct event *retry; /* after an error reply */
+	struct event *due;    /* the next delayed task is due */
+	struct event *retry;  /* after an error reply */
+	struct event *rested; /* a rate has room again */
 };
 
 /* Connections that wait, and those beside them: for commands, for orders, and for
@@ -537,6 +542,8 @@ int rlimit_ack(struct rclaim *c, struct slice direction,
 void rlimit_flush(struct rbroker *b);
 /* The connection is gone. */
 void rlimit_drop(struct rbroker *b);
+/* A rate has room again: a callback of q->rested. */
+void rqueue_on_rested(int fd, short what, void *arg);
 /* Hands over what a claim script brought: members `from` to `to` - 1 of the
  * reply. */
 void rqueue_take_tasks(struct rqueue *q, const struct redis_reply *reply,

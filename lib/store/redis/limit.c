@@ -35,7 +35,9 @@
 #define LOOK_MAX "500"
 /* Bytes that one call brings; see claim.c. */
 #define CLAIM_BYTES (1u << 20)
-#define CLAIM_KEYS 11
+#define CLAIM_KEYS 13
+/* What the script tells before the tasks. */
+#define CLAIM_HEAD 4
 #define CHECK_MS "9000"
 
 /* Acknowledgements in one call, and about how many bytes. */
@@ -412,6 +414,28 @@ rlimit_take_word(struct rqueue *q, struct slice word, bool news)
 		rlimit_count(q, false);
 }
 
+void
+rqueue_on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct rqueue *q = arg;
+
+	q->content = RQUEUE_MAYBE;
+	rqueue_pump(q);
+}
+
+/* The script is asked again when a rate has room. */
+static void
+rlimit_set_timer(struct rqueue *q, int64_t ms)
+{
+	const struct timeval tv = {.tv_sec = ms / 1000,
+				   .tv_usec = ms % 1000 * 1000};
+
+	if (ms < 0)
+		evtimer_del(q->rested);
+	else
+		evtimer_add(q->rested, &tv);
+}
+
 static void
 rlimit_take(struct rqueue *q, const struct redis_reply *reply)
 {
@@ -435,13 +459,17 @@ rlimit_take(struct rqueue *q, const struct redis_reply *reply)
 		q->content = RQUEUE_MAYBE;
 	/* What was not known is; or the same would be asked for ever. */
 	if (slice_eq(word, SLICE("levels")) &&
-	    !rlevels_learn(&q->levels, redis_reply_at(reply, 1)) && n <= 3) {
+	    !rlevels_learn(&q->levels, redis_reply_at(reply, 1)) &&
+	    n <= CLAIM_HEAD) {
 		q->content = RQUEUE_EMPTY;
 		rqueue_retry_later(q);
 	}
 	if (slice_eq(word, SLICE("empty")) && q->content == RQUEUE_EMPTY)
 		rlanes_done(&q->lanes);
-	rqueue_take_tasks(q, reply, 3, n);
+	if (fault == REDIS_FAULT_NONE && n >= CLAIM_HEAD)
+		rlimit_set_timer(q, redis_reply_integer(
+					redis_reply_at(reply, CLAIM_HEAD - 1)));
+	rqueue_take_tasks(q, reply, CLAIM_HEAD, n);
 	rqueue_pump(q);
 }
 
@@ -472,7 +500,8 @@ rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard)
 	    slice_of(q->keys[KEY_WITHDRAWN]), slice_of(q->keys[KEY_LANES]),
 	    slice_of(q->keys[KEY_LIMITS]),    slice_of(q->keys[KEY_RUNNING]),
 	    slice_of(q->keys[KEY_HELD]),      slice_of(q->keys[KEY_HELD_INDEX]),
-	    slice_of(q->keys[KEY_READY])};
+	    slice_of(q->keys[KEY_READY]),     slice_of(q->keys[KEY_TATS]),
+	    slice_of(q->keys[KEY_RESTING])};
 	const size_t n_lists = CLAIM_KEYS + q->levels.n;
 	struct slice *all =
 	    rlevels_join(&q->levels, q, keys, CLAIM_KEYS, q->lanes.n);

@@ -36,6 +36,8 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_HELD] = "lane:" RLIMIT_LANE,
     [KEY_HELD_INDEX] = "held",
     [KEY_READY] = "ready",
+    [KEY_TATS] = "tats",
+    [KEY_RESTING] = "resting",
     [KEY_LEAVING] = "leaving",
 };
 
@@ -161,6 +163,8 @@ rqueue_done(struct rqueue *q)
 		event_free(q->due);
 	if (q->retry != NULL)
 		event_free(q->retry);
+	if (q->rested != NULL)
+		event_free(q->rested);
 	for (i = 0; i < SHARDS && q->shards[i].key != NULL; i++) {
 		while ((c = TAILQ_FIRST(&q->shards[i].claims)) != NULL) {
 			TAILQ_REMOVE(&q->shards[i].claims, c, link);

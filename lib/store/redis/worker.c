@@ -50,6 +50,7 @@ rqueue_stall(struct rqueue *q)
 	q->phase = RQUEUE_DOWN;
 	evtimer_del(q->due);
 	evtimer_del(q->retry);
+	evtimer_del(q->rested);
 }
 
 /* The server has refused something RETRY_MS ago. */
@@ -83,7 +84,9 @@ rqueue_open(struct rqueue *q, struct err *err)
 
 	q->due = evtimer_new(b->opt.base, rqueue_on_due, q);
 	q->retry = evtimer_new(b->opt.base, rqueue_on_retry, q);
-	if (q->due == NULL || q->retry == NULL || rqueue_name_shards(q) != 0)
+	q->rested = evtimer_new(b->opt.base, rqueue_on_rested, q);
+	if (q->due == NULL || q->retry == NULL || q->rested == NULL ||
+	    rqueue_name_shards(q) != 0)
 		return err_nomem(err);
 	q->on_compared = rqueue_on_compared;
 	return 0;

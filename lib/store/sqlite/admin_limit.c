@@ -176,6 +176,8 @@ slimits_change_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (slimits_set_by(l, tx, queue, err) < 0 ||
 	    slimits_drop_rest(tx, queue, err) < 0 ||
 	    slimits_scope_all(tx, queue, err) < 0 ||
+	    tx_run(tx, err, SQL_TAT_DROP, queue, scope) < 0 ||
+	    tx_run(tx, err, SQL_RESTING_ALL_DROP, queue) < 0 ||
 	    tx_run(tx, err, SQL_READY_ALL, queue) < 0)
 		return -1;
 	return swake_queue_run(tx, queue, err);

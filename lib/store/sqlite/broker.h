@@ -288,10 +288,16 @@ int64_t sdelay_serial_run(struct tx *tx, int64_t queue, struct err *err);
 
 /* --- limits.c ----------------------------------------------------------- */
 
+struct slimits_answer {
+	bool more;	 /* there was more to look at */
+	int64_t next_ms; /* when a rate has room again that some wait for; 0:
+			    none does */
+};
 /* Takes what may run of a queue with limits, and puts it on record: how many, or
- * -1. *ret_more: there was more to look at. */
+ * -1. */
 int slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
-		      int64_t queue, bool *ret_more, struct err *err);
+		      int64_t queue, struct slimits_answer *ret,
+		      struct err *err);
 /* This row of `inflight` goes: who was held for it may have its turn. */
 int slimits_leave_run(struct tx *tx, int64_t worker_id, int64_t number,
 		      int64_t queue, struct err *err);

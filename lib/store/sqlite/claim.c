@@ -253,7 +253,8 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 {
 	struct sclaims read = TAILQ_HEAD_INITIALIZER(read);
 	struct squeue *q = &b->queues[index];
-	bool paused = false, limited = false, more = false;
+	struct slimits_answer limits = {.more = false};
+	bool paused = false, limited = false;
 	int64_t aside = 0;
 	const int64_t queue =
 	    claim_queue_id(tx, q->name, &paused, &aside, &limited, err);
@@ -263,7 +264,7 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
 		return -1;
 	if (!paused && limited)
-		n = slimits_claim_run(b, tx, index, queue, &more, err);
+		n = slimits_claim_run(b, tx, index, queue, &limits, err);
 	else if (!paused)
 		n = claim_read_first(b, tx, index, queue, &read, err);
 	if (!paused && !limited && n >= 0 && aside > 0)
@@ -275,13 +276,18 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 		return -1;
 	}
 	/* Not drained if a limit ended it: the next claim goes on at once. */
-	q->drained = n < (int)q->asked && !more &&
+	q->drained = n < (int)q->asked && !limits.more &&
 		     promoted < SDELAY_PROMOTE_MAX && b->claiming.budget > 0;
 	if (q->drained &&
 	    ((sock = tx_wake_socket(tx, err)).p == NULL ||
 	     tx_run(tx, err, SQL_QUEUE_WAITER_ADD, queue, sock) < 0))
 		return -1;
-	return sdelay_next_run(tx, queue, &q->next_due_ms, err) < 0 ? -1 : 0;
+	if (sdelay_next_run(tx, queue, &q->next_due_ms, err) < 0)
+		return -1;
+	if (limits.next_ms > 0 &&
+	    (q->next_due_ms == 0 || limits.next_ms < q->next_due_ms))
+		q->next_due_ms = limits.next_ms;
+	return 0;
 }
 
 static int

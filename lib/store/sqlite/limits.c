@@ -32,6 +32,8 @@ struct limiting {
 	int look; /* that may still be looked at */
 	struct buf by;
 	struct buf task, group; /* scopes of the task that is judged */
+	int64_t until; /* when the one that holds it has room by its rate; 0:
+			  that is not what it lacks */
 };
 
 static struct slice
@@ -42,65 +44,139 @@ slice_of_buf(const struct buf *b)
 
 /* --- rules ----------------------------------------------------------------- */
 
-/* The rule's concurrency; 0: there is none; or -1. */
-static int64_t
-limiting_rule(struct limiting *l, struct slice scope)
+/* 1 with *ret, 0: there is none; or -1. */
+static int
+limiting_rule(struct limiting *l, struct slice scope, struct limit_rule *ret)
 {
-	struct limit_rule rule = {.concurrency = 0};
 	const int more =
 	    tx_first(l->tx, l->err, SQL_LIMIT_GET, l->queue, scope);
+	bool known;
 
 	if (more <= 0)
 		return more;
-	limit_rule_read(tx_bytes(l->tx, SQL_LIMIT_GET, 0), &rule);
+	known = limit_rule_read(tx_bytes(l->tx, SQL_LIMIT_GET, 0), ret);
 	tx_end(l->tx, SQL_LIMIT_GET);
-	return rule.concurrency;
+	return known;
+}
+
+/* Of a group without a rule of its own, that of each. */
+static int
+limiting_rule_of(struct limiting *l, struct slice scope, struct limit_rule *ret)
+{
+	const int found = limiting_rule(l, scope, ret);
+
+	if (found != 0 || scope.p[0] != 'g')
+		return found;
+	return limiting_rule(l, SLICE("g"), ret);
 }
 
 static int64_t
 limiting_count(struct limiting *l, struct slice scope)
 {
-	const enum statement_index sql =
-	    scope.p[0] == 't' ? SQL_RUNNING_TASK : SQL_RUNNING_GROUP;
+	const enum statement_index sql = scope.p[0] == 'q' ? SQL_RUNNING_ALL
+					 : scope.p[0] == 't'
+					     ? SQL_RUNNING_TASK
+					     : SQL_RUNNING_GROUP;
+	const int more = sql == SQL_RUNNING_ALL
+			     ? tx_first(l->tx, l->err, sql, l->queue)
+			     : tx_first(l->tx, l->err, sql, l->queue, scope);
 	int64_t n;
 
-	if (tx_first(l->tx, l->err, sql, l->queue, scope) != 1)
+	if (more != 1)
 		return -1;
 	n = tx_int(l->tx, sql, 0);
 	tx_end(l->tx, sql);
 	return n;
 }
 
-/* 1: it has, or no rule; 0: it has none; or -1. */
-static int
-limiting_has_room(struct limiting *l, struct slice scope)
+/*
+ * When the next one of a scope would be due if they came evenly. It may be ahead of
+ * the clock by as much as a burst has; what is more comes of a clock that was set
+ * back. -1: an error.
+ */
+static int64_t
+limiting_tat(struct limiting *l, struct slice scope,
+	     const struct limit_rule *rule)
 {
-	int64_t limit = limiting_rule(l, scope), count;
+	const int64_t now = tx_now(l->tx) * 1000;
+	const int64_t most =
+	    now + limit_depth_us(rule) + limit_interval_us(rule);
+	const int more = tx_first(l->tx, l->err, SQL_TAT_GET, l->queue, scope);
+	int64_t tat = now;
 
-	if (limit == 0 && scope.p[0] == 'g')
-		limit = limiting_rule(l, SLICE("g"));
-	if (limit <= 0)
-		return limit < 0 ? -1 : 1;
-	count = limiting_count(l, scope);
-	return count < 0 ? -1 : count < limit;
+	if (more < 0)
+		return -1;
+	if (more == 1) {
+		tat = tx_int(l->tx, SQL_TAT_GET, 0);
+		tx_end(l->tx, SQL_TAT_GET);
+	}
+	if (tat > most) {
+		tat = most;
+		if (tx_run(l->tx, l->err, SQL_TAT_SET, l->queue, scope, tat) <
+		    0)
+			return -1;
+	}
+	return tat < now ? now : tat;
 }
 
-/* How many tasks the queue itself may still have; INT64_MAX: any number. */
-static int
-limiting_room(struct limiting *l, int64_t *ret)
+/* How many of a scope may start now, INT64_MAX: any number; or -1. If the rate says
+ * 0, *ret_until is when it does not. */
+static int64_t
+limiting_room(struct limiting *l, struct slice scope, int64_t *ret_until)
 {
-	const int64_t limit = limiting_rule(l, SLICE("q"));
-	int64_t n;
+	struct limit_rule rule;
+	const int found = limiting_rule_of(l, scope, &rule);
+	int64_t room = INT64_MAX, n, tat, ahead;
 
-	*ret = INT64_MAX;
-	if (limit <= 0)
-		return limit < 0 ? -1 : 0;
-	if (tx_first(l->tx, l->err, SQL_RUNNING_ALL, l->queue) != 1)
+	*ret_until = 0;
+	if (found <= 0)
+		return found < 0 ? -1 : INT64_MAX;
+	if (rule.concurrency > 0) {
+		if ((n = limiting_count(l, scope)) < 0)
+			return -1;
+		room = n < rule.concurrency ? rule.concurrency - n : 0;
+	}
+	if (rule.rate == 0 || room == 0)
+		return room;
+	if ((tat = limiting_tat(l, scope, &rule)) < 0)
 		return -1;
-	n = tx_int(l->tx, SQL_RUNNING_ALL, 0);
-	tx_end(l->tx, SQL_RUNNING_ALL);
-	*ret = n < limit ? limit - n : 0;
-	return 0;
+	ahead = tat - tx_now(l->tx) * 1000;
+	n = ahead > limit_depth_us(&rule)
+		? 0
+		: (limit_depth_us(&rule) - ahead) / limit_interval_us(&rule) +
+		      1;
+	if (n == 0)
+		*ret_until = tat - limit_depth_us(&rule);
+	return n < room ? n : room;
+}
+
+/* So many of the scope start. */
+static int
+limiting_spend(struct limiting *l, struct slice scope, int64_t n)
+{
+	struct limit_rule rule;
+	const int found =
+	    scope.len > 0 && n > 0 ? limiting_rule_of(l, scope, &rule) : 0;
+	int64_t tat;
+
+	if (found <= 0 || rule.rate == 0)
+		return found < 0 ? -1 : 0;
+	if ((tat = limiting_tat(l, scope, &rule)) < 0)
+		return -1;
+	return tx_run(l->tx, l->err, SQL_TAT_SET, l->queue, scope,
+		      tat + n * limit_interval_us(&rule)) < 0
+		   ? -1
+		   : 0;
+}
+
+/* It holds tasks, and has no turn before that; 0: it does not wait for its rate. */
+static int
+limiting_rest(struct limiting *l, struct slice scope, int64_t until)
+{
+	return until > 0 && tx_run(l->tx, l->err, SQL_RESTING_SET, l->queue,
+				   scope, until) < 0
+		   ? -1
+		   : 0;
 }
 
 static int
@@ -127,7 +203,7 @@ limiting_judge(struct limiting *l, const struct sclaim *c,
 	       struct slice *ret_held)
 {
 	const struct buf *scopes[] = {&l->task, &l->group};
-	int room;
+	int64_t room;
 	size_t i;
 
 	*ret_held = (struct slice){NULL, 0};
@@ -142,7 +218,8 @@ limiting_judge(struct limiting *l, const struct sclaim *c,
 	for (i = 0; i < 2; i++) {
 		if (scopes[i]->len == 0)
 			continue;
-		if ((room = limiting_has_room(l, slice_of_buf(scopes[i]))) < 0)
+		room = limiting_room(l, slice_of_buf(scopes[i]), &l->until);
+		if (room < 0)
 			return -1;
 		if (room == 0) {
 			*ret_held = slice_of_buf(scopes[i]);
@@ -170,7 +247,9 @@ limiting_take(struct limiting *l, struct sclaim *c)
 	    tx_run(l->tx, l->err, SQL_INFLIGHT_ADD, l->b->worker_id, c->number,
 		   c->queue, c->priority, c->seq) < 0 ||
 	    tx_run(l->tx, l->err, SQL_RUNNING_SET, l->b->worker_id, c->number,
-		   slice_of_buf(&l->task), slice_of_buf(&l->group)) < 0)
+		   slice_of_buf(&l->task), slice_of_buf(&l->group)) < 0 ||
+	    limiting_spend(l, slice_of_buf(&l->task), 1) != 0 ||
+	    limiting_spend(l, slice_of_buf(&l->group), 1) != 0)
 		return -1;
 	claiming->budget -= c->pub.bytes.len < claiming->budget
 				? c->pub.bytes.len
@@ -195,7 +274,7 @@ limiting_hold(struct limiting *l, const struct sclaim *c, struct slice scope)
 		 tx_run(l->tx, l->err, SQL_HELD_ADD, c->queue,
 			slice_of_buf(&name), c->priority, c->seq, c->number,
 			(int64_t)c->pub.recovered) >= 0)
-		result = 0;
+		result = limiting_rest(l, scope, l->until);
 	buf_done(&name);
 	return result;
 }
@@ -256,8 +335,11 @@ limiting_first_held(struct limiting *l, struct slice scope, struct sclaim **ret)
 static int
 limiting_serve(struct limiting *l, struct slice scope, int64_t turn)
 {
+	int64_t until;
+	const int64_t room = limiting_room(l, scope, &until);
 	struct sclaim *c = NULL;
-	int more = limiting_has_room(l, scope);
+	int more =
+	    room < 0 || limiting_rest(l, scope, until) != 0 ? -1 : room > 0;
 
 	if (more == 1)
 		more = limiting_first_held(l, scope, &c);
@@ -273,6 +355,53 @@ limiting_serve(struct limiting *l, struct slice scope, int64_t turn)
 				   scope)) < 0
 		   ? -1
 		   : 0;
+}
+
+/* One that waits for its rate until `until`. 1: it waits on; 0: it does not, or for
+ * a shorter time, since the clock was set back; -1: an error. */
+static int
+limiting_look_at_rest(struct limiting *l, struct slice scope, int64_t until)
+{
+	int64_t till;
+
+	if (limiting_room(l, scope, &till) < 0)
+		return -1;
+	if (until > tx_now(l->tx) * 1000 && till > 0)
+		return till >= until ? 1 : limiting_rest(l, scope, till);
+	return tx_run(l->tx, l->err, SQL_READY_ADD, l->queue, scope) < 0 ||
+		       tx_run(l->tx, l->err, SQL_RESTING_DROP, l->queue,
+			      scope) < 0
+		   ? -1
+		   : 0;
+}
+
+/* Those whose rate has room by now have their turn; *ret_until is when the next one
+ * has, or 0. */
+static int
+limiting_wake_rested(struct limiting *l, int64_t *ret_until)
+{
+	struct buf scope = BUF_INIT;
+	struct slice found;
+	int64_t until;
+	int more, waits = 0;
+
+	*ret_until = 0;
+	while (waits == 0 && (more = tx_first(l->tx, l->err, SQL_RESTING_FIRST,
+					      l->queue)) == 1) {
+		until = tx_int(l->tx, SQL_RESTING_FIRST, 0);
+		found = tx_bytes(l->tx, SQL_RESTING_FIRST, 1);
+		buf_reset(&scope);
+		buf_add(&scope, found.p, found.len);
+		tx_end(l->tx, SQL_RESTING_FIRST);
+		waits =
+		    scope.failed
+			? err_nomem(l->err)
+			: limiting_look_at_rest(l, slice_of_buf(&scope), until);
+		if (waits == 1)
+			*ret_until = until;
+	}
+	buf_done(&scope);
+	return waits < 0 || more < 0 ? -1 : 0;
 }
 
 static int
@@ -375,9 +504,23 @@ limiting_take_waiting(struct limiting *l)
 
 /* --- claiming ------------------------------------------------------------------- */
 
+/* When a rate that some wait for has room again, in ms; 0: none does. */
+static int
+limiting_next(struct limiting *l, int64_t queue_until, int64_t *ret_ms)
+{
+	int64_t until;
+
+	if (limiting_wake_rested(l, &until) != 0)
+		return -1;
+	if (queue_until > 0 && (until == 0 || queue_until < until))
+		until = queue_until;
+	*ret_ms = (until + 999) / 1000;
+	return 0;
+}
+
 int
 slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
-		  int64_t queue, bool *ret_more, struct err *err)
+		  int64_t queue, struct slimits_answer *ret, struct err *err)
 {
 	struct limiting l = {.b = b,
 			     .tx = tx,
@@ -386,19 +529,22 @@ slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
 			     .queue = queue,
 			     .want = b->queues[index].asked,
 			     .look = LOOK_MAX};
-	int64_t room = 0;
-	int result;
+	int64_t until, queue_until, room;
+	int result = -1;
 
-	result = limiting_room(&l, &room);
+	if (tx_run(tx, err, SQL_TATS_PAST, queue, tx_now(tx) * 1000) < 0 ||
+	    (room = limiting_room(&l, SLICE("q"), &queue_until)) < 0)
+		return -1;
 	if (room < l.want)
 		l.want = room;
-	if (result == 0 && l.want > 0)
-		result = limiting_read_by(&l);
-	if (result == 0)
-		result = limiting_serve_ring(&l);
-	if (result == 0)
-		result = limiting_take_waiting(&l);
-	*ret_more = l.look <= 0;
+	if (limiting_read_by(&l) == 0 &&
+	    limiting_wake_rested(&l, &until) == 0 &&
+	    limiting_serve_ring(&l) == 0 && limiting_take_waiting(&l) == 0 &&
+	    limiting_spend(&l, SLICE("q"), l.n) == 0 &&
+	    limiting_room(&l, SLICE("q"), &queue_until) >= 0 &&
+	    limiting_next(&l, queue_until, &ret->next_ms) == 0)
+		result = 0;
+	ret->more = l.look <= 0;
 	buf_done(&l.by);
 	buf_done(&l.task);
 	buf_done(&l.group);

@@ -313,6 +313,18 @@ static const char *const migrations[] = {
     "CREATE TRIGGER held_dropped AFTER DELETE ON set_aside"
     " WHEN old.name >= '~' BEGIN"
     " UPDATE queues SET held = held - 1 WHERE id = old.queue; END",
+
+    /* 15: rates of limits: `tat` is when the next task of a scope would be due if
+     * they started evenly; `resting` has the scopes that hold tasks and wait for
+     * that, until when. Both in µs since 1970 */
+    "CREATE TABLE tats ("
+    " queue INTEGER NOT NULL, scope TEXT NOT NULL, tat INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, scope)) WITHOUT ROWID;"
+    "CREATE INDEX tats_tat ON tats (queue, tat);"
+    "CREATE TABLE resting ("
+    " queue INTEGER NOT NULL, scope TEXT NOT NULL, until INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, scope)) WITHOUT ROWID;"
+    "CREATE INDEX resting_until ON resting (queue, until)",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -8,23 +8,27 @@
 --       4 paused   5 how many withdrawn ones lie among the waiting
 --       6 lanes (zset)   7 limits (hash)   8 running (hash)
 --       9 tasks that are held (a lane)   10 index of these (zset)   11 ready (zset)
---       12 … lists of the levels that the worker knows, and lanes of tasks that it
+--       12 when each scope with a rate may start one that finds no other (zset, in
+--       µs since 1970)   13 scopes that hold tasks and wait for their rate (the
+--       same)
+--       14 … lists of the levels that the worker knows, and lanes of tasks that it
 --       can run
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
 --       4 what stands in the place of a task that was withdrawn
 --       5 the worker's id            6 the name of the lane of held tasks
 --       7 how many tasks to look at, about, at most
--- Returns {why there are not more, the levels, names of lanes, the tasks …}:
+-- Returns {why there are not more, the levels, names of lanes, ms until a rate has
+-- room again that some wait for, or -1, the tasks …}:
 -- 'more' (there may be, to be asked for again), 'empty', 'full' (as many are in
--- flight as the queue may have), 'levels' (the lists of these are not in KEYS),
+-- flight as the queue may have, or its rate has no room), 'levels' (the lists of these are not in KEYS),
 -- 'paused', 'count' (the tasks in flight have to be counted first), or 'none': the
 -- queue has no limits, and holds nothing. In place of a task that is too large
 -- stands ''.
 
-local LIMITS, RUNNING, HELD, INDEX, READY = unpack(KEYS, 7, 11)
+local LIMITS, RUNNING, HELD, INDEX, READY, TATS, RESTING = unpack(KEYS, 7, 13)
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local effort, answer = tonumber(ARGV[7]), {'empty', {}, {'lanes'}}
+local effort, answer = tonumber(ARGV[7]), {'empty', {}, {'lanes'}, -1}
 
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'paused'} end
 -- What has the wrong type fails here, before anything has changed.
@@ -33,29 +37,88 @@ redis.call('LLEN', KEYS[3])
 redis.call('ZCARD', KEYS[2])
 redis.call('ZCARD', INDEX)
 redis.call('ZCARD', READY)
+redis.call('ZCARD', TATS)
+redis.call('ZCARD', RESTING)
 local withdrawn = redis.call('GET', KEYS[5])
 if redis.call('ZCARD', HELD) == 0 and redis.call('EXISTS', LIMITS) == 0 then
-  redis.call('DEL', RUNNING, INDEX, READY)
+  redis.call('DEL', RUNNING, INDEX, READY, TATS, RESTING)
   return {'none'}
 end
 
 -- include limits
 
 if redis.call('HEXISTS', RUNNING, '@w:' .. ARGV[5]) == 0 then return {'count'} end
-local room = queue_limit and queue_limit - count_of('q') or math.huge
-if room <= 0 then return {'full', {}, {}} end
+local now = redis.call('TIME')
+local us = now[1] * 1000000 + now[2]
+
+-- A rate: the time at which the next one would be due if they came evenly. It may be
+-- ahead of the clock by as much as a burst has; what is more comes of a clock that
+-- was set back.
+local tat_of_scope, spent = {}, {}
+local function tat_of(scope, rule)
+  local tat = tat_of_scope[scope]
+  if not tat then
+    tat = math.max(us, tonumber(redis.call('ZSCORE', TATS, scope) or 0))
+    if tat > us + rule.depth + rule.interval then
+      tat = us + rule.depth + rule.interval
+      redis.call('ZADD', TATS, tat, scope)
+    end
+    tat_of_scope[scope] = tat
+  end
+  return tat
+end
+
+local function rests_until(scope)
+  local rule = rule_of(scope)
+  return rule and rule.interval and tat_of(scope, rule) - rule.depth or us
+end
+
+local function has_room(scope)
+  return has_place(scope) and rests_until(scope) <= us
+end
+
+local function spend(scope, n)
+  local rule = rule_of(scope)
+  if rule and rule.interval then
+    tat_of_scope[scope] = tat_of(scope, rule) + n * rule.interval
+    spent[scope] = true
+  end
+end
+
+-- Its tasks have no turn before that.
+local function rest(scope)
+  local till = rests_until(scope)
+  if till > us and has_place(scope) then redis.call('ZADD', RESTING, till, scope) end
+end
+
+local function until_rested(rested)
+  local first = redis.call('ZRANGE', RESTING, 0, 0, 'WITHSCORES')[2]
+  first = math.min(tonumber(first or math.huge), rested)
+  return first < math.huge and math.max(0, math.ceil((first - us) / 1000)) or -1
+end
+
+redis.call('ZREMRANGEBYSCORE', TATS, '-inf', us)
+local room = queue_rule and queue_rule.most - count_of('q') or math.huge
+local rested = math.huge
+if queue_rule and queue_rule.interval then
+  local ahead = tat_of('q', queue_rule) - us
+  room = math.min(room, math.floor((queue_rule.depth - ahead) / queue_rule.interval) + 1)
+  rested = rests_until('q')
+end
+if room <= 0 then
+  return {'full', {}, {'lanes'}, until_rested(rested > us and rested or math.huge)}
+end
 local limited = room <= want
 want = math.min(want, room)
 
 -- Tasks that this call has taken, and the scopes whose counts it has changed.
 local claimed, n_charged, changed = {}, 0, {}
-local now = redis.call('TIME')
-local us, n_stamps, held_new, index_new = now[1] * 1000000 + now[2], 0, {}, {}
+local n_stamps, held_new, index_new = 0, {}, {}
 local lists, lanes, others = {}, {}, {}
 
 for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
 others[ARGV[6]] = nil
-for i = 12, #KEYS do
+for i = 14, #KEYS do
   local level = string.match(KEYS[i], ':p:(-?%d+)$')
   if level then
     redis.call('LLEN', KEYS[i])
@@ -82,6 +145,7 @@ local function claim(task, scopes, tasks)
   for _, scope in ipairs(scopes) do
     count_of_scope[scope] = count_of(scope) + 1
     changed[scope] = true
+    spend(scope, 1)
   end
   tasks[#tasks + 1] = task
   claimed[#claimed + 1] = #task <= largest and task or ''
@@ -110,6 +174,7 @@ local function hold(task, scope, level)
   held_new[#held_new + 1] = mark .. task
   index_new[#index_new + 1] = 0
   index_new[#index_new + 1] = scope .. '\0' .. mark
+  rest(scope)
 end
 
 local function record_held()
@@ -130,7 +195,7 @@ local function find_ready()
       return true
     end
     from = string.sub(found[1], 1, -18)
-    if has_room(from) then make_ready(from) end
+    if has_place(from) then make_ready(from) end
     effort = effort - 1
   end
   if from then redis.call('HSET', RUNNING, '@scan', from) end
@@ -141,9 +206,10 @@ end
 -- index; one that another scope holds goes there, its place among its like kept.
 local function serve(scope, turn, tasks, members)
   effort = effort - 1
-  local first = has_room(scope) and first_held(scope, 2) or {}
-  if #first == 0 then
+  local first = first_held(scope, 2)
+  if #first == 0 or not has_room(scope) then
     redis.call('ZREM', READY, scope)
+    if #first > 0 then rest(scope) end
     return
   end
   local mark = string.sub(first[1], -16)
@@ -158,6 +224,7 @@ local function serve(scope, turn, tasks, members)
     end
     if other then
       redis.call('ZADD', INDEX, 0, other .. '\0' .. mark)
+      rest(other)
     else
       claim(task, scopes, tasks)
       members[#members + 1] = held
@@ -168,7 +235,24 @@ local function serve(scope, turn, tasks, members)
     redis.call('ZADD', READY, turn + 1, scope)
   else
     redis.call('ZREM', READY, scope)
+    if #first == 2 then rest(scope) end
   end
+end
+
+-- Those whose rate has room by now have their turn. One that would rest for longer
+-- than its rate says has done so since before the clock was set back.
+local function wake_rested()
+  for _ = 1, 256 do
+    local first = redis.call('ZRANGE', RESTING, 0, 0, 'WITHSCORES')
+    local till = first[1] and rests_until(first[1])
+    if not till or tonumber(first[2]) <= till then break end
+    redis.call('ZADD', RESTING, till, first[1])
+    if till <= us then break end
+  end
+  local scopes = redis.call('ZRANGEBYSCORE', RESTING, '-inf', us, 'LIMIT', 0, 256)
+  for _, scope in ipairs(scopes) do make_ready(scope) end
+  if #scopes > 0 then redis.call('ZREM', RESTING, unpack(scopes)) end
+  return #scopes < 256
 end
 
 local function serve_ring()
@@ -191,10 +275,14 @@ local function judge(found, level_of, text_of_member)
   local tasks, gone, done = {}, 0, 0
   for i, member in ipairs(found) do
     if #claimed >= want or budget <= 0 then break end
-    local task = text_of_member(member)
+    local task = text_of_member and text_of_member(member) or member
     done = done + 1
     if withdrawn and task == ARGV[4] then
       gone = gone + 1
+    elseif not scoped then
+      tasks[#tasks + 1] = task
+      claimed[#claimed + 1] = #task <= largest and task or ''
+      budget = budget - #task
     else
       local scopes = scopes_of(task)
       local scope = blocker(scopes)
@@ -226,13 +314,12 @@ local function wants() return #claimed < want and budget > 0 and effort > 0 end
 -- Takes from one list; returns whether it was emptied.
 local function take(list, level)
   local function same() return level end
-  local function whole(task) return task end
   while wants() do
     local count = reach(function(i) return redis.call('LINDEX', list, -i) end)
     local tasks = redis.call('LRANGE', list, -count, -1)
     local found = {}
     for i = #tasks, 1, -1 do found[#found + 1] = tasks[i] end
-    local done = judge(found, same, whole)
+    local done = judge(found, same)
     if done > 0 then redis.call('LTRIM', list, 0, -1 - done) end
     if done == #tasks and #tasks < count then return true end
   end
@@ -303,7 +390,7 @@ local function take_all()
   return wants() and 'empty' or 'more'
 end
 
-if find_ready() then
+if find_ready() and wake_rested() then
   serve_ring()
   waiting_turns = redis.call('ZCARD', READY) > 0
   answer[1] = wants() and take_all() or 'more'
@@ -312,6 +399,7 @@ else
 end
 
 if n_charged > 0 then
+  spend('q', n_charged)
   local counts = {'q', count_of('q') + n_charged}
   for scope in pairs(changed) do
     counts[#counts + 1] = scope
@@ -329,6 +417,9 @@ if left > 0 then
 else
   redis.call('ZREM', KEYS[6], ARGV[6])
 end
+for scope in pairs(spent) do redis.call('ZADD', TATS, tat_of_scope[scope], scope) end
 if limited and #claimed >= want then answer[1] = 'full' end
+rested = rests_until('q')
+answer[4] = until_rested(rested > us and rested or math.huge)
 for _, task in ipairs(claimed) do answer[#answer + 1] = task end
 return answer

@@ -1,7 +1,8 @@
 -- Sets a rule of a queue's limits, or takes it away. The tasks in flight are
 -- counted anew, and what is held is looked at again.
 --
--- KEYS  1 limits (hash)   2 running (hash)
+-- KEYS  1 limits (hash)   2 running (hash)   3 times of rates (zset)
+--       4 scopes that wait for their rate (zset)
 -- ARGV  1 control channel   2 the wake order for this queue
 --       3 the rule's scope  4 the rule, JSON; empty: it goes
 --       5 where a task's group stands: '': that stays as it is; '-': only in its
@@ -13,6 +14,8 @@
 -- What has the wrong type fails here, before anything has changed.
 redis.call('HLEN', KEYS[1])
 redis.call('HLEN', KEYS[2])
+redis.call('ZCARD', KEYS[3])
+redis.call('ZCARD', KEYS[4])
 local changed = 1
 if ARGV[4] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[3]) == 0 and
   redis.call('HLEN', KEYS[1]) - redis.call('HEXISTS', KEYS[1], 'by') >=
@@ -31,6 +34,7 @@ end
 if redis.call('HLEN', KEYS[1]) == redis.call('HEXISTS', KEYS[1], 'by') then
   redis.call('DEL', KEYS[1])
 end
-redis.call('DEL', KEYS[2])
+redis.call('DEL', KEYS[2], KEYS[4])
+redis.call('ZREM', KEYS[3], ARGV[3])
 redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 return changed

@@ -7,11 +7,22 @@
 -- 'g' is that of each group without a rule of its own, and 'by' says where a
 -- task's group stands that has no field for it. RUNNING is what can be counted in
 -- the in-flight lists; where it is not known to be right, it is not there.
-local scoped, by, queue_limit = false, nil, nil
-local limit_of_scope, count_of_scope = {}, {}
+local scoped, by, queue_rule = false, nil, nil
+local rule_of_scope, count_of_scope = {}, {}
 
-local function concurrency(rule)
-  return rule and tonumber(string.match(rule, '"concurrency":(%d+)'))
+-- At most `most` at once; and one for each `interval`, in µs, of which as many may
+-- come at once as `depth`, in µs, has room for beside the first.
+local function rule_in(text)
+  if not text then return false end
+  local function number(name)
+    return tonumber(string.match(text, '"' .. name .. '":(%d+)'))
+  end
+  local rule, rate = {most = number('concurrency') or math.huge}, number('rate')
+  if rate then
+    rule.interval = number('period') * 1000 / rate
+    rule.depth = ((number('burst') or 1) - 1) * rule.interval
+  end
+  return rule
 end
 
 -- Where nothing is limited, this is one look at a key.
@@ -19,19 +30,19 @@ local n_rules = redis.call('HLEN', LIMITS)
 if n_rules > 0 then
   local first = redis.call('HMGET', LIMITS, 'q', 'by')
   if first[2] then by = first[2] end
-  queue_limit = concurrency(first[1]) or nil
+  queue_rule = rule_in(first[1]) or nil
   scoped = n_rules > (first[1] and 1 or 0) + (first[2] and 1 or 0)
 end
 
 -- false: none.
-local function limit_of(scope)
-  local limit = limit_of_scope[scope]
-  if limit == nil then
-    limit = concurrency(redis.call('HGET', LIMITS, scope))
-    if not limit and string.sub(scope, 1, 2) == 'g:' then limit = limit_of('g') end
-    limit_of_scope[scope] = limit or false
+local function rule_of(scope)
+  local rule = rule_of_scope[scope]
+  if rule == nil then
+    rule = rule_in(redis.call('HGET', LIMITS, scope))
+    if not rule and string.sub(scope, 1, 2) == 'g:' then rule = rule_of('g') end
+    rule_of_scope[scope] = rule
   end
-  return limit or false
+  return rule
 end
 
 local function count_of(scope)
@@ -43,9 +54,10 @@ local function count_of(scope)
   return count
 end
 
-local function has_room(scope)
-  local limit = limit_of(scope)
-  return not limit or count_of(scope) < limit
+-- Of those that run at once; what its rate says, claim_limited.lua knows.
+local function has_place(scope)
+  local rule = rule_of(scope)
+  return not rule or count_of(scope) < rule.most
 end
 
 -- The value at a path such as kwargs.tenant or args.0.
@@ -86,16 +98,17 @@ local function read(task)
 end
 
 -- Those that have a limit: of its name, of its group.
+local none = {}
 local function scopes_of(task)
+  if not scoped then return none end
   local scopes = {}
-  if not scoped then return scopes end
   local name, group = read(task)
-  if type(name) == 'string' and limit_of('t:' .. name) then
+  if type(name) == 'string' and rule_of('t:' .. name) then
     scopes[1] = 't:' .. name
   end
   if group then
     if #group > 200 or string.find(group, '%c') then group = redis.sha1hex(group) end
-    if limit_of('g:' .. group) then scopes[#scopes + 1] = 'g:' .. group end
+    if rule_of('g:' .. group) then scopes[#scopes + 1] = 'g:' .. group end
   end
   return scopes
 end
@@ -124,16 +137,16 @@ local function discharge(tasks, worker)
     redis.call('DEL', RUNNING)
     return true
   end
-  local gone, ready = {}, queue_limit ~= nil and count_of('q') >= queue_limit
+  local gone, ready = {}, queue_rule ~= nil and count_of('q') >= queue_rule.most
   redis.call('HINCRBY', RUNNING, 'q', -#tasks)
-  for _, task in ipairs(tasks) do
-    for _, scope in ipairs(scopes_of(task)) do gone[scope] = (gone[scope] or 0) + 1 end
+  for i = 1, scoped and #tasks or 0 do
+    for _, scope in ipairs(scopes_of(tasks[i])) do gone[scope] = (gone[scope] or 0) + 1 end
   end
   for scope, n in pairs(gone) do
     local left = redis.call('HINCRBY', RUNNING, scope, -n)
     count_of_scope[scope] = left
     if left <= 0 then redis.call('HDEL', RUNNING, scope) end
-    if has_room(scope) and make_ready(scope) then ready = true end
+    if has_place(scope) and make_ready(scope) then ready = true end
   end
   return ready
 end
