@@ -5,12 +5,12 @@
 export ASAN_OPTIONS  ?= detect_stack_use_after_return=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
-# Tests find what was built in $BUILD_DIR; no configuration of the user's
-# reaches them, and no time zone of the system's.
+# Tests find what was built in $BUILD_DIR; no configuration of the user's, no time
+# zone of the system's and no running daemon of this machine reaches them.
 ZONES    = $(B)/tests/zoneinfo
 TEST_ENV = env $(addprefix -u ,$(filter FLOWRRA_%,$(.VARIABLES))) \
 	   -u CREDENTIALS_DIRECTORY BUILD_DIR=$(abspath $(B)) \
-	   TZDIR=$(abspath $(ZONES))
+	   TZDIR=$(abspath $(ZONES)) RUNTIME_DIRECTORY=$(abspath $(B))/tests/none
 JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # A make of its own: only after .ci/deps does pkg-config find everything.
 again    = +@$(MAKE) --no-print-directory

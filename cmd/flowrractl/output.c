@@ -15,6 +15,7 @@
 #include "gateway.h"
 #include "manager/moment.h"
 #include "module/dump.h"
+#include "sqlite/place.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -115,7 +116,8 @@ ctl_open_client(struct ctl *ctl, bool schedules)
 	conf = ctl_conf(ctl, schedules, &err);
 	if (conf == NULL ||
 	    conf_check_client(conf, CONF_STORE_BROKER, &err) != 0 ||
-	    conf_check_client(conf, CONF_STORE_BACKEND, &err) != 0)
+	    conf_check_client(conf, CONF_STORE_BACKEND, &err) != 0 ||
+	    place_check_url(conf->broker.url, &err) != 0)
 		return ctl_open_gateway(ctl, &err);
 	if (client_open_with(conf, &ctl->client, &err) != 0)
 		return complain_of_err(ctl, &err);

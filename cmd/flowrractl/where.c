@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "manager/where.h"
+#include "sqlite/place.h"
 #include "table.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -144,6 +145,8 @@ run_where(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (where == NULL)
 		return complain_of_err(ctl, &err);
+	if (refused.code == ERR_NONE)
+		place_check_url(conf->broker.url, &refused);
 	if (take_gateway(ctl, where, &refused))
 		refused.code = ERR_NONE;
 	if (ctl->globals.json)

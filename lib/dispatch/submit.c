@@ -136,6 +136,19 @@ request_seconds(const struct scan_value *key, const struct scan_value *value,
 	return 0;
 }
 
+/* No time needs an escape; clock_parse() refuses the backslash of one. */
+static int
+request_time(const struct scan_value *value, int64_t *ret, struct err *err)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (value->text.len >= sizeof(text))
+		return err_set(err, ERR_DATA, "at: not a time");
+	memcpy(text, value->text.p, value->text.len);
+	text[value->text.len] = '\0';
+	return clock_parse(text, ret, err) == 0 ? 0 : err_prefix(err, "at");
+}
+
 /* Members of other types are those of other things. */
 static int
 on_request_member(void *arg, const struct scan_value *key,
@@ -148,14 +161,14 @@ on_request_member(void *arg, const struct scan_value *key,
 		x->exclusive = value->type == SCAN_TRUE;
 	if (slice_eq(name, SLICE("unique")) && value->type == SCAN_STRING)
 		scan_unescape(value, x->unique);
+	if (slice_eq(name, SLICE("at")) && value->type == SCAN_STRING)
+		return request_time(value, &x->at_us, err);
 	if (value->type != SCAN_NUMBER)
 		return 0;
 	if (slice_eq(name, SLICE("delay")))
 		return request_seconds(key, value, &x->delay_s, err);
 	if (slice_eq(name, SLICE("unique_ttl")))
 		return request_seconds(key, value, &x->unique_s, err);
-	if (slice_eq(name, SLICE("at_us")))
-		return scan_int64(value, &x->at_us, err);
 	return 0;
 }
 

@@ -152,8 +152,7 @@ put_options(json_t *j, const struct flowrra_submit_options *o)
 		json_object_set_new(j, "priority", json_integer(o->priority));
 	if (o->delay > 0)
 		put_seconds(j, "delay", o->delay);
-	if (o->at_us > 0)
-		json_object_set_new(j, "at_us", json_integer(o->at_us));
+	put_deadline(j, "at", o->at_us);
 	put_text(j, "unique", o->unique);
 	put_seconds(j, "unique_ttl", o->unique_ttl_s);
 	if (o->id != NULL)

@@ -307,8 +307,7 @@ write_time(struct buf *out, const char *name, int64_t us)
 	write_text(out, name, text);
 }
 
-/* For the way to another process, one request a line. "at_us" and not "at": the
- * reader must not round it to the text's precision. */
+/* For the way to another process, one request a line. */
 void
 request_write(const struct flowrra_request *r, struct buf *out)
 {
@@ -322,8 +321,7 @@ request_write(const struct flowrra_request *r, struct buf *out)
 	write_number(out, "priority", r->priority, 0);
 	write_number(out, "max_retries", r->max_retries, FLOWRRA_UNSET);
 	write_number(out, "delay", r->delay_s, 0);
-	if (r->at_us != 0)
-		buf_addf(out, ",\"at_us\":%" PRId64, r->at_us);
+	write_time(out, "at", r->at_us);
 	write_time(out, "expires_at", r->expires_us);
 	write_number(out, "timeout", r->timeout_s, FLOWRRA_UNSET);
 	write_number(out, "retry_delay", r->retry_delay_s, FLOWRRA_UNSET);

@@ -17,10 +17,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sqlite/database.h"
 #include "sqlite/file.h"
 #include "sqlite/owner.h"
 #include "util/err.h"
 #include "util/path.h"
+
+static const char SCHEME[] = "sqlite://";
 
 /* For the default place, all directories above it; else only the last one, so
  * that a mistyped path is an error. */
@@ -92,7 +95,7 @@ place_say_absent(const struct tx *tx, struct err *err)
 {
 	err_set(err, ERR_NOT_FOUND,
 		"there is no database %s; start flowrrad, or flowrra-beat for "
-		"schedules, which makes it%s",
+		"schedules, which makes it (your own: flowrractl run)%s",
 		tx->path, place_slashes_hint(tx));
 	if (err != NULL)
 		err->sys = ENOENT;
@@ -184,4 +187,24 @@ place_find_or_make(const struct tx *tx, bool create, bool *ret_final,
 	result = place_judge(tx, &st, err);
 	*ret_final = result != 0;
 	return result;
+}
+
+int
+place_check_url(const char *url, struct err *err)
+{
+	const bool is_default = url == NULL || url[0] == '\0';
+	struct tx tx = {.default_place = is_default};
+	bool final = false;
+	char *path;
+	int result;
+
+	if (geteuid() == 0 ||
+	    (!is_default && strncmp(url, SCHEME, strlen(SCHEME)) != 0))
+		return 0;
+	if ((path = database_path(url, err)) == NULL)
+		return -1;
+	tx.path = path;
+	result = place_find_or_make(&tx, false, &final, err);
+	free(path);
+	return result < 0 ? -1 : 0;
 }

@@ -20,4 +20,11 @@ struct tx;
 int place_find_or_make(const struct tx *tx, bool create, bool *ret_final,
 		       struct err *err);
 
+/*
+ * Whether this user may open the database that a URL names (database.h): 0, also if
+ * it is not there, or the URL names another store; or -1 with *err (ERR_REFUSED, if
+ * it is another user's). Root may: it goes on as the owner (owner.h).
+ */
+int place_check_url(const char *url, struct err *err);
+
 #endif

@@ -193,6 +193,31 @@ op_takeover(void)
 }
 
 static void
+op_leave_strays(void)
+{
+	world_stop(&w);
+	world_start(&w);
+	world_heartbeat(&w);
+}
+
+/* Of the queues, each has its own commands. */
+static void
+op_unlist(void)
+{
+	redis_server_run(w.server, "DEL flowrra:queues");
+}
+
+static void
+op_tidy(void)
+{
+	world_tidy(&w);
+	world_until_none(&w,
+			 "EVAL return(redis.call('HLEN','flowrra:registry')-"
+			 "redis.call('ZCARD','flowrra:registered')) 0",
+			 TAKEOVER_MS);
+}
+
+static void
 op_queues(void)
 {
 	world_queues(&w);
@@ -364,6 +389,8 @@ static const struct operation {
     {"delete dead", op_refill, op_delete, 0},
     {"purge", NULL, op_purge, 0},
     {"recall", op_put_back, op_recall, 0},
+    {"worker start: names", NULL, op_leave_strays, 1},
+    {"tidy: names", op_unlist, op_tidy, 1},
 };
 
 /* --- the table ----------------------------------------------------------- */
@@ -412,6 +439,12 @@ measure(const struct operation *op)
 }
 
 static bool
+is_of_names(const struct operation *op)
+{
+	return op->run == op_leave_strays || op->run == op_tidy;
+}
+
+static bool
 run_scene(const struct commands_scene *scene)
 {
 	const struct operation *op;
@@ -423,7 +456,8 @@ run_scene(const struct commands_scene *scene)
 	for (op = operations;
 	     op < operations + sizeof(operations) / sizeof(operations[0]);
 	     op++) {
-		if ((op->run == op_recall) != scene->recall)
+		if ((op->run == op_recall) != scene->recall ||
+		    is_of_names(op) != (scene->listed > 0))
 			continue;
 		longest = measure(op);
 		printf("  %-26s %8.2f %s %s\n", op->name, longest.ms,

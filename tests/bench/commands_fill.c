@@ -29,6 +29,14 @@ const struct commands_scene commands_scenes[COMMANDS_SCENES] = {
      .delayed = 10000,
      .dead = 1000,
      .levels = 10000},
+    {.name = "hostile",
+     .waiting = 100,
+     .delayed = 100,
+     .dead = 100,
+     .in_flight = 100,
+     .size = MIB,
+     .hostile = true},
+    {.name = "names", .listed = 1000000},
     {.name = "queues", .waiting = 1000, .dead = 1000, .queues = 1000},
     {.name = "workers",
      .waiting = 1000,
@@ -51,13 +59,21 @@ const struct commands_scene commands_scenes[COMMANDS_SCENES] = {
 	"tonumber(ARGV[3]), tonumber(ARGV[4]) "                                \
 	"local last, more = first + n - 1, ARGV[5] "                           \
 	"local q, k = 'flowrra:queue:io', '{flowrra:queue:io}:' "              \
-	"local pad = string.rep('x', size) "                                   \
-	"local function task(id, level) return string.format("                 \
+	"local hostile = ARGV[6] == '1' "                                      \
+	"local pad = hostile and '\",' .. string.rep('\"\",', size / 3) .. "   \
+	"'\"' "                                                                \
+	"or string.rep('x', size) "                                            \
+	"local function written(id, level) return string.format("              \
 	"'{\"id\":\"%s\",\"name\":\"demo.noop\",\"args\":[\"hello\",\"', id) " \
 	".. pad .. string.format('\"],\"kwargs\":{},\"max_retries\":3,' .. "   \
 	"'\"retry_delay\":1.0,\"current_retry\":0,\"priority\":%d,' .. "       \
 	"'\"cpu_bound\":false,\"queue\":\"io\",\"submitted_at\":' .. "         \
 	"'\"2026-11-23T10:00:00.000000+00:00\"}', level) end "                 \
+	"local function task(id, level) local text = written(id, level) "      \
+	"if hostile then text = string.gsub(string.gsub(text, '\"id\"', "      \
+	"'\"\\\\u0069d\"', 1), '\"priority\"', '\"\\\\u0070riority\"', 1) "    \
+	"end "                                                                 \
+	"return text end "                                                     \
 	"local function record(id) return '{\"task_id\":\"' .. id .. "         \
 	"'\",\"status\":\"success\",\"task_name\":\"demo.noop\",\"result\":'"  \
 	".. '{\"sum\":1},\"error\":null,\"submitted_at\":' .. "                \
@@ -113,6 +129,11 @@ const struct commands_scene commands_scenes[COMMANDS_SCENES] = {
 	"'{\"cpu_bound\":false,\"max_retries\":3,\"queue\":\"io\"}') "         \
 	"redis.call('ZADD', k .. 'served', till, name) end"
 
+#define LISTED                                                                 \
+	"for i = first, last do redis.call('SADD', 'flowrra:queues', "         \
+	"'queue' .. i) redis.call('HSET', 'flowrra:registry', 'old.task' .. "  \
+	"i, '{\"cpu_bound\":false,\"max_retries\":3,\"queue\":\"io\"}') end"
+
 #define PUT_BACK                                                               \
 	"local odd = tonumber(more) "                                          \
 	"local words = ',\"unknown\":3,\"unknown_since\":1790000000}' "        \
@@ -129,8 +150,8 @@ const struct commands_scene commands_scenes[COMMANDS_SCENES] = {
 #define A_CALL 100000
 
 static void
-fill(struct redis_server *server, const char *text, long n, size_t size,
-     long levels, const char *more)
+fill(struct redis_server *server, const struct commands_scene *s,
+     const char *text, long n, size_t size, long levels, const char *more)
 {
 	redisReply *reply;
 	long first, some;
@@ -138,8 +159,8 @@ fill(struct redis_server *server, const char *text, long n, size_t size,
 	for (first = 0; first < n; first += some) {
 		some = n - first < A_CALL ? n - first : A_CALL;
 		reply = redis_server_command(
-		    server, "EVAL %s 0 %ld %ld %ld %ld %s", text, first, some,
-		    (long)size, levels, more);
+		    server, "EVAL %s 0 %ld %ld %ld %ld %s %d", text, first,
+		    some, (long)size, levels, more, s->hostile);
 		if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
 			errx(71, "filling: %s",
 			     reply != NULL ? reply->str : "no answer");
@@ -150,27 +171,28 @@ fill(struct redis_server *server, const char *text, long n, size_t size,
 void
 commands_refill(struct redis_server *server, const struct commands_scene *s)
 {
-	fill(server, PROLOGUE DEAD, s->dead, s->size, s->levels, "");
+	fill(server, s, PROLOGUE DEAD, s->dead, s->size, s->levels, "");
 	redis_server_run(server, "EVAL %s 0 {flowrra:queue:io}:inflight:%s#",
 			 "for i = 1, 16 do redis.call('DEL', ARGV[1] .. i) end",
 			 COMMANDS_DEAD);
-	fill(server, PROLOGUE IN_FLIGHT, s->in_flight, s->size, 0,
+	fill(server, s, PROLOGUE IN_FLIGHT, s->in_flight, s->size, 0,
 	     COMMANDS_DEAD);
 }
 
 void
 commands_fill(struct redis_server *server, const struct commands_scene *s)
 {
-	fill(server, PROLOGUE WAITING, s->waiting, s->size, s->levels, "");
+	fill(server, s, PROLOGUE WAITING, s->waiting, s->size, s->levels, "");
 	if (s->recall)
 		return;
-	fill(server, PROLOGUE DELAYED, s->delayed, s->size, s->levels, "");
-	fill(server, PROLOGUE FINISHED, s->finished, 0, 0, "");
-	fill(server, PROLOGUE IN_FLIGHT, s->in_flight, s->size, 0,
+	fill(server, s, PROLOGUE DELAYED, s->delayed, s->size, s->levels, "");
+	fill(server, s, PROLOGUE FINISHED, s->finished, 0, 0, "");
+	fill(server, s, PROLOGUE IN_FLIGHT, s->in_flight, s->size, 0,
 	     COMMANDS_WORKER);
-	fill(server, PROLOGUE QUEUES, s->queues, 0, 0, "");
-	fill(server, PROLOGUE WORKERS, s->workers, 0, 0, "");
-	fill(server, PROLOGUE NAMES, s->names, 0, 0, "");
+	fill(server, s, PROLOGUE QUEUES, s->queues, 0, 0, "");
+	fill(server, s, PROLOGUE WORKERS, s->workers, 0, 0, "");
+	fill(server, s, PROLOGUE NAMES, s->names, 0, 0, "");
+	fill(server, s, PROLOGUE LISTED, s->listed, 0, 0, "");
 	commands_refill(server, s);
 }
 
@@ -181,7 +203,7 @@ commands_put_back(struct redis_server *server, const struct commands_scene *s)
 
 	snprintf(odd, sizeof(odd), "%zu", s->odd);
 	redis_server_run(server, "DEL {flowrra:queue:io}:delayed");
-	fill(server, PROLOGUE PUT_BACK, s->delayed, s->size, 0, odd);
+	fill(server, s, PROLOGUE PUT_BACK, s->delayed, s->size, 0, odd);
 	redis_server_run(server, "ZADD {flowrra:queue:io}:unknown 1 %s",
 			 COMMANDS_NAME);
 }
@@ -220,5 +242,6 @@ commands_scaled(const struct commands_scene *whole)
 	scene.queues = commands_scale(scene.queues);
 	scene.workers = commands_scale(scene.workers);
 	scene.in_flight = commands_scale(scene.in_flight);
+	scene.listed = commands_scale(scene.listed);
 	return scene;
 }

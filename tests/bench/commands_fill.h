@@ -24,10 +24,16 @@ struct commands_scene {
 	 * says so, and how long, in the place of a number. */
 	bool recall;
 	size_t odd;
+	/* Another of them: names of queues, and of tasks that were registered
+	 * without their time, and nothing else. */
+	long listed;
+	/* An argument is an array of empty texts, which takes longest to decode,
+	 * and only decoding would tell a task's ID and priority. */
+	bool hostile;
 };
 
 /* All that are measured, in full size. */
-#define COMMANDS_SCENES 8
+#define COMMANDS_SCENES 10
 extern const struct commands_scene commands_scenes[COMMANDS_SCENES];
 
 /* As COMMANDS_SCALE says, a percentage; ends the program if it is not one. */

@@ -368,6 +368,15 @@ world_heartbeat(struct world *w)
 }
 
 void
+world_tidy(struct world *w)
+{
+	const struct broker_limits limits = {.registry_ms = BROKER_REGISTRY_MS};
+
+	broker_tidy(w->worker, &limits);
+	world_turn(w, 50);
+}
+
+void
 world_register(struct world *w)
 {
 	const long n = w->scene->names > 0 ? w->scene->names : 1;

@@ -76,6 +76,8 @@ void world_workers(struct world *w);
 void world_find(struct world *w, enum broker_location place);
 void world_examine(struct world *w);
 void world_pause(struct world *w);
+/* Housekeeping: what nobody registers any more is forgotten. */
+void world_tidy(struct world *w);
 /* A page, or all that a cursor leads to, up to `most` calls. */
 void world_view(struct world *w, enum broker_location place, unsigned int most);
 void world_remove(struct world *w, const char *id, unsigned int most);

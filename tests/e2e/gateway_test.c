@@ -278,6 +278,30 @@ START_TEST(an_unreadable_configuration_leads_to_the_gateway)
 }
 END_TEST
 
+/* All may read where the store is, and only its owner may open it. */
+START_TEST(a_store_of_others_leads_to_the_gateway)
+{
+	struct services *s = services_start(true, EVERYBODY);
+
+	if (s == NULL)
+		return;
+	ck_run(run(s->w,
+		   "echo 'broker.url = sqlite:///var/lib/flowrra/flowrra.db"
+		   "' | sed 's/broker./[broker]\\n/' >named.conf"),
+	       0, "");
+	ck_run(run(s->w, AS_STRANGER "flowrractl -c named.conf submit echo 1 "
+				     "--at now --wait"),
+	       0, "{\"args\":[1],\"kwargs\":{}}\n");
+	ck_run(run(s->w, AS_STRANGER
+		   "flowrractl -c named.conf where | grep -c ^through"),
+	       0, "1\n");
+	ck_complains(
+	    run(s->w, AS_STRANGER "flowrractl -c named.conf queue pause io"),
+	    77, "does not have this command");
+	services_stop(s);
+}
+END_TEST
+
 /* --- when it is away ------------------------------------------------------------ */
 
 START_TEST(a_gateway_that_is_away_says_what_helps)
@@ -452,6 +476,7 @@ SUITE("gateway")
 	TEST(a_user_reads_what_its_command_has_printed);
 	TEST(the_group_of_the_services_submits_by_default_and_others_do_not);
 	TEST(an_unreadable_configuration_leads_to_the_gateway);
+	TEST(a_store_of_others_leads_to_the_gateway);
 	TEST(a_gateway_that_is_away_says_what_helps);
 	TEST(kills_of_the_gateway_lose_and_double_nothing);
 	TEST(one_user_s_connections_keep_no_other_out);

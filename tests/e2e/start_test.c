@@ -51,8 +51,9 @@ submission_loads(struct world *w, const char *only)
 
 START_TEST(a_submission_into_a_file_loads_sqlite)
 {
-	struct world *w =
-	    world_start(&(struct world_options){.embedded = true});
+	/* Where no worker submits for it. */
+	struct world *w = world_start(
+	    &(struct world_options){.embedded = true, .no_worker = true});
 
 	submission_loads(w, "libsqlite3");
 	world_stop(w);
@@ -83,8 +84,9 @@ without(struct world *w, const char *library, const char *command)
 
 START_TEST(a_library_that_cannot_be_loaded_is_named)
 {
-	struct world *w =
-	    world_start(&(struct world_options){.embedded = true});
+	/* A worker would submit for it, without the library. */
+	struct world *w = world_start(
+	    &(struct world_options){.embedded = true, .no_worker = true});
 
 	ck_complains(without(w, "libsqlite3",
 			     "flowrractl -c flowrra.conf submit add 2 3"),

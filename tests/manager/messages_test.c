@@ -69,7 +69,7 @@ print_all(const char *expected)
 	return all;
 }
 
-static void
+static struct redis_server *
 begin(void)
 {
 	struct redis_server *server = redis_server_start(NULL);
@@ -79,15 +79,16 @@ begin(void)
 	setenv("STATE_DIRECTORY", redis_server_dir(server), 1);
 	setenv("TZ", "UTC", 1);
 	setenv("HOME", redis_server_dir(server), 1);
+	return server;
 }
 
 START_TEST(each_mistake_has_its_message)
 {
 	char *expected = read_file(EXPECTED), *printed, *a, *b, *x, *y;
 	const char *write = getenv("MESSAGES_WRITE");
+	struct redis_server *server = begin();
 	FILE *file;
 
-	begin();
 	printed = print_all(expected);
 	if (write != NULL) {
 		ck_assert_ptr_nonnull(file = fopen(write, "we"));
@@ -100,6 +101,7 @@ START_TEST(each_mistake_has_its_message)
 		b = y != NULL ? strsep(&y, "\n") : (char *)"";
 		ck_assert_str_eq(b, a);
 	}
+	redis_server_stop(server);
 	free(expected);
 	free(printed);
 }

@@ -50,8 +50,9 @@ hostile_good(struct fake_peer *peer, const char *words)
 {
 	if (strncmp(words, "INFO", 4) == 0)
 		fake_say(peer, "$20\r\nredis_version:7.0.15\r\n");
-	else if (strncmp(words, "SMEMBERS", 8) == 0)
-		fake_say(peer, "*1\r\n$2\r\nio\r\n");
+	else if (strncmp(words, "SSCAN", 5) == 0)
+		fake_say(peer,
+			 "*2\r\n$1\r\n0\r\n*2\r\n$2\r\nio\r\n$2\r\nio\r\n");
 	else if (strncmp(words, "ZRANGE flowrra:workers", 22) == 0)
 		hostile_workers(peer);
 	else if (strstr(words, ":fence:") != NULL)
@@ -175,7 +176,7 @@ on_hostile_report(const struct broker_report *report, const struct err *err,
 
 START_TEST(a_command_that_is_told_noscript_is_not_asked_again)
 {
-	hostile_open("SMEMBERS", "-NOSCRIPT no\r\n", 1);
+	hostile_open("SSCAN", "-NOSCRIPT no\r\n", 1);
 	broker_workers(h.broker, on_hostile_workers, NULL);
 	hostile_until(&h.told);
 	ck_assert_int_eq(h.err.code, ERR_INTERNAL);

@@ -161,7 +161,7 @@ static const struct script_case cases[] = {
     {SCRIPT_REGISTER, {"flowrra:registered"}, {"a", "b"}, {NULL}},
     {SCRIPT_REGISTRY,
      {"flowrra:registry", "flowrra:registered"},
-     {"1000", "10"},
+     {"1000", "10", "0"},
      {"HSET flowrra:registry a {} b {}", "ZADD flowrra:registered 1 a"}},
     {SCRIPT_RELEASE,
      {K("inflight:w"), Q, K("levels"), K("delayed"), LIMITS},

@@ -6,6 +6,7 @@
  * in it and how much of that each worker has in flight. Where many queues and
  * many workers are, it asks in between who may have anything in which queue.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,8 @@
  * takes the server some 5 ms. Beyond, it pays to ask first which of them need
  * be. */
 #define PAIRS_MAX 250
+/* A server that goes on for ever is left. */
+#define QUEUES_MAX 2000000
 
 void
 rstats_free(struct rquery *i)
@@ -62,28 +65,74 @@ compare_workers(const void *a, const void *b)
 		      ((const struct worker_row *)b)->info.name);
 }
 
+/* Behind those that are there. */
+static void
+add_queue_names(struct stats *s, const struct redis_reply *names)
+{
+	const size_t n = redis_reply_count(names);
+	struct queue_stats *grown =
+	    reallocarray(s->queues, s->n_queues + n + 1, sizeof(*grown));
+	struct slice name;
+	size_t k;
+
+	if (grown == NULL) {
+		err_nomem(&s->query.err);
+		return;
+	}
+	s->queues = grown;
+	if (s->n_queues + n > QUEUES_MAX) {
+		err_set(&s->query.err, ERR_UNAVAILABLE,
+			"%s has the names of more than %d queues; ask for one "
+			"of them",
+			s->query.broker->queues_key, QUEUES_MAX);
+		return;
+	}
+	memset(grown + s->n_queues, 0, (n + 1) * sizeof(*grown));
+	for (k = 0; k < n; k++) {
+		name = redis_reply_string(redis_reply_at(names, k));
+		/* Anybody may have put anything there. */
+		if (task_name_valid(name, TASK_QUEUE_MAX))
+			memcpy(grown[s->n_queues++].name, name.p, name.len);
+	}
+}
+
 static void
 take_queue_names(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	struct stats *s = container_of(i, struct stats, query);
-	const size_t n = redis_reply_count(reply);
-	struct slice name;
-	size_t k;
+	const struct slice cursor =
+	    redis_reply_string(redis_reply_at(reply, 0));
 
-	/* Asked again, the names are others. */
-	free(s->queues);
-	s->n_queues = 0;
-	if ((s->queues = calloc(n + 1, sizeof(*s->queues))) == NULL) {
-		err_nomem(&i->err);
-		return;
-	}
-	for (k = 0; k < n; k++) {
-		name = redis_reply_string(redis_reply_at(reply, k));
-		/* Anybody may have put anything there. */
-		if (task_name_valid(name, TASK_QUEUE_MAX))
-			memcpy(s->queues[s->n_queues++].name, name.p, name.len);
-	}
+	add_queue_names(s, redis_reply_at(reply, 1));
+	s->cursor[0] = '\0';
+	if (cursor.len < sizeof(s->cursor) && !slice_eq(cursor, SLICE("0")))
+		snprintf(s->cursor, sizeof(s->cursor), "%.*s", (int)cursor.len,
+			 cursor.len > 0 ? cursor.p : "");
+}
+
+static void
+ask_queue_names(struct rquery *i)
+{
+	struct stats *s = container_of(i, struct stats, query);
+	const struct slice argv[] = {
+	    SLICE("SSCAN"), slice_of(i->broker->queues_key),
+	    s->cursor[0] != '\0' ? slice_of(s->cursor) : SLICE("0"),
+	    SLICE("COUNT"), SLICE(RNAMES_PAGE)};
+
+	rquery_command(i, take_queue_names, 0, REDIS_ARGS(argv));
+}
+
+/* All are there. The server may have told one twice. */
+static void
+sort_queue_names(struct stats *s)
+{
+	size_t k, n = 0;
+
 	qsort(s->queues, s->n_queues, sizeof(*s->queues), compare_queues);
+	for (k = 0; k < s->n_queues; k++)
+		if (n == 0 || compare_queues(&s->queues[n - 1], &s->queues[k]))
+			s->queues[n++] = s->queues[k];
+	s->n_queues = n;
 }
 
 static void
@@ -137,12 +186,10 @@ static void
 ask_names(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
-	const struct slice argv[] = {SLICE("SMEMBERS"),
-				     slice_of(i->broker->queues_key)};
 
 	ask_worker_names(s);
 	if (s->queues == NULL) /* none was named */
-		rquery_command(i, take_queue_names, 0, REDIS_ARGS(argv));
+		ask_queue_names(i);
 }
 
 /* --- the state -------------------------------------------------------- */
@@ -306,6 +353,12 @@ on_names(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
 
+	if (i->err.code == ERR_NONE && s->cursor[0] != '\0') {
+		rquery_next(i, ask_queue_names, on_names);
+		return;
+	}
+	if (i->err.code == ERR_NONE)
+		sort_queue_names(s);
 	if (s->what == FIND && i->err.code == ERR_NONE)
 		rquery_next(i, rfind_ask, rfind_answered);
 	else if (i->err.code != ERR_NONE ||

@@ -37,6 +37,7 @@ struct stats {
 	bool *strangers; /* of each: workers that do not list it served it, too;
 			    NULL: nobody has asked */
 	size_t n_queues;
+	char cursor[ARG_NUMBER_SIZE]; /* where more names are; empty: nowhere */
 	unsigned int n_pages; /* of levels, that were asked for beyond those */
 	struct worker_row *workers;
 	size_t n_workers;

@@ -72,6 +72,8 @@
 
 /* What one call of takeover.lua moves, about: it may not keep the server long. */
 #define RTAKEOVER_BYTES (512u << 10)
+/* Names of queues in a page: SSCAN answers with about as many. */
+#define RNAMES_PAGE "500"
 
 enum rqueue_key {
 	KEY_WAITING,

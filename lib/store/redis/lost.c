@@ -283,7 +283,9 @@ rlost_on_others(struct redis_request *request, const struct redis_reply *reply)
 void
 rbroker_find_lost(struct rbroker *b)
 {
-	const struct slice argv[] = {SLICE("SMEMBERS"), slice_of(RBROKER_KEYS)};
+	/* Two tell whether there are others. */
+	const struct slice argv[] = {SLICE("SRANDMEMBER"),
+				     slice_of(RBROKER_KEYS), SLICE("2")};
 
 	b->lost.pages = LOST_PAGES;
 	if (b->tidy.limits.lost_ms == 0 || !b->opt.with_results ||

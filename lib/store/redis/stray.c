@@ -191,27 +191,43 @@ rbroker_serves(const struct rbroker *b, struct slice name)
 	return false;
 }
 
+static void stray_ask_queues(struct rbroker *b, struct slice cursor);
+
+/* The next page comes behind what is asked about the queues of this one: there are
+ * never more of them. */
 static void
 stray_on_queues(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rbroker *b = arg;
+	const struct slice cursor =
+	    redis_reply_string(redis_reply_at(reply, 0));
+	const struct redis_reply *names = redis_reply_at(reply, 1);
 	struct slice name;
 	size_t i;
 
-	for (i = 0; i < redis_reply_count(reply); i++) {
-		name = redis_reply_string(redis_reply_at(reply, i));
+	for (i = 0; i < redis_reply_count(names); i++) {
+		name = redis_reply_string(redis_reply_at(names, i));
 		/* Anybody may have put anything there. */
 		if (task_name_valid(name, TASK_QUEUE_MAX) &&
 		    !rbroker_serves(b, name))
 			stray_look(b, name);
 	}
+	if (cursor.len > 0 && !slice_eq(cursor, SLICE("0")))
+		stray_ask_queues(b, cursor);
+}
+
+static void
+stray_ask_queues(struct rbroker *b, struct slice cursor)
+{
+	const struct slice argv[] = {SLICE("SSCAN"), slice_of(b->queues_key),
+				     cursor, SLICE("COUNT"),
+				     SLICE(RNAMES_PAGE)};
+
+	redis_command(b->redis, stray_on_queues, b, 5, argv);
 }
 
 void
 rbroker_leave_strays(struct rbroker *b)
 {
-	const struct slice argv[] = {SLICE("SMEMBERS"),
-				     slice_of(b->queues_key)};
-
-	redis_command(b->redis, stray_on_queues, b, 2, argv);
+	stray_ask_queues(b, SLICE("0"));
 }

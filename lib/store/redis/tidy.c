@@ -28,9 +28,6 @@
 /* The keeper says every BROKER_TIDY_S that it is there: one that is late by two
  * has lost its office. */
 #define KEEPER_LIFE_S (3 * BROKER_TIDY_S)
-/* Names in a page: SSCAN answers with about as many. */
-#define NAMES_PAGE 100
-
 static void rtidy_next(struct rbroker *b);
 static int rtidy_ask_idle(struct rbroker *b);
 
@@ -264,10 +261,9 @@ rtidy_on_names(struct redis_request *request, const struct redis_reply *reply)
 static int
 rtidy_ask_names(struct rbroker *b)
 {
-	char count[ARG_NUMBER_SIZE];
 	const struct slice argv[] = {SLICE("SSCAN"), slice_of(b->queues_key),
 				     slice_of(b->tidy.cursor), SLICE("COUNT"),
-				     arg_number(count, NAMES_PAGE)};
+				     SLICE(RNAMES_PAGE)};
 
 	b->tidy.request.on_reply = rtidy_on_names;
 	return redis_request_command(&b->tidy.request, REDIS_ARGS(argv));
@@ -275,28 +271,33 @@ rtidy_ask_names(struct rbroker *b)
 
 /* --- what nobody registers any more ---------------------------------------- */
 
+static int rtidy_trim_registry(struct rbroker *b, struct slice cursor);
+
 /* The last step before lost tasks have their turn (lost.c). */
 static void
 rtidy_on_registry(struct redis_request *request,
 		  const struct redis_reply *reply)
 {
 	struct rbroker *b = container_of(request, struct rbroker, tidy.request);
+	const struct slice cursor = redis_reply_string(reply);
 
 	if (redis_fault(reply) == REDIS_FAULT_LOST)
 		rbroker_tidy_end(b);
-	else
+	else if (cursor.len == 0 || slice_eq(cursor, SLICE("0")))
 		rbroker_find_lost(b);
+	else if (rtidy_trim_registry(b, cursor) != 0)
+		rbroker_tidy_end(b);
 }
 
 static int
-rtidy_trim_registry(struct rbroker *b)
+rtidy_trim_registry(struct rbroker *b, struct slice cursor)
 {
 	char life[ARG_NUMBER_SIZE], step[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(RBROKER_REGISTRY),
 				     slice_of(b->registered_key)};
 	const struct slice args[] = {
 	    arg_number(life, b->tidy.limits.registry_ms),
-	    arg_number(step, BROKER_TIDY_STEP)};
+	    arg_number(step, BROKER_TIDY_STEP), cursor};
 
 	if (b->tidy.limits.registry_ms == 0) {
 		rbroker_find_lost(b);
@@ -328,7 +329,7 @@ rtidy_next(struct rbroker *b)
 	else if (strcmp(b->tidy.cursor, "0") != 0)
 		sent = rtidy_ask_names(b);
 	else
-		sent = rtidy_trim_registry(b);
+		sent = rtidy_trim_registry(b, SLICE("0"));
 	if (sent != 0)
 		rbroker_tidy_end(b);
 }

@@ -204,7 +204,9 @@ say_good(const redisReply *words, struct buf *out)
 		       {"PUBLISH", ":1\r\n"},
 		       {"GET", "$-1\r\n"},
 		       {"TIME", "*2\r\n$10\r\n1800000000\r\n$1\r\n7\r\n"},
-		       {"SMEMBERS", "*2\r\n$2\r\nio\r\n$3\r\ncpu\r\n"},
+		       {"SRANDMEMBER", "*1\r\n$13\r\nflowrra:queue\r\n"},
+		       {"SSCAN", "*2\r\n$1\r\n0\r\n*2\r\n$2\r\nio\r\n"
+				 "$3\r\ncpu\r\n"},
 		       {"ZRANGE", "*2\r\n$6\r\nhost:a\r\n$6\r\nhost:b\r\n"},
 		       {"HGETALL", "*2\r\n$3\r\nadd\r\n$2\r\n{}\r\n"},
 		       {"HKEYS", "*1\r\n$3\r\nadd\r\n"},

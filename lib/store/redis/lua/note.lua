@@ -9,6 +9,7 @@
 --       3 the mark that the claim remembers, with KEYS[2]
 -- Returns 1; 0 when the task is over; -1 when another worker has taken it over.
 
+-- include member
 -- include is_final
 
 -- A key of another type is not a record, and is replaced.

@@ -29,6 +29,7 @@ local effort, stamp, WINDOW = tonumber(ARGV[4]), 0, 64
 -- To take one out of the middle of a list, the server would look at all that
 -- lie before it. Farther from its ends than this, another is put in its place.
 local NEAR = 20000
+-- include member
 -- include search
 
 local leaves = ARGV[8] ~= ''

@@ -11,6 +11,7 @@
 -- then the task, if it was found.
 
 local id, start, effort, stamp = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), 16
+-- include member
 -- include search
 
 -- What has the wrong type fails here, before anything has changed.

@@ -15,6 +15,7 @@
 
 local left, answers, marks = tonumber(ARGV[2]), {}, {}
 
+-- include member
 -- include is_final
 
 local function store(key, at)
@@ -23,7 +24,7 @@ local function store(key, at)
   if old == record then return 1 end
   if type(old) == 'string' then
     local final, decoded = is_final(old)
-    if decoded then left = left - #old end
+    if decoded then left = left - 4 * #old end
     if final then return 0 end
   end
   -- A mark that is not there any more has outlived its worker, which was away

@@ -1,13 +1,18 @@
 -- Whether a record is final, and whether it had to be decoded to tell: the beginning
--- of a record of ours tells; of another program's, all of it. One that
+-- of most tells; of another program's, all of it, or both ends. One that
 -- housekeeping has ended as lost (lost.lua) gives way: the task was somewhere after
 -- all.
 local function is_final(record)
-  local status = string.match(record, '^{"task_id":"[^"\\]*","status":"(%a+)"')
+  local status = string.match(record,
+    '^{"task_id":%s*"[^"\\]*",%s*"status":%s*"(%a+)"')
   local decoded = not status
   if decoded then
-    local ok, fields = pcall(cjson.decode, record)
-    status = ok and type(fields) == 'table' and fields.status
+    if #record > LARGE then
+      status = member_by_ends(record, 'status')
+    else
+      local fields = decode(record)
+      status = fields and fields['status']
+    end
   end
   local lost = '^{"task_id":"[^"\\]*","status":"failed","lost":true,'
   return status == 'success' or

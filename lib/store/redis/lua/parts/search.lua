@@ -2,8 +2,7 @@
 -- this reckoning. `stamp` characters stand before each task.
 
 -- As it is written in JSON, by most. Others write "\/", or any character as
--- \u and its number: then only a look at the whole tells; of a large one, an id
--- that stands before all brackets, where most have it, spares that.
+-- \u and its number: then only decoding tells.
 local spelt = '"' .. string.gsub(id, '[\\"]', '\\%0') .. '"'
 
 local seen, spent = 0, 0
@@ -15,12 +14,10 @@ local function is_it(member)
     return false
   end
   local task = string.sub(member, stamp + 1)
-  local head = #task > 16384 and
-    string.match(string.sub(task, 1, 16384), '^%s*{[^{%[]-"id"%s*:%s*"([^"\\]*)"')
-  if head then return head == id end
-  effort = effort - #task * 0.02
-  local ok, fields = pcall(cjson.decode, task)
-  if ok then return type(fields) == 'table' and fields['id'] == id end
+  effort = effort - math.min(#task, LARGE) * 0.05
+  if #task > LARGE then return member_by_ends(task, 'id') == id end
+  local fields = decode(task)
+  if fields then return fields['id'] == id end
   -- No task that a worker takes. An id that stands before all brackets is its.
   local first, behind = string.find(task, '^%s*{[^{%[]-"id"%s*:%s*')
   return first ~= nil and string.sub(task, behind + 1, behind + #spelt) == spelt
