@@ -118,7 +118,8 @@ START_TEST(a_task_that_is_delayed_says_when_it_is_due)
 {
 	struct worker *w = worker_begin();
 
-	submit(w, TASK_OF("job") ",\"at\":\"2030-03-17T17:46:40.123456+00:00\"");
+	submit(w,
+	       TASK_OF("job") ",\"at\":\"2030-03-17T17:46:40.123456+00:00\"");
 	ck_answer(w, ERR_NONE, "");
 	ck_assert_int_eq(w->store.last_submit.at_ms, 1900000000123);
 	ck_in(w->store.last_task, "\"due_ms\":1900000000123");
