@@ -61,7 +61,7 @@ follow(struct slice name, struct scan_value *value)
 		   name.p[0] <= '9') {
 		memcpy(digits, name.p, name.len);
 		digits[name.len] = '\0';
-		s.index = (size_t)atol(digits);
+		s.index = strtoul(digits, NULL, 10);
 		scan_array(value->text, TASK_DEPTH_MAX, on_step_element, &s,
 			   NULL);
 	}

@@ -261,7 +261,7 @@ sort_planned(const struct applying *ap, size_t *ret_n)
 		if (ap->planned[i].does_something)
 			sorted[n++] = &ap->planned[i];
 	if (n > 0)
-		qsort(sorted, n, sizeof(*sorted), compare_planned);
+		qsort(sorted, n, sizeof(void *), compare_planned);
 	*ret_n = n;
 	return sorted;
 }
@@ -282,7 +282,7 @@ carry_out(struct applying *ap, struct err *err)
 	sorted = sort_planned(ap, &all);
 	if (steps == NULL || sorted == NULL)
 		result = err_nomem(err);
-	for (i = 0; result == 0 && i < all; i += n) {
+	for (i = 0; steps != NULL && result == 0 && i < all; i += n) {
 		n = all - i < SCHEDULES_STEPS_MAX ? all - i
 						  : SCHEDULES_STEPS_MAX;
 		for (k = 0; k < n; k++)

@@ -39,7 +39,7 @@ const char *
 signal_name(const char *text, struct err *err)
 {
 	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
-	const int number = atoi(text);
+	const long number = strtol(text, NULL, 10);
 	const char *known;
 	int i;
 

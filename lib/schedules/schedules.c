@@ -100,8 +100,10 @@ schedules_url_name(const char *url, struct err *err)
 	const char *name = s != NULL ? schedules_name(s) : NULL;
 	char *result = NULL, *path;
 
-	if (name == NULL)
+	if (name == NULL) {
+		schedules_close(s);
 		return NULL;
+	}
 	if (!schedules_in_file(url)) {
 		result = strdup(name);
 	} else if ((path = path_canonical(strchr(name, '/') + 2)) != NULL) {

@@ -182,8 +182,10 @@ START_TEST(a_dump_is_a_configuration_without_secrets)
 	ck_assert_ptr_null(strstr(r->out, "geheim"));
 	ck_assert_ptr_nonnull(strstr(r->out, "redis://:***@h/1"));
 	ck_assert_ptr_nonnull(strstr(r->out, "id = test:1"));
-	ck_run(run(w, "flowrrad -c flowrra.conf --dump-config >dump; "
-		      "flowrrad -c dump --dump-config | cmp - dump"),
+	/* All but where each value is from. */
+	ck_run(run(w, "flowrrad -c flowrra.conf --dump-config | grep -v '^#' "
+		      ">dump; flowrrad -c dump --dump-config | grep -v '^#' | "
+		      "cmp - dump"),
 	       0, "");
 	world_stop(w);
 }

@@ -16,7 +16,9 @@ struct listener {
 	struct backend *backend;
 	unsigned int heard, troubles;
 	bool in_order;
-	int next; /* the event that is expected */
+	int next;  /* the event that is expected */
+	int first; /* those before were told before it listened: nodes of a
+		      Cluster pass events on late */
 };
 
 static void
@@ -29,6 +31,8 @@ on_event(struct slice event, const struct err *err, void *arg)
 		l->troubles++;
 		return;
 	}
+	if (event.len > 0 && atoi(event.p) < l->first)
+		return;
 	l->in_order = l->in_order && event.len > 0 && atoi(event.p) == l->next;
 	l->next++;
 	l->heard++;
@@ -112,7 +116,7 @@ START_TEST(who_listens_no_more_hears_nothing_and_may_begin_again)
 	backend_get(&w, teller, "none"); /* it follows all that was told */
 	ck_assert_uint_eq(l.heard, 1);
 	listen(ear, &l);
-	l.next = 3;
+	l.next = l.first = 3;
 	UNTIL(&w, results_heard(teller->results));
 	publish(teller, 3, 1);
 	UNTIL(&w, l.heard == 1);
