@@ -394,6 +394,8 @@ START_TEST(a_peer_s_own_line_goes_before_its_groups_and_those_before_all)
 	ck_assert_int_eq(
 	    role_of_peer("web.peers=*:operator @0:operator", 65534, 0),
 	    WEB_OPEN);
+	ck_assert_int_eq(
+	    role_of_peer("web.peers=@65534:operator", 65532, 65534), WEB_OPEN);
 }
 END_TEST
 
