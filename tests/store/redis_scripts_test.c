@@ -13,8 +13,7 @@
 #include "util/sha.h"
 
 /* Of limits: the rules, and what is counted, held and ready. */
-#define LIMITS                                                                 \
-	K("limits"), K("running"), K("held"), K("ready"), K("counting")
+#define LIMITS K("limits"), K("running"), K("held"), K("ready"), K("counting")
 #define LIMITED                                                                \
 	K("limits"), K("running"), K("lane:=held"), K("held"), K("ready"),     \
 	    K("tats"), K("resting"), K("counting")

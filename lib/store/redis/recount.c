@@ -18,7 +18,7 @@
 #define CHECK_MS "9000"
 /* Of one call, so that the server has a few ms to do: tasks, the bytes of these,
  * and workers, whose lists are looked at one by one. */
-#define READ_MAX "400"
+#define READ_MAX "250"
 #define READ_BYTES "524288"
 #define WORKERS_MAX 32
 /* Of the script, before the workers. */
