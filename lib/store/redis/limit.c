@@ -23,11 +23,16 @@
  * that was not counted, something was taken out by hand) they are deleted; then
  * nothing is claimed before they are made of the lists (recount.c).
  */
+#include "store/redis/limit.h"
+
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
+#include "store/redis/levels.h"
+#include "store/redis/wait.h"
 
 /* Tasks that one call looks at, about: a few ms of the server. */
 #define LOOK_MAX "500"

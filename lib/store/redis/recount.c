@@ -6,13 +6,14 @@
  * It is needed where no counts are known; and every CHECK_MS one worker compares
  * them with the lists, since a worker of an older version does not keep them.
  */
+#include "store/redis/limit.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/task.h"
-#include "store/redis/broker.h"
 #include "util/clock.h"
 
 #define CHECK_MS "9000"
