@@ -100,8 +100,9 @@ local function read_worker(i)
   local worker, fields = '@w:' .. ARGV[WORKERS + i], {}
   if redis.call('HEXISTS', COUNTING, worker) == 1 then return true end
   for k = LISTS + 1 + (i - 1) * per_worker, LISTS + i * per_worker do
-    if not read_list(KEYS[k]) then return false end
-    fields[#fields + 1] = '@l:' .. KEYS[k]
+    local list = KEYS[k]
+    if not read_list(list) then return false end
+    fields[#fields + 1] = '@l:' .. list
   end
   redis.call('HSET', COUNTING, worker, 1)
   redis.call('HDEL', COUNTING, unpack(fields))
