@@ -15,6 +15,9 @@
 
 #include "codec/order.h"
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
+#include "store/redis/levels.h"
+#include "store/redis/limit.h"
 #include "util/clock.h"
 
 /* The waiting list has the queue's own name. */
@@ -33,6 +36,7 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_IDLE] = "idle",
     [KEY_LIMITS] = "limits",
     [KEY_RUNNING] = "running",
+    [KEY_COUNTING] = "counting",
     [KEY_HELD] = ("lane:" RLIMIT_LANE),
     [KEY_HELD_INDEX] = "held",
     [KEY_READY] = "ready",

@@ -15,6 +15,8 @@
 #include "codec/scan.h"
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
+#include "store/redis/limit.h"
+#include "store/redis/wait.h"
 
 /* How often what is in flight is compared with memory. A reply that was lost
  * with its connection is found at once, when that is back: this is for the
@@ -164,7 +166,7 @@ rqueue_reconcile(struct rqueue *q)
 	if (q->phase != RQUEUE_READY)
 		return;
 	rqueue_compare(q);
-	rlimit_check(q);
+	rrecount_check(q);
 	/* A producer may lack the right to wake us, and the word of a pause's
 	 * end may have been lost. */
 	rqueue_wake(q);
