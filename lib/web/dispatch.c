@@ -285,14 +285,14 @@ dispatch_check_origin(struct visit *v)
 	return -1;
 }
 
-/* Of one user: a script out of control must not fill the queues of others, nor take
- * all threads with questions. Those who may look at all are trusted so far. */
+/* For each user: a script out of control must not fill the queues of others, nor occupy all
+ * threads with requests. Only the reads of submitters are limited. */
 static int
 dispatch_check_limit(struct visit *v)
 {
 	if (v->who.role == WEB_SUBMITTER && !visit_writes(v) &&
 	    !access_read(v->web->limits, v->who.user)) {
-		respond_later(v, 429, "more than 50 questions a second", 1);
+		respond_later(v, 429, "more than 50 reads a second", 1);
 		return -1;
 	}
 	if (!visit_writes(v) || v->who.kind == WEB_BY_NOTHING ||
