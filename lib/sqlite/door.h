@@ -26,7 +26,8 @@ bool door_is_there(const char *database, const char *name);
  * -2 if another process listens, or -1 with *err.
  */
 int door_open(int dir_fd, const char *name, struct err *err);
-/* Its name is another's from now on; the descriptor still listens. */
+/* Its name is another's from now on; the descriptor still listens. What is not a
+ * socket stays. */
 void door_remove(int dir_fd, const char *name);
 /* Takes the next one in: a descriptor that does not block; or -1 with errno. */
 int door_admit(int fd);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sqlite/door.h"
@@ -285,6 +286,44 @@ START_TEST(what_says_more_than_a_task_goes_into_the_file)
 	}
 	ck_assert_uint_eq(fake.requests, 0);
 	ck_assert_int_eq(count_waiting(), 3);
+	close_fake();
+}
+END_TEST
+
+static void
+on_answered(struct broker_submit *task, size_t n, void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* The producer was stopped meanwhile: what is in its socket counts more than that its
+ * time is over, since what the worker did may have no trace any more. */
+START_TEST(an_answer_counts_however_late_it_is_read)
+{
+	struct broker_submit task = {.queue = "io",
+				     .id = SLICE("a"),
+				     .bytes = SLICE("{}"),
+				     .record = SLICE("{}")};
+	struct sdeputy_request q;
+	bool answered = false;
+	int64_t over_ms;
+
+	open_with_fake(ANSWERS);
+	event_del(fake.knock);
+	party_close(producer);
+	w.options.timeout_ms = 40;
+	producer = party_open(&w, NULL);
+	broker_submit(producer->broker, &task, 1, on_answered, &answered);
+	ck_assert_int_ge(fake.in = door_admit(fake.fd), 0);
+	ck_assert_int_gt(recv(fake.in, &q, sizeof(q), 0), 0);
+	fake_answer(q.number, ERR_NONE, "");
+	over_ms = clock_mono_ms() + w.options.timeout_ms + 50;
+	while (clock_mono_ms() < over_ms)
+		; /* nobody turns the loop */
+	UNTIL(&w, answered);
+	ck_assert_int_eq(task.err.code, ERR_NONE);
+	ck_assert_int_eq(count_waiting(), 0);
+	close(fake.in);
 	close_fake();
 }
 END_TEST
@@ -566,6 +605,57 @@ START_TEST(another_worker_opens_the_door_of_one_that_is_gone)
 }
 END_TEST
 
+/* As a job that leaves runs again, after a rollback. */
+START_TEST(who_leaves_twice_leaves_the_door_of_another)
+{
+	struct party *other;
+
+	open_with_worker();
+	other = party_open(&w, "host:b");
+	broker_deregister(worker->broker);
+	stage_linger(&w, 50);
+	close(visitor);
+	broker_heartbeat(other->broker, SLICE("{}"));
+	UNTIL(&w, (visitor = come_in()) >= 0);
+	broker_deregister(worker->broker);
+	stage_linger(&w, 50);
+	party_close(worker);
+	close(visitor);
+	ck_assert_int_ge(visitor = come_in(), 0);
+	worker = other;
+	ck_assert_int_eq(ask_to_submit(request(SDEPUTY_SUBMIT), "a"), ERR_NONE);
+	close_with_worker();
+}
+END_TEST
+
+/* Somebody's file in the place of the door, or a link to one. */
+START_TEST(what_is_no_door_stays)
+{
+	struct stat st;
+	int dir_fd, fd;
+
+	stage_open(&w, KIND_SQLITE);
+	w.options.with_results = true;
+	party_close(party_open(&w, "host:a"));
+	dir_fd = open_place();
+	ck_assert_int_eq(unlinkat(dir_fd, SDEPUTY_NAME, 0), 0);
+	fd = _i == 0 ? openat(dir_fd, SDEPUTY_NAME, O_CREAT | O_WRONLY, 0600)
+		     : symlinkat(stage_path(&w), dir_fd, SDEPUTY_NAME);
+	ck_assert_int_ge(fd, 0);
+	if (_i == 0)
+		close(fd);
+	worker = party_open(&w, "host:a");
+	ck_assert_int_lt(come_in(), 0);
+	broker_deregister(worker->broker);
+	stage_linger(&w, 50);
+	party_close(worker);
+	ck_assert_int_eq(
+	    fstatat(dir_fd, SDEPUTY_NAME, &st, AT_SYMLINK_NOFOLLOW), 0);
+	close(dir_fd);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("sqlite-deputy")
 {
 	TEST(what_a_worker_answers_is_the_answer);
@@ -575,6 +665,7 @@ SUITE("sqlite-deputy")
 	TEST(a_worker_that_comes_back_is_asked_again);
 	TEST(a_door_that_leads_nowhere_costs_no_task);
 	TEST(what_says_more_than_a_task_goes_into_the_file);
+	TEST(an_answer_counts_however_late_it_is_read);
 	TEST(who_leaves_takes_back_what_has_no_answer);
 	TEST(a_worker_submits_for_others);
 	TEST(what_comes_too_late_is_not_queued);
@@ -583,4 +674,6 @@ SUITE("sqlite-deputy")
 	TEST(a_visitor_that_leaves_has_submitted);
 	TEST(a_crowd_of_visitors_is_shown_out);
 	TEST(another_worker_opens_the_door_of_one_that_is_gone);
+	TEST(who_leaves_twice_leaves_the_door_of_another);
+	TEST_LOOP(what_is_no_door_stays, 0, 2);
 }
