@@ -346,7 +346,8 @@ START_TEST(what_does_not_arrive_stays_and_stops_nobody)
 	redis_server_run(
 	    w.server, "SET {flowrra:queue:cpu}:unique:move:t another EX 1000");
 	for (i = 0; i < 40; i++)
-		redis_server_run(w.server, "RPUSH {flowrra:queue:io}:leaving %s",
+		redis_server_run(w.server,
+				 "RPUSH {flowrra:queue:io}:leaving %s",
 				 i % 2 != 0 ? "gpu 7 u 0 0\n{\"id\":\"7\"}"
 					    : "cpu 7 t 0 0\n{\"id\":\"7\"}");
 	redis_server_run(w.server, "RPUSH {flowrra:queue:io}:leaving %s",

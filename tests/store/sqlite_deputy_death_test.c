@@ -4,6 +4,7 @@
  * has no room on its disk: each task is queued once, and what was said of it is so.
  */
 #include <event2/event.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ life_begin(const struct life *life)
 	pid_t pid;
 	char c;
 
-	ck_assert_int_eq(pipe(ready), 0);
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
 	if ((pid = fork()) == 0) {
 		close(ready[0]);
 		live(life, ready[1]);
@@ -104,11 +105,11 @@ static enum err_code
 submit(struct party *producer, int number)
 {
 	char id[16];
-	struct broker_submit task = {
-	    .queue = "io",
-	    .bytes = SLICE("{\"id\":\"x\",\"name\":\"n\"}"),
-	    .record = SLICE("{}"),
-	    .derived = true};
+	struct broker_submit task = {.queue = "io",
+				     .bytes =
+					 SLICE("{\"id\":\"x\",\"name\":\"n\"}"),
+				     .record = SLICE("{}"),
+				     .derived = true};
 
 	snprintf(id, sizeof(id), "%d", number);
 	task.id = slice_of(id);

@@ -51,7 +51,7 @@ struct delivery {
 	size_t n_read; /* behind them; of these, `n` are understood */
 	struct leaving entries[DELIVER_MAX];
 	size_t n;
-	struct err why; /* the last one that stays, does */
+	struct err why;		   /* the last one that stays, does */
 	broker_value_fn *on_value; /* NULL: all there is, and nobody is told */
 	void *arg;
 };
