@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "redis/slots.h"
 #include "server.h"
@@ -26,43 +25,13 @@ struct redis_test_cluster {
 	const char *args[SERVERS_MAX][ARGS_MAX];
 	char bus[SERVERS_MAX][16];
 	char *ids[SERVERS_MAX];
-	char *certificates[3]; /* of the first one */
 	size_t n;
 	char *url;
 };
 
-__attribute__((noreturn, format(printf, 1, 2))) static void
-cluster_die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	abort();
-}
-
-static int64_t
-cluster_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static void
-cluster_nap(void)
-{
-	const struct timespec ts = {.tv_nsec = 5000000};
-
-	nanosleep(&ts, NULL);
-}
-
 /* --- servers ------------------------------------------------------------- */
 
-static size_t
+static void
 cluster_add_args(struct redis_test_cluster *c, const char **args)
 {
 	const struct redis_cluster_options *o = &c->options;
@@ -89,44 +58,21 @@ cluster_add_args(struct redis_test_cluster *c, const char **args)
 	}
 	for (i = 0; o->args != NULL && o->args[i] != NULL; i++)
 		args[n++] = o->args[i];
-	return n;
-}
-
-/* Certificates are the first one's: it is that one's CA that all of them trust. */
-static void
-cluster_add_certificates(struct redis_test_cluster *c, const char **args)
-{
-	static const char *const names[] = {
-	    "--tls-ca-cert-file", "--tls-cert-file", "--tls-key-file"};
-	static const char *const files[] = {"ca.crt", "server.crt",
-					    "server.key"};
-	size_t i;
-
-	for (i = 0; i < 3; i++) {
-		if (c->certificates[i] == NULL &&
-		    asprintf(&c->certificates[i], "%s/%s",
-			     redis_server_dir(c->servers[0]), files[i]) < 0)
-			cluster_die("out of memory");
-		*args++ = names[i];
-		*args++ = c->certificates[i];
-	}
 }
 
 static void
 cluster_start_server(struct redis_test_cluster *c)
 {
 	const char **args = c->args[c->n];
-	const struct redis_server_options options = {.tls = c->options.tls,
-						     .password =
-							 c->options.password,
-						     .args = args};
-	size_t n;
+	const struct redis_server_options options = {
+	    .tls = c->options.tls,
+	    .certificates_of = c->servers[0],
+	    .password = c->options.password,
+	    .args = args};
 
 	/* Not the port and 10000, which may be beyond the last. */
 	snprintf(c->bus[c->n], sizeof(c->bus[0]), "%d", server_free_port());
-	n = cluster_add_args(c, args);
-	if (c->options.tls && c->n > 0)
-		cluster_add_certificates(c, args + n);
+	cluster_add_args(c, args);
 	c->servers[c->n++] = redis_server_start(&options);
 }
 
@@ -138,7 +84,7 @@ cluster_ask(struct redis_test_cluster *c, size_t i, const char *command)
 	char *text = r->str != NULL ? strdup(r->str) : NULL;
 
 	if (text == NULL)
-		cluster_die("%s: no answer", command);
+		server_die("%s: no answer", command);
 	freeReplyObject(r);
 	return text;
 }
@@ -216,17 +162,17 @@ cluster_is_settled(struct redis_test_cluster *c)
 void
 redis_cluster_settle(struct redis_test_cluster *c)
 {
-	const int64_t end = cluster_now_ms() + PATIENCE_MS;
+	const int64_t end = server_now_ms() + PATIENCE_MS;
 	size_t i;
 
 	for (i = 0; i < c->n; i++)
 		if (redis_server_is_running(c->servers[i]))
 			redis_server_reconnect(c->servers[i]);
 	while (!cluster_is_settled(c)) {
-		if (cluster_now_ms() > end)
-			cluster_die("the nodes do not agree; see %s",
-				    redis_server_dir(c->servers[0]));
-		cluster_nap();
+		if (server_now_ms() > end)
+			server_die("the nodes do not agree; see %s",
+				   redis_server_dir(c->servers[0]));
+		server_nap();
 	}
 }
 
@@ -254,7 +200,7 @@ cluster_meet(struct redis_test_cluster *c)
 				    c->bus[k]);
 	for (i = 0; i < c->n; i++)
 		while (!cluster_says(c, i, nodes))
-			cluster_nap();
+			server_nap();
 }
 
 /* A node that was met is known by its name a moment later. */
@@ -272,22 +218,22 @@ cluster_follow(struct redis_test_cluster *c, size_t replica, size_t master)
 static void
 cluster_replicate(struct redis_test_cluster *c)
 {
-	const int64_t end = cluster_now_ms() + PATIENCE_MS;
+	const int64_t end = server_now_ms() + PATIENCE_MS;
 	size_t i;
 	char *info;
 	bool up;
 
 	for (i = REDIS_CLUSTER_MASTERS; i < c->n; i++)
 		while (!cluster_follow(c, i, i - REDIS_CLUSTER_MASTERS)) {
-			if (cluster_now_ms() > end)
-				cluster_die("a replica knows no master");
-			cluster_nap();
+			if (server_now_ms() > end)
+				server_die("a replica knows no master");
+			server_nap();
 		}
 	for (i = REDIS_CLUSTER_MASTERS; i < c->n; i++)
 		do {
-			if (cluster_now_ms() > end)
-				cluster_die("a replica does not follow");
-			cluster_nap();
+			if (server_now_ms() > end)
+				server_die("a replica does not follow");
+			server_nap();
 			redis_server_reconnect(c->servers[i]);
 			info = cluster_ask(c, i, "INFO replication");
 			up = strstr(info, "master_link_status:up") != NULL;
@@ -305,14 +251,7 @@ cluster_make_url(struct redis_test_cluster *c)
 		len += (size_t)snprintf(hosts + len, sizeof(hosts) - len,
 					"%s127.0.0.1:%d", i > 0 ? "," : "",
 					redis_server_port(c->servers[i]));
-	if (asprintf(&c->url, "redis%s+cluster://%s%s%s%s%s%s%s",
-		     c->options.tls ? "s" : "", c->options.password ? ":" : "",
-		     c->options.password ? c->options.password : "",
-		     c->options.password ? "@" : "", hosts,
-		     c->options.tls ? "?cafile=" : "",
-		     c->options.tls ? redis_server_dir(c->servers[0]) : "",
-		     c->options.tls ? "/ca.crt" : "") < 0)
-		cluster_die("out of memory");
+	c->url = redis_server_make_url(c->servers[0], "+cluster", hosts);
 }
 
 struct redis_test_cluster *
@@ -323,7 +262,7 @@ redis_cluster_start(const struct redis_cluster_options *options)
 	size_t n, i;
 
 	if (c == NULL)
-		cluster_die("out of memory");
+		server_die("out of memory");
 	if (options != NULL)
 		c->options = *options;
 	n = c->options.replicas ? SERVERS_MAX : REDIS_CLUSTER_MASTERS;
@@ -348,8 +287,6 @@ redis_cluster_stop(struct redis_test_cluster *c)
 		redis_server_stop(c->servers[i]);
 		free(c->ids[i]);
 	}
-	for (i = 0; i < 3; i++)
-		free(c->certificates[i]);
 	free(c->url);
 	free(c);
 }
@@ -383,7 +320,7 @@ cluster_witness(struct redis_test_cluster *c)
 	for (i = 0; i < c->n; i++)
 		if (redis_server_is_running(c->servers[i]))
 			return i;
-	cluster_die("no server runs");
+	server_die("no server runs");
 }
 
 void
@@ -394,7 +331,7 @@ redis_cluster_begin_move(struct redis_test_cluster *c, const char *key,
 	const int from = redis_cluster_owner(c, to, key);
 
 	if (from < 0 || (size_t)from == to)
-		cluster_die("slot %u cannot move there", slot);
+		server_die("slot %u cannot move there", slot);
 	redis_server_run(c->servers[to], "CLUSTER SETSLOT %u IMPORTING %s",
 			 slot, c->ids[from]);
 	redis_server_run(c->servers[from], "CLUSTER SETSLOT %u MIGRATING %s",
@@ -472,7 +409,7 @@ redis_cluster_end_move(struct redis_test_cluster *c, const char *key, size_t to)
 {
 	const unsigned int slot = redis_slot_of(slice_of(key));
 	const int from = redis_cluster_owner(c, to, key);
-	const int64_t end = cluster_now_ms() + PATIENCE_MS;
+	const int64_t end = server_now_ms() + PATIENCE_MS;
 	size_t i;
 
 	cluster_migrate_keys(c, slot, (size_t)from, to);
@@ -487,9 +424,9 @@ redis_cluster_end_move(struct redis_test_cluster *c, const char *key, size_t to)
 			    c->servers[i], "CLUSTER SETSLOT %u NODE %s", slot,
 			    c->ids[to]));
 	while (!cluster_believes(c, slot, to)) {
-		if (cluster_now_ms() > end)
-			cluster_die("slot %u is not where it was moved", slot);
-		cluster_nap();
+		if (server_now_ms() > end)
+			server_die("slot %u is not where it was moved", slot);
+		server_nap();
 	}
 }
 
@@ -503,15 +440,15 @@ redis_cluster_move(struct redis_test_cluster *c, const char *key, size_t to)
 void
 redis_cluster_failover(struct redis_test_cluster *c, size_t replica)
 {
-	const int64_t end = cluster_now_ms() + PATIENCE_MS;
+	const int64_t end = server_now_ms() + PATIENCE_MS;
 	bool master;
 	char *info;
 
 	redis_server_run(c->servers[replica], "CLUSTER FAILOVER");
 	do {
-		if (cluster_now_ms() > end)
-			cluster_die("no failover");
-		cluster_nap();
+		if (server_now_ms() > end)
+			server_die("no failover");
+		server_nap();
 		redis_server_reconnect(c->servers[replica]);
 		info = cluster_ask(c, replica, "INFO replication");
 		master = strstr(info, "role:master") != NULL;
@@ -530,7 +467,7 @@ redis_cluster_command(struct redis_test_cluster *c, const char *key,
 	va_list ap;
 
 	if (owner < 0)
-		cluster_die("nobody has %s", key);
+		server_die("nobody has %s", key);
 	va_start(ap, fmt);
 	vsnprintf(command, sizeof(command), fmt, ap);
 	va_end(ap);

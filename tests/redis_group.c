@@ -8,14 +8,11 @@
 #include "redis_group.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +32,6 @@ struct redis_group {
 	struct redis_group_options options;
 	struct redis_server *servers[SERVERS_MAX];
 	const char *args[SERVERS_MAX][ARGS_MAX];
-	char *texts[SERVERS_MAX][3]; /* in those */
 	size_t n;
 	char *dir; /* of the Sentinels' files */
 	struct sentinel sentinels[REDIS_GROUP_SENTINELS];
@@ -45,12 +41,10 @@ struct redis_group {
 
 /* --- servers ------------------------------------------------------------- */
 
-/* Certificates are the first one's: it is that one's CA that all of them trust. */
 static struct redis_server *
 group_start_server(struct redis_group *g)
 {
 	const struct redis_group_options *o = &g->options;
-	char *ca = NULL, *crt = NULL, *key = NULL;
 	const char *const common[] = {"--repl-diskless-sync-delay",
 				      "0",
 				      "--repl-ping-replica-period",
@@ -61,9 +55,11 @@ group_start_server(struct redis_group *g)
 				      o->aof ? "yes" : "no"};
 	/* It is started again with what it was given. */
 	const char **args = g->args[g->n];
-	const struct redis_server_options options = {
-	    .tls = o->tls, .password = o->password, .args = args};
-	struct redis_server *s;
+	const struct redis_server_options options = {.tls = o->tls,
+						     .certificates_of =
+							 g->servers[0],
+						     .password = o->password,
+						     .args = args};
 	size_t n = sizeof(common) / sizeof(common[0]);
 
 	memcpy(args, common, sizeof(common));
@@ -71,25 +67,7 @@ group_start_server(struct redis_group *g)
 		args[n++] = "--masterauth";
 		args[n++] = o->password;
 	}
-	if (o->tls && g->n > 0) {
-		const char *dir = redis_server_dir(g->servers[0]);
-
-		if (asprintf(&ca, "%s/ca.crt", dir) < 0 ||
-		    asprintf(&crt, "%s/server.crt", dir) < 0 ||
-		    asprintf(&key, "%s/server.key", dir) < 0)
-			server_die("out of memory");
-		args[n++] = "--tls-ca-cert-file";
-		args[n++] = ca;
-		args[n++] = "--tls-cert-file";
-		args[n++] = crt;
-		args[n++] = "--tls-key-file";
-		args[n++] = key;
-	}
-	s = redis_server_start(&options);
-	g->texts[g->n][0] = ca;
-	g->texts[g->n][1] = crt;
-	g->texts[g->n][2] = key;
-	return s;
+	return redis_server_start(&options);
 }
 
 static void
@@ -261,24 +239,10 @@ static void
 sentinel_start(struct redis_group *g, size_t i)
 {
 	struct sentinel *s = &g->sentinels[i];
-	const pid_t parent = getpid();
+	const char *const argv[] = {redis_server_program(), s->file,
+				    "--sentinel", NULL};
 
-	s->pid = fork();
-	if (s->pid < 0)
-		server_die("cannot fork: %s", strerror(errno));
-	if (s->pid > 0)
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || chdir(g->dir) != 0)
-		_exit(127);
-	dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO);
-	dup2(open("out", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
-	     STDOUT_FILENO);
-	dup2(STDOUT_FILENO, STDERR_FILENO);
-	closefrom(3);
-	execlp(redis_server_program(), redis_server_program(), s->file,
-	       "--sentinel", (char *)NULL);
-	_exit(127);
+	s->pid = server_spawn(g->dir, "out", argv);
 }
 
 /* Asks it, with redis-cli's means: over TLS hiredis needs more than a test has. */
@@ -397,54 +361,50 @@ redis_group_settle(struct redis_group *g)
 			redis_server_reconnect(g->servers[i]);
 }
 
-static char *
-group_make_url(const struct redis_group *g, bool sentinels)
+static void
+group_make_urls(struct redis_group *g)
 {
-	const size_t n = sentinels ? g->n_sentinels : g->n;
-	char hosts[200] = "", *url;
-	size_t len = 0;
+	const char *password = g->options.sentinel_password;
+	char hosts[200];
+	size_t len = 0, i;
+	char *url;
 
-	for (size_t i = 0; i < n; i++)
+	for (i = 0; i < g->n; i++)
 		len += (size_t)snprintf(hosts + len, sizeof(hosts) - len,
 					"%s127.0.0.1:%d", i > 0 ? "," : "",
-					sentinels
-					    ? g->sentinels[i].port
-					    : redis_server_port(g->servers[i]));
-	if (asprintf(&url, "redis%s%s://%s%s%s%s%s%s%s%s%s%s",
-		     g->options.tls ? "s" : "", sentinels ? "+sentinel" : "",
-		     g->options.password ? ":" : "",
-		     g->options.password ? g->options.password : "",
-		     g->options.password ? "@" : "", hosts,
-		     sentinels ? "/" REDIS_GROUP_NAME : "/0",
-		     g->options.tls ? "?cafile=" : "",
-		     g->options.tls ? redis_server_dir(g->servers[0]) : "",
-		     g->options.tls ? "/ca.crt" : "",
-		     !sentinels || !g->options.sentinel_password ? ""
-		     : g->options.tls ? "&sentinel_password="
-				      : "?sentinel_password=",
-		     sentinels && g->options.sentinel_password
-			 ? g->options.sentinel_password
-			 : "") < 0)
-		server_die("out of memory");
-	return url;
+					redis_server_port(g->servers[i]));
+	snprintf(hosts + len, sizeof(hosts) - len, "/0");
+	g->list_url = redis_server_make_url(g->servers[0], "", hosts);
+	len = 0;
+	for (i = 0; i < g->n_sentinels; i++)
+		len += (size_t)snprintf(hosts + len, sizeof(hosts) - len,
+					"%s127.0.0.1:%d", i > 0 ? "," : "",
+					g->sentinels[i].port);
+	snprintf(hosts + len, sizeof(hosts) - len, "/" REDIS_GROUP_NAME);
+	url = redis_server_make_url(g->servers[0], "+sentinel", hosts);
+	g->url = password == NULL
+		     ? url
+		     : server_text("%s%csentinel_password=%s", url,
+				   g->options.tls ? '&' : '?', password);
+	if (g->url != url)
+		free(url);
 }
 
 struct redis_group *
 redis_group_start(const struct redis_group_options *options)
 {
 	struct redis_group *g = calloc(1, sizeof(*g));
-	const char *tmp = getenv("TMPDIR");
 
-	if (g == NULL || asprintf(&g->dir, "%s/flowrra-sentinels-XXXXXX",
-				  tmp != NULL ? tmp : "/tmp") < 0)
+	if (g == NULL)
 		server_die("out of memory");
 	if (options != NULL)
 		g->options = *options;
 	if (g->options.replicas == 0 && !g->options.lone)
 		g->options.replicas = 1;
 	g->n_sentinels = g->options.lone ? 1 : REDIS_GROUP_SENTINELS;
-	if (mkdtemp(g->dir) == NULL || g->options.replicas >= SERVERS_MAX)
-		server_die("cannot make %s", g->dir);
+	if (g->options.replicas >= SERVERS_MAX)
+		server_die("%u replicas are too many", g->options.replicas);
+	g->dir = server_make_dir("sentinels");
 	group_start_servers(g);
 	for (size_t i = 0; i < g->n_sentinels; i++) {
 		snprintf(g->sentinels[i].file, sizeof(g->sentinels[i].file),
@@ -456,16 +416,8 @@ redis_group_start(const struct redis_group_options *options)
 		sentinel_start(g, i);
 	}
 	redis_group_settle(g);
-	g->url = group_make_url(g, true);
-	g->list_url = group_make_url(g, false);
+	group_make_urls(g);
 	return g;
-}
-
-static int
-group_remove_one(const char *path, const struct stat *st, int flag,
-		 struct FTW *ftw)
-{
-	return remove(path);
 }
 
 void
@@ -488,12 +440,9 @@ redis_group_stop(struct redis_group *g)
 	for (size_t i = 0; i < g->n_sentinels; i++)
 		if (g->sentinels[i].pid != 0)
 			redis_group_signal_sentinel(g, i, SIGKILL);
-	for (size_t i = 0; i < g->n; i++) {
+	for (size_t i = 0; i < g->n; i++)
 		redis_server_stop(g->servers[i]);
-		for (size_t k = 0; k < 3; k++)
-			free(g->texts[i][k]);
-	}
-	nftw(g->dir, group_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	server_remove_dir(g->dir);
 	free(g->dir);
 	free(g->url);
 	free(g->list_url);

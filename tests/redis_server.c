@@ -3,8 +3,6 @@
 #include "redis_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <hiredis/hiredis.h>
 #include <limits.h>
 #include <signal.h>
@@ -13,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +25,7 @@ struct redis_server {
 	struct redis_server_options options;
 	char *password; /* or NULL */
 	char *dir;
+	char *ca, *crt, *key; /* with TLS */
 	char *socket;
 	char *url;
 	char *unix_url;
@@ -76,9 +74,9 @@ make_args(struct redis_server *s)
 	if (s->options.tls) {
 		arg(s, "--port", "0");
 		arg(s, "--tls-port", s->port_text);
-		arg(s, "--tls-cert-file", "server.crt");
-		arg(s, "--tls-key-file", "server.key");
-		arg(s, "--tls-ca-cert-file", "ca.crt");
+		arg(s, "--tls-cert-file", s->crt);
+		arg(s, "--tls-key-file", s->key);
+		arg(s, "--tls-ca-cert-file", s->ca);
 		arg(s, "--tls-auth-clients",
 		    s->options.tls_auth_clients ? "yes" : "no");
 	} else {
@@ -89,29 +87,6 @@ make_args(struct redis_server *s)
 	for (a = s->options.args; a != NULL && a[0] != NULL && a[1] != NULL;
 	     a += 2)
 		arg(s, a[0], a[1]);
-}
-
-static void
-spawn(struct redis_server *s)
-{
-	pid_t parent = getpid();
-
-	unlink(s->socket);
-	s->pid = fork();
-	if (s->pid < 0)
-		server_die("cannot fork: %s", strerror(errno));
-	if (s->pid > 0)
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || chdir(s->dir) != 0)
-		_exit(127);
-	/* Not to be taken for the test's own output, or wait for it. */
-	dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO);
-	dup2(open("out", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), STDOUT_FILENO);
-	dup2(STDOUT_FILENO, STDERR_FILENO);
-	closefrom(3);
-	execvp(s->argv[0], (char *const *)(uintptr_t)s->argv);
-	_exit(127);
 }
 
 static bool
@@ -144,7 +119,8 @@ launch(struct redis_server *s)
 	int64_t end = server_now_ms() + START_MS;
 
 	make_args(s);
-	spawn(s);
+	unlink(s->socket);
+	s->pid = server_spawn(s->dir, "out", s->argv);
 	while (!connected(s)) {
 		if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
 			s->pid = 0;
@@ -159,36 +135,41 @@ launch(struct redis_server *s)
 }
 
 static void
-make_dir(struct redis_server *s)
+make_certificates(struct redis_server *s)
 {
-	const char *tmp = getenv("TMPDIR");
+	const struct redis_server *of = s->options.certificates_of;
+	const char *dir = of != NULL ? of->dir : s->dir;
 
-	s->dir =
-	    server_text("%s/flowrra-redis-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(s->dir) == NULL)
-		server_die("cannot make %s: %s", s->dir, strerror(errno));
-	s->socket = server_text("%s/redis.sock", s->dir);
-	if (s->options.tls && server_certificates(s->dir) != 0)
-		server_die("cannot make certificates; see %s/openssl.log",
-			   s->dir);
+	if (of == NULL && server_certificates(dir) != 0)
+		server_die("cannot make certificates; see %s/openssl.log", dir);
+	s->ca = server_text("%s/ca.crt", dir);
+	s->crt = server_text("%s/server.crt", dir);
+	s->key = server_text("%s/server.key", dir);
+}
+
+char *
+redis_server_make_url(const struct redis_server *s, const char *kind,
+		      const char *hosts)
+{
+	return server_text(
+	    "redis%s%s://%s%s%s%s%s%s", s->options.tls ? "s" : "", kind,
+	    s->password != NULL ? ":" : "",
+	    s->password != NULL ? s->password : "",
+	    s->password != NULL ? "@" : "", hosts,
+	    s->options.tls ? "?cafile=" : "", s->options.tls ? s->ca : "");
 }
 
 static void
 make_urls(struct redis_server *s)
 {
-	const char *password = s->password != NULL ? s->password : "";
-	const char *colon = s->password != NULL ? ":" : "";
-	const char *at = s->password != NULL ? "@" : "";
+	char host[32];
 
+	snprintf(host, sizeof(host), "127.0.0.1:%d", s->port);
+	s->url = redis_server_make_url(s, "", host);
 	s->unix_url =
-	    server_text("unix://%s%s%s%s", colon, password, at, s->socket);
-	if (s->options.tls)
-		s->url =
-		    server_text("rediss://%s%s%s127.0.0.1:%d?cafile=%s/ca.crt",
-				colon, password, at, s->port, s->dir);
-	else
-		s->url = server_text("redis://%s%s%s127.0.0.1:%d", colon,
-				     password, at, s->port);
+	    server_text("unix://%s%s%s%s", s->password != NULL ? ":" : "",
+			s->password != NULL ? s->password : "",
+			s->password != NULL ? "@" : "", s->socket);
 }
 
 struct redis_server *
@@ -203,7 +184,10 @@ redis_server_start(const struct redis_server_options *options)
 		s->options = *options;
 	if (s->options.password != NULL)
 		s->password = server_text("%s", s->options.password);
-	make_dir(s);
+	s->dir = server_make_dir("redis");
+	s->socket = server_text("%s/redis.sock", s->dir);
+	if (s->options.tls)
+		make_certificates(s);
 	do {
 		if (tries++ == PORT_TRIES)
 			server_die("redis-server does not start; see %s",
@@ -281,12 +265,6 @@ redis_server_restart(struct redis_server *s)
 				   s->dir);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 void
 redis_server_stop(struct redis_server *s)
 {
@@ -295,9 +273,12 @@ redis_server_stop(struct redis_server *s)
 	redis_server_kill(s);
 	if (s->context != NULL)
 		redisFree(s->context);
-	nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	server_remove_dir(s->dir);
 	free(s->password);
 	free(s->dir);
+	free(s->ca);
+	free(s->crt);
+	free(s->key);
 	free(s->socket);
 	free(s->url);
 	free(s->unix_url);

@@ -19,7 +19,10 @@ struct redis_server_options {
 	bool tls; /* the TCP port speaks TLS; certificates for "localhost" and
 		     127.0.0.1 are made */
 	bool tls_auth_clients; /* and clients need a certificate */
-	const char *password;  /* requirepass; NULL: none */
+	/* Instead of certificates of its own it has those of that one, which it
+	 * trusts, too. */
+	const struct redis_server *certificates_of;
+	const char *password; /* requirepass; NULL: none */
 	/* Further settings, as arguments: {"--maxmemory", "10mb", NULL}, …;
 	 * NULL: none. */
 	const char *const *args;
@@ -52,6 +55,10 @@ void redis_server_restart(struct redis_server *server);
  * "unix:///…/redis.sock". They are the server's. */
 const char *redis_server_url(const struct redis_server *server);
 const char *redis_server_unix_url(const struct redis_server *server);
+/* The URL of several hosts, of which this is one: "redis" and, say, "+cluster" are
+ * before "://", and hosts with all that follows them behind. free() it. */
+char *redis_server_make_url(const struct redis_server *server, const char *kind,
+			    const char *hosts);
 int redis_server_port(const struct redis_server *server);
 /* Its directory: redis.sock, log; with TLS also ca.crt, server.crt,
  * client.crt, client.key, and other-ca.crt, which signed nothing. */

@@ -2,10 +2,16 @@
 /* What private servers of tests share. */
 #include "server.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -58,6 +64,53 @@ server_free_port(void)
 		port = ntohs(sin.sin_port);
 	close(fd);
 	return port;
+}
+
+char *
+server_make_dir(const char *name)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *dir = server_text("%s/flowrra-%s-XXXXXX",
+				tmp != NULL ? tmp : "/tmp", name);
+
+	if (mkdtemp(dir) == NULL)
+		server_die("cannot make %s: %s", dir, strerror(errno));
+	return dir;
+}
+
+static int
+server_remove_one(const char *path, const struct stat *st, int flag,
+		  struct FTW *ftw)
+{
+	return remove(path);
+}
+
+void
+server_remove_dir(const char *dir)
+{
+	nftw(dir, server_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+pid_t
+server_spawn(const char *dir, const char *out, const char *const *argv)
+{
+	const pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0)
+		server_die("cannot fork: %s", strerror(errno));
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || chdir(dir) != 0)
+		_exit(127);
+	/* Not to be taken for the test's own output, or wait for it. */
+	dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO);
+	dup2(open(out, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
+	     STDOUT_FILENO);
+	dup2(STDOUT_FILENO, STDERR_FILENO);
+	closefrom(3);
+	execvp(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
 }
 
 void

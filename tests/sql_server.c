@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <glob.h>
 #include <grp.h>
 #include <libpq-fe.h>
@@ -369,16 +368,13 @@ start(enum sql_server_kind kind, bool tls)
 {
 	struct sql_server *s = calloc(1, sizeof(*s));
 	const struct passwd *user = server_user();
-	const char *tmp = getenv("TMPDIR");
 
 	if (s == NULL)
 		server_die("out of memory");
 	s->kind = kind;
-	s->dir =
-	    server_text("%s/flowrra-sql-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(s->dir) == NULL ||
-	    (user != NULL && chown(s->dir, user->pw_uid, user->pw_gid) != 0))
-		server_die("cannot make %s: %s", s->dir, strerror(errno));
+	s->dir = server_make_dir("sql");
+	if (user != NULL && chown(s->dir, user->pw_uid, user->pw_gid) != 0)
+		server_die("%s: %s", s->dir, strerror(errno));
 	s->data = server_text("%s/data", s->dir);
 	s->socket = server_text("%s/mariadb.sock", s->dir);
 	make_data(s);
@@ -552,12 +548,6 @@ sql_server_continue(struct sql_server *s)
 	signal_all(s, SIGCONT);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 void
 sql_server_stop(struct sql_server *s)
 {
@@ -568,7 +558,7 @@ sql_server_stop(struct sql_server *s)
 		kill(s->pooler, SIGKILL);
 		waitpid(s->pooler, NULL, 0);
 	}
-	nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	server_remove_dir(s->dir);
 	free(s->dir);
 	free(s->data);
 	free(s->socket);

@@ -4,7 +4,7 @@
  * slots, which they share, and how commands find their nodes by it.
  *
  *	cluster.c	the map, and who is told when it changes
- *	router.c	a connection to all nodes: each command goes to the node
+ *	router.h	a connection to all nodes: each command goes to the node
  *			that has its first key
  *
  * The map is asked for when the first one comes, when somebody doubts it (a key

@@ -294,8 +294,50 @@ START_TEST(an_examination_tells_what_would_be_lost)
 }
 END_TEST
 
+static void
+get_epoch_of_a(char epoch[32])
+{
+	redisReply *reply = redis_server_command(
+	    w.server, "GET {flowrra:queue:io}:fence:host:a");
+
+	snprintf(epoch, 32, "%s", reply->str != NULL ? reply->str : "");
+	freeReplyObject(reply);
+}
+
+/* Who suspects it meanwhile, since its own heartbeats are missing, too, takes
+ * nothing from it: they would take from each other without end. */
+START_TEST(who_takes_over_is_seen_to_live)
+{
+	struct party *producer, *a, *b;
+	char before[32], after[32];
+	int64_t until_ms;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	a = party_open(&w, "host:a");
+	b = party_open(&w, "host:b");
+	broker_heartbeat(b->broker, SLICE("{}"));
+	party_submit(producer, "1", "[1]", 0, 0);
+	broker_want(b->broker, 0, 1);
+	UNTIL(&w, b->n_claims == 1);
+	UNTIL(&w, (get_epoch_of_a(before), before[0] != '\0'));
+	redis_server_run(w.server, "DEL flowrra:worker:host:b");
+	redis_server_run(w.server, "ZADD flowrra:workers 1 host:b");
+	until_ms = clock_mono_ms() + INT64_C(3000) * BROKER_HEARTBEAT_TTL_S;
+	while (a->n_claims == 0)
+		ck_assert(stage_turn(&w, until_ms));
+	get_epoch_of_a(after);
+	ck_assert_str_ne(before, after);
+	party_close(b);
+	party_close(a);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("broker_redis")
 {
+	TEST(who_takes_over_is_seen_to_live);
 	TEST(an_idle_worker_is_given_the_ends_of_what_is_too_large);
 	TEST(what_ends_is_looked_for_from_the_nearer_end_of_the_list);
 	TEST(who_is_told_that_the_server_is_gone_may_close_the_broker);

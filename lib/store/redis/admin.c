@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "core/task.h"
+#include "store/redis/levels.h"
+#include "store/redis/limit.h"
 
 /* How often a phase is asked again: once is usual, after a SCRIPT FLUSH, or when
  * a queue has got a new level meanwhile. A server that always has another reason

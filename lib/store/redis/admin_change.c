@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "store/redis/admin.h"
+#include "store/redis/lanes.h"
 
 /* A search goes on for about so long in one call, by the reckoning of
  * remove.lua: what other clients wait meanwhile. */

@@ -16,6 +16,8 @@
 #include "codec/scan.h"
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
+#include "store/redis/levels.h"
+#include "store/redis/limit.h"
 #include "util/clock.h"
 #include "util/sat.h"
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "store/redis/admin.h"
+#include "store/redis/levels.h"
 
 /* Dead tasks in one call: their new bytes travel with it, and the arguments lie
  * on the stack. The server copies these bytes several times. */

@@ -12,6 +12,7 @@
 
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
+#include "store/redis/levels.h"
 #include "util/clock.h"
 #include "util/sat.h"
 

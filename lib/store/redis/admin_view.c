@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "store/redis/admin.h"
+#include "store/redis/lanes.h"
+#include "store/redis/limit.h"
 #include "util/sat.h"
 
 /* Workers that one call looks at: if they have nothing in flight, the script

@@ -20,8 +20,13 @@
 #include "store/admin.h"
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
+#include "store/redis/lanes.h"
+#include "store/redis/limit.h"
+#include "store/redis/ops.h"
 #include "store/redis/rights.h"
 #include "store/redis/spread.h"
+#include "store/redis/tidy.h"
+#include "store/redis/wait.h"
 #include "util/clock.h"
 
 /* --- what the server is ------------------------------------------------ */

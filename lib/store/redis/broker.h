@@ -8,37 +8,33 @@
  *	enter.c		the worker's hold on its id: heartbeats, and rivals
  *	worker.c	a worker's queues: opened, woken, tried again
  *	claim.c		takes tasks
- *	wait.c		waits for the next task of an empty queue
- *	track.c		the same for more queues than there are waiters
+ *	wait.h		waits for the next task of an empty queue
  *	delay.c		tasks for later
  *	reconcile.c	finds claims that were lost
  *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
- *	tidy.c		housekeeping
- *	weigh.c		dead lists that have too many bytes
- *	lost.h		leads to that of records whose tasks are gone
+ *	tidy.h		housekeeping
  *	inflight.c	claims in memory
  *	settle.c	ends claims
- *	limit.c		claims and acknowledgements of queues with limits
+ *	limit.h		claims and acknowledgements of queues with limits
  *	submit.h	leads to the producers' side
  *	registry.c	what workers have registered, and orders to them
  *	admin.h		leads to the operators' side
- *	levels.c	the lists of priorities, as keys
- *	lanes.c		tasks that were set aside, and who can run them
+ *	levels.h	the lists of priorities, as keys
+ *	lanes.h		tasks that were set aside, and who can run them
  *	served.c	the question who can run a task
- *	recall.c	tasks that were put back for want of a worker that has come
  *	queue.c		names of one queue, and of all that are known
  *	rights.h	what the user may not do
  *	eval.c		scripts, as the server's version needs them
  *	arg.c		arguments of commands
  *
- * Calls go down this list, but for the table of operations in broker.c and the
- * callback on_compared of a queue.
+ * Calls go down this list, but for the table of operations in broker.c, whose
+ * members ops.h has, and the callback on_compared of a queue.
  *
  * A worker has one connection for commands, one that listens for orders, and
- * a few that wait in BLMOVE for empty queues. Claims by script, settlements and the comparison of what is in flight share the
- * connection for commands, so that their order there is their order at the
- * server.
+ * a few that wait in BLMOVE for empty queues. Claims by script, settlements and
+ * the comparison of what is in flight share the connection for commands, so that
+ * their order there is their order at the server.
  */
 #ifndef STORE_REDIS_BROKER_H
 #define STORE_REDIS_BROKER_H
@@ -445,9 +441,6 @@ int rqueue_name_shards(struct rqueue *q);
 void rbroker_enter(struct rbroker *b);
 /* The connection is gone. */
 void rbroker_leave(struct rbroker *b);
-void rbroker_heartbeat(struct broker *b, struct slice description);
-void rbroker_deregister(struct broker *b);
-bool rbroker_is_sure(const struct broker *b, unsigned int queue);
 /* Whether it is, and will be for this many ms. */
 bool rbroker_is_sure_for(const struct rbroker *b, int64_t ms);
 int rbroker_open_enter(struct rbroker *b, struct err *err);
@@ -459,55 +452,6 @@ int rgather_open(struct rbroker *b, struct err *err);
 void rgather_close(struct rbroker *b);
 /* The worker has its claims (again): queues are compared, and tasks taken. */
 void rbroker_start(struct rbroker *b);
-
-/* --- levels.c: see there --------------------------------------------------- */
-
-void rlevels_done(struct rlevels *l);
-/* Adds one, unseen whether it is there; 0, or -1 (no priority, no memory). */
-int rlevels_add(struct rlevels *l, struct slice level);
-/* Whether a script has answered only with the levels: they are the first member
- * of the reply. */
-bool rlevels_told(const struct redis_reply *reply);
-/* Notes the levels that a script has told; whether there was a new one. If not,
- * to ask again would bring the same answer. */
-bool rlevels_learn(struct rlevels *l, const struct redis_reply *told);
-/* Whether all that a script has told are known by now. Of several calls that are
- * under way, the answer to one brings what the others lacked. */
-bool rlevels_know(const struct rlevels *l, const struct redis_reply *told);
-/* `n` keys, behind them the lists of `l`, and room for `more`; free() it. The
- * keys stay the caller's. NULL when memory runs out. */
-struct slice *rlevels_join(const struct rlevels *l, const struct rqueue *q,
-			   const struct slice *keys, size_t n, size_t more);
-/* The list of a priority; free() it. NULL when memory runs out. */
-char *rqueue_level_key(const struct rqueue *q, int32_t priority);
-
-/* --- lanes.c: see there ---------------------------------------------------- */
-
-/* The key of a lane; free() it. NULL when memory runs out. */
-char *rqueue_lane_key(const struct rqueue *q, struct slice name);
-/* The task of a member of a lane. */
-struct slice rlane_task(struct slice member);
-/* Takes note of the lanes that the claim script has told. Returns whether there
- * is one to claim from that was not known. */
-bool rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told);
-void rlanes_done(struct rlanes *l);
-/* Replaces the names of the tasks that this worker can run. */
-int rbroker_set_tasks(struct rbroker *b, const struct slice *names, size_t n);
-void rbroker_forget_tasks(struct rbroker *b);
-/* Says in each queue what this worker can run, and has tasks put back that
- * nobody can. */
-void rbroker_serve(struct rbroker *b);
-/* It goes, and what it can run lapses soon. */
-void rbroker_unserve(struct rbroker *b);
-
-/* --- served.c: see there --------------------------------------------------- */
-
-void rbroker_served(struct broker *b, const struct broker_served *question,
-		    broker_value_fn *on_value, void *arg);
-
-/* Makes tasks due that were put back while nobody had their names, which were told
- * by serve.lua. */
-void rqueue_recall(struct rqueue *q, const struct redis_reply *names);
 
 /* Opens one of that kind. */
 struct rbroker *rbroker_open_part(const struct broker_options *options,
@@ -536,51 +480,6 @@ char *rqueue_epoch_key(const struct rqueue *q, const char *worker);
 /* The same of the mark that a takeover leaves (fence.h). */
 char *rqueue_mark_key(const struct rqueue *q, const char *worker);
 
-/* As many waiters as there are queues, or as there may be. 0, or -1 with *err. */
-int rbroker_open_waiters(struct rbroker *b, struct err *err);
-void rbroker_close_waiters(struct rbroker *b);
-/* Waits for a task of a queue that is empty, in one way or the other; or
- * not any more. */
-void rqueue_wait(struct rqueue *q);
-void rqueue_stop_waiting(struct rqueue *q);
-/* Nothing is wanted, and this was the last answer: says so. */
-void rqueue_tell_quiet(const struct rqueue *q);
-/* Opens what the server tells of changes with, if it is needed. */
-int rbroker_open_watch(struct rbroker *b, struct err *err);
-void rbroker_close_watch(struct rbroker *b);
-/* Has the server tell when the queue changes. */
-void rqueue_arm(struct rqueue *q);
-/* Has the server watch lists, from the connection for commands on. */
-void rbroker_track(struct rbroker *b);
-/* Gives busy queues the waiters of dull ones. */
-void rbroker_move_waiters(struct rbroker *b);
-/* --- limit.c: see there ---------------------------------------------------- */
-
-/* The name of the lane of tasks that a limit holds: no task can have it. */
-#define RLIMIT_LANE "=held"
-/* The keys that the part limits.lua of a script needs, in this order. */
-#define RLIMIT_KEYS(q)                                                         \
-	slice_of((q)->keys[KEY_LIMITS]), slice_of((q)->keys[KEY_RUNNING]),     \
-	    slice_of((q)->keys[KEY_HELD_INDEX]),                               \
-	    slice_of((q)->keys[KEY_READY])
-int rlimit_open(struct rbroker *b, struct err *err);
-/* The queue has limits: it is claimed from with rlimit_claim(). */
-void rlimit_begin(struct rqueue *q);
-/* Finds out whether it has. */
-void rlimit_look(struct rqueue *q);
-/* Takes up to `count` tasks into a shard; 0, or -1: nothing was sent. */
-int rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard);
-/* Has the count of what is in flight compared with the lists. */
-void rlimit_check(struct rqueue *q);
-/* As redis_command() with an LREM, but some at once. */
-int rlimit_ack(struct rclaim *c, struct slice direction,
-	       redis_reply_fn *on_reply, void *arg);
-/* What was put off is sent: before other commands about lists in flight. */
-void rlimit_flush(struct rbroker *b);
-/* The connection is gone. */
-void rlimit_drop(struct rbroker *b);
-/* A rate has room again: a callback of q->rested. */
-void rqueue_on_rested(int fd, short what, void *arg);
 /* Hands over what a claim script brought: members `from` to `to` - 1 of the
  * reply. */
 void rqueue_take_tasks(struct rqueue *q, const struct redis_reply *reply,
@@ -634,19 +533,11 @@ void rclaim_leave(struct rclaim *c);
 /* The list has it no more: tells the worker, which drops it. */
 void rclaim_lose(struct rclaim *c);
 
-void rbroker_drop(struct broker *b, struct broker_claim *claim);
-void rbroker_doubt(struct broker *b, struct broker_claim *claim);
-
 /* Asks which of the listed workers are alive, and takes over from the dead. */
 void rbroker_check_liveness(struct rbroker *b);
 /* The connection broke: no suspicion from before counts any more. */
 void rbroker_forget_suspects(struct rbroker *b);
 
-void rbroker_want(struct broker *b, unsigned int queue, unsigned int n);
-unsigned int rbroker_coming(const struct broker *b, unsigned int queue);
-bool rbroker_idle(const struct broker *b);
-void rbroker_settle(struct broker *b, struct broker_settle *settle);
-size_t rbroker_unsettled(const struct broker *b);
 /*
  * Ends that were not confirmed follow from records that another server has, maybe
  * alone: they are not sent. The claims are found in flight, and given again as
@@ -655,38 +546,7 @@ size_t rbroker_unsettled(const struct broker *b);
 void rbroker_settle_anew(struct rbroker *b);
 extern const struct outbox_ops rbroker_settlements;
 
-void rbroker_tidy(struct broker *b, const struct broker_limits *limits);
-void rbroker_tidy_done(struct rbroker *b);
-/* What stays of the dead list whose turn it is, by its bytes: 0 when the server
- * was asked, after which it is trimmed once more; or -1. */
-int rbroker_weigh(struct rbroker *b);
-/* Runs a script with keys of that queue, three at most; 0, or -1. */
-int rbroker_tidy_eval(struct rbroker *b, enum rscript script,
-		      const enum rqueue_key *which, size_t n,
-		      struct redis_args args);
-/* Has the server trim it; 0, or -1. */
-int rbroker_trim(struct rbroker *b);
-/* The round ends; and the next queue has its turn. */
-void rbroker_tidy_end(struct rbroker *b);
-void rbroker_tidy_rest(struct rbroker *b);
-/* The end of its round, which goes on with it, and ends then. */
-void rbroker_find_lost(struct rbroker *b);
-void rbroker_lost_init(struct rbroker *b);
-void rbroker_lost_done(struct rbroker *b);
-
 /* Of a worker whose submissions are to be confirmed. 0, or -1 with *err. */
 int rbroker_open_producer(struct rbroker *b, struct err *err);
-bool rbroker_look(struct broker *b);
-void rbroker_push(struct broker *b);
-void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
-		    broker_submitted_fn *on_done, void *arg);
-void rbroker_registered(struct broker *b, struct slice name,
-			broker_value_fn *on_value, void *arg);
-void rbroker_registered_names(struct broker *b, broker_names_fn *on_names,
-			      void *arg);
-void rbroker_registry(struct broker *b, broker_entries_fn *on_entries,
-		      void *arg);
-void rbroker_control(struct broker *b, struct slice message,
-		     broker_value_fn *on_sent, void *arg);
 
 #endif

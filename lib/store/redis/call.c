@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/redis/levels.h"
 #include "store/redis/submit.h"
 
 #define SUBMIT_KEYS 5

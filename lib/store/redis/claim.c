@@ -15,6 +15,11 @@
 #include <string.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
+#include "store/redis/levels.h"
+#include "store/redis/limit.h"
+#include "store/redis/ops.h"
+#include "store/redis/wait.h"
 #include "util/clock.h"
 
 /*

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/levels.h"
 #include "util/clock.h"
 
 /*

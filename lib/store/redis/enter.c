@@ -26,6 +26,8 @@
 #include "codec/write.h"
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
+#include "store/redis/ops.h"
 #include "util/clock.h"
 
 /* Before the next look at another process' heartbeat: it comes every

@@ -12,6 +12,7 @@
 
 #include "store/redis/broker.h"
 #include "store/redis/info.h"
+#include "store/redis/limit.h"
 
 /*
  * A text without its first line is a part of the same constant: redis/script.c

@@ -26,6 +26,7 @@
 #include "core/task.h"
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
+#include "store/redis/levels.h"
 
 /* Between two looks at whether the others have come: doubled, up to a second. */
 #define LOOK_MIN_MS 20

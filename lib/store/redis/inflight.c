@@ -13,6 +13,7 @@
 
 #include "store/redis/broker.h"
 #include "store/redis/fence.h"
+#include "store/redis/ops.h"
 
 /* After the server refused: it is full, loading, or being repaired, which takes
  * seconds at least. */

@@ -15,10 +15,13 @@
  * so a name lapses with the last worker that has it; nobody has to know which
  * workers there are. The worker that finds a lane lapsed puts its tasks back.
  */
+#include "store/redis/lanes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/limit.h"
 
 /* The digits before a task in a lane: see set_aside.lua. */
 #define STAMP 16

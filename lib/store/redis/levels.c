@@ -8,6 +8,8 @@
  * only the server knows. So callers name the lists of the levels that they were
  * last told of, and a script that needs another one answers with the levels.
  */
+#include "store/redis/levels.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -24,12 +24,17 @@
  * nothing is claimed before they are made of the lists. Every RLIMIT_CHECK_MS one
  * worker compares them: a worker of an older version does not keep them.
  */
+#include "store/redis/limit.h"
+
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/task.h"
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
+#include "store/redis/levels.h"
+#include "store/redis/wait.h"
 
 /* Tasks that one call looks at, about: a few ms of the server. */
 #define LOOK_MAX "500"

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "store/redis/lost.h"
+#include "store/redis/tidy.h"
 #include "util/name.h"
 
 /* Pages of keys, or batches of suspects, in a round; keys in a page. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/redis/levels.h"
 #include "store/redis/submit.h"
 
 /* What submit.lua answers for each task, if it is not the id of another. */

@@ -15,6 +15,9 @@
 
 #include "codec/order.h"
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
+#include "store/redis/levels.h"
+#include "store/redis/limit.h"
 #include "util/clock.h"
 
 /* The waiting list has the queue's own name. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
 
 /* Tasks that one call looks at, and their bytes, which are copied. */
 #define RECALL_MAX 200

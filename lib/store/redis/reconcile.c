@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/limit.h"
 
 /* One stretch. */
 #define STRETCH_BYTES (512u << 10)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/ops.h"
 
 struct registry_query {
 	struct redis_request request; /* that it begins with */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/ops.h"
 
 /*
  * Three plain commands, to one server that leave together, since a script would have to be

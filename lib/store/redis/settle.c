@@ -10,6 +10,10 @@
 #include <stdlib.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
+#include "store/redis/levels.h"
+#include "store/redis/limit.h"
+#include "store/redis/ops.h"
 
 /*
  * How LREM is to look for it: from the end that is nearer, as far as one can

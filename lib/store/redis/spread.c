@@ -14,6 +14,8 @@
 #include "codec/order.h"
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
+#include "store/redis/lanes.h"
+#include "store/redis/ops.h"
 #include "util/clock.h"
 
 /* Of a control message, which names a queue or a task. */

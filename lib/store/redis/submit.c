@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/redis/ops.h"
 #include "store/redis/submit.h"
 
 /* A command has been answered that the second step waits for, which the last one

@@ -158,7 +158,12 @@ rtakeover_on_taken(struct redis_request *request,
 	rtakeover_take(a);
 }
 
-/* Takes a stretch, until there is none; `a` is freed in the end. */
+/*
+ * Takes a stretch, until there is none; `a` is freed in the end. Our own epoch is
+ * raised first, for who takes is alive: else two workers whose heartbeats are both
+ * missing would take each other's tasks, and those that they have just taken, again
+ * and again.
+ */
 static void
 rtakeover_take(struct liveness_request *a)
 {
@@ -182,6 +187,7 @@ rtakeover_take(struct liveness_request *a)
 		ok = (names[2 + i] = rqueue_shard_key(q, a->id, i)) != NULL &&
 		     ok;
 	if (ok) {
+		rqueue_bump_epoch(q);
 		keys[0] = slice_of(names[0]);
 		keys[1] = slice_of(names[1]);
 		keys[2] = slice_of(q->shards[1].key);

@@ -17,11 +17,14 @@
  * Should two workers do it at once, since the key has gone, they only share the
  * work.
  */
+#include "store/redis/tidy.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
+#include "store/redis/ops.h"
 #include "util/name.h"
 #include "util/sat.h"
 

@@ -13,6 +13,7 @@
  * its channel. Without it, worker.c looks at all queues once a second.
  */
 #include "store/redis/broker.h"
+#include "store/redis/wait.h"
 
 /* From here on the server tells of a change, or the queue has something. */
 static void

@@ -16,9 +16,12 @@
  * Who puts a task where neither looks (another priority, the delayed set) sends
  * a wake order.
  */
+#include "store/redis/wait.h"
+
 #include <inttypes.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/ops.h"
 #include "util/clock.h"
 
 /* How long BLMOVE waits, in both spellings. Its end costs the server two

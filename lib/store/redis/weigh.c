@@ -9,6 +9,7 @@
  * sample tells.
  */
 #include "store/redis/broker.h"
+#include "store/redis/tidy.h"
 #include "util/sat.h"
 
 enum weigh_answer { WEIGH_ALL, WEIGH_MORE, WEIGH_FIT };

@@ -15,6 +15,8 @@
 #include "codec/scan.h"
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
+#include "store/redis/limit.h"
+#include "store/redis/wait.h"
 
 /* How often what is in flight is compared with memory. A reply that was lost
  * with its connection is found at once, when that is back: this is for the

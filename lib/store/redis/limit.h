@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: a worker's queues that have limits; see limit.c.
+ */
+#ifndef STORE_REDIS_LIMIT_H
+#define STORE_REDIS_LIMIT_H
+
+#include "store/redis/broker.h"
+
+/* The name of the lane of tasks that a limit holds: no task can have it. */
+#define RLIMIT_LANE "=held"
+/* The keys that the part limits.lua of a script needs, in this order. */
+#define RLIMIT_KEYS(q)                                                         \
+	slice_of((q)->keys[KEY_LIMITS]), slice_of((q)->keys[KEY_RUNNING]),     \
+	    slice_of((q)->keys[KEY_HELD_INDEX]),                               \
+	    slice_of((q)->keys[KEY_READY])
+int rlimit_open(struct rbroker *b, struct err *err);
+/* The queue has limits: it is claimed from with rlimit_claim(). */
+void rlimit_begin(struct rqueue *q);
+/* Finds out whether it has. */
+void rlimit_look(struct rqueue *q);
+/* Takes up to `count` tasks into a shard; 0, or -1: nothing was sent. */
+int rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard);
+/* Has the count of what is in flight compared with the lists. */
+void rlimit_check(struct rqueue *q);
+/* As redis_command() with an LREM, but some at once. */
+int rlimit_ack(struct rclaim *c, struct slice direction,
+	       redis_reply_fn *on_reply, void *arg);
+/* What was put off is sent: before other commands about lists in flight. */
+void rlimit_flush(struct rbroker *b);
+/* The connection is gone. */
+void rlimit_drop(struct rbroker *b);
+/* A rate has room again: a callback of q->rested. */
+void rqueue_on_rested(int fd, short what, void *arg);
+
+#endif
