@@ -158,6 +158,7 @@ START_TEST(events_whose_bytes_are_gone_are_told_as_missing)
 	struct backend *teller, *ear;
 	struct listener l;
 	char path[300];
+	int n = 1;
 
 	stage_open(&w, KIND_SQLITE);
 	other = beside();
@@ -168,16 +169,19 @@ START_TEST(events_whose_bytes_are_gone_are_told_as_missing)
 	UNTIL(&w, results_heard(teller->results));
 	publish(teller, 0, 1);
 	UNTIL(&other, l.last == 0);
-	publish(teller, 1, 1);
-	UNTIL(&w, written() == 2);
 	snprintf(path, sizeof(path), "%s-wake/events", stage_path(&w));
-	ck_assert_int_eq(truncate(path, 0), 0);
-	UNTIL(&other, l.missed == 1);
-	publish(teller, 2, 1);
-	UNTIL(&w, written() == 3);
-	UNTIL(&other, l.last == 2);
+	/* It may just be looking, and hear one in time. */
+	for (; l.missed == 0; n++) {
+		publish(teller, n, 1);
+		UNTIL(&w, written() == n + 1);
+		ck_assert_int_eq(truncate(path, 0), 0);
+		UNTIL(&other, (int)(l.heard + l.missed) == n + 1);
+	}
+	publish(teller, n, 1);
+	UNTIL(&w, written() == n + 1);
+	UNTIL(&other, l.last == n);
 	ck_assert_uint_eq(l.missed, 1);
-	ck_assert_uint_eq(l.heard, 2);
+	ck_assert_uint_eq(l.heard, (unsigned int)n);
 	backend_close(ear);
 	backend_close(teller);
 	event_base_free(other.base);
@@ -209,6 +213,7 @@ START_TEST(events_are_heard_when_their_file_was_removed)
 	ear = backend_open(&other);
 	results_heard(teller->results);
 	begin(ear, &l);
+	UNTIL(&other, stage_sql(&w, "SELECT count(*) FROM listeners") == 1);
 	UNTIL(&w, results_heard(teller->results));
 	publish(teller, 1, 1);
 	UNTIL(&w, relayed() > 0);
