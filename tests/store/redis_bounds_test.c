@@ -370,7 +370,7 @@ END_TEST
 #define BURY_KEYS                                                              \
 	{                                                                      \
 		Q, K("dead"), K("dead:tasks"), K("dead:info"), K("limits"),    \
-		    K("running"), K("held"), K("ready")                        \
+		    K("running"), K("held"), K("ready"), K("counting")         \
 	}
 
 static redisReply *

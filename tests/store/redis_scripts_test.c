@@ -13,10 +13,10 @@
 #include "util/sha.h"
 
 /* Of limits: the rules, and what is counted, held and ready. */
-#define LIMITS K("limits"), K("running"), K("held"), K("ready")
+#define LIMITS K("limits"), K("running"), K("held"), K("ready"), K("counting")
 #define LIMITED                                                                \
 	K("limits"), K("running"), K("lane:=held"), K("held"), K("ready"),     \
-	    K("tats"), K("resting")
+	    K("tats"), K("resting"), K("counting")
 #define RULES "HSET " K("limits") " g {\"concurrency\":2}"
 #define GROUPED(group) "{\"id\":\"t\",\"name\":\"n\",\"group\":\"" group "\"}"
 
@@ -49,13 +49,13 @@ static const struct script_case cases[] = {
       "HSET " K("running") " q 2 g:a 2 @w:w 1"}},
     {SCRIPT_ACK,
      {LIMITS, K("inflight:w"), K("inflight:w#1")},
-     {"w", "flowrra:control", "wake", "5", "-1", GROUPED("a"), "6", "1", "[1]"},
+     {"w", "flowrra:control", "wake", "6", "-1", GROUPED("a"), "7", "1", "[1]"},
      {"LPUSH " K("inflight:w") " " GROUPED("a"),
       "LPUSH " K("inflight:w#1") " [1]", RULES,
       "HSET " K("running") " q 2 g:a 1 @w:w 1"}},
     {SCRIPT_RECOUNT,
      {LIMITS, K("inflight:w"), K("inflight:w#1")},
-     {"0", "w"},
+     {"begin", "1", "1", "0", "100", "10000", "w"},
      {"LPUSH " K("inflight:w") " " GROUPED("a"), RULES}},
     {SCRIPT_LIMIT,
      {K("limits"), K("running"), K("tats"), K("resting")},
@@ -243,7 +243,7 @@ static const struct script_case cases[] = {
       "60"},
      {"ZADD " K("levels") " 5 5", "LPUSH " K("p:5") " [3]"}},
     {SCRIPT_TAKEOVER,
-     {K("fence:dead"), ANY(K("taken:dead")), K("inflight:w#1"),
+     {K("fence:dead"), ANY(K("taken:dead")), K("inflight:w#1"), K("running"),
       K("inflight:dead"), K("inflight:dead#1")},
      {"7", "100", "1000", TOMB, "60", "1000"},
      {"SET " K("fence:dead") " 7", "LPUSH " K("inflight:dead") " [1]",

@@ -5,12 +5,14 @@
  */
 #include <stdlib.h>
 
+#include "store/limit_texts.h"
 #include "store/redis/admin.h"
 
 struct limit_query {
 	struct rquery query;
 	struct rqueue queue;
-	struct buf scope, rule, by;
+	struct limit_texts
+	    texts; /* a change; or what the limits' keys are in */
 	int64_t answer;
 	struct broker_limit *limits;
 	size_t n;
@@ -25,9 +27,7 @@ rlimits_free(struct rquery *i)
 	struct limit_query *l = container_of(i, struct limit_query, query);
 
 	rqueue_done(&l->queue);
-	buf_done(&l->scope);
-	buf_done(&l->rule);
-	buf_done(&l->by);
+	limit_texts_done(&l->texts);
 	free(l->limits);
 	free(l);
 }
@@ -68,10 +68,12 @@ rlimits_ask_change(struct rquery *i)
 				     slice_of(l->queue.keys[KEY_RUNNING]),
 				     slice_of(l->queue.keys[KEY_TATS]),
 				     slice_of(l->queue.keys[KEY_RESTING])};
-	const struct slice args[] = {
-	    slice_of(RBROKER_CONTROL),	   slice_of(l->queue.wake),
-	    {l->scope.data, l->scope.len}, {l->rule.data, l->rule.len},
-	    {l->by.data, l->by.len},	   arg_number(most, LIMIT_RULES_MAX)};
+	const struct slice args[] = {slice_of(RBROKER_CONTROL),
+				     slice_of(l->queue.wake),
+				     {l->texts.scope.data, l->texts.scope.len},
+				     {l->texts.rule.data, l->texts.rule.len},
+				     {l->texts.by.data, l->texts.by.len},
+				     arg_number(most, LIMIT_RULES_MAX)};
 
 	rbroker_name_queue(i->broker, l->queue.name);
 	rquery_eval(i, rlimits_take_change, 0, SCRIPT_LIMIT, REDIS_ARGS(keys),
@@ -85,9 +87,7 @@ rlimits_on_change(struct rquery *i)
 	struct slice value = {NULL, 0};
 
 	if (i->err.code == ERR_NONE && l->answer < 0)
-		err_set(&i->err, ERR_FULL,
-			"queue %s has %d limits, and cannot have more",
-			l->queue.name, LIMIT_RULES_MAX);
+		limits_set_full(&i->err, l->queue.name);
 	if (l->answer > 0)
 		value = SLICE("1");
 	l->on_value(value, i->err.code != ERR_NONE ? &i->err : NULL, l->arg);
@@ -109,28 +109,12 @@ radmin_limits_change(struct broker *b, const struct broker_limit_change *change,
 		on_value((struct slice){NULL, 0}, &err, arg);
 		return;
 	}
-	limit_scope_write(&change->rule, &l->scope);
-	if (!change->unset)
-		limit_rule_write(&change->rule, &l->rule);
-	buf_add(&l->by, change->by.p, change->by.len);
-	if (l->scope.failed || l->rule.failed || l->by.failed)
-		err_nomem(&l->query.err);
+	limit_texts_write(&l->texts, change, &l->query.err);
 	l->on_value = on_value;
 	rquery_begin(&l->query);
 }
 
 /* --- showing ------------------------------------------------------------ */
-
-static int
-rlimits_compare(const void *a, const void *b)
-{
-	const struct limit_rule *x = &((const struct broker_limit *)a)->rule,
-				*y = &((const struct broker_limit *)b)->rule;
-
-	if (x->kind != y->kind)
-		return x->kind < y->kind ? -1 : 1;
-	return slice_cmp(x->key, y->key);
-}
 
 /* The rules point into `scope`, which keeps their texts. */
 static void
@@ -142,21 +126,21 @@ rlimits_take(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct slice scope, by = redis_reply_string(redis_reply_at(reply, 0));
 	size_t k;
 
-	buf_reset(&l->scope);
-	buf_reset(&l->by);
-	buf_add(&l->by, by.p, by.len);
+	buf_reset(&l->texts.scope);
+	buf_reset(&l->texts.by);
+	buf_add(&l->texts.by, by.p, by.len);
 	for (k = 0; k < n; k++) {
 		scope = redis_reply_string(redis_reply_at(reply, 4 * k + 1));
-		buf_add(&l->scope, scope.p, scope.len);
+		buf_add(&l->texts.scope, scope.p, scope.len);
 	}
 	free(l->limits);
 	l->limits = calloc(n + 1, sizeof(*l->limits));
 	l->n = 0;
-	if (l->limits == NULL || l->scope.failed || l->by.failed) {
+	if (l->limits == NULL || l->texts.scope.failed || l->texts.by.failed) {
 		err_nomem(&i->err);
 		return;
 	}
-	scope.p = l->scope.data;
+	scope.p = l->texts.scope.data;
 	for (k = 0; k < n; k++, scope.p += scope.len) {
 		limit = &l->limits[l->n];
 		scope.len =
@@ -173,7 +157,7 @@ rlimits_take(struct rquery *i, size_t none, const struct redis_reply *reply)
 		    redis_reply_integer(redis_reply_at(reply, 4 * k + 4));
 		l->n++;
 	}
-	qsort(l->limits, l->n, sizeof(*l->limits), rlimits_compare);
+	limits_sort(l->limits, l->n);
 }
 
 static void
@@ -198,8 +182,8 @@ rlimits_on_answer(struct rquery *i)
 		l->on_limits(NULL, 0, (struct slice){NULL, 0}, &i->err, l->arg);
 	else
 		l->on_limits(l->limits, l->n,
-			     (struct slice){l->by.data, l->by.len}, NULL,
-			     l->arg);
+			     (struct slice){l->texts.by.data, l->texts.by.len},
+			     NULL, l->arg);
 	rlimits_free(i);
 }
 

@@ -86,6 +86,7 @@ enum rqueue_key {
 	KEY_IDLE,	/* since when nobody has used it */
 	KEY_LIMITS,	/* rules, by scope: see limit.c */
 	KEY_RUNNING,	/* how many are in flight, by scope */
+	KEY_COUNTING,	/* the same, while it is counted */
 	KEY_HELD,	/* the lane of tasks that may not run yet … */
 	KEY_HELD_INDEX, /* … and which scope holds each */
 	KEY_READY,	/* scopes that hold tasks and have room */

@@ -21,8 +21,7 @@
  *
  * Where the counts cannot be right (the limits have changed, a worker has come
  * that was not counted, something was taken out by hand) they are deleted; then
- * nothing is claimed before they are made of the lists. Every RLIMIT_CHECK_MS one
- * worker compares them: a worker of an older version does not keep them.
+ * nothing is claimed before they are made of the lists (recount.c).
  */
 #include "store/redis/limit.h"
 
@@ -30,7 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/task.h"
 #include "store/redis/broker.h"
 #include "store/redis/lanes.h"
 #include "store/redis/levels.h"
@@ -40,15 +38,13 @@
 #define LOOK_MAX "500"
 /* Bytes that one call brings; see claim.c. */
 #define CLAIM_BYTES (1u << 20)
-#define CLAIM_KEYS 13
+#define CLAIM_KEYS 14
 /* What the script tells before the tasks. */
 #define CLAIM_HEAD 4
-#define CHECK_MS "9000"
 
 /* Acknowledgements in one call, and about how many bytes. */
 #define ACKS_MAX 256
 #define ACKS_BYTES (512u << 10)
-#define ACK_KEYS 4
 
 struct ack {
 	struct rclaim *claim;
@@ -94,7 +90,7 @@ racks_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 
 /* A call under construction: the shards that it names, and where. */
 struct racks_call {
-	struct slice keys[ACK_KEYS + SHARDS];
+	struct slice keys[RLIMIT_N_KEYS + SHARDS];
 	size_t n_keys;
 	char at[SHARDS][ARG_NUMBER_SIZE];
 	struct slice args[3 + 3 * ACKS_MAX];
@@ -120,7 +116,7 @@ racks_call_add(struct racks_call *call, const struct ack *ack)
 static void
 racks_send(struct rqueue *q)
 {
-	const struct slice fixed[ACK_KEYS] = {RLIMIT_KEYS(q)};
+	const struct slice fixed[RLIMIT_N_KEYS] = {RLIMIT_KEYS(q)};
 	struct rbroker *b = q->broker;
 	struct racks *a = q->acks;
 	struct racks_call *call;
@@ -129,9 +125,9 @@ racks_send(struct rqueue *q)
 
 	q->acks = NULL;
 	if ((call = calloc(1, sizeof(*call))) != NULL) {
-		for (i = 0; i < ACK_KEYS; i++)
+		for (i = 0; i < RLIMIT_N_KEYS; i++)
 			call->keys[i] = fixed[i];
-		call->n_keys = ACK_KEYS;
+		call->n_keys = RLIMIT_N_KEYS;
 		call->args[0] = slice_of(b->opt.worker);
 		call->args[1] = slice_of(RBROKER_CONTROL);
 		/* Who wants something looks itself. */
@@ -208,146 +204,6 @@ rlimit_ack(struct rclaim *c, struct slice direction, redis_reply_fn *on_reply,
 	return 0;
 }
 
-/* --- counting --------------------------------------------------------------- */
-
-struct rcount {
-	struct redis_request request;
-	struct rqueue *queue;
-	bool check;
-};
-
-static void rlimit_count(struct rqueue *q, bool check);
-
-static void
-rcount_on_counted(struct redis_request *request,
-		  const struct redis_reply *reply)
-{
-	struct rcount *c = container_of(request, struct rcount, request);
-	const enum redis_fault fault = redis_fault(reply);
-	struct rqueue *q = c->queue;
-	const bool check = c->check;
-
-	free(c);
-	q->counting = q->counting && check;
-	if (rqueue_reply_lost(reply))
-		return;
-	if (fault == REDIS_FAULT_SCRIPT) {
-		rlimit_count(q, check);
-	} else if (fault != REDIS_FAULT_NONE) {
-		rqueue_refused(q, "counting what is in flight", reply);
-	} else if (!check || redis_reply_integer(reply) != 0) {
-		q->content = RQUEUE_MAYBE;
-		rqueue_pump(q);
-	}
-}
-
-/* The keys of all parts of the lists of all workers, each allocated. */
-static struct slice *
-rcount_keys(const struct rqueue *q, const struct redis_reply *workers,
-	    size_t *ret_n)
-{
-	const size_t n = redis_reply_count(workers);
-	struct slice *keys = calloc(ACK_KEYS + n * SHARDS, sizeof(*keys));
-	char id[TASK_ID_MAX + 1], *key;
-	struct slice name;
-	unsigned int shard;
-	size_t i;
-
-	*ret_n = 0;
-	for (i = 0; keys != NULL && i < n; i++) {
-		name = redis_reply_string(redis_reply_at(workers, i));
-		if (name.len == 0 || name.len >= sizeof(id))
-			continue;
-		memcpy(id, name.p, name.len);
-		id[name.len] = '\0';
-		for (shard = 0; shard < SHARDS; shard++) {
-			if ((key = rqueue_shard_key(q, id, shard)) == NULL)
-				return keys; /* fewer: it is compared again */
-			keys[ACK_KEYS + (*ret_n)++] = slice_of(key);
-		}
-	}
-	return keys;
-}
-
-static int
-rcount_send(struct rcount *c, const struct redis_reply *workers)
-{
-	const size_t n = redis_reply_count(workers);
-	struct rqueue *q = c->queue;
-	const struct slice fixed[ACK_KEYS] = {RLIMIT_KEYS(q)};
-	size_t n_lists, i;
-	struct slice *keys = rcount_keys(q, workers, &n_lists);
-	struct slice *args = calloc(1 + n, sizeof(*args));
-	int sent = -1;
-
-	if (keys != NULL && args != NULL && n_lists == n * SHARDS) {
-		memcpy(keys, fixed, sizeof(fixed));
-		args[0] = c->check ? SLICE(CHECK_MS) : SLICE("0");
-		for (i = 0; i < n; i++)
-			args[1 + i] =
-			    redis_reply_string(redis_reply_at(workers, i));
-		c->request.on_reply = rcount_on_counted;
-		sent = redis_request_eval(
-		    &c->request, &q->broker->scripts[SCRIPT_RECOUNT],
-		    (struct redis_args){keys, ACK_KEYS + n_lists},
-		    (struct redis_args){args, 1 + n});
-	}
-	for (i = 0; keys != NULL && i < n_lists; i++)
-		free((char *)keys[ACK_KEYS + i].p);
-	free(keys);
-	free(args);
-	return sent;
-}
-
-/* This one is among them since its first heartbeat. */
-static void
-rcount_on_workers(struct redis_request *request,
-		  const struct redis_reply *reply)
-{
-	struct rcount *c = container_of(request, struct rcount, request);
-	struct rqueue *q = c->queue;
-
-	if (redis_fault(reply) == REDIS_FAULT_NONE &&
-	    rcount_send(c, reply) == 0)
-		return;
-	q->counting = q->counting && c->check;
-	if (redis_fault(reply) == REDIS_FAULT_NONE)
-		rqueue_retry_later(q);
-	else if (!rqueue_reply_lost(reply))
-		rqueue_refused(q, "counting what is in flight", reply);
-	free(c);
-}
-
-static void
-rlimit_count(struct rqueue *q, bool check)
-{
-	const struct slice argv[] = {SLICE("ZRANGE"),
-				     slice_of(q->broker->workers_key),
-				     SLICE("0"), SLICE("-1")};
-	struct rcount *c = malloc(sizeof(*c));
-
-	rlimit_flush(q->broker);
-	if (c != NULL) {
-		*c = (struct rcount){.request = {.queue = q->broker->requests,
-						 .on_reply = rcount_on_workers},
-				     .queue = q,
-				     .check = check};
-		if (redis_request_command(&c->request, REDIS_ARGS(argv)) == 0) {
-			q->counting = q->counting || !check;
-			return;
-		}
-	}
-	free(c);
-	rqueue_retry_later(q);
-}
-
-void
-rlimit_check(struct rqueue *q)
-{
-	if (q->limited && !q->counting)
-		rlimit_count(q, true);
-}
-
 /* --- claiming ---------------------------------------------------------------- */
 
 /* Tasks that have ended so far may have been taken out uncounted: all that was
@@ -368,7 +224,7 @@ rlimit_begin(struct rqueue *q)
 	b->watch_needed = true;
 	if (rbroker_open_watch(b, &err) != 0)
 		b->opt.on_state(true, false, &err, b->opt.arg);
-	rlimit_count(q, false);
+	rrecount_begin(q, RRECOUNT_ANEW);
 }
 
 static void
@@ -417,7 +273,7 @@ rlimit_take_word(struct rqueue *q, struct slice word, bool news)
 	if (slice_eq(word, SLICE("none")))
 		q->limited = false;
 	else if (slice_eq(word, SLICE("count")))
-		rlimit_count(q, false);
+		rrecount_begin(q, RRECOUNT_BEGIN);
 }
 
 void
@@ -507,7 +363,7 @@ rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard)
 	    slice_of(q->keys[KEY_LIMITS]),    slice_of(q->keys[KEY_RUNNING]),
 	    slice_of(q->keys[KEY_HELD]),      slice_of(q->keys[KEY_HELD_INDEX]),
 	    slice_of(q->keys[KEY_READY]),     slice_of(q->keys[KEY_TATS]),
-	    slice_of(q->keys[KEY_RESTING])};
+	    slice_of(q->keys[KEY_RESTING]),   slice_of(q->keys[KEY_COUNTING])};
 	const size_t n_lists = CLAIM_KEYS + q->levels.n;
 	struct slice *all =
 	    rlevels_join(&q->levels, q, keys, CLAIM_KEYS, q->lanes.n);

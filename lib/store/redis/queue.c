@@ -36,6 +36,7 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_IDLE] = "idle",
     [KEY_LIMITS] = "limits",
     [KEY_RUNNING] = "running",
+    [KEY_COUNTING] = "counting",
     [KEY_HELD] = ("lane:" RLIMIT_LANE),
     [KEY_HELD_INDEX] = "held",
     [KEY_READY] = "ready",

@@ -72,7 +72,7 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	int sent = -1;
 
 	if (list != NULL)
-		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 8, keys,
+		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 9, keys,
 				    7, args);
 	free(list);
 	return sent;
@@ -118,7 +118,7 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	    slice_of(RBROKER_CONTROL),
 	    slice_of(q->wake)};
 
-	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 8, keys, 9, args);
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 9, keys, 9, args);
 }
 
 /* Who can run it is known where the lanes are: so the script decides. */
@@ -147,7 +147,7 @@ send_set_aside(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	int sent = -1;
 
 	if (lane != NULL)
-		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 10,
+		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 11,
 				    keys, 8, args);
 	free(lane);
 	return sent;

@@ -98,7 +98,7 @@ stray_move(struct stray *s)
 	char *epoch = rqueue_epoch_key(&s->queue, s->heir);
 	char *mark = rqueue_mark_key(&s->queue, s->heir);
 	char *list = rqueue_shard_key(&s->queue, s->heir, 1);
-	struct slice keys[3 + SHARDS];
+	struct slice keys[4 + SHARDS];
 	unsigned int i;
 	int r = -1;
 
@@ -106,8 +106,9 @@ stray_move(struct stray *s)
 		keys[0] = slice_of(epoch);
 		keys[1] = slice_of(mark);
 		keys[2] = slice_of(list);
+		keys[3] = slice_of(s->queue.keys[KEY_RUNNING]);
 		for (i = 0; i < SHARDS; i++)
-			keys[3 + i] = slice_of(s->shards[i]);
+			keys[4 + i] = slice_of(s->shards[i]);
 		s->request.on_reply = stray_on_moved;
 		r = redis_request_eval(&s->request,
 				       &s->broker->scripts[SCRIPT_TAKEOVER],

@@ -177,7 +177,7 @@ rtakeover_take(struct liveness_request *a)
 	    slice_of(RBROKER_WITHDRAWN),
 	    arg_number(life, RQUEUE_MARK_TTL_S),
 	    arg_number(bytes, RTAKEOVER_BYTES)};
-	struct slice keys[3 + SHARDS];
+	struct slice keys[4 + SHARDS];
 	char *names[2 + SHARDS] = {rqueue_epoch_key(q, a->id),
 				   rqueue_mark_key(q, a->id)};
 	bool ok = names[0] != NULL && names[1] != NULL;
@@ -191,8 +191,9 @@ rtakeover_take(struct liveness_request *a)
 		keys[0] = slice_of(names[0]);
 		keys[1] = slice_of(names[1]);
 		keys[2] = slice_of(q->shards[1].key);
+		keys[3] = slice_of(q->keys[KEY_RUNNING]);
 		for (i = 0; i < SHARDS; i++)
-			keys[3 + i] = slice_of(names[2 + i]);
+			keys[4 + i] = slice_of(names[2 + i]);
 		a->request.on_reply = rtakeover_on_taken;
 		ok = redis_request_eval(
 			 &a->request, &a->broker->scripts[SCRIPT_TAKEOVER],

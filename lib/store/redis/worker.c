@@ -166,7 +166,7 @@ rqueue_reconcile(struct rqueue *q)
 	if (q->phase != RQUEUE_READY)
 		return;
 	rqueue_compare(q);
-	rlimit_check(q);
+	rrecount_check(q);
 	/* A producer may lack the right to wake us, and the word of a pause's
 	 * end may have been lost. */
 	rqueue_wake(q);

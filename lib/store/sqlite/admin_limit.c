@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "codec/limit_scope.h"
+#include "store/limit_texts.h"
 #include "store/sqlite/admin.h"
 
 struct limit_query {
@@ -16,13 +17,12 @@ struct limit_query {
 	broker_limits_fn *on_limits;
 	void *arg;
 	char queue[TASK_QUEUE_MAX + 1];
-	/* A change; an empty rule: it goes. */
-	struct buf scope, rule, by;
+	struct limit_texts texts; /* a change */
 	bool found, full;
 	/* The answer: limits, and the texts that their keys are in. */
 	struct broker_limit *limits;
 	size_t n;
-	struct buf texts, path;
+	struct buf kept, path;
 };
 
 static void
@@ -30,10 +30,8 @@ slimits_drop(struct database_job *job)
 {
 	struct limit_query *l = container_of(job, struct limit_query, job);
 
-	buf_done(&l->scope);
-	buf_done(&l->rule);
-	buf_done(&l->by);
-	buf_done(&l->texts);
+	limit_texts_done(&l->texts);
+	buf_done(&l->kept);
 	buf_done(&l->path);
 	free(l->limits);
 	free(l);
@@ -59,7 +57,7 @@ static int
 slimits_set_by(const struct limit_query *l, struct tx *tx, int64_t queue,
 	       struct err *err)
 {
-	const struct slice by = {l->by.data, l->by.len};
+	const struct slice by = {l->texts.by.data, l->texts.by.len};
 
 	if (by.len == 0)
 		return 0;
@@ -73,7 +71,7 @@ static int
 slimits_check_full(struct limit_query *l, struct tx *tx, int64_t queue,
 		   struct err *err)
 {
-	const struct slice scope = {l->scope.data, l->scope.len};
+	const struct slice scope = {l->texts.scope.data, l->texts.scope.len};
 	int more, n = 0;
 	bool other = true;
 
@@ -154,8 +152,8 @@ slimits_change_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct limit_query *l = container_of(job, struct limit_query, job);
 	const struct slice name = slice_of(l->queue);
-	const struct slice scope = {l->scope.data, l->scope.len},
-			   rule = {l->rule.data, l->rule.len};
+	const struct slice scope = {l->texts.scope.data, l->texts.scope.len},
+			   rule = {l->texts.rule.data, l->texts.rule.len};
 	int64_t queue;
 	int changed;
 
@@ -191,9 +189,7 @@ slimits_change_done(struct database_job *job, const struct err *err)
 	struct err full;
 
 	if (err == NULL && l->full) {
-		err_set(&full, ERR_FULL,
-			"queue %s has %d limits, and cannot have more",
-			l->queue, LIMIT_RULES_MAX);
+		limits_set_full(&full, l->queue);
 		err = &full;
 	} else if (err == NULL && l->found) {
 		value = SLICE("1");
@@ -212,20 +208,18 @@ sadmin_limits_change(struct broker *b, const struct broker_limit_change *change,
 	struct limit_query *l = slimits_new(&job, change->queue, arg);
 	struct err err;
 
-	if (l != NULL) {
-		l->on_value = on_value;
-		limit_scope_write(&change->rule, &l->scope);
-		if (!change->unset)
-			limit_rule_write(&change->rule, &l->rule);
-		buf_add(&l->by, change->by.p, change->by.len);
-		if (!l->scope.failed && !l->rule.failed && !l->by.failed) {
-			database_post(&((struct sbroker *)b)->user, &l->job);
-			return;
-		}
-		slimits_drop(&l->job);
+	if (l == NULL) {
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+		return;
 	}
-	err_nomem(&err);
-	on_value((struct slice){NULL, 0}, &err, arg);
+	l->on_value = on_value;
+	if (limit_texts_write(&l->texts, change, &err) != 0) {
+		on_value((struct slice){NULL, 0}, &err, arg);
+		slimits_drop(&l->job);
+		return;
+	}
+	database_post(&((struct sbroker *)b)->user, &l->job);
 }
 
 /* --- showing ---------------------------------------------------------------- */
@@ -254,11 +248,11 @@ slimits_read_rules(struct limit_query *l, struct tx *tx, int64_t queue,
 			continue;
 		limit.rule.key.p = NULL; /* it moves */
 		l->limits[l->n++] = limit;
-		buf_add(&l->texts, scope.p, scope.len);
-		buf_addc(&l->texts, '\0');
+		buf_add(&l->kept, scope.p, scope.len);
+		buf_addc(&l->kept, '\0');
 	}
-	return more == 0 && (l->texts.failed || l->path.failed) ? err_nomem(err)
-								: more;
+	return more == 0 && (l->kept.failed || l->path.failed) ? err_nomem(err)
+							       : more;
 }
 
 static int
@@ -318,7 +312,7 @@ slimits_get_run(struct database_job *job, struct tx *tx, struct err *err)
 
 	/* A job may run again from the start. */
 	l->n = 0;
-	buf_reset(&l->texts);
+	buf_reset(&l->kept);
 	buf_reset(&l->path);
 	if (l->limits == NULL &&
 	    (l->limits = calloc(LIMIT_RULES_MAX, sizeof(*l->limits))) == NULL)
@@ -327,23 +321,12 @@ slimits_get_run(struct database_job *job, struct tx *tx, struct err *err)
 		return known;
 	if (slimits_read_rules(l, tx, queue, err) < 0)
 		return -1;
-	scope = l->texts.data;
+	scope = l->kept.data;
 	for (i = 0; i < l->n; i++, scope += strlen(scope) + 1)
 		if (slimits_look(tx, queue, slice_of(scope), &l->limits[i],
 				 err) != 0)
 			return -1;
 	return 0;
-}
-
-static int
-slimits_compare(const void *a, const void *b)
-{
-	const struct limit_rule *x = &((const struct broker_limit *)a)->rule,
-				*y = &((const struct broker_limit *)b)->rule;
-
-	if (x->kind != y->kind)
-		return x->kind < y->kind ? -1 : 1;
-	return slice_cmp(x->key, y->key);
 }
 
 static void
@@ -353,7 +336,7 @@ slimits_get_done(struct database_job *job, const struct err *err)
 	const struct slice by = {l->path.data, l->path.len};
 
 	if (err == NULL)
-		qsort(l->limits, l->n, sizeof(*l->limits), slimits_compare);
+		limits_sort(l->limits, l->n);
 	l->on_limits(err == NULL ? l->limits : NULL, l->n, by, err, l->arg);
 	slimits_drop(job);
 }

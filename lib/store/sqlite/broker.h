@@ -300,6 +300,12 @@ struct slimits_answer {
 int slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
 		      int64_t queue, struct slimits_answer *ret,
 		      struct err *err);
+
+/* --- limits_leave.c ----------------------------------------------------- */
+
+/* The name under which what a scope holds is set aside, behind what is in `name`.
+ * 0, or -1 with *err. */
+int slimits_name(struct buf *name, struct slice scope, struct err *err);
 /* This row of `inflight` goes: who was held for it may have its turn. */
 int slimits_leave_run(struct tx *tx, int64_t worker_id, int64_t number,
 		      int64_t queue, struct err *err);

@@ -16,6 +16,7 @@
 #include "codec/limit_scope.h"
 #include "core/limit.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/limit_room.h"
 
 /* Tasks that one claim looks at, and rows of `waiting` that are read at once. */
 #define LOOK_MAX 1000
@@ -24,10 +25,9 @@
 /* A claim from one queue. */
 struct limiting {
 	struct sbroker *b;
-	struct tx *tx;
-	struct err *err;
+	struct sroom at;
 	unsigned int index;
-	int64_t queue, want;
+	int64_t want;
 	int n;	  /* that were taken */
 	int look; /* that may still be looked at */
 	struct buf by;
@@ -42,159 +42,22 @@ slice_of_buf(const struct buf *b)
 	return (struct slice){b->data, b->len};
 }
 
-/* --- rules ----------------------------------------------------------------- */
-
-/* 1 with *ret, 0: there is none; or -1. */
-static int
-limiting_rule(struct limiting *l, struct slice scope, struct limit_rule *ret)
-{
-	const int more =
-	    tx_first(l->tx, l->err, SQL_LIMIT_GET, l->queue, scope);
-	bool known;
-
-	if (more <= 0)
-		return more;
-	known = limit_rule_read(tx_bytes(l->tx, SQL_LIMIT_GET, 0), ret);
-	tx_end(l->tx, SQL_LIMIT_GET);
-	return known;
-}
-
-/* Of a group without a rule of its own, that of each. */
-static int
-limiting_rule_of(struct limiting *l, struct slice scope, struct limit_rule *ret)
-{
-	const int found = limiting_rule(l, scope, ret);
-
-	if (found != 0 || scope.p[0] != 'g')
-		return found;
-	return limiting_rule(l, SLICE("g"), ret);
-}
-
-static int64_t
-limiting_count(struct limiting *l, struct slice scope)
-{
-	const enum statement_index sql = scope.p[0] == 'q' ? SQL_RUNNING_ALL
-					 : scope.p[0] == 't'
-					     ? SQL_RUNNING_TASK
-					     : SQL_RUNNING_GROUP;
-	const int more = sql == SQL_RUNNING_ALL
-			     ? tx_first(l->tx, l->err, sql, l->queue)
-			     : tx_first(l->tx, l->err, sql, l->queue, scope);
-	int64_t n;
-
-	if (more != 1)
-		return -1;
-	n = tx_int(l->tx, sql, 0);
-	tx_end(l->tx, sql);
-	return n;
-}
-
-/*
- * When the next one of a scope would be due if they came evenly. It may be ahead of
- * the clock by as much as a burst has; what is more comes of a clock that was set
- * back. -1: an error.
- */
-static int64_t
-limiting_tat(struct limiting *l, struct slice scope,
-	     const struct limit_rule *rule)
-{
-	const int64_t now = tx_now(l->tx) * 1000;
-	const int64_t most =
-	    now + limit_depth_us(rule) + limit_interval_us(rule);
-	const int more = tx_first(l->tx, l->err, SQL_TAT_GET, l->queue, scope);
-	int64_t tat = now;
-
-	if (more < 0)
-		return -1;
-	if (more == 1) {
-		tat = tx_int(l->tx, SQL_TAT_GET, 0);
-		tx_end(l->tx, SQL_TAT_GET);
-	}
-	if (tat > most) {
-		tat = most;
-		if (tx_run(l->tx, l->err, SQL_TAT_SET, l->queue, scope, tat) <
-		    0)
-			return -1;
-	}
-	return tat < now ? now : tat;
-}
-
-/* How many of a scope may start now, INT64_MAX: any number; or -1. If the rate says
- * 0, *ret_until is when it does not. */
-static int64_t
-limiting_room(struct limiting *l, struct slice scope, int64_t *ret_until)
-{
-	struct limit_rule rule;
-	const int found = limiting_rule_of(l, scope, &rule);
-	int64_t room = INT64_MAX, n, tat, ahead;
-
-	*ret_until = 0;
-	if (found <= 0)
-		return found < 0 ? -1 : INT64_MAX;
-	if (rule.concurrency > 0) {
-		if ((n = limiting_count(l, scope)) < 0)
-			return -1;
-		room = n < rule.concurrency ? rule.concurrency - n : 0;
-	}
-	if (rule.rate == 0 || room == 0)
-		return room;
-	if ((tat = limiting_tat(l, scope, &rule)) < 0)
-		return -1;
-	ahead = tat - tx_now(l->tx) * 1000;
-	n = ahead > limit_depth_us(&rule)
-		? 0
-		: (limit_depth_us(&rule) - ahead) / limit_interval_us(&rule) +
-		      1;
-	if (n == 0)
-		*ret_until = tat - limit_depth_us(&rule);
-	return n < room ? n : room;
-}
-
-/* So many of the scope start. */
-static int
-limiting_spend(struct limiting *l, struct slice scope, int64_t n)
-{
-	struct limit_rule rule;
-	const int found =
-	    scope.len > 0 && n > 0 ? limiting_rule_of(l, scope, &rule) : 0;
-	int64_t tat;
-
-	if (found <= 0 || rule.rate == 0)
-		return found < 0 ? -1 : 0;
-	if ((tat = limiting_tat(l, scope, &rule)) < 0)
-		return -1;
-	return tx_run(l->tx, l->err, SQL_TAT_SET, l->queue, scope,
-		      tat + n * limit_interval_us(&rule)) < 0
-		   ? -1
-		   : 0;
-}
-
-/* It holds tasks, and has no turn before that; 0: it does not wait for its rate. */
-static int
-limiting_rest(struct limiting *l, struct slice scope, int64_t until)
-{
-	return until > 0 && tx_run(l->tx, l->err, SQL_RESTING_SET, l->queue,
-				   scope, until) < 0
-		   ? -1
-		   : 0;
-}
+/* --- one task --------------------------------------------------------------- */
 
 static int
 limiting_read_by(struct limiting *l)
 {
-	const int more =
-	    tx_first(l->tx, l->err, SQL_LIMIT_GET, l->queue, SLICE("by"));
+	const int more = tx_first(l->at.tx, l->at.err, SQL_LIMIT_GET,
+				  l->at.queue, SLICE("by"));
 	struct slice by;
 
 	if (more <= 0)
 		return more;
-	by = tx_bytes(l->tx, SQL_LIMIT_GET, 0);
+	by = tx_bytes(l->at.tx, SQL_LIMIT_GET, 0);
 	buf_add(&l->by, by.p, by.len);
-	tx_end(l->tx, SQL_LIMIT_GET);
-	return l->by.failed ? err_nomem(l->err) : 0;
+	tx_end(l->at.tx, SQL_LIMIT_GET);
+	return l->by.failed ? err_nomem(l->at.err) : 0;
 }
-
-/* --- one task --------------------------------------------------------------- */
 
 /* What it counts in, and sets *ret_held to the first of these that has no room;
  * empty: it may run. */
@@ -214,11 +77,11 @@ limiting_judge(struct limiting *l, const struct sclaim *c,
 		limit_scopes(c->pub.bytes, slice_of_buf(&l->by), &l->task,
 			     &l->group);
 	if (l->task.failed || l->group.failed)
-		return err_nomem(l->err);
+		return err_nomem(l->at.err);
 	for (i = 0; i < 2; i++) {
 		if (scopes[i]->len == 0)
 			continue;
-		room = limiting_room(l, slice_of_buf(scopes[i]), &l->until);
+		room = sroom_of(&l->at, slice_of_buf(scopes[i]), &l->until);
 		if (room < 0)
 			return -1;
 		if (room == 0) {
@@ -232,9 +95,10 @@ limiting_judge(struct limiting *l, const struct sclaim *c,
 static int
 limiting_leave(struct limiting *l, const struct sclaim *c)
 {
-	return c->aside ? tx_run(l->tx, l->err, SQL_SET_ASIDE_DROP, c->number)
-			: tx_run(l->tx, l->err, SQL_WAITING_DROP, c->queue,
-				 c->priority, c->seq);
+	return c->aside
+		   ? tx_run(l->at.tx, l->at.err, SQL_SET_ASIDE_DROP, c->number)
+		   : tx_run(l->at.tx, l->at.err, SQL_WAITING_DROP, c->queue,
+			    c->priority, c->seq);
 }
 
 /* It is the broker's then. */
@@ -244,12 +108,13 @@ limiting_take(struct limiting *l, struct sclaim *c)
 	struct claiming *claiming = &l->b->claiming;
 
 	if (limiting_leave(l, c) < 0 ||
-	    tx_run(l->tx, l->err, SQL_INFLIGHT_ADD, l->b->worker_id, c->number,
-		   c->queue, c->priority, c->seq) < 0 ||
-	    tx_run(l->tx, l->err, SQL_RUNNING_SET, l->b->worker_id, c->number,
-		   slice_of_buf(&l->task), slice_of_buf(&l->group)) < 0 ||
-	    limiting_spend(l, slice_of_buf(&l->task), 1) != 0 ||
-	    limiting_spend(l, slice_of_buf(&l->group), 1) != 0)
+	    tx_run(l->at.tx, l->at.err, SQL_INFLIGHT_ADD, l->b->worker_id,
+		   c->number, c->queue, c->priority, c->seq) < 0 ||
+	    tx_run(l->at.tx, l->at.err, SQL_RUNNING_SET, l->b->worker_id,
+		   c->number, slice_of_buf(&l->task),
+		   slice_of_buf(&l->group)) < 0 ||
+	    sroom_spend(&l->at, slice_of_buf(&l->task), 1) != 0 ||
+	    sroom_spend(&l->at, slice_of_buf(&l->group), 1) != 0)
 		return -1;
 	claiming->budget -= c->pub.bytes.len < claiming->budget
 				? c->pub.bytes.len
@@ -266,15 +131,12 @@ limiting_hold(struct limiting *l, const struct sclaim *c, struct slice scope)
 	struct buf name = BUF_INIT;
 	int result = -1;
 
-	buf_addc(&name, '~');
-	buf_add(&name, scope.p, scope.len);
-	if (name.failed)
-		err_nomem(l->err);
-	else if (limiting_leave(l, c) >= 0 &&
-		 tx_run(l->tx, l->err, SQL_HELD_ADD, c->queue,
-			slice_of_buf(&name), c->priority, c->seq, c->number,
-			(int64_t)c->pub.recovered) >= 0)
-		result = limiting_rest(l, scope, l->until);
+	if (slimits_name(&name, scope, l->at.err) == 0 &&
+	    limiting_leave(l, c) >= 0 &&
+	    tx_run(l->at.tx, l->at.err, SQL_HELD_ADD, c->queue,
+		   slice_of_buf(&name), c->priority, c->seq, c->number,
+		   (int64_t)c->pub.recovered) >= 0)
+		result = sroom_rest(&l->at, scope, l->until);
 	buf_done(&name);
 	return result;
 }
@@ -311,22 +173,22 @@ limiting_first_held(struct limiting *l, struct slice scope, struct sclaim **ret)
 	struct buf name = BUF_INIT;
 	int more;
 
-	buf_addc(&name, '~');
-	buf_add(&name, scope.p, scope.len);
-	more = name.failed ? err_nomem(l->err)
-			   : tx_first(l->tx, l->err, SQL_LANE_FIRST, l->queue,
-				      slice_of_buf(&name), (int64_t)1);
+	more = slimits_name(&name, scope, l->at.err);
+	if (more == 0)
+		more = tx_first(l->at.tx, l->at.err, SQL_LANE_FIRST,
+				l->at.queue, slice_of_buf(&name), (int64_t)1);
 	buf_done(&name);
 	if (more != 1)
 		return more;
-	*ret = sclaim_from_row(l->b, l->tx, SQL_LANE_FIRST, l->err);
+	*ret = sclaim_from_row(l->b, l->at.tx, SQL_LANE_FIRST, l->at.err);
 	if (*ret != NULL) {
-		(*ret)->queue = l->queue;
+		(*ret)->queue = l->at.queue;
 		(*ret)->pub.queue = l->index;
-		(*ret)->pub.recovered = tx_int(l->tx, SQL_LANE_FIRST, 3) != 0;
+		(*ret)->pub.recovered =
+		    tx_int(l->at.tx, SQL_LANE_FIRST, 3) != 0;
 		(*ret)->aside = true;
 	}
-	tx_end(l->tx, SQL_LANE_FIRST);
+	tx_end(l->at.tx, SQL_LANE_FIRST);
 	return *ret != NULL ? 1 : -1;
 }
 
@@ -336,10 +198,10 @@ static int
 limiting_serve(struct limiting *l, struct slice scope, int64_t turn)
 {
 	int64_t until;
-	const int64_t room = limiting_room(l, scope, &until);
+	const int64_t room = sroom_of(&l->at, scope, &until);
 	struct sclaim *c = NULL;
 	int more =
-	    room < 0 || limiting_rest(l, scope, until) != 0 ? -1 : room > 0;
+	    room < 0 || sroom_rest(&l->at, scope, until) != 0 ? -1 : room > 0;
 
 	if (more == 1)
 		more = limiting_first_held(l, scope, &c);
@@ -349,10 +211,10 @@ limiting_serve(struct limiting *l, struct slice scope, int64_t turn)
 	}
 	if (more < 0)
 		return -1;
-	return (more == 1 ? tx_run(l->tx, l->err, SQL_READY_TURN, l->queue,
-				   scope, turn + 1)
-			  : tx_run(l->tx, l->err, SQL_READY_DROP, l->queue,
-				   scope)) < 0
+	return (more == 1 ? tx_run(l->at.tx, l->at.err, SQL_READY_TURN,
+				   l->at.queue, scope, turn + 1)
+			  : tx_run(l->at.tx, l->at.err, SQL_READY_DROP,
+				   l->at.queue, scope)) < 0
 		   ? -1
 		   : 0;
 }
@@ -364,13 +226,14 @@ limiting_look_at_rest(struct limiting *l, struct slice scope, int64_t until)
 {
 	int64_t till;
 
-	if (limiting_room(l, scope, &till) < 0)
+	if (sroom_of(&l->at, scope, &till) < 0)
 		return -1;
-	if (until > tx_now(l->tx) * 1000 && till > 0)
-		return till >= until ? 1 : limiting_rest(l, scope, till);
-	return tx_run(l->tx, l->err, SQL_READY_ADD, l->queue, scope) < 0 ||
-		       tx_run(l->tx, l->err, SQL_RESTING_DROP, l->queue,
-			      scope) < 0
+	if (until > tx_now(l->at.tx) * 1000 && till > 0)
+		return till >= until ? 1 : sroom_rest(&l->at, scope, till);
+	return tx_run(l->at.tx, l->at.err, SQL_READY_ADD, l->at.queue, scope) <
+			   0 ||
+		       tx_run(l->at.tx, l->at.err, SQL_RESTING_DROP,
+			      l->at.queue, scope) < 0
 		   ? -1
 		   : 0;
 }
@@ -386,16 +249,17 @@ limiting_wake_rested(struct limiting *l, int64_t *ret_until)
 	int more, waits = 0;
 
 	*ret_until = 0;
-	while (waits == 0 && (more = tx_first(l->tx, l->err, SQL_RESTING_FIRST,
-					      l->queue)) == 1) {
-		until = tx_int(l->tx, SQL_RESTING_FIRST, 0);
-		found = tx_bytes(l->tx, SQL_RESTING_FIRST, 1);
+	while (waits == 0 &&
+	       (more = tx_first(l->at.tx, l->at.err, SQL_RESTING_FIRST,
+				l->at.queue)) == 1) {
+		until = tx_int(l->at.tx, SQL_RESTING_FIRST, 0);
+		found = tx_bytes(l->at.tx, SQL_RESTING_FIRST, 1);
 		buf_reset(&scope);
 		buf_add(&scope, found.p, found.len);
-		tx_end(l->tx, SQL_RESTING_FIRST);
+		tx_end(l->at.tx, SQL_RESTING_FIRST);
 		waits =
 		    scope.failed
-			? err_nomem(l->err)
+			? err_nomem(l->at.err)
 			: limiting_look_at_rest(l, slice_of_buf(&scope), until);
 		if (waits == 1)
 			*ret_until = until;
@@ -413,15 +277,15 @@ limiting_serve_ring(struct limiting *l)
 	int more = 0;
 
 	while (limiting_wants(l) &&
-	       (more = tx_first(l->tx, l->err, SQL_READY_FIRST, l->queue)) ==
-		   1) {
-		found = tx_bytes(l->tx, SQL_READY_FIRST, 0);
+	       (more = tx_first(l->at.tx, l->at.err, SQL_READY_FIRST,
+				l->at.queue)) == 1) {
+		found = tx_bytes(l->at.tx, SQL_READY_FIRST, 0);
 		buf_reset(&scope);
 		buf_add(&scope, found.p, found.len);
-		turn = tx_int(l->tx, SQL_READY_FIRST, 1);
-		tx_end(l->tx, SQL_READY_FIRST);
+		turn = tx_int(l->at.tx, SQL_READY_FIRST, 1);
+		tx_end(l->at.tx, SQL_READY_FIRST);
 		if (scope.failed)
-			more = err_nomem(l->err);
+			more = err_nomem(l->at.err);
 		else
 			more = limiting_serve(l, slice_of_buf(&scope), turn);
 		if (more < 0)
@@ -443,23 +307,23 @@ limiting_read(struct limiting *l, struct sclaims *found)
 	struct sclaim *c;
 	int n = 0, more;
 
-	more = tx_first(l->tx, l->err, SQL_WAITING_FIRST, l->queue,
+	more = tx_first(l->at.tx, l->at.err, SQL_WAITING_FIRST, l->at.queue,
 			(int64_t)(l->look < READ_MAX ? l->look : READ_MAX));
 	while (more == 1 && bytes < b->claiming.budget) {
-		c = sclaim_from_row(b, l->tx, SQL_WAITING_FIRST, l->err);
+		c = sclaim_from_row(b, l->at.tx, SQL_WAITING_FIRST, l->at.err);
 		if (c == NULL) {
-			tx_end(l->tx, SQL_WAITING_FIRST);
+			tx_end(l->at.tx, SQL_WAITING_FIRST);
 			return -1;
 		}
-		c->queue = l->queue;
-		c->pub.recovered = tx_int(l->tx, SQL_WAITING_FIRST, 3) != 0;
+		c->queue = l->at.queue;
+		c->pub.recovered = tx_int(l->at.tx, SQL_WAITING_FIRST, 3) != 0;
 		TAILQ_INSERT_TAIL(found, c, link);
 		bytes += c->pub.bytes.len;
 		n++;
-		more = tx_next(l->tx, l->err, SQL_WAITING_FIRST);
+		more = tx_next(l->at.tx, l->at.err, SQL_WAITING_FIRST);
 	}
 	if (more == 1)
-		tx_end(l->tx, SQL_WAITING_FIRST);
+		tx_end(l->at.tx, SQL_WAITING_FIRST);
 	return more < 0 ? -1 : n;
 }
 
@@ -488,8 +352,8 @@ limiting_take_waiting(struct limiting *l)
 	int n = 1, result = 0;
 
 	while (result == 0 && n > 0 && limiting_wants(l)) {
-		result = slanes_read_run(l->b, l->tx, l->queue, l->want - l->n,
-					 &aside, l->err);
+		result = slanes_read_run(l->b, l->at.tx, l->at.queue,
+					 l->want - l->n, &aside, l->at.err);
 		n = result == 0 ? limiting_read(l, &found) : -1;
 		if (!TAILQ_EMPTY(&aside) && n == 0)
 			n = 1;
@@ -523,25 +387,23 @@ slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
 		  int64_t queue, struct slimits_answer *ret, struct err *err)
 {
 	struct limiting l = {.b = b,
-			     .tx = tx,
-			     .err = err,
+			     .at = {.tx = tx, .err = err, .queue = queue},
 			     .index = index,
-			     .queue = queue,
 			     .want = b->queues[index].asked,
 			     .look = LOOK_MAX};
 	int64_t until, queue_until, room;
 	int result = -1;
 
 	if (tx_run(tx, err, SQL_TATS_PAST, queue, tx_now(tx) * 1000) < 0 ||
-	    (room = limiting_room(&l, SLICE("q"), &queue_until)) < 0)
+	    (room = sroom_of(&l.at, SLICE("q"), &queue_until)) < 0)
 		return -1;
 	if (room < l.want)
 		l.want = room;
 	if (limiting_read_by(&l) == 0 &&
 	    limiting_wake_rested(&l, &until) == 0 &&
 	    limiting_serve_ring(&l) == 0 && limiting_take_waiting(&l) == 0 &&
-	    limiting_spend(&l, SLICE("q"), l.n) == 0 &&
-	    limiting_room(&l, SLICE("q"), &queue_until) >= 0 &&
+	    sroom_spend(&l.at, SLICE("q"), l.n) == 0 &&
+	    sroom_of(&l.at, SLICE("q"), &queue_until) >= 0 &&
 	    limiting_next(&l, queue_until, &ret->next_ms) == 0)
 		result = 0;
 	ret->more = l.look <= 0;
@@ -549,80 +411,4 @@ slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
 	buf_done(&l.task);
 	buf_done(&l.group);
 	return result == 0 ? l.n : -1;
-}
-
-/* --- ends of claims --------------------------------------------------------------- */
-
-/* A place of the scope is free: if it holds any, they have their turn. */
-static int
-slimits_free_scope(struct tx *tx, int64_t queue, struct slice scope,
-		   struct err *err)
-{
-	struct buf name = BUF_INIT;
-	int any;
-
-	if (scope.len == 0)
-		return 0;
-	buf_addc(&name, '~');
-	buf_add(&name, scope.p, scope.len);
-	any = name.failed
-		  ? err_nomem(err)
-		  : tx_any(tx, err, SQL_LANE_ANY, queue, slice_of_buf(&name));
-	/* Of the name, behind its first byte. */
-	if (any == 1 && tx_run(tx, err, SQL_READY_ADD, queue,
-			       (struct slice){name.data + 1, name.len - 1}) < 0)
-		any = -1;
-	buf_done(&name);
-	return any < 0 ? -1 : 0;
-}
-
-int
-slimits_leave_run(struct tx *tx, int64_t worker_id, int64_t number,
-		  int64_t queue, struct err *err)
-{
-	struct buf task = BUF_INIT, group = BUF_INIT;
-	struct slice text;
-	int result = tx_first(tx, err, SQL_RUNNING_SCOPES, worker_id, number);
-
-	if (result <= 0)
-		return result;
-	text = tx_bytes(tx, SQL_RUNNING_SCOPES, 0);
-	buf_add(&task, text.p, text.len);
-	text = tx_bytes(tx, SQL_RUNNING_SCOPES, 1);
-	buf_add(&group, text.p, text.len);
-	tx_end(tx, SQL_RUNNING_SCOPES);
-	result = task.failed || group.failed
-		     ? err_nomem(err)
-		     : slimits_free_scope(tx, queue, slice_of_buf(&task), err);
-	if (result == 0)
-		result =
-		    slimits_free_scope(tx, queue, slice_of_buf(&group), err);
-	buf_done(&task);
-	buf_done(&group);
-	return result;
-}
-
-int
-slimits_leave_all_run(struct tx *tx, struct sclaim *const *claims, size_t n,
-		      struct err *err)
-{
-	int64_t queue = 0;
-	int limited = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (claims[i]->queue != queue) {
-			queue = claims[i]->queue;
-			limited = tx_any(tx, err, SQL_QUEUE_LIMITED, queue);
-			if (limited < 0 ||
-			    (limited == 1 &&
-			     swake_queue_run(tx, queue, err) < 0))
-				return -1;
-		}
-		if (limited == 1 &&
-		    slimits_leave_run(tx, claims[i]->broker->worker_id,
-				      claims[i]->number, queue, err) < 0)
-			return -1;
-	}
-	return 0;
 }

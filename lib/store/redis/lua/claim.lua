@@ -19,8 +19,10 @@
 -- returns 'paused'; if it has limits, 'limited': claim_limited.lua takes from it.
 
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local claimed, lists, lanes, others, levels = {}, {}, {}, {}, {}
+local claimed, levels = {}, {}
 local withdrawn
+
+-- include lanes
 
 -- Most queues are nothing but their list, which one question tells. That of the
 -- list and of the in-flight list are first read and first added to, so a wrong
@@ -33,22 +35,7 @@ if not simple then
   withdrawn = redis.call('GET', KEYS[5])
   redis.call('LLEN', KEYS[1])
   redis.call('LLEN', KEYS[3])
-  for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
-  for i = 9, #KEYS do
-    local level = string.match(KEYS[i], ':p:(-?%d+)$')
-    if level then
-      redis.call('LLEN', KEYS[i])
-      lists[level] = KEYS[i]
-    else
-      local name = string.match(KEYS[i], ':lane:([^:]*)$')
-      if redis.call('ZCARD', KEYS[i]) > 0 then
-        lanes[#lanes + 1] = {key = KEYS[i], name = name}
-      elseif others[name] then
-        redis.call('ZREM', KEYS[6], name)
-      end
-      others[name] = nil
-    end
-  end
+  find_lanes(9)
   -- The most urgent; those behind come when these are empty.
   levels = redis.call('ZRANGE', KEYS[2], 0, 63)
 end
@@ -106,20 +93,6 @@ if simple then
   return claimed
 end
 
--- The lane whose first task is to run first.
-local function first_lane()
-  local first
-  for _, lane in ipairs(lanes) do
-    local head = redis.call('ZRANGE', lane.key, 0, 0, 'WITHSCORES')
-    if head[1] then
-      lane.score, lane.at = tonumber(head[2]), string.sub(head[1], 1, 16)
-      if not first or lane.score < first.score or
-        (lane.score == first.score and lane.at < first.at) then first = lane end
-    end
-  end
-  return first
-end
-
 -- What was set aside comes before the rest of its priority, up to this one.
 local function take_lanes(level)
   while #lanes > 0 and #claimed < want and budget > 0 do
@@ -141,12 +114,7 @@ local function take_lanes(level)
     redis.call('LPUSH', KEYS[3], unpack(tasks))
     redis.call('ZREM', lane.key, unpack(members))
     step = math.min(4 * step, 128)
-    local left = redis.call('ZCARD', lane.key)
-    if left > 0 then
-      redis.call('ZADD', KEYS[6], left, lane.name)
-    else
-      redis.call('ZREM', KEYS[6], lane.name)
-    end
+    note_lane(lane.name, lane.key)
   end
 end
 

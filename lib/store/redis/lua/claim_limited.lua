@@ -10,8 +10,8 @@
 --       9 tasks that are held (a lane)   10 index of these (zset)   11 ready (zset)
 --       12 when each scope with a rate may start one that finds no other (zset, in
 --       µs since 1970)   13 scopes that hold tasks and wait for their rate (the
---       same)
---       14 … lists of the levels that the worker knows, and lanes of tasks that it
+--       same)   14 counting (hash)
+--       15 … lists of the levels that the worker knows, and lanes of tasks that it
 --       can run
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
@@ -26,7 +26,7 @@
 -- queue has no limits, and holds nothing. In place of a task that is too large
 -- stands ''.
 
-local LIMITS, RUNNING, HELD, INDEX, READY, TATS, RESTING = unpack(KEYS, 7, 13)
+local LIMITS, RUNNING, HELD, INDEX, READY, TATS, RESTING, COUNTING = unpack(KEYS, 7, 14)
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local effort, answer = tonumber(ARGV[7]), {'empty', {}, {'lanes'}, -1}
 
@@ -41,7 +41,7 @@ redis.call('ZCARD', TATS)
 redis.call('ZCARD', RESTING)
 local withdrawn = redis.call('GET', KEYS[5])
 if redis.call('ZCARD', HELD) == 0 and redis.call('EXISTS', LIMITS) == 0 then
-  redis.call('DEL', RUNNING, INDEX, READY, TATS, RESTING)
+  redis.call('UNLINK', RUNNING, INDEX, READY, TATS, RESTING, COUNTING)
   return {'none'}
 end
 
@@ -114,25 +114,10 @@ want = math.min(want, room)
 -- Tasks that this call has taken, and the scopes whose counts it has changed.
 local claimed, n_charged, changed = {}, 0, {}
 local n_stamps, held_new, index_new = 0, {}, {}
-local lists, lanes, others = {}, {}, {}
 
-for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
-others[ARGV[6]] = nil
-for i = 14, #KEYS do
-  local level = string.match(KEYS[i], ':p:(-?%d+)$')
-  if level then
-    redis.call('LLEN', KEYS[i])
-    lists[level] = KEYS[i]
-  else
-    local name = string.match(KEYS[i], ':lane:([^:]*)$')
-    if redis.call('ZCARD', KEYS[i]) > 0 then
-      lanes[#lanes + 1] = {key = KEYS[i], name = name}
-    elseif others[name] then
-      redis.call('ZREM', KEYS[6], name)
-    end
-    others[name] = nil
-  end
-end
+-- include lanes
+
+find_lanes(15, ARGV[6])
 for name in pairs(others) do table.insert(answer[3], name) end
 
 -- What ends a script: in flight first, then counted, then taken out.
@@ -144,7 +129,7 @@ end
 local function claim(task, scopes, tasks)
   for _, scope in ipairs(scopes) do
     count_of_scope[scope] = count_of(scope) + 1
-    changed[scope] = true
+    changed[scope] = (changed[scope] or 0) + 1
     spend(scope, 1)
   end
   tasks[#tasks + 1] = task
@@ -326,20 +311,6 @@ local function take(list, level)
   return false
 end
 
--- The lane whose first task is to run first.
-local function first_lane()
-  local first
-  for _, lane in ipairs(lanes) do
-    local head = redis.call('ZRANGE', lane.key, 0, 0, 'WITHSCORES')
-    if head[1] then
-      lane.score, lane.at = tonumber(head[2]), string.sub(head[1], 1, 16)
-      if not first or lane.score < first.score or
-        (lane.score == first.score and lane.at < first.at) then first = lane end
-    end
-  end
-  return first
-end
-
 -- What was set aside for want of a worker comes before the rest of its priority.
 local function take_lanes(level)
   local function bare(member) return string.sub(member, 17) end
@@ -355,12 +326,7 @@ local function take_lanes(level)
       'LIMIT', 0, count)
     local done = judge(members, same, bare)
     if done > 0 then redis.call('ZREM', lane.key, unpack(members, 1, done)) end
-    local left = redis.call('ZCARD', lane.key)
-    if left > 0 then
-      redis.call('ZADD', KEYS[6], left, lane.name)
-    else
-      redis.call('ZREM', KEYS[6], lane.name)
-    end
+    note_lane(lane.name, lane.key)
   end
 end
 
@@ -410,13 +376,12 @@ if n_charged > 0 then
     end
   end
   redis.call('HSET', RUNNING, unpack(counts))
+  if counting and read_of(KEYS[3], ARGV[5]) == math.huge then
+    redis.call('HINCRBY', COUNTING, 'q', n_charged)
+    for scope, n in pairs(changed) do redis.call('HINCRBY', COUNTING, scope, n) end
+  end
 end
-local left = redis.call('ZCARD', HELD)
-if left > 0 then
-  redis.call('ZADD', KEYS[6], left, ARGV[6])
-else
-  redis.call('ZREM', KEYS[6], ARGV[6])
-end
+note_lane(ARGV[6], HELD)
 for scope in pairs(spent) do redis.call('ZADD', TATS, tat_of_scope[scope], scope) end
 if limited and #claimed >= want then answer[1] = 'full' end
 rested = rests_until('q')

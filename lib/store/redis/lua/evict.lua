@@ -14,5 +14,5 @@ for i = 2, #KEYS do redis.call('LLEN', KEYS[i]) end
 for i = 2, #KEYS do
   for _, task in ipairs(ARGV) do n = n + redis.call('LREM', KEYS[i], 0, task) end
 end
-if n > 0 then redis.call('DEL', KEYS[1]) end
+if n > 0 then redis.call('UNLINK', KEYS[1]) end
 return n

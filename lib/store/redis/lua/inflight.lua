@@ -39,7 +39,7 @@ end
 
 local function drop_counted(task)
   redis.call('LREM', KEYS[1], -1, task)
-  redis.call('DEL', KEYS[6])
+  redis.call('UNLINK', KEYS[6])
 end
 
 -- Whether the task goes out of the list. Of those that are equal, all older ones

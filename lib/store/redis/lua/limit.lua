@@ -34,7 +34,7 @@ end
 if redis.call('HLEN', KEYS[1]) == redis.call('HEXISTS', KEYS[1], 'by') then
   redis.call('DEL', KEYS[1])
 end
-redis.call('DEL', KEYS[2], KEYS[4])
+redis.call('UNLINK', KEYS[2], KEYS[4])
 redis.call('ZREM', KEYS[3], ARGV[3])
 redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 return changed

@@ -134,5 +134,5 @@ for task, claims in pairs(awaited) do
     end
   end
 end
-if back > 0 then redis.call('DEL', KEYS[5]) end
+if back > 0 then redis.call('UNLINK', KEYS[5]) end
 return {back, unpack(nowhere)}

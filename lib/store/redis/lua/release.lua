@@ -4,14 +4,14 @@
 -- KEYS  1 in-flight list   2 the list of its priority   3 levels (zset)
 --       4 delayed (zset)
 --       5 limits (hash)   6 running (hash)   7 index of held tasks (zset)
---       8 ready (zset)
+--       8 ready (zset)   9 counting (hash)
 -- ARGV  1 the task as claimed   2 the task as it goes back
 --       3 delay in ms; 0: first in its queue   4 priority
 --       5 control channel       6 the wake order for this queue
 --       7 the worker's id, or '': the claim was not counted
 -- Returns 1, or 0 when the task is not in flight (it went back before).
 
-local LIMITS, RUNNING, INDEX, READY = unpack(KEYS, 5, 8)
+local LIMITS, RUNNING, INDEX, READY, COUNTING = unpack(KEYS, 5, 9)
 
 -- include limits
 -- include apart
@@ -34,7 +34,7 @@ else
   if ARGV[4] ~= '0' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[4]) end
   redis.call('RPUSH', KEYS[2], ARGV[2])
 end
-redis.call('LREM', KEYS[1], -1, ARGV[1])
+leave(KEYS[1], -1, ARGV[1], ARGV[7])
 if discharge({ARGV[1]}, ARGV[7]) then wake = true end
 if wake then redis.pcall('PUBLISH', ARGV[5], ARGV[6]) end
 return 1

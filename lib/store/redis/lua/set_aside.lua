@@ -7,14 +7,14 @@
 -- KEYS  1 in-flight list   2 the lane (zset)   3 lanes (zset)   4 served (zset)
 --       5 delayed (zset)   6 unknown (zset)
 --       7 limits (hash)    8 running (hash)   9 index of held tasks (zset)
---       10 ready (zset)
+--       10 ready (zset)   11 counting (hash)
 -- ARGV  1 the task as claimed   2 the task as it is delayed   3 for how long, ms
 --       4 priority   5 the task's name
 --       6 control channel       7 the wake order for this queue
 --       8 the worker's id
 -- Returns 1, or 0 when the task is not in flight (it went before).
 
-local LIMITS, RUNNING, INDEX, READY = unpack(KEYS, 7, 10)
+local LIMITS, RUNNING, INDEX, READY, COUNTING = unpack(KEYS, 7, 11)
 
 -- include limits
 
@@ -62,7 +62,7 @@ if not served then
   local more = redis.call('ZRANGE', KEYS[6], 0, -UNKNOWN_MAX - 1)
   if #more > 0 then redis.call('ZREM', KEYS[6], unpack(more)) end
 end
-redis.call('LREM', KEYS[1], -1, ARGV[1])
+leave(KEYS[1], -1, ARGV[1], ARGV[8])
 if discharge({ARGV[1]}, ARGV[8]) then wake = true end
 if wake then redis.pcall('PUBLISH', ARGV[6], ARGV[7]) end
 return 1

@@ -1,7 +1,8 @@
 -- What a task counts against, and how many are in flight of that. The script has
 -- the keys LIMITS (hash: rules by scope), RUNNING (hash: how many are in flight,
 -- by scope), INDEX (zset: tasks that are held, by the scope that holds them, and
--- their stamp) and READY (zset: scopes that hold tasks and have room, by turn).
+-- their stamp), READY (zset: scopes that hold tasks and have room, by turn) and
+-- COUNTING (hash: what a count that is under way has found; see recount.lua).
 --
 -- A scope is 'q', the queue; 't:NAME', tasks of a name; 'g:KEY', a group. The rule
 -- 'g' is that of each group without a rule of its own, and 'by' says where a
@@ -129,23 +130,63 @@ local function make_ready(scope)
   return true
 end
 
--- These tasks are not in flight any more. Returns whether others may start for
--- that. A worker whose own tasks were not counted makes the count worthless.
+-- How many tasks of each scope are among these.
+local function tally(tasks)
+  local counts = {}
+  for i = 1, scoped and #tasks or 0 do
+    for _, scope in ipairs(scopes_of(tasks[i])) do
+      counts[scope] = (counts[scope] or 0) + 1
+    end
+  end
+  return counts
+end
+
+local function lower(counts_key, scope, n)
+  local left = redis.call('HINCRBY', counts_key, scope, -n)
+  if left <= 0 then redis.call('HDEL', counts_key, scope) end
+  return left
+end
+
+-- How many tasks of a worker's list the count that is under way has read, from
+-- the tail.
+local counting = redis.call('HLEN', COUNTING) > 0
+local function read_of(list, worker)
+  local known = redis.call('HMGET', COUNTING, '@w:' .. worker, '@l:' .. list)
+  if known[1] or known[2] == 'all' then return math.huge end
+  return tonumber(known[2] or 0)
+end
+
+-- Takes a task out of an in-flight list, as LREM does. Returns whether it was there.
+local uncounted = {}
+local function leave(list, from, task, worker)
+  local read = counting and read_of(list, worker) or 0
+  local at = read > 0 and redis.call('LPOS', list, task, 'RANK', from)
+  if at and redis.call('LLEN', list) - at <= read then
+    uncounted[#uncounted + 1] = task
+    if read < math.huge then redis.call('HINCRBY', COUNTING, '@l:' .. list, -1) end
+  end
+  return redis.call('LREM', list, from, task) > 0
+end
+
+-- These tasks are not in flight any more: leave() has taken them out. Returns
+-- whether others may start for that. A worker whose own tasks were not counted
+-- makes the count worthless.
 local function discharge(tasks, worker)
+  if #uncounted > 0 then
+    redis.call('HINCRBY', COUNTING, 'q', -#uncounted)
+    for scope, n in pairs(tally(uncounted)) do lower(COUNTING, scope, n) end
+  end
   if #tasks == 0 or redis.call('EXISTS', RUNNING) == 0 then return false end
-  if redis.call('HEXISTS', RUNNING, '@w:' .. worker) == 0 then
-    redis.call('DEL', RUNNING)
+  local known = redis.call('HMGET', RUNNING, 'q', '@w:' .. worker)
+  if not known[1] and worker ~= '' then return false end
+  if not known[2] then
+    redis.call('UNLINK', RUNNING)
     return true
   end
-  local gone, ready = {}, queue_rule ~= nil and count_of('q') >= queue_rule.most
+  local ready = queue_rule ~= nil and count_of('q') >= queue_rule.most
   redis.call('HINCRBY', RUNNING, 'q', -#tasks)
-  for i = 1, scoped and #tasks or 0 do
-    for _, scope in ipairs(scopes_of(tasks[i])) do gone[scope] = (gone[scope] or 0) + 1 end
-  end
-  for scope, n in pairs(gone) do
-    local left = redis.call('HINCRBY', RUNNING, scope, -n)
-    count_of_scope[scope] = left
-    if left <= 0 then redis.call('HDEL', RUNNING, scope) end
+  for scope, n in pairs(tally(tasks)) do
+    count_of_scope[scope] = lower(RUNNING, scope, n)
     if has_place(scope) and make_ready(scope) then ready = true end
   end
   return ready

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: counting what is in flight in a queue with limits, from the
+ * in-flight lists of all workers, a stretch of them in each call (recount.lua).
+ *
+ * It is needed where no counts are known; and every CHECK_MS one worker compares
+ * them with the lists, since a worker of an older version does not keep them.
+ */
+#include "store/redis/limit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/task.h"
+#include "util/clock.h"
+
+#define CHECK_MS "9000"
+/* Of one call, so that the server has a few ms to do: tasks, the bytes of these,
+ * and workers, whose lists are looked at one by one. */
+#define READ_MAX "250"
+#define READ_BYTES "524288"
+#define WORKERS_MAX 32
+/* Of the script, before the workers. */
+#define N_ARGS 6
+
+struct recount {
+	struct redis_request request;
+	struct rqueue *queue;
+	enum rrecount_why why;
+	bool begun;
+	struct buf name;
+	struct buf ids; /* of the workers, each with a NUL */
+	const char *at; /* the first of those that are not counted */
+	bool last;	/* no others follow those that are asked about */
+};
+
+static void rrecount_ask(struct recount *c);
+
+static void
+rrecount_free(struct recount *c)
+{
+	buf_done(&c->name);
+	buf_done(&c->ids);
+	free(c);
+}
+
+static void
+rrecount_drop(struct redis_request *request)
+{
+	rrecount_free(container_of(request, struct recount, request));
+}
+
+/* Nothing more is done; without `retry`, since it has been. */
+static void
+rrecount_end(struct recount *c, bool retry)
+{
+	struct rqueue *q = c->queue;
+	const bool check = c->why == RRECOUNT_CHECK;
+
+	rrecount_free(c);
+	q->counting = q->counting && check;
+	if (!retry) {
+		q->content = RQUEUE_MAYBE;
+		rqueue_pump(q);
+	} else if (!check) {
+		rqueue_retry_later(q);
+	}
+}
+
+/* Those behind the ones that were asked about. */
+static void
+rrecount_pass(struct recount *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < WORKERS_MAX; i++)
+		c->at += strlen(c->at) + 1;
+}
+
+static void
+rrecount_on_step(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct recount *c = container_of(request, struct recount, request);
+	const enum redis_fault fault = redis_fault(reply);
+	const struct slice word = redis_reply_string(reply);
+	struct rqueue *q = c->queue;
+
+	if (rqueue_reply_lost(reply)) {
+		q->counting = q->counting && c->why == RRECOUNT_CHECK;
+		rrecount_free(c);
+	} else if (fault == REDIS_FAULT_SCRIPT) {
+		rrecount_ask(c);
+	} else if (fault != REDIS_FAULT_NONE) {
+		q->counting = q->counting && c->why == RRECOUNT_CHECK;
+		rrecount_free(c);
+		rqueue_refused(q, "counting what is in flight", reply);
+	} else if (slice_eq(word, SLICE("done"))) {
+		rrecount_end(c, false);
+	} else if (slice_eq(word, SLICE("more"))) {
+		c->begun = true;
+		rrecount_ask(c);
+	} else if (slice_eq(word, SLICE("next")) && !c->last) {
+		c->begun = true;
+		rrecount_pass(c);
+		rrecount_ask(c);
+	} else {
+		rrecount_end(c, true);
+	}
+}
+
+/* A call under construction: the keys of lists are allocated. */
+struct recount_call {
+	struct slice keys[RLIMIT_N_KEYS + WORKERS_MAX * SHARDS];
+	struct slice args[N_ARGS + WORKERS_MAX];
+	size_t n_lists, n_workers;
+};
+
+static int
+rrecount_add_worker(struct recount_call *call, const struct rqueue *q,
+		    const char *id)
+{
+	unsigned int shard;
+	char *key;
+
+	call->args[N_ARGS + call->n_workers++] = slice_of(id);
+	for (shard = 0; shard < SHARDS; shard++) {
+		if ((key = rqueue_shard_key(q, id, shard)) == NULL)
+			return -1;
+		call->keys[RLIMIT_N_KEYS + call->n_lists++] = slice_of(key);
+	}
+	return 0;
+}
+
+static int
+rrecount_send(struct recount *c, struct recount_call *call)
+{
+	static const char *const words[] = {[RRECOUNT_CHECK] = "check",
+					    [RRECOUNT_BEGIN] = "begin",
+					    [RRECOUNT_ANEW] = "anew"};
+	struct rqueue *q = c->queue;
+	const struct slice keys[RLIMIT_N_KEYS] = {RLIMIT_KEYS(q)};
+	const char *id = c->at, *end = c->ids.data + c->ids.len;
+
+	memcpy(call->keys, keys, sizeof(keys));
+	for (; id < end && call->n_workers < WORKERS_MAX; id += strlen(id) + 1)
+		if (rrecount_add_worker(call, q, id) != 0)
+			return -1;
+	c->last = id == end;
+	call->args[0] = slice_of(c->begun ? "on" : words[c->why]);
+	call->args[1] = (struct slice){c->name.data, c->name.len};
+	call->args[2] = c->last ? SLICE("1") : SLICE("0");
+	call->args[3] = SLICE(CHECK_MS);
+	call->args[4] = SLICE(READ_MAX);
+	call->args[5] = SLICE(READ_BYTES);
+	return redis_request_eval(
+	    &c->request, &q->broker->scripts[SCRIPT_RECOUNT],
+	    (struct redis_args){call->keys, RLIMIT_N_KEYS + call->n_lists},
+	    (struct redis_args){call->args, N_ARGS + call->n_workers});
+}
+
+static void
+rrecount_ask(struct recount *c)
+{
+	struct recount_call *call = calloc(1, sizeof(*call));
+	int sent = -1;
+	size_t i;
+
+	c->request.on_reply = rrecount_on_step;
+	if (call != NULL) {
+		sent = rrecount_send(c, call);
+		for (i = 0; i < call->n_lists; i++)
+			free((char *)call->keys[RLIMIT_N_KEYS + i].p);
+		free(call);
+	}
+	if (sent != 0)
+		rrecount_end(c, true);
+}
+
+static void
+rrecount_add_id(struct recount *c, struct slice id)
+{
+	if (id.len == 0 || id.len > TASK_ID_MAX)
+		return;
+	buf_add(&c->ids, id.p, id.len);
+	buf_addc(&c->ids, '\0');
+}
+
+/* This one counts also if it is not among them. */
+static void
+rrecount_on_workers(struct redis_request *request,
+		    const struct redis_reply *reply)
+{
+	struct recount *c = container_of(request, struct recount, request);
+	const struct slice own = slice_of(c->queue->broker->opt.worker);
+	struct slice id;
+	size_t i;
+
+	if (redis_fault(reply) != REDIS_FAULT_NONE) {
+		rrecount_on_step(request, reply);
+		return;
+	}
+	rrecount_add_id(c, own);
+	for (i = 0; i < redis_reply_count(reply); i++) {
+		id = redis_reply_string(redis_reply_at(reply, i));
+		if (!slice_eq(id, own))
+			rrecount_add_id(c, id);
+	}
+	c->at = c->ids.data;
+	if (c->ids.failed)
+		rrecount_end(c, true);
+	else
+		rrecount_ask(c);
+}
+
+static struct recount *
+rrecount_new(struct rqueue *q, enum rrecount_why why)
+{
+	struct recount *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	*c = (struct recount){.request = {.queue = q->broker->requests,
+					  .on_reply = rrecount_on_workers,
+					  .drop = rrecount_drop},
+			      .queue = q,
+			      .why = why};
+	buf_addf(&c->name, "%s %" PRId64, q->broker->opt.worker,
+		 clock_wall_us());
+	if (!c->name.failed)
+		return c;
+	rrecount_free(c);
+	return NULL;
+}
+
+void
+rrecount_begin(struct rqueue *q, enum rrecount_why why)
+{
+	const struct slice argv[] = {SLICE("ZRANGE"),
+				     slice_of(q->broker->workers_key),
+				     SLICE("0"), SLICE("-1")};
+	struct recount *c = rrecount_new(q, why);
+
+	rlimit_flush(q->broker);
+	if (c == NULL) {
+		rqueue_retry_later(q);
+		return;
+	}
+	q->counting = q->counting || why != RRECOUNT_CHECK;
+	if (redis_request_command(&c->request, REDIS_ARGS(argv)) != 0)
+		rrecount_end(c, true);
+}
+
+void
+rrecount_check(struct rqueue *q)
+{
+	if (q->limited && !q->counting)
+		rrecount_begin(q, RRECOUNT_CHECK);
+}
