@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * logs through the gateway: lines that the server has of a task, by steps, which its
- * cursor joins.
+ * logs through the gateway: the server gives a task's output line by line, in several
+ * answers, each of which has the cursor for the next.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "util/err.h"
 #include "verb.h"
 
-/* Between two questions of who follows: a person hardly notices a second. */
+/* Between two requests of --follow: a person hardly notices a second. */
 #define PAUSE_S 1
 
 struct remote_logs {
@@ -61,7 +61,7 @@ remote_print(struct remote_logs *r, const json_t *line)
 		printf("%s ", member_text(line, "at") != NULL
 				  ? member_text(line, "at")
 				  : "-");
-	/* Elsewhere than on a terminal, as it is. */
+	/* A file or a pipe gets the text as it is. */
 	if (isatty(STDOUT_FILENO))
 		print_masked(text != NULL ? text : "", 0);
 	else
@@ -69,7 +69,7 @@ remote_print(struct remote_logs *r, const json_t *line)
 	putchar('\n');
 }
 
-/* Unless others are asked for, the last attempt alone counts. */
+/* Without --all and --attempt, only the last attempt is shown. */
 static void
 remote_take(struct remote_logs *r, const json_t *line, bool at_once)
 {
@@ -90,7 +90,7 @@ remote_take(struct remote_logs *r, const json_t *line, bool at_once)
 		json_array_append(r->kept, (json_t *)line);
 }
 
-/* A step: the number of its lines, or -1 with *err. */
+/* One request: the number of lines in its answer, or -1 with *err. */
 static int
 remote_step(struct remote_logs *r, bool at_once, struct err *err)
 {
@@ -106,7 +106,8 @@ remote_step(struct remote_logs *r, bool at_once, struct err *err)
 	json_array_foreach (lines, i, line)
 		remote_take(r, line, at_once);
 	free(r->after);
-	/* The stores have nothing of one that has not begun: files may come. */
+	/* The stores have nothing yet of a task that has not begun; files may
+	 * follow, so the next request has no cursor. */
 	r->of_store = source != NULL && strcmp(source, "output") == 0;
 	r->after =
 	    next != NULL && !(r->of_store && n == 0) ? strdup(next) : NULL;
@@ -134,8 +135,8 @@ remote_show(struct remote_logs *r, struct err *err)
 	return 0;
 }
 
-/* Until the task has ended, and what it has printed is told. The exit status of its
- * command. */
+/* Until the task has ended and all of its output is printed; *ret_status is the exit
+ * status of its command. */
 static int
 remote_follow(struct remote_logs *r, int *ret_status, struct err *err)
 {
@@ -157,7 +158,7 @@ remote_follow(struct remote_logs *r, int *ret_status, struct err *err)
 			record->state == FLOWRRA_FAILED;
 		*ret_status = command_status(record);
 		flowrra_record_free(record);
-		/* Of the stores all was told, or nothing is there. */
+		/* The stores have given all that they keep. */
 		if (final && r->of_store)
 			return 0;
 		if (!final)

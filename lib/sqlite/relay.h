@@ -25,7 +25,7 @@
 /* In the directory of the wake sockets. */
 #define RELAY_NAME "events"
 #define RELAY_BYTES (INT64_C(96) << 20)
-/* How far a piece of so many bytes reaches. */
+/* The bytes that a piece of `len` bytes takes in the file. */
 #define RELAY_SPAN(len) ((int64_t)(len) + (int64_t)sizeof(int64_t))
 
 struct err;

@@ -5,15 +5,14 @@
  * The keys of two queues may lie in different slots, so no script can move a task
  * between them. It leaves its queue for a list beside it (remove.lua), with the name
  * of the other queue; from there it is submitted to that queue with a unique key of
- * its own, and only then taken out of the list. Whoever finds an entry may do this
- * again: the key decides.
+ * its own, and only then taken out of the list. Any process that finds an entry can
+ * submit it again: the key prevents a second task.
  *
- * The key has to last as long as the entry may be there, and as long as somebody who
- * has read the entry may be asleep. So it lasts for long, and for an hour once the
- * entry is gone.
+ * The key must outlive the entry, and any process that has read the entry and been
+ * suspended since. So it has a long life, and an hour more once the entry is gone.
  *
- * An entry that cannot be brought in stays: it is not understood, or the other queue
- * takes nothing. Those behind it are brought in all the same.
+ * An entry that cannot be delivered stays in the list: it is malformed, or the other
+ * queue does not accept it. Those behind it are delivered all the same.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
 /*
  * Submissions by way of a worker: the worker's side.
  *
- * Who comes in has the rights of our user, and could write into the file; what it
- * sends is looked at all the same, since a program may be of another version, or
- * broken. Who sends what is no request is shown out.
+ * A client runs as our own user, and could write to the database itself. What it sends
+ * is checked all the same: it may be broken, or of another version. One that sends an
+ * invalid request is disconnected.
  */
 #include "store/sqlite/deputy.h"
 
