@@ -26,7 +26,8 @@ bool door_is_there(const char *database, const char *name);
  * descriptor; -2 if another process listens; or -1 with *err.
  */
 int door_open(int dir_fd, const char *name, struct err *err);
-/* Gives up the name, for another process to take; the descriptor still listens. */
+/* Gives up the name, for another process to take; the descriptor still listens. A file
+ * of that name that is not a socket stays. */
 void door_remove(int dir_fd, const char *name);
 /* Accepts the next connection: a non-blocking descriptor, or -1 with errno. */
 int door_admit(int fd);

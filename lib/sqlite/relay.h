@@ -35,6 +35,9 @@ struct relay;
  * with *err. */
 struct relay *relay_open(int dir_fd, struct err *err);
 void relay_close(struct relay *r);
+/* Whether its file is still the one in the directory; else it has to be opened again,
+ * as others do. */
+bool relay_is_there(const struct relay *r, int dir_fd);
 
 /* 0, or -1 with *err: not all of it is there, as on a full disk. */
 int relay_write(struct relay *r, int64_t at, int64_t mark, struct slice piece,

@@ -302,8 +302,10 @@ sdeputy_open_run(struct sbroker *b, struct tx *tx)
 {
 	const int dir_fd = tx_directory(tx, NULL);
 
-	if (b->door_fd < 0 && b->opt.with_results && dir_fd >= 0)
-		b->door_fd = door_open(dir_fd, SDEPUTY_NAME, NULL);
+	if (b->door_fd >= 0 || !b->opt.with_results || dir_fd < 0)
+		return;
+	b->door_fd = door_open(dir_fd, SDEPUTY_NAME, NULL);
+	b->door_named = b->door_fd >= 0;
 }
 
 static unsigned int
@@ -346,12 +348,14 @@ sdeputy_serve(struct sbroker *b)
 		b->server->resting = event_add(b->server->event, NULL) != 0;
 }
 
-/* Who comes next finds no door; who is here is served until the end. */
+/* Who comes next finds no door; who is here is served until the end. Once: when the
+ * job runs again, the name may be another worker's. */
 void
 sdeputy_leave_run(struct sbroker *b, struct tx *tx)
 {
-	if (b->door_fd >= 0)
+	if (b->door_named)
 		door_remove(tx_directory(tx, NULL), SDEPUTY_NAME);
+	b->door_named = false;
 }
 
 /* What is under way has been dropped. */
