@@ -261,7 +261,7 @@ on_password_done(struct pool_work *work)
 		   !auth_password(v->web->auth, v->password, &v->who)) {
 		dispatch_refuse_login(v, v->password->user);
 	} else {
-		access_login_succeeded(v->web->limits, v->peer,
+		access_login_succeeded(v->web->limits, v->source,
 				       v->password->user);
 		if (dispatch_authorize(v) == 0)
 			dispatch_go_on(v);

@@ -161,6 +161,25 @@ START_TEST(a_user_namespace_gives_no_other_rights)
 }
 END_TEST
 
+START_TEST(one_user_s_wrong_tokens_keep_no_other_out)
+{
+#define WRONG_TOKEN                                                            \
+	CURL_STATUS "-H 'Authorization: Bearer x' http://localhost/api/v1/me"
+	struct services *s = services_start(true, EVERYBODY);
+	int i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < 5; i++)
+		ck_run(run(s->w, AS_STRANGER WRONG_TOKEN), 0, "401");
+	ck_run(run(s->w, AS_STRANGER WRONG_TOKEN), 0, "429");
+	ck_run(run(s->w, AS_OTHER WRONG_TOKEN), 0, "401");
+	ck_submits(s, AS_STRANGER);
+	services_stop(s);
+#undef WRONG_TOKEN
+}
+END_TEST
+
 /* More than a fixed place would hold. */
 START_TEST(the_last_of_many_groups_counts)
 {
@@ -206,6 +225,7 @@ SUITE("gateway-hostile")
 	TEST(more_than_the_rate_is_put_off_or_refused);
 	TEST(lines_that_are_too_long_take_no_others_along);
 	TEST(a_user_namespace_gives_no_other_rights);
+	TEST(one_user_s_wrong_tokens_keep_no_other_out);
 	TEST(the_last_of_many_groups_counts);
 	TEST(a_poor_environment_is_enough);
 }
