@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "redis/conn.h"
+#include "redis/reader.h"
 #include "util/clock.h"
 #include "util/pending.h"
 
@@ -80,17 +81,23 @@ list_find_late(struct routed_list *list, int64_t now_ms)
 	return NULL;
 }
 
+/* It was not carried out: told as a node would. That the connection broke would be
+ * wrong, and nothing would say that it is back. */
+static const char late[] = "CLUSTERDOWN no node has carried it out in time";
+
 /* An answer may end the router: `r` is held. */
 static void
 router_answer_late(struct redis_router *router, struct routed_list *list)
 {
+	const struct redis_reply reply = {
+	    .type = REDIS_ERROR, .len = sizeof(late) - 1, .bytes = late};
 	const struct redis *r = router->r;
 	const int64_t now_ms = clock_mono_ms();
 	struct routed *c;
 
 	while (!r->freed && (c = list_find_late(list, now_ms)) != NULL) {
 		TAILQ_REMOVE(list, c, link);
-		redis_routed_answer(c, NULL);
+		redis_routed_answer(c, &reply);
 	}
 }
 
