@@ -15,6 +15,9 @@
 
 /* Between two looks at what waits. */
 #define LOOK_MS 20
+/* The first of its nodes waits so long for the others: one that stands still is
+ * known only after the whole timeout, in which who has just come gives up. */
+#define FIRST_WAITS_MS 500
 
 /* --- states -------------------------------------------------------------- */
 
@@ -33,9 +36,26 @@ router_tell(struct redis_router *router, enum redis_state state,
 		err_prefix(&err, "%s", r->name);
 	}
 	router->state = state;
+	router->first_ms = 0;
 	if (r->options.on_state != NULL)
 		r->options.on_state(r, state, why != NULL ? &err : NULL,
 				    r->options.arg);
+}
+
+/* Whether all nodes were tried, or those that are up have waited for the others. */
+static bool
+router_is_ready(struct redis_router *router, bool all_tried)
+{
+	const int64_t now_ms = clock_mono_ms();
+
+	if (all_tried || router->state == REDIS_UP)
+		return true;
+	if (router->first_ms == 0)
+		router->first_ms = now_ms;
+	if (now_ms - router->first_ms >= FIRST_WAITS_MS)
+		return true;
+	redis_router_look_soon(router);
+	return false;
 }
 
 void
@@ -49,7 +69,9 @@ redis_router_judge(struct redis_router *router, const struct err *why)
 		all_tried = all_tried && (node->tried || !node->in_map);
 		all_refuse = all_refuse && node->redis == NULL;
 	}
-	if (any && (router->state == REDIS_UP || all_tried))
+	if (!any)
+		router->first_ms = 0;
+	if (any && router_is_ready(router, all_tried))
 		/* That it is up comes first, and then what is not. */
 		router_tell(router, REDIS_UP,
 			    router->state == REDIS_UP ? why : NULL);
@@ -184,6 +206,8 @@ router_on_look(evutil_socket_t fd, short what, void *arg)
 		router_free_old_nodes(router);
 		if (router_waits(router))
 			redis_router_look_soon(router);
+		if (router->first_ms != 0)
+			redis_router_judge(router, NULL);
 	}
 	redis_conn_release(r);
 }

@@ -68,6 +68,7 @@ struct redis_router {
 	struct redis_options options;
 	struct redis_cluster_user user;
 	enum redis_state state;
+	int64_t first_ms; /* while it is not up, a node is; 0: none */
 	TAILQ_HEAD(, router_node) nodes;
 	struct routed_list later;
 	struct event *look; /* at what waits */

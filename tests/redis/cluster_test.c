@@ -318,8 +318,9 @@ START_TEST(a_node_that_stands_still_stalls_only_its_own_keys)
 {
 	const struct redis_cluster_options o = {.partial = true};
 	struct redis_test_cluster *c = redis_cluster_start(&o);
-	const struct redis_options options = {.timeout_ms = 1000};
-	struct session s;
+	const struct redis_options options = {.timeout_ms = 1000},
+				   patient = {.timeout_ms = 60000};
+	struct session s, other;
 	int replies;
 
 	session_init(&s, redis_cluster_url(c), &options);
@@ -339,6 +340,12 @@ START_TEST(a_node_that_stands_still_stalls_only_its_own_keys)
 	/* No key: those that are there. */
 	for (replies = 0; replies < 4; replies++)
 		ck_assert_str_eq(session_ask(&s, "PUBLISH x y"), "(0)");
+	/* Who comes now does not wait for it. */
+	session_init_on(&other, s.base, redis_cluster_url(c), &patient);
+	session_wait(&other, &other.ups, 1);
+	ck_assert_str_eq(session_ask(&other, "GET a"), "v2");
+	ck_assert_int_eq(other.ups, 1);
+	redis_free(other.r);
 	redis_server_continue(redis_cluster_server(c, 0));
 	session_wait(&s, &s.ups, 2);
 	redis_cluster_settle(c);
