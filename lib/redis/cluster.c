@@ -185,18 +185,27 @@ cluster_on_asked_state(struct redis *r, enum redis_state state,
 }
 
 /* The n-th to be asked: masters, then those of the URL. NULL: that was the last.
- * The number of the question rotates both, lest one that lies has the word. */
+ * The number of the question rotates both, lest one that lies has the word; and
+ * all of them together while the map lacks slots, since it may be of a node that
+ * knows nobody else. */
 static const struct redis_host *
 cluster_candidate(const struct redis_cluster *c)
 {
+	const struct redis_slots *slots = &c->slots;
+	const size_t n_hosts = c->url.n_hosts, all = slots->n_nodes + n_hosts;
 	size_t n = c->tried;
 
-	if (n < c->slots.n_nodes)
-		return &c->slots.nodes[(n + c->answers) % c->slots.n_nodes];
-	n -= c->slots.n_nodes;
-	return n < c->url.n_hosts
-		   ? &c->url.hosts[(n + c->answers) % c->url.n_hosts]
-		   : NULL;
+	if (n >= all)
+		return NULL;
+	if (slots->n_covered < REDIS_SLOTS)
+		n = (n + c->answers) % all;
+	else if (n < slots->n_nodes)
+		n = (n + c->answers) % slots->n_nodes;
+	else
+		n = slots->n_nodes +
+		    (n - slots->n_nodes + c->answers) % n_hosts;
+	return n < slots->n_nodes ? &slots->nodes[n]
+				  : &c->url.hosts[n - slots->n_nodes];
 }
 
 static struct redis *

@@ -178,7 +178,8 @@ int redis_command_blocking(struct redis *r, int64_t block_ms,
  * Of a Cluster: a command without a key goes to any node. The first of these sends
  * it to that which has `key`, behind commands for that; the second to all of them,
  * and returns how often on_reply will be called (0: not sent). A command, or a
- * script, has only keys of one node.
+ * script, has only keys of one node. What no node takes within timeout_ms is not
+ * carried out, and is answered with the error CLUSTERDOWN.
  */
 int redis_command_near(struct redis *r, struct slice key,
 		       redis_reply_fn *on_reply, void *arg, size_t argc,

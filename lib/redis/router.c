@@ -9,11 +9,15 @@
 #include <stdlib.h>
 
 #include "redis/conn.h"
+#include "redis/reader.h"
 #include "util/clock.h"
 #include "util/pending.h"
 
 /* Between two looks at what waits. */
 #define LOOK_MS 20
+/* The first of its nodes waits so long for the others: one that stands still is
+ * known only after the whole timeout, in which who has just come gives up. */
+#define FIRST_WAITS_MS 500
 
 /* --- states -------------------------------------------------------------- */
 
@@ -32,9 +36,26 @@ router_tell(struct redis_router *router, enum redis_state state,
 		err_prefix(&err, "%s", r->name);
 	}
 	router->state = state;
+	router->first_ms = 0;
 	if (r->options.on_state != NULL)
 		r->options.on_state(r, state, why != NULL ? &err : NULL,
 				    r->options.arg);
+}
+
+/* Whether all nodes were tried, or those that are up have waited for the others. */
+static bool
+router_is_ready(struct redis_router *router, bool all_tried)
+{
+	const int64_t now_ms = clock_mono_ms();
+
+	if (all_tried || router->state == REDIS_UP)
+		return true;
+	if (router->first_ms == 0)
+		router->first_ms = now_ms;
+	if (now_ms - router->first_ms >= FIRST_WAITS_MS)
+		return true;
+	redis_router_look_soon(router);
+	return false;
 }
 
 void
@@ -48,7 +69,9 @@ redis_router_judge(struct redis_router *router, const struct err *why)
 		all_tried = all_tried && (node->tried || !node->in_map);
 		all_refuse = all_refuse && node->redis == NULL;
 	}
-	if (any && (router->state == REDIS_UP || all_tried))
+	if (!any)
+		router->first_ms = 0;
+	if (any && router_is_ready(router, all_tried))
 		/* That it is up comes first, and then what is not. */
 		router_tell(router, REDIS_UP,
 			    router->state == REDIS_UP ? why : NULL);
@@ -80,17 +103,23 @@ list_find_late(struct routed_list *list, int64_t now_ms)
 	return NULL;
 }
 
+/* It was not carried out: told as a node would. That the connection broke would be
+ * wrong, and nothing would say that it is back. */
+static const char late[] = "CLUSTERDOWN no node has carried it out in time";
+
 /* An answer may end the router: `r` is held. */
 static void
 router_answer_late(struct redis_router *router, struct routed_list *list)
 {
+	const struct redis_reply reply = {
+	    .type = REDIS_ERROR, .len = sizeof(late) - 1, .bytes = late};
 	const struct redis *r = router->r;
 	const int64_t now_ms = clock_mono_ms();
 	struct routed *c;
 
 	while (!r->freed && (c = list_find_late(list, now_ms)) != NULL) {
 		TAILQ_REMOVE(list, c, link);
-		redis_routed_answer(c, NULL);
+		redis_routed_answer(c, &reply);
 	}
 }
 
@@ -177,6 +206,8 @@ router_on_look(evutil_socket_t fd, short what, void *arg)
 		router_free_old_nodes(router);
 		if (router_waits(router))
 			redis_router_look_soon(router);
+		if (router->first_ms != 0)
+			redis_router_judge(router, NULL);
 	}
 	redis_conn_release(r);
 }

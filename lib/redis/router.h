@@ -9,8 +9,9 @@
  *
  * A command is kept until it is answered, so that it can be sent again after an
  * answer that says it was not carried out. While its node is out of reach, or has
- * just not this key, it waits, for as long as a server may be silent; what may
- * have been carried out is answered with NULL as everywhere. Commands for one key
+ * just not this key, it waits, for as long as a server may be silent, and is then
+ * answered with CLUSTERDOWN; what may have been carried out is answered with NULL as
+ * everywhere. Commands for one key
  * keep their order, as long as none of them has to be sent again.
  */
 #ifndef REDIS_ROUTER_H
@@ -67,6 +68,7 @@ struct redis_router {
 	struct redis_options options;
 	struct redis_cluster_user user;
 	enum redis_state state;
+	int64_t first_ms; /* while it is not up, a node is; 0: none */
 	TAILQ_HEAD(, router_node) nodes;
 	struct routed_list later;
 	struct event *look; /* at what waits */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Slots of a Redis Cluster; see slots.h. What a server says is not trusted: a node
- * that no URL could name is an error. */
+ * that no URL could name is an error, and so is a slot that is told twice, which
+ * bounds the work by the number of slots. */
 #include "redis/slots.h"
 
 #include <stdlib.h>
@@ -143,18 +144,22 @@ slots_read_range(const struct redis_reply *range,
 	const int64_t last = redis_reply_integer(redis_reply_at(range, 1));
 	const struct redis_reply *master = redis_reply_at(range, 2);
 	struct redis_host node;
+	uint16_t owner;
 	int64_t slot;
-	int rc = 0;
 
 	if (first < 0 || last >= REDIS_SLOTS || last < first ||
 	    slots_read_node(redis_reply_string(redis_reply_at(master, 0)),
 			    redis_reply_integer(redis_reply_at(master, 1)),
 			    asked, &node) != 0)
 		return -1;
-	for (slot = first; rc == 0 && slot <= last; slot++)
-		rc = redis_slots_move(slots, (unsigned int)slot, &node);
+	owner = slots_add_node(slots, &node);
 	free(node.host);
-	return rc;
+	if (owner == 0)
+		return -1;
+	for (slot = first; slot <= last && slots->owners[slot] == 0; slot++)
+		slots->owners[slot] = owner;
+	slots->n_covered += (size_t)(slot - first);
+	return slot > last ? 0 : -1;
 }
 
 int
@@ -175,6 +180,11 @@ redis_slots_read(const struct redis_reply *reply,
 		return err_set(err, ERR_UNAVAILABLE,
 			       "its answer to CLUSTER SLOTS is not understood");
 	}
+	if (slots.n_nodes == 0)
+		return err_set(
+		    err, ERR_UNAVAILABLE,
+		    "it knows no master of any slot (CLUSTER SLOTS): "
+		    "it is in no Cluster, or that is not made yet");
 	redis_slots_done(ret);
 	*ret = slots;
 	return 0;

@@ -36,7 +36,8 @@ const struct redis_host *redis_slots_owner(const struct redis_slots *slots,
 					   unsigned int slot);
 /*
  * Reads the answer to CLUSTER SLOTS; a node that does not know its own address is
- * `asked`. 0, or -1 with *err, and *ret is as it was.
+ * `asked`. 0, or -1 with *err (nonsense, or no master at all), and *ret is as it
+ * was.
  */
 int redis_slots_read(const struct redis_reply *reply,
 		     const struct redis_host *asked, struct redis_slots *ret,

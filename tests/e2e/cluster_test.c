@@ -138,7 +138,10 @@ START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
 
 	scene_begin(&s, &o);
 	adds_in(&s, s.queues[0]);
-	redis_server_kill(redis_cluster_server(s.c, 0));
+	if (_i == 0)
+		redis_server_kill(redis_cluster_server(s.c, 0));
+	else
+		redis_server_pause(redis_cluster_server(s.c, 0));
 	WAIT_UNTIL(worker_logged(worker_of(s.w), "127.0.0.1"));
 	/* Records of any of these may be on the node that is away: they are told
 	 * when it is back, but run at once. */
@@ -150,13 +153,59 @@ START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
 	WAIT_UNTIL(ctl(s.w, "submit add 1 1 --queue %s --wait --wait-timeout 5",
 		       s.queues[2])
 		       ->status == 0);
-	redis_server_restart(redis_cluster_server(s.c, 0));
+	if (_i == 0)
+		redis_server_restart(redis_cluster_server(s.c, 0));
+	else
+		redis_server_continue(redis_cluster_server(s.c, 0));
 	redis_cluster_settle(s.c);
 	WAIT_UNTIL(ctl(s.w, "submit add 2 3 --queue %s --wait --wait-timeout 5",
 		       s.queues[0])
 		       ->status == 0);
 	id = submit(s.w, "noop --queue %s", s.queues[0]);
 	ctl_ok(s.w, "wait %s --timeout 20", id);
+	scene_end(&s);
+}
+END_TEST
+
+/* Only the queues are in a Cluster, or only the records. */
+START_TEST(queues_and_records_may_be_apart)
+{
+	const struct redis_cluster_options partial = {.partial = true};
+	struct redis_test_cluster *c = redis_cluster_start(&partial);
+	const struct world_options o = {
+	    .modules = "demo noop",
+	    .config = "[broker]\n" CONFIG,
+	    .url = _i == 0 ? redis_cluster_url(c) : NULL,
+	    .separate_backend = _i == 0,
+	    .backend = _i == 0 ? NULL : redis_cluster_url(c)};
+	struct scene s = {.w = world_start(&o), .c = c};
+	static const char *const queues[] = {"io", "cpu", "q2", "q3"};
+	struct redisReply *r;
+	char *id;
+	size_t i;
+
+	for (i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
+		adds_in(&s, queues[i]);
+	id = submit(s.w, "noop --delay 1h");
+	ctl_ok(s.w, "cancel %s", id);
+	ck_assert_ptr_nonnull(
+	    strstr(ctl(s.w, "result %s --json", id)->out, "cancelled"));
+	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "tasks completed"), "add"));
+	/* None of one is at the other. */
+	r = redis_server_command(
+	    _i == 0 ? world_backend(s.w) : world_redis(s.w),
+	    "KEYS flowrra:%s:*", _i == 0 ? "queue" : "task");
+	ck_assert_uint_eq(r->elements, 0);
+	freeReplyObject(r);
+	redis_server_kill(redis_cluster_server(c, 0));
+	redis_server_restart(redis_cluster_server(c, 0));
+	redis_cluster_settle(c);
+	for (i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
+		WAIT_UNTIL(ctl(s.w,
+			       "submit add 2 3 --queue %s --wait "
+			       "--wait-timeout 5",
+			       queues[i])
+			       ->status == 0);
 	scene_end(&s);
 }
 END_TEST
@@ -293,6 +342,7 @@ START_TEST(the_doctor_knows_clusters)
 	const struct redis_cluster_options o = {.partial = true};
 	struct scene s = {.w = NULL};
 	struct run *r;
+	size_t i;
 
 	scene_begin(&s, &o);
 	r = ctl(s.w, "doctor");
@@ -308,6 +358,14 @@ START_TEST(the_doctor_knows_clusters)
 			  "1 of its 3 masters out of reach") != NULL);
 	redis_server_restart(redis_cluster_server(s.c, 2));
 	redis_cluster_settle(s.c);
+	for (i = 0; i < N_NODES; i++)
+		redis_server_run(redis_cluster_server(s.c, i),
+				 "CLUSTER DELSLOTSRANGE 0 10");
+	WAIT_UNTIL(strstr(ctl(s.w, "doctor")->out,
+			  "has no master for 11 of 16384 slots") != NULL);
+	redis_server_run(redis_cluster_server(s.c, 0),
+			 "CLUSTER ADDSLOTSRANGE 0 10");
+	redis_cluster_settle(s.c);
 	scene_end(&s);
 }
 END_TEST
@@ -317,7 +375,8 @@ SUITE("cluster")
 	SUITE_TIMEOUT(180);
 	TEST(queues_on_all_nodes_work);
 	TEST_LOOP(what_a_killed_worker_had_goes_on_on_each_node, 0, 2);
-	TEST(a_node_that_is_away_stalls_only_its_own_queues);
+	TEST_LOOP(a_node_that_is_away_stalls_only_its_own_queues, 0, 2);
+	TEST_LOOP(queues_and_records_may_be_apart, 0, 2);
 	TEST(slots_that_move_under_load_lose_nothing);
 	TEST_LOOP(a_failover_under_load_loses_nothing, 0, 2);
 	TEST(the_cluster_of_the_manual_works);

@@ -192,7 +192,7 @@ world_configure(struct world *w, const char *modules, const char *config)
 	    "[broker]\nurl = %s\n[backend]\nurl = %s\n%s"
 	    "[worker]\nid = test:1\nstate_dir = %s/state\n"
 	    "modules = %s\n%s",
-	    w->url, w->backend != NULL ? redis_server_unix_url(w->backend) : "",
+	    w->url, w->backend_url != NULL ? w->backend_url : "",
 	    schedules_of(w, more), w->dir,
 	    module_paths(w, modules != NULL ? modules : "demo"), more);
 
@@ -325,6 +325,9 @@ world_start(const struct world_options *given)
 			    : redis_server_start(&o->redis);
 	if (o->separate_backend)
 		w->backend = redis_server_start(NULL);
+	w->backend_url = o->backend;
+	if (w->backend != NULL)
+		w->backend_url = redis_server_unix_url(w->backend);
 	if (o->url != NULL)
 		w->url = o->url;
 	else if (o->group)

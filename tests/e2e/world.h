@@ -31,6 +31,7 @@ struct world_options {
 	bool embedded;	       /* the broker is a SQLite file of the world's */
 	bool no_worker;	       /* worker_start() comes later */
 	bool separate_backend; /* results live on a server of their own */
+	const char *backend;   /* or there; NULL: with the queues */
 	bool crashes;	       /* executors will die, under sanitizers loudly */
 	bool
 	    group; /* the server is of a group, and the URL names its Sentinels */

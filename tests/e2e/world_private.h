@@ -17,6 +17,7 @@ struct world {
 	struct redis_server *redis;
 	struct redis_group *group;    /* that it is of, or NULL */
 	struct redis_server *backend; /* NULL: the same */
+	const char *backend_url;      /* NULL: the same */
 	struct worker *workers[WORKERS_MAX];
 	unsigned int n_workers, n_runs;
 	bool crashes;

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections to the nodes of a Redis Cluster. */
-#include <event2/event.h>
 #include <hiredis/hiredis.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "redis/fake.h"
 #include "redis/session.h"
 #include "redis/slots.h"
 #include "redis_cluster.h"
@@ -219,7 +216,8 @@ START_TEST(what_waits_for_a_node_does_not_wait_for_ever)
 	assert_works(&s);
 	redis_server_kill(redis_cluster_server(c, 0));
 	session_wait(&s, &s.warnings, 1);
-	ck_assert_str_eq(session_ask(&s, "GET b"), "lost");
+	ck_assert_int_eq(strncmp(session_ask(&s, "GET b"), "-CLUSTERDOWN", 12),
+			 0);
 	ck_assert_str_eq(session_ask(&s, "GET a"), "v2");
 	session_done(&s);
 	redis_cluster_stop(c);
@@ -316,54 +314,68 @@ START_TEST(what_is_no_cluster_says_so)
 }
 END_TEST
 
-/* A server that says of itself what it is told to, and which connects to nothing. */
-static const char *const nonsense[] = {
-    "-ERR unknown command\r\n",
-    "+OK\r\n",
-    "*1\r\n:7\r\n",
-    "*1\r\n*2\r\n:0\r\n:16383\r\n",
-    "*1\r\n*3\r\n:0\r\n:16384\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n",
-    "*1\r\n*3\r\n:-1\r\n:5\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n",
-    "*1\r\n*3\r\n:9\r\n:5\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n",
-    "*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$9\r\n127.0.0.1\r\n:0\r\n",
-    "*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$9\r\n127.0.0.1\r\n:70000\r\n",
-    "*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$4\r\na/\"b\r\n:1\r\n",
-    "*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$3\r\na\0b\r\n:1\r\n",
-};
-
-static void
-on_nonsense(struct fake_peer *peer, const char *words, void *arg)
+START_TEST(a_node_that_stands_still_stalls_only_its_own_keys)
 {
-	const char *answer = arg;
+	const struct redis_cluster_options o = {.partial = true};
+	struct redis_test_cluster *c = redis_cluster_start(&o);
+	const struct redis_options options = {.timeout_ms = 1000},
+				   patient = {.timeout_ms = 60000};
+	struct session s, other;
+	int replies;
 
-	if (fake_login(peer, words) == 0)
-		return;
-	/* One of them has a NUL. */
-	fake_send(peer, answer,
-		  answer == nonsense[10] ? sizeof("*1\r\n*3\r\n:0\r\n:5\r\n*2\r"
-						  "\n$3\r\na\0b\r\n:1\r\n") -
-					       1
-					 : strlen(answer));
+	session_init(&s, redis_cluster_url(c), &options);
+	assert_works(&s);
+	redis_server_pause(redis_cluster_server(c, 0));
+	replies = s.replies;
+	ck_assert_int_eq(session_send(&s, "SET b late"), 0);
+	ck_assert_str_eq(session_ask(&s, "GET a"), "v2");
+	ck_assert_str_eq(session_ask(&s, "GET c"), "v1");
+	ck_assert_int_eq(s.replies, replies + 2);
+	/* It may have been carried out. */
+	session_wait(&s, &s.lost, 1);
+	session_wait(&s, &s.warnings, 1);
+	ck_assert_int_eq(strncmp(session_ask(&s, "GET b"), "-CLUSTERDOWN", 12),
+			 0);
+	ck_assert_str_eq(session_ask(&s, "GET a"), "v2");
+	/* No key: those that are there. */
+	for (replies = 0; replies < 4; replies++)
+		ck_assert_str_eq(session_ask(&s, "PUBLISH x y"), "(0)");
+	/* Who comes now does not wait for it. */
+	session_init_on(&other, s.base, redis_cluster_url(c), &patient);
+	session_wait(&other, &other.ups, 1);
+	ck_assert_str_eq(session_ask(&other, "GET a"), "v2");
+	ck_assert_int_eq(other.ups, 1);
+	redis_free(other.r);
+	redis_server_continue(redis_cluster_server(c, 0));
+	session_wait(&s, &s.ups, 2);
+	redis_cluster_settle(c);
+	ck_assert_str_eq(session_ask(&s, "SET b w"), "OK");
+	ck_assert_int_eq(s.lost, 1);
+	session_done(&s);
+	redis_cluster_stop(c);
 }
+END_TEST
 
-START_TEST(no_nonsense_about_slots_is_believed)
+START_TEST(a_user_who_may_not_ask_for_the_slots_is_refused)
 {
-	struct event_base *base = event_base_new();
-	struct fake *fake =
-	    fake_new(base, on_nonsense, (void *)(uintptr_t)nonsense[_i]);
+	struct redis_test_cluster *c = redis_cluster_start(NULL);
 	char url[100];
 	struct session s;
+	size_t i;
 
-	snprintf(url, sizeof(url), "redis+cluster://%s",
-		 fake_url(fake) + strlen("redis://"));
-	session_init_on(&s, base, url, NULL);
-	session_wait(&s, &s.downs, 2);
-	ck_assert_int_eq(s.ups, 0);
-	ck_assert_msg(strstr(s.why.msg, "CLUSTER SLOTS") != NULL, "%s",
-		      s.why.msg);
-	redis_free(s.r);
-	fake_free(fake);
-	event_base_free(base);
+	for (i = 0; i < redis_cluster_size(c); i++)
+		redis_server_run(redis_cluster_server(c, i),
+				 "ACL SETUSER few on >x ~* &* +@all -cluster");
+	snprintf(url, sizeof(url), "redis+cluster://few:x@%s",
+		 redis_cluster_url(c) + strlen("redis+cluster://"));
+	session_init(&s, url, NULL);
+	session_wait(&s, &s.refusals, 1);
+	ck_assert_msg(strstr(s.why.msg, "CLUSTER SLOTS") != NULL &&
+			  strstr(s.why.msg, "NOPERM") != NULL,
+		      "%s", s.why.msg);
+	ck_assert_int_eq(s.downs, 0);
+	session_done(&s);
+	redis_cluster_stop(c);
 }
 END_TEST
 
@@ -381,6 +393,6 @@ SUITE("redis_cluster")
 	TEST(a_connection_to_one_node_goes_where_its_slot_goes);
 	TEST(subscriptions_hear_what_any_node_is_told);
 	TEST(what_is_no_cluster_says_so);
-	TEST_LOOP(no_nonsense_about_slots_is_believed, 0,
-		  sizeof(nonsense) / sizeof(nonsense[0]));
+	TEST(a_node_that_stands_still_stalls_only_its_own_keys);
+	TEST(a_user_who_may_not_ask_for_the_slots_is_refused);
 }

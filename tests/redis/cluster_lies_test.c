@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* Nodes of a Redis Cluster that say what is wrong, or lead astray. */
+#include <event2/event.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/fake.h"
+#include "redis/session.h"
+#include "redis/slots.h"
+#include "suite.h"
+
+/* A server that says of itself what it is told to, and which connects to nothing. */
+static const char *const nonsense[] = {
+    "-ERR unknown command\r\n",
+    "+OK\r\n",
+    "*1\r\n:7\r\n",
+    "*1\r\n*2\r\n:0\r\n:16383\r\n",
+    "*1\r\n*3\r\n:0\r\n:16384\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n",
+    "*1\r\n*3\r\n:-1\r\n:5\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n",
+    "*1\r\n*3\r\n:9\r\n:5\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n",
+    "*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$9\r\n127.0.0.1\r\n:0\r\n",
+    "*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$9\r\n127.0.0.1\r\n:70000\r\n",
+    "*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$4\r\na/\"b\r\n:1\r\n",
+    "*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$3\r\na\0b\r\n:1\r\n",
+};
+
+static void
+on_nonsense(struct fake_peer *peer, const char *words, void *arg)
+{
+	const char *answer = arg;
+
+	if (fake_login(peer, words) != 0)
+		return;
+	/* One of them has a NUL. */
+	fake_send(peer, answer,
+		  answer == nonsense[10] ? sizeof("*1\r\n*3\r\n:0\r\n:5\r\n*2\r"
+						  "\n$3\r\na\0b\r\n:1\r\n") -
+					       1
+					 : strlen(answer));
+}
+
+START_TEST(no_nonsense_about_slots_is_believed)
+{
+	struct event_base *base = event_base_new();
+	struct fake *fake =
+	    fake_new(base, on_nonsense, (void *)(uintptr_t)nonsense[_i]);
+	char url[100];
+	struct session s;
+
+	snprintf(url, sizeof(url), "redis+cluster://%s",
+		 fake_url(fake) + strlen("redis://"));
+	session_init_on(&s, base, url, NULL);
+	session_wait(&s, &s.downs, 2);
+	ck_assert_int_eq(s.ups, 0);
+	ck_assert_msg(strstr(s.why.msg, "CLUSTER SLOTS") != NULL, "%s",
+		      s.why.msg);
+	redis_free(s.r);
+	fake_free(fake);
+	event_base_free(base);
+}
+END_TEST
+
+/* A fake node of a Cluster: what it says about slots, and about commands. */
+struct node {
+	struct fake *fake;
+	const struct node *owner; /* of the slots; NULL: nobody yet */
+	int first, last;
+	const char *redirects; /* instead of an answer, so often … */
+	int times;	       /* … -1: for ever */
+	int questions;	       /* about the slots */
+};
+
+static int
+node_port(const struct node *node)
+{
+	return atoi(strrchr(fake_url(node->fake), ':') + 1);
+}
+
+static void
+node_on_command(struct fake_peer *peer, const char *words, void *arg)
+{
+	struct node *node = arg;
+	char slots[100];
+
+	if (fake_login(peer, words) != 0)
+		return;
+	if (strcmp(words, "CLUSTER SLOTS") == 0) {
+		node->questions++;
+		if (node->owner == NULL) {
+			fake_say(peer, "*0\r\n");
+			return;
+		}
+		snprintf(slots, sizeof(slots),
+			 "*1\r\n*3\r\n:%d\r\n:%d\r\n*2\r\n$0\r\n\r\n:%d\r\n",
+			 node->first, node->last, node_port(node->owner));
+		fake_say(peer, slots);
+	} else if (node->times != 0) {
+		node->times -= node->times > 0;
+		fake_say(peer, node->redirects);
+	} else {
+		fake_say(peer, "+done\r\n");
+	}
+}
+
+/* It has all slots, until the test says something else. */
+static void
+node_start(struct node *node, struct event_base *base)
+{
+	*node = (struct node){.owner = node, .last = REDIS_SLOTS - 1};
+	node->fake = fake_new(base, node_on_command, node);
+}
+
+static void
+nodes_connect(struct session *s, struct event_base *base, const struct node *a,
+	      const struct node *b)
+{
+	char url[100];
+
+	snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d,127.0.0.1:%d",
+		 node_port(a), node_port(b));
+	session_init_on(s, base, url, NULL);
+}
+
+START_TEST(a_node_that_has_no_slots_is_not_the_last_that_is_asked)
+{
+	struct event_base *base = event_base_new();
+	struct node a, b;
+	struct session s;
+
+	node_start(&a, base);
+	node_start(&b, base);
+	a.owner = b.owner = NULL;
+	nodes_connect(&s, base, &a, &b);
+	session_wait(&s, &s.downs, 1);
+	ck_assert_msg(strstr(s.why.msg, "knows no master") != NULL, "%s",
+		      s.why.msg);
+	b.owner = &b;
+	session_wait(&s, &s.ups, 1);
+	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
+	/* That it has lost its memory tells nothing about the slots. */
+	b.owner = NULL;
+	b.redirects = "-CLUSTERDOWN not now\r\n";
+	b.times = 1;
+	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
+	session_wait(&s, &b.questions, 3);
+	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
+	ck_assert_int_eq(s.ups, 1);
+	redis_free(s.r);
+	fake_free(a.fake);
+	fake_free(b.fake);
+	event_base_free(base);
+}
+END_TEST
+
+/* Such as one that was taken out of the Cluster, and is in the URL. */
+START_TEST(a_node_that_knows_only_itself_does_not_hide_the_others)
+{
+	struct event_base *base = event_base_new();
+	struct node a, b;
+	struct session s;
+
+	node_start(&a, base);
+	node_start(&b, base);
+	a.last = 5;
+	nodes_connect(&s, base, &a, &b);
+	session_wait(&s, &s.ups, 1);
+	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
+	redis_free(s.r);
+	fake_free(a.fake);
+	fake_free(b.fake);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(a_key_that_moved_to_nowhere_is_looked_for_again)
+{
+	struct event_base *base = event_base_new();
+	static const char *const to[] = {
+	    "-MOVED 3300 127.0.0.1:1\r\n", "-MOVED 3300 ::1:1\r\n",
+	    "-MOVED 3300 nowhere.invalid:1\r\n", "-ASK 3300 127.0.0.1:1\r\n"};
+	struct node a;
+	struct session s;
+
+	node_start(&a, base);
+	nodes_connect(&s, base, &a, &a);
+	session_wait(&s, &s.ups, 1);
+	a.redirects = to[_i];
+	a.times = 1;
+	/* To ask there is for once, so that nobody else is asked. */
+	if (_i < 3)
+		ck_assert_str_eq(session_ask(&s, "GET b"), "done");
+	else
+		ck_assert_int_eq(
+		    strncmp(session_ask(&s, "GET b"), "-CLUSTERDOWN", 12), 0);
+	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
+	ck_assert_int_eq(s.ups, 1);
+	ck_assert_int_eq(s.downs, 0);
+	redis_free(s.r);
+	fake_free(a.fake);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(a_key_that_moves_for_ever_is_given_up)
+{
+	struct event_base *base = event_base_new();
+	char moved[60];
+	struct node a;
+	struct session s;
+
+	node_start(&a, base);
+	nodes_connect(&s, base, &a, &a);
+	session_wait(&s, &s.ups, 1);
+	snprintf(moved, sizeof(moved), "-MOVED 3300 127.0.0.1:%d\r\n",
+		 node_port(&a));
+	a.redirects = moved;
+	a.times = -1;
+	ck_assert_int_eq(strncmp(session_ask(&s, "GET b"), "-MOVED", 6), 0);
+	/* It is not what was asked for. */
+	a.redirects = "-MOVED 7 127.0.0.1:1\r\n";
+	ck_assert_int_eq(strncmp(session_ask(&s, "GET b"), "-MOVED 7", 8), 0);
+	redis_free(s.r);
+	fake_free(a.fake);
+	event_base_free(base);
+}
+END_TEST
+
+SUITE("redis_cluster-lies")
+{
+	SUITE_TIMEOUT(60);
+	TEST_LOOP(no_nonsense_about_slots_is_believed, 0,
+		  sizeof(nonsense) / sizeof(nonsense[0]));
+	TEST(a_node_that_has_no_slots_is_not_the_last_that_is_asked);
+	TEST(a_node_that_knows_only_itself_does_not_hide_the_others);
+	TEST_LOOP(a_key_that_moved_to_nowhere_is_looked_for_again, 0, 4);
+	TEST(a_key_that_moves_for_ever_is_given_up);
+}
