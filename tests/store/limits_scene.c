@@ -53,6 +53,13 @@ lim_unset(enum limit_kind kind, const char *key)
 }
 
 static char shown[1024];
+static int64_t since_ms[4];
+
+int64_t
+lim_since(size_t i)
+{
+	return since_ms[i];
+}
 
 static void
 on_limits(const struct broker_limit *limits, size_t n, struct slice by,
@@ -64,6 +71,8 @@ on_limits(const struct broker_limit *limits, size_t n, struct slice by,
 
 	ck_assert_msg(err == NULL, "%s", err != NULL ? err->msg : "");
 	for (i = 0; i < n; i++) {
+		if (i < sizeof(since_ms) / sizeof(since_ms[0]))
+			since_ms[i] = limits[i].held_since_ms;
 		limit_scope_write(&limits[i].rule, &text);
 		buf_addf(&text, " %lld %lld %lld; ",
 			 (long long)limits[i].rule.concurrency,
