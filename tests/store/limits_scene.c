@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 struct party *
 lim_worker(void)
 {
@@ -13,9 +15,21 @@ lim_worker(void)
 
 /* --- limits ---------------------------------------------------------------- */
 
+/* When the first limit was set; 0: none was. Each test has its own process. */
+static int64_t changed_us;
+
+void
+lim_in_time(void)
+{
+	if (changed_us != 0)
+		ck_assert_int_lt(clock_mono_us() - changed_us, 8000000);
+}
+
 void
 lim_change(struct broker_limit_change *change)
 {
+	if (changed_us == 0)
+		changed_us = clock_mono_us();
 	change->queue = SLICE("io");
 	op_forget();
 	op.producer->answered = false;
@@ -145,4 +159,5 @@ lim_take(struct party *p, size_t n)
 	UNTIL(p->stage, p->n_claims >= n);
 	stage_linger(p->stage, 30);
 	ck_assert_uint_eq(p->n_claims, n);
+	lim_in_time();
 }

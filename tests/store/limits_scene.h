@@ -11,6 +11,9 @@ struct party *lim_worker(void);
 
 /* Sets or unsets one, and waits for the answer, which must not be an error. */
 void lim_change(struct broker_limit_change *change);
+/* It is less than 8 seconds since the first one was set: what is wrong is not put
+ * right yet by a look at all that is in flight, which is due after 9. */
+void lim_in_time(void);
 /* A concurrency; with the path of the groups. */
 void lim_set(enum limit_kind kind, const char *key, int64_t n);
 void lim_set_by(enum limit_kind kind, const char *key, int64_t n,

@@ -131,6 +131,7 @@ START_TEST(a_clock_that_was_set_back_stops_no_rate)
 	lim_put("b1", "b", 0);
 	UNTIL(&op.stage, lim_worker()->n_claims == 4);
 	ck_assert(lim_has_claim(lim_worker(), 2, "a3"));
+	lim_in_time();
 	op_close();
 }
 END_TEST
