@@ -8,9 +8,10 @@
 #include "util/err.h"
 #include "verb.h"
 
-/* Of the verbs that come here, only cancel knows the gateway. The exit status of one task. Where it was refused there is a line as well, so
- * that a program can match lines with IDs; the complaint goes to standard error
- * all the same. `member` is the ID's name in the answers of this verb. */
+/* Returns the exit status of one task. A task that is refused has a line of JSON as well,
+ * so that a program can match lines with IDs; the complaint goes to standard error all
+ * the same. `member` is the name of the ID in this verb's answers. Of the verbs that come
+ * here, only cancel can use the gateway. */
 static int
 each_task_one(struct ctl *ctl, const char *id, const char *member,
 	      each_task_fn *fn)
@@ -31,9 +32,8 @@ each_task_one(struct ctl *ctl, const char *id, const char *member,
 	return status;
 }
 
-/* A task that is refused does not keep the others from it. The highest status
- * wins: those of servers (69) are above those of tasks (2), and a person looks
- * at those first. */
+/* One refusal does not stop the rest. The highest status wins: those of servers (69) are
+ * above those of tasks (2), and matter more. */
 int
 each_task(struct ctl *ctl, int argc, char **argv, const char *member,
 	  each_task_fn *fn)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Its macros take the functions by names that the loader's header has. */
+/* Its type-checking macros would bypass the loader's names of these functions. */
 #define CURL_DISABLE_TYPECHECK
 #include "loaded/curl.h"
 #include "util/clock.h"
@@ -20,9 +20,9 @@ LIBRARY("HTTP", curl);
 /* More than [web] timeout may be, by default. */
 #define ANSWER_MS 30000L
 #define CONNECT_MS 5000L
-/* A page of tasks, or what one has printed: the server's own bounds are far below. */
+/* The server's own limits on a page of tasks or of output are far below this. */
 #define ANSWER_MAX (64 << 20)
-/* How long a server that has too much to do is asked again. */
+/* How long a request to an overloaded server is repeated. */
 #define PATIENCE_US INT64_C(60000000)
 
 struct gateway {
@@ -60,7 +60,7 @@ gateway_free(struct gateway *g)
 
 /* --- one try ------------------------------------------------------------- */
 
-/* Less than what it was given ends the transfer. */
+/* Returning less than it was given ends the transfer. */
 static size_t
 on_bytes(char *p, size_t size, size_t n, void *arg)
 {
@@ -79,7 +79,7 @@ ask_headers(const struct gateway_request *r)
 	struct curl_slist *list = NULL;
 	char line[256];
 
-	/* No question whether the body may come: the server reads it anyhow. */
+	/* The body is sent without asking first: the server reads it anyway. */
 	list = curl_slist_append(list, "Expect:");
 	if (r->type != NULL) {
 		snprintf(line, sizeof(line), "Content-Type: %s", r->type);
@@ -92,18 +92,23 @@ ask_headers(const struct gateway_request *r)
 	return list;
 }
 
-/* A socket is no host: no proxy of the environment is asked. */
+/* No proxy of the environment is asked for what is on this machine. */
 static CURLcode
 ask_once(struct gateway *g, const struct gateway_request *r, struct buf *answer)
 {
-	struct curl_slist *headers = ask_headers(r);
-	char url[2048];
+	struct buf url = BUF_INIT;
+	struct curl_slist *headers;
 	CURLcode code;
 
+	buf_addf(&url, "http://localhost%s", r->path);
+	if (url.failed)
+		return CURLE_OUT_OF_MEMORY;
+	headers = ask_headers(r);
 	curl_easy_reset(g->curl);
-	snprintf(url, sizeof(url), "http://localhost%s", r->path);
 	curl_easy_setopt(g->curl, CURLOPT_UNIX_SOCKET_PATH, g->socket);
-	curl_easy_setopt(g->curl, CURLOPT_URL, url);
+	curl_easy_setopt(g->curl, CURLOPT_URL, url.data);
+	/* Dots are left for the server to refuse, not resolved to another path. */
+	curl_easy_setopt(g->curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(g->curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(g->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(g->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
@@ -121,6 +126,7 @@ ask_once(struct gateway *g, const struct gateway_request *r, struct buf *answer)
 	}
 	code = curl_easy_perform(g->curl);
 	curl_slist_free_all(headers);
+	buf_done(&url);
 	return code;
 }
 
@@ -201,7 +207,7 @@ fail_status(struct gateway *g, long status, const struct buf *answer,
 	return -1;
 }
 
-/* Whether the server has only too much to do, and when to ask again. */
+/* Whether the server is only overloaded, and when to ask again. */
 static bool
 is_busy(struct gateway *g, long status, int64_t *ret_us)
 {
@@ -241,13 +247,13 @@ gateway_ask(struct gateway *g, const struct gateway_request *request,
 }
 
 json_t *
-gateway_get(struct gateway *g, const char *path, struct err *err)
+gateway_json(struct gateway *g, const struct gateway_request *request,
+	     struct err *err)
 {
-	const struct gateway_request request = {.method = "GET", .path = path};
 	struct buf answer = BUF_INIT;
 	json_t *json = NULL;
 
-	if (gateway_ask(g, &request, &answer, err) == 0 &&
+	if (gateway_ask(g, request, &answer, err) == 0 &&
 	    (json =
 		 json_loadb(answer.data != NULL ? answer.data : "", answer.len,
 			    JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)) == NULL)
@@ -256,4 +262,12 @@ gateway_get(struct gateway *g, const char *path, struct err *err)
 			g->socket);
 	buf_done(&answer);
 	return json;
+}
+
+json_t *
+gateway_get(struct gateway *g, const char *path, struct err *err)
+{
+	const struct gateway_request request = {.method = "GET", .path = path};
+
+	return gateway_json(g, &request, err);
 }

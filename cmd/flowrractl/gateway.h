@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The gateway: flowrra-web's Unix socket, by which those come to the services' store
- * who may not open it. flowrra-web knows by the kernel who they are, and lets them
- * submit, and see and cancel what they have submitted ([web] peers).
+ * The gateway: flowrra-web's Unix socket, for users who may not open the services' store.
+ * flowrra-web learns from the kernel who they are, and lets them submit tasks, and see and
+ * cancel their own ([web] peers).
  *
- * The functions are those of the client library and of lib/manager, with the gateway
- * in the client's place. What is said of errors there is true here.
+ * The functions mirror those of the client library and of lib/manager, with a gateway
+ * instead of a client, and report the same errors.
  */
 #ifndef FLOWRRACTL_GATEWAY_H
 #define FLOWRRACTL_GATEWAY_H
@@ -24,14 +24,14 @@ struct flowrra_request;
 struct gateway;
 struct tasks_query;
 
-/* Nothing is connected before the first question. NULL with *err. */
+/* Connects with the first request. NULL with *err. */
 struct gateway *gateway_new(const char *socket, struct err *err);
 void gateway_free(struct gateway *g);
 
 /*
- * One request and its answer, which is appended to `ret`; while the server says that
- * it has too much to do, it is repeated for a minute. `key` (or NULL) makes a
- * submission that may be repeated. 0, or -1 with *err, which has the server's words.
+ * Sends a request and puts the answer into `ret`. Repeats it for a minute while the
+ * server says that it is overloaded. `key`, or NULL, makes a submission safe to repeat.
+ * 0, or -1 with *err, in the server's words.
  */
 struct gateway_request {
 	const char *method, *path; /* "GET", "/api/v1/queues" */
@@ -43,7 +43,9 @@ struct gateway_request {
 };
 int gateway_ask(struct gateway *g, const struct gateway_request *request,
 		struct buf *ret, struct err *err);
-/* GET that answers with JSON. NULL with *err. */
+/* The same, and a GET, with an answer in JSON. NULL with *err. */
+json_t *gateway_json(struct gateway *g, const struct gateway_request *request,
+		     struct err *err);
 json_t *gateway_get(struct gateway *g, const char *path, struct err *err);
 
 /* --- operations (gateway_tasks.c) ------------------------------------------- */

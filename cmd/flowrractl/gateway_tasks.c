@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The gateway: what it does with tasks and queues, each by its route in the API. */
+/* The gateway: operations on tasks and queues, each by its route in the API. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "util/uuid.h"
 
 #define JSON_TYPE "application/json"
-/* Of one wait at the server, which has not many at a time: WEB_WAIT_S. */
+/* The longest wait of one request: WEB_WAIT_S of the server. */
 #define WAIT_S 60.0
 
 /* Appends a part of a path or query, percent-encoded: all but what RFC 3986 calls
@@ -32,14 +32,21 @@ add_part(struct buf *path, const char *text)
 			buf_addf(path, "%%%02X", *p);
 }
 
-/* "/api/v1/tasks/ID/more". A text that would be another path is none that an ID can
- * be. */
-static void
-path_of(struct buf *path, const char *root, const char *name, const char *more)
+/* "/api/v1/tasks/ID/more". -1 with *err: such a name cannot stand in a path. */
+static int
+path_of(struct buf *path, const char *root, const char *name, const char *more,
+	struct err *err)
 {
+	if (name[0] == '\0' || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return err_set(err, ERR_DATA,
+			       "cannot ask flowrra-web for \"%s\"; a task's "
+			       "whole ID is the one that submit has printed",
+			       name);
 	buf_addf(path, "/api/v1/%s/", root);
 	add_part(path, name);
 	buf_adds(path, more);
+	return path->failed ? err_nomem(err) : 0;
 }
 
 static json_t *
@@ -49,10 +56,7 @@ get_of(struct gateway *g, const char *root, const char *name, const char *more,
 	struct buf path = BUF_INIT;
 	json_t *json = NULL;
 
-	path_of(&path, root, name, more);
-	if (path.failed)
-		err_nomem(err);
-	else
+	if (path_of(&path, root, name, more, err) == 0)
 		json = gateway_get(g, path.data, err);
 	buf_done(&path);
 	return json;
@@ -66,7 +70,7 @@ gateway_submit(struct gateway *g, const struct flowrra_request *request,
 	       struct err *err)
 {
 	char key[UUID_TEXT_SIZE], *id = NULL;
-	struct buf body = BUF_INIT, answer = BUF_INIT;
+	struct buf body = BUF_INIT;
 	struct gateway_request r = {.method = "POST",
 				    .path = "/api/v1/tasks",
 				    .type = JSON_TYPE,
@@ -78,8 +82,7 @@ gateway_submit(struct gateway *g, const struct flowrra_request *request,
 	r.body = (struct slice){body.data, body.len};
 	if (body.failed) {
 		err_nomem(err);
-	} else if (gateway_ask(g, &r, &answer, err) == 0) {
-		json = json_loadb(answer.data, answer.len, 0, NULL);
+	} else if ((json = gateway_json(g, &r, err)) != NULL) {
 		if (json_is_string(json_object_get(json, "task_id")))
 			id = strdup(json_string_value(
 			    json_object_get(json, "task_id")));
@@ -89,7 +92,6 @@ gateway_submit(struct gateway *g, const struct flowrra_request *request,
 				"say its ID");
 	}
 	json_decref(json);
-	buf_done(&answer);
 	buf_done(&body);
 	return id;
 }
@@ -102,7 +104,7 @@ gateway_words_of(struct gateway *g, const struct flowrra_request *request,
 	json_t *entry = get_of(g, "registry", request->name, "", &why);
 	const char *arguments =
 	    json_string_value(json_object_get(entry, "arguments"));
-	/* Of an unknown task the submission says more. */
+	/* For an unknown task, the error of the submission says more. */
 	const bool known = entry != NULL || why.code == ERR_NOT_FOUND;
 
 	*ret = arguments != NULL && strcmp(arguments, "text") == 0
@@ -116,7 +118,7 @@ gateway_words_of(struct gateway *g, const struct flowrra_request *request,
 
 /* --- records -------------------------------------------------------------- */
 
-/* Its bytes as they are: numbers keep their digits. */
+/* The bytes are kept as they are: numbers keep their digits. */
 static int
 record_at(struct gateway *g, const char *id, const char *more, double wait_s,
 	  struct flowrra_record **ret, struct err *err)
@@ -125,14 +127,13 @@ record_at(struct gateway *g, const char *id, const char *more, double wait_s,
 	struct gateway_request r = {.method = "GET", .wait_s = wait_s};
 	int result = -1;
 
-	path_of(&path, "tasks", id, more);
-	r.path = path.data;
-	if (path.failed)
-		err_nomem(err);
-	else if (gateway_ask(g, &r, &answer, err) == 0 &&
-		 (*ret = record_new((struct slice){answer.data, answer.len},
-				    err)) != NULL)
-		result = 0;
+	if (path_of(&path, "tasks", id, more, err) == 0) {
+		r.path = path.data;
+		if (gateway_ask(g, &r, &answer, err) == 0 &&
+		    (*ret = record_new((struct slice){answer.data, answer.len},
+				       err)) != NULL)
+			result = 0;
+	}
 	buf_done(&answer);
 	buf_done(&path);
 	return result;
@@ -145,7 +146,7 @@ gateway_record(struct gateway *g, const char *id, struct flowrra_record **ret,
 	return record_at(g, id, "/record", 0, ret, err);
 }
 
-/* A wait at the server is bounded: so it is begun again. */
+/* The server bounds each wait, so it may take several. */
 int
 gateway_wait(struct gateway *g, const char *id, double wait_s,
 	     struct flowrra_record **ret, struct err *err)
@@ -180,21 +181,16 @@ gateway_wait(struct gateway *g, const char *id, double wait_s,
 json_t *
 gateway_cancel(struct gateway *g, const char *id, struct err *err)
 {
-	struct buf path = BUF_INIT, answer = BUF_INIT;
 	struct gateway_request r = {
 	    .method = "POST", .type = JSON_TYPE, .body = SLICE("{}")};
+	struct buf path = BUF_INIT;
 	json_t *json = NULL;
 
-	path_of(&path, "tasks", id, "/cancel");
-	r.path = path.data;
-	if (path.failed)
-		err_nomem(err);
-	else if (gateway_ask(g, &r, &answer, err) == 0 &&
-		 (json = json_loadb(answer.data, answer.len, 0, NULL)) == NULL)
-		err_set(err, ERR_INTERNAL,
-			"cannot parse the answer of flowrra-web");
+	if (path_of(&path, "tasks", id, "/cancel", err) == 0) {
+		r.path = path.data;
+		json = gateway_json(g, &r, err);
+	}
 	json_object_del(json, "task_id");
-	buf_done(&answer);
 	buf_done(&path);
 	return json;
 }
@@ -273,7 +269,7 @@ list_step(struct gateway *g, const char *state, const struct tasks_query *q,
 	return page;
 }
 
-/* Others' tasks have been looked at, too, and count for the depth. */
+/* Tasks of others were looked at as well, and count towards the depth. */
 json_t *
 gateway_list(struct gateway *g, const char *state, struct tasks_query *query,
 	     struct err *err)

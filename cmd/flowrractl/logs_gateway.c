@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * logs through the gateway: lines that the server has of a task, by steps, which its
- * cursor joins.
+ * logs through the gateway: the server gives a task's output line by line, in several
+ * answers, each of which has the cursor for the next.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "util/err.h"
 #include "verb.h"
 
-/* Between two questions of who follows: a person hardly notices a second. */
+/* Between two requests of --follow: a person hardly notices a second. */
 #define PAUSE_S 1
 
 struct remote_logs {
@@ -27,9 +27,17 @@ struct remote_logs {
 	json_t *kept;	    /* lines that are not printed yet */
 	json_int_t attempt; /* of the last line */
 	char *after;	    /* cursor; NULL: the beginning */
-	bool any;	    /* there was a line */
 	bool of_store;	    /* the last answer was of what the stores keep */
+	bool headed;	    /* each attempt has a line before it */
+	json_int_t shown;   /* the attempt that was printed last */
 };
+
+/* 0: it is not known. */
+static json_int_t
+attempt_of(const json_t *line)
+{
+	return json_integer_value(json_object_get(line, "attempt"));
+}
 
 static bool
 remote_shows(const struct remote_logs *r, const json_t *line)
@@ -57,11 +65,14 @@ remote_print(struct remote_logs *r, const json_t *line)
 			      json_object_get(line, "text")));
 		return;
 	}
+	if (r->headed && attempt_of(line) != r->shown)
+		printf("==> attempt %lld\n", (long long)attempt_of(line));
+	r->shown = attempt_of(line);
 	if (r->options->time)
 		printf("%s ", member_text(line, "at") != NULL
 				  ? member_text(line, "at")
 				  : "-");
-	/* Elsewhere than on a terminal, as it is. */
+	/* A file or a pipe gets the text as it is. */
 	if (isatty(STDOUT_FILENO))
 		print_masked(text != NULL ? text : "", 0);
 	else
@@ -69,19 +80,17 @@ remote_print(struct remote_logs *r, const json_t *line)
 	putchar('\n');
 }
 
-/* Unless others are asked for, the last attempt alone counts. */
+/* Without --all and --attempt, only the last attempt is shown. */
 static void
 remote_take(struct remote_logs *r, const json_t *line, bool at_once)
 {
-	const json_int_t attempt =
-	    json_integer_value(json_object_get(line, "attempt"));
+	const json_int_t attempt = attempt_of(line);
 
 	if (attempt > r->attempt && !r->options->all &&
 	    r->options->attempt == 0 && !at_once)
 		json_array_clear(r->kept);
 	if (attempt > 0)
 		r->attempt = attempt;
-	r->any = true;
 	if (!remote_shows(r, line))
 		return;
 	if (at_once)
@@ -90,7 +99,7 @@ remote_take(struct remote_logs *r, const json_t *line, bool at_once)
 		json_array_append(r->kept, (json_t *)line);
 }
 
-/* A step: the number of its lines, or -1 with *err. */
+/* One request: the number of lines in its answer, or -1 with *err. */
 static int
 remote_step(struct remote_logs *r, bool at_once, struct err *err)
 {
@@ -106,7 +115,8 @@ remote_step(struct remote_logs *r, bool at_once, struct err *err)
 	json_array_foreach (lines, i, line)
 		remote_take(r, line, at_once);
 	free(r->after);
-	/* The stores have nothing of one that has not begun: files may come. */
+	/* The stores have nothing yet of a task that has not begun; files may
+	 * follow, so the next request has no cursor. */
 	r->of_store = source != NULL && strcmp(source, "output") == 0;
 	r->after =
 	    next != NULL && !(r->of_store && n == 0) ? strdup(next) : NULL;
@@ -115,27 +125,44 @@ remote_step(struct remote_logs *r, bool at_once, struct err *err)
 	return (int)n;
 }
 
+/* The last lines of each attempt, as many as are asked for. */
+static void
+remote_print_kept(struct remote_logs *r)
+{
+	const size_t n = json_array_size(r->kept);
+	const int limit = r->options->lines;
+	size_t i = 0, end;
+
+	if (n > 0)
+		r->headed = r->options->all &&
+			    attempt_of(json_array_get(r->kept, 0)) !=
+				attempt_of(json_array_get(r->kept, n - 1));
+	for (end = 0; end < n; i = end) {
+		while (end < n && attempt_of(json_array_get(r->kept, end)) ==
+				      attempt_of(json_array_get(r->kept, i)))
+			end++;
+		if (limit >= 0 && end - i > (size_t)limit)
+			i = end - (size_t)limit;
+		for (; i < end; i++)
+			remote_print(r, json_array_get(r->kept, i));
+	}
+}
+
 static int
 remote_show(struct remote_logs *r, struct err *err)
 {
-	const int limit = r->options->lines;
-	const json_t *line;
-	size_t i, n;
 	int got;
 
 	while ((got = remote_step(r, false, err)) > 0 && r->after != NULL)
 		;
 	if (got < 0)
 		return -1;
-	n = json_array_size(r->kept);
-	json_array_foreach (r->kept, i, line)
-		if (limit < 0 || n - i <= (size_t)limit)
-			remote_print(r, line);
+	remote_print_kept(r);
 	return 0;
 }
 
-/* Until the task has ended, and what it has printed is told. The exit status of its
- * command. */
+/* Until the task has ended and all of its output is printed; *ret_status is the exit
+ * status of its command. */
 static int
 remote_follow(struct remote_logs *r, int *ret_status, struct err *err)
 {
@@ -144,6 +171,7 @@ remote_follow(struct remote_logs *r, int *ret_status, struct err *err)
 	bool final = false;
 	int got;
 
+	r->headed = r->options->all;
 	for (;;) {
 		if ((got = remote_step(r, true, err)) < 0)
 			return -1;
@@ -157,7 +185,7 @@ remote_follow(struct remote_logs *r, int *ret_status, struct err *err)
 			record->state == FLOWRRA_FAILED;
 		*ret_status = command_status(record);
 		flowrra_record_free(record);
-		/* Of the stores all was told, or nothing is there. */
+		/* The stores have given all that they keep. */
 		if (final && r->of_store)
 			return 0;
 		if (!final)

@@ -23,8 +23,8 @@
 #include "util/utf8.h"
 #include "verb.h"
 
-/* The services' socket, as this user's configuration names it. The services' own may
- * be what this user cannot read: then the default counts. NULL with *err. */
+/* The services' socket, as the configuration names it; the default, if this user cannot
+ * read the configuration. NULL with *err. */
 static char *
 gateway_socket(const struct ctl *ctl, struct err *err)
 {
@@ -44,8 +44,8 @@ gateway_socket(const struct ctl *ctl, struct err *err)
 	return path;
 }
 
-/* Of a store, or of the services' configuration. A command that a worker runs was
- * refused for its own sake. */
+/* Whether the user may not open the store, or not read the services' configuration. What
+ * a worker withholds from the commands it runs does not count. */
 static bool
 is_refused(const struct ctl *ctl, const struct err *why)
 {
@@ -68,8 +68,8 @@ ctl_gateway(const struct ctl *ctl, const struct err *why, struct err *err)
 	return socket;
 }
 
-/* For one who was refused the store of the services: 0 if flowrra-web may let them
- * in, or the exit status after a complaint. */
+/* For a user who may not open the services' store: 0 if the gateway can be used, or the
+ * exit status after a complaint. */
 static int
 ctl_open_gateway(struct ctl *ctl, struct err *why)
 {

@@ -7,6 +7,7 @@
  * be root's alone, and then goes on as the owner of the database. Only standard
  * input, output and error stay as they are.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,12 @@ owner_take(struct conf *conf, bool schedules, struct err *err)
 	if (owner_fix_url(&conf->broker.url, err) != 0 ||
 	    owner_fix_url(&conf->scheduler.database_url, err) != 0)
 		return -1;
-	return become_user(uid, err);
+	if (become_user(uid, err) == 0)
+		return 0;
+	/* The root of a user namespace: to the system it is another user. */
+	if (err->sys == EPERM)
+		err->code = ERR_REFUSED;
+	return -1;
 }
 
 void

@@ -2,18 +2,17 @@
 /*
  * Submitting through the gateway: one task, or many, one a line.
  *
- * Lines are read as submit_stream.c reads them, so that a mistake is told with the
- * same words, and sent in batches; the server answers each line.
+ * Lines are checked here as submit_stream.c checks them, so that a mistake is reported
+ * in the same words, and sent in batches; the server answers each line.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "flowrra/client.h"
 #include "gateway.h"
+#include "lines.h"
 #include "manager/request.h"
 #include "result.h"
 #include "submit.h"
@@ -22,12 +21,10 @@
 #include "util/err.h"
 #include "verb.h"
 
-/* One message of the server to its store; and what its user may send at once. */
+/* One message of the server to its store; and what keeps a batch of large tasks far
+ * below the server's limit. */
 #define BATCH_LINES 256
 #define BATCH_BYTES (4 << 20)
-#define READ_BYTES (256 * 1024)
-/* Above what any server takes for a task ([worker] max_task_size). */
-#define LINE_MAX_BYTES ((size_t)48 << 20)
 
 int
 submit_by_gateway(struct ctl *ctl, const struct flowrra_request *request,
@@ -46,6 +43,7 @@ submit_by_gateway(struct ctl *ctl, const struct flowrra_request *request,
 /* A line of the batch: of a task, or with a problem. */
 struct sent_line {
 	size_t number;
+	size_t end; /* in the body, of what it and those before it have there */
 	struct err err; /* ERR_NONE: it is in the body */
 };
 
@@ -53,7 +51,8 @@ struct sending {
 	struct ctl *ctl;
 	const struct flowrra_request *base;
 	struct sent_line lines[BATCH_LINES];
-	size_t n;
+	size_t n,
+	    most;      /* lines of a batch: now, and as the server takes them */
 	size_t number; /* of the last line */
 	struct buf body, scratch;
 	struct submit_problems problems;
@@ -68,6 +67,7 @@ struct sending {
 	bool wait;
 	int status; /* the highest */
 	bool hopeless;
+	struct err why; /* with hopeless */
 };
 
 static void
@@ -94,6 +94,7 @@ keep_outcome(struct sending *s, const char *id, size_t number, int status,
 
 	if (more == NULL) {
 		s->hopeless = true;
+		err_nomem(&s->why);
 		sending_note(s, complain_no_memory(s->ctl));
 		return;
 	}
@@ -147,14 +148,15 @@ print_answer(struct sending *s, size_t number, const char *text, size_t len)
 	json_decref(answer);
 }
 
-/* In the order of the lines. */
+/* Of lines of the batch, in their order. */
 static void
-print_answers(struct sending *s, const struct buf *answers)
+print_answers(struct sending *s, size_t first, size_t last,
+	      const struct buf *answers)
 {
 	const char *p = answers->data != NULL ? answers->data : "", *end;
 	size_t i, len;
 
-	for (i = 0; i < s->n; i++) {
+	for (i = first; i < last; i++) {
 		if (s->lines[i].err.code != ERR_NONE) {
 			print_refused(s, s->lines[i].number,
 				      err_exit_status(s->lines[i].err.code),
@@ -166,132 +168,124 @@ print_answers(struct sending *s, const struct buf *answers)
 		print_answer(s, s->lines[i].number, p, len);
 		p += len + (end != NULL);
 	}
-	s->n = 0;
-	buf_reset(&s->body);
 	fflush(stdout);
 }
 
-/* A server that is away ends it, as the rest would fare no better. */
-static void
-send_lines(struct sending *s)
+/* Lines of the batch in one request. -1 with *err: none of them was looked at. */
+static int
+ask_range(struct sending *s, size_t first, size_t last, struct buf *answers,
+	  struct err *err)
 {
+	const size_t begin = first > 0 ? s->lines[first - 1].end : 0;
+	const size_t end = s->lines[last - 1].end;
 	struct gateway_request r = {.method = "POST",
 				    .path = "/api/v1/tasks/batch",
 				    .type = "application/x-ndjson"};
+
+	if (s->hopeless) {
+		*err = s->why;
+		return -1;
+	}
+	if (s->body.failed)
+		return err_nomem(err);
+	if (end == begin)
+		return 0;
+	r.body = (struct slice){s->body.data + begin, end - begin};
+	return gateway_ask(s->ctl->gateway, &r, answers, err);
+}
+
+/* When the server is out of reach, the rest is given up. A batch that it refuses as too
+ * large, in bytes or in tasks, is sent again in halves: the limits are the server's, and
+ * one line that is too long must not fail the others. */
+static void
+send_range(struct sending *s, size_t first, size_t last)
+{
+	const size_t middle = first + (last - first) / 2;
 	struct buf answers = BUF_INIT;
 	struct err err = ERR_INIT;
 	size_t i;
 
-	r.body = (struct slice){s->body.data, s->body.len};
-	if (s->body.failed)
-		err_nomem(&err);
-	else if (s->body.len > 0)
-		gateway_ask(s->ctl->gateway, &r, &answers, &err);
+	if (ask_range(s, first, last, &answers, &err) != 0 &&
+	    err.code == ERR_DATA && last - first > 1) {
+		buf_done(&answers);
+		s->most = last - middle;
+		send_range(s, first, middle);
+		send_range(s, middle, last);
+		return;
+	}
 	buf_addc(&answers, '\0');
-	for (i = 0; err.code != ERR_NONE && i < s->n; i++)
+	for (i = first; err.code != ERR_NONE && i < last; i++)
 		if (s->lines[i].err.code == ERR_NONE)
 			s->lines[i].err = err;
-	s->hopeless |= err.code != ERR_NONE;
-	print_answers(s, &answers);
+	if (err.code != ERR_NONE && err.code != ERR_DATA) {
+		s->hopeless = true;
+		s->why = err;
+	}
+	print_answers(s, first, last, &answers);
 	buf_done(&answers);
 }
 
 static void
-add_line(struct sending *s, const char *text, size_t len)
+send_lines(struct sending *s)
 {
+	if (s->n > 0)
+		send_range(s, 0, s->n);
+	s->n = 0;
+	buf_reset(&s->body);
+}
+
+/* A line becomes one of the body, or a problem in its place. */
+static bool
+on_line(void *arg, size_t number, struct slice text, bool too_long)
+{
+	struct sending *s = arg;
 	struct sent_line *line = &s->lines[s->n];
 	struct flowrra_request request;
 
-	s->number++;
-	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
-		len--;
-	if (len == 0)
-		return;
-	*line = (struct sent_line){.number = s->number, .err = ERR_INIT};
-	if (request_read((struct slice){text, len}, s->base, &s->scratch,
-			 &request, NULL, &line->err) == 0) {
+	s->number = number;
+	*line = (struct sent_line){.number = number, .err = ERR_INIT};
+	if (too_long) {
+		err_set(&line->err, ERR_DATA, "longer than %zu bytes",
+			SUBMIT_LINE_MAX);
+	} else if (request_read(text, s->base, &s->scratch, &request, NULL,
+				&line->err) == 0) {
 		request_write(&request, &s->body);
-		if (s->body.len > 0 && s->body.data[s->body.len - 1] != '\n')
-			buf_addc(&s->body, '\n');
 	}
-	s->n++;
-}
-
-/* A writer that takes its time gets its answers meanwhile. */
-static bool
-input_would_block(void)
-{
-	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
-
-	return poll(&fd, 1, 0) == 0;
-}
-
-/* Takes the whole lines out of the input. */
-static void
-take_lines(struct sending *s, struct buf *input)
-{
-	const char *begin = input->data, *end;
-	size_t left = input->len, len;
-
-	while (!s->hopeless && (end = memchr(begin, '\n', left)) != NULL) {
-		len = (size_t)(end - begin);
-		add_line(s, begin, len);
-		if (s->n == BATCH_LINES || s->body.len >= BATCH_BYTES)
-			send_lines(s);
-		begin += len + 1;
-		left -= len + 1;
-	}
-	buf_drain(input, input->len - left);
-}
-
-/* Returns the bytes, 0 at the end, -1 with errno. */
-static ssize_t
-read_more(struct sending *s, struct buf *input)
-{
-	ssize_t n;
-
-	if (s->n > 0 && input_would_block())
+	line->end = s->body.len;
+	if (++s->n >= s->most || s->body.len >= BATCH_BYTES)
 		send_lines(s);
-	if (input->len > LINE_MAX_BYTES) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	if (buf_reserve(input, READ_BYTES) != 0) {
-		errno = ENOMEM;
-		return -1;
-	}
-	do
-		n = read(STDIN_FILENO, input->data + input->len, READ_BYTES);
-	while (n == -1 && errno == EINTR);
-	if (n > 0)
-		input->len += (size_t)n;
-	return n;
+	return !s->hopeless;
+}
+
+/* A slow writer gets the answers to what it has written. */
+static bool
+on_idle(void *arg)
+{
+	struct sending *s = arg;
+
+	send_lines(s);
+	return !s->hopeless;
 }
 
 static void
 read_lines(struct sending *s)
 {
-	struct buf input = BUF_INIT;
-	ssize_t n = 1;
+	const struct lines lines = {.max = SUBMIT_LINE_MAX,
+				    .on_line = on_line,
+				    .on_idle = on_idle,
+				    .arg = s};
 
-	while (!s->hopeless && (n = read_more(s, &input)) > 0)
-		take_lines(s, &input);
-	if (n < 0) {
+	if (lines_read(&lines) != 0) {
 		complain(s->ctl, "cannot read standard input: %s",
 			 strerror(errno));
 		sending_note(s, err_exit_status(ERR_SYSTEM));
 	}
-	/* The last line may lack its end. */
-	if (n == 0 && input.len > 0)
-		add_line(s, input.data, input.len);
-	if (s->n > 0 && !s->hopeless)
-		send_lines(s);
+	send_lines(s);
 	submit_end_problems(s->ctl, &s->problems);
 	if (s->hopeless)
 		complain(s->ctl,
 			 "giving up: lines after %zu were not submitted",
 			 s->number);
-	buf_done(&input);
 }
 
 static void
@@ -316,7 +310,7 @@ wait_for_one(struct sending *s, const struct outcome *o, double timeout_s)
 	}
 }
 
-/* In the order of their lines; the time is one for all. */
+/* In the order of their lines; the timeout is for all together. */
 static void
 wait_for_all(struct sending *s, double timeout_s)
 {
@@ -347,6 +341,7 @@ submit_stream_by_gateway(struct ctl *ctl, const struct flowrra_request *base,
 	s->ctl = ctl;
 	s->base = base;
 	s->wait = wait;
+	s->most = BATCH_LINES;
 	read_lines(s);
 	wait_for_all(s, timeout_s);
 	status = s->status;

@@ -7,7 +7,6 @@
  * there is nothing to read, what has come is sent.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,15 +14,13 @@
 
 #include "awaiting.h"
 #include "flowrra/client.h"
+#include "lines.h"
 #include "manager/request.h"
 #include "submit.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "verb.h"
 
-/* A pipe holds 64 KiB, a file comes in what is asked for: some hundred tasks
- * with each read(). */
-#define READ_BYTES (256 * 1024)
 /* A batch is sent with this many lines, or bytes of tasks and records. 512
  * lines are one round trip to the broker; with more of them an error would be
  * known later. 2 MiB keep one batch of large tasks from holding the
@@ -57,12 +54,11 @@ struct stream {
 	struct ctl *ctl;
 	const struct flowrra_request *base;
 	struct batch batches[BATCHES];
-	size_t first, under_way;   /* those that have been sent, in a ring */
-	struct buf input, scratch; /* scratch: strings of one request */
-	size_t number;		   /* of the last line, from 1 */
-	size_t line_max;	   /* bytes */
-	size_t answered;	   /* lines, for the progress */
-	bool skipping;		   /* the rest of a line that is too long */
+	size_t first, under_way; /* those that have been sent, in a ring */
+	struct buf scratch;	 /* strings of one request */
+	size_t number;		 /* of the last line, from 1 */
+	size_t line_max;	 /* bytes */
+	size_t answered;	 /* lines, for the progress */
 	bool hopeless; /* the server takes no tasks, or stdout no answers */
 	struct submit_problems problems;
 	int status;
@@ -252,21 +248,13 @@ add_long_line(struct stream *s)
 	add_problem(s, err_exit_status(ERR_DATA), problem);
 }
 
-/* One line without its end. Blank lines are counted, for the numbers in
- * complaints, but not answered: a file may end in some. */
-static void
-add_line(struct stream *s, struct slice text)
+static bool
+on_line(void *arg, size_t number, struct slice text, bool too_long)
 {
-	/* With its blanks: what follows the part of a long line that has come
-	 * may be anything. */
-	const bool too_long = text.len > s->line_max;
+	struct stream *s = arg;
 	const struct batch *b;
 
-	s->number++;
-	while (text.len > 0 && strchr(" \t\r", text.p[text.len - 1]) != NULL)
-		text.len--;
-	if (text.len == 0 && !too_long)
-		return;
+	s->number = number;
 	if (too_long)
 		add_long_line(s);
 	else
@@ -274,74 +262,27 @@ add_line(struct stream *s, struct slice text)
 	b = filling(s);
 	if (b->n == BATCH_LINES || flowrra_batch_bytes(b->tasks) >= BATCH_BYTES)
 		send_batch(s);
-}
-
-/* Takes the whole lines out of the input. */
-static void
-take_lines(struct stream *s)
-{
-	const char *begin = s->input.data, *end;
-	size_t left = s->input.len;
-
-	while (!s->hopeless && (end = memchr(begin, '\n', left)) != NULL) {
-		if (!s->skipping)
-			add_line(s,
-				 (struct slice){begin, (size_t)(end - begin)});
-		s->skipping = false;
-		left -= (size_t)(end - begin) + 1;
-		begin = end + 1;
-	}
-	buf_drain(&s->input, s->input.len - left);
-	if (left <= s->line_max || s->hopeless)
-		return;
-	/* Its end is not worth waiting for. */
-	if (!s->skipping)
-		add_line(s, (struct slice){s->input.data, s->input.len});
-	s->skipping = true;
-	buf_reset(&s->input);
+	return !s->hopeless;
 }
 
 /* --- reading ----------------------------------------------------------- */
 
-/* Whether a read would wait: then it is time to send what there is, and to
- * print what has come. */
+/* Before it waits for a slow writer it sends what is filled and settles what is
+ * under way, so that a program that writes one line and reads one ID gets it. */
 static bool
-would_block(void)
+on_idle(void *arg)
 {
-	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
+	struct stream *s = arg;
 
-	return poll(&fd, 1, 0) == 0;
-}
-
-/* Reads more. Returns the number of bytes, 0 at the end, -1 with errno. Before
- * it waits for a slow writer it sends what is filled and settles what is under
- * way, so that a program that writes one line and reads one ID gets it. */
-static ssize_t
-read_more(struct stream *s)
-{
-	ssize_t n;
-
-	if (would_block()) {
-		send_batch(s);
-		while (s->under_way > 0 && would_block())
-			settle_first(s);
-		fflush(stdout);
-		/* A time that is over keeps no task from being submitted. */
-		if (s->awaiting != NULL && would_block() &&
-		    awaiting_until_input(s->awaiting) != 0)
-			s->hopeless = true;
-	}
-	if (buf_reserve(&s->input, READ_BYTES) != 0) {
-		errno = ENOMEM;
-		return -1;
-	}
-	do
-		n = read(STDIN_FILENO, s->input.data + s->input.len,
-			 READ_BYTES);
-	while (n == -1 && errno == EINTR);
-	if (n > 0)
-		s->input.len += (size_t)n;
-	return n;
+	send_batch(s);
+	while (s->under_way > 0 && lines_would_block())
+		settle_first(s);
+	fflush(stdout);
+	/* A time that is over keeps no task from being submitted. */
+	if (s->awaiting != NULL && lines_would_block() &&
+	    awaiting_until_input(s->awaiting) != 0)
+		s->hopeless = true;
+	return !s->hopeless;
 }
 
 /* Whatever ends the input, what was read before is sent and answered: batches
@@ -349,18 +290,16 @@ read_more(struct stream *s)
 static void
 read_all(struct stream *s)
 {
-	ssize_t n = 1;
+	const struct lines lines = {.max = s->line_max,
+				    .on_line = on_line,
+				    .on_idle = on_idle,
+				    .arg = s};
 
-	while (!s->hopeless && (n = read_more(s)) > 0)
-		take_lines(s);
-	if (n < 0) {
+	if (lines_read(&lines) != 0) {
 		complain(s->ctl, "cannot read standard input: %s",
 			 strerror(errno));
 		note_status(s, err_exit_status(ERR_SYSTEM));
 	}
-	/* The last line may lack its end. */
-	if (!s->hopeless && !s->skipping && s->input.len > 0)
-		add_line(s, (struct slice){s->input.data, s->input.len});
 	send_batch(s);
 	settle_all(s);
 	submit_end_problems(s->ctl, &s->problems);
@@ -399,7 +338,6 @@ stream_run(struct ctl *ctl, const struct flowrra_request *base,
 	}
 	for (i = 0; i < BATCHES; i++)
 		flowrra_batch_free(s->batches[i].tasks);
-	buf_done(&s->input);
 	buf_done(&s->scratch);
 	free(s);
 	return status;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* wait --stdin: many IDs, one a line, as submit --stdin prints them. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "awaiting.h"
 #include "flowrra/client.h"
+#include "lines.h"
 #include "manager/await.h"
 #include "util/err.h"
 #include "verb.h"
@@ -59,14 +59,6 @@ take_bytes(struct ids *ids, const char *p, size_t n)
 	}
 }
 
-static bool
-wait_would_block(void)
-{
-	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
-
-	return poll(&fd, 1, 0) == 0;
-}
-
 /* What has ended is printed while the writer of the IDs takes its time. Once the
  * time is over, no more are awaited. */
 static void
@@ -76,10 +68,10 @@ read_ids(struct ids *ids)
 	ssize_t n = 1;
 
 	while (ids->status == 0 && n > 0) {
-		if (wait_would_block())
+		if (lines_would_block())
 			ids->status = awaiting_until_input(&ids->awaiting);
 		if (ids->status != 0 ||
-		    (await_expired(ids->awaiting.await) && wait_would_block()))
+		    (await_expired(ids->awaiting.await) && lines_would_block()))
 			return;
 		n = read(STDIN_FILENO, text, sizeof(text));
 		if (n > 0)

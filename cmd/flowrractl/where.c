@@ -106,7 +106,7 @@ where_complain(struct ctl *ctl, const json_t *where, const struct err *refused)
 
 	if (json_is_string(json_object_get(where, "gateway")))
 		return;
-	/* What a command would say has the remedy with it. */
+	/* The error that a command would report includes the remedy. */
 	if (refused->code != ERR_NONE) {
 		complain(ctl, "%s", refused->msg);
 		return;
@@ -115,7 +115,7 @@ where_complain(struct ctl *ctl, const json_t *where, const struct err *refused)
 		complain(ctl, "warning: %s", json_string_value(one));
 }
 
-/* Who may not open the store may come to it all the same. */
+/* A user who may not open the store may be able to use the gateway. */
 static bool
 take_gateway(const struct ctl *ctl, json_t *where, const struct err *refused)
 {
@@ -125,7 +125,7 @@ take_gateway(const struct ctl *ctl, json_t *where, const struct err *refused)
 
 	json_object_set_new(where, "gateway",
 			    found ? json_string(socket) : json_null());
-	/* Nothing of it is said of the store of the services. */
+	/* They compare stores, and the gateway uses that of the services. */
 	if (found)
 		json_array_clear(json_object_get(where, "warnings"));
 	free(socket);

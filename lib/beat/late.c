@@ -3,10 +3,10 @@
  * Fires that are too late to be sent.
  *
  * Whether such a fire is queued may be unknown: its answer was lost, or its
- * scheduler died before it marked it. Its record tells, since the record is made
- * before the task or in one step with it: without a record there is no task, nor is
- * there one that no list of the store has. In any other case the fire is sent once
- * more, and the broker refuses it if the task is there.
+ * scheduler died before it marked it. The record is made before the task, or in one
+ * step with it. So a fire without a record is not queued, and one with a record is
+ * not if no list of the store has its task. Any other fire is sent once more, and
+ * the broker refuses it if the task is there.
  */
 #include "beat/late.h"
 

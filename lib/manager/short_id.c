@@ -41,7 +41,8 @@ short_id_is_one(const char *word)
 	return true;
 }
 
-/* `found` has them as its members: one may be in several lists. */
+/* `found` has them as its members: one may be in several lists. What other programs
+ * have put there need not be an ID. */
 static int
 short_id_add(json_t *list, const char *member, const char *word, json_t *found)
 {
@@ -53,7 +54,7 @@ short_id_add(json_t *list, const char *member, const char *word, json_t *found)
 		return -1;
 	json_array_foreach (list, i, row) {
 		id = member_text(row, member);
-		if (id != NULL && strlen(id) <= TASK_ID_MAX &&
+		if (id != NULL && task_id_valid(slice_of(id)) &&
 		    strncmp(id, word, strlen(word)) == 0)
 			json_object_set_new(found, id, json_true());
 	}

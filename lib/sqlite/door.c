@@ -3,9 +3,11 @@
 #include "sqlite/door.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -85,6 +87,17 @@ door_is_open(int dir_fd, const char *name)
 	return open;
 }
 
+/* Processes of ours leave sockets; anything else stays. */
+void
+door_remove(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISSOCK(st.st_mode))
+		unlinkat(dir_fd, name, 0);
+}
+
 int
 door_open(int dir_fd, const char *name, struct err *err)
 {
@@ -98,7 +111,7 @@ door_open(int dir_fd, const char *name, struct err *err)
 			close(fd);
 			return -2;
 		}
-		unlinkat(dir_fd, name, 0);
+		door_remove(dir_fd, name);
 		bound = door_bind(fd, dir_fd, name);
 	}
 	if (bound == 0 && listen(fd, BACKLOG) == 0)
@@ -106,12 +119,6 @@ door_open(int dir_fd, const char *name, struct err *err)
 	err_sys(err, ERR_UNAVAILABLE, "cannot make the socket %s", name);
 	close(fd);
 	return -1;
-}
-
-void
-door_remove(int dir_fd, const char *name)
-{
-	unlinkat(dir_fd, name, 0);
 }
 
 int

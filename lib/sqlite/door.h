@@ -17,21 +17,22 @@ struct sockaddr_un;
 /* The address of `name` in the open directory. */
 void door_address(int dir_fd, const char *name, struct sockaddr_un *ret);
 
-/* Whether there is such a door beside the database; it may lead nowhere. */
+/* Whether there is such a door beside the database; nobody may be listening at it. */
 bool door_is_there(const char *database, const char *name);
 
 /*
- * Listens under this name, in the place of a process that is gone; one call at a
- * time, by whoever holds a lock of their own. The descriptor, which does not block;
- * -2 if another process listens, or -1 with *err.
+ * Listens under this name, and takes it over from a process that has ended. Callers must
+ * hold a lock of their own, so that only one is here at a time. Returns a non-blocking
+ * descriptor; -2 if another process listens; or -1 with *err.
  */
 int door_open(int dir_fd, const char *name, struct err *err);
-/* Its name is another's from now on; the descriptor still listens. */
+/* Gives up the name, for another process to take; the descriptor still listens. A file
+ * of that name that is not a socket stays. */
 void door_remove(int dir_fd, const char *name);
-/* Takes the next one in: a descriptor that does not block; or -1 with errno. */
+/* Accepts the next connection: a non-blocking descriptor, or -1 with errno. */
 int door_admit(int fd);
-/* Connects; a descriptor that does not block, or -1: nobody of ours listens, or
- * nobody has room for one more. */
+/* Connects: a non-blocking descriptor, or -1 if no process of this user listens, or it
+ * has no room for another connection. */
 int door_enter(int dir_fd, const char *name);
 
 #endif

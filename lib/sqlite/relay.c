@@ -13,6 +13,8 @@
 
 struct relay {
 	int fd;
+	dev_t dev;
+	ino_t ino;
 };
 
 /* Whatever lies there under its name: a link is not followed, a FIFO not waited
@@ -40,6 +42,8 @@ relay_open(int dir_fd, struct err *err)
 			" in the directory of the wake sockets is "
 			"not a regular file with one name; remove it");
 	} else {
+		r->dev = st.st_dev;
+		r->ino = st.st_ino;
 		return r;
 	}
 	relay_close(r);
@@ -54,6 +58,15 @@ relay_close(struct relay *r)
 	if (r->fd >= 0)
 		close(r->fd);
 	free(r);
+}
+
+bool
+relay_is_there(const struct relay *r, int dir_fd)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, RELAY_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == r->dev && st.st_ino == r->ino;
 }
 
 /* How much of `len` bytes at a position lies in one piece of the file, and where. */

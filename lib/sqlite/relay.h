@@ -25,7 +25,7 @@
 /* In the directory of the wake sockets. */
 #define RELAY_NAME "events"
 #define RELAY_BYTES (INT64_C(96) << 20)
-/* How far a piece of so many bytes reaches. */
+/* The bytes that a piece of `len` bytes takes in the file. */
 #define RELAY_SPAN(len) ((int64_t)(len) + (int64_t)sizeof(int64_t))
 
 struct err;
@@ -35,6 +35,9 @@ struct relay;
  * with *err. */
 struct relay *relay_open(int dir_fd, struct err *err);
 void relay_close(struct relay *r);
+/* Whether its file is still the one in the directory; else it has to be opened again,
+ * as others do. */
+bool relay_is_there(const struct relay *r, int dir_fd);
 
 /* 0, or -1 with *err: not all of it is there, as on a full disk. */
 int relay_write(struct relay *r, int64_t at, int64_t mark, struct slice piece,

@@ -249,8 +249,14 @@ tx_directory(struct tx *tx, struct err *err)
 struct relay *
 tx_relay(struct tx *tx, struct err *err)
 {
-	if (tx->relay == NULL && tx_directory(tx, err) >= 0)
-		tx->relay = relay_open(tx->socket.dir_fd, err);
+	const int dir_fd = tx_directory(tx, err);
+
+	if (tx->relay != NULL && !relay_is_there(tx->relay, dir_fd)) {
+		relay_close(tx->relay);
+		tx->relay = NULL;
+	}
+	if (tx->relay == NULL && dir_fd >= 0)
+		tx->relay = relay_open(dir_fd, err);
 	return tx->relay;
 }
 

@@ -149,17 +149,6 @@ wake_socket_is_name(struct slice name)
 	return true;
 }
 
-/* Processes of ours leave sockets; anything else stays, whatever its name. */
-static void
-wake_socket_remove(const struct wake_socket *ws, const char *name)
-{
-	struct stat st;
-
-	if (fstatat(ws->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISSOCK(st.st_mode))
-		unlinkat(ws->dir_fd, name, 0);
-}
-
 /* The name may come from the database: it is looked at again here, where it
  * becomes a path. */
 int
@@ -182,7 +171,7 @@ wake_socket_wake(struct wake_socket *ws, const char *name)
 		/* Nobody has it open: its process was killed. EAGAIN, a full
 		 * buffer, is as good as sent. */
 		if (errno == ECONNREFUSED)
-			wake_socket_remove(ws, name);
+			door_remove(ws->dir_fd, name);
 		result = errno == ECONNREFUSED || errno == ENOENT ? -1 : 0;
 	}
 	if (fd != ws->fd)

@@ -264,8 +264,9 @@ void broker_send_off(struct broker *b, const struct broker_send_off *s,
 /*
  * Brings in tasks that are on their way from a queue, also those of a sender that is
  * gone; how many it were, at most BROKER_PAGE_MAX, is the value. "0": there were
- * none, and it may be empty then. Several may call this at the same time, and it may be
- * called again after a lost answer. Housekeeping of workers does it, too.
+ * none, and it may be empty then. Those that cannot be brought in stay where they are,
+ * and are an error when there are no others. Several may call this at the same time,
+ * and it may be called again after a lost answer. Housekeeping of workers does it, too.
  */
 void broker_deliver(struct broker *b, struct slice queue,
 		    broker_value_fn *on_value, void *arg);

@@ -41,7 +41,8 @@ alive_leave(int fd, bool leaving)
 static bool
 alive_is_set(int fd, int byte)
 {
-	/* Not as a writer: whoever may read the file could hold that up. */
+	/* A read lock: it only conflicts with a write lock, which needs write
+	 * access to the file. Anyone who can read it could take a read lock. */
 	struct flock lock = {.l_type = F_RDLCK,
 			     .l_whence = SEEK_SET,
 			     .l_start = byte,

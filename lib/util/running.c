@@ -2,9 +2,8 @@
 /*
  * Which daemons run on this machine: their files.
  *
- * The directory may belong to the services' user, and root may write or read
- * there: nothing is followed that this user could have put in the place of a
- * directory or a file, and what is read only becomes text in messages.
+ * The directory may belong to the services' user, while root reads and writes there. So
+ * no symbolic link is followed, and what is read is only ever text in messages.
  */
 #include "util/running.h"
 
@@ -74,7 +73,7 @@ place_of_user(struct buf *out)
 	return true;
 }
 
-/* Where this process tells of itself. */
+/* Where this process announces itself. */
 static bool
 place_of_daemon(struct buf *out)
 {
@@ -88,20 +87,17 @@ place_of_daemon(struct buf *out)
 
 /* --- telling ------------------------------------------------------------- */
 
-/* Of the directory above it, so that a daemon of root does not keep those of the
- * services' user out. */
+/* A new one is of the owner of the directory above it, so that a daemon of root does not
+ * keep those of the services' user out. By its descriptor: the services' user may have
+ * put something else in the name's place. */
 static int
-folder_make(int parent)
+folder_give(int parent, int fd)
 {
 	struct stat st;
 
-	if (mkdirat(parent, FOLDER, 0755) != 0)
-		return errno == EEXIST ? 0 : -1;
-	if (fstat(parent, &st) != 0 ||
-	    (geteuid() == 0 && fchownat(parent, FOLDER, st.st_uid, st.st_gid,
-					AT_SYMLINK_NOFOLLOW) != 0))
-		return -1;
-	return 0;
+	if (geteuid() != 0)
+		return 0;
+	return fstat(parent, &st) == 0 ? fchown(fd, st.st_uid, st.st_gid) : -1;
 }
 
 /* -1 with errno; ENOENT: there is no such place on this machine. */
@@ -110,13 +106,19 @@ folder_open(const char *place, bool make)
 {
 	const int parent =
 	    open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	bool made;
 	int fd = -1;
 
 	if (parent < 0)
 		return -1;
-	if (!make || folder_make(parent) == 0)
+	made = make && mkdirat(parent, FOLDER, 0755) == 0;
+	if (!make || made || errno == EEXIST)
 		fd = openat(parent, FOLDER,
 			    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && made && folder_give(parent, fd) != 0) {
+		close(fd);
+		fd = -1;
+	}
 	/* Whatever the umask was. */
 	if (fd >= 0 && make)
 		fchmod(fd, 0755);
@@ -143,7 +145,7 @@ write_lines(const struct running *me, struct buf *out)
 #undef X
 }
 
-/* Under a name that is not looked at, until it is whole and locked. */
+/* Under a name that readers ignore, until it is complete and locked. */
 static int
 file_write(struct running_file *f, const struct buf *text)
 {
@@ -164,7 +166,7 @@ file_write(struct running_file *f, const struct buf *text)
 	return -1;
 }
 
-/* Those of daemons that were killed. */
+/* Removes the files of daemons that were killed. */
 static void
 sweep(int dir_fd)
 {
@@ -253,8 +255,8 @@ take_line(struct running *r, const char *name, const char *value)
 #undef X
 }
 
-/* Unknown lines are of other versions. Without memory, and where a line is missing,
- * it is no entry: false. */
+/* Ignores unknown lines, which other versions may write. False if a line is missing, or
+ * memory runs out. */
 static bool
 take_text(struct running *r, char *text)
 {

@@ -2,10 +2,10 @@
 /*
  * Which daemons run on this machine, and which stores they use.
  *
- * A daemon that is ready writes a file for others to read: commands of users, who
- * may have another configuration, can then tell that they would use another store
- * than the services do. It holds no password. A lock on it (util/alive.h) says
- * that the daemon lives, so that one that was killed does not count.
+ * A daemon that is ready writes a file that every user can read. A command whose user has
+ * another configuration can then see that it would use another store than the services.
+ * The file holds no password. A lock on it (util/alive.h) shows that the daemon is alive,
+ * so that one that was killed does not count.
  *
  * The directory is "where" in that of $RUNTIME_DIRECTORY whose name is flowrra, or
  * else in /run/flowrra for the services, or in $XDG_RUNTIME_DIR/flowrra.
@@ -19,9 +19,9 @@
 
 struct err;
 
-/* Lines of the file, "name=value": of which program, instance, user and unit it is,
- * since when (RFC 3339), in which mode (below), its stores as names without a password, and the configuration file.
- * Empty: none. */
+/* Lines of the file, "name=value": the program, its user and unit, when it started
+ * (RFC 3339), its mode (below), its stores without passwords, and its configuration file.
+ * An empty value: there is none. */
 #define RUNNING_FIELDS(X)                                                      \
 	X(program)                                                             \
 	X(user)                                                                \
@@ -50,9 +50,8 @@ void running_done(struct running *r);
 /* --- for daemons --------------------------------------------------------- */
 
 /*
- * Tells of this process, until running_withdraw() or its end; `me` may go. NULL
- * with *err: that cannot be told; without an error (ERR_NONE), where there is no
- * directory for it. Both are no reason to stop.
+ * Announces this process, until running_withdraw() or its end; `me` is copied. NULL with
+ * *err, or with ERR_NONE if there is no directory for the file. A daemon can run without.
  */
 struct running_file;
 struct running_file *running_tell(const struct running *me, struct err *err);
@@ -65,8 +64,8 @@ struct running_list {
 	size_t n;
 };
 
-/* Those that run now; files that another user than the directory's owner or root
- * has made do not count. Free it with running_list_done(). */
+/* The daemons that run now. Files that belong neither to the directory's owner nor to
+ * root are ignored. Free it with running_list_done(). */
 void running_find(struct running_list *ret);
 void running_list_done(struct running_list *list);
 

@@ -2,9 +2,9 @@
 /*
  * GET tasks/{id}/logs: what a task has printed and logged.
  *
- * Its worker's files have all of it, with times, if it runs on this host and keeps
- * them, then the journal has; otherwise there is what the stores keep of it: the end of each attempt's output
- * and its error. A cursor says which source it is of, and goes on in that one:
+ * Its worker's files have all of it, with times, if the worker runs on this host and
+ * keeps them. Next comes the journal, and last what the stores keep: the end of each
+ * attempt's output, and its error. A cursor names its source and goes on in that one:
  * two sources in one list would repeat lines.
  */
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include "manager/tasks.h"
 #include "util/err.h"
 #include "util/journal_read.h"
+#include "util/utf8.h"
 #include "web/logs.h"
 #include "web/web.h"
 
@@ -35,11 +36,13 @@ void
 logs_add_line(json_t *lines, int64_t at_us, json_int_t attempt,
 	      const char *stream, struct slice text)
 {
-	json_t *line = json_stringn(text.p != NULL ? text.p : "", text.len);
+	struct buf good = BUF_INIT;
+	json_t *line;
 
-	/* The journal may have any bytes. */
-	if (line == NULL)
-		line = json_string("(not UTF-8)");
+	/* A command or a module may have written any bytes. */
+	utf8_add(&good, text.p, text.len);
+	line = json_stringn(good.data != NULL ? good.data : "", good.len);
+	buf_done(&good);
 	json_array_append_new(
 	    lines, json_pack("{s:o,s:o,s:s,s:o}", "at", member_of_time(at_us),
 			     "attempt",

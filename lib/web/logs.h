@@ -12,7 +12,8 @@
 struct conf;
 struct err;
 
-/* Appends {"at", "attempt", "stream", "text"}; 0 is not known, null. */
+/* Appends {"at", "attempt", "stream", "text"}; 0 is not known, null. Bytes that are not
+ * UTF-8, and NULs, become U+FFFD. */
 void logs_add_line(json_t *lines, int64_t at_us, json_int_t attempt,
 		   const char *stream, struct slice text);
 

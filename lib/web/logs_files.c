@@ -14,12 +14,15 @@
 #include "codec/capture.h"
 #include "codec/capture_read.h"
 #include "util/err.h"
+#include "util/utf8.h"
 #include "web/logs.h"
 
 /* Of an answer: as much as a page can show at once, and more than a screen. */
 #define ANSWER_BYTES (256 << 10)
 /* A line that is longer is told in parts. */
 #define PART_BYTES (64 << 10)
+/* Of a character. */
+#define UTF8_MAX 4
 
 struct place {
 	unsigned int attempt;
@@ -41,16 +44,31 @@ struct files {
 };
 
 static void
-files_tell_open(struct files *f)
+files_tell(struct files *f, size_t len)
 {
-	if (f->open.len == 0)
-		return;
 	logs_add_line(f->lines, f->open_us, f->next.attempt,
 		      f->open_stream == CAPTURE_STDERR ? "stderr" : "stdout",
-		      (struct slice){f->open.data, f->open.len});
-	f->told += f->open.len;
-	f->next.bytes = f->at;
-	buf_reset(&f->open);
+		      (struct slice){f->open.data, len});
+	f->told += len;
+	buf_drain(&f->open, len);
+	f->next.bytes = f->at - f->open.len;
+}
+
+static void
+files_tell_open(struct files *f)
+{
+	if (f->open.len > 0)
+		files_tell(f, f->open.len);
+}
+
+/* Leaves the last character to the next part, since it may be incomplete. Bytes that are
+ * not UTF-8 may be cut anywhere. */
+static void
+files_tell_part(struct files *f)
+{
+	const size_t len = utf8_cut(f->open.data, f->open.len, f->open.len - 1);
+
+	files_tell(f, f->open.len - len <= UTF8_MAX ? len : f->open.len);
 }
 
 /* An empty line is one, too. */
@@ -94,7 +112,7 @@ files_add_bytes(struct files *f, const struct capture_record *r, const char *p,
 		if (end != NULL)
 			files_end_line(f, r->stream, r->wall_us);
 		else if (f->open.len >= PART_BYTES)
-			files_tell_open(f);
+			files_tell_part(f);
 	}
 }
 

@@ -14,6 +14,10 @@
 /* The largest entry of a group that is looked up: some thousand members. */
 #define GROUP_BYTES 65536
 
+/* What the kernel calls groups that a user namespace does not have, all of them alike
+ * (user_namespaces(7)): nobody is known to be in it. */
+#define OVERFLOW_GID 65534
+
 /* A line of [web] peers. */
 struct rule {
 	const char *subject; /* "anna", "@staff", "*" */
@@ -63,7 +67,8 @@ rule_read(struct rule *rule, char *word, struct err *err)
 			       word);
 	*colon = '\0';
 	rule->subject = word;
-	rule->known = word[0] == '@' && rule_find_group(rule, word + 1);
+	rule->known = word[0] == '@' && rule_find_group(rule, word + 1) &&
+		      rule->gid != OVERFLOW_GID;
 	return 0;
 }
 

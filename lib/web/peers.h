@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which role the peers of a Unix socket have: [web] peers.
+ * The roles of the peers of a Unix socket: [web] peers.
  *
- * The kernel tells who a peer is. Nothing is looked up while a request waits: names
- * of groups become numbers when the configuration is read.
+ * The kernel says who a peer is. Names of groups become numbers when the configuration is
+ * read, so that no request waits for a lookup.
  */
 #ifndef WEB_PEERS_H
 #define WEB_PEERS_H
@@ -21,9 +21,9 @@ struct web_peers *peers_new(const char *text, struct err *err);
 void peers_free(struct web_peers *peers);
 
 /*
- * The role of a peer with that login name; a line with the name goes before those of
- * its groups, of which the highest role counts, and those before "*". *ret_subject,
- * which is the peers', is the word that gave it. WEB_OPEN: none.
+ * The role of a peer with that login name. A line with the name overrides those of its
+ * groups, of which the highest role counts, and these override "*". *ret_subject, which
+ * belongs to `peers`, is the word that gave the role. WEB_OPEN: none.
  */
 enum web_role peers_role(const struct web_peers *peers, const char *name,
 			 const struct auth_request *request,

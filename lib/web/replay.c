@@ -141,9 +141,12 @@ replay_key(const struct web_call *call, const char *key,
 	 * and after a change of role: they may see other things. */
 	const char who[] = {(char)('a' + call->who.kind),
 			    (char)('a' + call->who.role), '\0'};
-	const char *const parts[] = {who, call->who.user, call->route->path,
-				     call->path_shown, key};
+	char uid[24];
+	const char *const parts[] = {
+	    who, call->who.user, uid, call->route->path, call->path_shown, key};
 
+	/* Of a peer, whose name may have been another user's before. */
+	snprintf(uid, sizeof(uid), "%lld", (long long)call->who.uid);
 	return replay_digest(parts, sizeof(parts) / sizeof(parts[0]), digest);
 }
 

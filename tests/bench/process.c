@@ -163,73 +163,90 @@ take_turns(struct submitter *all, size_t n, bool embedded,
 		}
 }
 
-void
-process_measure(const struct system *s, struct table *t, void (*await)(long n))
-{
-	const bool embedded = strncmp(s->url, "sqlite://", 9) == 0;
-	const char *const ours[] = {"bin/flowrractl", "--config", files.conf,
-				    "submit",	      opt.task,	  NULL};
-	char place[4096], each[4200], *ctl = program_path("bin/flowrractl");
-	const char *const each_argv[] = {each};
-	static const char *const xargs_argv[] = {"xargs -n 1 true"};
-	static const char *const parallel_argv[] = {"parallel true"};
-	const char *const floor[] = {embedded ? "tests/bench/sqlite_floor"
-					      : "tests/bench/redis_floor",
-				     place, NULL};
-	struct submitter all[] = {
-	    {.metric = METRIC_ctl_per_s, .argv = ours},
-	    {.metric = METRIC_ctl_floor_per_s,
-	     .ratio = METRIC_ctl_floor_ratio,
-	     .argv = floor},
-	    {.name = "nq",
-	     .metric = METRIC_nq_per_s,
-	     .ratio = METRIC_nq_ratio,
-	     .argv = nq_argv,
-	     .settle = nq_settle},
-	    {.name = "tsp",
+/* What is only known when it runs. */
+static char place[4096], each_line[4200];
+static const char *ctl_argv[6], *floor_argv[3];
+static const char *const each_argv[] = {each_line};
+static const char *const xargs_argv[] = {"xargs -n 1 true"};
+static const char *const parallel_argv[] = {"parallel true"};
+
+/* In the order in which they take turns. */
+enum who { CTL, FLOOR, NQ, TSP, RUN, RUN_EACH, XARGS, PARALLEL, N_WHO };
+static const struct submitter submitters[N_WHO] = {
+    [CTL] = {.metric = METRIC_ctl_per_s, .argv = ctl_argv},
+    [FLOOR] = {.metric = METRIC_ctl_floor_per_s,
+	       .ratio = METRIC_ctl_floor_ratio,
+	       .argv = floor_argv},
+    [NQ] = {.name = "nq",
+	    .metric = METRIC_nq_per_s,
+	    .ratio = METRIC_nq_ratio,
+	    .argv = nq_argv,
+	    .settle = nq_settle},
+    [TSP] = {.name = "tsp",
 	     .metric = METRIC_tsp_per_s,
 	     .ratio = METRIC_tsp_ratio,
 	     .argv = tsp_argv,
 	     .settle = tsp_settle},
-	    {.metric = METRIC_run_per_s,
+    [RUN] = {.metric = METRIC_run_per_s,
 	     .ratio = METRIC_run_ratio,
 	     .argv = run_argv,
 	     .settle = run_settle,
 	     .personal = true},
-	    {.metric = METRIC_each_per_s,
-	     .argv = each_argv,
-	     .at_once = true,
-	     .personal = true},
-	    {.name = "xargs",
-	     .metric = METRIC_xargs_per_s,
-	     .argv = xargs_argv,
-	     .at_once = true},
-	    {.name = "parallel",
-	     .metric = METRIC_parallel_per_s,
-	     .argv = parallel_argv,
-	     .at_once = true},
-	};
-	sqlite3 *held = NULL;
+    [RUN_EACH] = {.metric = METRIC_each_per_s,
+		  .argv = each_argv,
+		  .at_once = true,
+		  .personal = true},
+    [XARGS] = {.name = "xargs",
+	       .metric = METRIC_xargs_per_s,
+	       .argv = xargs_argv,
+	       .at_once = true},
+    [PARALLEL] = {.name = "parallel",
+		  .metric = METRIC_parallel_per_s,
+		  .argv = parallel_argv,
+		  .at_once = true},
+};
 
-	set_places();
-	snprintf(each, sizeof(each),
+static void
+fill_argvs(const struct system *s, bool embedded)
+{
+	const char *const ctl[] = {"bin/flowrractl", "--config", files.conf,
+				   "submit",	     opt.task,	 NULL};
+	char *path = program_path("bin/flowrractl");
+
+	memcpy(ctl_argv, ctl, sizeof(ctl));
+	floor_argv[0] =
+	    embedded ? "tests/bench/sqlite_floor" : "tests/bench/redis_floor";
+	floor_argv[1] = place;
+	snprintf(each_line, sizeof(each_line),
 		 "%.3900s run -o worker.id=" OWN_ID " --each --wait -- true {}",
-		 ctl);
-	free(ctl);
+		 path);
+	free(path);
 	if (embedded) {
 		snprintf(place, sizeof(place), "%s/floor.db", files.dir);
-		held = hold_open(place);
-	} else {
-		/* unix:// and the path, with what else it says behind a "?". */
-		snprintf(place, sizeof(place), "%s", strchr(s->url, '/') + 2);
-		place[strcspn(place, "?")] = '\0';
+		return;
 	}
-	take_turns(all, sizeof(all) / sizeof(all[0]), embedded, await);
-	report_submitters(all, sizeof(all) / sizeof(all[0]), t);
+	/* unix:// and the path, with what else it says behind a "?". */
+	snprintf(place, sizeof(place), "%s", strchr(s->url, '/') + 2);
+	place[strcspn(place, "?")] = '\0';
+}
+
+void
+process_measure(const struct system *s, struct table *t, void (*await)(long n))
+{
+	const bool embedded = strncmp(s->url, "sqlite://", 9) == 0;
+	struct submitter all[N_WHO];
+	sqlite3 *held;
+
+	memcpy(all, submitters, sizeof(all));
+	set_places();
+	fill_argvs(s, embedded);
+	held = embedded ? hold_open(place) : NULL;
+	take_turns(all, N_WHO, embedded, await);
+	report_submitters(all, N_WHO, t);
 	sqlite3_close(held);
-	if (all[3].n > 0)
+	if (all[TSP].n > 0)
 		program_run_system((const char *const[]){"tsp", "-K", NULL});
-	if (all[4].n > 0)
+	if (all[RUN].n > 0)
 		program_run(own_stop, NULL, NULL);
 }
 

@@ -8,63 +8,39 @@
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 
-START_TEST(a_peer_has_so_and_so_many_connections)
+/* With _i by the Unix socket, where a user is counted, else by the network. Those who come
+ * the other way are not counted with them. */
+START_TEST(a_peer_has_a_limited_number_of_connections)
 {
+	struct peer (*const open_peer)(struct site *) =
+	    _i != 0 ? peer_open_unix : peer_open;
 	struct site site;
 	struct peer peers[4], other;
 	struct reply reply;
 	int i;
 
 	site_init(&site);
-	site.limits.max_per_peer = 3;
+	*(_i != 0 ? &site.limits.max_per_uid : &site.limits.max_per_peer) = 3;
 	site.limits.idle_timeout_us = INT64_C(120000000);
 	site_start(&site);
 	for (i = 0; i < 3; i++) {
-		peers[i] = peer_open(&site);
+		peers[i] = open_peer(&site);
 		peer_ask(&peers[i], GET("/hello"), &reply);
+		ck_assert_int_eq(reply.status, 200);
 	}
-	peers[3] = peer_open(&site);
+	peers[3] = open_peer(&site);
 	peer_wait_eof(&peers[3]);
-	/* Users of the Unix socket are others. */
-	other = peer_open_unix(&site);
+	other = _i != 0 ? peer_open(&site) : peer_open_unix(&site);
 	peer_ask(&other, GET("/hello"), &reply);
 	ck_assert_int_eq(reply.status, 200);
+	/* One that goes makes room. */
 	peer_close(&peers[0]);
 	peer_close(&peers[3]);
-	SITE_WAIT(&site, (peers[3] = peer_open(&site),
+	SITE_WAIT(&site, (peers[3] = open_peer(&site),
 			  peer_say(&peers[3], GET("/hello")),
 			  peer_poll(&peers[3]), peer_poll(&peers[3]),
 			  peers[3].in.len > 0 || (peer_close(&peers[3]), 0)));
 	for (i = 1; i < 4; i++)
-		peer_close(&peers[i]);
-	peer_close(&other);
-	site_stop(&site);
-}
-END_TEST
-
-/* Those of the network are others. */
-START_TEST(a_user_of_the_unix_socket_has_so_and_so_many_connections)
-{
-	struct site site;
-	struct peer peers[4], other;
-	struct reply reply;
-	int i;
-
-	site_init(&site);
-	site.limits.max_per_uid = 3;
-	site.limits.idle_timeout_us = INT64_C(120000000);
-	site_start(&site);
-	for (i = 0; i < 3; i++) {
-		peers[i] = peer_open_unix(&site);
-		peer_ask(&peers[i], GET("/hello"), &reply);
-		ck_assert_int_eq(reply.status, 200);
-	}
-	peers[3] = peer_open_unix(&site);
-	peer_wait_eof(&peers[3]);
-	other = peer_open(&site);
-	peer_ask(&other, GET("/hello"), &reply);
-	ck_assert_int_eq(reply.status, 200);
-	for (i = 0; i < 4; i++)
 		peer_close(&peers[i]);
 	peer_close(&other);
 	site_stop(&site);
@@ -206,8 +182,7 @@ END_TEST
 
 SUITE("http-connections")
 {
-	TEST(a_peer_has_so_and_so_many_connections);
-	TEST(a_user_of_the_unix_socket_has_so_and_so_many_connections);
+	TEST_LOOP(a_peer_has_a_limited_number_of_connections, 0, 2);
 	TEST(at_the_limit_the_idle_make_room);
 	TEST(without_descriptors_the_idle_make_room);
 	TEST(at_the_limit_others_wait_for_the_busy);

@@ -129,6 +129,9 @@ shim_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at)
 	case SHIM_POWER:
 		cut_power();
 		return SQLITE_IOERR_WRITE;
+	case SHIM_FREEZE:
+		kill(getpid(), SIGSTOP);
+		return real->pMethods->xWrite(real, p, n, at);
 	case SHIM_CUT:
 		real->pMethods->xWrite(real, p, n / 2, at);
 		kill(getpid(), SIGKILL);
@@ -150,7 +153,9 @@ shim_sync(sqlite3_file *file, int flags)
 			cut_power();
 		if (what == SHIM_CUT)
 			kill(getpid(), SIGKILL);
-		return SQLITE_IOERR_FSYNC;
+		if (what != SHIM_FREEZE)
+			return SQLITE_IOERR_FSYNC;
+		kill(getpid(), SIGSTOP);
 	}
 	status = real->pMethods->xSync(real, flags);
 	if (what == SHIM_POWER && real == flushed.real)

@@ -12,7 +12,8 @@ enum shim_fault {
 	SHIM_IOERR,    /* writes and flushes: an I/O error */
 	SHIM_READONLY, /* opening for writing */
 	SHIM_CUT,      /* the process is killed in the middle of a write */
-	SHIM_POWER     /* the same, and the log is as it was last flushed */
+	SHIM_POWER,    /* the same, and the log is as it was last flushed */
+	SHIM_FREEZE    /* the process is stopped before a write, or a flush */
 };
 
 void shim_install(void);

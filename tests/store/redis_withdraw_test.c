@@ -290,6 +290,18 @@ START_TEST(of_delayed_tasks_of_the_same_bytes_one_is_taken_at_a_time)
 }
 END_TEST
 
+/* What is told in the end, of what is on its way from "io". */
+static enum err_code
+deliver_all(struct party *p)
+{
+	do {
+		p->answered = false;
+		broker_deliver(p->broker, SLICE("io"), party_on_value, p);
+		UNTIL(&w, p->answered);
+	} while (p->err.code == ERR_NONE && strcmp(p->value, "0") != 0);
+	return p->err.code;
+}
+
 /* Somebody else has left it there. What a sender that is gone has left, a worker
  * brings in. */
 START_TEST(what_is_not_understood_on_its_way_stays_and_stops_nobody)
@@ -313,13 +325,47 @@ START_TEST(what_is_not_understood_on_its_way_stays_and_stops_nobody)
 	UNTIL(&w, worker->n_claims == 1);
 	ck_assert(party_has(worker, 0, "{\"id\":\"1\",\"queue\":\"cpu\"}"));
 	/* It is told when nothing else is there any more. */
-	do {
-		worker->answered = false;
-		broker_deliver(worker->broker, SLICE("io"), party_on_value,
-			       worker);
-		UNTIL(&w, worker->answered);
-	} while (worker->err.code == ERR_NONE);
-	ck_assert_int_eq(worker->err.code, ERR_DATA);
+	ck_assert_int_eq(deliver_all(worker), ERR_DATA);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
+/* More than is read at once, before one that is good: a queue that takes nothing, and
+ * entries that have the key of another one. */
+START_TEST(what_does_not_arrive_stays_and_stops_nobody)
+{
+	static const struct broker_limits none = {.dead_max = 0};
+	struct party *worker;
+	int i;
+
+	stage_open(&w, KIND_REDIS);
+	worker = party_open(&w, "host:a");
+	redis_server_run(w.server, "SADD flowrra:queues io");
+	redis_server_run(w.server, "SET flowrra:queue:gpu x");
+	redis_server_run(
+	    w.server, "SET {flowrra:queue:cpu}:unique:move:t another EX 1000");
+	for (i = 0; i < 40; i++)
+		redis_server_run(w.server,
+				 "RPUSH {flowrra:queue:io}:leaving %s",
+				 i % 2 != 0 ? "gpu 7 u 0 0\n{\"id\":\"7\"}"
+					    : "cpu 7 t 0 0\n{\"id\":\"7\"}");
+	redis_server_run(w.server, "RPUSH {flowrra:queue:io}:leaving %s",
+			 "cpu 1 v 0 0\n{\"id\":\"1\"}");
+	broker_want(worker->broker, 1, 1);
+	broker_tidy(worker->broker, &none);
+	UNTIL(&w, worker->n_claims == 1);
+	ck_assert(party_has(worker, 0, "{\"id\":\"1\",\"queue\":\"cpu\"}"));
+	UNTIL(&w, stage_number(&w, "LLEN {flowrra:queue:io}:leaving") == 40);
+	/* It has an end, and says why. */
+	ck_assert_int_ne(deliver_all(worker), ERR_NONE);
+	ck_assert_int_eq(stage_number(&w, "LLEN {flowrra:queue:io}:leaving"),
+			 40);
+	redis_server_run(w.server, "DEL flowrra:queue:gpu");
+	ck_assert_int_eq(deliver_all(worker), ERR_DATA);
+	ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:gpu"), 1);
+	ck_assert_int_eq(stage_number(&w, "LLEN {flowrra:queue:io}:leaving"),
+			 20);
 	party_close(worker);
 	stage_close(&w);
 }
@@ -333,6 +379,7 @@ SUITE("broker_redis-withdraw")
 	TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task);
 	TEST(one_that_is_large_is_found_by_its_id_alone);
 	TEST(what_is_not_understood_on_its_way_stays_and_stops_nobody);
+	TEST(what_does_not_arrive_stays_and_stops_nobody);
 	TEST(the_oldest_task_is_none_that_was_withdrawn);
 	TEST(where_nothing_waits_no_withdrawn_task_does);
 }

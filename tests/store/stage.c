@@ -3,6 +3,7 @@
 #include "store/stage.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <hiredis.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -84,6 +85,18 @@ const char *
 stage_path(const struct stage *w)
 {
 	return w->url + strlen("sqlite://");
+}
+
+int
+stage_wake_dir(const struct stage *w)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s-wake", stage_path(w));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	return fd;
 }
 
 void

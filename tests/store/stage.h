@@ -68,6 +68,8 @@ void stage_use_cluster(void);
 void stage_close(struct stage *w);
 /* The database file of an SQLite stage. */
 const char *stage_path(const struct stage *w);
+/* The directory of the wake sockets beside it; close() it. */
+int stage_wake_dir(const struct stage *w);
 
 /* Turns the loop until the condition holds; fails the test after 10 s. */
 #define UNTIL(w, condition)                                                    \

@@ -382,6 +382,14 @@ START_TEST(a_peer_s_own_line_goes_before_its_groups_and_those_before_all)
 	ck_assert_int_eq(role_of_peer(lines, 65532, 78), WEB_OPERATOR);
 	ck_assert_int_eq(role_of_peer(lines, 33, 78), WEB_METRICS);
 	ck_assert_int_eq(role_of_peer(lines, 65533, 78), WEB_VIEWER);
+	/* In whatever order the lines are. */
+	ck_assert_int_eq(
+	    role_of_peer("web.peers=65532:submitter @77:operator *:operator",
+			 65532, 77),
+	    WEB_SUBMITTER);
+	ck_assert_int_eq(
+	    role_of_peer("web.peers=@77:viewer *:operator", 65532, 77),
+	    WEB_VIEWER);
 	ck_assert_int_eq(role_of_peer("web.peers=@77:viewer", 65532, 1),
 			 WEB_OPEN);
 	/* Nobody is what a group that does not exist has as members. */
@@ -394,6 +402,8 @@ START_TEST(a_peer_s_own_line_goes_before_its_groups_and_those_before_all)
 	ck_assert_int_eq(
 	    role_of_peer("web.peers=*:operator @0:operator", 65534, 0),
 	    WEB_OPEN);
+	ck_assert_int_eq(
+	    role_of_peer("web.peers=@65534:operator", 65532, 65534), WEB_OPEN);
 }
 END_TEST
 

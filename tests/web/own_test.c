@@ -57,6 +57,10 @@ START_TEST(a_submitter_sees_and_cancels_its_own_alone)
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", ADD), 201);
 	id = strdup(desk_text(d, "task_id"));
 	ck_assert_int_eq(strncmp(id, "uid1000:", 8), 0);
+	/* Its own has no result yet. */
+	ck_assert_uint_eq(
+	    desk_ask(d, "GET", ask_of("/api/v1/tasks/%s/result", id), NULL),
+	    409);
 	for (i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
 		ck_assert_uint_eq(
 		    desk_ask(d, "GET", ask_of(looks[i], id), NULL), 200);
@@ -71,6 +75,9 @@ START_TEST(a_submitter_sees_and_cancels_its_own_alone)
 		ck_assert_uint_eq(
 		    desk_ask(d, "GET", ask_of(looks[i], id + 8), NULL), 404);
 	}
+	ck_assert_uint_eq(
+	    desk_ask(d, "GET", ask_of("/api/v1/tasks/%s/result", id), NULL),
+	    404);
 	ck_assert_uint_eq(
 	    desk_ask(d, "POST", ask_of("/api/v1/tasks/%s/cancel", id), "{}"),
 	    404);
@@ -141,6 +148,12 @@ START_TEST(ids_and_keys_are_of_each_submitter)
 	desk_header(d, "Idempotency-Key", "same");
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", ADD), 201);
 	ck_assert_int_eq(strncmp(desk_text(d, "task_id"), "uid1001:", 8), 0);
+	/* The same key and body, and the name of the other user. */
+	become(d, WEB_SUBMITTER, ANNA, "bert");
+	desk_header(d, "Idempotency-Key", "same");
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", ADD), 201);
+	ck_assert_int_eq(strncmp(desk_text(d, "task_id"), "uid1000:", 8), 0);
+	become(d, WEB_SUBMITTER, BERT, "bert");
 	desk_close(d);
 }
 END_TEST

@@ -5,12 +5,14 @@
  * The keys of two queues may lie in different slots, so no script can move a task
  * between them. It leaves its queue for a list beside it (remove.lua), with the name
  * of the other queue; from there it is submitted to that queue with a unique key of
- * its own, and only then taken out of the list. Whoever finds an entry may do this
- * again: the key decides.
+ * its own, and only then taken out of the list. Any process that finds an entry can
+ * submit it again: the key prevents a second task.
  *
- * The key has to last as long as the entry may be there, and as long as somebody who
- * has read the entry may be asleep. So it lasts for long, and for an hour once the
- * entry is gone.
+ * The key must outlive the entry, and any process that has read the entry and been
+ * suspended since. So it has a long life, and an hour more once the entry is gone.
+ *
+ * An entry that cannot be delivered stays in the list: it is malformed, or the other
+ * queue does not accept it. Those behind it are delivered all the same.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,8 +46,11 @@ struct leaving {
 struct delivery {
 	struct rquery query;
 	struct rqueue queue;
+	size_t at;     /* of the list, so many at its beginning stay */
+	size_t n_read; /* behind them; of these, `n` are understood */
 	struct leaving entries[DELIVER_MAX];
 	size_t n;
+	struct err why;		   /* the last one that stays, does */
 	broker_value_fn *on_value; /* NULL: all there is, and nobody is told */
 	void *arg;
 };
@@ -154,22 +159,46 @@ delivery_free(struct rquery *i)
 static void delivery_ask_read(struct rquery *i);
 static void delivery_on_read(struct rquery *i);
 
+static size_t
+delivery_count_arrived(const struct delivery *d)
+{
+	size_t k, n = 0;
+
+	for (k = 0; k < d->n; k++)
+		n += d->entries[k].arrived;
+	return n;
+}
+
 static void
-delivery_tell(struct rquery *i)
+delivery_tell(struct delivery *d, size_t arrived)
+{
+	char text[ARG_NUMBER_SIZE];
+	const struct slice n = arg_number(text, (int64_t)arrived);
+	const struct err *err = &d->query.err;
+
+	if (err->code == ERR_NONE && arrived == 0)
+		err = &d->why;
+	if (d->on_value != NULL && err->code == ERR_NONE)
+		d->on_value(n, NULL, d->arg);
+	else if (d->on_value != NULL)
+		d->on_value((struct slice){NULL, 0}, err, d->arg);
+	delivery_free(&d->query);
+}
+
+/* To the end of the list; who is told goes on themselves, once there is something to
+ * tell. */
+static void
+delivery_go_on(struct rquery *i)
 {
 	struct delivery *d = container_of(i, struct delivery, query);
-	char text[ARG_NUMBER_SIZE];
-	const struct slice n = arg_number(text, (int64_t)d->n);
-	const bool good = i->err.code == ERR_NONE;
+	const size_t arrived = delivery_count_arrived(d);
 
-	if (d->on_value == NULL && good && d->n > 0) {
+	d->at += d->n_read - arrived;
+	if (i->err.code == ERR_NONE && d->n_read > 0 &&
+	    (d->on_value == NULL || arrived == 0))
 		rquery_next(i, delivery_ask_read, delivery_on_read);
-		return;
-	}
-	if (d->on_value != NULL)
-		d->on_value(good ? n : (struct slice){NULL, 0},
-			    good ? NULL : &i->err, d->arg);
-	delivery_free(i);
+	else
+		delivery_tell(d, arrived);
 }
 
 static void
@@ -214,17 +243,35 @@ static void
 delivery_on_put(struct rquery *i)
 {
 	if (i->err.code == ERR_NONE)
-		rquery_next(i, delivery_ask_drop, delivery_tell);
+		rquery_next(i, delivery_ask_drop, delivery_go_on);
 	else
-		delivery_tell(i);
+		delivery_go_on(i);
+}
+
+/* Whether an error is of this task and its queue; else the others have it, too. */
+static bool
+delivery_is_of_one(enum redis_fault fault)
+{
+	return fault == REDIS_FAULT_REFUSED || fault == REDIS_FAULT_OTHER;
 }
 
 static void
 delivery_take_put(struct rquery *i, size_t index,
 		  const struct redis_reply *reply)
 {
-	container_of(i, struct delivery, query)->entries[index].arrived =
-	    redis_reply_integer(redis_reply_at(reply, 0)) > 0;
+	struct delivery *d = container_of(i, struct delivery, query);
+	struct leaving *l = &d->entries[index];
+	const enum redis_fault fault = redis_fault(reply);
+
+	l->arrived = fault == REDIS_FAULT_NONE &&
+		     redis_reply_integer(redis_reply_at(reply, 0)) > 0;
+	if (fault != REDIS_FAULT_NONE)
+		redis_fault_err(i->broker->redis, i->what, reply,
+				delivery_is_of_one(fault) ? &d->why : &i->err);
+	else if (!l->arrived)
+		err_set(&d->why, ERR_DATA,
+			"the list %s has an entry whose key is another task's",
+			d->queue.keys[KEY_LEAVING]);
 }
 
 /* One call for each, since each may go to a queue of its own. What has been queued
@@ -249,7 +296,7 @@ delivery_ask_put(struct rquery *i)
 		rbroker_name_queue(i->broker, l->to);
 		if (rcall_init(&call, i->broker, &task, 1) == 0) {
 			call.args[0] = SLICE("0");
-			rquery_eval(
+			rquery_eval_judged(
 			    i, delivery_take_put, (size_t)(l - d->entries),
 			    SCRIPT_SUBMIT,
 			    (struct redis_args){call.keys, call.n_keys},
@@ -269,41 +316,39 @@ delivery_on_read(struct rquery *i)
 	if (i->err.code == ERR_NONE && d->n > 0)
 		rquery_next(i, delivery_ask_put, delivery_on_put);
 	else
-		delivery_tell(i);
+		delivery_go_on(i);
 }
 
-/* What is not understood stays, and keeps no other from its way. It is told if it is
- * all that there is. */
 static void
 delivery_take_read(struct rquery *i, size_t none,
 		   const struct redis_reply *reply)
 {
 	struct delivery *d = container_of(i, struct delivery, query);
-	struct err why = ERR_INIT;
 	size_t k;
 
 	for (k = 0; k < DELIVER_MAX; k++)
 		leaving_done(&d->entries[k]);
-	d->n = 0;
-	for (k = 0; k < redis_reply_count(reply) && k < DELIVER_MAX; k++)
+	d->n = d->n_read = 0;
+	for (k = 0; k < redis_reply_count(reply) && k < DELIVER_MAX; k++) {
+		d->n_read++;
 		if (leaving_read(&d->entries[d->n],
 				 redis_reply_string(redis_reply_at(reply, k)),
-				 d->queue.keys[KEY_LEAVING], &why) == 0)
+				 d->queue.keys[KEY_LEAVING], &d->why) == 0)
 			d->n++;
 		else
 			leaving_done(&d->entries[d->n]);
-	if (d->n == 0)
-		i->err = why;
+	}
 }
 
 static void
 delivery_ask_read(struct rquery *i)
 {
 	const struct delivery *d = container_of(i, struct delivery, query);
-	char last[ARG_NUMBER_SIZE];
+	char first[ARG_NUMBER_SIZE], last[ARG_NUMBER_SIZE];
 	const struct slice argv[] = {
-	    SLICE("LRANGE"), slice_of(d->queue.keys[KEY_LEAVING]), SLICE("0"),
-	    arg_number(last, DELIVER_MAX - 1)};
+	    SLICE("LRANGE"), slice_of(d->queue.keys[KEY_LEAVING]),
+	    arg_number(first, (int64_t)d->at),
+	    arg_number(last, (int64_t)d->at + DELIVER_MAX - 1)};
 
 	rquery_command(i, delivery_take_read, 0, REDIS_ARGS(argv));
 }

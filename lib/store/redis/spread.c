@@ -20,7 +20,7 @@
 
 /* Of a control message, which names a queue or a task. */
 #define ORDER_MAX_BYTES (64u << 10)
-/* The same warning of another queue, or again, is no news for so long. */
+/* For this long a warning is not repeated, nor given for another queue. */
 #define WARN_MS 60000
 
 /* One queue. */

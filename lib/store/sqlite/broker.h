@@ -215,8 +215,10 @@ struct sbroker {
 	int timer_fd; /* the next delayed task is due */
 	struct event *timer;
 	struct buf served; /* what it has registered, each name with a NUL */
-	/* deputy_serve.c: its door, which is the I/O thread's until it is open. */
+	/* deputy_serve.c: its door, which is the I/O thread's until it is open, and
+	 * whether the door's name is its own, which is always that thread's. */
 	int door_fd;
+	bool door_named;
 	struct sdeputy_server *server; /* NULL: another worker's is open */
 
 	/* Producers only; deputy.c. */

@@ -155,6 +155,19 @@ deputy_take(struct sdeputy *d, size_t len)
 }
 
 static void
+deputy_on_silence(struct sdeputy *d)
+{
+	if (TAILQ_EMPTY(&d->askings)) {
+		event_remove_timer(d->event);
+		return;
+	}
+	d->shunned_until_ms = clock_mono_ms() + SHUN_MS;
+	deputy_give_up(d);
+}
+
+/* An answer that is there is taken, however late: this process may have been stopped
+ * for longer than the record of its task is kept. */
+static void
 deputy_on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct sdeputy *d = arg;
@@ -165,18 +178,12 @@ deputy_on_event(evutil_socket_t fd, short what, void *arg)
 			deputy_send(d);
 		return;
 	}
-	if ((what & EV_TIMEOUT) != 0) {
-		if (TAILQ_EMPTY(&d->askings)) {
-			event_remove_timer(d->event);
-			return;
-		}
-		d->shunned_until_ms = clock_mono_ms() + SHUN_MS;
-		deputy_give_up(d);
+	n = recv(fd, d->answer, sizeof(d->answer), MSG_DONTWAIT | MSG_TRUNC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		if ((what & EV_TIMEOUT) != 0)
+			deputy_on_silence(d);
 		return;
 	}
-	n = recv(fd, d->answer, sizeof(d->answer), MSG_DONTWAIT | MSG_TRUNC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
 	if (n < (ssize_t)sizeof(struct sdeputy_answer) ||
 	    n > (ssize_t)sizeof(d->answer) || !deputy_take(d, (size_t)n))
 		deputy_give_up(d);

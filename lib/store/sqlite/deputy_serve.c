@@ -2,9 +2,9 @@
 /*
  * Submissions by way of a worker: the worker's side.
  *
- * Who comes in has the rights of our user, and could write into the file; what it
- * sends is looked at all the same, since a program may be of another version, or
- * broken. Who sends what is no request is shown out.
+ * A client runs as our own user, and could write to the database itself. What it sends
+ * is checked all the same: it may be broken, or of another version. One that sends an
+ * invalid request is disconnected.
  */
 #include "store/sqlite/deputy.h"
 
@@ -302,8 +302,10 @@ sdeputy_open_run(struct sbroker *b, struct tx *tx)
 {
 	const int dir_fd = tx_directory(tx, NULL);
 
-	if (b->door_fd < 0 && b->opt.with_results && dir_fd >= 0)
-		b->door_fd = door_open(dir_fd, SDEPUTY_NAME, NULL);
+	if (b->door_fd >= 0 || !b->opt.with_results || dir_fd < 0)
+		return;
+	b->door_fd = door_open(dir_fd, SDEPUTY_NAME, NULL);
+	b->door_named = b->door_fd >= 0;
 }
 
 static unsigned int
@@ -346,12 +348,14 @@ sdeputy_serve(struct sbroker *b)
 		b->server->resting = event_add(b->server->event, NULL) != 0;
 }
 
-/* Who comes next finds no door; who is here is served until the end. */
+/* Who comes next finds no door; who is here is served until the end. Once: when the
+ * job runs again, the name may be another worker's. */
 void
 sdeputy_leave_run(struct sbroker *b, struct tx *tx)
 {
-	if (b->door_fd >= 0)
+	if (b->door_named)
 		door_remove(tx_directory(tx, NULL), SDEPUTY_NAME);
+	b->door_named = false;
 }
 
 /* What is under way has been dropped. */

@@ -1,5 +1,5 @@
--- Sets a rule of a queue's limits, or takes it away. The tasks in flight are
--- counted anew, and what is held is looked at again.
+-- Sets a rule of a queue's limits, or removes it. Counts the tasks in flight
+-- again, and reconsiders those that are held.
 --
 -- KEYS  1 limits (hash)   2 running (hash)   3 times of rates (zset)
 --       4 scopes that wait for their rate (zset)

@@ -57,6 +57,16 @@ local function is_too_many(level, waits)
   return n_levels > most or (waits and level ~= '0' and n_levels == most)
 end
 
+-- Each list has its tasks in one command.
+local lists, pushed, kept = {}, {}, {}
+local function push(list, task)
+  if not pushed[list] then
+    pushed[list] = {}
+    lists[#lists + 1] = list
+  end
+  pushed[list][#pushed[list] + 1] = task
+end
+
 for i = 6, #ARGV, 8 do
   local list, level = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
   local delay, at = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
@@ -85,18 +95,19 @@ for i = 6, #ARGV, 8 do
         known[level] = true
         wake = true
       end
-      redis.call('LPUSH', list, task)
+      push(list, task)
     end
-    -- Last: a key without its task would swallow the task when it is sent
-    -- again.
     if unique then
-      redis.call('SET', unique, id, 'EX', ARGV[i + 7])
+      kept[#kept + 1] = {unique, id, ARGV[i + 7]}
       owners[unique] = id
     end
     length = length + 1
     answers[#answers + 1] = 1
   end
 end
+for _, list in ipairs(lists) do redis.call('LPUSH', list, unpack(pushed[list])) end
+-- Last: a key without its task would swallow the task when it is sent again.
+for _, key in ipairs(kept) do redis.call('SET', key[1], key[2], 'EX', key[3]) end
 -- Who may not publish has queued all the same; workers look by themselves.
 if wake then redis.pcall('PUBLISH', ARGV[2], ARGV[3]) end
 return answers
