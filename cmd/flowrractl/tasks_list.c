@@ -68,12 +68,6 @@ const struct column running_columns[N_RUNNING_COLUMNS] = {
     {"RUNNING", "started_at", cell_age, COLUMN_RIGHT},
 };
 
-static void
-cell_held(const json_t *value, struct buf *out)
-{
-	buf_adds(out, json_is_true(value) ? "held" : "-");
-}
-
 static const struct column pending_columns[] = {
     {"ID", "task_id", NULL, COLUMN_WHOLE},
     {"TASK", "task_name", NULL, 0},
@@ -82,7 +76,7 @@ static const struct column pending_columns[] = {
     {"SUBMITTED", "submitted_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(1)},
     {"DUE", "due_at", cell_time, COLUMN_WHOLE},
     {"AFTER", "after", cell_list, COLUMN_DROP(3)},
-    {"LIMIT", "limited", cell_held, COLUMN_DROP(4)},
+    {"LIMIT", "limit", NULL, COLUMN_DROP(4)},
 };
 
 static const struct column retrying_columns[] = {

@@ -18,6 +18,8 @@
 /* A delayed task is promoted within a moment; a busy store may need some
  * seconds. */
 #define OVERDUE_US (10 * US_PER_S)
+/* A limit that holds a task for longer is worth a look. */
+#define HELD_US (600 * US_PER_S)
 /* What died within the last hour is news; older ones an operator has seen, and
  * keeps on purpose. */
 #define RECENT_US (3600 * US_PER_S)
@@ -207,6 +209,42 @@ examine_unknown(struct doctor *d, const json_t *queue)
 	buf_done(&text);
 }
 
+static void
+examine_limit(struct doctor *d, const json_t *limit, const char *name)
+{
+	const int64_t since_us = member_time_us(limit, "held_since");
+	const char *scope = member_text(limit, "scope"),
+		   *key = member_text(limit, "key");
+	const bool each = strcmp(scope, "each_group") == 0;
+
+	if (since_us == 0 || clock_wall_us() - since_us < HELD_US)
+		return;
+	doctor_find(d, DOCTOR_WARNING, "queues",
+		    "See flowrractl tasks running, or raise the limit with "
+		    "flowrractl limit set.",
+		    "queue %s: %lld task%s held by the limit of %s%s%s since "
+		    "%s",
+		    name, number(limit, "held"),
+		    number(limit, "held") == 1 ? " is" : "s are",
+		    each ? "each group" : scope, key != NULL ? " " : "",
+		    key != NULL ? key : "", member_text(limit, "held_since"));
+}
+
+/* Holding is what limits are for; what is held for long may not be meant. */
+static void
+examine_limits(struct doctor *d, const json_t *queue, const char *name)
+{
+	json_t *limits, *limit;
+	size_t i;
+
+	if (number(queue, "held") == 0 ||
+	    (limits = query_limits(d->client, name, NULL)) == NULL)
+		return;
+	json_array_foreach (limits, i, limit)
+		examine_limit(d, limit, name);
+	json_decref(limits);
+}
+
 void
 doctor_queues(struct doctor *d)
 {
@@ -229,6 +267,7 @@ doctor_queues(struct doctor *d)
 		examine_servants(d, queue, name);
 		examine_unknown(d, queue);
 		examine_full(d, queue, name);
+		examine_limits(d, queue, name);
 	}
 	doctor_dead(d);
 }

@@ -81,9 +81,10 @@ int query_pause(struct flowrra_client *c, const char *queue, bool paused,
 /* The limits of a queue, in the order of their scopes: an array of
  *	{"queue": "mail", "scope": "group", "key": "acme", "by": "kwargs.tenant",
  *	 "concurrency": 3, "rate": 100, "period": 60.0, "burst": 1,
- *	 "running": 1, "held": 0}
+ *	 "running": 1, "held": 0, "held_since": null}
  * where scope is "queue", "task", "group" or "each_group"; key is null but for
- * "task" and "group"; what the limit does not say is null; `by` is null if a task's group stands only in its field. */
+ * "task" and "group"; what the limit does not say is null; `held_since` is a time;
+ * `by` is null if a task's group stands only in its field. */
 json_t *query_limits(struct flowrra_client *c, const char *queue,
 		     struct err *err);
 /* *ret_found: the rule that was to go was there. */

@@ -2,6 +2,7 @@
 /* Queries about the limits of a queue. */
 #include <stdlib.h>
 
+#include "manager/member.h"
 #include "manager/query.h"
 #include "util/err.h"
 
@@ -38,15 +39,19 @@ json_of_limit(struct slice queue, const struct broker_limit *limit,
 {
 	const struct limit_rule *rule = &limit->rule;
 
-	return json_pack(
-	    "{s:s%,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I}", "queue", queue.p,
-	    queue.len, "scope", scope_words[limit->rule.kind], "key",
-	    text_or_null(limit->rule.key), "by", text_or_null(by),
-	    "concurrency", number_or_null(rule->concurrency, 1), "rate",
-	    number_or_null(rule->rate, 1), "period",
-	    number_or_null(rule->period_ms, 1000), "burst",
-	    number_or_null(rule->burst, 1), "running",
-	    (json_int_t)limit->running, "held", (json_int_t)limit->held);
+	return json_pack("{s:s%,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:o}",
+			 "queue", queue.p, queue.len, "scope",
+			 scope_words[limit->rule.kind], "key",
+			 text_or_null(limit->rule.key), "by", text_or_null(by),
+			 "concurrency", number_or_null(rule->concurrency, 1),
+			 "rate", number_or_null(rule->rate, 1), "period",
+			 number_or_null(rule->period_ms, 1000), "burst",
+			 number_or_null(rule->burst, 1), "running",
+			 (json_int_t)limit->running, "held",
+			 (json_int_t)limit->held, "held_since",
+			 limit->held_since_ms > 0
+			     ? member_of_time(limit->held_since_ms * 1000)
+			     : json_null());
 }
 
 static void

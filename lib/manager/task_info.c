@@ -14,6 +14,7 @@
 
 #include "client/load.h"
 #include "codec/task_json.h"
+#include "core/limit.h"
 #include "core/task.h"
 #include "manager/command_after.h"
 #include "manager/member.h"
@@ -160,6 +161,19 @@ task_info_set_due(json_t *info, const struct broker_item *item)
 	       json_object_set_new(info, "after", after);
 }
 
+/* "task NAME" or "group KEY"; null: it is between two limits. */
+static json_t *
+text_of_limit(struct slice scope)
+{
+	struct limit_rule rule;
+
+	if (!limit_scope_read(scope, &rule) || rule.key.len == 0)
+		return json_null();
+	return json_sprintf("%s %.*s",
+			    rule.kind == LIMIT_TASK ? "task" : "group",
+			    (int)rule.key.len, rule.key.p);
+}
+
 json_t *
 task_info_of(const struct broker_item *item, enum broker_location place,
 	     const char *queue)
@@ -177,8 +191,10 @@ task_info_of(const struct broker_item *item, enum broker_location place,
 		task_info_set_due(info, item);
 	if (place == BROKER_IN_FLIGHT)
 		json_object_set_new(info, "worker", text_of(item->worker));
-	if (place == BROKER_WAITING && item->held)
+	if (place == BROKER_WAITING && item->held) {
 		json_object_set_new(info, "limited", json_true());
+		json_object_set_new(info, "limit", text_of_limit(item->limit));
+	}
 	return info;
 }
 

@@ -101,7 +101,8 @@ add_state(json_t *info, enum tasks_state state)
 	status =
 	    json_object_set_new(info, "state", json_string(states[state].name));
 	if (state == TASKS_WAITING && json_object_get(info, "limited") == NULL)
-		status |= json_object_set_new(info, "limited", json_false());
+		status |= json_object_set_new(info, "limited", json_false()) |
+			  json_object_set_new(info, "limit", json_null());
 	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		if (json_object_get(info, members[i]) == NULL)
 			status |=

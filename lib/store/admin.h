@@ -119,7 +119,8 @@ struct broker_view {
 struct broker_item {
 	struct slice bytes; /* the task as it is there */
 	int32_t priority;   /* WAITING */
-	bool held;	    /* WAITING: a limit holds it */
+	bool held;	    /* WAITING: a limit holds it … */
+	struct slice limit; /* … of this scope (core/limit.h) */
 	int64_t time_ms;    /* DELAYED: when it is due; DEAD: when it died; wall
 			       clock */
 	struct slice worker; /* IN_FLIGHT: who has it */
@@ -218,6 +219,8 @@ struct broker_limit {
 	struct limit_rule rule;
 	int64_t running; /* tasks in flight; not known of LIMIT_EACH_GROUP: 0 */
 	int64_t held;	 /* about how many it holds; of all its groups */
+	/* Since when it holds one of these, about, by the wall clock; 0: none. */
+	int64_t held_since_ms;
 };
 /* `by`: where a task's group stands that has no field for it; empty: nowhere.
  * `limits` is NULL if err says why there is no answer. */

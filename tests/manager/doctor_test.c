@@ -160,6 +160,34 @@ START_TEST(tasks_that_no_worker_has_are_found)
 }
 END_TEST
 
+/* Whether it is meant, only people know. */
+START_TEST(a_limit_that_holds_tasks_for_long_is_named)
+{
+	static struct broker_limit limits[] = {
+	    {.rule = {.kind = LIMIT_GROUP, .key = {"acme", 4}},
+	     .held = 1,
+	     .held_since_ms = SCENE_NOON_MS - 600000},
+	    {.rule = {.kind = LIMIT_EACH_GROUP},
+	     .held = 3,
+	     .held_since_ms = SCENE_NOON_MS - 599999}};
+
+	be_well();
+	scene_task("io", BROKER_WAITING, "a", 0);
+	scene.limits = limits;
+	scene.n_limits = 2;
+	ck_assert_str_eq(findings(), "");
+	scene_task("io", BROKER_WAITING, "b", 0)->held = true;
+	ck_assert_str_eq(
+	    findings(),
+	    "warning queues: queue io: 1 task is held by the limit "
+	    "of group acme since 2026-11-23T11:50:00.000000+00:00\n");
+	limits[1].held_since_ms = SCENE_NOON_MS - 600000;
+	ck_assert_ptr_nonnull(strstr(
+	    findings(), "queue io: 3 tasks are held by the limit of each "
+			"group since "));
+}
+END_TEST
+
 START_TEST(queues_are_examined_one_by_one)
 {
 	be_well();
@@ -288,6 +316,7 @@ SUITE("manager-doctor")
 	TEST(workers_are_examined_one_by_one);
 	TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named);
 	TEST(tasks_that_no_worker_has_are_found);
+	TEST(a_limit_that_holds_tasks_for_long_is_named);
 	TEST(queues_are_examined_one_by_one);
 	TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page);
 	TEST(a_dead_list_that_is_full_is_found);

@@ -71,6 +71,8 @@ struct scene {
 	size_t n_names;
 	const struct slice *registrations; /* of each name, for the registry */
 	struct slice unknown; /* in each queue: queue_stats.unknown */
+	const struct broker_limit *limits; /* of each queue that holds tasks */
+	size_t n_limits;
 	const struct broker_finding *findings; /* of the examination */
 	size_t n_findings;
 	int64_t clock_us; /* the broker's; 0: noon */

@@ -22,6 +22,21 @@ answer_text(enum scene_call call, struct slice what, broker_value_fn *on_value,
 
 /* --- the broker: one value ----------------------------------------------- */
 
+/* Of those that wait, by what the test has said of each. */
+static int64_t
+scene_held(const char *name)
+{
+	int64_t n = 0;
+	size_t k;
+
+	for (k = 0; k < scene_data.n_items; k++)
+		n += scene_data.items[k].queue == name &&
+		     !scene_data.items[k].gone &&
+		     scene_data.items[k].place == BROKER_WAITING &&
+		     scene_data.items[k].item.held;
+	return n;
+}
+
 static void
 fill_stats(struct queue_stats *stats, size_t i)
 {
@@ -44,6 +59,7 @@ fill_stats(struct queue_stats *stats, size_t i)
 	    .dead = (int64_t)scene_count(name, BROKER_DEAD),
 	    .next_due_us = due_us,
 	    .paused = scene_data.queues[i].paused,
+	    .held = scene_held(name),
 	    .unknown = scene.unknown};
 	snprintf(stats->name, sizeof(stats->name), "%s", name);
 }
@@ -336,6 +352,13 @@ scene_requeue(struct broker *b, struct slice queue,
 			batch[i].err = *scene_fault(SCENE_requeue);
 }
 
+static void
+scene_limits(struct broker *b, struct slice queue, broker_limits_fn *on_limits,
+	     void *arg)
+{
+	on_limits(scene.limits, scene.n_limits, SLICE(""), NULL, arg);
+}
+
 static const struct broker_admin_ops admin_ops = {.defer = scene_defer,
 						  .queues = scene_queues,
 						  .find = scene_find,
@@ -346,7 +369,8 @@ static const struct broker_admin_ops admin_ops = {.defer = scene_defer,
 						  .purge = scene_purge,
 						  .remove = scene_remove,
 						  .hasten = scene_hasten,
-						  .requeue = scene_requeue};
+						  .requeue = scene_requeue,
+						  .limits_get = scene_limits};
 
 static void
 scene_broker_close(struct broker *b)

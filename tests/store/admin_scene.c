@@ -20,7 +20,7 @@ op_forget(void)
 	size_t i, j;
 
 	for (i = 0; i < op.told.n; i++)
-		for (j = 0; j < 4; j++)
+		for (j = 0; j < 5; j++)
 			free(op.told.texts[i][j]);
 	op.told = (struct told){.times = 0};
 }
@@ -95,6 +95,7 @@ op_on_page(const struct broker_page *page, const struct err *err, void *arg)
 		item = &op.told.items[i];
 		*item = page->items[i];
 		item->bytes = keep(&op.told.texts[i][0], item->bytes);
+		item->limit = keep(&op.told.texts[i][4], item->limit);
 		item->worker = keep(&op.told.texts[i][1], item->worker);
 		item->key = keep(&op.told.texts[i][2], item->key);
 		item->info = keep(&op.told.texts[i][3], item->info);

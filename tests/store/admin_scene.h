@@ -23,7 +23,7 @@ struct told {
 	struct worker_info workers[TOLD_MAX];
 	char descriptions[TOLD_MAX][64]; /* of the workers */
 	struct broker_item items[BROKER_PAGE_MAX];
-	char *texts[BROKER_PAGE_MAX][4]; /* what they point to */
+	char *texts[BROKER_PAGE_MAX][5]; /* what they point to */
 	size_t n;			 /* queues, workers or items */
 	char next[512];
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/limits_scene.h"
+#include "util/clock.h"
 
 START_TEST(no_more_tasks_of_a_queue_are_in_flight)
 {
@@ -114,6 +115,117 @@ START_TEST(a_group_is_found_where_the_limit_says)
 }
 END_TEST
 
+/* Numbers as JSON has them: as a double, two of these are one. */
+START_TEST(long_numbers_are_groups_of_their_own)
+{
+	op_open(_i);
+	lim_set_by(LIMIT_EACH_GROUP, "", 1, "kwargs.id");
+	lim_set(LIMIT_GROUP, "0.1", 2);
+	op_submit("{\"id\":\"1\",\"name\":\"n\",\"kwargs\":"
+		  "{\"id\":1234567890123456789}}",
+		  0, 0);
+	op_submit("{\"id\":\"2\",\"name\":\"n\",\"kwargs\":"
+		  "{\"id\": 1234567890123456788}}",
+		  0, 0);
+	op_submit("{\"id\":\"3\",\"name\":\"n\",\"kwargs\":"
+		  "{\"id\":1234567890123456789}}",
+		  0, 0);
+	op_submit("{\"id\":\"4\",\"name\":\"n\",\"kwargs\":{\"id\":0.1}}", 0,
+		  0);
+	op_submit("{\"id\":\"5\",\"name\":\"n\",\"kwargs\":{\"id\":0.1}}", 0,
+		  0);
+	lim_take(lim_worker(), 4);
+	ck_assert(!lim_has_claim(lim_worker(), 0, "3"));
+	op_close();
+}
+END_TEST
+
+#define TEN "xxxxxxxxxx"
+#define FIFTY TEN TEN TEN TEN TEN
+#define TWO_HUNDRED FIFTY FIFTY FIFTY FIFTY
+
+/* As JSON has them; each is another group. */
+START_TEST(groups_of_any_text_are_kept_apart)
+{
+	static const char *const groups[] = {"\\u0000",	     "\\u0000\\u0000",
+					     "\\u0001",	     "a\\u0000b",
+					     "a\\u0000",     "a",
+					     "{a}",	     "}{",
+					     "\xc3\xa9",     "\\\"",
+					     "\\\\",	     "%s~;:",
+					     TWO_HUNDRED,    TWO_HUNDRED "x",
+					     TWO_HUNDRED "y"};
+	const size_t n = sizeof(groups) / sizeof(groups[0]);
+	char bytes[400];
+	size_t i;
+
+	op_open(_i);
+	lim_set(LIMIT_EACH_GROUP, "", 1);
+	for (i = 0; i < 2 * n; i++) {
+		snprintf(bytes, sizeof(bytes),
+			 "{\"id\":\"t%zu\",\"name\":\"n\",\"group\":\"%s\","
+			 "\"args\":[]}",
+			 i, groups[i % n]);
+		op_submit(bytes, 0, 0);
+	}
+	lim_take(lim_worker(), n);
+	for (i = 0; i < n; i++) {
+		snprintf(bytes, sizeof(bytes), "t%zu", i);
+		ck_assert_msg(lim_has_claim(lim_worker(), 0, bytes), "%s",
+			      groups[i]);
+	}
+	for (i = 0; i < n; i++)
+		party_settle(lim_worker(), i, BROKER_ACK);
+	lim_take(lim_worker(), 2 * n);
+	ck_assert_str_eq(lim_shown(), "g 1 0 0; ");
+	op_close();
+}
+END_TEST
+
+/* In which one it waits, and since when, of a task that two limits may hold. */
+START_TEST(what_holds_a_task_is_told)
+{
+	const int64_t begin_ms = clock_wall_us() / 1000;
+	size_t i;
+
+	op_open(_i);
+	lim_set_by(LIMIT_EACH_GROUP, "", 1, "kwargs.tenant");
+	lim_set(LIMIT_TASK, "n", 2);
+	lim_put("a1", "a", 0);
+	lim_put("a2", "a", 0);
+	lim_put("b1", "b", 0);
+	lim_put("c1", "c", 0);
+	lim_take(lim_worker(), 2);
+	op_view(op.producer, BROKER_WAITING, "", 10);
+	while (op.told.n == 0 && op.told.next[0] != '\0') {
+		char cursor[512];
+
+		snprintf(cursor, sizeof(cursor), "%s", op.told.next);
+		op_view(op.producer, BROKER_WAITING, cursor, 10);
+	}
+	ck_assert_uint_eq(op.told.n, 2);
+	for (i = 0; i < 2; i++)
+		ck_assert(
+		    slice_eq(op.told.items[i].limit,
+			     memmem(op.told.items[i].bytes.p,
+				    op.told.items[i].bytes.len, "a2", 2) != NULL
+				 ? SLICE("g:a")
+				 : SLICE("t:n")));
+	ck_assert_str_eq(lim_shown(), "t:n 2 2 1; g 1 0 1; by kwargs.tenant");
+	ck_assert_int_ge(lim_since(0), begin_ms);
+	ck_assert_int_ge(lim_since(1), begin_ms);
+	ck_assert_int_le(lim_since(1), clock_wall_us() / 1000);
+	lim_unset(LIMIT_TASK, "n");
+	lim_take(lim_worker(), 3);
+	ck_assert_int_ge(lim_since(0), begin_ms);
+	party_settle(lim_worker(), 0, BROKER_ACK);
+	lim_take(lim_worker(), 4);
+	lim_shown();
+	ck_assert_int_eq(lim_since(0), 0);
+	op_close();
+}
+END_TEST
+
 START_TEST(each_end_of_a_claim_frees_its_place)
 {
 	struct broker_settle release = {.disposition = BROKER_RELEASE};
@@ -163,6 +275,8 @@ START_TEST(held_tasks_are_shown_cancelled_and_purged)
 	}
 	ck_assert_uint_eq(op.told.n, 3);
 	ck_assert_int_eq(op.told.items[0].priority, 3);
+	ck_assert(op.told.items[0].held);
+	ck_assert(slice_eq(op.told.items[0].limit, SLICE("g:a")));
 	ck_assert(op_withdraw(op.producer, "a2"));
 	party_settle(lim_worker(), 0, BROKER_ACK);
 	lim_take(lim_worker(), 2);
@@ -386,6 +500,9 @@ END_TEST
 	X(what_is_held_starts_in_its_order, kind)                              \
 	X(a_limit_of_a_name_and_one_of_a_group_both_count, kind)               \
 	X(a_group_is_found_where_the_limit_says, kind)                         \
+	X(long_numbers_are_groups_of_their_own, kind)                          \
+	X(groups_of_any_text_are_kept_apart, kind)                             \
+	X(what_holds_a_task_is_told, kind)                                     \
 	X(each_end_of_a_claim_frees_its_place, kind)                           \
 	X(held_tasks_are_shown_cancelled_and_purged, kind)                     \
 	X(a_limit_counts_what_is_in_flight_already, kind)                      \

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 struct party *
 lim_worker(void)
 {
@@ -13,9 +15,21 @@ lim_worker(void)
 
 /* --- limits ---------------------------------------------------------------- */
 
+/* When the first limit was set; 0: none was. Each test has its own process. */
+static int64_t changed_us;
+
+void
+lim_in_time(void)
+{
+	if (changed_us != 0)
+		ck_assert_int_lt(clock_mono_us() - changed_us, 8000000);
+}
+
 void
 lim_change(struct broker_limit_change *change)
 {
+	if (changed_us == 0)
+		changed_us = clock_mono_us();
 	change->queue = SLICE("io");
 	op_forget();
 	op.producer->answered = false;
@@ -53,6 +67,13 @@ lim_unset(enum limit_kind kind, const char *key)
 }
 
 static char shown[1024];
+static int64_t since_ms[4];
+
+int64_t
+lim_since(size_t i)
+{
+	return since_ms[i];
+}
 
 static void
 on_limits(const struct broker_limit *limits, size_t n, struct slice by,
@@ -64,6 +85,8 @@ on_limits(const struct broker_limit *limits, size_t n, struct slice by,
 
 	ck_assert_msg(err == NULL, "%s", err != NULL ? err->msg : "");
 	for (i = 0; i < n; i++) {
+		if (i < sizeof(since_ms) / sizeof(since_ms[0]))
+			since_ms[i] = limits[i].held_since_ms;
 		limit_scope_write(&limits[i].rule, &text);
 		buf_addf(&text, " %lld %lld %lld; ",
 			 (long long)limits[i].rule.concurrency,
@@ -136,4 +159,5 @@ lim_take(struct party *p, size_t n)
 	UNTIL(p->stage, p->n_claims >= n);
 	stage_linger(p->stage, 30);
 	ck_assert_uint_eq(p->n_claims, n);
+	lim_in_time();
 }

@@ -11,6 +11,9 @@ struct party *lim_worker(void);
 
 /* Sets or unsets one, and waits for the answer, which must not be an error. */
 void lim_change(struct broker_limit_change *change);
+/* It is less than 8 seconds since the first one was set: what is wrong is not put
+ * right yet by a look at all that is in flight, which is due after 9. */
+void lim_in_time(void);
 /* A concurrency; with the path of the groups. */
 void lim_set(enum limit_kind kind, const char *key, int64_t n);
 void lim_set_by(enum limit_kind kind, const char *key, int64_t n,
@@ -19,6 +22,8 @@ void lim_set_by(enum limit_kind kind, const char *key, int64_t n,
 bool lim_unset(enum limit_kind kind, const char *key);
 /* "scope concurrency running held; " of each, and "by PATH". */
 const char *lim_shown(void);
+/* Since when, of the first ones that were shown last, in ms of the wall clock. */
+int64_t lim_since(size_t i);
 
 /* A task as our programs write it; NULL: it has no group. */
 void lim_put(const char *id, const char *group, int32_t priority);

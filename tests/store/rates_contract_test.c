@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The contract of limits that have a rate, on each broker. */
+#include <stdio.h>
+
 #include "redis_server.h"
 #include "store/limits_scene.h"
 #include "util/clock.h"
@@ -81,21 +83,80 @@ START_TEST(a_rate_that_has_no_room_holds_tasks_until_it_is_unset)
 }
 END_TEST
 
-/* As if the clock had been set back by a year. */
+/* As if the clock had been set back by a year: what is ahead is of before. */
+static void
+set_back(void)
+{
+	if (op.stage.kind == KIND_REDIS) {
+		redis_server_run(op.stage.server, "ZADD %s 9e15 g:a",
+				 "{flowrra:queue:io}:tats");
+		redis_server_run(op.stage.server, "ZADD %s XX 9e15 g:a",
+				 "{flowrra:queue:io}:resting");
+	} else {
+		stage_sql(&op.stage,
+			  "INSERT OR REPLACE INTO tats SELECT id, "
+			  "'g:a', 9000000000000000 FROM queues; "
+			  "UPDATE resting SET until = 9000000000000000");
+	}
+}
+
+/* As if it had been set ahead: all that was due is long past. */
+static void
+set_ahead(void)
+{
+	if (op.stage.kind == KIND_REDIS) {
+		redis_server_run(op.stage.server, "ZADD %s 1 g:a",
+				 "{flowrra:queue:io}:tats");
+		redis_server_run(op.stage.server, "ZADD %s XX 1 g:a",
+				 "{flowrra:queue:io}:resting");
+	} else {
+		stage_sql(&op.stage, "UPDATE tats SET tat = 1; "
+				     "UPDATE resting SET until = 1");
+	}
+}
+
 START_TEST(a_clock_that_was_set_back_stops_no_rate)
 {
 	op_open(_i);
 	limit_rate(LIMIT_GROUP, "a", 10, 1);
 	lim_put("a1", "a", 0);
 	lim_take(lim_worker(), 1);
-	if (op.stage.kind == KIND_REDIS)
-		redis_server_run(op.stage.server, "ZADD %s 9e15 g:a",
-				 "{flowrra:queue:io}:tats");
-	else
-		stage_sql(&op.stage, "INSERT OR REPLACE INTO tats SELECT id, "
-				     "'g:a', 9000000000000000 FROM queues");
+	set_back();
 	lim_put("a2", "a", 0);
 	UNTIL(&op.stage, lim_worker()->n_claims == 2);
+	/* One that is held, and rests, when that happens. */
+	lim_put("a3", "a", 0);
+	UNTIL(&op.stage, op_queue(op.producer, "io")->held == 1);
+	set_back();
+	lim_put("b1", "b", 0);
+	UNTIL(&op.stage, lim_worker()->n_claims == 4);
+	ck_assert(lim_has_claim(lim_worker(), 2, "a3"));
+	lim_in_time();
+	op_close();
+}
+END_TEST
+
+START_TEST(a_clock_that_was_set_ahead_lets_no_burst_through)
+{
+	struct broker_limit_change c = {.rule = {.kind = LIMIT_GROUP,
+						 .key = SLICE("a"),
+						 .rate = 2,
+						 .period_ms = HOUR_MS,
+						 .burst = 2}};
+	char id[8];
+	int i;
+
+	op_open(_i);
+	lim_change(&c);
+	for (i = 0; i < 6; i++) {
+		snprintf(id, sizeof(id), "a%d", i);
+		lim_put(id, "a", 0);
+	}
+	lim_take(lim_worker(), 2);
+	set_ahead();
+	lim_put("b1", "b", 0);
+	lim_take(lim_worker(), 5);
+	ck_assert_int_eq(op_queue(op.producer, "io")->held, 2);
 	op_close();
 }
 END_TEST
@@ -131,6 +192,7 @@ END_TEST
 	X(tasks_of_a_queue_start_at_its_rate, kind)                            \
 	X(a_rate_that_has_no_room_holds_tasks_until_it_is_unset, kind)         \
 	X(a_clock_that_was_set_back_stops_no_rate, kind)                       \
+	X(a_clock_that_was_set_ahead_lets_no_burst_through, kind)              \
 	X(a_rate_and_a_concurrency_both_hold, kind)
 
 LIMITS_SUITES("rates")

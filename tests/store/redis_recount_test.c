@@ -101,6 +101,8 @@ START_TEST(what_changes_between_two_steps_is_counted_right)
 	open_world();
 	ck_step("anew", "1", "2", "more");
 	end("w", K("inflight:w"), ONE);	  /* which it has read, … */
+	ck_count("q", 5);
+	ck_count("g:a", 3);
 	end("w", K("inflight:w"), THREE); /* … and which not */
 	claim(SEVEN);
 	ck_step("on", "1", "1", "more"); /* FOUR */

@@ -8,6 +8,9 @@
 #include "store/limit_texts.h"
 #include "store/redis/admin.h"
 
+/* What limits.lua tells of each rule. */
+#define RULE_WIDTH 5
+
 struct limit_query {
 	struct rquery query;
 	struct rqueue queue;
@@ -121,7 +124,7 @@ static void
 rlimits_take(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	struct limit_query *l = container_of(i, struct limit_query, query);
-	const size_t n = redis_reply_count(reply) / 4;
+	const size_t n = redis_reply_count(reply) / RULE_WIDTH;
 	struct broker_limit *limit;
 	struct slice scope, by = redis_reply_string(redis_reply_at(reply, 0));
 	size_t k;
@@ -130,7 +133,8 @@ rlimits_take(struct rquery *i, size_t none, const struct redis_reply *reply)
 	buf_reset(&l->texts.by);
 	buf_add(&l->texts.by, by.p, by.len);
 	for (k = 0; k < n; k++) {
-		scope = redis_reply_string(redis_reply_at(reply, 4 * k + 1));
+		scope = redis_reply_string(
+		    redis_reply_at(reply, RULE_WIDTH * k + 1));
 		buf_add(&l->texts.scope, scope.p, scope.len);
 	}
 	free(l->limits);
@@ -143,18 +147,21 @@ rlimits_take(struct rquery *i, size_t none, const struct redis_reply *reply)
 	scope.p = l->texts.scope.data;
 	for (k = 0; k < n; k++, scope.p += scope.len) {
 		limit = &l->limits[l->n];
-		scope.len =
-		    redis_reply_string(redis_reply_at(reply, 4 * k + 1)).len;
+		scope.len = redis_reply_string(
+				redis_reply_at(reply, RULE_WIDTH * k + 1))
+				.len;
 		/* What others have put there is not shown. */
 		if (!limit_scope_read(scope, &limit->rule) ||
-		    !limit_rule_read(
-			redis_reply_string(redis_reply_at(reply, 4 * k + 2)),
-			&limit->rule))
+		    !limit_rule_read(redis_reply_string(redis_reply_at(
+					 reply, RULE_WIDTH * k + 2)),
+				     &limit->rule))
 			continue;
-		limit->running =
-		    redis_reply_integer(redis_reply_at(reply, 4 * k + 3));
-		limit->held =
-		    redis_reply_integer(redis_reply_at(reply, 4 * k + 4));
+		limit->running = redis_reply_integer(
+		    redis_reply_at(reply, RULE_WIDTH * k + 3));
+		limit->held = redis_reply_integer(
+		    redis_reply_at(reply, RULE_WIDTH * k + 4));
+		limit->held_since_ms = redis_reply_integer(
+		    redis_reply_at(reply, RULE_WIDTH * k + 5));
 		l->n++;
 	}
 	limits_sort(l->limits, l->n);

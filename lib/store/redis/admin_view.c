@@ -189,6 +189,8 @@ take_lane(struct rquery *i, size_t none, const struct redis_reply *reply)
 	for (k = 0; k < n; k++) {
 		items[k].bytes = rlane_task(string_at(reply, 1 + 4 * k));
 		items[k].held = strcmp(v->lane, RLIMIT_LANE) == 0;
+		if (items[k].held)
+			items[k].limit = string_at(reply, 4 + 4 * k);
 		items[k].priority =
 		    rlane_priority(v, string_at(reply, 1 + 4 * k),
 				   priority_at(reply, 2 + 4 * k));
@@ -298,12 +300,17 @@ ask_lane(struct rquery *i)
 	char offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE],
 	    bytes[ARG_NUMBER_SIZE];
 	char *lane = rqueue_lane_key(&v->queue, slice_of(v->lane));
-	const struct slice keys[] = {slice_of(lane != NULL ? lane : "")};
+	const struct slice keys[] = {slice_of(lane != NULL ? lane : "")},
+			   held[] = {RLIMIT_KEYS(&v->queue),
+				     slice_of(v->queue.keys[KEY_HELD])};
 	const struct slice args[] = {
 	    arg_number(offset, there ? v->offset : 0), arg_number(n, v->n),
 	    arg_number(bytes, VIEW_BYTES), SLICE(""), SLICE("")};
 
-	if (lane != NULL)
+	if (lane != NULL && strcmp(v->lane, RLIMIT_LANE) == 0)
+		rquery_eval(i, take_lane, 0, SCRIPT_VIEW_HELD, REDIS_ARGS(held),
+			    REDIS_ARGS(args));
+	else if (lane != NULL)
 		rquery_eval(i, take_lane, 0, SCRIPT_VIEW_SORTED,
 			    REDIS_ARGS(keys), REDIS_ARGS(args));
 	else

@@ -265,6 +265,21 @@ slimits_count(struct tx *tx, enum statement_index sql, int64_t *ret, int more)
 	return 0;
 }
 
+static int
+slimits_look_held(struct tx *tx, int64_t queue, const struct buf *from,
+		  const struct buf *to, struct broker_limit *limit,
+		  struct err *err)
+{
+	if (tx_first(tx, err, SQL_LIMIT_HELD, queue,
+		     (struct slice){from->data, from->len},
+		     (struct slice){to->data, to->len}) != 1)
+		return -1;
+	limit->held = tx_int(tx, SQL_LIMIT_HELD, 0);
+	limit->held_since_ms = tx_int(tx, SQL_LIMIT_HELD, 1);
+	tx_end(tx, SQL_LIMIT_HELD);
+	return 0;
+}
+
 /* Of the queue itself nothing is held; of each group, what all of them hold. */
 static int
 slimits_look(struct tx *tx, int64_t queue, struct slice scope,
@@ -290,11 +305,7 @@ slimits_look(struct tx *tx, int64_t queue, struct slice scope,
 	if (result == 0 && (from.failed || to.failed))
 		result = err_nomem(err);
 	if (result == 0)
-		result =
-		    slimits_count(tx, SQL_LIMIT_HELD, &limit->held,
-				  tx_first(tx, err, SQL_LIMIT_HELD, queue,
-					   (struct slice){from.data, from.len},
-					   (struct slice){to.data, to.len}));
+		result = slimits_look_held(tx, queue, &from, &to, limit, err);
 	buf_done(&from);
 	buf_done(&to);
 	return result;

@@ -189,6 +189,18 @@ piece(const char **p, size_t len)
 	return text;
 }
 
+/* What a limit holds is set aside under "~" and its scope. */
+static void
+tell_limit(struct broker_item *item)
+{
+	item->held = item->info.len > 0 && item->info.p[0] == '~';
+	if (item->held) {
+		item->limit = (struct slice){item->info.p + 1,
+					     item->info.len - 1};
+		item->info.len = 0;
+	}
+}
+
 /* In the order in which spage_add() has put the pieces. */
 static void
 tell(struct spage *page)
@@ -210,7 +222,7 @@ tell(struct spage *page)
 		    .priority =
 			(int32_t)sat_clamp(row->priority, INT32_MIN, INT32_MAX),
 		    .time_ms = sat_clamp(row->time_ms, 0, BROKER_TIME_MAX_MS)};
-		items[i].held = slice_eq(items[i].info, SLICE("held"));
+		tell_limit(&items[i]);
 	}
 	if (page->n_next > 0)
 		shown.next = cursor_write(next, page->next, page->n_next);

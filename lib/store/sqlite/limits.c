@@ -135,7 +135,7 @@ limiting_hold(struct limiting *l, const struct sclaim *c, struct slice scope)
 	    limiting_leave(l, c) >= 0 &&
 	    tx_run(l->at.tx, l->at.err, SQL_HELD_ADD, c->queue,
 		   slice_of_buf(&name), c->priority, c->seq, c->number,
-		   (int64_t)c->pub.recovered) >= 0)
+		   (int64_t)c->pub.recovered, tx_now(l->at.tx)) >= 0)
 		result = sroom_rest(&l->at, scope, l->until);
 	buf_done(&name);
 	return result;

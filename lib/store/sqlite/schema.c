@@ -325,6 +325,9 @@ static const char *const migrations[] = {
     " queue INTEGER NOT NULL, scope TEXT NOT NULL, until INTEGER NOT NULL,"
     " PRIMARY KEY (queue, scope)) WITHOUT ROWID;"
     "CREATE INDEX resting_until ON resting (queue, until)",
+
+    /* 16: since when a limit holds a task, in ms since 1970; 0: that is not known */
+    "ALTER TABLE set_aside ADD COLUMN since INTEGER NOT NULL DEFAULT 0",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -3,7 +3,8 @@
 --
 -- KEYS  1 limits (hash)   2 running (hash)   3 index of held tasks (zset)
 -- Returns {where a task's group stands or '', and then of each rule its scope, the
--- rule, how many tasks are in flight, how many it holds}.
+-- rule, how many tasks are in flight, how many it holds, and since when about, in ms
+-- since 1970, or 0}.
 
 local answer = {''}
 
@@ -15,6 +16,20 @@ local function held(first, last)
   return redis.call('ZLEXCOUNT', KEYS[3], '[' .. first, '(' .. last)
 end
 
+-- The first in the order of each scope; of all groups, of some.
+local function since(first, last)
+  local oldest = math.huge
+  for _ = 1, 64 do
+    local found = redis.call('ZRANGEBYLEX', KEYS[3], '[' .. first, '(' .. last,
+      'LIMIT', 0, 1)[1]
+    if not found then break end
+    local at = struct.unpack('>I8', string.sub(found, -12, -5))
+    oldest = math.min(oldest, at)
+    first = string.sub(found, 1, -18) .. '\1'
+  end
+  return oldest < math.huge and math.floor(oldest / 1000) or 0
+end
+
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
   local scope = fields[i]
@@ -24,8 +39,10 @@ for i = 1, #fields, 2 do
     answer[#answer + 1] = scope
     answer[#answer + 1] = fields[i + 1]
     answer[#answer + 1] = tonumber(redis.call('HGET', KEYS[2], scope) or 0)
-    answer[#answer + 1] = scope == 'g' and held('g:', 'g;') or
-      held(scope .. '\0', scope .. '\1')
+    local first, last = scope .. '\0', scope .. '\1'
+    if scope == 'g' then first, last = 'g:', 'g;' end
+    answer[#answer + 1] = held(first, last)
+    answer[#answer + 1] = since(first, last)
   end
 end
 return answer

@@ -46,24 +46,9 @@ if ARGV[5] and ARGV[5] ~= '' then
   return page
 end
 
-local function look(i)
-  local at = i < 0 and i or start + i
-  return redis.call('ZREVRANGE', KEYS[1], at, at)[1]
-end
+-- Of the dead only names are read, and a task for each.
+local shown, at_once = KEYS[1], #KEYS == 3 and 50 or nil
 
-while true do
-  if want <= 0 or budget <= 0 then
-    page[1] = start
-    break
-  end
-  -- Of the dead only names are read, and a task for each.
-  local count = #KEYS == 3 and math.min(want, 50) or reach(50, look)
-  local found = redis.call('ZREVRANGE', KEYS[1], start, start + count - 1, 'WITHSCORES')
-  for i = 1, #found, 2 do
-    if budget <= 0 then break end
-    add(found[i], found[i + 1])
-    start, want = start + 1, want - 1
-  end
-  if #found < 2 * count and budget > 0 then break end
-end
+-- include view_page
+
 return page

@@ -72,8 +72,23 @@ local function value_at(fields, path)
   return fields
 end
 
-local function text_of(value)
-  if type(value) == 'number' then return string.format('%.17g', value) end
+-- A number as the task has it: read, a long one has lost digits, and another one
+-- may be the same. Numbers behind the last step of the path come first.
+local function number_of(value, task, path)
+  if value == math.floor(value) and math.abs(value) < 2 ^ 53 then
+    return string.format('%.0f', value)
+  end
+  local step = string.gsub(string.match(path, '[^.]+$'), '%W', '%%%0')
+  for _, before in ipairs({'"' .. step .. '"%s*:%s*', '[:,%[]%s*'}) do
+    for text in string.gmatch(task, before .. '(%-?%d[%d.eE+-]*)') do
+      if tonumber(text) == value then return text end
+    end
+  end
+  return string.format('%.17g', value)
+end
+
+local function text_of(value, task, path)
+  if type(value) == 'number' then return number_of(value, task, path) end
   if type(value) == 'boolean' then return tostring(value) end
   return type(value) == 'string' and value ~= '' and value or nil
 end
@@ -93,7 +108,7 @@ local function read(task)
   if not ok or type(fields) ~= 'table' then return nil, nil end
   local group = fields['group']
   if type(group) ~= 'string' or group == '' then
-    group = by and text_of(value_at(fields, by)) or nil
+    group = by and text_of(value_at(fields, by), task, by) or nil
   end
   return fields['name'], group
 end
