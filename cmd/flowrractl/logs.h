@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb logs, and its way for those who come through the gateway. */
+/* The verb logs, and how it works through the gateway. */
 #ifndef FLOWRRACTL_LOGS_H
 #define FLOWRRACTL_LOGS_H
 

@@ -27,9 +27,17 @@ struct remote_logs {
 	json_t *kept;	    /* lines that are not printed yet */
 	json_int_t attempt; /* of the last line */
 	char *after;	    /* cursor; NULL: the beginning */
-	bool any;	    /* there was a line */
 	bool of_store;	    /* the last answer was of what the stores keep */
+	bool headed;	    /* each attempt has a line before it */
+	json_int_t shown;   /* the attempt that was printed last */
 };
+
+/* 0: it is not known. */
+static json_int_t
+attempt_of(const json_t *line)
+{
+	return json_integer_value(json_object_get(line, "attempt"));
+}
 
 static bool
 remote_shows(const struct remote_logs *r, const json_t *line)
@@ -57,6 +65,9 @@ remote_print(struct remote_logs *r, const json_t *line)
 			      json_object_get(line, "text")));
 		return;
 	}
+	if (r->headed && attempt_of(line) != r->shown)
+		printf("==> attempt %lld\n", (long long)attempt_of(line));
+	r->shown = attempt_of(line);
 	if (r->options->time)
 		printf("%s ", member_text(line, "at") != NULL
 				  ? member_text(line, "at")
@@ -73,15 +84,13 @@ remote_print(struct remote_logs *r, const json_t *line)
 static void
 remote_take(struct remote_logs *r, const json_t *line, bool at_once)
 {
-	const json_int_t attempt =
-	    json_integer_value(json_object_get(line, "attempt"));
+	const json_int_t attempt = attempt_of(line);
 
 	if (attempt > r->attempt && !r->options->all &&
 	    r->options->attempt == 0 && !at_once)
 		json_array_clear(r->kept);
 	if (attempt > 0)
 		r->attempt = attempt;
-	r->any = true;
 	if (!remote_shows(r, line))
 		return;
 	if (at_once)
@@ -116,22 +125,39 @@ remote_step(struct remote_logs *r, bool at_once, struct err *err)
 	return (int)n;
 }
 
+/* The last lines of each attempt, as many as are asked for. */
+static void
+remote_print_kept(struct remote_logs *r)
+{
+	const size_t n = json_array_size(r->kept);
+	const int limit = r->options->lines;
+	size_t i = 0, end;
+
+	if (n > 0)
+		r->headed = r->options->all &&
+			    attempt_of(json_array_get(r->kept, 0)) !=
+				attempt_of(json_array_get(r->kept, n - 1));
+	for (end = 0; end < n; i = end) {
+		while (end < n && attempt_of(json_array_get(r->kept, end)) ==
+				      attempt_of(json_array_get(r->kept, i)))
+			end++;
+		if (limit >= 0 && end - i > (size_t)limit)
+			i = end - (size_t)limit;
+		for (; i < end; i++)
+			remote_print(r, json_array_get(r->kept, i));
+	}
+}
+
 static int
 remote_show(struct remote_logs *r, struct err *err)
 {
-	const int limit = r->options->lines;
-	const json_t *line;
-	size_t i, n;
 	int got;
 
 	while ((got = remote_step(r, false, err)) > 0 && r->after != NULL)
 		;
 	if (got < 0)
 		return -1;
-	n = json_array_size(r->kept);
-	json_array_foreach (r->kept, i, line)
-		if (limit < 0 || n - i <= (size_t)limit)
-			remote_print(r, line);
+	remote_print_kept(r);
 	return 0;
 }
 
@@ -145,6 +171,7 @@ remote_follow(struct remote_logs *r, int *ret_status, struct err *err)
 	bool final = false;
 	int got;
 
+	r->headed = r->options->all;
 	for (;;) {
 		if ((got = remote_step(r, true, err)) < 0)
 			return -1;

@@ -25,6 +25,10 @@ int submit_stream(struct ctl *ctl, const struct flowrra_request *base);
 int submit_stream_and_wait(struct ctl *ctl, const struct flowrra_request *base,
 			   double timeout_s);
 
+/* Bytes of a line, where the limit of the server is not known: above what any takes for a
+ * task ([worker] max_task_size). */
+#define SUBMIT_LINE_MAX ((size_t)48 << 20)
+
 /* The line of a task that was queued, and that of one that was not: the nth
  * line belongs to the nth task. Without --json the ID, or an empty line and a
  * complaint that names the line; with --json {"id"}, or {"line", "code",

@@ -25,8 +25,6 @@
  * below the server's limit. */
 #define BATCH_LINES 256
 #define BATCH_BYTES (4 << 20)
-/* Above what any server takes for a task ([worker] max_task_size). */
-#define LINE_MAX_BYTES ((size_t)48 << 20)
 
 int
 submit_by_gateway(struct ctl *ctl, const struct flowrra_request *request,
@@ -248,7 +246,7 @@ on_line(void *arg, size_t number, struct slice text, bool too_long)
 	*line = (struct sent_line){.number = number, .err = ERR_INIT};
 	if (too_long) {
 		err_set(&line->err, ERR_DATA, "longer than %zu bytes",
-			LINE_MAX_BYTES);
+			SUBMIT_LINE_MAX);
 	} else if (request_read(text, s->base, &s->scratch, &request, NULL,
 				&line->err) == 0) {
 		request_write(&request, &s->body);
@@ -272,7 +270,7 @@ on_idle(void *arg)
 static void
 read_lines(struct sending *s)
 {
-	const struct lines lines = {.max = LINE_MAX_BYTES,
+	const struct lines lines = {.max = SUBMIT_LINE_MAX,
 				    .on_line = on_line,
 				    .on_idle = on_idle,
 				    .arg = s};

@@ -15,6 +15,7 @@
 
 #include "core/trace_context.h"
 #include "flowrra/client.h"
+#include "lines.h"
 #include "manager/request.h"
 #include "submit.h"
 #include "util/buf.h"
@@ -176,71 +177,88 @@ submit_by_task(struct ctl *ctl, const struct flowrra_request *request,
 	return status;
 }
 
-/* Reads one line, asks for its task, and prints the answer. */
-static int
-take_line(struct ctl *ctl, FILE *stream, const struct flowrra_request *base,
-	  struct slice text, size_t number, struct submit_problems *problems)
+struct task_lines {
+	struct ctl *ctl;
+	FILE *stream;
+	const struct flowrra_request *base;
+	struct submit_problems problems;
+	size_t number; /* of the last line */
+	int status;    /* the highest */
+};
+
+static bool
+is_gone(FILE *stream)
 {
+	return ferror(stream) || feof(stream);
+}
+
+/* Asks for the task of one line, and prints the answer. Once the worker is gone, no line
+ * gets through. */
+static bool
+on_line(void *arg, size_t number, struct slice text, bool too_long)
+{
+	struct task_lines *l = arg;
 	struct buf scratch = BUF_INIT;
 	struct flowrra_request request;
 	struct err err = ERR_INIT;
 	char *id = NULL;
 	int status = 0;
 
-	if (request_read(text, base, &scratch, &request, NULL, &err) != 0)
+	l->number = number;
+	if (too_long)
+		err_set(&err, ERR_DATA, "longer than %zu bytes",
+			SUBMIT_LINE_MAX);
+	if (too_long ||
+	    request_read(text, l->base, &scratch, &request, NULL, &err) != 0)
 		status = err_exit_status(err.code);
 	else
-		id = task_ask(stream, &request, &status, &err);
+		id = task_ask(l->stream, &request, &status, &err);
 	if (id != NULL)
-		submit_print_id(ctl, id);
+		submit_print_id(l->ctl, id);
 	else
-		submit_print_problem(ctl, problems, number, status, err.msg);
+		submit_print_problem(l->ctl, &l->problems, number, status,
+				     err.msg);
 	free(id);
 	buf_done(&scratch);
-	return status;
+	fflush(stdout);
+	if (status > l->status)
+		l->status = status;
+	return !is_gone(l->stream);
 }
 
-/* Line by line, each with its answer before the next is read: the worker queues
+/* Each line is answered before the next is read. */
+static bool
+on_idle(void *arg)
+{
+	return true;
+}
+
+/* Line by line, each with its answer before the next is sent: the worker queues
  * them, so that there is nothing to win by sending ahead. */
 int
 submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base)
 {
 	struct err err = ERR_INIT;
-	FILE *stream = task_connect(&err);
-	struct submit_problems problems = {.same = 0};
-	size_t cap = 0, number = 0;
-	char *line = NULL;
-	int status = 0, one;
-	ssize_t n;
+	struct task_lines l = {
+	    .ctl = ctl, .stream = task_connect(&err), .base = base};
+	const struct lines lines = {.max = SUBMIT_LINE_MAX,
+				    .on_line = on_line,
+				    .on_idle = on_idle,
+				    .arg = &l};
+	int r;
 
-	if (stream == NULL)
+	if (l.stream == NULL)
 		return complain_of_err(ctl, &err);
-	/* Once the worker is gone, no line gets through. */
-	while (!ferror(stream) && !feof(stream) &&
-	       (n = getline(&line, &cap, stdin)) > 0) {
-		number++;
-		while (n > 0 && strchr(" \t\r\n", line[n - 1]) != NULL)
-			n--;
-		if (n == 0)
-			continue;
-		one = take_line(ctl, stream, base,
-				(struct slice){line, (size_t)n}, number,
-				&problems);
-		if (one > status)
-			status = one;
-		fflush(stdout);
+	r = lines_read(&lines) != 0 ? errno : 0;
+	submit_end_problems(ctl, &l.problems);
+	if (r != 0) {
+		complain(ctl, "cannot read standard input: %s", strerror(r));
+		if (err_exit_status(ERR_SYSTEM) > l.status)
+			l.status = err_exit_status(ERR_SYSTEM);
 	}
-	submit_end_problems(ctl, &problems);
-	if (ferror(stdin)) {
-		complain(ctl, "cannot read standard input: %s",
-			 strerror(errno));
-		if (err_exit_status(ERR_SYSTEM) > status)
-			status = err_exit_status(ERR_SYSTEM);
-	}
-	if (ferror(stream) || feof(stream))
+	if (is_gone(l.stream))
 		complain(ctl, "giving up: lines after %zu were not submitted",
-			 number);
-	free(line);
-	fclose(stream);
-	return status;
+			 l.number);
+	fclose(l.stream);
+	return l.status;
 }

@@ -66,7 +66,7 @@ struct ctl {
 	struct conf *conf;	       /* once ctl_conf() was called */
 	struct flowrra_client *client; /* once ctl_open() was called */
 	char *ids; /* that words were the beginnings of; NULL: none */
-	struct gateway *gateway; /* in the place of a client */
+	struct gateway *gateway; /* instead of a client */
 	bool progress;		 /* a line of progress is on the terminal */
 	bool is_other_user;	 /* it was root: see owner.c */
 };
@@ -150,11 +150,11 @@ struct conf *ctl_conf(struct ctl *ctl, bool schedules, struct err *err);
 /* Has --user among the settings, if it was given; to be called again after more
  * options. */
 void ctl_take_user(struct ctl *ctl);
-/* Opens the client; or ctl->gateway, for a verb that knows it and a user who may
- * not open the store of the services. 0, or the exit status after a complaint. */
+/* Opens the client; or ctl->gateway, if the verb can use it and the user may not open
+ * the services' store. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
-/* The socket by which a user who was refused for this reason comes to the store; "":
- * there is none, or none for this user. free() it; NULL with *err. */
+/* The gateway's socket, for a user who was refused the store for the reason `why`; "": there
+ * is none, or this user may not use it. free() it; NULL with *err. */
 char *ctl_gateway(const struct ctl *ctl, const struct err *why,
 		  struct err *err);
 /* Refuses what the gateway cannot do: ERR_USAGE with "WHAT: …". 0 with a client. */

@@ -27,7 +27,7 @@ where_key(enum conf_store which)
 	return conf_services_key(which);
 }
 
-/* What a configuration says of a store, which may be another one's URL. */
+/* Whether the configuration leaves this store to the default, or to another one's URL. */
 static bool
 where_is_empty(const struct conf *conf, enum conf_store which)
 {
@@ -74,7 +74,7 @@ where_store(const struct conf *conf, enum conf_store which, const char *name,
 	return store;
 }
 
-/* A URL that is wrong has no name; the others are told all the same. */
+/* A wrong URL has no name; the other stores are described all the same. */
 static json_t *
 where_all_stores(const struct conf *conf, char *names[], struct err *refused)
 {
@@ -118,7 +118,7 @@ where_warn(json_t *warnings, const struct running *r, const char *what,
 			r->program, (long)r->pid, what, theirs, ours));
 }
 
-/* Results that are where the tasks are go without saying. */
+/* Whether the results are where the tasks are. */
 static bool
 where_are_one(const char *const names[])
 {
@@ -127,9 +127,9 @@ where_are_one(const char *const names[])
 	       strcmp(names[CONF_STORE_BROKER], names[CONF_STORE_BACKEND]) == 0;
 }
 
-/* Whether the daemon uses what commands here use; those of which it has none do
- * not count. Of users' own workers nothing is expected, and `warnings` is NULL for
- * commands of one. */
+/* Whether the daemon uses the same stores as commands here; a store that it does not use
+ * is not compared. Only daemons of the services cause warnings; `warnings` is NULL for
+ * commands that use a personal store. */
 static bool
 where_compare(const struct running *r, char *names[], json_t *warnings)
 {

@@ -118,9 +118,8 @@ int conf_check_store(const struct conf *conf, enum conf_store which,
 		     struct err *err);
 
 /*
- * The same for those who submit and ask. It also refuses a store that only the
- * default names while daemons run on this machine that use another, and none that
- * uses this one (ERR_CONFIG).
+ * The same for a client. It also refuses the default store (ERR_CONFIG) if the daemons
+ * that run on this machine use another one, and none of them uses this one.
  */
 int conf_check_client(const struct conf *conf, enum conf_store which,
 		      struct err *err);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stores of those who submit and ask: not another one than that of the daemons
- * which run here.
+ * The stores of clients: a default store that no daemon on this machine uses is a mistake,
+ * if daemons use another.
  *
- * Only what no configuration names is judged. Who names a store has chosen, and
- * `flowrractl where` compares.
+ * Only the default is checked. A user who names a store has chosen it, and
+ * `flowrractl where` shows the difference.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #include "util/path.h"
 #include "util/running.h"
 
-/* Which daemons count, and for what: those that take tasks, or fire schedules. */
+/* The daemon that takes tasks, and the one that fires schedules. */
 static const struct {
 	const char *program, *what;
 } client_counts[CONF_N_STORES] = {
@@ -50,7 +50,7 @@ client_default_name(struct err *err)
 	return name;
 }
 
-/* One that uses another store, unless any uses this one. */
+/* A daemon of the services with another store; NULL if any daemon uses this one. */
 static const struct running *
 client_find_other(const struct running_list *list, enum conf_store which,
 		  const char *ours)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where each value of a configuration comes from. Private to conf*.c, and to those
- * who tell it. */
+/* Where each value of a configuration comes from, for conf*.c and for programs that
+ * display it. */
 #ifndef UTIL_CONF_SOURCE_H
 #define UTIL_CONF_SOURCE_H
 
@@ -32,8 +32,8 @@ void conf_source_set(struct conf *conf, const struct conf_key *key,
 
 struct conf_source conf_source_of(const struct conf *conf,
 				  const struct conf_key *key);
-/* Appends it for people: "default", "FILE:LINE", "variable NAME", …. Those of
- * credentials are as the environment says now. */
+/* Appends it for people: "default", "FILE:LINE", "variable NAME", …. The directory of
+ * credentials is that of the environment at the time of the call. */
 void conf_source_tell(const struct conf *conf, const struct conf_key *key,
 		      struct buf *out);
 

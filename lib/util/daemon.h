@@ -47,9 +47,9 @@ struct daemon_program {
 	 * first fault. NULL: they do. */
 	void (*examine)(const struct conf *conf, struct findings *findings);
 	/*
-	 * Which stores it uses, for those who ask on this machine
-	 * (util/running.h): names without a password, each allocated, by enum
-	 * conf_store; NULL: it has no such one.
+	 * The stores it uses, to be announced on this machine (util/running.h):
+	 * names without passwords, each allocated, by enum conf_store; NULL: it
+	 * does not use that one.
 	 */
 	int (*stores)(const struct conf *conf, char *names[], struct err *err);
 	/* An option of its own that prints something of the configuration, and

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a daemon tells of itself while it runs. */
+/* What a daemon announces about itself while it runs. */
 #include "util/daemon_running.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "util/path.h"
 #include "util/running.h"
 
-/* The unit of a service; a shell's session is none. free() it. */
+/* The unit of a service, or "": the session of a shell does not count. free() it. */
 static char *
 running_unit(void)
 {
@@ -40,7 +40,7 @@ running_copy(const char *text)
 	return strdup(text != NULL ? text : "");
 }
 
-/* As others can open it, too. */
+/* Absolute, so that others can open it. */
 static char *
 running_path(const char *path)
 {
@@ -49,8 +49,8 @@ running_path(const char *path)
 	return real != NULL ? real : running_copy(path);
 }
 
-/* The place of a worker's own store is a default of --user. What was started with a
- * configuration of its own is not what commands are expected to follow. */
+/* --user sets the place of a user's own store. A daemon that was started with a
+ * configuration of its own is not one that commands are expected to follow. */
 static const char *
 running_mode(const struct conf *conf)
 {

@@ -8,7 +8,7 @@ struct conf;
 struct daemon_program;
 struct running_file;
 
-/* NULL: that cannot be told; a warning says why, where it should have been. */
+/* NULL if it cannot be announced; where it should have been, a warning says why. */
 struct running_file *daemon_tell_running(const struct daemon_program *program,
 					 const struct conf *conf);
 

@@ -75,7 +75,7 @@ void access_login_succeeded(struct access_limits *limits, const char *peer,
 			    const char *user);
 /* Takes one of 20 writes a second, of which 40 may come at once. */
 bool access_write(struct access_limits *limits, const char *user);
-/* The same of 50 questions, of which 100 may come at once. */
+/* The same for 50 reads, of which 100 may come at once. */
 bool access_read(struct access_limits *limits, const char *user);
 /* Takes n of `per_s` tasks a second, of which ten times as many may come at once.
  * Returns the seconds to wait; 0: they are taken. -1: they are too many for once. */

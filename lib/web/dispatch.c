@@ -73,6 +73,18 @@ dispatch_path(const struct web *web, const char *path)
 	return path[0] != '\0' ? path : "/";
 }
 
+/* The address; or the user, of a peer of a Unix socket: the failures of one user must not
+ * keep the others out. */
+static void
+visit_set_source(struct visit *v, int64_t uid)
+{
+	if (uid >= 0 && strcmp(v->peer, "unix") == 0)
+		snprintf(v->source, sizeof(v->source), "unix:%lld",
+			 (long long)uid);
+	else
+		snprintf(v->source, sizeof(v->source), "%s", v->peer);
+}
+
 /* In one piece with its path: one that does not fit into memory is refused
  * before anything is done. */
 static struct visit *
@@ -89,6 +101,7 @@ visit_new(struct web *web, struct http_request *request)
 	strcpy(v->path, path); /* NOLINT: it was measured */
 	snprintf(v->id, sizeof(v->id), "%s", http_id(request));
 	auth_peer(web->auth, &who, v->peer);
+	visit_set_source(v, who.uid);
 	http_set_data(request, v);
 	web->n_requests++;
 	return v;
@@ -153,7 +166,7 @@ dispatch_find(struct visit *v)
 int
 dispatch_refuse_login(struct visit *v, const char *user)
 {
-	access_login_failed(v->web->limits, v->peer, user);
+	access_login_failed(v->web->limits, v->source, user);
 	respond_refuse(v, 401, "the token or the password is wrong", NULL);
 	return -1;
 }
@@ -165,7 +178,7 @@ static int
 dispatch_take_password(struct visit *v, const struct auth_password *password)
 {
 	const int64_t wait_s = access_login_wait(
-	    v->web->limits, v->peer,
+	    v->web->limits, v->source,
 	    password->user[0] != '\0' ? password->user : NULL);
 
 	if (wait_s > 0) {
@@ -285,14 +298,14 @@ dispatch_check_origin(struct visit *v)
 	return -1;
 }
 
-/* Of one user: a script out of control must not fill the queues of others, nor take
- * all threads with questions. Those who may look at all are trusted so far. */
+/* For each user: a script out of control must not fill the queues of others, nor occupy all
+ * threads with requests. Only the reads of submitters are limited. */
 static int
 dispatch_check_limit(struct visit *v)
 {
 	if (v->who.role == WEB_SUBMITTER && !visit_writes(v) &&
 	    !access_read(v->web->limits, v->who.user)) {
-		respond_later(v, 429, "more than 50 questions a second", 1);
+		respond_later(v, 429, "more than 50 reads a second", 1);
 		return -1;
 	}
 	if (!visit_writes(v) || v->who.kind == WEB_BY_NOTHING ||

@@ -16,7 +16,7 @@
 #include "web/state.h"
 #include "web/users.h"
 
-/* Of all threads for requests that wait, those that one submitter may have. */
+/* Threads for requests that wait which one submitter may occupy. */
 #define WAITS_OF_USER 4
 
 /* --- the call ---------------------------------------------------------------- */
@@ -70,7 +70,7 @@ visit_waits(const struct visit *v)
 		strstr(http_query(v->request), "wait=") != NULL);
 }
 
-/* A thread waits for each: a user must leave some to others. */
+/* Each wait occupies a thread: a user must leave some to others. */
 static bool
 visit_may_wait(const struct visit *v)
 {
@@ -144,8 +144,7 @@ dispatch_set_deadline(struct visit *v)
 	return v->deadline != NULL && timer_set_us(v->deadline, us) == 0;
 }
 
-/* Tasks that a submitter's request has: a line each, the last one without an end,
- * too. */
+/* The tasks in a submitter's request: one a line, of which the last may lack its end. */
 static size_t
 visit_tasks(const struct visit *v)
 {
@@ -262,7 +261,7 @@ on_password_done(struct pool_work *work)
 		   !auth_password(v->web->auth, v->password, &v->who)) {
 		dispatch_refuse_login(v, v->password->user);
 	} else {
-		access_login_succeeded(v->web->limits, v->peer,
+		access_login_succeeded(v->web->limits, v->source,
 				       v->password->user);
 		if (dispatch_authorize(v) == 0)
 			dispatch_go_on(v);

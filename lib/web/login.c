@@ -36,7 +36,7 @@ login_audit(struct visit *v, const char *user, const char *action,
 static void
 login_refuse(struct visit *v, const char *user)
 {
-	access_login_failed(v->web->limits, v->peer,
+	access_login_failed(v->web->limits, v->source,
 			    user[0] != '\0' ? user : NULL);
 	login_audit(v, user, "login", "refused");
 	respond_refuse(v, 401, "the name, password, token or code is wrong",
@@ -53,7 +53,7 @@ login_accept(struct visit *v)
 	struct http_field fields[] = {{"Set-Cookie", NULL}, {NULL, NULL}};
 	struct err err = ERR_INIT;
 
-	access_login_succeeded(v->web->limits, v->peer,
+	access_login_succeeded(v->web->limits, v->source,
 			       v->who.kind == WEB_BY_USER ? v->who.user : NULL);
 	if (auth_begin_session(v->web->auth, &v->who,
 			       auth_is_https(v->web->auth, &request), &cookie,
@@ -119,7 +119,8 @@ frame_login(struct web_call *call, struct err *err)
 	const char *code = web_text(call, "code");
 	const char *user = web_text(call, "user");
 	const char *password = web_text(call, "password");
-	const int64_t wait_s = access_login_wait(v->web->limits, v->peer, user);
+	const int64_t wait_s =
+	    access_login_wait(v->web->limits, v->source, user);
 
 	if (wait_s > 0) {
 		respond_later(v, 429, "too many failed logins", wait_s);

@@ -56,7 +56,8 @@ struct visit {
 	struct web_identity who;
 	char id[HTTP_ID_SIZE];
 	char peer[64];
-	char path[]; /* below the prefix */
+	char source[64]; /* by which failed logins are counted */
+	char path[];	 /* below the prefix */
 };
 
 /* --- dispatch.c: from the head of a request to its route -------------------- */

@@ -52,7 +52,7 @@ submit_take_trace(const struct web_call *call, struct flowrra_request *base)
 
 /* --- a submitter's tasks ------------------------------------------------ */
 
-/* What a request of a submitter is made of, beside what it has said. */
+/* The ID and the key of a submitter's request, with the prefix. */
 struct submit_own {
 	char id[FLOWRRA_ID_SIZE];
 	struct buf unique;
@@ -87,8 +87,8 @@ own_refuse(struct web_call *call, const struct flowrra_request *request,
 		       request->name != NULL ? request->name : "");
 }
 
-/* Keys, too, are of one's own: who guesses the key of another must not get its
- * task's place, nor learn its id. */
+/* Unique keys get the prefix as well: a user who guesses the key of another must neither
+ * block that user's task nor learn its ID. */
 static int
 own_take(struct web_call *call, struct submit_own *own,
 	 struct flowrra_request *request, struct err *err)
@@ -104,7 +104,7 @@ own_take(struct web_call *call, struct submit_own *own,
 		uuid_make(uuid);
 		id = uuid;
 	}
-	/* That of an Idempotency-Key is the call's: it is compared by that. */
+	/* The ID of an Idempotency-Key has its prefix already. */
 	if (id != web_task_id(call)) {
 		if ((id = web_own_id(call, id, err)) == NULL)
 			return -1;

@@ -53,7 +53,7 @@ tasks_read_state(struct web_call *call, enum tasks_state *ret, struct err *err)
 			 err);
 }
 
-/* Where a page ends would tell what the tasks of others have in them. */
+/* The place where a page ends would reveal the arguments of others' tasks. */
 static int
 tasks_check_own(struct web_call *call, const struct task_filter *filter,
 		struct err *err)
@@ -66,8 +66,8 @@ tasks_check_own(struct web_call *call, const struct task_filter *filter,
 		       "a submitter cannot search arguments and errors");
 }
 
-/* A submitter sees only its own; others have been looked at all the same, and the
- * next step may have more. Takes the list, and may return NULL, as it came. */
+/* Removes the tasks of others from a submitter's list. They count as looked at, and the
+ * next step may find more. Returns the list, which may be NULL. */
 static json_t *
 tasks_own(struct web_call *call, json_t *list)
 {

@@ -116,9 +116,9 @@ const char *web_task_id(struct web_call *call);
 const char *web_user_name(const struct web_call *call);
 enum web_role web_user_role(const struct web_call *call);
 /*
- * The task that a submitter means, of those that are its own: their ids begin with
- * "uidN:", which may be left out, so that no other can be named. Of all others `id`
- * as it is. NULL with *err for what can be no id then; valid as long as the call.
+ * The whole ID of a task. A submitter's IDs begin with "uidN:", which is added unless it is
+ * there, so that a submitter cannot name the task of another. For other roles `id` as it
+ * is. NULL with *err if the result is not a valid ID. Valid as long as the call.
  */
 const char *web_own_id(struct web_call *call, const char *id, struct err *err);
 /* What all ids of a submitter begin with; "" for others. */

@@ -115,8 +115,8 @@ START_TEST(more_than_the_rate_is_put_off_or_refused)
 }
 END_TEST
 
-/* Beyond what the server takes in one piece. */
-START_TEST(a_line_that_is_too_long_takes_no_others_along)
+/* Beyond what the server takes in one piece, and beyond what any would take. */
+START_TEST(lines_that_are_too_long_take_no_others_along)
 {
 	struct services *s = services_start(true, EVERYBODY);
 	struct world *w;
@@ -124,18 +124,19 @@ START_TEST(a_line_that_is_too_long_takes_no_others_along)
 	if (s == NULL)
 		return;
 	w = s->w;
-	ck_run(run(w,
-		   "task='{\"name\":\"echo\",\"args\":[\"'; "
-		   "(echo \"${task}a\\\"]}\"; echo \"$task$(head -c 17000000 "
-		   "/dev/zero | tr '\\0' x)\\\"]}\"; echo "
-		   "\"${task}b\\\"]}\") >lines"),
-	       0, "");
+	ck_run(
+	    run(w,
+		"line() { printf '{\"name\":\"echo\",\"args\":[\"'; head -c $1 "
+		"/dev/zero | tr '\\0' $2; echo '\"]}'; }; (line 1 a; line "
+		"17000000 x; line 1 b; line 51000000 x; line 1 c) >lines"),
+	    0, "");
 	ck_complains(run(w, AS_STRANGER "flowrractl submit --stdin --wait "
 					"<lines >out"),
-		     65, "line 2: ");
+		     65, "line 4: longer than");
 	ck_run(run(w, "sed 's/^[^\t]*\t//' out"), 0,
 	       "{\"args\":[\"a\"],\"kwargs\":{}}\n\n"
-	       "{\"args\":[\"b\"],\"kwargs\":{}}\n");
+	       "{\"args\":[\"b\"],\"kwargs\":{}}\n\n"
+	       "{\"args\":[\"c\"],\"kwargs\":{}}\n");
 	services_stop(s);
 }
 END_TEST
@@ -157,6 +158,25 @@ START_TEST(a_user_namespace_gives_no_other_rights)
 			     77, "");
 	}
 	services_stop(s);
+}
+END_TEST
+
+START_TEST(one_user_s_wrong_tokens_keep_no_other_out)
+{
+#define WRONG_TOKEN                                                            \
+	CURL_STATUS "-H 'Authorization: Bearer x' http://localhost/api/v1/me"
+	struct services *s = services_start(true, EVERYBODY);
+	int i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < 5; i++)
+		ck_run(run(s->w, AS_STRANGER WRONG_TOKEN), 0, "401");
+	ck_run(run(s->w, AS_STRANGER WRONG_TOKEN), 0, "429");
+	ck_run(run(s->w, AS_OTHER WRONG_TOKEN), 0, "401");
+	ck_submits(s, AS_STRANGER);
+	services_stop(s);
+#undef WRONG_TOKEN
 }
 END_TEST
 
@@ -203,8 +223,9 @@ SUITE("gateway-hostile")
 	TEST(one_user_s_connections_keep_no_other_out);
 	TEST(one_user_s_waits_leave_threads_to_others);
 	TEST(more_than_the_rate_is_put_off_or_refused);
-	TEST(a_line_that_is_too_long_takes_no_others_along);
+	TEST(lines_that_are_too_long_take_no_others_along);
 	TEST(a_user_namespace_gives_no_other_rights);
+	TEST(one_user_s_wrong_tokens_keep_no_other_out);
 	TEST(the_last_of_many_groups_counts);
 	TEST(a_poor_environment_is_enough);
 }

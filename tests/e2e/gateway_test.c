@@ -161,8 +161,11 @@ START_TEST(a_user_reads_what_its_command_has_printed)
 	ck_run(run(w, AS_STRANGER "flowrractl logs a --stdout"), 0,
 	       "out hi\nend\n");
 	ck_run(run(w, AS_STRANGER "flowrractl logs a --stderr"), 0, "err\n");
-	ck_run(run(w, AS_STRANGER "flowrractl logs a --all --stdout -n 3"), 0,
-	       "end\nout hi\nend\n");
+	ck_run(run(w, AS_STRANGER "flowrractl logs a --all --stdout -n 1"), 0,
+	       "==> attempt 1\nend\n==> attempt 2\nend\n");
+	ck_run(run(w, AS_STRANGER "flowrractl logs a --all --stdout -f | head "
+				  "-4"),
+	       0, "==> attempt 1\nout hi\nend\n==> attempt 2\n");
 	ck_run(run(w, AS_STRANGER "flowrractl logs a --attempt 1 | wc -l"), 0,
 	       "3\n");
 	ck_run(run(w, AS_STRANGER "flowrractl logs a -f --stdout | tail -1"), 0,
