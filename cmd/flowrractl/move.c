@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/deliver.h"
 #include "manager/member.h"
 #include "manager/queues.h"
 #include "manager/select.h"
@@ -138,7 +139,7 @@ move_resume(struct ctl *ctl, const char *queue)
 	size_t i;
 
 	json_array_foreach (queues, i, one) {
-		n = move_finish(ctl->client, member_text(one, "queue"), &err);
+		n = client_deliver(ctl->client, member_text(one, "queue"), &err);
 		if (n < 0)
 			break;
 		all += n;

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/deliver.h"
 #include "client/load.h"
 #include "client/put.h"
 #include "codec/cancelled.h"
@@ -223,20 +224,16 @@ cancel_send_queues(struct query *q)
 typedef int cancel_step(const struct cancel *x, const char *queue,
 			bool *ret_found, struct err *err);
 
-/* Takes the step in the queue that the record names. A record of another
- * program need not name one: then in each, until the task is found. */
+/* Takes the step in each queue, until the task is found. */
 static int
-cancel_in_queues(const struct cancel *x, cancel_step *step, bool *ret_found,
-		 struct err *err)
+cancel_in_all_queues(const struct cancel *x, cancel_step *step, bool *ret_found,
+		     struct err *err)
 {
-	const char *queue = cancel_text(x->record, "queue");
 	struct query q = {.client = x->client, .send = cancel_send_queues};
 	int result = 0;
 	size_t at;
 
 	*ret_found = false;
-	if (queue != NULL)
-		return step(x, queue, ret_found, err);
 	if (query_run(&q, err) != 0)
 		return -1;
 	for (at = 0; at < q.value.len && result == 0 && !*ret_found;
@@ -244,6 +241,71 @@ cancel_in_queues(const struct cancel *x, cancel_step *step, bool *ret_found,
 		result = step(x, q.value.data + at, ret_found, err);
 	buf_done(&q.value);
 	return result;
+}
+
+/* The same in the queue that the record names. A record of another program need not
+ * name one. */
+static int
+cancel_in_queues(const struct cancel *x, cancel_step *step, bool *ret_found,
+		 struct err *err)
+{
+	const char *queue = cancel_text(x->record, "queue");
+
+	*ret_found = false;
+	return queue != NULL ? step(x, queue, ret_found, err)
+			     : cancel_in_all_queues(x, step, ret_found, err);
+}
+
+/* What is malformed, or what this user may not reach, is not there. */
+static int
+cancel_excuse(const struct err *why, struct err *err)
+{
+	if (why->code == ERR_DATA || why->code == ERR_REFUSED)
+		return 0;
+	*err = *why;
+	return -1;
+}
+
+static int
+cancel_remove_if_allowed(const struct cancel *x, const char *queue,
+			 bool *ret_found, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	return cancel_remove_from(x, queue, ret_found, &why) == 0
+		   ? 0
+		   : cancel_excuse(&why, err);
+}
+
+static int
+cancel_deliver(const struct cancel *x, const char *queue, bool *ret_found,
+	       struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	*ret_found = false;
+	return client_deliver(x->client, queue, &why) >= 0
+		   ? 0
+		   : cancel_excuse(&why, err);
+}
+
+/*
+ * One that is being moved to another queue: its record names that queue before it
+ * leaves its own, and in between it is in neither. So all are searched, what has left
+ * them is delivered, and they are searched again, in the order in which it moves.
+ */
+static int
+cancel_remove_moving(const struct cancel *x, bool *ret_found, struct err *err)
+{
+	if (cancel_in_all_queues(x, cancel_remove_if_allowed, ret_found, err) !=
+	    0)
+		return -1;
+	if (*ret_found)
+		return 0;
+	if (cancel_in_all_queues(x, cancel_deliver, ret_found, err) != 0)
+		return -1;
+	return cancel_in_all_queues(x, cancel_remove_if_allowed, ret_found,
+				    err);
 }
 
 /* --- the task ---------------------------------------------------------- */
@@ -363,6 +425,10 @@ cancel_running(const struct cancel *x, bool *ret_found, struct err *err)
 	if (held)
 		return 0;
 	if (cancel_in_queues(x, cancel_remove_from, ret_found, err) != 0)
+		return -1;
+	/* One that a foreign worker has is not searched for in all queues. */
+	if (!*ret_found && !cancel_is_foreign(x->record) &&
+	    cancel_remove_moving(x, ret_found, err) != 0)
 		return -1;
 	return *ret_found ? 0 : cancel_find_lost(x, ret_found, err);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/deliver.h"
 #include "client/put.h"
 #include "codec/restate.h"
 #include "codec/result_json.h"
@@ -268,7 +269,8 @@ batch_run(struct batch *b, struct move *m, struct err *err)
 	if (r == 0) {
 		r = batch_send_off(b, err);
 		batch_tell(b, m);
-		if (move_finish(b->client, b->queue, r == 0 ? err : &late) < 0)
+		if (client_deliver(b->client, b->queue, r == 0 ? err : &late) <
+		    0)
 			r = -1;
 	}
 	batch_reset(b);
@@ -460,47 +462,4 @@ move_task(struct flowrra_client *c, const char *id, const char *to,
 	return found > 0 ? json_pack("{s:s,s:s,s:s}", "task_id", id, "outcome",
 				     "moved", "queue", to)
 			 : NULL;
-}
-
-/* --- the end of the way --------------------------------------------------- */
-
-static void
-move_send_deliver(struct query *q)
-{
-	broker_deliver(q->client->broker, q->key, query_answer, q);
-}
-
-/* The value has no NUL. */
-static int64_t
-move_count(const struct buf *value)
-{
-	int64_t n = 0;
-	size_t i;
-
-	for (i = 0;
-	     i < value->len && value->data[i] >= '0' && value->data[i] <= '9';
-	     i++)
-		n = 10 * n + (value->data[i] - '0');
-	return n;
-}
-
-int64_t
-move_finish(struct flowrra_client *c, const char *queue, struct err *err)
-{
-	int64_t all = 0, n = 0;
-	struct query q;
-	int r;
-
-	if (client_check(c, err) != 0)
-		return -1;
-	do {
-		q = (struct query){.client = c,
-				   .send = move_send_deliver,
-				   .key = slice_of(queue)};
-		r = query_run(&q, err);
-		n = r == 0 ? move_count(&q.value) : 0;
-		all += n;
-		buf_done(&q.value);
-	} while (n > 0);
-	return r == 0 ? all : -1;
 }

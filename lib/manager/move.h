@@ -3,7 +3,7 @@
  * Moving tasks that wait, or are delayed, to another queue.
  *
  * Each goes by itself. One that is on its way when this ends is found by the next call
- * of move_finish() for its queue, and nobody runs it before.
+ * of client_deliver() for its queue, and nobody runs it before.
  */
 #ifndef MANAGER_MOVE_H
 #define MANAGER_MOVE_H
@@ -35,8 +35,5 @@ int move_tasks(struct flowrra_client *c, struct move *m, const json_t *tasks,
  * NULL with *err. */
 json_t *move_task(struct flowrra_client *c, const char *id, const char *to,
 		  struct err *err);
-/* Brings in what is on its way from a queue: how many, or -1 with *err. */
-int64_t move_finish(struct flowrra_client *c, const char *queue,
-		    struct err *err);
 
 #endif

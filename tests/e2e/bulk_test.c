@@ -180,6 +180,26 @@ START_TEST(a_move_that_is_killed_loses_and_doubles_nothing)
 }
 END_TEST
 
+/* Who moved it is gone: the task is nowhere to be run any more. */
+START_TEST(a_task_that_is_on_its_way_is_cancelled)
+{
+	struct world *w = begin(ON_REDIS);
+
+	put(w, "a", "--queue one");
+	redis_server_run(world_redis(w),
+			 "EVAL %s 2 flowrra:queue:one "
+			 "{flowrra:queue:one}:leaving",
+			 "redis.call('RPUSH', KEYS[2], 'two a token 0 0\\n' .. "
+			 "redis.call('RPOP', KEYS[1]))");
+	ck_run(ctl(w, "cancel a --json"), 0,
+	       "{\"id\":\"a\",\"outcome\":\"cancelled\"}\n");
+	ck_answer(w, "stats", "waiting", "0");
+	ck_run(ctl(w, "move --resume"), 0, "0 moved\n");
+	ck_answer(w, "stats", "waiting", "0");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(records_are_deleted_by_their_end)
 {
 	struct world *w = begin(_i);
@@ -222,5 +242,6 @@ SUITE("bulk")
 	TEST_BOTH(a_cancel_that_is_killed_is_finished_by_the_next);
 	TEST_BOTH(tasks_are_moved_to_another_queue);
 	TEST_BOTH(a_move_that_is_killed_loses_and_doubles_nothing);
+	TEST(a_task_that_is_on_its_way_is_cancelled);
 	TEST_BOTH(records_are_deleted_by_their_end);
 }

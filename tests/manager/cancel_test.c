@@ -106,6 +106,18 @@ START_TEST(a_task_that_is_nowhere_is_stored_as_failed)
 }
 END_TEST
 
+/* Its record names the new queue before it leaves the old one. */
+START_TEST(a_task_that_is_being_moved_is_withdrawn_from_where_it_is)
+{
+	scene_queue("cpu", false);
+	scene_task("io", BROKER_WAITING, "a", 0);
+	scene_record("a", "{'status':'pending','queue':'cpu'}");
+	scene_is(cancel("a"), "{'id':'a','outcome':'cancelled'}");
+	record_is("a", "{'queue':'cpu'," CANCELLED "}");
+	ck_assert_uint_eq(scene_count("io", BROKER_WAITING), 0);
+}
+END_TEST
+
 static void
 finish(enum scene_call call)
 {
@@ -314,6 +326,7 @@ SUITE("manager-cancel")
 	TEST(a_running_task_is_left_to_the_worker_that_has_it);
 	TEST(a_task_that_goes_back_before_the_order_comes_is_withdrawn);
 	TEST(a_task_that_is_nowhere_is_stored_as_failed);
+	TEST(a_task_that_is_being_moved_is_withdrawn_from_where_it_is);
 	TEST(a_task_that_ends_meanwhile_keeps_its_result);
 	TEST(what_cannot_be_cancelled_is_refused);
 	TEST_LOOP(a_cancellation_fails_with_what_the_store_says, 0, 9);
