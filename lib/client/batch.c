@@ -11,6 +11,7 @@
  *
  * A submission of a single task is a batch of one on the caller's stack.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,7 +216,8 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 
 	/* The tasks whose records failed leave no holes among the submits. */
 	b->place[i] = b->n_submits++;
-	/* Not by an initializer, which would clear the text of the error. */
+	/* Not by an initializer, which would clear the texts of the answer, too. */
+	memset(submit, 0, offsetof(struct broker_submit, owner));
 	submit->queue = b->text.data + task->queue;
 	submit->id = batch_slice(b, task->id, task->id_len);
 	submit->bytes = batch_slice(b, task->bytes, task->bytes_len);
@@ -234,7 +236,6 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	submit->follows = task->follows;
 	submit->blob_name = task->blob_name;
 	submit->blob = task->blob;
-	submit->duplicate = false;
 	submit->owner[0] = '\0';
 	submit->err.code = ERR_NONE;
 }

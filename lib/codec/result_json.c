@@ -48,6 +48,7 @@ static const struct field fields[] = {
     FIELD("reason", TEXT, result.reason),
     FIELD("exit_code", WHOLE, exit_code, .max = EXIT_CODE_MAX),
     FIELD("signal", WHOLE, signal, .max = EXIT_CODE_MAX),
+    FIELD("flow", TEXT, result.flow),
     FIELD("progress", ANY, result.progress),
     FIELD("output", TEXT, result.output),
     FIELD("history", ARRAY, result.history),
@@ -104,7 +105,7 @@ enum part {
 	PART_ERROR,
 	PART_TIMES, /* and retries */
 	PART_ARGS,
-	PART_QUEUE, /* and worker, attempts, reason, how a command ended */
+	PART_QUEUE, /* and worker, attempts, reason, how a command ended, flow */
 	PART_PROGRESS,
 	PART_OUTPUT,
 	PARTS
@@ -144,6 +145,7 @@ encode_parts(const struct result *r, struct buf *out, size_t at[PARTS])
 		write_whole(out, WRITE_NEXT("attempts"), r->attempts);
 	text_if_given(out, WRITE_NEXT("reason"), r->reason);
 	result_write_end(&r->end, out);
+	text_if_given(out, WRITE_NEXT("flow"), r->flow);
 	at[PART_PROGRESS] = out->len;
 	if (r->progress.len > 0)
 		write_json(out, WRITE_NEXT("progress"), r->progress,

@@ -3,8 +3,8 @@
  * Result records as JSON, the format that waiting programs of all languages
  * share: task_id, status, task_name, result, error, submitted_at, started_at,
  * finished_at (RFC 3339, UTC, microseconds), retries, args, kwargs; ours in
- * addition: queue, worker, attempts, reason, progress, output, history (the
- * attempts before the last one: codec/history.h); and behind status, if the reason
+ * addition: queue, worker, attempts, reason, flow, progress, output, history
+ * (the attempts before the last one: codec/history.h); and behind status, if the reason
  * is RESULT_LOST, "lost": true, which is not read.
  */
 #ifndef CODEC_RESULT_JSON_H

@@ -28,7 +28,7 @@ struct found_text {
 };
 
 struct salvager {
-	struct found_text id, name, reply_to;
+	struct found_text id, name, reply_to, flow;
 };
 
 /* --- strings ----------------------------------------------------------- */
@@ -104,7 +104,9 @@ wanted_member(struct salvager *s, const char *key)
 		return &s->id;
 	if (strcmp(key, "name") == 0)
 		return &s->name;
-	return strcmp(key, "reply_to") == 0 ? &s->reply_to : NULL;
+	if (strcmp(key, "reply_to") == 0)
+		return &s->reply_to;
+	return strcmp(key, "flow") == 0 ? &s->flow : NULL;
 }
 
 /* The string from `p` to its closing quote may be a key: then its value is
@@ -215,6 +217,9 @@ salvaged_task(const struct salvager *s)
 	const bool awaited =
 	    is_sure(&s->reply_to) &&
 	    task_name_valid(slice_of(s->reply_to.text), TASK_REPLY_MAX);
+	const bool is_step =
+	    is_sure(&s->flow) &&
+	    task_name_valid(slice_of(s->flow.text), TASK_FLOW_MAX);
 	struct task *task = calloc(1, sizeof(*task) + sizeof(*s));
 	char *p = (char *)(task + 1);
 
@@ -226,6 +231,8 @@ salvaged_task(const struct salvager *s)
 	task->name = copy_text(&p, named ? s->name.text : "");
 	if (awaited)
 		task->reply_to = slice_of(copy_text(&p, s->reply_to.text));
+	if (is_step)
+		task->flow = slice_of(copy_text(&p, s->flow.text));
 	return task;
 }
 

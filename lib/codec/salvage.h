@@ -11,13 +11,13 @@
 struct task;
 
 /*
- * Looks for the members "id", "name" and "reply_to" of the object that `head`
+ * Looks for the members "id", "name", "reply_to" and "flow" of the object that `head`
  * begins, as far as it goes, and that `tail` ends; `tail` is empty if `head` is
  * all there is. Between the two any number of bytes may be missing. Nothing
  * else needs to be right: the numbers, the strings, the depth, the end.
  *
- * Returns a task that has an id, and nothing else but perhaps a name (else "")
- * and a reply_to; free it with task_free(). NULL if no valid id is there, if
+ * Returns a task that has an id, and nothing else but perhaps a name (else ""),
+ * a reply_to and a flow; free it with task_free(). NULL if no valid id is there, if
  * there are two that differ, or if memory runs out. An id that was found is
  * what somebody wrote, no more: it may be that of another task.
  *

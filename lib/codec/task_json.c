@@ -72,6 +72,8 @@ enum {
 	AT_reply_to,
 	AT_traceparent,
 	AT_tracestate,
+	AT_flow,
+	AT_skipped,
 	N_FIELDS
 };
 _Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
@@ -117,6 +119,8 @@ static const struct field fields[N_FIELDS] = {
     FIELD(reply_to, ANY, task.reply_to),
     FIELD(traceparent, ANY, task.traceparent),
     FIELD(tracestate, ANY, task.tracestate),
+    FIELD(flow, ANY, task.flow),
+    FIELD(skipped, ANY, task.skipped),
 };
 
 /* fields_read() stores what the type says: the member must be that. */
@@ -190,14 +194,13 @@ moved(struct slice part, struct slice from, const char *to)
 
 /* A text of ours, without its quotes; what is anything else is not ours. */
 static struct slice
-reply_address(struct slice json)
+plain_name(struct slice json, size_t max)
 {
 	struct slice text = {NULL, 0};
 
 	if (json.len > 2 && json.p[0] == '"')
 		text = (struct slice){json.p + 1, json.len - 2};
-	return task_name_valid(text, TASK_REPLY_MAX) ? text
-						     : (struct slice){NULL, 0};
+	return task_name_valid(text, max) ? text : (struct slice){NULL, 0};
 }
 
 /* The content of a string without escapes, which neither needs; empty if it is
@@ -271,8 +274,13 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 	task->history = moved(d->task.history, bytes, task->raw.p);
 	if (task->history.len > 0 && task->history.p[0] != '[')
 		task->history = (struct slice){NULL, 0};
-	task->reply_to =
-	    moved(reply_address(d->task.reply_to), bytes, task->raw.p);
+	task->reply_to = moved(plain_name(d->task.reply_to, TASK_REPLY_MAX),
+			       bytes, task->raw.p);
+	task->flow =
+	    moved(plain_name(d->task.flow, TASK_FLOW_MAX), bytes, task->raw.p);
+	task->skipped = moved(d->task.skipped, bytes, task->raw.p);
+	if (task->skipped.len > 0 && task->skipped.p[0] != '"')
+		task->skipped = (struct slice){NULL, 0};
 	task->traceparent = moved(d->task.traceparent, bytes, task->raw.p);
 	task->tracestate = moved(d->task.tracestate, bytes, task->raw.p);
 	read_trace(task);
@@ -348,6 +356,8 @@ write_options(const struct task *task, struct buf *out)
 		write_text(out, WRITE_NEXT("traceparent"), task->traceparent);
 	if (task->tracestate.len > 0)
 		write_text(out, WRITE_NEXT("tracestate"), task->tracestate);
+	if (task->flow.len > 0)
+		write_text(out, WRITE_NEXT("flow"), task->flow);
 }
 
 static void

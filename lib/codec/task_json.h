@@ -12,10 +12,12 @@
  * "suspected", "unknown", "unknown_since" (seconds since 1970), "due_ms"
  * (milliseconds since 1970), "history" (codec/history.h), "reply_to" (where the
  * submitter awaits the record, results/results.h), "traceparent" and "tracestate"
- * (core/trace_context.h). Durations are numbers of
+ * (core/trace_context.h), "flow" (the ID of the workflow that it is a step of,
+ * store/flow.h) and "skipped" (why it is not to run: a text). Durations are numbers of
  * seconds. null counts as absent for every optional field. Unknown fields are
  * kept, and so is a "history" that is not an array, a "reply_to" that is not such an
- * address, or a trace that is not valid: they are not ours.
+ * address, a "flow" that is no ID, a "skipped" that is no text, or a trace that is not
+ * valid: they are not ours.
  *
  * Ranges: priority 32 bits; max_retries 0 to a million, the counters to a
  * billion; durations 0 to ten years; retry_backoff 1 to 1000 (a delay that

@@ -64,5 +64,7 @@ result_pending(const struct task *task)
 
 	if (task->queue != NULL)
 		pending.queue = slice_of(task->queue);
+	if (task->flow.len > 0)
+		pending.flow = task->flow;
 	return pending;
 }

@@ -21,6 +21,7 @@ struct conf_executor;
 #define TASK_NAME_MAX NAME_TASK_MAX
 #define TASK_QUEUE_MAX NAME_QUEUE_MAX
 #define TASK_REPLY_MAX 64  /* bytes: [A-Za-z0-9_.-] */
+#define TASK_FLOW_MAX 64   /* the same */
 #define TASK_DEPTH_MAX 500 /* arrays and objects inside one another */
 /* The longest delay or timeout: ten years. */
 #define TASK_DURATION_MAX_S 316224000
@@ -90,6 +91,10 @@ struct task {
 	/* core/trace_context.h: what its producer is part of; empty: nothing, or
 	 * what is not valid. No tracestate without a traceparent. */
 	struct slice traceparent, tracestate;
+	struct slice flow; /* the workflow that it is a step of; empty: none */
+	/* Why it is not to run, since a step before it has not ended as it had to: a
+	 * JSON string; empty: it is. */
+	struct slice skipped;
 };
 
 /* As name_valid(), which is to be preferred, with name_check_task() and

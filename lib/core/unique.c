@@ -20,7 +20,7 @@ const char *const unique_until_words[UNIQUE_END + 1] = {
 static bool
 unique_is_utf8(const char *text)
 {
-	const size_t len = strlen(text);
+	const size_t len = text != NULL ? strlen(text) : 0;
 	size_t at = 0, n;
 
 	for (; at < len; at += n)

@@ -233,7 +233,7 @@ static int
 request_prepare(struct request *q, struct slice json, struct err *err)
 {
 	struct request_extras x = {.unique = &q->unique, .until = &q->until};
-	struct unique unique;
+	struct unique unique = {.until = UNIQUE_TIME};
 	struct task t;
 
 	if (task_decode(json, &q->task, err) != 0 ||

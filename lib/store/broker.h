@@ -28,6 +28,7 @@
 struct event_base;
 struct broker;
 struct broker_admin_ops;
+struct broker_flow_ops;
 
 /* --- claims ------------------------------------------------------------ */
 
@@ -74,6 +75,11 @@ enum broker_disposition {
  */
 #define BROKER_ASIDE_MAX_MS INT64_C(300000)
 
+/* How a step of a workflow has ended (flow.h). One that was cancelled, has expired or
+ * is lost has failed; one that was skipped has not. */
+enum flow_outcome { FLOW_STEP_SUCCEEDED, FLOW_STEP_FAILED, FLOW_STEP_SKIPPED };
+#define FLOW_OUTCOMES (FLOW_STEP_SKIPPED + 1)
+
 /*
  * One settlement. The caller fills it, keeps it and what its slices point to
  * until on_done, and does not look at the claim any more, which is gone then.
@@ -85,11 +91,17 @@ struct broker_settle {
 	int64_t delay_ms;	  /* RETRY */
 	int32_t priority;	  /* RELEASE, SET_ASIDE, RETRY with no delay */
 	struct slice lane;	  /* SET_ASIDE: the task's name */
-	struct slice id;	  /* BURY: the task's id, or empty */
+	struct slice
+	    id; /* BURY: the task's id, or empty; with a flow, it is there */
 	/* BURY: the id was read from bytes that are not a task: a dead entry
 	 * that has it already stays, and this one gets a name of its own. */
 	bool salvaged;
 	struct slice info; /* BURY: JSON object: reason, error, … */
+	/* ACK, BURY: the workflow that the task is a step of, and how it has ended,
+	 * as its final record says, which is stored. What comes after it is released
+	 * before the claim is off the record. Empty: it is no step. */
+	struct slice flow;
+	enum flow_outcome outcome;
 	void (*on_done)(struct broker_settle *settle);
 	void *arg;		/* the caller's */
 	struct pending pending; /* the implementation's */
@@ -111,6 +123,16 @@ struct broker_after {
 	enum broker_after_how how;
 };
 
+/* What a task is in its workflow (flow.h). */
+enum flow_role {
+	FLOW_STEP,
+	/* A callback, released after the end of the workflow if that is so; else it
+	 * is gone. Its record is stored only by the worker that runs it. */
+	FLOW_ON_SUCCESS,
+	FLOW_ON_FAILURE, /* or if it was cancelled */
+	FLOW_ON_COMPLETE
+};
+
 struct broker_submit {
 	const char *queue;
 	struct slice id;
@@ -127,11 +149,22 @@ struct broker_submit {
 	 * stores the last of their ends; a delay begins then. As soon as it is
 	 * certain that one of them does not end as it has to, or is gone, this one
 	 * ends, too: it failed, and the reason is BROKER_SKIPPED. An ID that no
-	 * task has: ERR_NOT_FOUND. A store that has no such thing (Redis), or has
-	 * no records: ERR_CONFIG.
+	 * task has: ERR_NOT_FOUND. A store that has no such thing (Redis, but for
+	 * steps of workflows), or has no records: ERR_CONFIG.
 	 */
 	const struct broker_after *after;
 	size_t n_after;
+	/*
+	 * The workflow that it becomes a step of (flow.h), which `bytes` also have
+	 * as "flow"; `after` is of steps of that then. Empty: none. ERR_NOT_FOUND:
+	 * there is no such workflow, or no such step in it. ERR_REFUSED: it is
+	 * sealed, and `within` is no step of it that has not ended; or it has ended.
+	 * With the ID of a step that it has already, nothing changes, and
+	 * `duplicate` is set. The limits of a queue's length are not for steps.
+	 */
+	struct slice flow;
+	enum flow_role role;
+	struct slice within; /* the step whose task adds this; empty: none */
 	/* It belongs to the one before it in the batch: it is refused, or a
 	 * duplicate, as that is. Where tasks can wait for others. */
 	bool follows;
@@ -502,6 +535,7 @@ struct broker_ops {
 	void (*numbers)(struct broker *, unsigned int n,
 			broker_value_fn *on_value, void *arg);
 	const struct broker_admin_ops *admin; /* admin.h */
+	const struct broker_flow_ops *flow;   /* flow.h; NULL: it has none */
 };
 
 /* The first member of every implementation's own struct. */

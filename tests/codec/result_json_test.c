@@ -77,6 +77,7 @@ static const struct result full = {
     .worker = {"host:default", 12},
     .attempts = 3,
     .reason = {"timeout", 7},
+    .flow = {"f-1", 3},
     .progress = {"0.5", 3},
 };
 
@@ -89,7 +90,7 @@ static const struct result full = {
 	"\"finished_at\":\"2026-11-23T11:53:09.000001+00:00\","                \
 	"\"retries\":2,\"args\":[1],\"kwargs\":{\"a\":2},\"queue\":\"io\","    \
 	"\"worker\":\"host:default\",\"attempts\":3,\"reason\":\"timeout\","   \
-	"\"progress\":0.5}"
+	"\"flow\":\"f-1\",\"progress\":0.5}"
 
 START_TEST(a_brief_record_is_short_whatever_the_task_carries)
 {
@@ -107,7 +108,8 @@ START_TEST(a_brief_record_is_short_whatever_the_task_carries)
 		      "\"finished_at\":\"2026-11-23T11:53:09.000001+00:00\","
 		      "\"retries\":2,\"queue\":\"io\","
 		      "\"worker\":\"host:default\",\"attempts\":3,"
-		      "\"reason\":\"timeout\",\"progress\":0.5}");
+		      "\"reason\":\"timeout\",\"flow\":\"f-1\","
+		      "\"progress\":0.5}");
 	/* 199 bytes, and then a character of two: it is not cut in half. */
 	memset(text, 'x', sizeof(text));
 	memcpy(text + RESULT_BRIEF_TEXT - 1, "\xC3\xA9", 2);

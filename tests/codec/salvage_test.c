@@ -92,13 +92,14 @@ START_TEST(an_id_is_found_where_there_is_one)
 }
 END_TEST
 
-START_TEST(the_address_of_the_one_that_waits_is_found)
+START_TEST(the_address_of_the_one_that_waits_and_the_workflow_are_found)
 {
-	static const char text[] =
-	    "{\"reply_to\":\"r.1\",\"id\":\"a\",\"args\":5}";
+	static const char text[] = "{\"reply_to\":\"r.1\",\"id\":\"a\","
+				   "\"args\":5,\"flow\":\"f-1\"}";
 	struct task *task = salvage(text, strlen(text), "");
 
 	ck_assert(slice_eq(task->reply_to, SLICE("r.1")));
+	ck_assert(slice_eq(task->flow, SLICE("f-1")));
 	task_free(task);
 }
 END_TEST
@@ -155,7 +156,7 @@ SUITE("salvage")
 {
 	TEST_LOOP(an_id_is_found_where_there_is_one, 0,
 		  sizeof(cases) / sizeof(cases[0]));
-	TEST(the_address_of_the_one_that_waits_is_found);
+	TEST(the_address_of_the_one_that_waits_and_the_workflow_are_found);
 	TEST(an_id_as_long_as_one_may_be_is_found);
 	TEST(no_bytes_are_read_beyond_their_end);
 }

@@ -125,6 +125,32 @@ START_TEST(an_address_for_replies_that_is_none_is_not_ours)
 }
 END_TEST
 
+START_TEST(a_step_says_of_which_workflow_it_is_and_why_it_is_not_to_run)
+{
+	struct task *task =
+	    decode("{\"id\":\"1\",\"name\":\"n\",\"flow\":\"f.1\","
+		   "\"skipped\":\"a \\\"b\\\"\"}");
+
+	assert_slice(task->flow, "f.1");
+	assert_slice(task->skipped, "\"a \\\"b\\\"\"");
+	task_free(task);
+}
+END_TEST
+
+/* As another program may have them. */
+START_TEST(a_workflow_that_is_no_id_is_not_ours)
+{
+	static const char text[] = "{\"id\":\"1\",\"name\":\"n\","
+				   "\"flow\":\"a:b\",\"skipped\":true}";
+	struct task *task = decode(text);
+
+	ck_assert_uint_eq(task->flow.len, 0);
+	ck_assert_uint_eq(task->skipped.len, 0);
+	ck_assert_str_eq(task->raw.p, text);
+	task_free(task);
+}
+END_TEST
+
 static void
 assert_defaults(const struct task *task)
 {
@@ -386,6 +412,7 @@ static const struct task full = {
     .unknown = 3,
     .unknown_since = 1795434788,
     .reply_to = {"a-1", 3},
+    .flow = {"f-1", 3},
 };
 
 static const struct task bare = {
@@ -420,7 +447,7 @@ START_TEST(a_task_is_written_with_all_that_is_set_of_it)
 	    "\"expires_at\":\"2026-11-23T11:53:09.000000+00:00\","
 	    "\"timeout\":0.000001,\"retry_backoff\":1.1,"
 	    "\"retry_delay_max\":60.0,\"retry_jitter\":0.1,"
-	    "\"reply_to\":\"a-1\",\"crashes\":1,"
+	    "\"reply_to\":\"a-1\",\"flow\":\"f-1\",\"crashes\":1,"
 	    "\"suspected\":2,\"unknown\":3,\"unknown_since\":1795434788}");
 	/* The fields that the Python package wants are always there. */
 	assert_encodes(&bare,
@@ -459,6 +486,7 @@ START_TEST(a_task_that_is_written_reads_back_the_same)
 	ck_assert_int_eq(task->unknown, full.unknown);
 	ck_assert_int_eq(task->unknown_since, full.unknown_since);
 	ck_assert(slice_eq(task->reply_to, full.reply_to));
+	ck_assert(slice_eq(task->flow, full.flow));
 	task_free(task);
 	buf_done(&out);
 }
@@ -573,6 +601,8 @@ SUITE("task_json")
 {
 	TEST(a_task_of_the_python_package_is_understood);
 	TEST(all_of_our_own_fields_are_understood);
+	TEST(a_step_says_of_which_workflow_it_is_and_why_it_is_not_to_run);
+	TEST(a_workflow_that_is_no_id_is_not_ours);
 	TEST_LOOP(an_address_for_replies_that_is_none_is_not_ours, 0,
 		  N(no_addresses));
 	TEST(a_field_that_is_null_counts_as_absent);

@@ -366,14 +366,14 @@ enter(struct rbatch *batch)
 
 /* --- submitting ------------------------------------------------------------ */
 
-/* No task waits for others here: none of such a batch is sent. */
+/* No task waits for others here, and none is a step: none of such a batch is sent. */
 static bool
 rsubmit_refuse(struct rbatch *batch)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < batch->n; i++)
-		n += batch->tasks[i].n_after;
+		n += batch->tasks[i].n_after + (batch->tasks[i].flow.len > 0);
 	for (i = n > 0 ? 0 : batch->n; i < batch->n; i++)
 		err_set(&batch->tasks[i].err, ERR_CONFIG,
 			"tasks wait for others in an embedded database only, "

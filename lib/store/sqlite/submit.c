@@ -220,6 +220,11 @@ submit_add_task(const struct submission *s, struct tx *tx, struct target *t,
 	const struct sbroker *b = s->broker;
 	const int64_t number = schema_number(t->id, t->next);
 
+	if (task->flow.len > 0) {
+		err_set(&task->err, ERR_CONFIG,
+			"an embedded database has no workflows");
+		return 0;
+	}
 	if (submit_check_unique(tx, t, task, err) != 0)
 		return -1;
 	if (task->duplicate)
@@ -383,7 +388,8 @@ submit_may_ask(const struct sbroker *b, const struct broker_submit *tasks,
 {
 	return n == 1 && b->opt.with_results && tasks->record.p != NULL &&
 	       !tasks->exclusive && tasks->unique.len == 0 &&
-	       tasks->n_after == 0 && tasks->blob_name.len == 0;
+	       tasks->n_after == 0 && tasks->flow.len == 0 &&
+	       tasks->blob_name.len == 0;
 }
 
 /* ERR_NONE was set when it began. */
