@@ -229,6 +229,8 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	submit->exclusive = task->exclusive;
 	submit->unique = batch_slice(b, task->unique, task->unique_len);
 	submit->unique_s = task->unique_s;
+	submit->unique_until = task->unique_until;
+	submit->debounces = task->debounces;
 	submit->after = task->after;
 	submit->n_after = task->n_after;
 	submit->follows = task->follows;
