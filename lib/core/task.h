@@ -91,6 +91,9 @@ struct task {
 	/* core/trace_context.h: what its producer is part of; empty: nothing, or
 	 * what is not valid. No tracestate without a traceparent. */
 	struct slice traceparent, tracestate;
+	/* The IDs of the task that submitted it and of the one that that began with,
+	 * as JSON strings; empty: neither. Only workers say this (dispatch/submit.c). */
+	struct slice parent, root;
 	struct slice flow; /* the workflow that it is a step of; empty: none */
 	/* Why it is not to run, since a step before it has not ended as it had to: a
 	 * JSON string; empty: it is. */
