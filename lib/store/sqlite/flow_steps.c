@@ -134,15 +134,29 @@ look_seal(struct tx *tx, struct slice id, struct swaits_end *end,
 	return flow.state == FLOW_RUNNING;
 }
 
-/* The record of a step that has been taken back is reopened by who did that. Should
- * he be gone, the step ends as it had, after a while. */
+int
+ssteps_taken_back_run(struct tx *tx, struct slice id, struct err *err)
+{
+	struct sflow flow = {.number = 0};
+	struct sstep step;
+	int found = sstep_find_run(tx, id, &step, err);
+
+	if (found == 1 && step.state <= SSTEP_RELEASED)
+		found = sflow_get_run(tx, step.flow, &flow, err);
+	else
+		return found < 0 ? -1 : 0;
+	if (found <= 0)
+		return found;
+	return flow.moved_ms > tx_now(tx) - FLOW_REPAIR_S * INT64_C(1000);
+}
+
+/* The record of a step that was taken back is reopened by who did that. Should he be
+ * gone, it ends again, after a while. */
 static int
 look_reopen(struct tx *tx, struct slice id, struct swaits_end *end,
 	    struct err *err)
 {
-	struct sflow flow = {.number = 0};
 	struct srecord r;
-	struct sstep step;
 	int found = srecord_find_run(tx, id, &r, err);
 
 	if (found <= 0)
@@ -151,11 +165,8 @@ look_reopen(struct tx *tx, struct slice id, struct swaits_end *end,
 		end->outcome = SWAITS_SUCCEEDED;
 		return 1;
 	}
-	if ((found = sstep_find_run(tx, id, &step, err)) == 1)
-		found = sflow_get_run(tx, step.flow, &flow, err);
-	if (found <= 0)
-		return found < 0 ? -1 : 1;
-	return flow.moved_ms <= tx_now(tx) - FLOW_REPAIR_S * INT64_C(1000);
+	found = ssteps_taken_back_run(tx, id, err);
+	return found < 0 ? -1 : found == 0;
 }
 
 static int

@@ -96,6 +96,9 @@ int ssteps_look_run(struct tx *tx, struct slice id, struct swaits_end *end,
 
 /* Something has happened in it, which is noted now and then. */
 int sflow_moved_run(struct tx *tx, const struct sflow *flow, struct err *err);
+/* Whether a task that has a final record is a step that has not ended: its end was
+ * taken back (flow_again.c), a moment ago. */
+int ssteps_taken_back_run(struct tx *tx, struct slice id, struct err *err);
 /* A step goes on: its task, `number`, has what it asked for of others. */
 int ssteps_release_run(struct tx *tx, const struct swaits_row *row,
 		       struct err *err);

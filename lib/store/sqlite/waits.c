@@ -81,6 +81,8 @@ swaits_look(struct tx *tx, struct slice id, struct swaits_end *end,
 		return found < 0 ? -1 : ssteps_look_run(tx, id, end, err);
 	if (r.final == SRECORD_OPEN)
 		return 0;
+	if ((found = ssteps_taken_back_run(tx, id, err)) != 0)
+		return found < 0 ? -1 : 0;
 	end->expires = r.expires;
 	end->outcome = SWAITS_SUCCEEDED;
 	if (r.row > srecord_last(false)) {
