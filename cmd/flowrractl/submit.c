@@ -108,6 +108,24 @@ check_times(const struct submit_options *o, struct err *err)
 	return submit_check_at(r->at_us, o->now_if_past, err);
 }
 
+/* With --stdin, the lines may have the rest. */
+static int
+check_unique(const struct submit_options *o, struct err *err)
+{
+	const struct flowrra_request *r = &o->request;
+	const char *lacks = r->unique_ttl_s != FLOWRRA_UNSET ? "--unique-ttl"
+			    : r->unique_until != NULL	     ? "--unique-until"
+			    : r->debounce_s > 0		     ? "--debounce"
+							     : NULL;
+
+	if (lacks != NULL && r->unique == NULL && !o->from_stdin)
+		return err_set(err, ERR_USAGE, "%s needs --unique", lacks);
+	if (r->debounce_s > 0 && (r->delay_s > 0 || r->at_us != 0))
+		return err_set(err, ERR_USAGE,
+			       "cannot use --debounce with --delay or --at");
+	return 0;
+}
+
 /* Options that say different things of the same, or that mean nothing without
  * another: refused rather than one of them ignored. With --stdin the lines may
  * say what is missing here, and are checked one by one. */
@@ -133,9 +151,8 @@ check(const struct submit_options *o, int argc, struct err *err)
 			       "registered this task");
 	if (o->exit_code && !o->wait)
 		return err_set(err, ERR_USAGE, "--exit-code needs --wait");
-	if (r->unique_ttl_s != FLOWRRA_UNSET && r->unique == NULL &&
-	    !o->from_stdin)
-		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");
+	if (check_unique(o, err) != 0)
+		return -1;
 	if (o->from_stdin && (r->id != NULL || o->exit_code))
 		return err_set(err, ERR_USAGE,
 			       "cannot use --stdin with --id or --exit-code");

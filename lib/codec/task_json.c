@@ -389,9 +389,15 @@ task_encode(const struct task *task, struct buf *out)
 
 	write_text(out, WRITE_FIRST("id"), slice_of(task->id));
 	write_text(out, WRITE_NEXT("name"), slice_of(task->name));
-	/* Before what may be long: a store looks for it there (limits.lua). */
+	/* Before what may be long: stores look for these there (limits.lua,
+	 * unique.lua). */
 	if (task->group != NULL)
 		write_text(out, WRITE_NEXT("group"), slice_of(task->group));
+	if (task->unique_until != UNIQUE_TIME) {
+		write_text(out, WRITE_NEXT("unique"), slice_of(task->unique));
+		write_text(out, WRITE_NEXT("unique_until"),
+			   slice_of(unique_until_words[task->unique_until]));
+	}
 	write_json(out, WRITE_NEXT("args"), task->args, SLICE("[]"));
 	write_json(out, WRITE_NEXT("kwargs"), task->kwargs, SLICE("{}"));
 	write_whole(out, WRITE_NEXT("max_retries"), retries < 0 ? 0 : retries);
@@ -407,4 +413,26 @@ task_encode(const struct task *task, struct buf *out)
 	write_if(out, WRITE_NEXT("unknown_since"), task->unknown_since);
 	write_if(out, WRITE_NEXT("due_ms"), task->due_ms);
 	write_end(out);
+}
+
+/* Elsewhere, in an argument, it at worst costs a question to the store. */
+enum unique_until
+task_unique_until(struct slice bytes)
+{
+	static const struct slice field = SLICE(",\"unique_until\":\"");
+	const size_t len = bytes.len < UNIQUE_HEAD ? bytes.len : UNIQUE_HEAD;
+	const char *at = memmem(bytes.p, len, field.p, field.len), *word;
+	enum unique_until until = UNIQUE_TIME;
+	size_t left;
+
+	if (at == NULL)
+		return UNIQUE_TIME;
+	word = at + field.len;
+	left = len - (size_t)(word - bytes.p);
+	for (until = UNIQUE_END; until > UNIQUE_TIME; until--)
+		if (left > strlen(unique_until_words[until]) &&
+		    memcmp(word, unique_until_words[until],
+			   strlen(unique_until_words[until])) == 0)
+			break;
+	return until;
 }

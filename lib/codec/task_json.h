@@ -49,6 +49,10 @@ void task_free(struct task *task);
  * is not looked at.
  */
 void task_encode(const struct task *task, struct buf *out);
+/* What an encoded task says of its unique key: within so many bytes, before its
+ * arguments (lua/parts/unique.lua). */
+#define UNIQUE_HEAD 8192
+enum unique_until task_unique_until(struct slice bytes);
 
 /*
  * Appends the task as it came, with other values for the counters and another

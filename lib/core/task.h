@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/unique.h"
 #include "util/buf.h"
 #include "util/name.h"
 
@@ -62,8 +63,12 @@ struct task {
 	struct slice raw; /* the bytes as they came */
 	const char *id;
 	const char *name;
-	const char *queue;   /* NULL: not given */
-	const char *group;   /* NULL: none (core/limit.h) */
+	const char *queue; /* NULL: not given */
+	const char *group; /* NULL: none (core/limit.h) */
+	/* The key of one that is unique until it starts or ends; these two are
+	 * written, and left in `raw` when it is decoded. */
+	const char *unique;
+	enum unique_until unique_until;
 	struct slice args;   /* a JSON array */
 	struct slice kwargs; /* a JSON object */
 	int32_t priority;    /* a lower number runs first */

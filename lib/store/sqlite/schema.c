@@ -328,6 +328,14 @@ static const char *const migrations[] = {
 
     /* 16: since when a limit holds a task, in ms since 1970; 0: that is not known */
     "ALTER TABLE set_aside ADD COLUMN since INTEGER NOT NULL DEFAULT 0",
+
+    /* 17: keys that last until their task starts, or ends (enum unique_until): a
+     * task that goes takes its key with it, however it goes */
+    "ALTER TABLE uniques ADD COLUMN task INTEGER;"
+    "ALTER TABLE uniques ADD COLUMN until INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX uniques_task ON uniques (task) WHERE task IS NOT NULL;"
+    "CREATE TRIGGER uniques_leave AFTER DELETE ON tasks BEGIN"
+    " DELETE FROM uniques WHERE task = old.number; END",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

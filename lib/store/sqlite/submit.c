@@ -17,6 +17,7 @@
 #include "store/sqlite/deputy.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
+#include "store/sqlite/unique.h"
 #include "store/sqlite/waits.h"
 #include "util/clock.h"
 #include "util/sat.h"
@@ -77,46 +78,25 @@ target_open(struct tx *tx, struct target *t, const char *name, struct err *err)
 	return 0;
 }
 
-/* Whether the task was queued before, as the owner of its key, or another one
- * was: sets task->duplicate. */
+/* That of a task with a key, if it is another one's; 0, or -1. */
 static int
-submit_check_unique(struct tx *tx, const struct target *t,
-		    struct broker_submit *task, struct err *err)
+submit_check_unique(struct tx *tx, struct target *t, struct broker_submit *task,
+		    struct err *err)
 {
-	struct slice owner;
-	int more;
+	struct sunique_owner owner;
+	int r;
 
 	if (task->unique.len == 0)
 		return 0;
-	more =
-	    tx_first(tx, err, SQL_UNIQUE_GET, t->id, task->unique, tx_now(tx));
-	if (more == 1) {
-		owner = tx_bytes(tx, SQL_UNIQUE_GET, 0);
-		snprintf(task->owner, sizeof(task->owner), "%.*s",
-			 (int)owner.len, owner.p);
-		tx_end(tx, SQL_UNIQUE_GET);
-	}
-	task->duplicate = more == 1;
-	return more < 0 ? -1 : 0;
-}
-
-/* Expired keys go on the way, some with each new one: nothing else looks. */
-static int
-submit_note_unique(struct tx *tx, const struct target *t,
-		   const struct broker_submit *task, struct err *err)
-{
-	int expired;
-
-	if (task->unique.len == 0)
-		return 0;
-	/* Looks first, as wake.c does. */
-	if ((expired = tx_any(tx, err, SQL_UNIQUES_EXPIRED, tx_now(tx))) < 0 ||
-	    (expired == 1 &&
-	     tx_run(tx, err, SQL_UNIQUES_EXPIRE, tx_now(tx)) < 0) ||
-	    tx_run(tx, err, SQL_UNIQUE_SET, t->id, task->unique, task->id,
-		   sat_add(tx_now(tx), sat_mul(task->unique_s, 1000))) < 0)
-		return -1;
-	return 0;
+	r = sunique_owner_run(tx, t->id, task, &owner, err);
+	task->duplicate = r == 1;
+	if (r != 1 || !task->debounces || owner.until != UNIQUE_START)
+		return r < 0 ? -1 : 0;
+	/* One that waits already is not this one: this is queued. */
+	r = sunique_put_off_run(tx, t->id, task, owner.number, err);
+	task->duplicate = r == 1;
+	t->changed = t->changed || r == 1;
+	return r < 0 ? -1 : 0;
 }
 
 /*
@@ -261,7 +241,7 @@ submit_add_task(const struct submission *s, struct tx *tx, struct target *t,
 		return -1;
 	if (task->err.code != ERR_NONE)
 		return 0;
-	if (submit_note_unique(tx, t, task, err) != 0 ||
+	if (sunique_note_run(tx, t->id, task, number, err) != 0 ||
 	    sblobs_add_run(tx, task, err) != 0 ||
 	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
 		return -1;
