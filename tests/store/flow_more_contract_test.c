@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/flow_scene.h"
+#include "store/flow_stage.h"
 #include "suite.h"
 
 /* Stores that have workflows. */
@@ -13,13 +13,13 @@ static const enum kind kinds[] = {KIND_SQLITE};
 
 #define N_MANY 1200 /* more than one transaction does */
 
-static struct flow_scene s;
+static struct flow_stage s;
 
 static void
 begin(int kind, enum flow_policy policy, bool whole)
 {
-	flow_scene_open(&s, kind);
-	flow_begin(&s, policy, whole);
+	fstage_open(&s, kind);
+	fstage_begin(&s, policy, whole);
 }
 
 static void
@@ -27,7 +27,7 @@ add_callback(const char *id, enum flow_role role)
 {
 	const struct broker_submit more = {.role = role};
 
-	ck_assert_msg(flow_add_with(&s, id, "", &more) == ERR_NONE, "%s",
+	ck_assert_msg(fstage_add_with(&s, id, "", &more) == ERR_NONE, "%s",
 		      s.worker->err.msg);
 }
 
@@ -65,29 +65,29 @@ ck_nothing_left(void)
 START_TEST(steps_go_on_as_those_before_them_end)
 {
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_add(&s, "c", "a");
-	flow_add(&s, "d", "b,c:complete");
-	flow_settle_down(&s);
-	ck_assert(!flow_is_claimed(&s, "b"));
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
-	flow_settle_down(&s);
-	ck_assert(!flow_is_claimed(&s, "d"));
-	ck_assert_str_eq(flow_steps(&s),
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_add(&s, "c", "a");
+	fstage_add(&s, "d", "b,c:complete");
+	fstage_settle_down(&s);
+	ck_assert(!fstage_is_claimed(&s, "b"));
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_settle_down(&s);
+	ck_assert(!fstage_is_claimed(&s, "d"));
+	ck_assert_str_eq(fstage_steps(&s),
 			 "a=succeeded b=succeeded c=released d=waits");
-	ck_assert_str_eq(flow_seal(&s), "running");
-	flow_finish(&s, "c", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "d", FLOW_STEP_SUCCEEDED);
-	flow_await(&s, FLOW_SUCCEEDED);
+	ck_assert_str_eq(fstage_seal(&s), "running");
+	fstage_finish(&s, "c", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "d", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_SUCCEEDED);
 	ck_assert_int_eq(s.info.steps, 4);
 	ck_assert_int_eq(s.info.ended[FLOW_STEP_SUCCEEDED], 4);
 	ck_assert_int_eq(s.info.waiting + s.info.released, 0);
 	ck_assert_int_ge(s.info.ended_ms, s.info.begun_ms);
 	ck_assert_str_eq(s.label, "nightly");
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -113,11 +113,11 @@ static void
 end_as(enum flow_outcome outcome)
 {
 	if (outcome == FLOW_STEP_SKIPPED) {
-		flow_finish(&s, "a", FLOW_STEP_FAILED);
-		flow_ck_skipped(&s, "c");
+		fstage_finish(&s, "a", FLOW_STEP_FAILED);
+		fstage_ck_skipped(&s, "c");
 	} else {
-		flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-		flow_finish(&s, "c", outcome);
+		fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+		fstage_finish(&s, "c", outcome);
 	}
 }
 
@@ -131,23 +131,23 @@ START_TEST(each_way_to_end_has_its_followers)
 	i = _i / (int)N_STORES;
 	snprintf(soon, sizeof(soon), "c:%s", ways[i].how);
 	snprintf(late, sizeof(late), "c:%s", ways[i].how);
-	flow_add(&s, "a", "");
-	flow_add(&s, "c", "a");
-	flow_add(&s, "soon", soon);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "c", "a");
+	fstage_add(&s, "soon", soon);
 	end_as(ways[i].before);
-	flow_add(&s, "late", late);
+	fstage_add(&s, "late", late);
 	if (ways[i].runs) {
-		flow_finish(&s, "soon", FLOW_STEP_SUCCEEDED);
-		flow_finish(&s, "late", FLOW_STEP_SUCCEEDED);
+		fstage_finish(&s, "soon", FLOW_STEP_SUCCEEDED);
+		fstage_finish(&s, "late", FLOW_STEP_SUCCEEDED);
 	} else {
-		flow_ck_skipped(&s, "soon");
-		flow_ck_skipped(&s, "late");
+		fstage_ck_skipped(&s, "soon");
+		fstage_ck_skipped(&s, "late");
 	}
-	flow_seal(&s);
-	flow_await(&s, ways[i].before == FLOW_STEP_SUCCEEDED ? FLOW_SUCCEEDED
-							     : FLOW_FAILED);
+	fstage_seal(&s);
+	fstage_await(&s, ways[i].before == FLOW_STEP_SUCCEEDED ? FLOW_SUCCEEDED
+							       : FLOW_FAILED);
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -158,24 +158,24 @@ START_TEST(all_behind_a_failed_step_are_skipped)
 	int i;
 
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
+	fstage_add(&s, "a", "");
 	for (i = 0; i < 300; i++) {
 		snprintf(id, sizeof(id), "c%d", i);
-		flow_add(&s, id, before);
+		fstage_add(&s, id, before);
 		memcpy(before, id, sizeof(id));
 	}
-	flow_add(&s, "cleanup", "c299:complete");
-	flow_seal(&s);
-	flow_finish(&s, "a", FLOW_STEP_FAILED);
+	fstage_add(&s, "cleanup", "c299:complete");
+	fstage_seal(&s);
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
 	for (i = 0; i < 300; i++) {
 		snprintf(id, sizeof(id), "c%d", i);
-		flow_ck_skipped(&s, id);
+		fstage_ck_skipped(&s, id);
 	}
-	flow_finish(&s, "cleanup", FLOW_STEP_SUCCEEDED);
-	flow_await(&s, FLOW_FAILED);
+	fstage_finish(&s, "cleanup", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_FAILED);
 	ck_assert_int_eq(s.info.ended[FLOW_STEP_SKIPPED], 300);
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -184,13 +184,13 @@ START_TEST(a_delay_begins_when_a_step_goes_on)
 	const struct broker_submit more = {.delay_ms = 3600000};
 
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
-	ck_assert_int_eq(flow_add_with(&s, "b", "a", &more), ERR_NONE);
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_settle_down(&s);
-	ck_assert(!flow_is_claimed(&s, "b"));
-	ck_assert_str_eq(flow_steps(&s), "a=succeeded b=released");
-	flow_scene_close(&s);
+	fstage_add(&s, "a", "");
+	ck_assert_int_eq(fstage_add_with(&s, "b", "a", &more), ERR_NONE);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_settle_down(&s);
+	ck_assert(!fstage_is_claimed(&s, "b"));
+	ck_assert_str_eq(fstage_steps(&s), "a=succeeded b=released");
+	fstage_close(&s);
 }
 END_TEST
 
@@ -216,28 +216,28 @@ START_TEST(callbacks_are_called_once_all_has_ended)
 	begin(kinds[_i % (int)N_STORES], FLOW_CONTINUE, false);
 	i = _i / (int)N_STORES;
 	add_callbacks();
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "");
-	flow_seal(&s);
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "");
+	fstage_seal(&s);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
 	if (calls[i].cancels)
-		ck_assert_str_eq(flow_cancel(&s), "cancelling");
-	flow_settle_down(&s);
-	ck_assert(!flow_is_claimed(&s, "on-complete"));
+		ck_assert_str_eq(fstage_cancel(&s), "cancelling");
+	fstage_settle_down(&s);
+	ck_assert(!fstage_is_claimed(&s, "on-complete"));
 	ck_assert_ptr_null(backend_get(&s.stage, s.results, "on-complete"));
-	flow_finish(&s, "b", calls[i].last);
-	flow_await(&s, calls[i].state);
-	flow_finish(&s, "on-complete", FLOW_STEP_FAILED);
-	flow_finish(&s, calls[i].called, FLOW_STEP_SUCCEEDED);
-	flow_settle_down(&s);
-	ck_assert(!flow_is_claimed(&s, calls[i].not [0]));
+	fstage_finish(&s, "b", calls[i].last);
+	fstage_await(&s, calls[i].state);
+	fstage_finish(&s, "on-complete", FLOW_STEP_FAILED);
+	fstage_finish(&s, calls[i].called, FLOW_STEP_SUCCEEDED);
+	fstage_settle_down(&s);
+	ck_assert(!fstage_is_claimed(&s, calls[i].not [0]));
 	ck_assert_ptr_null(backend_get(&s.stage, s.results, calls[i].not [0]));
 	/* What becomes of them does not matter to it. */
-	flow_look(&s);
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.state, calls[i].state);
 	ck_assert_int_eq(s.info.steps, 2);
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -245,10 +245,10 @@ START_TEST(an_empty_workflow_ends_when_it_is_sealed)
 {
 	begin(kinds[_i], FLOW_CONTINUE, _i % 2);
 	add_callbacks();
-	ck_assert_str_eq(flow_seal(&s), "succeeded");
-	flow_finish(&s, "on-success", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "on-complete", FLOW_STEP_SUCCEEDED);
-	flow_scene_close(&s);
+	ck_assert_str_eq(fstage_seal(&s), "succeeded");
+	fstage_finish(&s, "on-success", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "on-complete", FLOW_STEP_SUCCEEDED);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -262,28 +262,28 @@ START_TEST(nothing_of_a_whole_runs_before_the_seal)
 	begin(kinds[_i], FLOW_CONTINUE, true);
 	for (i = 0; i < N_MANY; i++) {
 		snprintf(id, sizeof(id), "t%d", i);
-		flow_add(&s, id, "");
+		fstage_add(&s, id, "");
 	}
-	flow_add(&s, "last", "t0,t1199");
-	flow_settle_down(&s);
-	ck_assert(!flow_is_claimed(&s, "t0"));
-	flow_look(&s);
+	fstage_add(&s, "last", "t0,t1199");
+	fstage_settle_down(&s);
+	ck_assert(!fstage_is_claimed(&s, "t0"));
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.waiting, N_MANY + 1);
 	ck_assert(s.info.whole);
-	ck_assert_str_eq(flow_seal(&s), "running");
-	flow_look(&s);
+	ck_assert_str_eq(fstage_seal(&s), "running");
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.waiting, 1);
 	/* Once more, it is the same. */
-	ck_assert_str_eq(flow_seal(&s), "running");
+	ck_assert_str_eq(fstage_seal(&s), "running");
 	for (i = 0; i < N_MANY; i++) {
 		snprintf(id, sizeof(id), "t%d", i);
-		flow_finish(&s, id, FLOW_STEP_SUCCEEDED);
+		fstage_finish(&s, id, FLOW_STEP_SUCCEEDED);
 	}
-	flow_finish(&s, "last", FLOW_STEP_SUCCEEDED);
-	flow_await(&s, FLOW_SUCCEEDED);
-	ck_assert_str_eq(flow_seal(&s), "succeeded");
+	fstage_finish(&s, "last", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_SUCCEEDED);
+	ck_assert_str_eq(fstage_seal(&s), "succeeded");
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -295,38 +295,38 @@ START_TEST(a_cancelled_workflow_lets_nothing_more_begin)
 	int i;
 
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
+	fstage_add(&s, "a", "");
 	for (i = 0; i < N_MANY; i++) {
 		snprintf(id, sizeof(id), "t%d", i);
-		flow_add(&s, id, i % 2 ? "a:complete" : "a");
+		fstage_add(&s, id, i % 2 ? "a:complete" : "a");
 	}
-	UNTIL(&s.stage, flow_is_claimed(&s, "a"));
-	ck_assert_str_eq(flow_cancel(&s), "cancelling");
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	UNTIL(&s.stage, fstage_is_claimed(&s, "a"));
+	ck_assert_str_eq(fstage_cancel(&s), "cancelling");
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
 	for (i = 0; i < N_MANY; i++) {
 		snprintf(id, sizeof(id), "t%d", i);
-		flow_ck_skipped(&s, id);
+		fstage_ck_skipped(&s, id);
 	}
-	flow_await(&s, FLOW_CANCELLED);
+	fstage_await(&s, FLOW_CANCELLED);
 	ck_assert_int_eq(s.info.ended[FLOW_STEP_SUCCEEDED], 1);
 	ck_assert_int_eq(s.info.ended[FLOW_STEP_SKIPPED], N_MANY);
-	ck_assert_str_eq(flow_cancel(&s), "cancelled");
+	ck_assert_str_eq(fstage_cancel(&s), "cancelled");
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
 START_TEST(a_whole_is_cancelled_before_it_was_sealed)
 {
 	begin(kinds[_i], FLOW_CONTINUE, true);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a:failure");
-	ck_assert_ptr_nonnull(flow_cancel(&s));
-	flow_ck_skipped(&s, "a");
-	flow_ck_skipped(&s, "b");
-	flow_await(&s, FLOW_CANCELLED);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a:failure");
+	ck_assert_ptr_nonnull(fstage_cancel(&s));
+	fstage_ck_skipped(&s, "a");
+	fstage_ck_skipped(&s, "b");
+	fstage_await(&s, FLOW_CANCELLED);
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -334,20 +334,20 @@ END_TEST
 START_TEST(a_failure_cancels_all_if_that_is_the_policy)
 {
 	begin(kinds[_i], FLOW_CANCEL, false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "");
-	flow_add(&s, "c", "a:failure");
-	flow_add(&s, "d", "b");
-	flow_seal(&s);
-	UNTIL(&s.stage, flow_is_claimed(&s, "b"));
-	flow_finish(&s, "a", FLOW_STEP_FAILED);
-	flow_ck_skipped(&s, "c");
-	flow_ck_skipped(&s, "d");
-	flow_await(&s, FLOW_CANCELLING);
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
-	flow_await(&s, FLOW_CANCELLED);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "");
+	fstage_add(&s, "c", "a:failure");
+	fstage_add(&s, "d", "b");
+	fstage_seal(&s);
+	UNTIL(&s.stage, fstage_is_claimed(&s, "b"));
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
+	fstage_ck_skipped(&s, "c");
+	fstage_ck_skipped(&s, "d");
+	fstage_await(&s, FLOW_CANCELLING);
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_CANCELLED);
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -357,7 +357,7 @@ static void
 ck_refused(const char *after, const struct broker_submit *more,
 	   enum err_code code, const char *why)
 {
-	ck_assert_int_eq(flow_add_with(&s, "new", after, more), code);
+	ck_assert_int_eq(fstage_add_with(&s, "new", after, more), code);
 	ck_assert_msg(strstr(s.worker->err.msg, why) != NULL, "%s",
 		      s.worker->err.msg);
 	ck_assert_ptr_null(backend_get(&s.stage, s.results, "new"));
@@ -371,45 +371,45 @@ START_TEST(what_cannot_be_a_step_is_refused)
 				   gone = {.within = SLICE("b")};
 
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "");
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "");
 	ck_refused("", &other, ERR_NOT_FOUND, "nobody");
 	ck_refused("a,x", &plain, ERR_NOT_FOUND, "x");
 	ck_refused("new", &plain, ERR_NOT_FOUND, "new");
-	flow_seal(&s);
+	fstage_seal(&s);
 	ck_refused("", &plain, ERR_REFUSED, "sealed");
 	/* Who is at work in it may add to it. */
-	ck_assert_int_eq(flow_add_with(&s, "c", "a", &within), ERR_NONE);
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	ck_assert_int_eq(fstage_add_with(&s, "c", "a", &within), ERR_NONE);
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
 	ck_refused("", &gone, ERR_REFUSED, "sealed");
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "c", FLOW_STEP_SUCCEEDED);
-	flow_await(&s, FLOW_SUCCEEDED);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "c", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_SUCCEEDED);
 	ck_refused("", &within, ERR_REFUSED, "ended");
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
 START_TEST(a_step_that_is_added_again_is_there_once)
 {
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_look(&s);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.steps, 2);
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_add(&s, "a", "");
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_add(&s, "a", "");
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
 	/* It was sent before the seal, but its answer was lost. */
-	flow_seal(&s);
-	flow_add(&s, "b", "a");
-	flow_settle_down(&s);
-	ck_assert(!flow_is_claimed(&s, "a") && !flow_is_claimed(&s, "b"));
-	flow_await(&s, FLOW_SUCCEEDED);
+	fstage_seal(&s);
+	fstage_add(&s, "b", "a");
+	fstage_settle_down(&s);
+	ck_assert(!fstage_is_claimed(&s, "a") && !fstage_is_claimed(&s, "b"));
+	fstage_await(&s, FLOW_SUCCEEDED);
 	ck_assert_int_eq(s.info.steps, 2);
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -419,11 +419,11 @@ START_TEST(a_full_queue_takes_steps)
 	party_close(s.worker);
 	s.stage.options.max_queue_size = 1;
 	s.worker = party_open(&s.stage, "host:a");
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "");
-	flow_add(&s, "c", "a");
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "");
+	fstage_add(&s, "c", "a");
 	ck_assert_int_eq(party_submit(s.worker, "x", "{}", 0, 0), ERR_FULL);
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -432,21 +432,21 @@ END_TEST
 START_TEST(a_step_that_nobody_settles_is_ended)
 {
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a:failure");
-	ck_assert_str_eq(flow_end_step(&s, "a", FLOW_STEP_FAILED), "1");
-	ck_assert_str_eq(flow_end_step(&s, "a", FLOW_STEP_SUCCEEDED), "");
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
-	ck_assert_ptr_null(flow_end_step(&s, "x", FLOW_STEP_FAILED));
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a:failure");
+	ck_assert_str_eq(fstage_end_step(&s, "a", FLOW_STEP_FAILED), "1");
+	ck_assert_str_eq(fstage_end_step(&s, "a", FLOW_STEP_SUCCEEDED), "");
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	ck_assert_ptr_null(fstage_end_step(&s, "x", FLOW_STEP_FAILED));
 	ck_assert_int_eq(s.err.code, ERR_NOT_FOUND);
-	flow_seal(&s);
-	flow_await(&s, FLOW_FAILED);
+	fstage_seal(&s);
+	fstage_await(&s, FLOW_FAILED);
 	/* The worker that has it all the same changes nothing. */
-	flow_settle(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_settle_down(&s);
-	flow_look(&s);
+	fstage_settle(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_settle_down(&s);
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.state, FLOW_FAILED);
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -454,22 +454,22 @@ END_TEST
 START_TEST(a_worker_that_dies_before_it_settles_leaves_all_to_the_next)
 {
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_add(&s, "c", "b");
-	flow_seal(&s);
-	flow_store(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_scene_restart(&s);
-	flow_settle(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_store(&s, "b", FLOW_STEP_SUCCEEDED);
-	flow_scene_restart(&s);
-	flow_settle(&s, "b", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "c", FLOW_STEP_SUCCEEDED);
-	flow_settle_down(&s);
-	ck_assert(!flow_is_claimed(&s, "b") && !flow_is_claimed(&s, "c"));
-	flow_await(&s, FLOW_SUCCEEDED);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_add(&s, "c", "b");
+	fstage_seal(&s);
+	fstage_store(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_restart(&s);
+	fstage_settle(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_store(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_restart(&s);
+	fstage_settle(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "c", FLOW_STEP_SUCCEEDED);
+	fstage_settle_down(&s);
+	ck_assert(!fstage_is_claimed(&s, "b") && !fstage_is_claimed(&s, "c"));
+	fstage_await(&s, FLOW_SUCCEEDED);
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -507,7 +507,7 @@ retry(const char *id, const char *expected)
 	struct broker_requeue requeue = {.key = slice_of(id)};
 	bool done = false;
 
-	ck_assert_msg(flow_reopen(&s, id) != NULL, "%s", s.err.msg);
+	ck_assert_msg(fstage_reopen(&s, id) != NULL, "%s", s.err.msg);
 	ck_assert_str_eq(s.value, expected);
 	snprintf(names, sizeof(names), "%s", s.value);
 	while ((name = strsep(&rest, " ")) != NULL)
@@ -524,39 +524,39 @@ START_TEST(a_failed_step_is_run_again_with_all_behind_it)
 {
 	begin(kinds[_i], FLOW_CONTINUE, false);
 	add_callbacks();
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_add(&s, "c", "b");
-	flow_add(&s, "d", "a:failure");
-	flow_add(&s, "e", "b,d:complete");
-	flow_seal(&s);
-	flow_finish(&s, "a", FLOW_STEP_FAILED);
-	flow_ck_skipped(&s, "b");
-	flow_ck_skipped(&s, "c");
-	flow_finish(&s, "d", FLOW_STEP_SUCCEEDED);
-	flow_ck_skipped(&s, "e");
-	flow_await(&s, FLOW_FAILED);
-	flow_finish(&s, "on-failure", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "on-complete", FLOW_STEP_SUCCEEDED);
-	ck_assert_ptr_null(flow_reopen(&s, "b"));
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_add(&s, "c", "b");
+	fstage_add(&s, "d", "a:failure");
+	fstage_add(&s, "e", "b,d:complete");
+	fstage_seal(&s);
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
+	fstage_ck_skipped(&s, "b");
+	fstage_ck_skipped(&s, "c");
+	fstage_finish(&s, "d", FLOW_STEP_SUCCEEDED);
+	fstage_ck_skipped(&s, "e");
+	fstage_await(&s, FLOW_FAILED);
+	fstage_finish(&s, "on-failure", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "on-complete", FLOW_STEP_SUCCEEDED);
+	ck_assert_ptr_null(fstage_reopen(&s, "b"));
 	ck_assert_int_eq(s.err.code, ERR_REFUSED);
-	ck_assert_ptr_null(flow_reopen(&s, "d"));
+	ck_assert_ptr_null(fstage_reopen(&s, "d"));
 	ck_assert_int_eq(s.err.code, ERR_REFUSED);
 	retry("a", "a b c e");
-	flow_look(&s);
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.state, FLOW_RUNNING);
-	ck_assert_str_eq(flow_steps(&s) + strlen("a=released b=waits c=waits "
-						 "d=succeeded e=waits"),
+	ck_assert_str_eq(fstage_steps(&s) + strlen("a=released b=waits c=waits "
+						   "d=succeeded e=waits"),
 			 " on-complete=succeeded on-failure=succeeded "
 			 "on-success=waits");
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "c", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "e", FLOW_STEP_SUCCEEDED);
-	flow_await(&s, FLOW_SUCCEEDED);
-	flow_finish(&s, "on-success", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "c", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "e", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_SUCCEEDED);
+	fstage_finish(&s, "on-success", FLOW_STEP_SUCCEEDED);
 	ck_nothing_left();
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -564,20 +564,20 @@ END_TEST
 START_TEST(a_step_that_waits_again_waits_for_its_record)
 {
 	begin(kinds[_i], FLOW_CONTINUE, false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_finish(&s, "a", FLOW_STEP_FAILED);
-	flow_ck_skipped(&s, "b");
-	ck_assert_str_eq(flow_reopen(&s, "a"), "a b");
-	ck_assert_str_eq(flow_end_step(&s, "a", FLOW_STEP_SUCCEEDED), "1");
-	flow_settle_down(&s);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
+	fstage_ck_skipped(&s, "b");
+	ck_assert_str_eq(fstage_reopen(&s, "a"), "a b");
+	ck_assert_str_eq(fstage_end_step(&s, "a", FLOW_STEP_SUCCEEDED), "1");
+	fstage_settle_down(&s);
 	if (s.stage.kind == KIND_SQLITE)
-		ck_assert(!flow_is_claimed(&s, "b"));
+		ck_assert(!fstage_is_claimed(&s, "b"));
 	reopen_record("b");
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
-	flow_seal(&s);
-	flow_await(&s, FLOW_SUCCEEDED);
-	flow_scene_close(&s);
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_seal(&s);
+	fstage_await(&s, FLOW_SUCCEEDED);
+	fstage_close(&s);
 }
 END_TEST
 

@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/flow_scene.h"
+#include "store/flow_stage.h"
 #include "suite.h"
 
 #define N_MANY 1200 /* more than one transaction does */
 
-static struct flow_scene s;
+static struct flow_stage s;
 
 static void
 begin(bool whole)
 {
-	flow_scene_open(&s, KIND_SQLITE);
-	flow_begin(&s, FLOW_CONTINUE, whole);
+	fstage_open(&s, KIND_SQLITE);
+	fstage_begin(&s, FLOW_CONTINUE, whole);
 }
 
 static void
@@ -44,7 +44,7 @@ add_many(const char *after)
 
 	for (i = 0; i < N_MANY; i++) {
 		snprintf(id, sizeof(id), "t%d", i);
-		flow_add(&s, id, after);
+		fstage_add(&s, id, after);
 	}
 }
 
@@ -53,22 +53,22 @@ add_many(const char *after)
 /* The policy: nobody is there who could ask for more. */
 START_TEST(all_of_a_large_workflow_is_cancelled_by_a_failure)
 {
-	flow_scene_open(&s, KIND_SQLITE);
-	flow_begin(&s, FLOW_CANCEL, false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "");
+	fstage_open(&s, KIND_SQLITE);
+	fstage_begin(&s, FLOW_CANCEL, false);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "");
 	add_many("a:complete");
-	flow_seal(&s);
-	flow_finish(&s, "a", FLOW_STEP_FAILED);
-	flow_look(&s);
+	fstage_seal(&s);
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.state, FLOW_CANCELLING);
 	ck_assert_int_gt(s.info.waiting, 0);
-	TIDY_UNTIL(flow_look(&s)->waiting == 0);
+	TIDY_UNTIL(fstage_look(&s)->waiting == 0);
 	ck_assert_int_eq(s.info.ended[FLOW_STEP_SKIPPED], N_MANY);
 	ck_assert_int_eq(s.info.state, FLOW_CANCELLING);
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
-	flow_await(&s, FLOW_CANCELLED);
-	flow_scene_close(&s);
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_CANCELLED);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -79,26 +79,26 @@ START_TEST(a_seal_that_was_cut_off_is_finished)
 	add_many("");
 	stage_sql(&s.stage, "UPDATE flows SET state = 1");
 	TIDY_UNTIL(s.worker->n_claims == N_MANY);
-	flow_look(&s);
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.released, N_MANY);
 	ck_assert_int_eq(stage_sql(&s.stage, "SELECT count(*) FROM waits"), 0);
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
 START_TEST(one_that_nobody_seals_is_cancelled)
 {
 	begin(true);
-	flow_add(&s, "a", "");
+	fstage_add(&s, "a", "");
 	stage_sql(&s.stage, "UPDATE flows SET moved = moved - 604700000");
 	tidy();
-	flow_settle_down(&s);
-	flow_look(&s);
+	fstage_settle_down(&s);
+	fstage_look(&s);
 	ck_assert_int_eq(s.info.state, FLOW_OPEN);
 	stage_sql(&s.stage, "UPDATE flows SET moved = moved - 604700000");
-	TIDY_UNTIL(flow_look(&s)->state == FLOW_CANCELLED);
-	flow_ck_skipped(&s, "a");
-	flow_scene_close(&s);
+	TIDY_UNTIL(fstage_look(&s)->state == FLOW_CANCELLED);
+	fstage_ck_skipped(&s, "a");
+	fstage_close(&s);
 }
 END_TEST
 
@@ -108,20 +108,20 @@ START_TEST(what_has_ended_is_gone_after_its_life)
 {
 	begin(false);
 	add_many("");
-	flow_add(&s, "last", "t0:failure");
-	flow_cancel(&s);
+	fstage_add(&s, "last", "t0:failure");
+	fstage_cancel(&s);
 	stage_sql(&s.stage, "UPDATE steps SET state = 2 WHERE state = 1");
-	flow_end_step(&s, "t0", FLOW_STEP_FAILED);
-	flow_cancel(&s);
+	fstage_end_step(&s, "t0", FLOW_STEP_FAILED);
+	fstage_cancel(&s);
 	stage_sql(&s.stage, "UPDATE flows SET ended = 1, state = 5, gone = 1");
 	/* Nobody sees it, though its rows are still there. */
-	ck_assert_ptr_null(flow_look(&s));
+	ck_assert_ptr_null(fstage_look(&s));
 	ck_assert_int_eq(s.err.code, ERR_NOT_FOUND);
 	TIDY_UNTIL(stage_sql(&s.stage, "SELECT count(*) FROM flows") == 0);
 	ck_assert_int_eq(stage_sql(&s.stage, "SELECT count(*) FROM steps"), 0);
 	ck_assert_int_eq(stage_sql(&s.stage, "SELECT count(*) FROM spares"), 0);
-	flow_begin(&s, FLOW_CONTINUE, false);
-	flow_scene_close(&s);
+	fstage_begin(&s, FLOW_CONTINUE, false);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -129,16 +129,16 @@ END_TEST
 START_TEST(a_step_is_known_after_its_record_is_gone)
 {
 	begin(false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "");
-	flow_finish(&s, "a", FLOW_STEP_FAILED);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "");
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
 	stage_sql(&s.stage, "DELETE FROM results WHERE id = 'a'; "
 			    "DELETE FROM ids WHERE id = 'a'");
-	flow_add(&s, "c", "a:failure");
-	flow_add(&s, "d", "a,b");
-	flow_finish(&s, "c", FLOW_STEP_SUCCEEDED);
-	flow_ck_skipped(&s, "d");
-	flow_scene_close(&s);
+	fstage_add(&s, "c", "a:failure");
+	fstage_add(&s, "d", "a,b");
+	fstage_finish(&s, "c", FLOW_STEP_SUCCEEDED);
+	fstage_ck_skipped(&s, "d");
+	fstage_close(&s);
 }
 END_TEST
 
@@ -155,20 +155,20 @@ on_page(const struct broker_page *page, const struct err *err, void *arg)
 START_TEST(a_step_that_a_person_hastens_counts_as_released)
 {
 	begin(false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_add(&s, "c", "b");
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_add(&s, "c", "b");
 	s.worker->answered = false;
 	broker_hasten(s.worker->broker, SLICE("io"), SLICE("b"),
 		      (struct slice){NULL, 0}, on_page, s.worker);
 	UNTIL(&s.stage, s.worker->answered);
-	ck_assert_str_eq(flow_steps(&s), "a=released b=released c=waits");
-	flow_finish(&s, "b", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "c", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_seal(&s);
-	flow_await(&s, FLOW_SUCCEEDED);
-	flow_scene_close(&s);
+	ck_assert_str_eq(fstage_steps(&s), "a=released b=released c=waits");
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "c", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_seal(&s);
+	fstage_await(&s, FLOW_SUCCEEDED);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -176,23 +176,24 @@ END_TEST
 START_TEST(a_step_that_is_taken_out_ends_with_its_record)
 {
 	begin(false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_add(&s, "c", "b");
-	flow_add(&s, "d", "b:failure");
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_add(&s, "c", "b");
+	fstage_add(&s, "d", "b:failure");
 	s.worker->answered = false;
 	broker_remove(s.worker->broker, SLICE("io"), SLICE("b"),
 		      (struct slice){NULL, 0}, on_page, s.worker);
 	UNTIL(&s.stage, s.worker->answered);
-	ck_assert_str_eq(flow_steps(&s), "a=released b=waits c=waits d=waits");
+	ck_assert_str_eq(fstage_steps(&s),
+			 "a=released b=waits c=waits d=waits");
 	backend_put(&s.stage, s.results, "b",
 		    "{\"task_id\":\"b\",\"status\":\"failed\"}", true, 60);
-	flow_ck_skipped(&s, "c");
-	flow_finish(&s, "d", FLOW_STEP_SUCCEEDED);
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_seal(&s);
-	flow_await(&s, FLOW_FAILED);
-	flow_scene_close(&s);
+	fstage_ck_skipped(&s, "c");
+	fstage_finish(&s, "d", FLOW_STEP_SUCCEEDED);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_seal(&s);
+	fstage_await(&s, FLOW_FAILED);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -200,17 +201,17 @@ END_TEST
 START_TEST(a_step_whose_task_is_gone_is_cancelled)
 {
 	begin(false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
 	s.worker->answered = false;
 	broker_remove(s.worker->broker, SLICE("io"), SLICE("b"),
 		      (struct slice){NULL, 0}, on_page, s.worker);
 	UNTIL(&s.stage, s.worker->answered);
-	flow_cancel(&s);
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
-	flow_await(&s, FLOW_CANCELLED);
-	ck_assert_str_eq(flow_steps(&s), "a=succeeded b=skipped");
-	flow_scene_close(&s);
+	fstage_cancel(&s);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_CANCELLED);
+	ck_assert_str_eq(fstage_steps(&s), "a=succeeded b=skipped");
+	fstage_close(&s);
 }
 END_TEST
 
@@ -249,10 +250,10 @@ on_repair(const struct flow_page *page, const struct err *err, void *arg)
 START_TEST(one_in_which_nothing_happens_is_looked_at)
 {
 	begin(false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "");
-	flow_add(&s, "c", "a,b");
-	flow_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "");
+	fstage_add(&s, "c", "a,b");
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
 	stage_sql(&s.stage, "UPDATE flows SET looked = 0");
 	ck_assert_uint_eq(count_stale(), 0);
 	stage_sql(&s.stage,
@@ -265,7 +266,7 @@ START_TEST(one_in_which_nothing_happens_is_looked_at)
 			   NULL);
 	UNTIL(&s.stage, s.answered);
 	ck_assert_uint_eq(s.n, 1);
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -273,21 +274,21 @@ END_TEST
 START_TEST(a_failure_that_was_taken_back_for_nothing_comes_again)
 {
 	begin(false);
-	flow_add(&s, "a", "");
-	flow_add(&s, "b", "a");
-	flow_seal(&s);
-	flow_finish(&s, "a", FLOW_STEP_FAILED);
-	flow_ck_skipped(&s, "b");
-	ck_assert_str_eq(flow_reopen(&s, "a"), "a b");
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	fstage_seal(&s);
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
+	fstage_ck_skipped(&s, "b");
+	ck_assert_str_eq(fstage_reopen(&s, "a"), "a b");
 	tidy();
-	flow_settle_down(&s);
-	ck_assert_str_eq(flow_steps(&s), "a=released b=waits");
+	fstage_settle_down(&s);
+	ck_assert_str_eq(fstage_steps(&s), "a=released b=waits");
 	/* What the repair does: its record is final. */
-	ck_assert_str_eq(flow_end_step(&s, "a", FLOW_STEP_FAILED), "1");
-	flow_await(&s, FLOW_FAILED);
-	ck_assert_str_eq(flow_steps(&s), "a=failed b=skipped");
+	ck_assert_str_eq(fstage_end_step(&s, "a", FLOW_STEP_FAILED), "1");
+	fstage_await(&s, FLOW_FAILED);
+	ck_assert_str_eq(fstage_steps(&s), "a=failed b=skipped");
 	ck_assert_int_eq(stage_sql(&s.stage, "SELECT size FROM queues"), 0);
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -295,19 +296,19 @@ END_TEST
 START_TEST(a_step_that_was_taken_back_for_nothing_ends_again)
 {
 	begin(true);
-	flow_add(&s, "a", "");
-	flow_cancel(&s);
-	flow_ck_skipped(&s, "a");
-	flow_await(&s, FLOW_CANCELLED);
-	ck_assert_str_eq(flow_reopen(&s, "a"), "a");
+	fstage_add(&s, "a", "");
+	fstage_cancel(&s);
+	fstage_ck_skipped(&s, "a");
+	fstage_await(&s, FLOW_CANCELLED);
+	ck_assert_str_eq(fstage_reopen(&s, "a"), "a");
 	tidy();
-	flow_settle_down(&s);
-	ck_assert_str_eq(flow_steps(&s), "a=waits");
+	fstage_settle_down(&s);
+	ck_assert_str_eq(fstage_steps(&s), "a=waits");
 	stage_sql(&s.stage, "UPDATE flows SET moved = moved - 60001");
-	TIDY_UNTIL(flow_look(&s)->state != FLOW_RUNNING);
-	ck_assert_str_eq(flow_steps(&s), "a=skipped");
+	TIDY_UNTIL(fstage_look(&s)->state != FLOW_RUNNING);
+	ck_assert_str_eq(fstage_steps(&s), "a=skipped");
 	ck_assert_int_eq(stage_sql(&s.stage, "SELECT count(*) FROM tasks"), 0);
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 
@@ -322,11 +323,11 @@ START_TEST(workflows_need_their_records_in_the_same_file)
 	party_close(s.worker);
 	s.stage.options.with_results = false;
 	s.worker = party_open(&s.stage, "host:a");
-	ck_assert_int_eq(flow_begin_with(&s, &other), ERR_CONFIG);
-	ck_assert_int_eq(flow_add_with(&s, "a", "", &more), ERR_CONFIG);
+	ck_assert_int_eq(fstage_begin_with(&s, &other), ERR_CONFIG);
+	ck_assert_int_eq(fstage_add_with(&s, "a", "", &more), ERR_CONFIG);
 	ck_assert_int_eq(stage_sql(&s.stage, "SELECT count(*) FROM flows"), 1);
 	ck_assert_int_eq(stage_sql(&s.stage, "SELECT count(*) FROM tasks"), 0);
-	flow_scene_close(&s);
+	fstage_close(&s);
 }
 END_TEST
 

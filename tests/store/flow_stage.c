@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/flow_scene.h"
+#include "store/flow_stage.h"
 #include "suite.h"
 
 #define AFTER_MAX 32
@@ -14,14 +14,14 @@
 /* --- opening ---------------------------------------------------------------- */
 
 static void
-open_worker(struct flow_scene *s)
+open_worker(struct flow_stage *s)
 {
 	s->worker = party_open(&s->stage, "host:a");
 	broker_want(s->worker->broker, 0, 4000);
 }
 
 void
-flow_scene_open(struct flow_scene *s, int kind)
+fstage_open(struct flow_stage *s, int kind)
 {
 	memset(s, 0, sizeof(*s));
 	stage_open(&s->stage, kind);
@@ -31,7 +31,7 @@ flow_scene_open(struct flow_scene *s, int kind)
 }
 
 void
-flow_scene_close(struct flow_scene *s)
+fstage_close(struct flow_stage *s)
 {
 	backend_close(s->results);
 	party_close(s->worker);
@@ -39,7 +39,7 @@ flow_scene_close(struct flow_scene *s)
 }
 
 void
-flow_scene_restart(struct flow_scene *s)
+fstage_restart(struct flow_stage *s)
 {
 	backend_close(s->results);
 	party_close(s->worker);
@@ -50,7 +50,7 @@ flow_scene_restart(struct flow_scene *s)
 /* --- calls ------------------------------------------------------------------ */
 
 static void
-answer(struct flow_scene *s, const struct err *err)
+answer(struct flow_stage *s, const struct err *err)
 {
 	s->answered = true;
 	s->err.code = ERR_NONE;
@@ -61,7 +61,7 @@ answer(struct flow_scene *s, const struct err *err)
 static void
 on_value(struct slice value, const struct err *err, void *arg)
 {
-	struct flow_scene *s = arg;
+	struct flow_stage *s = arg;
 
 	answer(s, err);
 	snprintf(s->value, sizeof(s->value), "%.*s", (int)value.len,
@@ -71,7 +71,7 @@ on_value(struct slice value, const struct err *err, void *arg)
 static void
 on_names(const struct slice *names, size_t n, const struct err *err, void *arg)
 {
-	struct flow_scene *s = arg;
+	struct flow_stage *s = arg;
 	size_t i, at = 0;
 
 	answer(s, err);
@@ -84,7 +84,7 @@ on_names(const struct slice *names, size_t n, const struct err *err, void *arg)
 }
 
 static const char *
-answered(struct flow_scene *s)
+answered(struct flow_stage *s)
 {
 	stage_called(&s->stage);
 	UNTIL(&s->stage, s->answered);
@@ -92,7 +92,7 @@ answered(struct flow_scene *s)
 }
 
 enum err_code
-flow_begin_with(struct flow_scene *s, const struct flow_begin *begin)
+fstage_begin_with(struct flow_stage *s, const struct flow_begin *begin)
 {
 	s->answered = false;
 	broker_flow_begin(s->worker->broker, begin, on_value, s);
@@ -101,7 +101,7 @@ flow_begin_with(struct flow_scene *s, const struct flow_begin *begin)
 }
 
 void
-flow_begin(struct flow_scene *s, enum flow_policy policy, bool whole)
+fstage_begin(struct flow_stage *s, enum flow_policy policy, bool whole)
 {
 	const struct flow_begin begin = {.id = SLICE("f"),
 					 .label = SLICE("nightly"),
@@ -109,11 +109,12 @@ flow_begin(struct flow_scene *s, enum flow_policy policy, bool whole)
 					 .whole = whole,
 					 .life_s = 3600};
 
-	ck_assert_msg(flow_begin_with(s, &begin) == ERR_NONE, "%s", s->err.msg);
+	ck_assert_msg(fstage_begin_with(s, &begin) == ERR_NONE, "%s",
+		      s->err.msg);
 }
 
 const char *
-flow_seal(struct flow_scene *s)
+fstage_seal(struct flow_stage *s)
 {
 	s->answered = false;
 	broker_flow_seal(s->worker->broker, SLICE("f"), on_value, s);
@@ -121,7 +122,7 @@ flow_seal(struct flow_scene *s)
 }
 
 const char *
-flow_cancel(struct flow_scene *s)
+fstage_cancel(struct flow_stage *s)
 {
 	s->answered = false;
 	broker_flow_cancel(s->worker->broker, SLICE("f"), on_value, s);
@@ -129,7 +130,7 @@ flow_cancel(struct flow_scene *s)
 }
 
 const char *
-flow_end_step(struct flow_scene *s, const char *id, enum flow_outcome outcome)
+fstage_end_step(struct flow_stage *s, const char *id, enum flow_outcome outcome)
 {
 	const struct flow_end end = {
 	    .flow = SLICE("f"), .step = slice_of(id), .outcome = outcome};
@@ -140,7 +141,7 @@ flow_end_step(struct flow_scene *s, const char *id, enum flow_outcome outcome)
 }
 
 const char *
-flow_reopen(struct flow_scene *s, const char *id)
+fstage_reopen(struct flow_stage *s, const char *id)
 {
 	s->answered = false;
 	broker_flow_reopen(s->worker->broker, SLICE("f"), slice_of(id),
@@ -189,8 +190,8 @@ read_after(char *text, struct broker_after after[AFTER_MAX])
 }
 
 enum err_code
-flow_add_with(struct flow_scene *s, const char *id, const char *after,
-	      const struct broker_submit *more)
+fstage_add_with(struct flow_stage *s, const char *id, const char *after,
+		const struct broker_submit *more)
 {
 	struct broker_after list[AFTER_MAX];
 	struct broker_submit task = *more;
@@ -211,17 +212,17 @@ flow_add_with(struct flow_scene *s, const char *id, const char *after,
 }
 
 void
-flow_add(struct flow_scene *s, const char *id, const char *after)
+fstage_add(struct flow_stage *s, const char *id, const char *after)
 {
 	const struct broker_submit more = {.flow = SLICE("f")};
 
-	ck_assert_msg(flow_add_with(s, id, after, &more) == ERR_NONE, "%s",
+	ck_assert_msg(fstage_add_with(s, id, after, &more) == ERR_NONE, "%s",
 		      s->worker->err.msg);
 }
 
 /* The claim's place: bytes may say more than they did when they were submitted. */
 static size_t
-claim_of(const struct flow_scene *s, const char *id)
+claim_of(const struct flow_stage *s, const char *id)
 {
 	const struct broker_claim *c;
 	char text[256];
@@ -238,17 +239,17 @@ claim_of(const struct flow_scene *s, const char *id)
 }
 
 bool
-flow_is_claimed(const struct flow_scene *s, const char *id)
+fstage_is_claimed(const struct flow_stage *s, const char *id)
 {
 	return claim_of(s, id) != NO_CLAIM;
 }
 
 void
-flow_store(struct flow_scene *s, const char *id, enum flow_outcome outcome)
+fstage_store(struct flow_stage *s, const char *id, enum flow_outcome outcome)
 {
 	char record[512];
 
-	UNTIL(&s->stage, flow_is_claimed(s, id));
+	UNTIL(&s->stage, fstage_is_claimed(s, id));
 	snprintf(record, sizeof(record),
 		 "{\"task_id\":\"%s\",\"status\":\"%s\",\"result\":\"of %s\"%s,"
 		 "\"flow\":\"f\"}",
@@ -261,7 +262,7 @@ flow_store(struct flow_scene *s, const char *id, enum flow_outcome outcome)
 }
 
 void
-flow_settle(struct flow_scene *s, const char *id, enum flow_outcome outcome)
+fstage_settle(struct flow_stage *s, const char *id, enum flow_outcome outcome)
 {
 	struct broker_settle settle = {
 	    .disposition =
@@ -271,19 +272,19 @@ flow_settle(struct flow_scene *s, const char *id, enum flow_outcome outcome)
 	    .flow = SLICE("f"),
 	    .outcome = outcome};
 
-	UNTIL(&s->stage, flow_is_claimed(s, id));
+	UNTIL(&s->stage, fstage_is_claimed(s, id));
 	party_settle_with(s->worker, claim_of(s, id), &settle);
 }
 
 void
-flow_finish(struct flow_scene *s, const char *id, enum flow_outcome outcome)
+fstage_finish(struct flow_stage *s, const char *id, enum flow_outcome outcome)
 {
-	flow_store(s, id, outcome);
-	flow_settle(s, id, outcome);
+	fstage_store(s, id, outcome);
+	fstage_settle(s, id, outcome);
 }
 
 void
-flow_settle_down(struct flow_scene *s)
+fstage_settle_down(struct flow_stage *s)
 {
 	static unsigned int n;
 	char id[32], bytes[64];
@@ -292,7 +293,7 @@ flow_settle_down(struct flow_scene *s)
 	snprintf(bytes, sizeof(bytes), "{\"id\":\"%s\",\"name\":\"n\"}", id);
 	ck_assert_int_eq(party_submit(s->worker, id, bytes, 1000000, 0),
 			 ERR_NONE);
-	UNTIL(&s->stage, flow_is_claimed(s, id));
+	UNTIL(&s->stage, fstage_is_claimed(s, id));
 	party_settle(s->worker, claim_of(s, id), BROKER_ACK);
 }
 
@@ -302,7 +303,7 @@ static void
 on_flows(const struct flow_info *flows, size_t n, struct slice next,
 	 const struct err *err, void *arg)
 {
-	struct flow_scene *s = arg;
+	struct flow_stage *s = arg;
 
 	answer(s, err);
 	if (err != NULL)
@@ -315,7 +316,7 @@ on_flows(const struct flow_info *flows, size_t n, struct slice next,
 }
 
 const struct flow_info *
-flow_look(struct flow_scene *s)
+fstage_look(struct flow_stage *s)
 {
 	s->answered = false;
 	broker_flow_get(s->worker->broker, SLICE("f"), on_flows, s);
@@ -323,13 +324,13 @@ flow_look(struct flow_scene *s)
 }
 
 void
-flow_await(struct flow_scene *s, enum flow_state state)
+fstage_await(struct flow_stage *s, enum flow_state state)
 {
-	UNTIL(&s->stage, flow_look(s) != NULL && s->info.state == state);
+	UNTIL(&s->stage, fstage_look(s) != NULL && s->info.state == state);
 }
 
 struct listed {
-	struct flow_scene *scene;
+	struct flow_stage *scene;
 	char *lines[STEPS_MAX];
 	size_t n;
 	char next[64];
@@ -377,7 +378,7 @@ by_text(const void *a, const void *b)
 
 /* In small pages, each of them once. */
 const char *
-flow_steps(struct flow_scene *s)
+fstage_steps(struct flow_stage *s)
 {
 	struct listed l = {.scene = s};
 	size_t i, at = 0;
@@ -405,7 +406,7 @@ flow_steps(struct flow_scene *s)
 /* A store that cannot write its record has a worker do that: it claims the step, with
  * the reason, and does not run it. */
 static bool
-is_skipped(struct flow_scene *s, const char *id, const char **record)
+is_skipped(struct flow_stage *s, const char *id, const char **record)
 {
 	const size_t i = claim_of(s, id);
 
@@ -414,14 +415,14 @@ is_skipped(struct flow_scene *s, const char *id, const char **record)
 		ck_assert_ptr_nonnull(memmem(s->worker->claims[i]->bytes.p,
 					     s->worker->claims[i]->bytes.len,
 					     "\"skipped\":", 10));
-		flow_finish(s, id, FLOW_STEP_SKIPPED);
+		fstage_finish(s, id, FLOW_STEP_SKIPPED);
 		return false;
 	}
 	return *record != NULL && strstr(*record, "\"failed\"") != NULL;
 }
 
 void
-flow_ck_skipped(struct flow_scene *s, const char *id)
+fstage_ck_skipped(struct flow_stage *s, const char *id)
 {
 	const char *record;
 
