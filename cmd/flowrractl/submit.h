@@ -46,6 +46,8 @@ void submit_print_problem(struct ctl *ctl, struct submit_problems *problems,
 /* At the end: complains of those that were not told yet. */
 void submit_end_problems(struct ctl *ctl, struct submit_problems *problems);
 
+/* $TRACEPARENT, unless it is not valid or not there: NULL. */
+const char *submit_trace(void);
 /* Continues the trace of $TRACEPARENT and $TRACESTATE, unless the request names one
  * itself; what is not valid there counts as absent. */
 void submit_take_trace(struct flowrra_request *request);

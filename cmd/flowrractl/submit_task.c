@@ -20,15 +20,24 @@
 #include "wait_each.h"
 
 /* Of a command, this is the trace of its task's attempt, or of what wraps it. */
+const char *
+submit_trace(void)
+{
+	const char *parent = getenv("TRACEPARENT");
+	struct trace_context context;
+
+	return parent != NULL && trace_context_read(slice_of(parent), &context)
+		   ? parent
+		   : NULL;
+}
+
 void
 submit_take_trace(struct flowrra_request *request)
 {
-	const char *parent = getenv("TRACEPARENT");
-	const char *state = getenv("TRACESTATE");
-	struct trace_context context;
+	const char *parent = submit_trace(), *state = getenv("TRACESTATE");
 
 	if (request->traceparent != NULL || request->tracestate != NULL ||
-	    parent == NULL || !trace_context_read(slice_of(parent), &context))
+	    parent == NULL)
 		return;
 	request->traceparent = parent;
 	if (state != NULL && tracestate_valid(slice_of(state)))

@@ -74,6 +74,7 @@ enum {
 	AT_tracestate,
 	AT_parent,
 	AT_root,
+	AT_trace_link,
 	AT_flow,
 	AT_skipped,
 	N_FIELDS
@@ -123,6 +124,7 @@ static const struct field fields[N_FIELDS] = {
     FIELD(tracestate, ANY, task.tracestate),
     FIELD(parent, ANY, task.parent),
     FIELD(root, ANY, task.root),
+    FIELD(trace_link, ANY, task.trace_link),
     FIELD(flow, ANY, task.flow),
     FIELD(skipped, ANY, task.skipped),
 };
@@ -230,21 +232,27 @@ quoted_id(struct slice json)
 	return json;
 }
 
+/* Empty if it is none. */
+static struct slice
+trace_text(struct slice json)
+{
+	const struct slice text = plain_text(json);
+	struct trace_context context;
+
+	return trace_context_read(text, &context) ? text
+						  : (struct slice){NULL, 0};
+}
+
 /* As the Recommendation says: what is not valid is not there, and then its
  * tracestate is not either. */
 static void
 read_trace(struct task *task)
 {
-	struct trace_context context;
-
-	if (task->traceparent.len == 0 && task->tracestate.len == 0)
-		return;
-	task->traceparent = plain_text(task->traceparent);
+	task->traceparent = trace_text(task->traceparent);
 	task->tracestate = plain_text(task->tracestate);
-	if (!trace_context_read(task->traceparent, &context))
-		task->traceparent = task->tracestate = (struct slice){NULL, 0};
-	if (!tracestate_valid(task->tracestate))
+	if (task->traceparent.len == 0 || !tracestate_valid(task->tracestate))
 		task->tracestate = (struct slice){NULL, 0};
+	task->trace_link = trace_text(task->trace_link);
 }
 
 /* A number of ours, of digits only; what is anything else is not ours. */
@@ -299,6 +307,7 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 		task->skipped = (struct slice){NULL, 0};
 	task->traceparent = moved(d->task.traceparent, bytes, task->raw.p);
 	task->tracestate = moved(d->task.tracestate, bytes, task->raw.p);
+	task->trace_link = moved(d->task.trace_link, bytes, task->raw.p);
 	read_trace(task);
 	task->id = put_text(&p, d->id);
 	task->name = put_text(&p, d->name);
@@ -377,6 +386,8 @@ write_options(const struct task *task, struct buf *out)
 			   SLICE("null"));
 	if (task->root.len > 0)
 		write_json(out, WRITE_NEXT("root"), task->root, SLICE("null"));
+	if (task->trace_link.len > 0)
+		write_text(out, WRITE_NEXT("trace_link"), task->trace_link);
 	if (task->flow.len > 0)
 		write_text(out, WRITE_NEXT("flow"), task->flow);
 }

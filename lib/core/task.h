@@ -94,6 +94,9 @@ struct task {
 	/* The IDs of the task that submitted it and of the one that that began with,
 	 * as JSON strings; empty: neither. Only workers say this (dispatch/submit.c). */
 	struct slice parent, root;
+	/* What it follows from in another trace, such as the making of its
+	 * schedule: its own trace begins with it. Empty: nothing, as above. */
+	struct slice trace_link;
 	struct slice flow; /* the workflow that it is a step of; empty: none */
 	/* Why it is not to run, since a step before it has not ended as it had to: a
 	 * JSON string; empty: it is. */
