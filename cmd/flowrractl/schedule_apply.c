@@ -13,6 +13,7 @@
 #include "manager/schedule_said.h"
 #include "schedule.h"
 #include "schedules/schedules.h"
+#include "submit.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
@@ -142,6 +143,7 @@ schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 	if (!apply->force && (status = ctl_open_all(ctl)) != 0)
 		return status;
 	apply->client = ctl->client;
+	apply->traceparent = submit_trace();
 	if ((db = open_schedules(ctl, apply->dry_run, &status)) == NULL)
 		return status;
 	if ((status = schedule_time(ctl, db, &apply->now_us)) != 0) {

@@ -208,7 +208,7 @@ reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 	if (ctl->gateway != NULL) {
 		if (gateway_words_of(ctl->gateway, &o->request, &how, err) != 0)
 			return -1;
-	} else if (!submit_has_task(ctl) && !o->request.force &&
+	} else if (ctl->own == NULL && !o->request.force &&
 		   o->request.name != NULL &&
 		   request_words_of(ctl->client, &o->request, &how, err) != 0)
 		return -1;
@@ -225,8 +225,8 @@ check_file(struct ctl *ctl, const struct submit_options *o, struct err *err)
 	struct stat st;
 
 	if (!o->from_stdin || name == NULL || o->request.force ||
-	    submit_has_task(ctl) || ctl->gateway != NULL ||
-	    stat(name, &st) != 0 || S_ISDIR(st.st_mode))
+	    ctl->own != NULL || ctl->gateway != NULL || stat(name, &st) != 0 ||
+	    S_ISDIR(st.st_mode))
 		return 0;
 	if (flowrra_registered(ctl->client, name, &registration, NULL) == 0) {
 		flowrra_free(registration);
@@ -243,7 +243,7 @@ check_file(struct ctl *ctl, const struct submit_options *o, struct err *err)
 static void
 warn_of_unserved(struct ctl *ctl, const struct flowrra_request *request)
 {
-	if (request->queue != NULL && !submit_has_task(ctl) &&
+	if (request->queue != NULL && ctl->own == NULL &&
 	    ctl->gateway == NULL && !ctl->globals.quiet &&
 	    !request_is_served(ctl->client, request))
 		complain(ctl,
@@ -321,7 +321,7 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 	char id[FLOWRRA_ID_SIZE];
 	int status;
 
-	if (submit_has_task(ctl)) {
+	if (ctl->own != NULL) {
 		if ((status = submit_by_task(ctl, &o->request, id)) != 0)
 			return status;
 	} else if (ctl->gateway != NULL) {
@@ -360,9 +360,8 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	    read_words(o, &w, REQUEST_TEXT, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
-	} else if ((!submit_has_task(ctl) || o->wait) &&
-		   (status = ctl_open(ctl)) != 0) {
-		; /* a task's own worker needs no store */
+	} else if ((status = ctl_open_near(ctl)) != 0) {
+		; /* it was complained of */
 	} else if (check_file(ctl, o, &err) != 0 ||
 		   reread_words(ctl, o, &w, &err) != 0) {
 		complain(ctl, "%s", err.msg);
@@ -370,14 +369,9 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	} else if (ctl->gateway != NULL && o->from_stdin) {
 		status = submit_stream_by_gateway(
 		    ctl, &o->request, o->wait ? o->wait_timeout_s : 0, o->wait);
-	} else if (submit_has_task(ctl) && o->from_stdin) {
-		if (o->wait) {
-			complain(ctl, "cannot use --stdin with --wait within "
-				      "a task");
-			status = err_exit_status(ERR_USAGE);
-		} else {
-			status = submit_stream_by_task(ctl, &o->request);
-		}
+	} else if (ctl->own != NULL && o->from_stdin) {
+		status = submit_stream_by_task(ctl, &o->request,
+					       o->wait_timeout_s, o->wait);
 	} else {
 		if (!o->from_stdin)
 			tell_moment(ctl, "runs", o->request.at_us);

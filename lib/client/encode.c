@@ -152,20 +152,14 @@ static int
 check_request_trace(const struct flowrra_request *r, struct task *task,
 		    struct err *err)
 {
-	struct trace_context context;
-
 	if (r->traceparent == NULL)
 		return r->tracestate == NULL
 			   ? 0
 			   : err_set(err, ERR_DATA,
 				     "tracestate needs a traceparent");
+	if (traceparent_check(r->traceparent, err) != 0)
+		return -1;
 	task->traceparent = slice_of(r->traceparent);
-	if (!trace_context_read(task->traceparent, &context))
-		return err_set(err, ERR_DATA,
-			       "traceparent \"%.64s\" is not valid: "
-			       "00-TRACE_ID-PARENT_ID-FLAGS, of 32, 16 and 2 "
-			       "lower-case hexadecimal digits",
-			       r->traceparent);
 	if (r->tracestate == NULL)
 		return 0;
 	task->tracestate = slice_of(r->tracestate);

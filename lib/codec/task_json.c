@@ -72,6 +72,7 @@ enum {
 	AT_reply_to,
 	AT_traceparent,
 	AT_tracestate,
+	AT_trace_link,
 	AT_flow,
 	AT_skipped,
 	N_FIELDS
@@ -119,6 +120,7 @@ static const struct field fields[N_FIELDS] = {
     FIELD(reply_to, ANY, task.reply_to),
     FIELD(traceparent, ANY, task.traceparent),
     FIELD(tracestate, ANY, task.tracestate),
+    FIELD(trace_link, ANY, task.trace_link),
     FIELD(flow, ANY, task.flow),
     FIELD(skipped, ANY, task.skipped),
 };
@@ -216,21 +218,27 @@ plain_text(struct slice json)
 	return text;
 }
 
+/* Empty if it is none. */
+static struct slice
+trace_text(struct slice json)
+{
+	const struct slice text = plain_text(json);
+	struct trace_context context;
+
+	return trace_context_read(text, &context) ? text
+						  : (struct slice){NULL, 0};
+}
+
 /* As the Recommendation says: what is not valid is not there, and then its
  * tracestate is not either. */
 static void
 read_trace(struct task *task)
 {
-	struct trace_context context;
-
-	if (task->traceparent.len == 0 && task->tracestate.len == 0)
-		return;
-	task->traceparent = plain_text(task->traceparent);
+	task->traceparent = trace_text(task->traceparent);
 	task->tracestate = plain_text(task->tracestate);
-	if (!trace_context_read(task->traceparent, &context))
-		task->traceparent = task->tracestate = (struct slice){NULL, 0};
-	if (!tracestate_valid(task->tracestate))
+	if (task->traceparent.len == 0 || !tracestate_valid(task->tracestate))
 		task->tracestate = (struct slice){NULL, 0};
+	task->trace_link = trace_text(task->trace_link);
 }
 
 /* A number of ours, of digits only; what is anything else is not ours. */
@@ -283,6 +291,7 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 		task->skipped = (struct slice){NULL, 0};
 	task->traceparent = moved(d->task.traceparent, bytes, task->raw.p);
 	task->tracestate = moved(d->task.tracestate, bytes, task->raw.p);
+	task->trace_link = moved(d->task.trace_link, bytes, task->raw.p);
 	read_trace(task);
 	task->id = put_text(&p, d->id);
 	task->name = put_text(&p, d->name);
@@ -356,6 +365,8 @@ write_options(const struct task *task, struct buf *out)
 		write_text(out, WRITE_NEXT("traceparent"), task->traceparent);
 	if (task->tracestate.len > 0)
 		write_text(out, WRITE_NEXT("tracestate"), task->tracestate);
+	if (task->trace_link.len > 0)
+		write_text(out, WRITE_NEXT("trace_link"), task->trace_link);
 	if (task->flow.len > 0)
 		write_text(out, WRITE_NEXT("flow"), task->flow);
 }

@@ -91,6 +91,9 @@ struct task {
 	/* core/trace_context.h: what its producer is part of; empty: nothing, or
 	 * what is not valid. No tracestate without a traceparent. */
 	struct slice traceparent, tracestate;
+	/* What it follows from in another trace, such as the making of its
+	 * schedule: its own trace begins with it. Empty: nothing, as above. */
+	struct slice trace_link;
 	struct slice flow; /* the workflow that it is a step of; empty: none */
 	/* Why it is not to run, since a step before it has not ended as it had to: a
 	 * JSON string; empty: it is. */

@@ -21,6 +21,9 @@
 -- returns {levels}, {lanes}, {workers}, and has done nothing.
 
 local n, first = tonumber(ARGV[3]), #KEYS - tonumber(ARGV[3]) + 1
+-- More lists than tasks that may be read.
+if redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[5]) +
+  redis.call('ZCARD', KEYS[6]) > tonumber(ARGV[1]) then return 'much' end
 local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
 local lanes = redis.call('ZRANGE', KEYS[5], 0, -1)
 local workers = redis.call('ZRANGE', KEYS[6], 0, -1)
