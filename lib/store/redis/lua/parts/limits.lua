@@ -43,6 +43,7 @@ if n_rules > 0 then
       by = text or nil
     elseif scope == 'q' then
       queue_rule = rule_in(text) or nil
+      rule_of_scope[scope] = queue_rule or false
     else
       rule_of_scope[scope] = rule_in(text)
       named = named or string.sub(scope, 1, 2) == 't:'
@@ -54,11 +55,12 @@ end
 
 -- false: none.
 local function rule_of(scope)
-  if scope == 'q' then return queue_rule end
   local rule = rule_of_scope[scope]
   if rule == nil then
     rule = n_rules > FEW and rule_in(redis.call('HGET', LIMITS, scope))
-    if not rule and string.sub(scope, 1, 2) == 'g:' then rule = rule_of('g') end
+    if not rule and #scope > 1 and string.byte(scope) == 103 then
+      rule = rule_of_scope['g'] or (n_rules > FEW and rule_of('g'))
+    end
     rule_of_scope[scope] = rule
   end
   return rule
@@ -171,9 +173,9 @@ local function scopes_of(task)
     end
   end
   if group and second == nil then
-    local text = group
-    if #text > 200 or string.find(text, '%c') then text = redis.sha1hex(text) end
-    second = rule_of('g:' .. text) and 'g:' .. text
+    second = 'g:' .. group
+    if #group > 200 or find(group, '%c') then second = 'g:' .. redis.sha1hex(group) end
+    second = rule_of(second) and second
     scope_of_group[group] = second
   end
   if first then return first, second or nil end
