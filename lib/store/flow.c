@@ -82,7 +82,7 @@ flow_refusal_tell(const struct flow_refusal *r)
 		r->on_names(err != NULL ? NULL : &none, 0, err, r->arg);
 	else if (r->on_flows != NULL)
 		r->on_flows(NULL, 0, none, err, r->arg);
-	else
+	else if (r->on_page != NULL)
 		r->on_page(err != NULL ? NULL : &no_steps, err, r->arg);
 }
 
