@@ -296,6 +296,29 @@ START_TEST(a_failed_step_is_retried_with_what_was_skipped)
 }
 END_TEST
 
+/* sidekiq#2268: a batch whose jobs add jobs. */
+START_TEST(a_step_that_runs_adds_others_to_its_own_workflow)
+{
+	struct world *w = begin_with(
+	    _i,
+	    "[task adder]\ncommand = sh -c 'flowrractl submit add 1 2 --flow "
+	    "\"$FLOWRRA_FLOW\" --id more && flowrractl submit add 3 4 --flow "
+	    "\"$FLOWRRA_FLOW\" --after more --id last'\nqueue = io\n"
+	    "[task env]\ncommand = sh -c 'echo ${FLOWRRA_FLOW-none}'\n"
+	    "queue = io\n");
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W --whole");
+	submit(w, "adder --flow W");
+	submit(w, "env --flow W --id env");
+	ck_run(ctl(w, "workflow seal W --wait"), 0, "succeeded\n");
+	ck_flow(w, "W", "steps", "4");
+	ck_run(ctl(w, "wait last env"), 0, "last\t7\nenv\t\"W\"\n");
+	ck_run(ctl(w, "submit env --wait"), 0, "\"none\"\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(what_ended_without_a_word_is_repaired)
 {
 	struct world *w = begin(_i);
@@ -325,5 +348,6 @@ SUITE("workflow")
 	TEST_STORES(a_cancelled_workflow_runs_no_more_steps);
 	TEST_STORES(a_step_that_is_taken_out_ends);
 	TEST_STORES(a_failed_step_is_retried_with_what_was_skipped);
+	TEST_STORES(a_step_that_runs_adds_others_to_its_own_workflow);
 	TEST_STORES(what_ended_without_a_word_is_repaired);
 }
