@@ -56,29 +56,21 @@ logs_check(const struct logs_options *o, struct err *err)
 }
 
 /* That nothing is there is an error if there is no such task, or if its worker
- * keeps nothing of its kind, which a command shows by how it ended; else it has
- * printed nothing. */
+ * keeps nothing; else it has printed nothing. */
 static int
 explain_nothing(struct ctl *ctl, const char *id)
 {
 	struct flowrra_record *record;
 	struct flowrra_error error;
-	bool is_command;
 
 	if (flowrra_result(ctl->client, id, &record, &error) != 0)
 		return complain_of(ctl, &error);
-	is_command = record->exit_code >= 0 || record->signal > 0;
 	flowrra_record_free(record);
-	if (ctl->conf->exec.output_max > 0 ||
-	    (!is_command && ctl->conf->worker.keep_output > 0))
+	if (ctl->conf->exec.output_max > 0 || ctl->conf->worker.keep_output > 0)
 		return 0;
-	complain(ctl,
-		 is_command
-		     ? "nothing is kept of what commands print ([exec] "
-		       "output_max)"
-		     : "nothing is kept of what tasks print ([exec] "
-		       "output_max, for commands; [worker] keep_output, for "
-		       "tasks in modules)");
+	complain(ctl, "nothing is kept of what tasks print ([exec] output_max, "
+		      "for commands; [worker] keep_output, for tasks in "
+		      "modules)");
 	return err_exit_status(ERR_NOT_FOUND);
 }
 
@@ -126,6 +118,8 @@ show_until_end(struct show_output *s, const struct logs_options *o)
 	return status;
 }
 
+/* Files are looked for where a worker with this configuration keeps them: on another
+ * machine there are none. */
 /* Without an ID, and with a number, it is a command of `run`, which has put it into
  * the user's own store. */
 static bool
@@ -134,8 +128,6 @@ is_of_run(int argc, char **argv)
 	return argc == 0 || argv[0][strspn(argv[0], "0123456789")] == '\0';
 }
 
-/* Files are looked for where a worker with this configuration keeps them: on another
- * machine there are none. */
 static int
 run_logs(struct ctl *ctl, int argc, char **argv, void *options)
 {
