@@ -365,18 +365,11 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 static int
 flush(struct ctl *ctl, int status)
 {
-	const int failed = fflush(stdout);
-
-	if (failed == 0 && !ferror(stdout))
+	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	if (failed != 0 && errno == EPIPE)
+	if (errno == EPIPE)
 		return status;
-	/* Why an earlier one failed is not known any more. */
-	if (failed != 0)
-		complain(ctl, "cannot write to standard output: %s",
-			 strerror(errno));
-	else
-		complain(ctl, "cannot write to standard output");
+	complain(ctl, "cannot write to standard output: %s", strerror(errno));
 	return err_exit_status(ERR_SYSTEM);
 }
 

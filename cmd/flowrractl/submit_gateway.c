@@ -282,7 +282,7 @@ wait_for_all(struct sending *s, double timeout_s)
 
 	wait_each_begin(&w, s->ctl, timeout_s);
 	wait_each_outcome(&w, &s->outcomes);
-	sending_note(s, wait_each_end(&w));
+	sending_note(s, w.status);
 }
 
 int

@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "submit.h"
-
 struct ctl;
 struct err;
 
@@ -20,7 +18,6 @@ struct wait_each {
 	double timeout_s; /* for all together; below 0: without end */
 	int64_t begun_us;
 	int status; /* the highest of all */
-	struct submit_problems problems;
 };
 
 void wait_each_begin(struct wait_each *w, struct ctl *ctl, double timeout_s);
@@ -29,9 +26,6 @@ void wait_each_id(struct wait_each *w, size_t line, const char *id);
 /* Prints a line that has no task. */
 void wait_each_problem(struct wait_each *w, size_t line,
 		       const struct err *problem);
-
-/* At the end; the exit status. */
-int wait_each_end(struct wait_each *w);
 
 /* --- for tasks that have to be submitted before --------------------------- */
 

@@ -111,12 +111,9 @@ read_ids(struct ids *ids)
 static int
 wait_for_each(struct ids *ids, double timeout_s)
 {
-	int status;
-
 	wait_each_begin(&ids->each, ids->ctl, timeout_s);
 	read_ids(ids);
-	status = wait_each_end(&ids->each);
-	return ids->status != 0 ? ids->status : status;
+	return ids->status != 0 ? ids->status : ids->each.status;
 }
 
 static int

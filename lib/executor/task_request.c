@@ -30,9 +30,10 @@ answer_of_err(const struct err *err)
 /* --- submitting ---------------------------------------------------------- */
 
 /* What the task's own process may not say is said here: which id the new task
- * has, unless one was asked for. Whose child it is, flowrrad says. */
+ * has, unless one was asked for, and which task submitted it. */
 static char *
-request_task(json_t *j, char id[FLOWRRA_ID_SIZE])
+request_task(const struct task_caller *caller, json_t *j,
+	     char id[FLOWRRA_ID_SIZE])
 {
 	const char *given = json_string_value(json_object_get(j, "id"));
 
@@ -42,6 +43,7 @@ request_task(json_t *j, char id[FLOWRRA_ID_SIZE])
 	else
 		snprintf(id, FLOWRRA_ID_SIZE, "%s", given);
 	json_object_set_new(j, "id", json_string(given != NULL ? given : id));
+	json_object_set_new(j, "parent", json_string(caller->id));
 	return json_dumps(j, JSON_COMPACT);
 }
 
@@ -49,7 +51,7 @@ static json_t *
 on_submit(const struct task_caller *caller, json_t *j)
 {
 	char id[FLOWRRA_ID_SIZE];
-	char *task = request_task(j, id);
+	char *task = request_task(caller, j, id);
 	struct buf text = BUF_INIT;
 	json_t *answer;
 	int32_t code;

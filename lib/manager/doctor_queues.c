@@ -69,8 +69,8 @@ examine_servants(struct doctor *d, const json_t *queue, const char *name)
 		doctor_find(d, DOCTOR_ERROR, "queues",
 			    "Start a worker with this queue in [worker] "
 			    "queues, or purge the queue.",
-			    "queue %s has %lld task%s and no worker serves it",
-			    name, waiting, waiting == 1 ? "" : "s");
+			    "queue %s has %lld tasks and no worker serves it",
+			    name, waiting);
 	else
 		doctor_find(d, DOCTOR_WARNING, "queues",
 			    "Run flowrractl worker resume to make one take "
