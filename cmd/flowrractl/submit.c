@@ -70,12 +70,8 @@ static const struct option_spec submit_options[] = {
 	OPTION(option, arg, kind, request.member, low, high, help),
 #define SUBMIT_OPTION TASK_OPTION
 #include "core/task_options.def"
-    OPTION("flow", "ID", TEXT, request.flow, 0, 0,
-	   "make it a step of this workflow"),
     OPTION("after", "ID[:HOW]", LIST, after, 0, 0,
 	   "run it after this step's success, failure or complete"),
-    OPTION("on", "HOW", TEXT, request.on, 0, 0,
-	   "run it after the workflow's success, failure or complete"),
     OPTION("now-if-past", NULL, FLAG, now_if_past, 0, 0,
 	   "run the task now if the time of --at is past"),
     OPTION("wait", NULL, FLAG, wait, 0, 0, "wait and print the result"),

@@ -41,13 +41,9 @@ static const struct object_member fields[] = {
     {"kwargs",
      OBJECT_OBJECT,
      {.offset = offsetof(struct flowrra_request, kwargs)}},
-    {"flow", .value = {.type = VALUE_TEXT,
-		       .offset = offsetof(struct flowrra_request, flow)}},
     {"after",
      OBJECT_ARRAY,
      {.offset = offsetof(struct flowrra_request, after)}},
-    {"on", .value = {.type = VALUE_TEXT,
-		     .offset = offsetof(struct flowrra_request, on)}},
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= 64, "a bit for each field");
