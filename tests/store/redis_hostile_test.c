@@ -225,7 +225,8 @@ START_TEST(a_server_that_always_has_another_level_is_left)
 END_TEST
 
 static void
-on_hostile_page(const struct broker_page *page, const struct err *err, void *arg)
+on_hostile_page(const struct broker_page *page, const struct err *err,
+		void *arg)
 {
 	char *next = arg;
 
