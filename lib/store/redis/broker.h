@@ -16,6 +16,7 @@
  *	tidy.h		housekeeping
  *	inflight.c	claims in memory
  *	settle.c	ends claims
+ *	flow.h		leads to workflows
  *	limit.h		claims and acknowledgements of queues with limits
  *	submit.h	leads to the producers' side
  *	registry.c	what workers have registered, and orders to them
@@ -134,6 +135,7 @@ struct rclaim {
 	bool seen;    /* the comparison that is under way has passed it */
 	bool adopted; /* recovered while its BLMOVE reply may still come */
 	bool leaving; /* its settlement was sent */
+	bool ending;  /* the step that it is of ends, before it is settled */
 	bool lost;    /* the worker was told that it is not on record */
 	bool doubted; /* broker_doubt() awaits an answer */
 	char mark[RCLAIM_MARK_SIZE]; /* see fence.h */
@@ -337,6 +339,16 @@ struct rgather {
 	int64_t look_ms;	/* until the next */
 };
 
+/* Workflows; see flow.h. */
+struct rflow_delivery;
+struct rflow_turn;
+struct rflow {
+	TAILQ_HEAD(, rflow_delivery) deliveries;
+	TAILQ_HEAD(, rflow_turn) paused; /* until `again` */
+	struct event *again;
+	size_t settling; /* claims of this broker, before their settlement */
+};
+
 /* What of a worker's broker this is. */
 enum rbroker_part {
 	RBROKER_WHOLE, /* all; or it is a producer's, or an operator's */
@@ -416,6 +428,7 @@ struct rbroker {
 	struct rlost lost;
 	unsigned int n_doubtful; /* of the queues */
 	struct rgather gather;
+	struct rflow flow;
 };
 
 int rbroker_eval(struct rbroker *b, enum rscript script,

@@ -11,6 +11,7 @@
 
 #include "codec/task_json.h"
 #include "store/redis/broker.h"
+#include "store/redis/flow.h"
 #include "store/redis/lanes.h"
 #include "store/redis/levels.h"
 #include "store/redis/limit.h"
@@ -172,9 +173,10 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 	struct broker_settle *s =
 	    container_of(p, struct broker_settle, pending);
 	struct rclaim *c = container_of(s->claim, struct rclaim, pub);
-
 	int sent;
 
+	if (rflow_settles(s))
+		rflow_forget_key(c->queue, s);
 	sent = senders[s->disposition](c, s, c->queue->broker, on_reply,
 				       reply_arg);
 	/* After it was sent: direction() counts it among those that stay. */
@@ -236,11 +238,16 @@ rbroker_settle(struct broker *broker, struct broker_settle *settle)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 
-	outbox_add(&b->outbox, &settle->pending);
+	if (rflow_settles(settle))
+		rflow_settle(b, b, settle);
+	else
+		outbox_add(&b->outbox, &settle->pending);
 }
 
 size_t
 rbroker_unsettled(const struct broker *broker)
 {
-	return ((const struct rbroker *)broker)->outbox.count;
+	const struct rbroker *b = (const struct rbroker *)broker;
+
+	return b->outbox.count + b->flow.settling;
 }

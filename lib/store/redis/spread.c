@@ -14,6 +14,7 @@
 #include "codec/order.h"
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
+#include "store/redis/flow.h"
 #include "store/redis/lanes.h"
 #include "store/redis/ops.h"
 #include "util/clock.h"
@@ -305,7 +306,14 @@ rspread_coming(const struct broker *broker, unsigned int queue)
 static void
 rspread_settle(struct broker *broker, struct broker_settle *settle)
 {
-	rbroker_settle(rspread_broker_of(settle->claim), settle);
+	struct broker *part = rspread_broker_of(settle->claim);
+
+	/* The home of a workflow may be on any node. */
+	if (rflow_settles(settle))
+		rflow_settle((struct rbroker *)broker, (struct rbroker *)part,
+			     settle);
+	else
+		rbroker_settle(part, settle);
 }
 
 static void
@@ -533,4 +541,5 @@ static const struct broker_ops broker_redis_spread = {
     .served = rbroker_served,
     .control = rbroker_control,
     .admin = &broker_redis_admin,
+    .flow = &rbroker_flow_ops,
 };
