@@ -20,7 +20,54 @@
 #define RULES "HSET " K("limits") " g {\"concurrency\":2}"
 #define GROUPED(group) "{\"id\":\"t\",\"name\":\"n\",\"group\":\"" group "\"}"
 
+/* Of a workflow: a, which has ended or not, b, which waits for it, and a callback. */
+#define F(suffix) "{flowrra:queue:flow:f}:" suffix
+#define HOME                                                                   \
+	F("meta"), F("steps"), F("open"), F("info"), F("waits"), F("next"),    \
+	    F("held"), F("out"), F("ended"), F("on")
+#define META(state)                                                            \
+	"HSET " F("meta") " state " state " policy cancel life 60 whole 1"
+#define STEPS(open)                                                            \
+	"ZADD " F("steps") " 0 a 0 b 0 c", "ZADD " F("open") " " open,         \
+	    "ZADD " F("held") " 0 b"
+
 static const struct script_case cases[] = {
+    {SCRIPT_FLOW_BEGIN, {HOME}, {"l", "cancel", "1", "60"}, {NULL}},
+    {SCRIPT_FLOW_ADD,
+     {HOME},
+     {"", "9", "d", "-", "io 0 0 0", "a s", "{}", "e", "s", "io 0 0 0", "",
+      "{}"},
+     {META("open"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_ADVANCE,
+     {HOME},
+     {"a", "f", ""},
+     {META("running"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_SEAL, {HOME}, {""}, {META("open"), STEPS("0 a")}},
+    {SCRIPT_FLOW_CANCEL, {HOME}, {""}, {META("running"), STEPS("0 b")}},
+    {SCRIPT_FLOW_GET, {HOME}, {NULL}, {META("open"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_STEPS, {HOME}, {"", "10"}, {META("open"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_REPAIR,
+     {HOME},
+     {"10", ""},
+     {META("running"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_REOPEN,
+     {HOME},
+     {"a", "1", ""},
+     {META("failed"), STEPS("0 b"), "HSET " F("ended") " a f"}},
+    {SCRIPT_FLOW_DUE,
+     {"{flowrra:queue:flows}:due"},
+     {"10", "1000"},
+     {"ZADD {flowrra:queue:flows}:due 1 f"}},
+    {SCRIPT_FLOW_NOTE,
+     {"{flowrra:queue:flows}:due", "{flowrra:queue:flows}:all"},
+     {"1", "f", "1000"},
+     {NULL}},
+    {SCRIPT_FLOW_RELEASE,
+     {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"), K("uniques"),
+      K("p:5"), K("unique:a")},
+     {"100", "flowrra:control", "wake", "1", "256", "7", "5", "0", "0", TASK,
+      "t", "8", "60", ""},
+     {"LPUSH " K("p:5") " [3]"}},
     {SCRIPT_BURY,
      {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info"), LIMITS,
       K("uniques")},

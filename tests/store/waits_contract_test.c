@@ -286,7 +286,7 @@ START_TEST(redis_has_no_such_thing)
 	worker = party_open(&w, NULL);
 	ck_assert_int_eq(submit_task("b", &after, 1, 0), ERR_CONFIG);
 	ck_assert_ptr_nonnull(
-	    strstr(worker->err.msg, "in an embedded database only"));
+	    strstr(worker->err.msg, "only steps of a workflow wait"));
 	party_close(worker);
 	stage_close(&w);
 }
