@@ -15,6 +15,7 @@
  *	retry.c     whether there is another attempt, and when
  *	outcome.c   what follows from how an attempt ended
  *	unknown.c   tasks that no module here handles
+ *	references.c  results of other steps, in arguments
  *	claim.c     a claim becomes a job, or goes where it belongs
  *	assign.c    jobs go to the pool as it has room; how much to claim
  *	timeout.c   timeouts and cancellation
@@ -102,6 +103,7 @@ struct job {
 	struct buf progress; /* JSON; empty: none */
 	struct buf
 	    output; /* the end of what this attempt prints: job_print() */
+	bool output_is_set;   /* by job_set_output(): nothing is added */
 	bool running_pending; /* a note is under way */
 	bool running_again;
 	/* The end. */
@@ -120,6 +122,10 @@ struct job {
 	 * what exactly. `task` then has what could be salvaged. */
 	const char *refused;
 	struct buf refusal;
+	/* Arguments with the results of other steps in them; `referred`: they
+	 * are there, or there is nothing to be put in. */
+	struct buf args, kwargs;
+	bool referred;
 };
 TAILQ_HEAD(job_list, job);
 
@@ -278,6 +284,8 @@ void job_hold(struct job *job, bool first);
 void job_unlink(struct job *job);
 /* It has printed or logged a line; the end of it all is kept. */
 void job_print(struct job *job, struct slice line);
+/* All that is kept of it, as its executor says: of a command. */
+void job_set_output(struct job *job, struct slice text);
 /* Its time does not count any more. */
 void job_disarm(struct job *job);
 /* Settled: frees it. */
@@ -411,6 +419,17 @@ void retry_prepare(struct job *job, const struct task_counters *counters,
 		   int64_t delay_ms);
 /* Whether there is another attempt, and then prepares it. */
 bool retry_if_left(struct job *job, const struct ending *ending);
+
+/* --- references.c ------------------------------------------------------ */
+
+/* Whether the arguments have references to results (codec/flow_args.h). */
+bool references_wanted(const struct job *job);
+/*
+ * Puts the results in; then `done` is called, with NULL or with why not: ERR_DATA if
+ * that cannot be, else it may be tried again. The job is NEW until then.
+ */
+typedef void references_fn(struct job *job, const struct err *err);
+void references_fetch(struct job *job, references_fn *done);
 
 /* --- outcome.c --------------------------------------------------------- */
 

@@ -55,6 +55,12 @@ flowrra_task_tracestate(const struct flowrra_task *t)
 	return *t->tracestate != '\0' ? t->tracestate : NULL;
 }
 
+const char *
+flowrra_task_flow(const struct flowrra_task *t)
+{
+	return *t->flow != '\0' ? t->flow : NULL;
+}
+
 unsigned int
 flowrra_task_attempt(const struct flowrra_task *t)
 {
@@ -244,6 +250,18 @@ flowrra_task_command_ended(struct flowrra_task *t, int status,
 	t->exited = WIFEXITED(status) ? 1 + WEXITSTATUS(status) : 0;
 	t->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	t->truncated = truncated;
+}
+
+void
+flowrra_task_command_printed(struct flowrra_task *t, const char *text,
+			     size_t len)
+{
+	const struct outbox_frame frame = {
+	    .type = IPC_OUTPUT, .task = t->number, .rest = {text, len}};
+
+	/* What is too slow loses this, as it does lines of the log. */
+	if (has_room(t))
+		outbox_put(t->env->outbox, &frame, false);
 }
 
 int

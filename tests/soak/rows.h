@@ -41,6 +41,7 @@
 	X(fleet_short)                                                         \
 	X(fleet_executor)                                                      \
 	X(fleet_reload)                                                        \
+	X(graphs)                                                              \
 	X(handlers)                                                            \
 	X(garbage)
 
