@@ -98,6 +98,9 @@ rbroker_track(struct rbroker *b)
 	b->tracking = true;
 	for (i = 0; i < b->n_queues; i++) {
 		b->queues[i].armed = false;
+		/* It said that it cannot be told of new tasks. */
+		if (b->queues[i].limited)
+			b->queues[i].content = RQUEUE_MAYBE;
 		rqueue_pump(&b->queues[i]);
 	}
 }
