@@ -380,7 +380,8 @@ run_move(struct ctl *ctl, int argc, char **argv, void *options)
 const struct verb verb_move = {
     .name = "move",
     .summary = "Move waiting or delayed tasks to another queue or store",
-    .usage = "--to QUEUE|--to-url URL ID...|FILTER...|--all [OPTION...]",
+    .usage =
+	"--to QUEUE ID... | FILTER... | --all [--to-url URL] [--wait] [--yes]",
     .options = move_options,
     .n_options = sizeof(move_options) / sizeof(move_options[0]),
     .options_size = sizeof(struct move_options),

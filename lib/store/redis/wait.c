@@ -270,8 +270,7 @@ rqueue_wait(struct rqueue *q)
 	    q->shards[0].reconciling)
 		return;
 	if (q->limited) {
-		if (q->watches)
-			rqueue_arm(q);
+		rqueue_arm(q);
 		return;
 	}
 	for (i = 0; i < b->n_waiters; i++) {
