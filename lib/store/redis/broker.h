@@ -93,6 +93,8 @@ enum rqueue_key {
 	KEY_READY,	/* scopes that hold tasks and have room */
 	KEY_TATS,	/* of scopes with a rate: when the next is due */
 	KEY_RESTING,	/* scopes that hold tasks and wait for their rate */
+	KEY_IDLERS,	/* workers that wait for a word of their own */
+	KEY_WATCHER,	/* the one of them that is told of new tasks */
 	KEY_LEAVING,	/* what is on its way to another queue */
 	KEY_UNIQUES,	/* keys of tasks, until these start or end */
 	KEY_COUNT
@@ -244,6 +246,7 @@ struct rqueue {
 	bool marked; /* the mark tells this process from those before it */
 	/* It has limits, or holds tasks of some: see limit.c. */
 	bool limited;
+	bool watches;	    /* it is the one that is told of new tasks */
 	bool counting;	    /* what is in flight, before it is claimed from */
 	struct racks *acks; /* that wait to be sent, or NULL */
 	unsigned int wanted;
@@ -505,6 +508,11 @@ void rqueue_take_tasks(struct rqueue *q, const struct redis_reply *reply,
 void rqueue_pump(struct rqueue *q);
 /* Something may be there: looks for waiting and for due tasks. */
 void rqueue_wake(struct rqueue *q);
+/* An order to wake came on this channel: of all workers, or of this one. */
+void rqueue_on_order(struct rqueue *q, struct slice channel);
+/* Listens to both. */
+int rbroker_hear(struct redis *r, const char *worker, redis_ready_fn *on_ready,
+		 void *arg, struct err *err);
 /* Looks for due tasks. */
 void rqueue_promote(struct rqueue *q);
 /* The same, as a callback of q->due. */

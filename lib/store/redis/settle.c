@@ -62,7 +62,7 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	const struct slice keys[] = {
 	    slice_of(q->shards[c->shard].key),
 	    slice_of(list != NULL ? list : ""), slice_of(q->keys[KEY_LEVELS]),
-	    slice_of(q->keys[KEY_DELAYED]), RLIMIT_KEYS(q)};
+	    slice_of(q->keys[KEY_DELAYED]), RLIMIT_WAKE_KEYS(q)};
 	const struct slice args[] = {
 	    c->pub.bytes,
 	    same ? c->pub.bytes : s->retry_bytes,
@@ -74,7 +74,7 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	int sent = -1;
 
 	if (list != NULL)
-		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 9, keys,
+		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 10, keys,
 				    7, args);
 	free(list);
 	return sent;
@@ -108,7 +108,7 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(q->keys[KEY_DEAD]),
 				     slice_of(q->keys[KEY_DEAD_TASKS]),
 				     slice_of(q->keys[KEY_DEAD_INFO]),
-				     RLIMIT_KEYS(q),
+				     RLIMIT_WAKE_KEYS(q),
 				     slice_of(q->keys[KEY_UNIQUES])};
 	char whole[ARG_NUMBER_SIZE], place[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
@@ -122,7 +122,7 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	    slice_of(RBROKER_CONTROL),
 	    slice_of(q->wake)};
 
-	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 10, keys, 9, args);
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 11, keys, 9, args);
 }
 
 /* Who can run it is known where the lanes are: so the script decides. */
@@ -139,7 +139,7 @@ send_set_aside(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(q->keys[KEY_SERVED]),
 				     slice_of(q->keys[KEY_DELAYED]),
 				     slice_of(q->keys[KEY_UNKNOWN]),
-				     RLIMIT_KEYS(q)};
+				     RLIMIT_WAKE_KEYS(q)};
 	const struct slice args[] = {c->pub.bytes,
 				     s->retry_bytes,
 				     arg_number(delay, s->delay_ms),
@@ -151,7 +151,7 @@ send_set_aside(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	int sent = -1;
 
 	if (lane != NULL)
-		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 11,
+		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 12,
 				    keys, 8, args);
 	free(lane);
 	return sent;
