@@ -223,6 +223,12 @@ redis_get_nodes(const struct redis *r, struct redis_nodes *ret)
 		redis_router_get_nodes(r->router, ret);
 }
 
+bool
+redis_get_node(const struct redis *r, size_t n, struct redis_node *ret)
+{
+	return r->router != NULL && redis_router_get_node(r->router, n, ret);
+}
+
 int
 redis_command_near(struct redis *r, struct slice key, redis_reply_fn *on_reply,
 		   void *arg, size_t argc, const struct slice *argv)
@@ -244,6 +250,19 @@ redis_command_all(struct redis *r, redis_reply_fn *on_reply, void *arg,
 		return redis_command(r, on_reply, arg, argc, argv) == 0;
 	return redis_router_send_all(
 	    r->router,
+	    &(struct redis_routed_call){.on_reply = on_reply, .arg = arg},
+	    (struct redis_args){argv, argc});
+}
+
+int
+redis_command_node(struct redis *r, size_t n, redis_reply_fn *on_reply,
+		   void *arg, size_t argc, const struct slice *argv)
+{
+	if (r->router == NULL)
+		return n == 0 ? redis_command(r, on_reply, arg, argc, argv)
+			      : -1;
+	return redis_router_send_node(
+	    r->router, n,
 	    &(struct redis_routed_call){.on_reply = on_reply, .arg = arg},
 	    (struct redis_args){argv, argc});
 }

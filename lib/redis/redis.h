@@ -186,6 +186,9 @@ int redis_command_near(struct redis *r, struct slice key,
 		       const struct slice *argv);
 size_t redis_command_all(struct redis *r, redis_reply_fn *on_reply, void *arg,
 			 size_t argc, const struct slice *argv);
+/* The n-th master, without a key; of another server, 0 is it. */
+int redis_command_node(struct redis *r, size_t n, redis_reply_fn *on_reply,
+		       void *arg, size_t argc, const struct slice *argv);
 
 /* How a Cluster is, as its nodes say; all 0 of another server. */
 struct redis_nodes {
@@ -194,6 +197,13 @@ struct redis_nodes {
 	size_t uncovered; /* slots that no master has */
 };
 void redis_get_nodes(const struct redis *r, struct redis_nodes *ret);
+/* One of them, from 0 on: numbers stay as they are until the map changes. */
+struct redis_node {
+	const char *host;
+	uint16_t port;
+	bool up;
+};
+bool redis_get_node(const struct redis *r, size_t n, struct redis_node *ret);
 
 /*
  * A Lua script, which must outlive the connection. EVALSHA is sent; each
