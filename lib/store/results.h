@@ -28,6 +28,7 @@ struct results_options {
 	const char *url;
 	int64_t timeout_ms;
 	int64_t max_connections;
+	bool has_queues; /* the tasks' queues are in the same store */
 	/* A worker's, and no broker of the same store tells: on_state warns of
 	 * what its user may not do. */
 	bool examine;

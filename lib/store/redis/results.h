@@ -186,11 +186,6 @@ void rresults_index(struct rresults *r, const struct results_put *put);
 /* Sends what is noted with what is sent in this turn. */
 void rresults_index_flush(struct rresults *r);
 void rresults_index_hurry(struct results *results);
-/* The list of the tasks that failed, or of the others; the totals (hash), and the
- * field of either. */
-struct slice rresults_index_list(const struct rresults *r, bool failed);
-struct slice rresults_index_totals(const struct rresults *r);
-struct slice rresults_index_field(bool failed);
 
 /* --- list.c ------------------------------------------------------------ */
 
