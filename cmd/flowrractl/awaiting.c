@@ -67,14 +67,8 @@ print_missing(struct awaiting *a, const struct awaited *one)
 {
 	const int status = err_exit_status(one->err.code);
 
-	complain(a->ctl, "line %zu: %s", one->number, one->err.msg);
-	if (a->ctl->globals.json) {
-		printf("{\"line\":%zu,\"code\":%d,\"error\":", one->number,
-		       status);
-		print_quoted(one->err.msg);
-		putchar('}');
-	}
-	putchar('\n');
+	submit_print_problem(a->ctl, &a->problems, one->number, status,
+			     one->err.msg);
 	awaiting_note(a, status);
 }
 
@@ -196,6 +190,7 @@ awaiting_finish(struct awaiting *a)
 		status = awaiting_turn(a, -1, &input);
 	}
 	end_progress(a->ctl);
+	submit_end_problems(a->ctl, &a->problems);
 	awaiting_note(a, status);
 	return a->status;
 }

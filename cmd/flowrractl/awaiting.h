@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "submit.h"
+
 struct await;
 struct ctl;
 struct err;
@@ -24,6 +26,7 @@ struct awaiting {
 	size_t total;  /* added so far */
 	bool complete; /* no more are coming */
 	int status;    /* the highest of all */
+	struct submit_problems problems;
 	int64_t begun_us, shown_us;
 };
 

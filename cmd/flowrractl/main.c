@@ -14,6 +14,7 @@
 #include "flowrra/client.h"
 #include "gateway.h"
 #include "manager/short_id.h"
+#include "own_task.h"
 #include "pager.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -34,6 +35,7 @@ const struct verb *const verbs[] = {
     &verb_wait,
     &verb_cancel,
     &verb_move,
+    &verb_progress,
     &verb_events,
     &verb_stats,
     &verb_top,
@@ -285,6 +287,7 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 		status = verb->run(ctl, n, words, options);
 	flowrra_close(ctl->client);
 	gateway_free(ctl->gateway);
+	own_task_close(ctl->own);
 	conf_free(ctl->conf);
 	free(ctl->ids);
 	free(words);

@@ -139,7 +139,8 @@ move_resume(struct ctl *ctl, const char *queue)
 	size_t i;
 
 	json_array_foreach (queues, i, one) {
-		n = client_deliver(ctl->client, member_text(one, "queue"), &err);
+		n = client_deliver(ctl->client, member_text(one, "queue"),
+				   &err);
 		if (n < 0)
 			break;
 		all += n;

@@ -15,6 +15,7 @@
 #include "gateway.h"
 #include "manager/moment.h"
 #include "module/dump.h"
+#include "own_task.h"
 #include "sqlite/place.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -130,6 +131,18 @@ int
 ctl_open(struct ctl *ctl)
 {
 	return ctl_open_client(ctl, false);
+}
+
+int
+ctl_open_near(struct ctl *ctl)
+{
+	struct err err = ERR_INIT;
+
+	if (!own_task_is_there(ctl))
+		return ctl_open(ctl);
+	if (ctl->own == NULL && (ctl->own = own_task_open(&err)) == NULL)
+		return complain_of_err(ctl, &err);
+	return 0;
 }
 
 int

@@ -12,6 +12,7 @@
 
 #include "flowrra/client.h"
 #include "gateway.h"
+#include "own_task.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
@@ -92,25 +93,38 @@ fetch_record(struct ctl *ctl, const char *id, struct flowrra_record **ret,
 	     struct flowrra_error *error)
 {
 	struct err err = ERR_INIT;
+	int r;
 
-	if (ctl->gateway == NULL)
+	if (ctl->own != NULL)
+		r = own_task_record(ctl->own, id, ret, &err);
+	else if (ctl->gateway != NULL)
+		r = gateway_record(ctl->gateway, id, ret, &err);
+	else
 		return flowrra_result(ctl->client, id, ret, error);
-	return gateway_record(ctl->gateway, id, ret, &err) == 0
-		   ? 0
-		   : fail_as_client(&err, error);
+	return r == 0 ? 0 : fail_as_client(&err, error);
 }
 
-static int
+int
 wait_for_record(struct ctl *ctl, const char *id, double timeout_s,
 		struct flowrra_record **ret, struct flowrra_error *error)
 {
+	struct own_task *aside;
 	struct err err = ERR_INIT;
+	size_t which;
+	int r;
 
-	if (ctl->gateway == NULL)
-		return flowrra_wait(ctl->client, id, timeout_s, ret, error);
-	return gateway_wait(ctl->gateway, id, timeout_s, ret, &err) == 0
-		   ? 0
-		   : fail_as_client(&err, error);
+	if (ctl->own != NULL) {
+		r = own_task_wait(ctl->own, &id, 1, timeout_s, &which, ret,
+				  &err);
+	} else if (ctl->gateway != NULL) {
+		r = gateway_wait(ctl->gateway, id, timeout_s, ret, &err);
+	} else {
+		aside = own_task_wait_aside(id);
+		r = flowrra_wait(ctl->client, id, timeout_s, ret, error);
+		own_task_close(aside);
+		return r;
+	}
+	return r == 0 ? 0 : fail_as_client(&err, error);
 }
 
 /* Where waiting fails the task is queued all the same: the complaint says so, with
@@ -171,7 +185,7 @@ run_result(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "cannot use --raw with --json");
 		return err_exit_status(ERR_USAGE);
 	}
-	if ((status = ctl_open(ctl)) != 0)
+	if ((status = ctl_open_near(ctl)) != 0)
 		return status;
 	if (fetch_record(ctl, argv[0], &record, &error) != 0)
 		return complain_of(ctl, &error);
@@ -223,11 +237,11 @@ wait_init(void *options)
 	((struct wait_options *)options)->timeout_s = -1;
 }
 
-/* Through the gateway one after the other: the time is one for all. */
+/* One after the other: the time is one for all. */
 static int
-wait_through_gateway(struct ctl *ctl, size_t n, const char *const *ids,
-		     double timeout_s, struct flowrra_record **records,
-		     struct flowrra_error *error)
+wait_for_each(struct ctl *ctl, size_t n, const char *const *ids,
+	      double timeout_s, struct flowrra_record **records,
+	      struct flowrra_error *error)
 {
 	const int64_t begun_us = clock_mono_us();
 	int result = 0;
@@ -248,14 +262,31 @@ wait_through_gateway(struct ctl *ctl, size_t n, const char *const *ids,
 	return result;
 }
 
+/* By the worker of this command's task. */
+static int
+wait_for_any(struct ctl *ctl, size_t n, const char *const *ids,
+	     double timeout_s, struct flowrra_record **records,
+	     struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+	struct flowrra_record *record;
+	size_t which;
+
+	if (own_task_wait(ctl->own, ids, n, timeout_s, &which, &record, &err) !=
+	    0)
+		return fail_as_client(&err, error);
+	records[which] = record;
+	return 0;
+}
+
 static int
 wait_for_records(struct ctl *ctl, size_t n, const char *const *ids,
 		 const struct wait_options *o, struct flowrra_record **records,
 		 struct flowrra_error *error)
 {
-	if (ctl->gateway != NULL)
-		return wait_through_gateway(ctl, n, ids, o->timeout_s, records,
-					    error);
+	if (ctl->client == NULL)
+		return (o->any ? wait_for_any : wait_for_each)(
+		    ctl, n, ids, o->timeout_s, records, error);
 	return flowrra_wait_many(ctl->client, ids, n,
 				 o->any ? FLOWRRA_WAIT_ANY : FLOWRRA_WAIT_ALL,
 				 o->timeout_s, records, error);
@@ -322,10 +353,12 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (wait_check(o, argc, &err) != 0)
 		return complain_of_err(ctl, &err);
-	if ((status = ctl_open(ctl)) != 0)
+	/* The queues are nothing that a task is told of. */
+	status = o->queue != NULL ? ctl_open(ctl) : ctl_open_near(ctl);
+	if (status != 0)
 		return status;
-	if ((argc == 0 || o->any) &&
-	    ctl_need_store(ctl, "--stdin, --queue and --any", &err) != 0)
+	if ((o->queue != NULL || (o->any && ctl->own == NULL)) &&
+	    ctl_need_store(ctl, "--queue and --any", &err) != 0)
 		return complain_of_err(ctl, &err);
 	if (argc == 0) {
 		return o->from_stdin ? wait_stream(ctl, o->timeout_s)

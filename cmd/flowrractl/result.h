@@ -16,10 +16,15 @@ struct flowrra_record;
 int print_record(struct ctl *ctl, const struct flowrra_record *record,
 		 const char *prefix);
 
-/* The record of a task, by the client or the gateway; 0, or -1 with *error. */
+/* The record of a task, by the client, the gateway or the worker of the task that runs
+ * this command; 0, or -1 with *error. */
 struct flowrra_error;
 int fetch_record(struct ctl *ctl, const char *id, struct flowrra_record **ret,
 		 struct flowrra_error *error);
+/* The same when it has ended; waits for that, `timeout_s` at most (below 0: without
+ * end). */
+int wait_for_record(struct ctl *ctl, const char *id, double timeout_s,
+		    struct flowrra_record **ret, struct flowrra_error *error);
 
 /* Exit statuses beside those of the command: past its timeout, killed by a signal
  * (which is added), and failed for a reason of ours. */

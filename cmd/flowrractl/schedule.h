@@ -56,6 +56,7 @@ struct schedule_source {
 	struct ctl *ctl;
 	const char *name;
 	bool comment; /* what is done is printed behind "# " */
+	int mistakes; /* so far */
 };
 schedule_tell_fn schedule_tell;
 

@@ -13,6 +13,7 @@
 #include "manager/schedule_said.h"
 #include "schedule.h"
 #include "schedules/schedules.h"
+#include "submit.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
@@ -21,6 +22,8 @@
  * memory. */
 #define FILE_MAX (256 * 1024 * 1024)
 #define PAGE 1000
+/* A generated file has the same mistake ten thousand times. */
+#define MISTAKES_SHOWN 20
 
 /* In one piece: the line of a mistake is counted from its beginning, and a file
  * that breaks off must not be half applied. */
@@ -140,6 +143,7 @@ schedule_apply_file(struct ctl *ctl, struct schedule_file *file,
 	if (!apply->force && (status = ctl_open_all(ctl)) != 0)
 		return status;
 	apply->client = ctl->client;
+	apply->traceparent = submit_trace();
 	if ((db = open_schedules(ctl, apply->dry_run, &status)) == NULL)
 		return status;
 	if ((status = schedule_time(ctl, db, &apply->now_us)) != 0) {
@@ -171,18 +175,30 @@ complete_zones(struct zone_words *words, struct schedule_file *file,
 	return 0;
 }
 
+static void
+tell_mistake(void *arg, int line, const char *text)
+{
+	struct schedule_source *source = arg;
+
+	if (source->mistakes++ < MISTAKES_SHOWN)
+		schedule_tell(source, line, text);
+	else if (source->mistakes == MISTAKES_SHOWN + 1)
+		complain(source->ctl, "%s: further mistakes are not shown",
+			 source->name);
+}
+
 /* The file is judged as a whole before a server is asked. */
 static int
 run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	const struct apply_options *o = options;
-	struct schedule_source source = {ctl, argv[0], false};
+	struct schedule_source source = {.ctl = ctl, .name = argv[0]};
 	struct schedule_apply apply = {.owner = o->owner,
 				       .take = o->take,
 				       .prune = o->prune,
 				       .dry_run = o->dry_run,
 				       .force = o->force,
-				       .tell = schedule_tell,
+				       .tell = tell_mistake,
 				       .arg = &source};
 	struct schedule_file file = {.n = 0};
 	struct zone_words words = {.local = ""};
@@ -191,7 +207,7 @@ run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 	const struct conf *conf;
 	int status = schedule_read_text(ctl, argv[0], &text);
 
-	if (status == 0 && schedule_file_read(&file, text.data, schedule_tell,
+	if (status == 0 && schedule_file_read(&file, text.data, tell_mistake,
 					      &source, &err) != 0) {
 		status = err_exit_status(err.code);
 		if (schedule_apply_judge(&file, &apply, &err) != 0)

@@ -8,6 +8,7 @@
 #include "manager/schedules.h"
 #include "result.h"
 #include "schedule.h"
+#include "submit.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -149,9 +150,14 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	const struct run_options *o = options;
 	char id[FLOWRRA_ID_SIZE];
 	struct err err = ERR_INIT;
+	struct flowrra_request traced = FLOWRRA_REQUEST_INIT;
 	struct schedules *db;
+	struct schedule_run run = {.id = argv[0]};
 	int status = 0;
 
+	submit_take_trace(&traced);
+	run.traceparent = traced.traceparent;
+	run.tracestate = traced.tracestate;
 	if (o->wait_timeout_s >= 0 && !o->wait) {
 		complain(ctl, "--wait-timeout needs --wait");
 		return err_exit_status(ERR_USAGE);
@@ -159,7 +165,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
 	if ((status = ctl_open_all(ctl)) == 0 &&
-	    schedule_run(db, ctl->client, argv[0], NULL, id, &err) != 0)
+	    schedule_run(db, ctl->client, &run, id, &err) != 0)
 		status = complain_of_err(ctl, &err);
 	schedules_close(db);
 	return status != 0 ? status : print_run(ctl, argv[0], id, o);

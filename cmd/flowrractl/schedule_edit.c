@@ -22,6 +22,7 @@ enum edit_field {
 #define SCHEDULE_FIELD(field, ...) EDIT_##field,
 #define SCHEDULE_SETTING(field, ...) EDIT_##field,
 #define SCHEDULE_JSON_FIELD(field, ...) EDIT_##field,
+#define SCHEDULE_NOTE(field, ...) EDIT_##field,
 #include "manager/schedule.def"
 	EDIT_FIELDS
 };
@@ -46,6 +47,8 @@ static const struct option_spec edit_options[] = {
 	OPTION(option, arg, field, help),
 #define SCHEDULE_JSON_FIELD(field, kind, member, stored, option, arg, help)    \
 	OPTION(option, arg, field, help),
+#define SCHEDULE_NOTE(field, member, stored, option, arg, help)                \
+	OPTION(option, arg, field, help),
 #include "manager/schedule.def"
     VERB_OPTION(struct edit_options, 0, "force", NULL, FLAG, force, 0, 0,
 		"accept a task that no worker has registered"),
@@ -65,6 +68,7 @@ static const struct value_spec values[EDIT_FIELDS] = {
 #define SCHEDULE_SETTING(field, type, member, stored, low, high, ...)          \
 	VALUE(type, member, low, high),
 #define SCHEDULE_JSON_FIELD(field, kind, member, ...) VALUE(TEXT, member, 0, 0),
+#define SCHEDULE_NOTE(field, member, ...) VALUE(TEXT, member, 0, 0),
 #include "manager/schedule.def"
 };
 

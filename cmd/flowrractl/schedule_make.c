@@ -11,6 +11,7 @@
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
 #include "schedule.h"
+#include "submit.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -38,6 +39,8 @@ make_init(void *options)
 	OPTION(option, arg, type, form.member, low, high, help),
 #define JSON_FIELD(field, kind, member, stored, option, arg, help)             \
 	OPTION(option, arg, TEXT, form.member, 0, 0, help),
+#define NOTE(field, member, stored, option, arg, help)                         \
+	OPTION(option, arg, TEXT, form.member, 0, 0, help),
 #define NEW(field, type, member, option, arg, help)                            \
 	OPTION(option, arg, type, form.member, 0, 0, help),
 #define OTHERS                                                                 \
@@ -52,6 +55,7 @@ static const struct option_spec make_options[] = {
 #define SCHEDULE_FIELD FIELD
 #define SCHEDULE_SETTING SETTING
 #define SCHEDULE_JSON_FIELD JSON_FIELD
+#define SCHEDULE_NOTE NOTE
 #define SCHEDULE_NEW NEW
 #include "manager/schedule.def"
     OTHERS,
@@ -70,6 +74,7 @@ static const struct option_spec once_options[] = {
 #define SCHEDULE_FIELD FIELD
 #define SCHEDULE_SETTING SETTING
 #define SCHEDULE_JSON_FIELD JSON_FIELD
+#define SCHEDULE_NOTE NOTE
 #define SCHEDULE_NEW NEW
 #include "manager/schedule.def"
     OTHERS,
@@ -109,6 +114,8 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	o->form.task = argv[0];
 	o->form.rule = argv[1];
 	o->form.enabled = !o->disabled;
+	if (o->form.traceparent == NULL)
+		o->form.traceparent = submit_trace();
 	/* A period is the same in all zones. */
 	if (strcmp(type, "interval") != 0 &&
 	    choose_zone(ctl, &words, argv[1], &o->form.tz, &err) != 0)

@@ -20,6 +20,7 @@
 
 #include "codec/capture_read.h"
 #include "flowrra/client.h"
+#include "result.h"
 #include "show_output.h"
 #include "util/err.h"
 #include "verb.h"
@@ -47,8 +48,8 @@ await_end(void *arg)
 	struct following *f = arg;
 	const uint64_t one = 1;
 
-	f->result = flowrra_wait(f->show->ctl->client, f->show->id, -1,
-				 &f->record, &f->error);
+	f->result = wait_for_record(f->show->ctl, f->show->id, -1, &f->record,
+				    &f->error);
 	if (write(f->ended, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		abort(); /* an eventfd takes it */
 	return NULL;

@@ -108,6 +108,24 @@ check_times(const struct submit_options *o, struct err *err)
 	return submit_check_at(r->at_us, o->now_if_past, err);
 }
 
+/* With --stdin, the lines may have the rest. */
+static int
+check_unique(const struct submit_options *o, struct err *err)
+{
+	const struct flowrra_request *r = &o->request;
+	const char *lacks = r->unique_ttl_s != FLOWRRA_UNSET ? "--unique-ttl"
+			    : r->unique_until != NULL	     ? "--unique-until"
+			    : r->debounce_s > 0		     ? "--debounce"
+							     : NULL;
+
+	if (lacks != NULL && r->unique == NULL && !o->from_stdin)
+		return err_set(err, ERR_USAGE, "%s needs --unique", lacks);
+	if (r->debounce_s > 0 && (r->delay_s > 0 || r->at_us != 0))
+		return err_set(err, ERR_USAGE,
+			       "cannot use --debounce with --delay or --at");
+	return 0;
+}
+
 /* Options that say different things of the same, or that mean nothing without
  * another: refused rather than one of them ignored. With --stdin the lines may
  * say what is missing here, and are checked one by one. */
@@ -133,9 +151,8 @@ check(const struct submit_options *o, int argc, struct err *err)
 			       "registered this task");
 	if (o->exit_code && !o->wait)
 		return err_set(err, ERR_USAGE, "--exit-code needs --wait");
-	if (r->unique_ttl_s != FLOWRRA_UNSET && r->unique == NULL &&
-	    !o->from_stdin)
-		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");
+	if (check_unique(o, err) != 0)
+		return -1;
 	if (o->from_stdin && (r->id != NULL || o->exit_code))
 		return err_set(err, ERR_USAGE,
 			       "cannot use --stdin with --id or --exit-code");
@@ -191,7 +208,7 @@ reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 	if (ctl->gateway != NULL) {
 		if (gateway_words_of(ctl->gateway, &o->request, &how, err) != 0)
 			return -1;
-	} else if (!submit_has_task(ctl) && !o->request.force &&
+	} else if (ctl->own == NULL && !o->request.force &&
 		   o->request.name != NULL &&
 		   request_words_of(ctl->client, &o->request, &how, err) != 0)
 		return -1;
@@ -208,8 +225,8 @@ check_file(struct ctl *ctl, const struct submit_options *o, struct err *err)
 	struct stat st;
 
 	if (!o->from_stdin || name == NULL || o->request.force ||
-	    submit_has_task(ctl) || ctl->gateway != NULL ||
-	    stat(name, &st) != 0 || S_ISDIR(st.st_mode))
+	    ctl->own != NULL || ctl->gateway != NULL || stat(name, &st) != 0 ||
+	    S_ISDIR(st.st_mode))
 		return 0;
 	if (flowrra_registered(ctl->client, name, &registration, NULL) == 0) {
 		flowrra_free(registration);
@@ -226,7 +243,7 @@ check_file(struct ctl *ctl, const struct submit_options *o, struct err *err)
 static void
 warn_of_unserved(struct ctl *ctl, const struct flowrra_request *request)
 {
-	if (request->queue != NULL && !submit_has_task(ctl) &&
+	if (request->queue != NULL && ctl->own == NULL &&
 	    ctl->gateway == NULL && !ctl->globals.quiet &&
 	    !request_is_served(ctl->client, request))
 		complain(ctl,
@@ -304,7 +321,7 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 	char id[FLOWRRA_ID_SIZE];
 	int status;
 
-	if (submit_has_task(ctl)) {
+	if (ctl->own != NULL) {
 		if ((status = submit_by_task(ctl, &o->request, id)) != 0)
 			return status;
 	} else if (ctl->gateway != NULL) {
@@ -343,9 +360,8 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	    read_words(o, &w, REQUEST_TEXT, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
-	} else if ((!submit_has_task(ctl) || o->wait) &&
-		   (status = ctl_open(ctl)) != 0) {
-		; /* a task's own worker needs no store */
+	} else if ((status = ctl_open_near(ctl)) != 0) {
+		; /* it was complained of */
 	} else if (check_file(ctl, o, &err) != 0 ||
 		   reread_words(ctl, o, &w, &err) != 0) {
 		complain(ctl, "%s", err.msg);
@@ -353,14 +369,9 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	} else if (ctl->gateway != NULL && o->from_stdin) {
 		status = submit_stream_by_gateway(
 		    ctl, &o->request, o->wait ? o->wait_timeout_s : 0, o->wait);
-	} else if (submit_has_task(ctl) && o->from_stdin) {
-		if (o->wait) {
-			complain(ctl, "cannot use --stdin with --wait within "
-				      "a task");
-			status = err_exit_status(ERR_USAGE);
-		} else {
-			status = submit_stream_by_task(ctl, &o->request);
-		}
+	} else if (ctl->own != NULL && o->from_stdin) {
+		status = submit_stream_by_task(ctl, &o->request,
+					       o->wait_timeout_s, o->wait);
 	} else {
 		if (!o->from_stdin)
 			tell_moment(ctl, "runs", o->request.at_us);

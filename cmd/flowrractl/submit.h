@@ -46,6 +46,8 @@ void submit_print_problem(struct ctl *ctl, struct submit_problems *problems,
 /* At the end: complains of those that were not told yet. */
 void submit_end_problems(struct ctl *ctl, struct submit_problems *problems);
 
+/* $TRACEPARENT, unless it is not valid or not there: NULL. */
+const char *submit_trace(void);
 /* Continues the trace of $TRACEPARENT and $TRACESTATE, unless the request names one
  * itself; what is not valid there counts as absent. */
 void submit_take_trace(struct flowrra_request *request);
@@ -53,10 +55,8 @@ void submit_take_trace(struct flowrra_request *request);
  * thought of. -1 with *err. */
 int submit_check_at(int64_t at_us, bool now_if_past, struct err *err);
 
-/* Whether this is within a command that a task runs, and nothing names a store:
- * then the task's worker submits. */
-bool submit_has_task(const struct ctl *ctl);
-/* One task; 0 with its id, or the exit status after a complaint. */
+/* Within a command that a task runs, by its worker (ctl->own): one task; 0 with its id,
+ * or the exit status after a complaint. */
 int submit_by_task(struct ctl *ctl, const struct flowrra_request *request,
 		   char id[FLOWRRA_ID_SIZE]);
 /* The same through the gateway. */
@@ -66,7 +66,7 @@ int submit_by_gateway(struct ctl *ctl, const struct flowrra_request *request,
 int submit_stream_by_gateway(struct ctl *ctl,
 			     const struct flowrra_request *base,
 			     double timeout_s, bool wait);
-/* As submit_stream(). */
-int submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base);
+int submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base,
+			  double timeout_s, bool wait);
 
 #endif

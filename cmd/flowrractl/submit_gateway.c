@@ -14,12 +14,11 @@
 #include "gateway.h"
 #include "lines.h"
 #include "manager/request.h"
-#include "result.h"
 #include "submit.h"
 #include "util/buf.h"
-#include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
+#include "wait_each.h"
 
 /* One message of the server to its store; and what keeps a batch of large tasks far
  * below the server's limit. */
@@ -56,14 +55,7 @@ struct sending {
 	size_t number; /* of the last line */
 	struct buf body, scratch;
 	struct submit_problems problems;
-	/* With --wait: what each line has become, in their order. */
-	struct outcome {
-		char *id; /* NULL: it was refused */
-		size_t number;
-		int status;
-		char *why;
-	} * outcomes;
-	size_t n_outcomes;
+	struct outcomes outcomes; /* with --wait */
 	bool wait;
 	int status; /* the highest */
 	bool hopeless;
@@ -84,43 +76,35 @@ complain_no_memory(struct ctl *ctl)
 	return err_exit_status(ERR_SYSTEM);
 }
 
-/* `id` or `why` is given; it is copied. */
+/* `id` or `why` is given. */
 static void
-keep_outcome(struct sending *s, const char *id, size_t number, int status,
-	     const char *why)
+keep_outcome(struct sending *s, const char *id, size_t number,
+	     const struct err *why)
 {
-	struct outcome *more =
-	    reallocarray(s->outcomes, s->n_outcomes + 1, sizeof(*more));
-
-	if (more == NULL) {
-		s->hopeless = true;
-		err_nomem(&s->why);
-		sending_note(s, complain_no_memory(s->ctl));
+	if (outcomes_add(&s->outcomes, number, id, why, &s->why) == 0)
 		return;
-	}
-	s->outcomes = more;
-	more[s->n_outcomes++] =
-	    (struct outcome){.id = id != NULL ? strdup(id) : NULL,
-			     .number = number,
-			     .status = status,
-			     .why = why != NULL ? strdup(why) : NULL};
+	s->hopeless = true;
+	sending_note(s, complain_no_memory(s->ctl));
 }
 
 static void
-print_refused(struct sending *s, size_t number, int status, const char *why)
+print_refused(struct sending *s, size_t number, const struct err *why)
 {
+	const int status = err_exit_status(why->code);
+
 	sending_note(s, status);
 	if (s->wait)
-		keep_outcome(s, NULL, number, status, why);
+		keep_outcome(s, NULL, number, why);
 	else
-		submit_print_problem(s->ctl, &s->problems, number, status, why);
+		submit_print_problem(s->ctl, &s->problems, number, status,
+				     why->msg);
 }
 
 static void
-print_queued(struct sending *s, const char *id)
+print_queued(struct sending *s, size_t number, const char *id)
 {
 	if (s->wait)
-		keep_outcome(s, id, 0, 0, NULL);
+		keep_outcome(s, id, number, NULL);
 	else
 		submit_print_id(s->ctl, id);
 }
@@ -134,17 +118,21 @@ print_answer(struct sending *s, size_t number, const char *text, size_t len)
 	const char *id = json_string_value(json_object_get(answer, "task_id"));
 	const char *detail =
 	    json_string_value(json_object_get(error, "detail"));
+	struct err why;
 
-	if (id != NULL)
-		print_queued(s, id);
-	else
-		print_refused(
-		    s, number,
-		    json_integer_value(json_object_get(error, "status")) == 403
-			? err_exit_status(ERR_REFUSED)
-			: err_exit_status(ERR_DATA),
-		    detail != NULL ? detail
-				   : "the server did not answer this line");
+	if (id != NULL) {
+		print_queued(s, number, id);
+	} else {
+		err_set(&why,
+			json_integer_value(json_object_get(error, "status")) ==
+				403
+			    ? ERR_REFUSED
+			    : ERR_DATA,
+			"%s",
+			detail != NULL ? detail
+				       : "the server did not answer this line");
+		print_refused(s, number, &why);
+	}
 	json_decref(answer);
 }
 
@@ -158,9 +146,7 @@ print_answers(struct sending *s, size_t first, size_t last,
 
 	for (i = first; i < last; i++) {
 		if (s->lines[i].err.code != ERR_NONE) {
-			print_refused(s, s->lines[i].number,
-				      err_exit_status(s->lines[i].err.code),
-				      s->lines[i].err.msg);
+			print_refused(s, s->lines[i].number, &s->lines[i].err);
 			continue;
 		}
 		end = strchr(p, '\n');
@@ -288,44 +274,15 @@ read_lines(struct sending *s)
 			 s->number);
 }
 
-static void
-wait_for_one(struct sending *s, const struct outcome *o, double timeout_s)
-{
-	struct flowrra_record *record;
-	struct err err = ERR_INIT;
-
-	if (o->id == NULL) {
-		submit_print_problem(s->ctl, &s->problems, o->number, o->status,
-				     o->why != NULL ? o->why : "no memory");
-	} else if (gateway_wait(s->ctl->gateway, o->id, timeout_s, &record,
-				&err) != 0) {
-		sending_note(s, complain_of_err(s->ctl, &err));
-		putchar('\n');
-	} else {
-		sending_note(s, print_record(s->ctl, record, o->id));
-		/* A task that failed has its line, too. */
-		if (record->state != FLOWRRA_SUCCESS && !s->ctl->globals.json)
-			printf("%s\t\n", o->id);
-		flowrra_record_free(record);
-	}
-}
-
 /* In the order of their lines; the timeout is for all together. */
 static void
 wait_for_all(struct sending *s, double timeout_s)
 {
-	const int64_t begun_us = clock_mono_us();
-	double left = -1;
-	size_t i;
+	struct wait_each w;
 
-	for (i = 0; i < s->n_outcomes; i++) {
-		if (timeout_s >= 0)
-			left = timeout_s -
-			       (double)(clock_mono_us() - begun_us) / 1e6;
-		wait_for_one(s, &s->outcomes[i],
-			     timeout_s >= 0 && left < 0 ? 0 : left);
-	}
-	submit_end_problems(s->ctl, &s->problems);
+	wait_each_begin(&w, s->ctl, timeout_s);
+	wait_each_outcome(&w, &s->outcomes);
+	sending_note(s, w.status);
 }
 
 int
@@ -334,7 +291,6 @@ submit_stream_by_gateway(struct ctl *ctl, const struct flowrra_request *base,
 {
 	struct sending *s = calloc(1, sizeof(*s));
 	int status;
-	size_t i;
 
 	if (s == NULL)
 		return complain_no_memory(ctl);
@@ -345,11 +301,7 @@ submit_stream_by_gateway(struct ctl *ctl, const struct flowrra_request *base,
 	read_lines(s);
 	wait_for_all(s, timeout_s);
 	status = s->status;
-	for (i = 0; i < s->n_outcomes; i++) {
-		free(s->outcomes[i].id);
-		free(s->outcomes[i].why);
-	}
-	free(s->outcomes);
+	outcomes_done(&s->outcomes);
 	buf_done(&s->body);
 	buf_done(&s->scratch);
 	free(s);

@@ -67,6 +67,7 @@ struct ctl {
 	struct flowrra_client *client; /* once ctl_open() was called */
 	char *ids; /* that words were the beginnings of; NULL: none */
 	struct gateway *gateway; /* instead of a client */
+	struct own_task *own;	 /* the same, once ctl_open_near() was called */
 	bool progress;		 /* a line of progress is on the terminal */
 	bool is_other_user;	 /* it was root: see owner.c */
 };
@@ -107,21 +108,21 @@ struct verb {
 extern const struct verb verb_cancel, verb_check, verb_complete,
     verb_completion, verb_doctor, verb_events, verb_export, verb_import,
     verb_health, verb_help, verb_limit_list, verb_limit_set, verb_limit_show,
-    verb_limit_unset, verb_logs, verb_metrics, verb_move, verb_queue_pause,
-    verb_queue_purge, verb_queue_resume, verb_queues, verb_result, verb_run,
-    verb_schedule_apply, verb_schedule_cron, verb_schedule_delete,
-    verb_schedule_disable, verb_schedule_edit, verb_schedule_enable,
-    verb_schedule_export, verb_schedule_history, verb_schedule_import,
-    verb_schedule_interval, verb_schedule_list, verb_schedule_next,
-    verb_schedule_once, verb_schedule_run, verb_schedule_show,
-    verb_schedule_stats, verb_stats, verb_status, verb_submit, verb_tasks,
-    verb_tasks_completed, verb_tasks_dead, verb_tasks_delayed,
-    verb_tasks_delete, verb_tasks_failed, verb_tasks_info, verb_tasks_pending,
-    verb_tasks_registered, verb_tasks_retry, verb_tasks_retrying,
-    verb_tasks_run, verb_tasks_running, verb_tasks_show, verb_tasks_signal,
-    verb_top, verb_version, verb_wait, verb_web, verb_web_token, verb_where,
-    verb_worker_quiet, verb_worker_reload, verb_worker_resume, verb_worker_stop,
-    verb_workers;
+    verb_limit_unset, verb_logs, verb_metrics, verb_move, verb_progress,
+    verb_queue_pause, verb_queue_purge, verb_queue_resume, verb_queues,
+    verb_result, verb_run, verb_schedule_apply, verb_schedule_cron,
+    verb_schedule_delete, verb_schedule_disable, verb_schedule_edit,
+    verb_schedule_enable, verb_schedule_export, verb_schedule_history,
+    verb_schedule_import, verb_schedule_interval, verb_schedule_list,
+    verb_schedule_next, verb_schedule_once, verb_schedule_run,
+    verb_schedule_show, verb_schedule_stats, verb_stats, verb_status,
+    verb_submit, verb_tasks, verb_tasks_completed, verb_tasks_dead,
+    verb_tasks_delayed, verb_tasks_delete, verb_tasks_failed, verb_tasks_info,
+    verb_tasks_pending, verb_tasks_registered, verb_tasks_retry,
+    verb_tasks_retrying, verb_tasks_run, verb_tasks_running, verb_tasks_show,
+    verb_tasks_signal, verb_top, verb_version, verb_wait, verb_web,
+    verb_web_token, verb_where, verb_worker_quiet, verb_worker_reload,
+    verb_worker_resume, verb_worker_stop, verb_workers;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];
@@ -153,11 +154,14 @@ void ctl_take_user(struct ctl *ctl);
 /* Opens the client; or ctl->gateway, if the verb can use it and the user may not open
  * the services' store. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);
+/* Within a command that a task runs, opens ctl->own instead, unless a store was named: the
+ * worker of that task has the store. */
+int ctl_open_near(struct ctl *ctl);
 /* The gateway's socket, for a user who was refused the store for the reason `why`; "": there
  * is none, or this user may not use it. free() it; NULL with *err. */
 char *ctl_gateway(const struct ctl *ctl, const struct err *why,
 		  struct err *err);
-/* Refuses what the gateway cannot do: ERR_USAGE with "WHAT: …". 0 with a client. */
+/* Refuses what only a client can do: ERR_USAGE with "WHAT: …". 0 with one. */
 int ctl_need_store(const struct ctl *ctl, const char *what, struct err *err);
 /* The same for a verb that looks at the schedules, too. */
 int ctl_open_all(struct ctl *ctl);

@@ -31,7 +31,8 @@ fire_encode(const struct schedule *s, const struct registered *defaults,
 	    .retry = s->settings.retry,
 	    .timeout_us = s->settings.timeout_us,
 	    .expires_us = s->expires_us > 0 ? now_us + s->expires_us : 0,
-	    .submitted_us = now_us};
+	    .submitted_us = now_us,
+	    .trace_link = slice_of(s->traceparent)};
 
 	task_resolve(&task, &defaults->settings, &conf->executor);
 	task_encode(&task, out);

@@ -11,6 +11,7 @@
  *
  * A submission of a single task is a batch of one on the caller's stack.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,7 +216,8 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 
 	/* The tasks whose records failed leave no holes among the submits. */
 	b->place[i] = b->n_submits++;
-	/* Not by an initializer, which would clear the text of the error. */
+	/* Not by an initializer, which would clear the texts of the answer, too. */
+	memset(submit, 0, offsetof(struct broker_submit, owner));
 	submit->queue = b->text.data + task->queue;
 	submit->id = batch_slice(b, task->id, task->id_len);
 	submit->bytes = batch_slice(b, task->bytes, task->bytes_len);
@@ -227,12 +229,13 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	submit->exclusive = task->exclusive;
 	submit->unique = batch_slice(b, task->unique, task->unique_len);
 	submit->unique_s = task->unique_s;
+	submit->unique_until = task->unique_until;
+	submit->debounces = task->debounces;
 	submit->after = task->after;
 	submit->n_after = task->n_after;
 	submit->follows = task->follows;
 	submit->blob_name = task->blob_name;
 	submit->blob = task->blob;
-	submit->duplicate = false;
 	submit->owner[0] = '\0';
 	submit->err.code = ERR_NONE;
 }

@@ -29,11 +29,6 @@
 /* 9999-12-31T23:59:59.999999, the last time that can be written. Beyond it,
  * rounding to milliseconds may overflow, and the task would run at once. */
 #define AT_MAX_US INT64_C(253402300799999999)
-/* The limits that flowrra/client.h promises. The key is part of a name at the
- * server, so it must have some bound; an hour outlives most retries of a
- * producer, and forgets a key that nobody will use again. */
-#define UNIQUE_MAX 1024
-#define UNIQUE_TTL_S 3600
 /* Arguments are one level down in the task. */
 #define DEPTH_MAX (TASK_DEPTH_MAX - 1)
 
@@ -132,24 +127,23 @@ check_request_json(const char *what, const char *text, enum scan_type type,
 	return 0;
 }
 
-/* No time to live is as good as 0, or FLOWRRA_UNSET. */
 static int
-check_request_unique(const struct flowrra_request *r, struct err *err)
+read_request_unique(const struct flowrra_request *r, struct unique *ret,
+		    struct err *err)
 {
-	const size_t len = r->unique != NULL ? strlen(r->unique) : 0;
-	const bool given =
-	    r->unique_ttl_s != 0 && r->unique_ttl_s != FLOWRRA_UNSET;
+	const struct unique_wish wish = {.key = r->unique,
+					 .until = r->unique_until,
+					 .ttl_s = r->unique_ttl_s,
+					 .debounce_s = r->debounce_s,
+					 .delayed =
+					     r->delay_s > 0 || r->at_us != 0};
 
-	if (r->unique != NULL && (len == 0 || len > UNIQUE_MAX))
-		return err_set(err, ERR_DATA,
-			       "a unique key has 1 to %d bytes, not %zu",
-			       UNIQUE_MAX, len);
-	if (given && r->unique == NULL)
-		return err_set(err, ERR_DATA,
-			       "unique_ttl needs a key (unique)");
-	return given ? check_number("unique_ttl", r->unique_ttl_s, 1,
-				    TASK_DURATION_MAX_S, err)
-		     : 0;
+	/* No time to live is as good as 0, or FLOWRRA_UNSET. */
+	if (r->unique_ttl_s != 0 && r->unique_ttl_s != FLOWRRA_UNSET &&
+	    check_number("unique_ttl", r->unique_ttl_s, 1, TASK_DURATION_MAX_S,
+			 err) != 0)
+		return -1;
+	return unique_read(&wish, ret, err);
 }
 
 /* A typed one that is wrong is refused: nobody would find out why the trace ends
@@ -158,20 +152,14 @@ static int
 check_request_trace(const struct flowrra_request *r, struct task *task,
 		    struct err *err)
 {
-	struct trace_context context;
-
 	if (r->traceparent == NULL)
 		return r->tracestate == NULL
 			   ? 0
 			   : err_set(err, ERR_DATA,
 				     "tracestate needs a traceparent");
+	if (traceparent_check(r->traceparent, err) != 0)
+		return -1;
 	task->traceparent = slice_of(r->traceparent);
-	if (!trace_context_read(task->traceparent, &context))
-		return err_set(err, ERR_DATA,
-			       "traceparent \"%.64s\" is not valid: "
-			       "00-TRACE_ID-PARENT_ID-FLAGS, of 32, 16 and 2 "
-			       "lower-case hexadecimal digits",
-			       r->traceparent);
 	if (r->tracestate == NULL)
 		return 0;
 	task->tracestate = slice_of(r->tracestate);
@@ -187,9 +175,9 @@ check_request_trace(const struct flowrra_request *r, struct task *task,
  * fails in the same way with the servers out of reach. */
 static int
 check_request(const struct flowrra_request *r, struct task *task,
-	      struct err *err)
+	      struct unique *unique, struct err *err)
 {
-	if (check_request_unique(r, err) != 0 ||
+	if (read_request_unique(r, unique, err) != 0 ||
 	    check_request_trace(r, task, err) != 0)
 		return -1;
 	if (check_request_names(r, err) != 0 ||
@@ -279,16 +267,16 @@ encode_likely_queue(const struct flowrra_request *request)
 }
 
 static void
-append_unique(const struct flowrra_request *request, struct buf *out,
-	      struct encoded *e)
+append_unique(const struct flowrra_request *request,
+	      const struct unique *unique, struct buf *out, struct encoded *e)
 {
 	e->unique = out->len;
 	e->unique_len = request->unique != NULL ? strlen(request->unique) : 0;
 	if (e->unique_len > 0)
 		buf_add(out, request->unique, e->unique_len);
-	e->unique_s = request->unique_ttl_s > 0
-			  ? (int64_t)(request->unique_ttl_s + 0.5)
-			  : UNIQUE_TTL_S;
+	e->unique_s = unique->ttl_s;
+	e->unique_until = unique->until;
+	e->debounces = unique->debounce_ms > 0;
 }
 
 int
@@ -300,10 +288,11 @@ encode_request(const struct encoder *encoder,
 	struct buf *out = encoder->out;
 	struct registered entry = {.settings = TASK_SETTINGS_UNSET};
 	struct task task = {.id = request->id};
+	struct unique unique;
 	size_t before = out->len;
 	char id[UUID_TEXT_SIZE];
 
-	if (check_request(request, &task, err) != 0 ||
+	if (check_request(request, &task, &unique, err) != 0 ||
 	    (!encoder->adhoc && name_check_submitted(request->name, err) != 0))
 		return -1;
 	if (!request->force &&
@@ -318,7 +307,10 @@ encode_request(const struct encoder *encoder,
 	if (!request->force &&
 	    registry_check_served(c, task.queue, task.name, err) != 0)
 		return -1;
+	task.unique = request->unique;
+	task.unique_until = unique.until;
 	ret->delay_ms =
+	    unique.debounce_ms +
 	    milliseconds((int64_t)(request->delay_s * US_PER_S + 0.5));
 	ret->at_ms = milliseconds(request->at_us);
 	/* For its worker, which measures how long it has waited since. */
@@ -327,7 +319,7 @@ encode_request(const struct encoder *encoder,
 	if (encoder->reply_to != NULL)
 		task.reply_to = slice_of(encoder->reply_to);
 	append_encoded(&task, c->conf->worker.foreign_times, out, ret);
-	append_unique(request, out, ret);
+	append_unique(request, &unique, out, ret);
 	/* The batch stays good for the tasks that it has. */
 	if (out->failed) {
 		out->failed = false;

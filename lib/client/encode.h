@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/unique.h"
 #include "util/buf.h"
 
 struct broker_after;
@@ -23,6 +24,8 @@ struct encoded {
 	bool derived;		   /* as in broker.h */
 	size_t unique, unique_len; /* the key; empty: none */
 	int64_t unique_s;
+	enum unique_until unique_until; /* as in broker.h */
+	bool debounces;
 	int32_t priority;
 	int64_t delay_ms, at_ms; /* as in broker.h */
 	bool exclusive;

@@ -72,6 +72,7 @@ enum {
 	AT_reply_to,
 	AT_traceparent,
 	AT_tracestate,
+	AT_trace_link,
 	AT_flow,
 	AT_skipped,
 	N_FIELDS
@@ -119,6 +120,7 @@ static const struct field fields[N_FIELDS] = {
     FIELD(reply_to, ANY, task.reply_to),
     FIELD(traceparent, ANY, task.traceparent),
     FIELD(tracestate, ANY, task.tracestate),
+    FIELD(trace_link, ANY, task.trace_link),
     FIELD(flow, ANY, task.flow),
     FIELD(skipped, ANY, task.skipped),
 };
@@ -216,21 +218,27 @@ plain_text(struct slice json)
 	return text;
 }
 
+/* Empty if it is none. */
+static struct slice
+trace_text(struct slice json)
+{
+	const struct slice text = plain_text(json);
+	struct trace_context context;
+
+	return trace_context_read(text, &context) ? text
+						  : (struct slice){NULL, 0};
+}
+
 /* As the Recommendation says: what is not valid is not there, and then its
  * tracestate is not either. */
 static void
 read_trace(struct task *task)
 {
-	struct trace_context context;
-
-	if (task->traceparent.len == 0 && task->tracestate.len == 0)
-		return;
-	task->traceparent = plain_text(task->traceparent);
+	task->traceparent = trace_text(task->traceparent);
 	task->tracestate = plain_text(task->tracestate);
-	if (!trace_context_read(task->traceparent, &context))
-		task->traceparent = task->tracestate = (struct slice){NULL, 0};
-	if (!tracestate_valid(task->tracestate))
+	if (task->traceparent.len == 0 || !tracestate_valid(task->tracestate))
 		task->tracestate = (struct slice){NULL, 0};
+	task->trace_link = trace_text(task->trace_link);
 }
 
 /* A number of ours, of digits only; what is anything else is not ours. */
@@ -283,6 +291,7 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 		task->skipped = (struct slice){NULL, 0};
 	task->traceparent = moved(d->task.traceparent, bytes, task->raw.p);
 	task->tracestate = moved(d->task.tracestate, bytes, task->raw.p);
+	task->trace_link = moved(d->task.trace_link, bytes, task->raw.p);
 	read_trace(task);
 	task->id = put_text(&p, d->id);
 	task->name = put_text(&p, d->name);
@@ -356,6 +365,8 @@ write_options(const struct task *task, struct buf *out)
 		write_text(out, WRITE_NEXT("traceparent"), task->traceparent);
 	if (task->tracestate.len > 0)
 		write_text(out, WRITE_NEXT("tracestate"), task->tracestate);
+	if (task->trace_link.len > 0)
+		write_text(out, WRITE_NEXT("trace_link"), task->trace_link);
 	if (task->flow.len > 0)
 		write_text(out, WRITE_NEXT("flow"), task->flow);
 }
@@ -378,9 +389,15 @@ task_encode(const struct task *task, struct buf *out)
 
 	write_text(out, WRITE_FIRST("id"), slice_of(task->id));
 	write_text(out, WRITE_NEXT("name"), slice_of(task->name));
-	/* Before what may be long: a store looks for it there (limits.lua). */
+	/* Before what may be long: stores look for these there (limits.lua,
+	 * unique.lua). */
 	if (task->group != NULL)
 		write_text(out, WRITE_NEXT("group"), slice_of(task->group));
+	if (task->unique_until != UNIQUE_TIME) {
+		write_text(out, WRITE_NEXT("unique"), slice_of(task->unique));
+		write_text(out, WRITE_NEXT("unique_until"),
+			   slice_of(unique_until_words[task->unique_until]));
+	}
 	write_json(out, WRITE_NEXT("args"), task->args, SLICE("[]"));
 	write_json(out, WRITE_NEXT("kwargs"), task->kwargs, SLICE("{}"));
 	write_whole(out, WRITE_NEXT("max_retries"), retries < 0 ? 0 : retries);
@@ -396,4 +413,26 @@ task_encode(const struct task *task, struct buf *out)
 	write_if(out, WRITE_NEXT("unknown_since"), task->unknown_since);
 	write_if(out, WRITE_NEXT("due_ms"), task->due_ms);
 	write_end(out);
+}
+
+/* Elsewhere, in an argument, it at worst costs a question to the store. */
+enum unique_until
+task_unique_until(struct slice bytes)
+{
+	static const struct slice field = SLICE(",\"unique_until\":\"");
+	const size_t len = bytes.len < UNIQUE_HEAD ? bytes.len : UNIQUE_HEAD;
+	const char *at = memmem(bytes.p, len, field.p, field.len), *word;
+	enum unique_until until = UNIQUE_TIME;
+	size_t left;
+
+	if (at == NULL)
+		return UNIQUE_TIME;
+	word = at + field.len;
+	left = len - (size_t)(word - bytes.p);
+	for (until = UNIQUE_END; until > UNIQUE_TIME; until--)
+		if (left > strlen(unique_until_words[until]) &&
+		    memcmp(word, unique_until_words[until],
+			   strlen(unique_until_words[until])) == 0)
+			break;
+	return until;
 }

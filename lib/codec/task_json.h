@@ -11,9 +11,10 @@
  * "retry_backoff", "retry_delay_max" (seconds), "retry_jitter", "crashes",
  * "suspected", "unknown", "unknown_since" (seconds since 1970), "due_ms"
  * (milliseconds since 1970), "history" (codec/history.h), "reply_to" (where the
- * submitter awaits the record, results/results.h), "traceparent" and "tracestate"
- * (core/trace_context.h), "flow" (the ID of the workflow that it is a step of,
- * store/flow.h) and "skipped" (why it is not to run: a text). Durations are numbers of
+ * submitter awaits the record, results/results.h), "traceparent", "tracestate" and
+ * "trace_link" (core/trace_context.h), "flow" (the ID of the workflow that it is a
+ * step of, store/flow.h) and "skipped" (why it is not to run: a text). Durations are
+ * numbers of
  * seconds. null counts as absent for every optional field. Unknown fields are
  * kept, and so is a "history" that is not an array, a "reply_to" that is not such an
  * address, a "flow" that is no ID, a "skipped" that is no text, or a trace that is not
@@ -48,6 +49,10 @@ void task_free(struct task *task);
  * is not looked at.
  */
 void task_encode(const struct task *task, struct buf *out);
+/* What an encoded task says of its unique key: within so many bytes, before its
+ * arguments (lua/parts/unique.lua). */
+#define UNIQUE_HEAD 8192
+enum unique_until task_unique_until(struct slice bytes);
 
 /*
  * Appends the task as it came, with other values for the counters and another

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/unique.h"
 #include "util/buf.h"
 #include "util/name.h"
 
@@ -62,8 +63,12 @@ struct task {
 	struct slice raw; /* the bytes as they came */
 	const char *id;
 	const char *name;
-	const char *queue;   /* NULL: not given */
-	const char *group;   /* NULL: none (core/limit.h) */
+	const char *queue; /* NULL: not given */
+	const char *group; /* NULL: none (core/limit.h) */
+	/* The key of one that is unique until it starts or ends; these two are
+	 * written, and left in `raw` when it is decoded. */
+	const char *unique;
+	enum unique_until unique_until;
 	struct slice args;   /* a JSON array */
 	struct slice kwargs; /* a JSON object */
 	int32_t priority;    /* a lower number runs first */
@@ -86,6 +91,9 @@ struct task {
 	/* core/trace_context.h: what its producer is part of; empty: nothing, or
 	 * what is not valid. No tracestate without a traceparent. */
 	struct slice traceparent, tracestate;
+	/* What it follows from in another trace, such as the making of its
+	 * schedule: its own trace begins with it. Empty: nothing, as above. */
+	struct slice trace_link;
 	struct slice flow; /* the workflow that it is a step of; empty: none */
 	/* Why it is not to run, since a step before it has not ended as it had to: a
 	 * JSON string; empty: it is. */

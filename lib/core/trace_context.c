@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/err.h"
 #include "util/uuid.h"
 
 /* Where the parts of a traceparent begin. */
@@ -63,18 +64,36 @@ has_form(struct slice t)
 bool
 trace_context_read(struct slice text, struct trace_context *ret)
 {
-	const char *trace = text.p + AT_TRACE, *span = text.p + AT_SPAN;
-	const char *flags = text.p + AT_FLAGS;
+	const char *trace, *span, *flags;
 
-	if (!has_form(text) || !is_hex(trace, TRACE_ID_LEN) ||
-	    !is_hex(span, SPAN_ID_LEN) || !is_hex(flags, 2) ||
-	    is_zero(trace, TRACE_ID_LEN) || is_zero(span, SPAN_ID_LEN))
+	if (!has_form(text))
+		return false;
+	trace = text.p + AT_TRACE;
+	span = text.p + AT_SPAN;
+	flags = text.p + AT_FLAGS;
+	if (!is_hex(trace, TRACE_ID_LEN) || !is_hex(span, SPAN_ID_LEN) ||
+	    !is_hex(flags, 2) || is_zero(trace, TRACE_ID_LEN) ||
+	    is_zero(span, SPAN_ID_LEN))
 		return false;
 	memcpy(ret->trace_id, trace, TRACE_ID_LEN);
 	memcpy(ret->span_id, span, SPAN_ID_LEN);
 	/* The lowest bit: other flags are of other versions. */
 	ret->sampled = strchr("13579bdf", flags[1]) != NULL;
 	return true;
+}
+
+int
+traceparent_check(const char *text, struct err *err)
+{
+	struct trace_context context;
+
+	if (trace_context_read(slice_of(text), &context))
+		return 0;
+	return err_set(err, ERR_DATA,
+		       "traceparent \"%.64s\" is not valid: "
+		       "00-TRACE_ID-PARENT_ID-FLAGS, of 32, 16 and 2 "
+		       "lower-case hexadecimal digits",
+		       text);
 }
 
 void

@@ -13,6 +13,8 @@
 
 #include "util/buf.h"
 
+struct err;
+
 /* Of version 00; those of later ones may be longer. */
 #define TRACEPARENT_LEN 55
 #define TRACEPARENT_MAX 200
@@ -31,6 +33,8 @@ struct trace_context {
 
 /* False: it is not valid. Later versions are read as far as they are the same. */
 bool trace_context_read(struct slice text, struct trace_context *ret);
+/* The same of what somebody has typed. ERR_DATA, with what it must be. */
+int traceparent_check(const char *text, struct err *err);
 /* Of version 00, and a NUL. */
 void trace_context_write(const struct trace_context *c,
 			 char text[TRACEPARENT_SIZE]);

@@ -74,6 +74,7 @@ assign_jobs(struct dispatch *d)
 {
 	enum pool_kind kind;
 
+	await_resume(d);
 	if (dispatch_is_stopping(d))
 		return;
 	for (kind = 0; kind < POOL_KINDS; kind++)
@@ -93,7 +94,8 @@ assign_jobs(struct dispatch *d)
 static bool
 worth_asking(const struct dispatch *d, enum pool_kind kind, unsigned int n)
 {
-	unsigned int busy = pool_running(d->pool, kind);
+	unsigned int busy =
+	    pool_running(d->pool, kind) - pool_waiting(d->pool, kind);
 
 	/* With a third of the jobs gone, a claim is large enough. */
 	return busy < pool_slots(d->pool, kind) || n >= busy / 3;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Handlers that wait for another task: its record is watched for them.
+ * Tasks that wait for another task: its record is watched for them.
  *
  * A handler that waits keeps its slot, and what it waits for may need one of the
  * same kind. So of each kind one slot at least never waits: the wait that would
  * take the last is refused, and tells the handler so. What runs in that slot may
  * have been submitted by those that wait, and lets them go on.
+ *
+ * A command shares no thread with others, so it gives its slot up while it waits, and
+ * gets its answer when there is one for it again: never do more commands run than
+ * there are slots. Only one that has waited long enough, or does not want to know any
+ * more, goes on at once.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,32 +19,67 @@
 
 #include "codec/result_json.h"
 #include "dispatch/state.h"
+#include "ipc/ipc.h"
 
 /* Longer than any task; short enough for a struct timeval anywhere. */
 #define AWAIT_MAX_US TASK_DURATION_MAX_US
 
 struct await {
-	TAILQ_ENTRY(await) link;
+	TAILQ_ENTRY(await) link; /* among those that watch, or that are due */
 	struct dispatch *dispatch;
 	struct submit_request asker;
 	enum pool_kind kind;
+	bool now;  /* the record as it is is the answer */
+	bool seen; /* the backend has said something, if not what is wanted */
+	bool late; /* its time is over */
+	bool is_due;
 	struct results_watch *watch;
 	struct event *deadline; /* NULL: none */
+	/* The answer, of one that is due. */
+	enum err_code code;
+	struct buf text;
 };
 
-static void
-await_free(struct await *a)
+static struct await_list *
+await_list(struct await *a)
 {
-	TAILQ_REMOVE(&a->dispatch->awaits, a, link);
+	return a->is_due ? &a->dispatch->awaits_due : &a->dispatch->awaits;
+}
+
+/* What would bring an answer. */
+static void
+await_stop(struct await *a)
+{
 	if (a->watch != NULL)
 		results_unwatch(a->watch);
 	if (a->deadline != NULL)
 		event_free(a->deadline);
-	free(a);
+	a->watch = NULL;
+	a->deadline = NULL;
 }
 
 static void
-await_answer(struct await *a, enum err_code code, struct slice text)
+await_free(struct await *a)
+{
+	TAILQ_REMOVE(await_list(a), a, link);
+	await_stop(a);
+	buf_done(&a->text);
+	free(a);
+}
+
+static bool
+await_has_slot(const struct await *a, bool force)
+{
+	struct job *job = job_find(a->dispatch, a->asker.job);
+
+	/* It has ended; then nobody hears the answer either. */
+	if (a->now || job == NULL || job->run.executor == NULL)
+		return true;
+	return pool_resume(&job->run, force);
+}
+
+static void
+await_send(struct await *a, enum err_code code, struct slice text)
 {
 	pool_answer(a->dispatch->pool,
 		    &(struct pool_answer){.executor = a->asker.executor,
@@ -50,10 +90,67 @@ await_answer(struct await *a, enum err_code code, struct slice text)
 	await_free(a);
 }
 
+/* Now, or when the asker has a slot again. */
+static void
+await_answer(struct await *a, enum err_code code, struct slice text)
+{
+	if (await_has_slot(a, code == ERR_TIMEOUT)) {
+		await_send(a, code, text);
+		return;
+	}
+	await_stop(a);
+	buf_add(&a->text, text.p, text.len);
+	a->code = code;
+	TAILQ_REMOVE(&a->dispatch->awaits, a, link);
+	a->is_due = true;
+	TAILQ_INSERT_TAIL(&a->dispatch->awaits_due, a, link);
+}
+
 static void
 await_fail(struct await *a, const struct err *err)
 {
 	await_answer(a, err->code, slice_of(err->msg));
+}
+
+void
+await_resume(struct dispatch *d)
+{
+	struct await *a, *next;
+	struct err err;
+
+	for (a = TAILQ_FIRST(&d->awaits_due); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
+		if (!await_has_slot(a, false))
+			continue;
+		if (!a->text.failed) {
+			await_send(a, a->code,
+				   (struct slice){a->text.data, a->text.len});
+			continue;
+		}
+		err_nomem(&err);
+		await_send(a, err.code, slice_of(err.msg));
+	}
+}
+
+static void
+await_fail_late(struct await *a)
+{
+	struct err why;
+
+	err_set(&why, ERR_TIMEOUT, "the task has not finished in time");
+	await_fail(a, &why);
+}
+
+/* The watch lasts through outages, and so does the wait. */
+static void
+on_await_trouble(struct await *a, const struct err *err)
+{
+	if (err->code == ERR_REFUSED || a->now)
+		await_fail(a, err);
+	else if (a->late)
+		await_fail_late(a);
+	else
+		a->seen = true;
 }
 
 static void
@@ -63,32 +160,34 @@ on_await_record(struct slice record, const struct err *err, void *arg)
 	enum result_status status;
 	struct err why;
 
-	/* The watch lasts through outages. */
-	if (err != NULL && err->code != ERR_REFUSED)
-		return;
 	if (err != NULL) {
-		await_fail(a, err);
-		return;
-	}
-	if (record.len == 0) {
+		on_await_trouble(a, err);
+	} else if (record.len == 0) {
 		err_set(&why, ERR_NOT_FOUND, "the task has no record");
 		await_fail(a, &why);
-	} else if (result_decode_status(record, &status) == 0 &&
-		   result_status_final(status))
+	} else if (a->now || (result_decode_status(record, &status) == 0 &&
+			      result_status_final(status))) {
 		await_answer(a, ERR_NONE, record);
+	} else if (a->late) {
+		await_fail_late(a);
+	} else {
+		a->seen = true;
+	}
 }
 
+/* However short the time is, the task is looked at once. */
 static void
 on_await_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct await *a = arg;
-	struct err why;
 
-	err_set(&why, ERR_TIMEOUT, "the task has not finished in time");
-	await_fail(a, &why);
+	a->late = true;
+	if (a->seen)
+		await_fail_late(a);
 }
 
-/* Slots of a kind that tasks wait for; 0: each has its own. */
+/* Slots of a kind that tasks keep while they wait; 0: they do not, or each has its
+ * own. */
 static unsigned int
 await_slots(const struct dispatch *d, enum pool_kind kind)
 {
@@ -97,7 +196,7 @@ await_slots(const struct dispatch *d, enum pool_kind kind)
 
 	if (kind == POOL_THREAD)
 		return (unsigned int)conf->io_workers;
-	if (kind != POOL_CPU)
+	if (kind != POOL_CPU && kind != POOL_CPU_COMMAND)
 		return 0;
 	if (conf->cpu_workers > 0)
 		return (unsigned int)conf->cpu_workers;
@@ -113,14 +212,15 @@ await_check(const struct dispatch *d, enum pool_kind kind, struct err *err)
 	unsigned int n = 1; /* this one */
 
 	TAILQ_FOREACH (a, &d->awaits, link)
-		n += a->kind == kind;
+		n += a->kind == kind && !a->now;
 	if (slots == 0 || n < slots)
 		return 0;
 	return err_set(err, ERR_FULL,
 		       "all %u handlers of the worker would wait, and none "
 		       "would be left for what they wait for; raise [executor] "
 		       "%s, or let the other task go on",
-		       slots, kind == POOL_CPU ? "cpu_workers" : "io_workers");
+		       slots,
+		       kind == POOL_THREAD ? "io_workers" : "cpu_workers");
 }
 
 static int
@@ -133,7 +233,7 @@ await_start(struct await *a, struct slice id, int64_t timeout_us,
 
 	if (!task_id_valid(id))
 		return err_set(err, ERR_DATA, "not a valid task ID");
-	if (await_check(d, a->kind, err) != 0)
+	if (!a->now && await_check(d, a->kind, err) != 0)
 		return -1;
 	if (timeout_us >= 0 && timeout_us <= AWAIT_MAX_US) {
 		a->deadline = evtimer_new(d->opt.base, on_await_deadline, a);
@@ -146,11 +246,12 @@ await_start(struct await *a, struct slice id, int64_t timeout_us,
 
 void
 await_for(struct job *job, const struct submit_request *asker, struct slice id,
-	  int64_t timeout_us)
+	  const struct ipc_await *fixed)
 {
 	struct dispatch *d = job->dispatch;
 	struct await *a = calloc(1, sizeof(*a));
 	struct err err = ERR_INIT;
+	int r;
 
 	if (a == NULL) {
 		err_nomem(&err);
@@ -161,35 +262,58 @@ await_for(struct job *job, const struct submit_request *asker, struct slice id,
 	a->dispatch = d;
 	a->asker = *asker;
 	a->kind = job->run.kind;
+	a->now = fixed->now != 0;
 	/* Counted after the check. */
-	if (await_start(a, id, timeout_us, &err) != 0) {
-		TAILQ_INSERT_TAIL(&d->awaits, a, link);
-		await_fail(a, &err);
-		return;
-	}
+	r = await_start(a, id, fixed->timeout_us, &err);
 	TAILQ_INSERT_TAIL(&d->awaits, a, link);
+	if (r != 0)
+		await_fail(a, &err);
+	else if (!a->now)
+		pool_wait(&job->run);
 }
 
-/* The job has ended, however: nobody hears the answer any more. */
 void
-await_drop(const struct job *job)
+await_forget(struct job *job, uint32_t request)
+{
+	struct await_list *lists[] = {&job->dispatch->awaits,
+				      &job->dispatch->awaits_due};
+	struct await *a = NULL;
+	size_t i;
+
+	for (i = 0; i < 2 && a == NULL; i++)
+		TAILQ_FOREACH (a, lists[i], link)
+			if (a->asker.job == job->run.number &&
+			    a->asker.number == request)
+				break;
+	if (a == NULL)
+		return;
+	await_free(a);
+	pool_resume(&job->run, true);
+}
+
+static void
+await_drop_from(struct await_list *list, const struct job *job)
 {
 	struct await *a, *next;
 
-	for (a = TAILQ_FIRST(&job->dispatch->awaits); a != NULL; a = next) {
+	for (a = TAILQ_FIRST(list); a != NULL; a = next) {
 		next = TAILQ_NEXT(a, link);
-		if (a->asker.job == job->run.number)
+		if (job == NULL || a->asker.job == job->run.number)
 			await_free(a);
 	}
+}
+
+/* However it has ended: nobody hears the answer any more. */
+void
+await_drop(const struct job *job)
+{
+	await_drop_from(&job->dispatch->awaits, job);
+	await_drop_from(&job->dispatch->awaits_due, job);
 }
 
 void
 await_drop_all(struct dispatch *d)
 {
-	struct await *a, *next;
-
-	for (a = TAILQ_FIRST(&d->awaits); a != NULL; a = next) {
-		next = TAILQ_NEXT(a, link);
-		await_free(a);
-	}
+	await_drop_from(&d->awaits, NULL);
+	await_drop_from(&d->awaits_due, NULL);
 }

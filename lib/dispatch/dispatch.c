@@ -377,6 +377,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	d->meter.rtt_us = -1;
 	TAILQ_INIT(&d->unsure);
 	TAILQ_INIT(&d->awaits);
+	TAILQ_INIT(&d->awaits_due);
 	TAILQ_INIT(&d->untaken);
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);

@@ -91,7 +91,13 @@ on_run_await(struct pool_job *run, pid_t executor,
 	const struct submit_request asker = {
 	    .executor = executor, .job = run->number, .number = fixed->request};
 
-	await_for(job_of(run), &asker, id, fixed->timeout_us);
+	await_for(job_of(run), &asker, id, fixed);
+}
+
+static void
+on_run_forget(struct pool_job *run, pid_t executor, uint32_t request, void *arg)
+{
+	await_forget(job_of(run), request);
 }
 
 /* --- running records --------------------------------------------------- */
@@ -356,6 +362,7 @@ const struct pool_events run_events = {.find = find_run,
 				       .on_print = on_run_print,
 				       .on_submit = on_run_submit,
 				       .on_await = on_run_await,
+				       .on_forget = on_run_forget,
 				       .on_done = on_run_done,
 				       .on_returned = on_run_returned,
 				       .on_exit = on_run_exit,

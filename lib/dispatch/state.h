@@ -58,6 +58,8 @@
 #include "util/conf.h"
 #include "util/log.h"
 
+TAILQ_HEAD(await_list, await);
+
 /* X(name, states that may follow) */
 #define JOB_STATES(X)                                                          \
 	X(NEW, JOB_BIT(HELD) | JOB_ENDS)                                       \
@@ -188,7 +190,8 @@ struct dispatch {
 	unsigned int n_queues;
 	struct pool *pool;
 	const struct conf *next_conf; /* of a reload under way */
-	TAILQ_HEAD(, await) awaits;   /* of await.c */
+	struct await_list awaits;     /* of await.c, as is the next */
+	struct await_list awaits_due; /* answers that wait for a slot */
 	struct job_list held[POOL_KINDS];
 	unsigned int n_held[POOL_KINDS];
 	/* Jobs by number: the low bits index, the high bits tell old from new.
@@ -486,9 +489,14 @@ void submit_for(struct dispatch *d, const struct submit_request *request,
 
 /* --- await.c ----------------------------------------------------------- */
 
-/* Answers the job's handler when the task has ended, or why that cannot be. */
+/* Answers the job's handler, or command, when the task has ended, or why that cannot
+ * be. */
 void await_for(struct job *job, const struct submit_request *asker,
-	       struct slice id, int64_t timeout_us);
+	       struct slice id, const struct ipc_await *fixed);
+/* It waits no longer for the answer to that request. */
+void await_forget(struct job *job, uint32_t request);
+/* Answers those that have a slot again, before other jobs get it. */
+void await_resume(struct dispatch *d);
 /* The job has no handler any more. */
 void await_drop(const struct job *job);
 void await_drop_all(struct dispatch *d);

@@ -24,7 +24,7 @@ struct request {
 	struct dispatch *dispatch;
 	struct submit_request asker;
 	struct task *task;
-	struct buf bytes, record, unique;
+	struct buf bytes, record, unique, until;
 	struct broker_submit submit;
 };
 
@@ -35,6 +35,7 @@ request_free(struct request *q)
 	buf_done(&q->bytes);
 	buf_done(&q->record);
 	buf_done(&q->unique);
+	buf_done(&q->until);
 	free(q);
 }
 
@@ -112,14 +113,11 @@ request_complete(struct request *q, struct task *t, struct err *err)
 
 /* Fields of a submission that are not part of the task. */
 struct request_extras {
-	double delay_s, unique_s;
+	double delay_s, unique_s, debounce_s;
 	int64_t at_us;
 	bool exclusive;
-	struct buf *unique; /* the request's */
+	struct buf *unique, *until; /* the request's */
 };
-/* As for clients: the length of a key, and how long it lasts. */
-#define REQUEST_UNIQUE_MAX 1024
-#define REQUEST_UNIQUE_S 3600
 
 /* A number of the request, of seconds. */
 static int
@@ -161,6 +159,8 @@ on_request_member(void *arg, const struct scan_value *key,
 		x->exclusive = value->type == SCAN_TRUE;
 	if (slice_eq(name, SLICE("unique")) && value->type == SCAN_STRING)
 		scan_unescape(value, x->unique);
+	if (slice_eq(name, SLICE("unique_until")) && value->type == SCAN_STRING)
+		scan_unescape(value, x->until);
 	if (slice_eq(name, SLICE("at")) && value->type == SCAN_STRING)
 		return request_time(value, &x->at_us, err);
 	if (value->type != SCAN_NUMBER)
@@ -169,6 +169,29 @@ on_request_member(void *arg, const struct scan_value *key,
 		return request_seconds(key, value, &x->delay_s, err);
 	if (slice_eq(name, SLICE("unique_ttl")))
 		return request_seconds(key, value, &x->unique_s, err);
+	if (slice_eq(name, SLICE("debounce")))
+		return request_seconds(key, value, &x->debounce_s, err);
+	return 0;
+}
+
+/* What it says of its key, for the task and for the broker. */
+static int
+request_unique(struct request *q, const struct request_extras *x,
+	       struct task *t, struct unique *ret, struct err *err)
+{
+	const struct unique_wish wish = {.key = q->unique.data,
+					 .until = q->until.data,
+					 .ttl_s = x->unique_s,
+					 .debounce_s = x->debounce_s,
+					 .delayed =
+					     x->delay_s > 0 || x->at_us != 0};
+
+	if (q->unique.failed || q->until.failed)
+		return err_nomem(err);
+	if (unique_read(&wish, ret, err) != 0)
+		return -1;
+	t->unique = wish.key;
+	t->unique_until = ret->until;
 	return 0;
 }
 
@@ -182,17 +205,13 @@ request_encode(struct request *q, const struct task *t, struct err *err)
 	record.times = q->dispatch->conf->worker.foreign_times;
 	task_encode(t, &q->bytes);
 	result_encode(&record, &q->record);
-	if (q->bytes.failed || q->record.failed || q->unique.failed)
+	if (q->bytes.failed || q->record.failed)
 		return err_nomem(err);
 	if (q->bytes.len > (size_t)max)
 		return err_set(err, ERR_DATA,
 			       "it has %zu bytes as JSON, more than %" PRId64
 			       " ([worker] max_task_size)",
 			       q->bytes.len, max);
-	if (q->unique.len > REQUEST_UNIQUE_MAX)
-		return err_set(err, ERR_DATA,
-			       "a unique key has at most %d bytes, not %zu",
-			       REQUEST_UNIQUE_MAX, q->unique.len);
 	return 0;
 }
 
@@ -213,8 +232,8 @@ request_inherit(const struct request *q, struct task *t)
 static int
 request_prepare(struct request *q, struct slice json, struct err *err)
 {
-	struct request_extras x = {.unique = &q->unique,
-				   .unique_s = REQUEST_UNIQUE_S};
+	struct request_extras x = {.unique = &q->unique, .until = &q->until};
+	struct unique unique = {.until = UNIQUE_TIME};
 	struct task t;
 
 	if (task_decode(json, &q->task, err) != 0 ||
@@ -222,6 +241,9 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 		return -1;
 	t = *q->task;
 	request_inherit(q, &t);
+	if (request_unique(q, &x, &t, &unique, err) != 0)
+		return -1;
+	x.delay_s += (double)unique.debounce_ms / 1000;
 	if (x.delay_s > 0)
 		t.due_ms = clock_wall_us() / 1000 + (int64_t)(x.delay_s * 1000);
 	else if (x.at_us > 0)
@@ -238,7 +260,9 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 	    .at_ms = x.at_us / 1000,
 	    .exclusive = x.exclusive,
 	    .unique = {q->unique.data, q->unique.len},
-	    .unique_s = (int64_t)(x.unique_s + 0.5),
+	    .unique_s = unique.ttl_s,
+	    .unique_until = unique.until,
+	    .debounces = unique.debounce_ms > 0,
 	    .record = {q->record.data, q->record.len},
 	    .derived =
 		q->dispatch->conf->worker.foreign_times == CLOCK_FORM_UTC};

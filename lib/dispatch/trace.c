@@ -18,10 +18,10 @@
 /* The span of one attempt. */
 struct job_trace {
 	struct trace_context context;
-	struct trace_context producer; /* what the task has named */
-	bool is_child;		       /* of that, */
-	bool is_linked;		       /* or follows from it */
-	char text[TRACEPARENT_SIZE];   /* of the context, for its children */
+	struct trace_context origin; /* what the task has named */
+	bool is_child;		     /* of that, */
+	bool is_linked;		     /* or follows from it */
+	char text[TRACEPARENT_SIZE]; /* of the context, for its children */
 };
 
 /* --- where they go ----------------------------------------------------- */
@@ -111,22 +111,39 @@ trace_begins(const struct dispatch *d)
 	       random() % 100 < (long)d->conf->trace.sample;
 }
 
-/* The first attempt continues what the producer does. A later one is of its own:
- * the producer may have ended hours ago, and its trace with it. */
-static void
-trace_begin(struct job *job, const struct trace_context *producer)
+/* The span of this attempt; NULL: it has none. */
+static struct job_trace *
+trace_new(const struct dispatch *d, const struct task *task)
 {
-	struct job_trace *t = calloc(1, sizeof(*t));
+	const bool is_part = task->traceparent.len > 0;
+	struct trace_context origin = {.sampled = false};
+	const bool has_origin = trace_context_read(
+	    is_part ? task->traceparent : task->trace_link, &origin);
+	struct job_trace *t;
+
+	/* Who has begun the trace has decided; one that is not sampled says
+	 * nothing of those that are linked to it. */
+	if ((!origin.sampled && (is_part || !trace_begins(d))) ||
+	    (t = calloc(1, sizeof(*t))) == NULL)
+		return NULL;
+	t->origin = origin;
+	t->is_child = is_part && task->current_retry == 0;
+	t->is_linked = has_origin && !t->is_child;
+	return t;
+}
+
+/* The first attempt continues what the producer does. A later one is of its own:
+ * the producer may have ended hours ago, and its trace with it. So is what has a
+ * link from the beginning, such as each fire of a schedule. */
+static void
+trace_begin(struct job *job)
+{
+	struct job_trace *t = trace_new(job->dispatch, job->task);
 
 	if (t == NULL)
 		return;
-	if (producer != NULL) {
-		t->producer = *producer;
-		t->is_child = job->task->current_retry == 0;
-		t->is_linked = !t->is_child;
-	}
 	if (t->is_child)
-		t->context = *producer;
+		t->context = t->origin;
 	else
 		trace_make_trace_id(t->context.trace_id);
 	trace_make_span_id(t->context.span_id);
@@ -140,21 +157,12 @@ trace_begin(struct job *job, const struct trace_context *producer)
 void
 trace_assign(struct job *job)
 {
-	const struct task *task = job->task;
-	struct trace_context producer;
-
-	job->run.traceparent = task->traceparent;
-	job->run.tracestate = task->tracestate;
+	job->run.traceparent = job->task->traceparent;
+	job->run.tracestate = job->task->tracestate;
 	if (job->dispatch->exporter == NULL)
 		return;
-	if (job->trace == NULL && task->traceparent.len == 0) {
-		if (trace_begins(job->dispatch))
-			trace_begin(job, NULL);
-	} else if (job->trace == NULL &&
-		   trace_context_read(task->traceparent, &producer) &&
-		   producer.sampled) {
-		trace_begin(job, &producer);
-	}
+	if (job->trace == NULL)
+		trace_begin(job);
 	if (job->trace == NULL)
 		return;
 	job->run.traceparent = slice_of(job->trace->text);
@@ -176,8 +184,8 @@ trace_end(struct job *job, const struct ending *ending, bool again)
 	exporter_add(job->dispatch->exporter,
 		     &(struct span){
 			 .context = t->context,
-			 .parent_id = t->is_child ? t->producer.span_id : NULL,
-			 .link = t->is_linked ? &t->producer : NULL,
+			 .parent_id = t->is_child ? t->origin.span_id : NULL,
+			 .link = t->is_linked ? &t->origin : NULL,
 			 .tracestate = job->run.tracestate,
 			 .started_us = ending->started_us != 0
 					   ? ending->started_us

@@ -483,7 +483,7 @@ make_parts(struct executor *e, int fd)
 	e->fill = timer_new(e->base, executor_on_fill, e);
 	e->submits = submits_new(e->outbox, tick_now, e);
 	if (e->submits != NULL)
-		e->sockets = task_sockets_new(e->submits);
+		e->sockets = task_sockets_new(&e->env);
 	e->loader = loader_new();
 	if (e->readable == NULL || e->tick == NULL || e->stopped == NULL ||
 	    e->fill == NULL || e->sockets == NULL || e->loader == NULL ||

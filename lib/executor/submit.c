@@ -7,12 +7,15 @@
  */
 #include "executor/submit.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "executor/outbox.h"
 #include "executor/submit_json.h"
@@ -24,13 +27,15 @@
 _Static_assert(UUID_TEXT_SIZE <= 37 && UUID_TEXT_SIZE <= FLOWRRA_ID_SIZE,
 	       "there is room for the id in modules of all versions");
 
-/* A handler that waits; it lies on that handler's stack. */
+/* One that waits for an answer; it lies on the stack of a handler, or, of those that
+ * wait for several, in a list of the thread's. */
 struct waiter {
 	LIST_ENTRY(waiter) entry;
 	uint32_t request;
 	bool answered;
 	int32_t code;
 	struct buf text;
+	const int *wake; /* an eventfd to tell of the answer; NULL: none */
 };
 
 struct submits {
@@ -71,6 +76,15 @@ submits_free(struct submits *s)
 	free(s);
 }
 
+/* Lock held; its answer is there. */
+static void
+waiter_wake(struct waiter *w)
+{
+	w->answered = true;
+	if (w->wake != NULL)
+		eventfd_write(*w->wake, 1);
+}
+
 void
 submits_close(struct submits *s)
 {
@@ -80,7 +94,7 @@ submits_close(struct submits *s)
 	s->closed = true;
 	LIST_FOREACH (w, &s->waiters, entry) {
 		w->code = w->answered ? w->code : ERR_UNAVAILABLE;
-		w->answered = true;
+		waiter_wake(w);
 	}
 	pthread_cond_broadcast(&s->answered);
 	pthread_mutex_unlock(&s->lock);
@@ -107,15 +121,15 @@ submits_answer(struct submits *s, const struct ipc_message *m)
 	const struct ipc_submitted *answer = m->fixed;
 	struct waiter *w;
 
-	/* The waiter lies on a stack, and is there as long as it is listed. */
+	/* The waiter is another thread's, and there as long as it is listed. */
 	pthread_mutex_lock(&s->lock);
 	LIST_FOREACH (w, &s->waiters, entry)
 		if (w->request == answer->request)
 			break;
 	if (w != NULL) {
-		w->answered = true;
 		w->code = answer->code;
 		buf_add(&w->text, m->rest.p, m->rest.len);
+		waiter_wake(w);
 		pthread_cond_broadcast(&s->answered);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -240,6 +254,101 @@ submits_ask(struct submits *s, uint32_t task, struct slice json,
 		buf_adds(text, "the worker is stopping");
 	return w.code;
 }
+
+/* --- for processes outside ----------------------------------------------- */
+
+/* Asks for all; the frames of the last one are written with those before. */
+static void
+wait_ask(struct submits *s, const struct submits_wait *wait, struct waiter *w,
+	 const int *wake)
+{
+	struct ipc_await fixed = {.timeout_us = wait->timeout_us,
+				  .now = wait->now};
+	struct outbox_frame frame = {
+	    .type = IPC_AWAIT, .task = wait->task, .fixed = &fixed};
+	size_t i;
+
+	for (i = 0; i < wait->n; i++) {
+		w[i] = (struct waiter){
+		    .code = ERR_NONE, .text = BUF_INIT, .wake = wake};
+		fixed.request = enlist(s, &w[i]);
+		frame.rest = slice_of(wait->ids[i]);
+		outbox_put(s->outbox, &frame, i + 1 == wait->n);
+	}
+}
+
+/* The first that has its answer, or n. */
+static size_t
+wait_look(struct submits *s, const struct waiter *w, size_t n)
+{
+	size_t i;
+
+	pthread_mutex_lock(&s->lock);
+	for (i = 0; i < n && !w[i].answered; i++)
+		;
+	pthread_mutex_unlock(&s->lock);
+	return i;
+}
+
+/* The others are waited for no more, and flowrrad is told: it would watch them as long
+ * as the task runs. */
+static void
+wait_forget(struct submits *s, const struct submits_wait *wait,
+	    struct waiter *w)
+{
+	struct ipc_forget fixed;
+	const struct outbox_frame frame = {
+	    .type = IPC_FORGET, .task = wait->task, .fixed = &fixed};
+	size_t i;
+
+	pthread_mutex_lock(&s->lock);
+	for (i = 0; i < wait->n; i++)
+		LIST_REMOVE(&w[i], entry);
+	pthread_mutex_unlock(&s->lock);
+	for (i = 0; i < wait->n; i++) {
+		fixed.request = w[i].request;
+		if (!w[i].answered)
+			outbox_put(s->outbox, &frame, false);
+		buf_done(&w[i].text);
+	}
+	outbox_flush(s->outbox);
+}
+
+int
+submits_wait(struct submits *s, const struct submits_wait *wait,
+	     struct submits_answer *ret)
+{
+	const int wake = eventfd(0, EFD_CLOEXEC);
+	struct waiter *w = calloc(wait->n, sizeof(*w));
+	struct pollfd p[] = {{.fd = wake, .events = POLLIN},
+			     {.fd = wait->fd, .events = POLLRDHUP}};
+	size_t which = 0;
+
+	*ret = (struct submits_answer){.code = ERR_SYSTEM};
+	if (wake < 0 || w == NULL) {
+		buf_adds(&ret->text,
+			 "no memory or descriptors to wait with are left");
+	} else {
+		outbox_wait(s->outbox);
+		wait_ask(s, wait, w, &wake);
+		s->on_wait(s->arg);
+		while ((which = wait_look(s, w, wait->n)) == wait->n &&
+		       p[1].revents == 0)
+			poll(p, 2, -1);
+		if (which < wait->n) {
+			*ret = (struct submits_answer){which, w[which].code,
+						       w[which].text};
+			w[which].text = (struct buf)BUF_INIT;
+		}
+		wait_forget(s, wait, w);
+	}
+	free(w);
+	if (wake >= 0)
+		close(wake);
+	return which < wait->n ? 0 : -1;
+}
+
+/* --- submitting ---------------------------------------------------------- */
 
 /* Waits for the answer. A task with the same unique key is as good: its id is
  * the answer then. */

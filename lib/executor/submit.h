@@ -3,6 +3,8 @@
 #ifndef EXECUTOR_SUBMIT_H
 #define EXECUTOR_SUBMIT_H
 
+#include <stdbool.h>
+
 #include "ipc/ipc.h"
 
 struct outbox;
@@ -25,6 +27,28 @@ void submits_free(struct submits *s);
  */
 int32_t submits_ask(struct submits *s, uint32_t task, struct slice json,
 		    struct buf *text);
+/*
+ * What a process outside of this one waits for: the end of one of several tasks,
+ * or, with `now`, the record of the task as it is.
+ */
+struct submits_wait {
+	uint32_t task; /* for which it asks */
+	const char *const *ids;
+	size_t n;
+	int64_t timeout_us; /* less than 0: none */
+	bool now;
+	int fd; /* a socket: who asks is at its other end */
+};
+/* The first answer: that to ids[which]. The text, the caller's to free, is the record,
+ * or, with a code other than ERR_NONE, why there is none. */
+struct submits_answer {
+	size_t which;
+	int32_t code; /* enum err_code */
+	struct buf text;
+};
+/* Waits, in a thread that is not the reader's. Returns -1 when the asker is gone. */
+int submits_wait(struct submits *s, const struct submits_wait *wait,
+		 struct submits_answer *ret);
 /* Answers all that wait, and all that come: nobody reads any more. */
 void submits_close(struct submits *s);
 

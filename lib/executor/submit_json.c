@@ -155,6 +155,8 @@ put_options(json_t *j, const struct flowrra_submit_options *o)
 	put_deadline(j, "at", o->at_us);
 	put_text(j, "unique", o->unique);
 	put_seconds(j, "unique_ttl", o->unique_ttl_s);
+	put_text(j, "unique_until", o->unique_until);
+	put_number(j, "debounce", o->debounce_s);
 	if (o->id != NULL)
 		json_object_set_new(j, "exclusive", json_true());
 }

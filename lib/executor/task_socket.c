@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket by which the commands of tasks submit tasks.
+ * The socket by which the commands of tasks speak to their worker.
  *
  * It is in the abstract namespace: it needs no directory, goes with the
  * executor however that ends, and commands that run as other users reach it.
@@ -19,8 +19,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "executor/submit.h"
 #include "executor/task.h"
+#include "executor/task_request.h"
 #include "util/err.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -32,6 +32,9 @@
 /* Connections at a time, each with a thread; more wait to be accepted. A tree of
  * processes that submits with more of them gains nothing. */
 #define CONNECTIONS_MAX 32
+/* Those that wait for other tasks do not count among them: what they wait for may
+ * have to come through here, too. */
+#define WAITING_MAX 1000
 
 /* Between two tries while processes or descriptors are short. */
 #define SHORT_US 50000
@@ -47,17 +50,19 @@ struct connection {
 	LIST_ENTRY(connection) entry;
 	struct task_sockets *sockets;
 	int fd;
+	uint32_t number; /* of its task; 0: not known yet */
 };
 
 struct task_sockets {
-	struct submits *submits;
+	const struct task_env *env;
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a connection ended */
 	int fd;			/* -1: not open */
 	char name[64];
 	pthread_t listener;
 	bool stopping;
-	unsigned int n_connections;
+	unsigned int n_connections; /* those that wait among them */
+	unsigned int n_waiting;
 	LIST_HEAD(, connection) connections;
 	LIST_HEAD(, token) tokens;
 };
@@ -97,6 +102,7 @@ token_of(struct task_sockets *s, const struct flowrra_task *t)
 void
 task_sockets_drop(struct task_sockets *s, const struct flowrra_task *t)
 {
+	struct connection *c;
 	struct token *token;
 
 	pthread_mutex_lock(&s->lock);
@@ -105,66 +111,15 @@ task_sockets_drop(struct task_sockets *s, const struct flowrra_task *t)
 			break;
 	if (token != NULL)
 		LIST_REMOVE(token, entry);
+	/* A process that has left the command may still wait for something. */
+	LIST_FOREACH (c, &s->connections, entry)
+		if (c->number == t->number)
+			shutdown(c->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&s->lock);
 	free(token);
 }
 
 /* --- one request --------------------------------------------------------- */
-
-/* What the task's own process may not say is said here: which id the new task
- * has, unless one was asked for, and which task submitted it. */
-static char *
-connection_task(struct slice line, const struct token *token,
-		char id[FLOWRRA_ID_SIZE], struct err *err)
-{
-	json_error_t why;
-	json_t *j = json_loadb(line.p, line.len, JSON_REJECT_DUPLICATES, &why);
-	const char *given;
-	char *text;
-
-	if (!json_is_object(j)) {
-		err_set(err, ERR_DATA, "the request is not a JSON object: %s",
-			j == NULL ? why.text : "it is of another type");
-		json_decref(j);
-		return NULL;
-	}
-	given = json_string_value(json_object_get(j, "id"));
-	json_object_set_new(j, "exclusive", json_boolean(given != NULL));
-	if (given == NULL)
-		uuid_make(id);
-	else
-		snprintf(id, FLOWRRA_ID_SIZE, "%s", given);
-	json_object_set_new(j, "id", json_string(given != NULL ? given : id));
-	json_object_set_new(j, "parent", json_string(token->id));
-	if ((text = json_dumps(j, JSON_COMPACT)) == NULL)
-		err_nomem(err);
-	json_decref(j);
-	return text;
-}
-
-/* Returns the id in `answer`, or -1 with *err. */
-static int
-connection_submit(struct connection *c, const struct token *token,
-		  struct slice line, struct buf *answer, struct err *err)
-{
-	char id[FLOWRRA_ID_SIZE];
-	char *task = connection_task(line, token, id, err);
-	int32_t code;
-
-	if (task == NULL)
-		return -1;
-	code = submits_ask(c->sockets->submits, token->number, slice_of(task),
-			   answer);
-	free(task);
-	if (code != ERR_NONE)
-		return err_set(err, (enum err_code)code, "%.*s",
-			       (int)answer->len,
-			       answer->data != NULL ? answer->data : "");
-	/* Another task, where a key says so. */
-	if (answer->len == 0)
-		buf_adds(answer, id);
-	return 0;
-}
 
 /* One line to the client; false: it is gone. */
 static bool
@@ -185,30 +140,68 @@ connection_answer(int fd, json_t *answer)
 	return n >= 0;
 }
 
+/* Whose token it is; the connection is that task's from now on, and ends with it.
+ * NULL: the task has ended. */
+static const struct token *
+connection_token(struct connection *c, const char *shown, struct token *copy)
+{
+	const struct token *found;
+
+	pthread_mutex_lock(&c->sockets->lock);
+	if ((found = token_find(c->sockets, shown)) != NULL) {
+		*copy = *found;
+		c->number = found->number;
+	}
+	pthread_mutex_unlock(&c->sockets->lock);
+	return found != NULL ? copy : NULL;
+}
+
+static bool
+on_wait_begins(void *arg)
+{
+	struct task_sockets *s = ((struct connection *)arg)->sockets;
+	bool may;
+
+	pthread_mutex_lock(&s->lock);
+	may = s->n_waiting < WAITING_MAX;
+	s->n_waiting += may;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	return may;
+}
+
+static void
+on_wait_ends(void *arg)
+{
+	struct task_sockets *s = ((struct connection *)arg)->sockets;
+
+	pthread_mutex_lock(&s->lock);
+	s->n_waiting--;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* The token is looked for each time: the task may have ended. */
 static bool
 connection_take_line(struct connection *c, const char *shown, struct slice line)
 {
-	struct buf answer = BUF_INIT;
-	struct err err = ERR_INIT;
-	struct token token, *found;
+	struct token token = {.number = 0};
+	const struct token *found = connection_token(c, shown, &token);
+	const struct task_caller caller = {.env = c->sockets->env,
+					   .number = token.number,
+					   .id = token.id,
+					   .fd = c->fd,
+					   .wait_begins = on_wait_begins,
+					   .wait_ends = on_wait_ends,
+					   .arg = c};
 	json_t *reply;
 
-	pthread_mutex_lock(&c->sockets->lock);
-	if ((found = token_find(c->sockets, shown)) != NULL)
-		token = *found;
-	pthread_mutex_unlock(&c->sockets->lock);
-	if (found == NULL)
-		err_set(&err, ERR_REFUSED,
-			"the task of this command has ended; it cannot submit "
-			"any more");
+	if (found != NULL)
+		reply = task_request(&caller, line);
 	else
-		connection_submit(c, &token, line, &answer, &err);
-	reply = err.code == ERR_NONE
-		    ? json_pack("{s:s%}", "id", answer.data, answer.len)
-		    : json_pack("{s:i,s:s}", "code", err_exit_status(err.code),
-				"error", err.msg);
-	buf_done(&answer);
+		reply = json_pack("{s:i,s:s}", "code",
+				  err_exit_status(ERR_REFUSED), "error",
+				  "the task of this command has ended; it can "
+				  "ask nothing any more");
 	return reply != NULL && connection_answer(c->fd, reply);
 }
 
@@ -327,7 +320,8 @@ listener_main(void *arg)
 	pthread_setname_np(pthread_self(), "task-socket");
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
-		while (!s->stopping && s->n_connections >= CONNECTIONS_MAX)
+		while (!s->stopping &&
+		       s->n_connections - s->n_waiting >= CONNECTIONS_MAX)
 			pthread_cond_wait(&s->changed, &s->lock);
 		pthread_mutex_unlock(&s->lock);
 		/* Ended by shutdown(). */
@@ -381,13 +375,13 @@ sockets_open(struct task_sockets *s)
 }
 
 struct task_sockets *
-task_sockets_new(struct submits *submits)
+task_sockets_new(const struct task_env *env)
 {
 	struct task_sockets *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
-	s->submits = submits;
+	s->env = env;
 	s->fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket by which the commands of tasks submit tasks.
+ * The socket by which the commands of tasks submit tasks, wait for them, and tell
+ * how far they are.
  *
  * A command has no credential, and need not know the store: its flowrractl asks
- * the executor, as a handler in a module does, and flowrrad submits. The
+ * the executor, as a handler in a module does, and flowrrad has the store. The
  * address, which a command finds in its environment, names the executor's
  * socket and a token of the task: who shows it speaks for this task, until the
  * task ends.
  *
- * The protocol: the client sends the token and "\n", then requests, each a task
- * as one line of JSON with the members of task_options.def. Each is answered,
- * in order, with one line: {"id":ID}, or {"code":EXIT_STATUS,"error":TEXT}.
+ * The protocol: the client sends the token and "\n", then requests, each a line,
+ * and each is answered, in order, with a line (task_request.h).
  *
- * Each connection has a thread, since to submit is to wait for flowrrad.
+ * Each connection has a thread, since to ask is to wait for flowrrad.
  */
 #ifndef EXECUTOR_TASK_SOCKET_H
 #define EXECUTOR_TASK_SOCKET_H
 
 struct err;
 struct flowrra_task;
-struct submits;
+struct task_env;
 struct task_sockets;
 
-/* Opens nothing yet. NULL when memory runs out. */
-struct task_sockets *task_sockets_new(struct submits *submits);
+/* Opens nothing yet; `env` is borrowed, and complete once a task runs. NULL when
+ * memory runs out. */
+struct task_sockets *task_sockets_new(const struct task_env *env);
 /* Ends all connections; submits_close() was called before. */
 void task_sockets_free(struct task_sockets *s);
 

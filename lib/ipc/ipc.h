@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 6u
+#define IPC_VERSION 7u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -126,7 +126,11 @@ struct ipc_submit {
 struct ipc_await {
 	int64_t timeout_us; /* less than 0: none */
 	uint32_t request;   /* comes back in SUBMITTED */
-	uint32_t unused;
+	uint32_t now;	    /* 1: answer with the record as it is */
+};
+
+struct ipc_forget {
+	uint32_t request; /* of the AWAIT */
 };
 
 struct ipc_signal {
@@ -202,6 +206,7 @@ union ipc_fixed {
 	struct ipc_log log;
 	struct ipc_submit submit;
 	struct ipc_await await;
+	struct ipc_forget forget;
 	struct ipc_submitted submitted;
 	struct ipc_pong pong;
 	struct ipc_signal signal;

@@ -9,6 +9,7 @@
 
 #include "codec/scan.h"
 #include "core/task.h"
+#include "util/closest.h"
 #include "util/err.h"
 
 /* One reading. */
@@ -117,6 +118,30 @@ store_value(struct object_reader *r, const struct object_member *member,
 	return 0;
 }
 
+/* Which name may have been meant; if none is close, all that there are. */
+static int
+suggest_member(const struct object_spec *spec, const char *name,
+	       struct err *err)
+{
+	struct closest close = CLOSEST_INIT(name);
+	char near[CLOSEST_TEXT_SIZE];
+	struct buf all = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < spec->n; i++) {
+		closest_offer(&close, spec->members[i].name);
+		buf_adds(&all, i > 0 ? ", " : "");
+		buf_adds(&all, spec->members[i].name);
+	}
+	buf_addc(&all, '\0');
+	if (closest_write(&close, near) > 0)
+		err_hint(err, "did you mean %s?", near);
+	else if (!all.failed)
+		err_hint(err, "the names are: %s", all.data);
+	buf_done(&all);
+	return -1;
+}
+
 /* What an answer has can be sent again as it is: what nobody may set is passed
  * over. Anything else is most likely a spelling mistake. */
 static int
@@ -131,10 +156,11 @@ unknown_member(struct object_reader *r, struct slice name, struct err *err)
 	/* There is room for it, as for any text of the object. */
 	buf_add(r->scratch, name.p, name.len);
 	buf_addc(r->scratch, '\0');
-	if (!r->scratch->failed)
-		r->name = r->scratch->data + begin;
-	return err_set(err, ERR_DATA, "unknown %s \"%.*s\"", r->spec->what,
-		       (int)(name.len < 64 ? name.len : 64), name.p);
+	if (r->scratch->failed)
+		return err_nomem(err);
+	r->name = r->scratch->data + begin;
+	err_set(err, ERR_DATA, "unknown %s \"%.64s\"", r->spec->what, r->name);
+	return suggest_member(r->spec, r->name, err);
 }
 
 /* A null is "not given", as many libraries write it. */

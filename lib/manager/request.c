@@ -334,6 +334,8 @@ request_write(const struct flowrra_request *r, struct buf *out)
 			 r->cpu_bound ? "true" : "false");
 	write_text(out, "unique", r->unique);
 	write_number(out, "unique_ttl", r->unique_ttl_s, FLOWRRA_UNSET);
+	write_text(out, "unique_until", r->unique_until);
+	write_number(out, "debounce", r->debounce_s, FLOWRRA_UNSET);
 	write_text(out, "traceparent", r->traceparent);
 	write_text(out, "tracestate", r->tracestate);
 	buf_adds(out, "}\n");

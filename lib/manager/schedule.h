@@ -21,7 +21,7 @@ struct err;
 struct schedule_form {
 	const char *id, *task, *type, *rule;
 	const char *tz, *args, *kwargs, *queue, *description;
-	const char *misfire, *overlap, *day_match;
+	const char *misfire, *overlap, *day_match, *traceparent;
 	int priority;
 	/* The task's settings, named as in struct flowrra_request;
 	 * TASK_UNSET */

@@ -83,6 +83,18 @@ choose_owner(const struct applying *ap, const struct schedule_entry *e,
 		       e->form.id, has, wanted);
 }
 
+/* That of who applies the file, or what is there keeps its own. */
+static void
+place_trace(const struct applying *ap, struct schedule_form *form,
+	    const struct schedule *old)
+{
+	if (is_given(form->traceparent))
+		return;
+	form->traceparent = ap->a->traceparent;
+	if (!is_given(form->traceparent) && old != NULL)
+		form->traceparent = old->traceparent;
+}
+
 /* By the id that is made of a definition, which costs nothing more here: the
  * entry's is known. A schedule that is set aside is not what the file asks for,
  * since it does not fire; to say it again computes its next run. */
@@ -112,6 +124,7 @@ plan_entry(struct applying *ap, struct planned *p, const struct schedule *old,
 	fault->field = "owner";
 	if (choose_owner(ap, e, old, &owner, err) != 0)
 		return -1;
+	place_trace(ap, &e->form, old);
 	p->does_something = old == NULL || !says_nothing_new(p, old, owner);
 	p->ended = !p->does_something && old->enabled &&
 		   (old->next_run_us == 0 || old->next_run_us == INT64_MAX);

@@ -25,6 +25,9 @@ struct schedule_apply {
 	/* Of new schedules of which the file says none; NULL: UTC. What is there
 	 * keeps its zone then. */
 	const char *zone;
+	/* Of what is new or changes, where the file says none; NULL: what is
+	 * there keeps its own. */
+	const char *traceparent;
 	bool dry_run;
 	bool force; /* tasks need not be registered */
 	struct flowrra_client *client;

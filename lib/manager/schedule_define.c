@@ -7,6 +7,7 @@
 
 #include "codec/value.h"
 #include "core/task.h"
+#include "core/trace_context.h"
 #include "cron/tz.h"
 #include "manager/moment.h"
 #include "manager/schedule_private.h"
@@ -70,6 +71,9 @@ check_texts(const struct drafting *d, struct err *err)
 			"end-at is before start-at; set end-at after start-at");
 		return blame(d, "end_at");
 	}
+	if (is_given(f->traceparent) &&
+	    traceparent_check(f->traceparent, err) != 0)
+		return blame(d, "traceparent");
 	if (check_form_json("args", f->args, SCAN_ARRAY, err) != 0)
 		return blame(d, "args");
 	if (check_form_json("kwargs", f->kwargs, SCAN_OBJECT, err) != 0)
@@ -165,6 +169,8 @@ fill_schedule(const struct drafting *d)
 	s->stored = STORED_##type(f->member, s->stored);
 #define SCHEDULE_JSON_FIELD(field, kind, member, stored, ...)                  \
 	s->stored = f->member;
+#define SCHEDULE_NOTE(field, member, stored, ...)                              \
+	s->stored = STORED_TEXT(f->member, s->stored);
 #include "manager/schedule.def"
 	/* The database has these where nothing is said. */
 	s->args = is_given(s->args) ? s->args : "[]";

@@ -25,6 +25,8 @@ static const struct object_member members[] = {
 	SCHEDULE_FIELD(field, kind, member, stored, , low, high)
 #define SCHEDULE_JSON_FIELD(field, kind, member, ...)                          \
 	{#field, OBJECT_##kind, {AT(member)}},
+#define SCHEDULE_NOTE(field, member, ...)                                      \
+	{#field, OBJECT_VALUE, {.type = VALUE_TEXT, AT(member)}},
 #define SCHEDULE_NEW(field, kind, member, ...)                                 \
 	{#field, OBJECT_VALUE, {.type = VALUE_##kind, AT(member)}},
 #define SCHEDULE_SWITCH(field, member, ...)                                    \
@@ -102,5 +104,6 @@ schedule_form_of(const struct schedule *s, struct schedule_form *ret)
 	ret->member = FORM_##type(s->stored);
 #define SCHEDULE_JSON_FIELD(field, kind, member, stored, ...)                  \
 	ret->member = s->stored;
+#define SCHEDULE_NOTE(field, member, stored, ...) ret->member = s->stored;
 #include "manager/schedule.def"
 }

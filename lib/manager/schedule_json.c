@@ -118,7 +118,7 @@ static json_t *
 policies_json(const struct schedule *s)
 {
 	return json_pack(
-	    "{s:i,s:o,s:o,s:s,s:I,s:o,s:s,s:o,s:s,s:o,s:o,s:I,s:o,s:o,s:o}",
+	    "{s:i,s:o,s:o,s:s,s:I,s:o,s:s,s:o,s:s,s:o,s:o,s:I,s:o,s:o,s:o,s:o}",
 	    "priority", s->priority, "description",
 	    text_or_json_null(s->description), "fault",
 	    text_or_json_null(s->fault), "misfire",
@@ -130,7 +130,8 @@ policies_json(const struct schedule *s)
 	    moment_json(s->start_us), "end_at", moment_json(s->end_us),
 	    "max_runs", (json_int_t)s->max_runs, "created_at",
 	    moment_json(s->created_us), "updated_at",
-	    moment_json(s->updated_us), "owner", text_or_json_null(s->owner));
+	    moment_json(s->updated_us), "owner", text_or_json_null(s->owner),
+	    "traceparent", text_or_json_null(s->traceparent));
 }
 
 static json_t *

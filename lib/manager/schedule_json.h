@@ -16,7 +16,7 @@ struct schedules_stats;
  *  "retry_backoff", "retry_delay_max", "retry_jitter", "timeout", "expires",
  *  "priority", "description", "fault", "misfire", "max_catchup", "grace",
  *  "overlap", "jitter", "day_match", "start_at", "end_at", "max_runs",
- *  "created_at", "updated_at", "owner"}
+ *  "created_at", "updated_at", "owner", "traceparent"}
  * Durations are seconds; null is what is not set. state is "enabled",
  * "disabled", "ended" (it will not fire any more) or "set aside" (it cannot;
  * fault says why).

@@ -223,8 +223,8 @@ fill_request(const struct schedule *s, struct flowrra_request *request)
 /* With an ID of its own it is not a fire: history and overlap are not
  * touched. */
 int
-schedule_run(struct schedules *db, struct flowrra_client *c, const char *id,
-	     const char *task_id, char ret_task_id[FLOWRRA_ID_SIZE],
+schedule_run(struct schedules *db, struct flowrra_client *c,
+	     const struct schedule_run *run, char ret_task_id[FLOWRRA_ID_SIZE],
 	     struct err *err)
 {
 	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
@@ -232,10 +232,12 @@ schedule_run(struct schedules *db, struct flowrra_client *c, const char *id,
 	struct schedules_list *found;
 	int result;
 
-	if (schedules_get(db, id, &found, err) != 0)
+	if (schedules_get(db, run->id, &found, err) != 0)
 		return -1;
 	fill_request(&found->items[0], &request);
-	request.id = task_id;
+	request.id = run->task_id;
+	request.traceparent = run->traceparent;
+	request.tracestate = run->tracestate;
 	result = client_submit(c, &submission, ret_task_id, err);
 	schedules_list_free(found);
 	return result;

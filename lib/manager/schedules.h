@@ -166,10 +166,16 @@ json_t *schedule_enable(struct schedules *db, const char *id, int64_t now_us,
 json_t *schedule_disable(struct schedules *db, const char *id, int64_t now_us,
 			 struct err *err);
 
+struct schedule_run {
+	const char *id;
+	const char *task_id; /* NULL: a new UUID */
+	/* The trace of who asks for it, which the task continues; or NULL. */
+	const char *traceparent, *tracestate;
+};
 /* Submits the task of a schedule now, as a scheduler would, under an id of its
- * own (`task_id`; NULL: a new UUID): it is not a fire of the schedule. */
-int schedule_run(struct schedules *db, struct flowrra_client *c, const char *id,
-		 const char *task_id, char ret_task_id[FLOWRRA_ID_SIZE],
-		 struct err *err);
+ * own: it is not a fire of the schedule. */
+int schedule_run(struct schedules *db, struct flowrra_client *c,
+		 const struct schedule_run *run,
+		 char ret_task_id[FLOWRRA_ID_SIZE], struct err *err);
 
 #endif

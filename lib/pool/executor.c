@@ -176,7 +176,7 @@ executor_add(struct executor *e, struct pool_job *job)
 	if (TAILQ_EMPTY(&e->jobs))
 		e->moved_ms = clock_mono_ms();
 	job->executor = e;
-	job->started = job->overdue = false;
+	job->started = job->overdue = job->waits = false;
 	TAILQ_INSERT_TAIL(&e->jobs, job, link);
 	e->count[job->kind]++;
 }
@@ -186,6 +186,7 @@ executor_remove(struct executor *e, struct pool_job *job)
 {
 	TAILQ_REMOVE(&e->jobs, job, link);
 	e->count[job->kind]--;
+	e->waits[job->kind] -= job->waits;
 	job->executor = NULL;
 	executor_check(e);
 }

@@ -73,6 +73,7 @@ struct executor {
 	unsigned int ended;		/* jobs that it has run */
 	struct pool_job_list jobs;	/* in the order they were sent */
 	unsigned int count[POOL_KINDS]; /* of `jobs` */
+	unsigned int waits[POOL_KINDS]; /* those that wait among them */
 	/* Of the watch (watch.c), in its turns: since when it owes an answer to
 	 * PING, and how long its event loop has been behind. */
 	unsigned int deaf, loop_behind;

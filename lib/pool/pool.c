@@ -14,6 +14,7 @@
 #include "pool/blame.h"
 #include "pool/generation.h"
 #include "pool/report.h"
+#include "pool/room.h"
 #include "pool/watch.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -196,6 +197,32 @@ pool_kill_for(struct pool_job *job)
 }
 
 void
+pool_wait(struct pool_job *job)
+{
+	struct executor *e = job->executor;
+
+	if (job->waits || !pool_kind_is_async(job->kind))
+		return;
+	job->waits = true;
+	e->waits[job->kind]++;
+	pool_changed(e->generation->pool);
+}
+
+bool
+pool_resume(struct pool_job *job, bool force)
+{
+	struct executor *e = job->executor;
+
+	if (!job->waits)
+		return true;
+	if (!force && !room_for_one(e, job->kind))
+		return false;
+	job->waits = false;
+	e->waits[job->kind]--;
+	return true;
+}
+
+void
 pool_submitted(struct pool *p, pid_t executor, uint32_t job, uint32_t request,
 	       const struct err *err)
 {
@@ -238,6 +265,17 @@ pool_running(const struct pool *p, enum pool_kind kind)
 
 	TAILQ_FOREACH (e, &p->executors, link)
 		n += e->count[kind];
+	return n;
+}
+
+unsigned int
+pool_waiting(const struct pool *p, enum pool_kind kind)
+{
+	const struct executor *e;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (e, &p->executors, link)
+		n += e->waits[kind];
 	return n;
 }
 

@@ -73,6 +73,7 @@ struct pool_job {
 	struct executor *executor; /* NULL: not with the pool */
 	bool started;		   /* the executor has said so */
 	bool overdue;		   /* its executor is to be killed */
+	bool waits;		   /* see pool_wait() */
 };
 
 /* What the end of its executor means for a job. */
@@ -115,6 +116,9 @@ struct pool_events {
 	void (*on_await)(struct pool_job *job, pid_t executor,
 			 const struct ipc_await *fixed, struct slice id,
 			 void *arg);
+	/* It does so no more. */
+	void (*on_forget)(struct pool_job *job, pid_t executor,
+			  uint32_t request, void *arg);
 
 	/* --- the pool gives it back: it is with no executor any more --- */
 	void (*on_done)(struct pool_job *job, const struct ipc_done *done,
@@ -217,6 +221,14 @@ void pool_kill_for(struct pool_job *job);
  */
 #define POOL_STUCK_MS 10
 bool pool_unstick(struct pool *p);
+/*
+ * The job does nothing but wait for another one, so that what it waits for has room
+ * to run: as long as it waits, it does not count among those of its kind. pool_resume()
+ * ends that, when there is room for it again, or with `force` at once; false: there is
+ * none yet. For commands, which share no threads.
+ */
+void pool_wait(struct pool_job *job);
+bool pool_resume(struct pool_job *job, bool force);
 /* Answers on_await; nothing happens if that executor is gone. */
 struct pool_answer {
 	pid_t executor;
@@ -240,6 +252,8 @@ bool pool_has_room(const struct pool *p, enum pool_kind kind);
 bool pool_is_starting(const struct pool *p, enum pool_kind kind);
 /* Jobs of a kind that executors have. */
 unsigned int pool_running(const struct pool *p, enum pool_kind kind);
+/* Those of them that wait: see pool_wait(). */
+unsigned int pool_waiting(const struct pool *p, enum pool_kind kind);
 /* Jobs of a kind that can run at the same time. */
 unsigned int pool_slots(const struct pool *p, enum pool_kind kind);
 /* The handlers in force; NULL until the first executor is up. They last until

@@ -115,6 +115,15 @@ report_await(struct pool *p, struct executor *e, struct pool_job *job,
 			    p->opt.arg);
 }
 
+static void
+report_forget(struct pool *p, struct executor *e, struct pool_job *job,
+	      const struct ipc_message *m)
+{
+	const struct ipc_forget *fixed = m->fixed;
+
+	p->events->on_forget(job, executor_pid(e), fixed->request, p->opt.arg);
+}
+
 /* By message; what is not in it is not an executor's to send after READY. */
 static void (*const report_table[])(struct pool *, struct executor *,
 				    struct pool_job *,
@@ -122,7 +131,7 @@ static void (*const report_table[])(struct pool *, struct executor *,
     [IPC_STARTED] = report_started,   [IPC_DONE] = report_done,
     [IPC_RETURNED] = report_returned, [IPC_PROGRESS] = report_progress,
     [IPC_LOG] = report_log,	      [IPC_SUBMIT] = report_submit,
-    [IPC_AWAIT] = report_await,
+    [IPC_AWAIT] = report_await,	      [IPC_FORGET] = report_forget,
 };
 
 void

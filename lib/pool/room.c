@@ -111,6 +111,20 @@ room_window(const struct executor *e)
 	       (more < PREFETCH_MAX ? (unsigned int)more : PREFETCH_MAX);
 }
 
+/* Of those that only wait for others there may be any number more. */
+static unsigned int
+room_async(const struct executor *e, enum pool_kind kind)
+{
+	return room_less((unsigned int)e->limits->async_tasks,
+			 e->count[kind] - e->waits[kind]);
+}
+
+bool
+room_for_one(const struct executor *e, enum pool_kind kind)
+{
+	return room_async(e, kind) > 0;
+}
+
 /* Asynchronous jobs are all started at once, so none of them waits in there,
  * and there is no window for them. */
 static unsigned int
@@ -122,8 +136,7 @@ room_of(const struct executor *e, enum pool_kind kind)
 	if (pool_kind_is_alone(kind))
 		return TAILQ_EMPTY(&e->jobs) ? 1 : 0;
 	if (pool_kind_is_async(kind))
-		return room_less((unsigned int)e->limits->async_tasks,
-				 e->count[kind]);
+		return room_async(e, kind);
 	return room_less(room_window(e), e->count[kind]);
 }
 

@@ -120,6 +120,19 @@ static migration migrations[] = {
 	" id int PRIMARY KEY, fire_us bigint NOT NULL)" TABLE,
 	"INSERT IGNORE INTO flowrra_pruned (id, fire_us) VALUES (1, 0)",
     },
+    /* 6: the trace in which a schedule was made */
+    {
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_schedules'"
+	" AND column_name = 'traceparent') = 0,"
+	" 'ALTER TABLE flowrra_schedules"
+	" ADD COLUMN traceparent varchar(200) NOT NULL DEFAULT ''''',"
+	" 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+    },
 };
 
 /* What is there stays as it is, and counts as not changed. INSERT IGNORE would

@@ -89,6 +89,11 @@ static migration migrations[] = {
 	" id integer PRIMARY KEY, fire_us bigint NOT NULL)",
 	"INSERT INTO flowrra_pruned (id, fire_us) VALUES (1, 0)",
     },
+    /* 6: the trace in which a schedule was made */
+    {
+	"ALTER TABLE flowrra_schedules"
+	" ADD COLUMN traceparent text NOT NULL DEFAULT ''",
+    },
 };
 
 const struct dialect sql_postgresql = {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/task.h"
+#include "core/trace_context.h"
 #include "util/err.h"
 #include "util/utf8.h"
 
@@ -128,6 +129,7 @@ static const struct column columns[SQL_N_COLUMNS] = {
     T(fault, SCHEDULE_TEXT_MAX),
     N(rule_us, 0),
     T(owner, SCHEDULE_OWNER_MAX),
+    T(traceparent, TRACEPARENT_MAX),
 };
 
 /* Reading, writing and checking all follow the table, and so agree. */

@@ -170,6 +170,9 @@ struct schedule {
 	/* Whose file it is from; "": none. What is no longer in that file
 	 * may be removed. */
 	const char *owner;
+	/* The trace in which it was made: its tasks begin traces of their own,
+	 * with a link to this one (core/trace_context.h). "": none. */
+	const char *traceparent;
 };
 
 /* The text of `SCHEDULE_TASK_ID_SIZE` bytes or fewer that is the id of the task
@@ -248,7 +251,7 @@ int schedules_create(struct schedules *s, const struct schedule *schedule,
 
 /*
  * What makes two definitions the same: an id made of all that people say of a
- * schedule but its own id, its owner, and whether it is enabled. JSON counts
+ * schedule but its own id, its owner, its trace, and whether it is enabled. JSON counts
  * by what it means, a rule without regard to its blanks, and UTC counts as no zone.
  */
 int schedules_definition_id(const struct schedule *schedule,

@@ -97,6 +97,11 @@ static migration migrations[] = {
 	" id INTEGER PRIMARY KEY, fire_us INTEGER NOT NULL) STRICT",
 	"INSERT INTO flowrra_pruned (id, fire_us) VALUES (1, 0)",
     },
+    /* 6: the trace in which a schedule was made */
+    {
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" traceparent TEXT NOT NULL DEFAULT ''",
+    },
 };
 
 const struct dialect sql_sqlite = {

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "core/unique.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/pending.h"
@@ -187,7 +188,20 @@ struct broker_submit {
 	 * known can be sent again.
 	 */
 	struct slice unique;
+	/*
+	 * The key goes earlier if the task starts, or ends in any way; or is
+	 * removed, or leaves for another queue. The task has the same in its bytes,
+	 * as task_encode() writes them. Then `unique_s` counts from when the task is
+	 * due, and is only for workers that know nothing of keys.
+	 */
+	enum unique_until unique_until;
 	int64_t unique_s;
+	/*
+	 * With UNIQUE_START and a delay: if the task that has the key is still delayed, it
+	 * becomes this one, with a new delay, and keeps its ID; the answer is that
+	 * of a duplicate. If it waits already, this one is queued, and has the key.
+	 */
+	bool debounces;
 	/*
 	 * What the task shares with others, and its name, which the task has
 	 * (codec/blob.h): kept once. Empty: nothing. For a store with records that

@@ -14,6 +14,7 @@
 
 #include "client/client.h"
 #include "core/task.h"
+#include "core/trace_context.h"
 #include "schedules/schedules.h"
 #include "util/conf.h"
 #include "web/mask.h"
@@ -204,6 +205,22 @@ const char *
 web_header(const struct web_call *call, const char *name)
 {
 	return web_pairs_get(&call->headers, name);
+}
+
+struct web_trace
+web_trace(const struct web_call *call)
+{
+	const char *parent = web_header(call, "traceparent");
+	const char *state = web_header(call, "tracestate");
+	struct trace_context context;
+	struct web_trace trace = {NULL, NULL};
+
+	if (parent == NULL || !trace_context_read(slice_of(parent), &context))
+		return trace;
+	trace.parent = parent;
+	if (state != NULL && tracestate_valid(slice_of(state)))
+		trace.state = state;
+	return trace;
 }
 
 /* A table has a dozen rows at the most. */

@@ -133,6 +133,7 @@ schedules_run_make(struct web_call *call, struct err *err)
 	int result = -1;
 
 	schedule_form_init(&form);
+	form.traceparent = web_trace(call).parent;
 	if (db != NULL && schedules_read_form(call, &form, &texts, err) == 0)
 		result = schedules_make(call, db, &form, err);
 	buf_done(&texts.scratch);
@@ -153,11 +154,14 @@ schedules_apply_form(struct schedule_form *form, void *arg,
 {
 	const struct schedule_replacing *r = arg;
 	const bool enabled = form->enabled;
-	const char *id = form->id;
+	const char *id = form->id, *traceparent = form->traceparent;
 
 	*form = *r->form;
 	if (r->keeps_enabled)
 		form->enabled = enabled;
+	/* How it came to be is not what an editor sees. */
+	if (form->traceparent == NULL)
+		form->traceparent = traceparent;
 	if (form->id != NULL && strcmp(form->id, id) != 0) {
 		fault->field = "id";
 		return err_set(err, ERR_DATA,
@@ -297,11 +301,16 @@ schedules_run_task(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
 	const char *id = web_text(call, "id"), *own = web_task_id(call);
+	const struct web_trace trace = web_trace(call);
+	const struct schedule_run run = {.id = id,
+					 .task_id = own,
+					 .traceparent = trace.parent,
+					 .tracestate = trace.state};
 	char task_id[FLOWRRA_ID_SIZE];
 
 	if (db == NULL)
 		return -1;
-	if (schedule_run(db, web_client(call), id, own, task_id, err) != 0) {
+	if (schedule_run(db, web_client(call), &run, task_id, err) != 0) {
 		if (own == NULL || err->code != ERR_REFUSED)
 			return -1;
 		snprintf(task_id, sizeof(task_id), "%s", own);

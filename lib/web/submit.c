@@ -18,7 +18,6 @@
 #include "client/client.h"
 #include "codec/scan.h"
 #include "codec/task_json.h"
-#include "core/trace_context.h"
 #include "flowrra/client.h"
 #include "manager/member.h"
 #include "manager/request.h"
@@ -34,20 +33,14 @@
 #define LINES_MAX 100000
 #define NDJSON_TYPE "application/x-ndjson; charset=utf-8"
 
-/* The trace that the client is part of, for what the body does not say; as for all
- * who receive one, what is not valid counts as absent. */
+/* For what the body does not say. */
 static void
 submit_take_trace(const struct web_call *call, struct flowrra_request *base)
 {
-	const char *parent = web_header(call, "traceparent");
-	const char *state = web_header(call, "tracestate");
-	struct trace_context context;
+	const struct web_trace trace = web_trace(call);
 
-	if (parent == NULL || !trace_context_read(slice_of(parent), &context))
-		return;
-	base->traceparent = parent;
-	if (state != NULL && tracestate_valid(slice_of(state)))
-		base->tracestate = state;
+	base->traceparent = trace.parent;
+	base->tracestate = trace.state;
 }
 
 /* --- a submitter's tasks ------------------------------------------------ */

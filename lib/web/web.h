@@ -105,6 +105,12 @@ const char *web_prefix(const struct web_call *call);
 /* The value of a header: If-Match, Idempotency-Key, Content-Type, Accept,
  * traceparent, tracestate; NULL if it was not sent. Others are not kept. */
 const char *web_header(const struct web_call *call, const char *name);
+/* The trace that the client is part of, of two of them; as for all who receive one,
+ * what is not valid counts as absent. */
+struct web_trace {
+	const char *parent, *state; /* NULL: none */
+};
+struct web_trace web_trace(const struct web_call *call);
 /*
  * The id of the task that this call submits, made of the user and the
  * Idempotency-Key: a UUID, the same for ever. NULL without that header. A

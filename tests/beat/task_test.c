@@ -8,6 +8,7 @@
 #include "util/conf.h"
 #include "util/err.h"
 
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 #define NOW_US INT64_C(1772323200000000) /* 2026-03-01T00:00:00Z */
 
 static const struct conf conf = {
@@ -49,7 +50,8 @@ START_TEST(a_fired_task_carries_what_its_schedule_says)
 				   .delay_max_us = 60000000,
 				   .jitter = 0.5},
 			 .timeout_us = 9000000},
-	    .expires_us = 90000000};
+	    .expires_us = 90000000,
+	    .traceparent = TRACE};
 	struct task *task = fire(&s);
 
 #define TASK_SETTING(field, type, member, ...)                                 \
@@ -57,6 +59,9 @@ START_TEST(a_fired_task_carries_what_its_schedule_says)
 #include "core/task_options.def"
 	ck_assert_int_eq(task->submitted_us, NOW_US);
 	ck_assert_int_eq(task->expires_us, NOW_US + 90000000);
+	/* The trace is over when it fires: it is no part of it. */
+	ck_assert(slice_eq(task->trace_link, SLICE(TRACE)));
+	ck_assert_uint_eq(task->traceparent.len, 0);
 	task_free(task);
 }
 END_TEST
@@ -67,7 +72,8 @@ START_TEST(what_its_schedule_leaves_open_is_registered_or_configured)
 				   .args = "[1]",
 				   .kwargs = "{}",
 				   .queue = "",
-				   .settings = TASK_SETTINGS_UNSET};
+				   .settings = TASK_SETTINGS_UNSET,
+				   .traceparent = ""};
 	struct task *task = fire(&s);
 
 	ck_assert_str_eq(task->queue, "io");
@@ -79,6 +85,7 @@ START_TEST(what_its_schedule_leaves_open_is_registered_or_configured)
 	ck_assert(task->retry.jitter == TASK_UNSET);
 	ck_assert_int_eq(task->timeout_us, TASK_UNSET);
 	ck_assert_int_eq(task->expires_us, 0);
+	ck_assert_uint_eq(task->trace_link.len, 0);
 	task_free(task);
 }
 END_TEST

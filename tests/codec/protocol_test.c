@@ -49,7 +49,7 @@ meant_task(const struct task *t)
 {
 	return json_pack(
 	    "{ss,ss,so,so,so,si,sb,so,so,so,so,so,so,sI,so,so,sI,sI,sI,sI,sI,"
-	    "so,so}",
+	    "so,so,so,so,so}",
 	    "id", t->id, "name", t->name, "queue",
 	    t->queue != NULL ? json_string(t->queue) : json_null(), "args",
 	    text_or_null(t->args), "kwargs", text_or_null(t->kwargs),
@@ -67,7 +67,10 @@ meant_task(const struct task *t)
 	    (json_int_t)t->unknown, "unknown_since",
 	    (json_int_t)t->unknown_since, "due_ms", (json_int_t)t->due_ms,
 	    "reply_to", text_or_null(t->reply_to), "history",
-	    text_or_null(t->history));
+	    text_or_null(t->history), "traceparent",
+	    text_or_null(t->traceparent), "tracestate",
+	    text_or_null(t->tracestate), "trace_link",
+	    text_or_null(t->trace_link));
 }
 
 static json_t *

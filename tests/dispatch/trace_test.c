@@ -17,6 +17,8 @@
 #define SAMPLED ",\"traceparent\":\"00-" TRACE "-" PARENT "-01\""
 #define UNSAMPLED ",\"traceparent\":\"00-" TRACE "-" PARENT "-00\""
 
+#define LINKED ",\"trace_link\":\"00-" TRACE "-" PARENT "-01\""
+
 /* A worker whose spans go into the file "spans"; `sample` is of a hundred. */
 static struct worker *
 begin(int sample)
@@ -103,11 +105,25 @@ START_TEST(an_attempt_is_a_child_of_its_producer)
 }
 END_TEST
 
-/* Its own trace, with a link to the producer's. */
+/* Its own trace, with a link to the other one. */
+static void
+ck_linked(json_t *spans, size_t i)
+{
+	json_t *link = json_array_get(
+	    json_object_get(json_array_get(spans, i), "links"), 0);
+
+	ck_assert_str_ne(text(spans, i, "traceId"), TRACE);
+	ck_assert_ptr_null(text(spans, i, "parentSpanId"));
+	ck_assert_str_eq(json_string_value(json_object_get(link, "traceId")),
+			 TRACE);
+	ck_assert_str_eq(json_string_value(json_object_get(link, "spanId")),
+			 PARENT);
+}
+
 START_TEST(a_retry_begins_a_trace_that_is_linked)
 {
 	struct worker *w = begin(0);
-	json_t *spans, *link;
+	json_t *spans;
 
 	STEPS(w, "job", SAMPLED ",\"max_retries\":1,\"current_retry\":1",
 	      "started", "failed=oh");
@@ -115,16 +131,34 @@ START_TEST(a_retry_begins_a_trace_that_is_linked)
 	worker_settle(w);
 	spans = end(w);
 	ck_assert_uint_eq(json_array_size(spans), 1);
-	ck_assert_str_ne(text(spans, 0, "traceId"), TRACE);
-	ck_assert_ptr_null(text(spans, 0, "parentSpanId"));
-	link = json_array_get(
-	    json_object_get(json_array_get(spans, 0), "links"), 0);
-	ck_assert_str_eq(json_string_value(json_object_get(link, "traceId")),
-			 TRACE);
-	ck_assert_str_eq(json_string_value(json_object_get(link, "spanId")),
-			 PARENT);
+	ck_linked(spans, 0);
 	ck_assert_str_eq(attribute(spans, 0, "flowrra.outcome"), "failed");
 	ck_assert_str_eq(attribute(spans, 0, "error.type"), "failed");
+	json_decref(spans);
+}
+END_TEST
+
+/* As the fires of a schedule; what they submit is part of their trace. */
+START_TEST(what_has_a_link_begins_a_trace_of_its_own)
+{
+	struct worker *w = begin(0);
+	char wanted[128], *task;
+	json_t *spans;
+
+	STEPS(w, "job", LINKED,
+	      "submit={\"id\":\"s1\",\"name\":\"job\",\"args\":[1],"
+	      "\"kwargs\":{}}");
+	WAIT_FOR(w, "ack");
+	buf_addc(&w->store.last_task, '\0');
+	task = strdup(w->store.last_task.data);
+	spans = end(w);
+	ck_assert_uint_eq(json_array_size(spans), 1);
+	ck_linked(spans, 0);
+	snprintf(wanted, sizeof(wanted), "\"traceparent\":\"00-%s-%s-01\"",
+		 text(spans, 0, "traceId"), text(spans, 0, "spanId"));
+	ck_assert_msg(strstr(task, wanted) != NULL, "%s", task);
+	ck_assert_ptr_null(strstr(task, "trace_link"));
+	free(task);
 	json_decref(spans);
 }
 END_TEST
@@ -166,6 +200,12 @@ static const struct {
     {"", 100, 1},
     {SAMPLED, 0, 1},
     {",\"traceparent\":\"00-x\"", 0, 0},
+    {LINKED, 0, 1},
+    {",\"trace_link\":\"00-x\"", 0, 0},
+    /* The other trace is not this one: nobody has decided. */
+    {",\"trace_link\":\"00-" TRACE "-" PARENT "-00\"", 0, 0},
+    {",\"trace_link\":\"00-" TRACE "-" PARENT "-00\"", 100, 1},
+    {UNSAMPLED LINKED, 100, 0},
 };
 
 START_TEST(only_sampled_traces_have_spans)
@@ -297,6 +337,7 @@ SUITE("dispatch-trace")
 {
 	TEST(an_attempt_is_a_child_of_its_producer);
 	TEST(a_retry_begins_a_trace_that_is_linked);
+	TEST(what_has_a_link_begins_a_trace_of_its_own);
 	TEST(what_an_attempt_submits_is_its_child);
 	TEST_LOOP(only_sampled_traces_have_spans, 0,
 		  sizeof(samples) / sizeof(samples[0]));

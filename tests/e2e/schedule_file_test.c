@@ -69,6 +69,10 @@ START_TEST(each_mistake_of_a_file_is_told_at_once)
 		 "[schedule seven\ntask = add\n");
 	for (i = 0; i < sizeof(told) / sizeof(told[0]); i++)
 		ck_complains(ctl(w, "schedule apply bad.ini"), 65, told[i]);
+	/* Of ten thousand, the first are enough. */
+	ck_run(run(w, "yes '[schedule x' | head -n 10000 | "
+		      "flowrractl schedule apply - 2>&1 | grep -v -c nothing"),
+	       0, "21\n");
 	/* As JSON, too, and where all can be read. */
 	put_file(w, "bad.json",
 		 "[{\"id\":\"a\",\"task\":\"add\",\"type\":\"cron\",\n"

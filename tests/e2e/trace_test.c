@@ -209,6 +209,59 @@ START_TEST(one_trace_has_all_spans_from_curl_to_the_last_handler)
 }
 END_TEST
 
+/* The link of a span to another trace; NULL: it has none. */
+static const char *
+linked(json_t *span, const char *name)
+{
+	return member(json_array_get(json_object_get(span, "links"), 0), name);
+}
+
+/* Each fire is a trace of its own, with all that comes of it, and leads to where the
+ * schedule was made. */
+START_TEST(the_fires_of_a_schedule_begin_traces_that_are_linked)
+{
+	struct world *w = world_start(
+	    &(const struct world_options){.embedded = _i, .no_worker = true});
+	json_t *all = NULL, *outer, *inner;
+
+	world_configure(
+	    w, "traced",
+	    world_text(
+		w,
+		"[task outer]\ncommand = sh -c 'flowrractl submit traced "
+		"--id inner'\n[trace]\nexport = file:%s/spans\n",
+		world_dir(w)));
+	worker_start(w, NULL);
+	ck_run(
+	    run(w, IN_TRACE FLOWRRACTL "schedule once outer 'in 1s' --id fire"),
+	    0, "fire\n");
+	worker_start(w, "exec flowrra-beat --config flowrra.conf");
+	WAIT_UNTIL(ctl(w, "result inner")->status == 0);
+	do {
+		json_decref(all);
+		all = spans_in(w);
+		usleep(20000);
+	} while ((inner = span_of(w, all, "inner")) == NULL ||
+		 json_array_size(all) < 2);
+	outer = json_array_get(all, json_array_get(all, 0) == inner);
+	ck_assert_str_ne(member(outer, "traceId"), TRACE);
+	ck_assert_ptr_null(member(outer, "parentSpanId"));
+	ck_assert_str_eq(linked(outer, "traceId"), TRACE);
+	ck_assert_str_eq(linked(outer, "spanId"), "00f067aa0ba902b7");
+	ck_assert_str_eq(member(inner, "traceId"), member(outer, "traceId"));
+	ck_assert_str_eq(member(inner, "parentSpanId"),
+			 member(outer, "spanId"));
+	ck_assert_ptr_null(linked(inner, "traceId"));
+	/* One that is run by hand continues what its caller does. */
+	ctl_ok(w, "schedule interval traced 1h --id later");
+	ck_run(run(w, "TRACEPARENT=" OTHER " " FLOWRRACTL
+		      "schedule run later --wait"),
+	       0, "{\"parent\":\"" OTHER "\",\"state\":null}\n");
+	json_decref(all);
+	world_stop(w);
+}
+END_TEST
+
 /* --- the log ------------------------------------------------------------- */
 
 /* As objects, which have the same members as the journal has fields. */
@@ -259,5 +312,6 @@ SUITE("trace")
 	TEST_LOOP(each_line_of_a_task_names_it_its_attempt_and_its_trace, 0, 2);
 	TEST_LOOP(logs_show_what_a_task_in_a_module_has_said_if_that_is_kept, 0,
 		  2);
+	TEST_LOOP(the_fires_of_a_schedule_begin_traces_that_are_linked, 0, 2);
 	TEST_LOOP(one_trace_has_all_spans_from_curl_to_the_last_handler, 0, 2);
 }

@@ -116,6 +116,7 @@ static const struct {
     {"wait", "cli_test.c", "whoever_waits_is_woken_by_the_end"},
     {"cancel", "operate_test.c", "a_task_is_cancelled_wherever_it_is"},
     {"move", "bulk_test.c", "tasks_are_moved_to_another_queue"},
+    {"progress", "own_task_test.c", "a_command_tells_its_progress"},
     {"events", "console_test.c", "events_are_told_as_they_happen"},
     {"stats", "operate_test.c", "figures_are_those_of_the_lists"},
     {"top", "console_test.c", "top_gives_the_terminal_back"},

@@ -37,6 +37,8 @@ START_TEST(results_come_in_the_order_of_the_ids)
 		  ->out;
 	ck_assert_ptr_nonnull(strstr(out, "\"result\":3"));
 	ck_assert_ptr_nonnull(strstr(out, "{\"line\":2,\"code\":2,"));
+	r = run(w, "yes '' | head -n 9 | " CTL "wait --stdin");
+	ck_assert_ptr_nonnull(strstr(r->err, "6 more lines with this problem"));
 	/* The time is over: one look at each all the same. */
 	slow = submit(w, "sleep 60");
 	r = run(w, "printf '%s\\n%s\\n' | " CTL "wait --stdin --timeout 0",

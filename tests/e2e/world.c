@@ -171,16 +171,18 @@ module_paths(struct world *w, const char *names)
 	return paths;
 }
 
-/* Schedules of a world with Redis would live in this machine's own database. */
+/* By default they would live in this machine's own database. */
 static const char *
 schedules_of(struct world *w, const char *config)
 {
-	if (strncmp(w->url, "sqlite:", 7) == 0 ||
-	    strstr(config, "database_url") != NULL)
+	const char *url = strncmp(w->url, "sqlite:", 7) == 0
+			      ? w->url
+			      : world_text(w, "sqlite://%s/schedules.db",
+					   w->dir);
+
+	if (strstr(config, "database_url") != NULL)
 		return "";
-	return world_text(
-	    w, "[scheduler]\ndatabase_url = sqlite://%s/schedules.db\n",
-	    w->dir);
+	return world_text(w, "[scheduler]\ndatabase_url = %s\n", url);
 }
 
 void

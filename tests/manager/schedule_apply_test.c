@@ -11,6 +11,9 @@
 #include "suite.h"
 #include "util/clock.h"
 
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+#define OTHER "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
 static struct schedule_apply options;
 static char told[4096];
 
@@ -109,6 +112,42 @@ START_TEST(a_file_is_applied_and_once_more_changes_nothing)
 	free(after);
 	planner_claim(PLANNER_NOON_US + 300 * S);
 	ck_apply(two, "+[] ~[] -[] =2");
+	world_close(&planner.w);
+}
+END_TEST
+
+static void
+ck_trace(const char *id, const char *wanted)
+{
+	struct schedules_list *list = world_get(&planner.w, id);
+
+	ck_assert_str_eq(list->items[0].traceparent, wanted);
+	schedules_list_free(list);
+}
+
+/* Each deployment has a trace; a schedule is linked to the one that made it what it
+ * is. */
+START_TEST(what_is_made_or_changed_is_linked_to_the_trace_of_the_application)
+{
+	char text[sizeof(two) + 64];
+
+	open_world(_i);
+	options.traceparent = TRACE;
+	ck_apply(two, "+[\"a\",\"b\"] ~[] -[] =0");
+	options.traceparent = OTHER;
+	ck_apply(two, "+[] ~[] -[] =2");
+	ck_trace("a", TRACE);
+	snprintf(text, sizeof(text), "%squeue = night\n", two);
+	ck_apply(text,
+		 "+[] ~[{\"id\":\"b\",\"fields\":{\"queue\":[null,\"night\"]}}]"
+		 " -[] =1");
+	ck_trace("a", TRACE);
+	ck_trace("b", OTHER);
+	options.traceparent = NULL;
+	ck_apply(two,
+		 "+[] ~[{\"id\":\"b\",\"fields\":{\"queue\":[\"night\",null]}}]"
+		 " -[] =1");
+	ck_trace("b", OTHER);
 	world_close(&planner.w);
 }
 END_TEST
@@ -437,6 +476,9 @@ SUITE("manager-schedule-apply")
 	SUITE_TIMEOUT(120);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
 	TEST_LOOP(a_file_is_applied_and_once_more_changes_nothing, 0, N_WORLDS);
+	TEST_LOOP(
+	    what_is_made_or_changed_is_linked_to_the_trace_of_the_application,
+	    0, N_WORLDS);
 	TEST_LOOP(a_change_leaves_history_counters_and_due_fires, 0, N_WORLDS);
 	TEST_LOOP(what_has_ended_is_named_and_is_no_mistake, 0, N_WORLDS);
 	TEST_LOOP(what_the_file_has_no_more_is_removed_if_it_is_the_owners, 0,

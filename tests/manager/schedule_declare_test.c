@@ -8,6 +8,9 @@
 #include "manager/planner.h"
 #include "suite.h"
 
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+#define OTHER "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
 static struct schedule_form form;
 static struct schedule_declared declared;
 
@@ -236,6 +239,33 @@ declare_one(struct world *w, int fd)
 	_exit(0);
 }
 
+/* A program that declares its schedules does so in another trace each time. */
+START_TEST(the_trace_of_a_declaration_is_no_part_of_it)
+{
+	struct schedules_list *list;
+	const char *id;
+
+	open_world(_i);
+	form.traceparent = TRACE;
+	id = declare(false);
+	form.traceparent = OTHER;
+	ck_assert_str_eq(declare(true), id);
+	form.traceparent = NULL;
+	ck_assert_str_eq(declare(true), id);
+	list = world_get(&planner.w, id);
+	ck_assert_str_eq(list->items[0].traceparent, TRACE);
+	schedules_list_free(list);
+	form.traceparent = "00-x";
+	ck_assert_int_eq(declare_at(PLANNER_NOON_US), -1);
+	ck_assert_int_eq(planner.w.err.code, ERR_DATA);
+	ck_assert_str_eq(planner.fault.field, "traceparent");
+	ck_assert_msg(strstr(planner.w.err.msg, "\"00-x\" is not valid") !=
+			  NULL,
+		      "%s", planner.w.err.msg);
+	world_close(&planner.w);
+}
+END_TEST
+
 START_TEST(of_several_that_declare_at_the_same_time_one_makes_it)
 {
 	pid_t pids[6];
@@ -266,6 +296,7 @@ SUITE("manager-schedule-declare")
 	TEST_LOOP(a_moment_that_has_passed_is_told_as_ended, 0, N_WORLDS);
 	TEST_LOOP(what_programs_have_made_is_found_and_what_was_edited_is_told,
 		  0, N_WORLDS);
+	TEST_LOOP(the_trace_of_a_declaration_is_no_part_of_it, 0, N_WORLDS);
 	TEST_LOOP(of_several_that_declare_at_the_same_time_one_makes_it, 0,
 		  N_WORLDS);
 }

@@ -226,7 +226,8 @@ database(void)
 	"'misfire':'once','max_catchup':1000,'grace':null,"                    \
 	"'overlap':'allow','jitter':0.0,'day_match':'or','start_at':null,"     \
 	"'end_at':null,'max_runs':0,'created_at':'2026-11-23T12:00:00+00:00'," \
-	"'updated_at':'2026-11-23T12:00:00+00:00','owner':null"
+	"'updated_at':'2026-11-23T12:00:00+00:00','owner':null,"               \
+	"'traceparent':null"
 
 START_TEST(a_schedule_comes_back_from_the_database_as_json)
 {

@@ -96,6 +96,14 @@ user_on_await(struct pool_job *job, pid_t executor,
 }
 
 static void
+user_on_forget(struct pool_job *job, pid_t executor, uint32_t request,
+	       void *arg)
+{
+	snprintf(RUN_OF(job)->said, sizeof(RUN_OF(job)->said), "forget %u",
+		 request);
+}
+
+static void
 user_on_done(struct pool_job *job, const struct ipc_done *done,
 	     struct slice text, void *arg)
 {
@@ -160,6 +168,7 @@ static const struct pool_events user_events = {.find = user_find,
 					       .on_print = user_on_print,
 					       .on_submit = user_on_submit,
 					       .on_await = user_on_await,
+					       .on_forget = user_on_forget,
 					       .on_done = user_on_done,
 					       .on_returned = user_on_returned,
 					       .on_exit = user_on_exit,

@@ -215,6 +215,7 @@ const struct schedule world_full = {
     .due_us = 1800000000000123,
     .tz_data = "2026a",
     .owner = "team",
+    .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 };
 
 const char *

@@ -3,7 +3,8 @@
  * Processes that submit and work are killed, at every write or at random, and
  * every task that was acknowledged is found: finished, or waiting to be run. One that
  * waits for another is never claimed before that has ended, and one that cannot run
- * any more is skipped.
+ * any more is skipped. The tasks of every other process are a workflow, which ends when
+ * they have, and then calls back.
  *
  * FLOWRRA_CRASH_RUNS says how many random runs (100 if unset),
  * FLOWRRA_CRASH_SEED what they begin with.
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "sqlite/shim.h"
+#include "store/flow.h"
 #include "store/stage.h"
 #include "suite.h"
 
@@ -46,9 +48,10 @@ struct life {
 	struct broker_after after[BATCH];
 	char blob[32];
 	char ids[BATCH][ID_SIZE], bytes[BATCH][64];
-	int out; /* ids that were acknowledged */
+	char flow[ID_SIZE]; /* empty: none */
+	int out;	    /* ids that were acknowledged */
 	int number, submitted, settled;
-	bool up, results_up;
+	bool up, results_up, answered;
 };
 
 static void
@@ -90,6 +93,16 @@ count_rows(const char *sql)
 	return n;
 }
 
+static void
+early(const char *id)
+{
+	/* The power is off: what is read is what was flushed. */
+	while (shim_failures() > 0)
+		pause();
+	fprintf(stderr, "%s was claimed too early\n", id);
+	_exit(4);
+}
+
 /* The number of a task tells its place in its batch, and so what it waits for. */
 static void
 check_not_early(const char *id)
@@ -97,6 +110,14 @@ check_not_early(const char *id)
 	char sql[256];
 	int run, number;
 
+	if (sscanf(id, "call-%d", &run) == 1) {
+		snprintf(sql, sizeof(sql),
+			 "SELECT count(*) FROM flows WHERE id = 'flow-%d' "
+			 "AND ended > 0",
+			 run);
+		if (count_rows(sql) != 1)
+			early(id);
+	}
 	/* That of check_all() has no number. */
 	if (sscanf(id, "%d-%d", &run, &number) != 2 ||
 	    number % BATCH < FIRST_AFTER)
@@ -105,13 +126,8 @@ check_not_early(const char *id)
 		 "SELECT count(*) FROM ids i JOIN results r ON r.number = "
 		 "-i.place WHERE i.id IN ('%d-%d', '%d-%d') AND r.final",
 		 run, number - FIRST_AFTER, run, number - FIRST_AFTER + 1);
-	if (number % BATCH == SKIPPED || count_rows(sql) != 2) {
-		/* The power is off: what is read is what was flushed. */
-		while (shim_failures() > 0)
-			pause();
-		fprintf(stderr, "%s was claimed too early\n", id);
-		_exit(4);
-	}
+	if (number % BATCH == SKIPPED || count_rows(sql) != 2)
+		early(id);
 }
 
 static void
@@ -171,7 +187,8 @@ submit_batch(struct life *life, int run)
 					   .derived = i >= BATCH / 2,
 					   .priority = (int)i % 2,
 					   .delay_ms = i == 3,
-					   .record = SLICE("pending")};
+					   .record = SLICE("pending"),
+					   .flow = slice_of(life->flow)};
 	}
 	/* Two lives have the same. */
 	snprintf(life->blob, sizeof(life->blob), "{\"%d\":\"\"}", run / 2);
@@ -188,6 +205,55 @@ submit_batch(struct life *life, int run)
 	life->batch[SKIPPED].n_after = 1;
 	broker_submit(life->broker, life->batch, BATCH, on_submitted, life);
 }
+
+/* --- the workflow of a process ------------------------------------------ */
+
+static void
+on_answered(struct slice value, const struct err *err, void *arg)
+{
+	if (err != NULL)
+		_exit(5);
+	((struct life *)arg)->answered = true;
+}
+
+static void
+on_called_back(struct broker_submit *batch, size_t n, void *arg)
+{
+	on_answered(batch[0].id,
+		    batch[0].err.code != ERR_NONE ? &batch[0].err : NULL, arg);
+}
+
+static void
+begin_flow(struct life *life, int run)
+{
+	const struct flow_begin begin = {
+	    .id = slice_of(life->flow), .whole = run % 4 == 1, .life_s = 3600};
+	struct broker_submit *task = &life->batch[0];
+
+	broker_flow_begin(life->broker, &begin, on_answered, life);
+	UNTIL(&w, life->answered);
+	life->answered = false;
+	snprintf(life->ids[0], ID_SIZE, "call-%d", run);
+	snprintf(life->bytes[0], sizeof(life->bytes[0]),
+		 "{\"id\":\"%s\",\"name\":\"n\"}", life->ids[0]);
+	*task = (struct broker_submit){.queue = "io",
+				       .id = slice_of(life->ids[0]),
+				       .bytes = slice_of(life->bytes[0]),
+				       .flow = slice_of(life->flow),
+				       .role = FLOW_ON_COMPLETE};
+	broker_submit(life->broker, task, 1, on_called_back, life);
+	UNTIL(&w, life->answered);
+}
+
+static void
+seal_flow(struct life *life)
+{
+	life->answered = false;
+	broker_flow_seal(life->broker, slice_of(life->flow), on_answered, life);
+	UNTIL(&w, life->answered);
+}
+
+/* --- a life ----------------------------------------------------------------- */
 
 static void
 on_state(bool up, bool final, const struct err *why, void *arg)
@@ -238,11 +304,18 @@ live(int run, int out)
 	life.results = results_open(&results, NULL);
 	UNTIL(&w, life.up && life.results_up);
 	broker_want(life.broker, 0, 10);
+	if (run % 2)
+		snprintf(life.flow, sizeof(life.flow), "flow-%d", run);
+	if (life.flow[0] != '\0')
+		begin_flow(&life, run);
 	for (sent = 0; sent < TASKS; sent += BATCH) {
 		submit_batch(&life, run);
 		UNTIL(&w, life.submitted == sent + BATCH);
 	}
-	UNTIL(&w, life.settled >= TASKS / BATCH * SKIPPED);
+	if (life.flow[0] != '\0')
+		seal_flow(&life);
+	UNTIL(&w,
+	      life.settled >= TASKS / BATCH * SKIPPED + (life.flow[0] != '\0'));
 	results_close(life.results);
 	broker_close(life.broker);
 }
@@ -317,11 +390,11 @@ is_kept(const char *id, const char *record)
 	ck_assert_int_eq(sscanf(id, "%d-%d", &run, &number), 2);
 	if (strstr(record, "\"reason\":\"skipped\"") != NULL)
 		return number % BATCH == SKIPPED;
-	snprintf(
-	    sql, sizeof(sql),
-	    "SELECT count(*) FROM waits w JOIN ids i ON i.place = w.number "
-	    "WHERE i.id = '%s'",
-	    id);
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM ids i LEFT JOIN results r "
+		 "ON r.number = -i.place JOIN waits w "
+		 "ON w.number = ifnull(r.task, i.place) WHERE i.id = '%s'",
+		 id);
 	return stage_sql(&w, sql) > 0;
 }
 
@@ -358,9 +431,24 @@ static const char *const differences[] = {
     /* What waits has not been told to go on yet, and lies where such tasks do. */
     "SELECT count(*) FROM waits w LEFT JOIN ids i ON i.id = w.after "
     "LEFT JOIN results r ON r.number = -i.place "
-    "WHERE i.id IS NULL OR r.final",
+    "WHERE (i.id IS NULL AND instr(w.after, ' ') = 0) OR r.final",
     "SELECT (SELECT count(DISTINCT number) FROM waits) - "
     "(SELECT count(*) FROM delayed WHERE due = 253402300799999)",
+    /* A workflow knows of each step whether it waits, and how it has ended. */
+    "SELECT count(*) FROM flows f WHERE (waiting, released, succeeded, failed, "
+    "skipped) <> (SELECT count(*) FILTER (WHERE state = 0), "
+    "count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2), "
+    "count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4) "
+    "FROM steps WHERE flow = f.number AND role = 0)",
+    "SELECT (SELECT count(*) FROM steps WHERE state = 0 AND role = 0) - "
+    "(SELECT count(DISTINCT number) FROM waits WHERE flow > 0)",
+    "SELECT count(*) FROM steps s LEFT JOIN ids i ON i.id = s.id "
+    "LEFT JOIN results r ON r.number = -i.place WHERE s.role = 0 "
+    "AND (s.state > 1) <> ifnull(r.final, 0)",
+    "SELECT count(*) FROM flows WHERE (ended > 0) <> "
+    "(state > 0 AND waiting + released = 0)",
+    "SELECT count(*) FROM waits w WHERE after LIKE 'seal %' AND EXISTS "
+    "(SELECT 1 FROM flows f WHERE f.number = w.flow AND state > 0)",
 };
 
 static void

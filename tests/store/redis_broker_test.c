@@ -335,8 +335,102 @@ START_TEST(who_takes_over_is_seen_to_live)
 }
 END_TEST
 
+/* --- very many names --------------------------------------------------------- */
+
+#define NAMES 3000
+
+static void
+fill_names(void)
+{
+	static const char script[] =
+	    "for i = 1, tonumber(ARGV[1]) do "
+	    "redis.call('HSET', KEYS[1], 't' .. i, 'v' .. i) "
+	    "redis.call('ZADD', KEYS[2], 1, 'w' .. i) end";
+	redisReply *reply = redis_server_command(
+	    w.server, "EVAL %s 2 flowrra:registry flowrra:workers %d", script,
+	    NAMES);
+
+	freeReplyObject(reply);
+}
+
+static size_t n_told;
+
+static void
+ck_ascends(const char *before, const char *name)
+{
+	ck_assert_msg(strcmp(before, name) < 0, "%s, %s", before, name);
+}
+
+static void
+on_many_names(const struct slice *names, size_t n, const struct err *err,
+	      void *arg)
+{
+	char before[8] = "", name[8];
+	size_t i;
+
+	ck_assert_ptr_null(err);
+	for (i = 0; i < n; i++, strcpy(before, name)) {
+		snprintf(name, sizeof(name), "%.*s", (int)names[i].len,
+			 names[i].p);
+		ck_ascends(before, name);
+	}
+	n_told = n;
+}
+
+static void
+on_many_entries(const struct slice *names, const struct slice *values, size_t n,
+		const struct err *err, void *arg)
+{
+	size_t i;
+
+	on_many_names(names, n, err, arg);
+	for (i = 0; i < n; i++)
+		ck_assert(values[i].len == names[i].len &&
+			  values[i].p[0] == 'v' &&
+			  memcmp(values[i].p + 1, names[i].p + 1,
+				 names[i].len - 1) == 0);
+}
+
+static void
+on_many_workers(const struct worker_info *workers, size_t n,
+		const struct err *err, void *arg)
+{
+	size_t i;
+
+	ck_assert_ptr_null(err);
+	for (i = 1; i < n; i++)
+		ck_ascends(workers[i - 1].name, workers[i].name);
+	n_told = n;
+}
+
+START_TEST(very_many_names_are_read_in_steps_and_told_once)
+{
+	struct party *p;
+
+	stage_open(&w, KIND_REDIS);
+	p = party_open(&w, NULL);
+	fill_names();
+	redis_server_run(w.server, "CONFIG RESETSTAT");
+	n_told = 0;
+	broker_registered_names(p->broker, on_many_names, NULL);
+	UNTIL(&w, n_told == NAMES);
+	n_told = 0;
+	broker_registry(p->broker, on_many_entries, NULL);
+	UNTIL(&w, n_told == NAMES);
+	ck_assert_int_gt(stage_calls(&w, "hscan"), 2 * 8);
+	ck_assert_int_eq(stage_calls(&w, "hgetall"), 0);
+	n_told = 0;
+	broker_workers(p->broker, on_many_workers, NULL);
+	UNTIL(&w, n_told == NAMES);
+	ck_assert_int_gt(stage_calls(&w, "zscan"), 4);
+	party_close(p);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("broker_redis")
 {
+	TEST(very_many_names_are_read_in_steps_and_told_once);
 	TEST(who_takes_over_is_seen_to_live);
 	TEST(an_idle_worker_is_given_the_ends_of_what_is_too_large);
 	TEST(what_ends_is_looked_for_from_the_nearer_end_of_the_list);

@@ -38,9 +38,9 @@ hostile_workers(struct fake_peer *peer)
 	char text[32];
 	int i;
 
-	fake_say(peer, "*100\r\n");
+	fake_say(peer, "*2\r\n$1\r\n0\r\n*200\r\n");
 	for (i = 0; i < 100; i++) {
-		snprintf(text, sizeof(text), "$4\r\nw%03d\r\n", i);
+		snprintf(text, sizeof(text), "$4\r\nw%03d\r\n$1\r\n1\r\n", i);
 		fake_say(peer, text);
 	}
 }
@@ -53,7 +53,7 @@ hostile_good(struct fake_peer *peer, const char *words)
 	else if (strncmp(words, "SSCAN", 5) == 0)
 		fake_say(peer,
 			 "*2\r\n$1\r\n0\r\n*2\r\n$2\r\nio\r\n$2\r\nio\r\n");
-	else if (strncmp(words, "ZRANGE flowrra:workers", 22) == 0)
+	else if (strncmp(words, "ZSCAN flowrra:workers", 21) == 0)
 		hostile_workers(peer);
 	else if (strstr(words, ":fence:") != NULL)
 		fake_say(peer, "*1\r\n:5\r\n");

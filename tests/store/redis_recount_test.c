@@ -69,8 +69,8 @@ end(const char *worker, const char *list, const char *task)
 {
 	const struct script_case t = {
 	    SCRIPT_ACK,
-	    {LIMIT_KEYS, list},
-	    {worker, "flowrra:control", "", "6", "-1", task},
+	    {LIMIT_KEYS, K("uniques"), list},
+	    {worker, "flowrra:control", "", "7", "-1", task},
 	    {NULL}};
 
 	freeReplyObject(script_call(&t));
@@ -83,7 +83,7 @@ claim(const char *task)
 	    SCRIPT_CLAIM_LIMITED,
 	    {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),
 	     K("lanes"), K("limits"), K("running"), K("lane:=held"), K("held"),
-	     K("ready"), K("tats"), K("resting"), K("counting")},
+	     K("ready"), K("tats"), K("resting"), K("counting"), K("uniques")},
 	    {"10", "1000", "10000", TOMB, "w", "=held", "100"},
 	    {NULL}};
 	char line[200];
@@ -100,7 +100,7 @@ START_TEST(what_changes_between_two_steps_is_counted_right)
 {
 	open_world();
 	ck_step("anew", "1", "2", "more");
-	end("w", K("inflight:w"), ONE);	  /* which it has read, … */
+	end("w", K("inflight:w"), ONE); /* which it has read, … */
 	ck_count("q", 5);
 	ck_count("g:a", 3);
 	end("w", K("inflight:w"), THREE); /* … and which not */

@@ -40,8 +40,8 @@
 #define CLAIM_KEYS                                                             \
 	{                                                                      \
 		Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),  \
-		    K("lanes"), K("limits"), K("lane:=held"), K("lane:m"),     \
-		    K("lane:n")                                                \
+		    K("lanes"), K("limits"), K("lane:=held"), K("uniques"),    \
+		    K("lane:m"), K("lane:n")                                   \
 	}
 #define RELEASE_KEYS                                                           \
 	{                                                                      \

@@ -365,7 +365,7 @@ START_TEST(keys_of_unique_tasks_go_when_they_have_run_out)
 	stage_sql(&op.stage,
 		  "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
 		  "FROM c WHERE i < 350) INSERT INTO uniques "
-		  "SELECT 1, i, i, 1 FROM c");
+		  "(queue, key, id, expires) SELECT 1, i, i, 1 FROM c");
 	stage_sql(&op.stage, "UPDATE uniques SET expires = 1");
 	tidy_idle(HOUR_MS, 2);
 	ck_assert_int_eq(stage_sql(&op.stage, "SELECT count(*) FROM uniques"),

@@ -202,6 +202,19 @@ struct flowrra_request {
 	 * UTF-8 without control characters. NULL: none.
 	 */
 	const char *group;
+	/*
+	 * "start" or "end": the key of `unique` lasts until its task starts, or has
+	 * ended in any way, and goes with a task that is removed. unique_ttl_s
+	 * (default: 30 days) then counts from when the task is due. NULL: the key
+	 * lasts for unique_ttl_s, whatever becomes of the task.
+	 */
+	const char *unique_until;
+	/*
+	 * Needs `unique`: run the task so long after the last request with its key.
+	 * While a task with the key is delayed, a further one replaces its
+	 * arguments and its time; it keeps its id.
+	 */
+	double debounce_s;
 };
 #define FLOWRRA_REQUEST_INIT                                                   \
 	{                                                                      \
@@ -224,7 +237,9 @@ struct flowrra_request {
 		    FLOWRRA_MEMBER_(unique_ttl_s, FLOWRRA_UNSET),              \
 		    FLOWRRA_MEMBER_(traceparent, NULL),                        \
 		    FLOWRRA_MEMBER_(tracestate, NULL),                         \
-		    FLOWRRA_MEMBER_(group, NULL)                               \
+		    FLOWRRA_MEMBER_(group, NULL),                              \
+		    FLOWRRA_MEMBER_(unique_until, NULL),                       \
+		    FLOWRRA_MEMBER_(debounce_s, FLOWRRA_UNSET)                 \
 	}
 
 /*

@@ -381,6 +381,8 @@ struct flowrra_submit_options {
 
 	/* Since 1.6: as of struct flowrra_request. NULL: none. */
 	const char *group;
+	const char *unique_until;
+	double debounce_s; /* < 0: none */
 };
 #define FLOWRRA_SUBMIT_OPTIONS_INIT                                            \
 	{                                                                      \
@@ -397,7 +399,9 @@ struct flowrra_submit_options {
 		    FLOWRRA_MEMBER_(retry_delay_max_s, -1.0),                  \
 		    FLOWRRA_MEMBER_(retry_jitter, -1.0),                       \
 		    FLOWRRA_MEMBER_(cpu_bound, -1),                            \
-		    FLOWRRA_MEMBER_(group, NULL)                               \
+		    FLOWRRA_MEMBER_(group, NULL),                              \
+		    FLOWRRA_MEMBER_(unique_until, NULL),                       \
+		    FLOWRRA_MEMBER_(debounce_s, -1.0)                          \
 	}
 
 /*

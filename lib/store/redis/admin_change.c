@@ -200,10 +200,11 @@ rchange_eval_lane(struct change *c, rquery_take_fn *take, enum rscript script,
 	char *lane = rqueue_lane_key(&c->queue, slice_of(c->lane));
 	const struct slice keys[] = {slice_of(lane != NULL ? lane : ""),
 				     slice_of(c->queue.keys[KEY_LANES]),
+				     slice_of(c->queue.keys[KEY_UNIQUES]),
 				     slice_of(c->queue.keys[KEY_LEAVING])};
 	/* What is purged leaves for no place. */
 	const struct redis_args used = {keys,
-					script == SCRIPT_REMOVE_LANE ? 3 : 2};
+					script == SCRIPT_REMOVE_LANE ? 4 : 3};
 
 	if (lane != NULL)
 		rquery_eval(&c->query, take, 0, script, used, args);
@@ -258,7 +259,8 @@ rchange_ask_purge(struct rquery *i)
 	const struct slice keys[] = {slice_of(c->queue.keys[KEY_WAITING]),
 				     slice_of(c->queue.keys[KEY_LEVELS]),
 				     slice_of(c->queue.keys[KEY_DELAYED]),
-				     slice_of(c->queue.keys[KEY_WITHDRAWN])};
+				     slice_of(c->queue.keys[KEY_WITHDRAWN]),
+				     slice_of(c->queue.keys[KEY_UNIQUES])};
 	const struct slice args[] = {arg_number(n, c->n),
 				     arg_number(bytes, VIEW_BYTES),
 				     slice_of(RBROKER_WITHDRAWN)};
@@ -378,7 +380,8 @@ rchange_ask_remove(struct rquery *i)
 				     slice_of(c->queue.keys[KEY_LEVELS]),
 				     slice_of(c->queue.keys[KEY_DELAYED]),
 				     slice_of(c->queue.keys[KEY_WITHDRAWN]),
-				     slice_of(c->queue.keys[KEY_LEAVING])};
+				     slice_of(c->queue.keys[KEY_LEAVING]),
+				     slice_of(c->queue.keys[KEY_UNIQUES])};
 	const struct slice args[] = {
 	    slice_of(c->id),
 	    slice_of(c->place),

@@ -27,6 +27,8 @@
  * takes the server some 5 ms. Beyond, it pays to ask first which of them need
  * be. */
 #define PAIRS_MAX 250
+/* Of those that have been dead for long, as many are looked at each time. */
+#define PRUNE_STEP "200"
 /* A server that goes on for ever is left. */
 #define QUEUES_MAX 2000000
 
@@ -43,6 +45,7 @@ rstats_free(struct rquery *i)
 	}
 	for (k = 0; k < s->n_workers; k++)
 		free((char *)s->workers[k].info.description.p);
+	rnames_done(&s->names);
 	free(s->levels);
 	free(s->strangers);
 	free(s->queues);
@@ -57,13 +60,6 @@ compare_queues(const void *a, const void *b)
 {
 	return strcmp(((const struct queue_stats *)a)->name,
 		      ((const struct queue_stats *)b)->name);
-}
-
-static int
-compare_workers(const void *a, const void *b)
-{
-	return strcmp(((const struct worker_row *)a)->info.name,
-		      ((const struct worker_row *)b)->info.name);
 }
 
 /* Behind those that are there. */
@@ -105,10 +101,11 @@ take_queue_names(struct rquery *i, size_t none, const struct redis_reply *reply)
 	    redis_reply_string(redis_reply_at(reply, 0));
 
 	add_queue_names(s, redis_reply_at(reply, 1));
-	s->cursor[0] = '\0';
-	if (cursor.len < sizeof(s->cursor) && !slice_eq(cursor, SLICE("0")))
+	s->more_queues = cursor.len > 0 && cursor.len < sizeof(s->cursor) &&
+			 !slice_eq(cursor, SLICE("0"));
+	if (s->more_queues)
 		snprintf(s->cursor, sizeof(s->cursor), "%.*s", (int)cursor.len,
-			 cursor.len > 0 ? cursor.p : "");
+			 cursor.p);
 }
 
 static void
@@ -117,8 +114,7 @@ ask_queue_names(struct rquery *i)
 	struct stats *s = container_of(i, struct stats, query);
 	const struct slice argv[] = {
 	    SLICE("SSCAN"), slice_of(i->broker->queues_key),
-	    s->cursor[0] != '\0' ? slice_of(s->cursor) : SLICE("0"),
-	    SLICE("COUNT"), SLICE(RNAMES_PAGE)};
+	    slice_of(s->cursor), SLICE("COUNT"), SLICE(RNAMES_PAGE)};
 
 	rquery_command(i, take_queue_names, 0, REDIS_ARGS(argv));
 }
@@ -141,46 +137,79 @@ take_worker_names(struct rquery *i, size_t none,
 		  const struct redis_reply *reply)
 {
 	struct stats *s = container_of(i, struct stats, query);
-	const size_t n = redis_reply_count(reply);
-	const size_t step = s->what == PRUNE ? 2 : 1; /* with scores */
+
+	s->more_workers = rnames_take(&s->names, reply);
+}
+
+/* All are there. */
+static void
+sort_worker_names(struct stats *s)
+{
+	char **names;
+	size_t n, k;
+
+	if ((names = rnames_sorted(&s->names, &n)) == NULL ||
+	    (s->workers = calloc(n + 1, sizeof(*s->workers))) == NULL) {
+		free(names);
+		err_nomem(&s->query.err);
+		return;
+	}
+	for (k = 0; k < n; k++)
+		strcpy(s->workers[s->n_workers++].info.name, names[k]);
+	free(names);
+}
+
+/* With scores between. The longest dead come first. */
+static void
+take_old_workers(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	struct stats *s = container_of(i, struct stats, query);
+	const size_t n = redis_reply_count(reply) / 2;
 	struct worker_row *row;
 	struct slice name;
 	size_t k;
 
-	free(s->workers);
-	s->n_workers = 0;
+	s->more_workers = false;
 	if ((s->workers = calloc(n + 1, sizeof(*s->workers))) == NULL) {
 		err_nomem(&i->err);
 		return;
 	}
-	for (k = 0; k < n; k += step) {
-		name = redis_reply_string(redis_reply_at(reply, k));
+	for (k = 0; k < n; k++) {
+		name = redis_reply_string(redis_reply_at(reply, 2 * k));
 		if (!task_id_valid(name))
 			continue;
 		row = &s->workers[s->n_workers++];
 		memcpy(row->info.name, name.p, name.len);
-		if (step == 2)
-			row->seen_ms =
-			    redis_reply_integer(redis_reply_at(reply, k + 1));
+		row->seen_ms =
+		    redis_reply_integer(redis_reply_at(reply, 2 * k + 1));
 	}
-	qsort(s->workers, s->n_workers, sizeof(*s->workers), compare_workers);
 }
 
 static void
 ask_worker_names(struct stats *s)
 {
+	struct slice argv[RNAMES_ARGS];
+
+	rnames_command(&s->names, slice_of(s->query.broker->workers_key), argv);
+	rquery_command(&s->query, take_worker_names, 0, REDIS_ARGS(argv));
+}
+
+/* The others have their turn when these are gone. */
+static void
+ask_old_workers(struct stats *s)
+{
 	char before[ARG_NUMBER_SIZE];
-	const struct slice all[] = {SLICE("ZRANGE"),
-				    slice_of(s->query.broker->workers_key),
-				    SLICE("0"), SLICE("-1")};
-	const struct slice old[] = {
-	    SLICE("ZRANGEBYSCORE"), slice_of(s->query.broker->workers_key),
+	const struct slice argv[] = {
+	    SLICE("ZRANGEBYSCORE"),
+	    slice_of(s->query.broker->workers_key),
 	    SLICE("-inf"),
 	    arg_number(before, clock_wall_us() / 1000 - LISTED_MS),
-	    SLICE("WITHSCORES")};
+	    SLICE("WITHSCORES"),
+	    SLICE("LIMIT"),
+	    SLICE("0"),
+	    SLICE(PRUNE_STEP)};
 
-	rquery_command(&s->query, take_worker_names, 0,
-		       s->what == PRUNE ? REDIS_ARGS(old) : REDIS_ARGS(all));
+	rquery_command(&s->query, take_old_workers, 0, REDIS_ARGS(argv));
 }
 
 static void
@@ -188,8 +217,11 @@ ask_names(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
 
-	ask_worker_names(s);
-	if (s->queues == NULL) /* none was named */
+	if (s->more_workers && s->what == PRUNE)
+		ask_old_workers(s);
+	else if (s->more_workers)
+		ask_worker_names(s);
+	if (s->more_queues)
 		ask_queue_names(i);
 }
 
@@ -354,12 +386,14 @@ on_names(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
 
-	if (i->err.code == ERR_NONE && s->cursor[0] != '\0') {
-		rquery_next(i, ask_queue_names, on_names);
+	if (i->err.code == ERR_NONE && (s->more_queues || s->more_workers)) {
+		rquery_next(i, ask_names, on_names);
 		return;
 	}
 	if (i->err.code == ERR_NONE)
 		sort_queue_names(s);
+	if (i->err.code == ERR_NONE && s->what != PRUNE)
+		sort_worker_names(s);
 	if (s->what == FIND && i->err.code == ERR_NONE)
 		rquery_next(i, rfind_ask, rfind_answered);
 	else if (i->err.code != ERR_NONE ||
@@ -386,6 +420,9 @@ rstats_new(struct broker *b, int what)
 				   .answered = on_names,
 				   .free = rstats_free};
 	s->what = what;
+	s->names = (struct rnames)RNAMES_INIT;
+	strcpy(s->cursor, "0");
+	s->more_queues = s->more_workers = true;
 	return s;
 }
 
@@ -400,6 +437,7 @@ rstats_name(struct stats *s, struct slice queue)
 	}
 	memcpy(s->queues->name, queue.p, queue.len);
 	s->n_queues = 1;
+	s->more_queues = false;
 }
 
 void

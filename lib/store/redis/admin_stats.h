@@ -9,6 +9,7 @@
 #define STORE_REDIS_ADMIN_STATS_H
 
 #include "store/redis/admin.h"
+#include "store/redis/names.h"
 
 struct worker_row {
 	struct worker_info info; /* its description is ours to free */
@@ -37,7 +38,9 @@ struct stats {
 	bool *strangers; /* of each: workers that do not list it served it, too;
 			    NULL: nobody has asked */
 	size_t n_queues;
-	char cursor[ARG_NUMBER_SIZE]; /* where more names are; empty: nowhere */
+	char cursor[ARG_NUMBER_SIZE]; /* where more names of queues are */
+	struct rnames names;	      /* of workers */
+	bool more_queues, more_workers;
 	unsigned int n_pages; /* of levels, that were asked for beyond those */
 	struct worker_row *workers;
 	size_t n_workers;

@@ -13,6 +13,7 @@
 #include "store/redis/admin.h"
 #include "store/redis/lanes.h"
 #include "store/redis/limit.h"
+#include "store/redis/names.h"
 #include "util/sat.h"
 
 /* Workers that one call looks at: if they have nothing in flight, the script
@@ -33,8 +34,10 @@ struct view {
 	int64_t offset;
 	int64_t until_ms; /* see struct broker_view */
 	char *key;
-	char *from;	/* worker, IN_FLIGHT */
-	char **workers; /* IN_FLIGHT: those from there on, in their order */
+	char *from;	     /* worker, IN_FLIGHT */
+	struct rnames names; /* of all workers, IN_FLIGHT */
+	bool more_workers;
+	char **workers; /* those from `from` on, in their order */
 	size_t n_workers;
 
 	bool has_lanes; /* WAITING: they follow the levels */
@@ -58,6 +61,7 @@ view_free(struct rquery *i)
 	struct view *v = container_of(i, struct view, query);
 
 	view_forget_workers(v);
+	rnames_done(&v->names);
 	free(v->from);
 	free(v->lane);
 	free(v->next_lane);
@@ -370,47 +374,49 @@ ask_in_flight(struct rquery *i)
 	free(keys);
 }
 
-static int
-rview_compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void
 take_workers(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	struct view *v = container_of(i, struct view, query);
-	const size_t n = redis_reply_count(reply);
-	char *name;
-	size_t w;
 
-	view_forget_workers(v);
-	if ((v->workers = calloc(n + 1, sizeof(*v->workers))) == NULL) {
-		err_nomem(&i->err);
-		return;
-	}
-	for (w = 0; w < n; w++) {
-		name = rworker_name(string_at(reply, w));
-		if (name == NULL ||
-		    (v->from != NULL && strcmp(name, v->from) < 0))
-			free(name);
-		else
-			v->workers[v->n_workers++] = name;
-	}
-	/* By name, so that a worker that comes or goes between two pages moves
-	 * none of the others. */
-	qsort(v->workers, v->n_workers, sizeof(*v->workers),
-	      rview_compare_names);
+	v->more_workers = rnames_take(&v->names, reply);
 }
 
 static void
 rview_ask_workers(struct rquery *i)
 {
-	const struct slice argv[] = {SLICE("ZRANGE"),
-				     slice_of(i->broker->workers_key),
-				     SLICE("0"), SLICE("-1")};
+	struct view *v = container_of(i, struct view, query);
+	struct slice argv[RNAMES_ARGS];
 
+	rnames_command(&v->names, slice_of(i->broker->workers_key), argv);
 	rquery_command(i, take_workers, 0, REDIS_ARGS(argv));
+}
+
+/* All are there. By name, so that a worker that comes or goes between two pages
+ * moves none of the others. */
+static void
+rview_choose_workers(struct view *v)
+{
+	char **names;
+	size_t n, w;
+
+	if ((names = rnames_sorted(&v->names, &n)) == NULL ||
+	    (v->workers = calloc(n + 1, sizeof(*v->workers))) == NULL) {
+		free(names);
+		err_nomem(&v->query.err);
+		return;
+	}
+	for (w = 0; w < n; w++) {
+		if (v->from != NULL && strcmp(names[w], v->from) < 0)
+			continue;
+		v->workers[v->n_workers] = strdup(names[w]);
+		if (v->workers[v->n_workers] == NULL)
+			break;
+		v->n_workers++;
+	}
+	if (w < n)
+		err_nomem(&v->query.err);
+	free(names);
 }
 
 static void
@@ -419,14 +425,19 @@ answered(struct rquery *i)
 	struct view *v = container_of(i, struct view, query);
 	const struct buf none = BUF_INIT;
 
-	if (v->place == BROKER_IN_FLIGHT && i->ask == rview_ask_workers &&
-	    i->err.code == ERR_NONE) {
+	if (i->ask == rview_ask_workers && i->err.code == ERR_NONE) {
+		if (v->more_workers) {
+			rquery_next(i, rview_ask_workers, answered);
+			return;
+		}
+		rview_choose_workers(v);
 		/* The workers are known: now what they have. */
 		if (v->n_workers > 0) {
 			rquery_next(i, ask_in_flight, answered);
 			return;
 		}
-		rview_tell(v, NULL, 0, &none);
+		if (i->err.code == ERR_NONE)
+			rview_tell(v, NULL, 0, &none);
 	}
 	if (i->ask == rview_ask_lanes && i->err.code == ERR_NONE) {
 		if (v->lane != NULL) {
@@ -495,6 +506,7 @@ radmin_view(struct broker *broker, const struct broker_view *view,
 	v->n = view->n;
 	/* A score is a time with a fraction: what is above has the next ms. */
 	v->until_ms = view->until_ms < INT64_MAX ? view->until_ms : 0;
+	v->names = (struct rnames)RNAMES_INIT;
 	v->offset = view->skip;
 	v->on_page = on_page;
 	v->arg = arg;

@@ -93,6 +93,7 @@ enum rqueue_key {
 	KEY_TATS,	/* of scopes with a rate: when the next is due */
 	KEY_RESTING,	/* scopes that hold tasks and wait for their rate */
 	KEY_LEAVING,	/* what is on its way to another queue */
+	KEY_UNIQUES,	/* keys of tasks, until these start or end */
 	KEY_COUNT
 };
 
@@ -195,6 +196,7 @@ enum rqueue_look {
 enum rqueue_move {
 	RQUEUE_MOVE_NONE,
 	RQUEUE_MOVE_WAITS,  /* for BLMOVE, and the EXISTS behind it */
+	RQUEUE_MOVE_FREES,  /* it brought a task whose key is freed now */
 	RQUEUE_MOVE_RETURNS /* what came during a pause: `releasing` */
 };
 
@@ -254,7 +256,7 @@ struct rqueue {
 	 * the BLMOVE that it is for, hence not a state of `move`. */
 	bool unblocking;
 	/* A task that BLMOVE brought, until it is known whether the queue is
-	 * paused; and how one is given back that should not have come. */
+	 * paused, and its key is freed; and how one is given back that should not have come. */
 	struct rclaim *held;
 	bool asked_rest; /* the EXISTS was sent, too */
 	struct broker_settle releasing;
@@ -531,6 +533,8 @@ struct rclaim *rqueue_keep(struct rqueue *q, unsigned int shard,
 			   struct slice bytes, bool recovered);
 /* Hands it over to the worker. */
 void rqueue_hand_over(struct rclaim *c);
+/* Frees its key (unique.lua); 0, or -1: nothing was sent. */
+int rclaim_free_key(struct rclaim *c, redis_reply_fn *on_reply, void *arg);
 /* Both. */
 struct rclaim *rqueue_deliver(struct rqueue *q, unsigned int shard,
 			      struct slice bytes, bool recovered);

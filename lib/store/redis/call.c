@@ -8,9 +8,9 @@
 #include "store/redis/levels.h"
 #include "store/redis/submit.h"
 
-#define SUBMIT_KEYS 5
+#define SUBMIT_KEYS 6
 #define SUBMIT_ARGS 5
-#define SUBMIT_TASK_ARGS 8
+#define SUBMIT_TASK_ARGS 9
 
 void
 rcall_done(struct rcall *c)
@@ -53,6 +53,14 @@ rcall_add_unique(struct rcall *c, struct slice unique)
 	return ++c->n_keys;
 }
 
+static struct slice
+rcall_until(const struct broker_submit *task)
+{
+	return task->debounces
+		   ? SLICE("debounce")
+		   : slice_of(unique_until_words[task->unique_until]);
+}
+
 static int
 rcall_add_tasks(struct rcall *c, const struct broker_submit *task, size_t n,
 		size_t *lists)
@@ -76,6 +84,7 @@ rcall_add_tasks(struct rcall *c, const struct broker_submit *task, size_t n,
 		arg[6] = arg_number(number[4],
 				    (int64_t)rcall_add_unique(c, task->unique));
 		arg[7] = arg_number(number[5], task->unique_s);
+		arg[8] = rcall_until(task);
 	}
 	return 0;
 }
@@ -88,7 +97,8 @@ rcall_join_keys(struct rcall *c)
 	    slice_of(c->queue.keys[KEY_LEVELS]),
 	    slice_of(c->queue.keys[KEY_DELAYED]),
 	    slice_of(c->queue.keys[KEY_WITHDRAWN]),
-	    slice_of(c->queue.keys[KEY_LANES])};
+	    slice_of(c->queue.keys[KEY_LANES]),
+	    slice_of(c->queue.keys[KEY_UNIQUES])};
 	size_t i = SUBMIT_KEYS + c->levels.n;
 	const char *name = c->unique.data;
 

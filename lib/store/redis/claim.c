@@ -36,7 +36,7 @@
 #define READ_MAX 128
 #define READ_FIRST 4
 /* Of its script, before the lists of levels and the lanes. */
-#define CLAIM_KEYS 8
+#define CLAIM_KEYS 9
 
 /* --- the claim script -------------------------------------------------- */
 
@@ -195,7 +195,8 @@ rqueue_claim_any(struct rqueue *q, unsigned int count, unsigned int shard)
 	    slice_of(q->keys[KEY_WAITING]),   slice_of(q->keys[KEY_LEVELS]),
 	    slice_of(q->shards[shard].key),   slice_of(q->keys[KEY_PAUSED]),
 	    slice_of(q->keys[KEY_WITHDRAWN]), slice_of(q->keys[KEY_LANES]),
-	    slice_of(q->keys[KEY_LIMITS]),    slice_of(q->keys[KEY_HELD])};
+	    slice_of(q->keys[KEY_LIMITS]),    slice_of(q->keys[KEY_HELD]),
+	    slice_of(q->keys[KEY_UNIQUES])};
 	const size_t n_lists = CLAIM_KEYS + q->levels.n;
 	struct slice *all =
 	    rlevels_join(&q->levels, q, keys, CLAIM_KEYS, q->lanes.n);
@@ -274,7 +275,8 @@ rbroker_idle(const struct broker *broker)
 
 	for (i = 0; i < b->n_queues; i++)
 		if (b->queues[i].asked > 0 ||
-		    b->queues[i].move == RQUEUE_MOVE_WAITS)
+		    b->queues[i].move == RQUEUE_MOVE_WAITS ||
+		    b->queues[i].move == RQUEUE_MOVE_FREES)
 			return false;
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/task_json.h"
 #include "store/redis/broker.h"
 #include "store/redis/fence.h"
 #include "store/redis/ops.h"
@@ -55,12 +56,28 @@ rqueue_hand_over(struct rclaim *c)
 	q->broker->opt.on_claim(&c->pub, q->broker->opt.arg);
 }
 
+int
+rclaim_free_key(struct rclaim *c, redis_reply_fn *on_reply, void *arg)
+{
+	const struct slice bytes = c->pub.bytes;
+	const struct slice keys[] = {slice_of(c->queue->keys[KEY_UNIQUES])};
+	const struct slice args[] = {
+	    {bytes.p, bytes.len < UNIQUE_HEAD ? bytes.len : UNIQUE_HEAD}};
+
+	return rbroker_eval(c->queue->broker, SCRIPT_START, on_reply, arg, 1,
+			    keys, 1, args);
+}
+
 struct rclaim *
 rqueue_deliver(struct rqueue *q, unsigned int shard, struct slice bytes,
 	       bool recovered)
 {
 	struct rclaim *c = rqueue_keep(q, shard, bytes, recovered);
 
+	/* Its worker may have died, or lost the connection, before it freed the
+	 * key; what claims by the script has freed it. */
+	if (c != NULL && recovered && task_unique_until(bytes) == UNIQUE_START)
+		rclaim_free_key(c, NULL, NULL);
 	if (c != NULL)
 		rqueue_hand_over(c);
 	return c;

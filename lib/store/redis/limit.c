@@ -38,7 +38,7 @@
 #define LOOK_MAX "500"
 /* Bytes that one call brings; see claim.c. */
 #define CLAIM_BYTES (1u << 20)
-#define CLAIM_KEYS 14
+#define CLAIM_KEYS 15
 /* What the script tells before the tasks. */
 #define CLAIM_HEAD 4
 
@@ -90,7 +90,7 @@ racks_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 
 /* A call under construction: the shards that it names, and where. */
 struct racks_call {
-	struct slice keys[RLIMIT_N_KEYS + SHARDS];
+	struct slice keys[RLIMIT_N_KEYS + 1 + SHARDS];
 	size_t n_keys;
 	char at[SHARDS][ARG_NUMBER_SIZE];
 	struct slice args[3 + 3 * ACKS_MAX];
@@ -116,7 +116,8 @@ racks_call_add(struct racks_call *call, const struct ack *ack)
 static void
 racks_send(struct rqueue *q)
 {
-	const struct slice fixed[RLIMIT_N_KEYS] = {RLIMIT_KEYS(q)};
+	const struct slice fixed[] = {RLIMIT_KEYS(q),
+				      slice_of(q->keys[KEY_UNIQUES])};
 	struct rbroker *b = q->broker;
 	struct racks *a = q->acks;
 	struct racks_call *call;
@@ -125,9 +126,8 @@ racks_send(struct rqueue *q)
 
 	q->acks = NULL;
 	if ((call = calloc(1, sizeof(*call))) != NULL) {
-		for (i = 0; i < RLIMIT_N_KEYS; i++)
-			call->keys[i] = fixed[i];
-		call->n_keys = RLIMIT_N_KEYS;
+		call->n_keys = sizeof(fixed) / sizeof(fixed[0]);
+		memcpy(call->keys, fixed, sizeof(fixed));
 		call->args[0] = slice_of(b->opt.worker);
 		call->args[1] = slice_of(RBROKER_CONTROL);
 		/* Who wants something looks itself. */
@@ -363,7 +363,8 @@ rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard)
 	    slice_of(q->keys[KEY_LIMITS]),    slice_of(q->keys[KEY_RUNNING]),
 	    slice_of(q->keys[KEY_HELD]),      slice_of(q->keys[KEY_HELD_INDEX]),
 	    slice_of(q->keys[KEY_READY]),     slice_of(q->keys[KEY_TATS]),
-	    slice_of(q->keys[KEY_RESTING]),   slice_of(q->keys[KEY_COUNTING])};
+	    slice_of(q->keys[KEY_RESTING]),   slice_of(q->keys[KEY_COUNTING]),
+	    slice_of(q->keys[KEY_UNIQUES])};
 	const size_t n_lists = CLAIM_KEYS + q->levels.n;
 	struct slice *all =
 	    rlevels_join(&q->levels, q, keys, CLAIM_KEYS, q->lanes.n);

@@ -43,6 +43,7 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_TATS] = "tats",
     [KEY_RESTING] = "resting",
     [KEY_LEAVING] = "leaving",
+    [KEY_UNIQUES] = "uniques",
 };
 
 /* --- opening ----------------------------------------------------------- */

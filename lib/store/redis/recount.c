@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/task.h"
+#include "store/redis/names.h"
 #include "util/clock.h"
 
 #define CHECK_MS "9000"
@@ -31,9 +31,11 @@ struct recount {
 	enum rrecount_why why;
 	bool begun;
 	struct buf name;
-	struct buf ids; /* of the workers, each with a NUL */
-	const char *at; /* the first of those that are not counted */
-	bool last;	/* no others follow those that are asked about */
+	struct rnames names; /* of the workers */
+	char **ids;	     /* of those: this one and all that are listed */
+	size_t n_ids;
+	size_t at; /* the first of those that are not counted */
+	bool last; /* no others follow those that are asked about */
 };
 
 static void rrecount_ask(struct recount *c);
@@ -42,7 +44,8 @@ static void
 rrecount_free(struct recount *c)
 {
 	buf_done(&c->name);
-	buf_done(&c->ids);
+	rnames_done(&c->names);
+	free(c->ids);
 	free(c);
 }
 
@@ -69,16 +72,6 @@ rrecount_end(struct recount *c, bool retry)
 	}
 }
 
-/* Those behind the ones that were asked about. */
-static void
-rrecount_pass(struct recount *c)
-{
-	unsigned int i;
-
-	for (i = 0; i < WORKERS_MAX; i++)
-		c->at += strlen(c->at) + 1;
-}
-
 static void
 rrecount_on_step(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -103,7 +96,7 @@ rrecount_on_step(struct redis_request *request, const struct redis_reply *reply)
 		rrecount_ask(c);
 	} else if (slice_eq(word, SLICE("next")) && !c->last) {
 		c->begun = true;
-		rrecount_pass(c);
+		c->at += WORKERS_MAX; /* those that were asked about */
 		rrecount_ask(c);
 	} else {
 		rrecount_end(c, true);
@@ -141,13 +134,13 @@ rrecount_send(struct recount *c, struct recount_call *call)
 					    [RRECOUNT_ANEW] = "anew"};
 	struct rqueue *q = c->queue;
 	const struct slice keys[RLIMIT_N_KEYS] = {RLIMIT_KEYS(q)};
-	const char *id = c->at, *end = c->ids.data + c->ids.len;
+	size_t i;
 
 	memcpy(call->keys, keys, sizeof(keys));
-	for (; id < end && call->n_workers < WORKERS_MAX; id += strlen(id) + 1)
-		if (rrecount_add_worker(call, q, id) != 0)
+	for (i = c->at; i < c->n_ids && call->n_workers < WORKERS_MAX; i++)
+		if (rrecount_add_worker(call, q, c->ids[i]) != 0)
 			return -1;
-	c->last = id == end;
+	c->last = i == c->n_ids;
 	call->args[0] = slice_of(c->begun ? "on" : words[c->why]);
 	call->args[1] = (struct slice){c->name.data, c->name.len};
 	call->args[2] = c->last ? SLICE("1") : SLICE("0");
@@ -178,40 +171,32 @@ rrecount_ask(struct recount *c)
 		rrecount_end(c, true);
 }
 
-static void
-rrecount_add_id(struct recount *c, struct slice id)
+static int
+rrecount_ask_workers(struct recount *c)
 {
-	if (id.len == 0 || id.len > TASK_ID_MAX)
-		return;
-	buf_add(&c->ids, id.p, id.len);
-	buf_addc(&c->ids, '\0');
+	struct slice argv[RNAMES_ARGS];
+
+	rnames_command(&c->names, slice_of(c->queue->broker->workers_key),
+		       argv);
+	return redis_request_command(&c->request, REDIS_ARGS(argv));
 }
 
-/* This one counts also if it is not among them. */
 static void
 rrecount_on_workers(struct redis_request *request,
 		    const struct redis_reply *reply)
 {
 	struct recount *c = container_of(request, struct recount, request);
-	const struct slice own = slice_of(c->queue->broker->opt.worker);
-	struct slice id;
-	size_t i;
 
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		rrecount_on_step(request, reply);
-		return;
-	}
-	rrecount_add_id(c, own);
-	for (i = 0; i < redis_reply_count(reply); i++) {
-		id = redis_reply_string(redis_reply_at(reply, i));
-		if (!slice_eq(id, own))
-			rrecount_add_id(c, id);
-	}
-	c->at = c->ids.data;
-	if (c->ids.failed)
+	} else if (rnames_take(&c->names, reply)) {
+		if (rrecount_ask_workers(c) != 0)
+			rrecount_end(c, true);
+	} else if ((c->ids = rnames_sorted(&c->names, &c->n_ids)) == NULL) {
 		rrecount_end(c, true);
-	else
+	} else {
 		rrecount_ask(c);
+	}
 }
 
 static struct recount *
@@ -225,7 +210,10 @@ rrecount_new(struct rqueue *q, enum rrecount_why why)
 					  .on_reply = rrecount_on_workers,
 					  .drop = rrecount_drop},
 			      .queue = q,
-			      .why = why};
+			      .why = why,
+			      .names = RNAMES_INIT};
+	/* This one counts also if it is not listed. */
+	rnames_add(&c->names, slice_of(q->broker->opt.worker));
 	buf_addf(&c->name, "%s %" PRId64, q->broker->opt.worker,
 		 clock_wall_us());
 	if (!c->name.failed)
@@ -237,9 +225,6 @@ rrecount_new(struct rqueue *q, enum rrecount_why why)
 void
 rrecount_begin(struct rqueue *q, enum rrecount_why why)
 {
-	const struct slice argv[] = {SLICE("ZRANGE"),
-				     slice_of(q->broker->workers_key),
-				     SLICE("0"), SLICE("-1")};
 	struct recount *c = rrecount_new(q, why);
 
 	rlimit_flush(q->broker);
@@ -248,7 +233,7 @@ rrecount_begin(struct rqueue *q, enum rrecount_why why)
 		return;
 	}
 	q->counting = q->counting || why != RRECOUNT_CHECK;
-	if (redis_request_command(&c->request, REDIS_ARGS(argv)) != 0)
+	if (rrecount_ask_workers(c) != 0)
 		rrecount_end(c, true);
 }
 

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "codec/task_json.h"
 #include "store/redis/broker.h"
 #include "store/redis/lanes.h"
 #include "store/redis/levels.h"
@@ -42,7 +43,7 @@ send_ack(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(q->shards[c->shard].key),
 				     direction(c), c->pub.bytes};
 
-	if (q->limited)
+	if (q->limited || task_unique_until(c->pub.bytes) == UNIQUE_END)
 		return rlimit_ack(c, direction(c), on_reply, arg);
 	return redis_command(b->redis, on_reply, arg, 4, argv);
 }
@@ -102,10 +103,12 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	  redis_reply_fn *on_reply, void *arg)
 {
 	struct rqueue *q = c->queue;
-	const struct slice keys[] = {
-	    slice_of(q->shards[c->shard].key), slice_of(q->keys[KEY_DEAD]),
-	    slice_of(q->keys[KEY_DEAD_TASKS]), slice_of(q->keys[KEY_DEAD_INFO]),
-	    RLIMIT_KEYS(q)};
+	const struct slice keys[] = {slice_of(q->shards[c->shard].key),
+				     slice_of(q->keys[KEY_DEAD]),
+				     slice_of(q->keys[KEY_DEAD_TASKS]),
+				     slice_of(q->keys[KEY_DEAD_INFO]),
+				     RLIMIT_KEYS(q),
+				     slice_of(q->keys[KEY_UNIQUES])};
 	char whole[ARG_NUMBER_SIZE], place[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
 	    c->pub.bytes,
@@ -118,7 +121,7 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	    slice_of(RBROKER_CONTROL),
 	    slice_of(q->wake)};
 
-	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 9, keys, 9, args);
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 10, keys, 9, args);
 }
 
 /* Who can run it is known where the lanes are: so the script decides. */

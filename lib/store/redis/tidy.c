@@ -116,9 +116,9 @@ rbroker_tidy_eval(struct rbroker *b, enum rscript script,
 		  struct redis_args args)
 {
 	const struct slice name = slice_of(b->tidy.names + b->tidy.at);
-	struct buf names[3] = {BUF_INIT, BUF_INIT, BUF_INIT};
-	struct slice keys[3];
-	bool ok = n <= 3;
+	struct buf names[4] = {BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT};
+	struct slice keys[4];
+	bool ok = n <= 4;
 	size_t i;
 	int r;
 
@@ -130,7 +130,7 @@ rbroker_tidy_eval(struct rbroker *b, enum rscript script,
 	r = ok ? redis_request_eval(&b->tidy.request, &b->scripts[script],
 				    (struct redis_args){keys, n}, args)
 	       : -1;
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 4; i++)
 		buf_done(&names[i]);
 	return r;
 }
@@ -150,7 +150,7 @@ int
 rbroker_trim(struct rbroker *b)
 {
 	static const enum rqueue_key which[] = {KEY_DEAD, KEY_DEAD_TASKS,
-						KEY_DEAD_INFO};
+						KEY_DEAD_INFO, KEY_UNIQUES};
 	char most[ARG_NUMBER_SIZE], life[ARG_NUMBER_SIZE],
 	    step[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
@@ -160,7 +160,7 @@ rbroker_trim(struct rbroker *b)
 	    arg_number(bytes, BROKER_TIDY_BYTES)};
 
 	b->tidy.request.on_reply = rtidy_on_trimmed;
-	return rbroker_tidy_eval(b, SCRIPT_TRIM, which, 3, REDIS_ARGS(args));
+	return rbroker_tidy_eval(b, SCRIPT_TRIM, which, 4, REDIS_ARGS(args));
 }
 
 /* --- a queue that nobody uses -------------------------------------------- */
@@ -209,8 +209,9 @@ rtidy_ask_idle(struct rbroker *b)
 	const struct slice args[] = {arg_number(idle, b->tidy.limits.idle_ms),
 				     arg_number(kept, kept_s)};
 	static const enum rqueue_key which[] = {
-	    KEY_WAITING, KEY_LEVELS, KEY_DELAYED, KEY_DEAD,   KEY_PAUSED,
-	    KEY_LANES,	 KEY_SERVED, KEY_LEAVING, KEY_LIMITS, KEY_IDLE};
+	    KEY_WAITING, KEY_LEVELS,  KEY_DELAYED, KEY_DEAD,
+	    KEY_PAUSED,	 KEY_LANES,   KEY_SERVED,  KEY_LEAVING,
+	    KEY_LIMITS,	 KEY_UNIQUES, KEY_IDLE};
 	struct rqueue q;
 	struct slice keys[sizeof(which) / sizeof(which[0])];
 	size_t i;

@@ -20,6 +20,7 @@
 
 #include <inttypes.h>
 
+#include "codec/task_json.h"
 #include "store/redis/broker.h"
 #include "store/redis/ops.h"
 #include "util/clock.h"
@@ -122,6 +123,38 @@ rqueue_leave_waiter(struct rqueue *q)
 		rqueue_pump(next);
 }
 
+/* Without an answer, nobody knows whether it is free: the claim script frees it. */
+static void
+rqueue_on_freed(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	struct rclaim *c = q->held;
+
+	q->held = NULL;
+	q->move = RQUEUE_MOVE_NONE;
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
+		rqueue_release(q, c);
+	else
+		rqueue_hand_over(c);
+	rqueue_tell_quiet(q);
+	rqueue_pump(q);
+}
+
+/* What is submitted from now on with the key of a task that starts is to be queued:
+ * so the task starts when its key is free. */
+static void
+rqueue_start_moved(struct rqueue *q, struct rclaim *c)
+{
+	if (task_unique_until(c->pub.bytes) != UNIQUE_START) {
+		rqueue_hand_over(c);
+	} else if (rclaim_free_key(c, rqueue_on_freed, q) == 0) {
+		q->held = c;
+		q->move = RQUEUE_MOVE_FREES;
+	} else {
+		rqueue_release(q, c);
+	}
+}
+
 /* BLMOVE is over: hands over what it brought, if the queue is not paused, and has
  * no limits, which BLMOVE cannot look at. */
 static void
@@ -135,7 +168,7 @@ rqueue_conclude(struct rqueue *q, bool barred)
 	if (c != NULL && barred)
 		rqueue_release(q, c);
 	else if (c != NULL)
-		rqueue_hand_over(c);
+		rqueue_start_moved(q, c);
 	rqueue_tell_quiet(q);
 }
 

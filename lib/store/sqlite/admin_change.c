@@ -8,6 +8,7 @@
 
 #include "codec/restate.h"
 #include "store/sqlite/admin.h"
+#include "store/sqlite/flows.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
 #include "util/sat.h"
@@ -203,8 +204,8 @@ locate(struct tx *tx, int64_t queue, struct spage_row *row,
  * stays delayed until one of them promotes it: this process need not know the
  * seq that it gets. */
 static int
-hasten(struct tx *tx, int64_t queue, const struct spage_row *row,
-       struct err *err)
+hasten(struct tx *tx, int64_t queue, struct slice id,
+       const struct spage_row *row, struct err *err)
 {
 	int more = tx_first(tx, err, SQL_TASK_DELAYED, row->number);
 	int64_t priority;
@@ -216,7 +217,8 @@ hasten(struct tx *tx, int64_t queue, const struct spage_row *row,
 	if (tx_run(tx, err, SQL_DELAYED_DROP, queue, row->time_ms,
 		   row->number) < 0 ||
 	    tx_run(tx, err, SQL_DELAYED_ADD, queue, tx_now(tx), row->number,
-		   priority) < 0)
+		   priority) < 0 ||
+	    ssteps_hasten_run(tx, id, err) != 0)
 		return -1;
 	return swake_queue_run(tx, queue, err);
 }
@@ -314,7 +316,7 @@ take(struct spage *page, struct tx *tx, int64_t queue, int64_t number,
 	found = spage_add(page, &row, pieces, err);
 	tx_end(tx, SQL_TASK_GET);
 	if (found == 0 && page->hastens)
-		found = hasten(tx, queue, &row, err);
+		found = hasten(tx, queue, slice_of(page->id), &row, err);
 	else if (found == 0 && page->to[0] != '\0')
 		found = send_off(page, tx, queue, &row, place, err);
 	else if (found == 0)

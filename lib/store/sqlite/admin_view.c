@@ -195,8 +195,8 @@ tell_limit(struct broker_item *item)
 {
 	item->held = item->info.len > 0 && item->info.p[0] == '~';
 	if (item->held) {
-		item->limit = (struct slice){item->info.p + 1,
-					     item->info.len - 1};
+		item->limit =
+		    (struct slice){item->info.p + 1, item->info.len - 1};
 		item->info.len = 0;
 	}
 }

@@ -8,6 +8,7 @@
  */
 #include "store/sqlite/broker.h"
 #include "store/sqlite/deputy.h"
+#include "store/sqlite/flows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -174,4 +175,5 @@ const struct broker_ops broker_sqlite = {
     .control = sbroker_control,
     .numbers = sbroker_numbers,
     .admin = &broker_sqlite_admin,
+    .flow = &broker_sqlite_flow,
 };

@@ -24,6 +24,7 @@
 
 #include "store/sqlite/blobs.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/unique.h"
 #include "util/clock.h"
 
 /* What one claim of a queue takes at most, and the bytes of one job: half the
@@ -211,8 +212,13 @@ static int
 record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	      struct err *err)
 {
+	const struct sclaim *c;
+
 	if (sclaims_take_run(b, tx, read, err) != 0)
 		return -1;
+	TAILQ_FOREACH (c, read, link)
+		if (sunique_start_run(tx, c, err) != 0)
+			return -1;
 	TAILQ_CONCAT(&b->claiming.found, read, link);
 	return 0;
 }

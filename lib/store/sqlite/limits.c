@@ -17,6 +17,7 @@
 #include "core/limit.h"
 #include "store/sqlite/broker.h"
 #include "store/sqlite/limit_room.h"
+#include "store/sqlite/unique.h"
 
 /* Tasks that one claim looks at, and rows of `waiting` that are read at once. */
 #define LOOK_MAX 1000
@@ -108,6 +109,7 @@ limiting_take(struct limiting *l, struct sclaim *c)
 	struct claiming *claiming = &l->b->claiming;
 
 	if (limiting_leave(l, c) < 0 ||
+	    sunique_start_run(l->at.tx, c, l->at.err) != 0 ||
 	    tx_run(l->at.tx, l->at.err, SQL_INFLIGHT_ADD, l->b->worker_id,
 		   c->number, c->queue, c->priority, c->seq) < 0 ||
 	    tx_run(l->at.tx, l->at.err, SQL_RUNNING_SET, l->b->worker_id,

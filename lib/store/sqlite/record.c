@@ -8,6 +8,7 @@
 #include "codec/task_json.h"
 #include "core/task.h"
 #include "sqlite/tx.h"
+#include "store/sqlite/flows.h"
 #include "store/sqlite/statements.h"
 #include "store/sqlite/waits.h"
 #include "util/err.h"
@@ -47,7 +48,7 @@ stotals_get_run(struct tx *tx, struct stotals *totals, struct err *err)
 		totals->passed[i] = tx_int(tx, SQL_TOTALS_GET, 4 + i);
 	}
 	tx_end(tx, SQL_TOTALS_GET);
-	totals->waited = true;
+	totals->waited = totals->stepped = true;
 	return 0;
 }
 
@@ -277,9 +278,10 @@ srecord_reopen_run(struct tx *tx, struct slice id, struct slice record,
 {
 	struct srecord r = {.row = 0};
 
-	return srecord_find_run(tx, id, &r, err) < 0
-		   ? -1
-		   : put_open(tx, id, record, &r, err);
+	if (srecord_find_run(tx, id, &r, err) < 0 ||
+	    put_open(tx, id, record, &r, err) < 0)
+		return -1;
+	return ssteps_reopened_run(tx, id, err);
 }
 
 int
@@ -431,7 +433,7 @@ srecord_end_run(struct tx *tx, const struct srecord_end *e,
 							    : SWAITS_SUCCEEDED,
 				       .expires = e->expires};
 
-	if (stored != 1 || !totals->waited)
+	if (stored != 1 || !(totals->waited || totals->stepped))
 		return stored;
 	return swaits_end_run(tx, e->id, &end, totals, err) != 0 ? -1 : 1;
 }

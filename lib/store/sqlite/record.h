@@ -43,8 +43,9 @@ struct stotals {
 	/* While records are stored: somebody may wait for the end of one of
 	 * these, or follow one. */
 	bool awaited, followed;
-	/* The same of a task that waits for one of them; not known: true. */
-	bool waited;
+	/* The same of a task that waits for one of them, and whether any of them is
+	 * a step of a workflow; not known: true. */
+	bool waited, stepped;
 };
 int stotals_get_run(struct tx *tx, struct stotals *totals, struct err *err);
 int stotals_set_run(struct tx *tx, const struct stotals *totals,

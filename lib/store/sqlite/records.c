@@ -90,11 +90,35 @@ span_add(struct span *span, struct slice id)
 		span->last = id;
 }
 
+/* What is to be known of the ends among a batch. */
+static int
+put_look_ends(struct tx *tx, const struct span *ends, struct stotals *totals,
+	      struct err *err)
+{
+	static const enum statement_index looks[] = {
+	    SQL_RECORD_WAITERS_AMONG, SQL_WAITS_AMONG, SQL_STEPS_AMONG};
+	bool *const found[] = {&totals->awaited, &totals->waited,
+			       &totals->stepped};
+	size_t i;
+	int any = 0;
+
+	for (i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+		if (ends->first.p != NULL)
+			any =
+			    tx_any(tx, err, looks[i], ends->first, ends->last);
+		if (any < 0)
+			return -1;
+		*found[i] = any == 1;
+	}
+	return 0;
+}
+
 /*
  * Finds the claims of a batch together; and whether anybody, or another task, waits for
- * the end of one of these tasks, or follows one: three looks for a batch. Who waits does so for tasks of one time, most likely, and IDs
- * are in the order of time; so most batches have nobody among them, however many
- * wait for others.
+ * the end of one of these tasks, or follows one, and whether one is a step of a
+ * workflow: four looks for a batch. Who waits does so for tasks of one time, most
+ * likely, and IDs are in the order of time; so most batches have nobody among them,
+ * however many wait for others.
  */
 static int
 put_look(const struct sresults *r, struct tx *tx, struct stotals *totals,
@@ -104,7 +128,7 @@ put_look(const struct sresults *r, struct tx *tx, struct stotals *totals,
 	struct sclaim *claims[PUT_MAX];
 	const struct results_put *put;
 	const struct pending *p;
-	int awaited = 0, waited = 0, followed = 0;
+	int followed = 0;
 	size_t n = 0;
 
 	TAILQ_FOREACH (p, &r->sent, link) {
@@ -113,20 +137,13 @@ put_look(const struct sresults *r, struct tx *tx, struct stotals *totals,
 		if (put->claim != NULL)
 			claims[n++] = sclaim_of(put->claim);
 	}
-	if (sclaims_find_run(tx, claims, n, err) != 0)
+	if (sclaims_find_run(tx, claims, n, err) != 0 ||
+	    put_look_ends(tx, &ends, totals, err) != 0)
 		return -1;
-	if (ends.first.p != NULL)
-		awaited = tx_any(tx, err, SQL_RECORD_WAITERS_AMONG, ends.first,
-				 ends.last);
-	if (awaited >= 0 && ends.first.p != NULL)
-		waited =
-		    tx_any(tx, err, SQL_WAITS_AMONG, ends.first, ends.last);
-	if (awaited >= 0 && waited >= 0 && notes.first.p != NULL)
+	if (notes.first.p != NULL)
 		followed = swatch_follow_run(tx, notes.first, notes.last, err);
-	totals->awaited = awaited == 1;
-	totals->waited = waited == 1;
 	totals->followed = followed == 1;
-	return awaited < 0 || waited < 0 || followed < 0 ? -1 : 0;
+	return followed < 0 ? -1 : 0;
 }
 
 /* Twice as many expired ones may go as new ones come, so that there is an end

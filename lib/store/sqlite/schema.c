@@ -328,6 +328,61 @@ static const char *const migrations[] = {
 
     /* 16: since when a limit holds a task, in ms since 1970; 0: that is not known */
     "ALTER TABLE set_aside ADD COLUMN since INTEGER NOT NULL DEFAULT 0",
+
+    /* 17: keys that last until their task starts, or ends (enum unique_until): a
+     * task that goes takes its key with it, however it goes */
+    "ALTER TABLE uniques ADD COLUMN task INTEGER;"
+    "ALTER TABLE uniques ADD COLUMN until INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX uniques_task ON uniques (task) WHERE task IS NOT NULL;"
+    "CREATE TRIGGER uniques_leave AFTER DELETE ON tasks BEGIN"
+    " DELETE FROM uniques WHERE task = old.number; END",
+
+    /* 18: workflows (flows.h), and their steps in the order in which they were
+     * added; what waits for others may be one. The counts are of steps that are no
+     * callbacks, by their state. `moved` is when something has happened last, `looked`
+     * when somebody looked whether it hangs, and `gone` when all of it may be removed;
+     * 0: never, or not known yet. `spares` has tasks of steps that are in no queue. */
+    "CREATE TABLE flows ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " label TEXT NOT NULL, state INTEGER NOT NULL, cancels INTEGER NOT NULL,"
+    " whole INTEGER NOT NULL, life INTEGER NOT NULL, made INTEGER NOT NULL,"
+    " moved INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0,"
+    " gone INTEGER NOT NULL DEFAULT 0, looked INTEGER NOT NULL DEFAULT 0,"
+    " next INTEGER NOT NULL DEFAULT 1,"
+    " waiting INTEGER NOT NULL DEFAULT 0, released INTEGER NOT NULL DEFAULT 0,"
+    " succeeded INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,"
+    " skipped INTEGER NOT NULL DEFAULT 0);"
+    "CREATE INDEX flows_open ON flows (moved) WHERE state = 0;"
+    "CREATE INDEX flows_looked ON flows (looked) WHERE ended = 0;"
+    "CREATE INDEX flows_gone ON flows (gone) WHERE gone > 0;"
+    "CREATE INDEX flows_cancelling ON flows (number) WHERE state = 2;"
+    "CREATE TABLE steps ("
+    " flow INTEGER NOT NULL, place INTEGER NOT NULL, id TEXT NOT NULL,"
+    " role INTEGER NOT NULL, state INTEGER NOT NULL, after TEXT,"
+    " PRIMARY KEY (flow, place)) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX steps_id ON steps (id);"
+    "CREATE INDEX steps_waiting ON steps (flow, place)"
+    " WHERE state = 0 AND role = 0;"
+    "CREATE INDEX steps_callbacks ON steps (flow, place) WHERE role > 0;"
+    "CREATE TABLE spares ("
+    " flow INTEGER NOT NULL, place INTEGER NOT NULL, queue TEXT NOT NULL,"
+    " priority INTEGER NOT NULL, at INTEGER NOT NULL, delay INTEGER NOT NULL,"
+    " bytes BLOB NOT NULL, PRIMARY KEY (flow, place)) WITHOUT ROWID;"
+    "CREATE TRIGGER steps_added AFTER INSERT ON steps BEGIN"
+    " UPDATE flows SET next = new.place + 1,"
+    " waiting = waiting + (new.role = 0 AND new.state = 0),"
+    " released = released + (new.role = 0 AND new.state = 1)"
+    " WHERE number = new.flow; END;"
+    "CREATE TRIGGER steps_moved AFTER UPDATE OF state ON steps"
+    " WHEN new.role = 0 BEGIN UPDATE flows SET"
+    " waiting = waiting + (new.state = 0) - (old.state = 0),"
+    " released = released + (new.state = 1) - (old.state = 1),"
+    " succeeded = succeeded + (new.state = 2) - (old.state = 2),"
+    " failed = failed + (new.state = 3) - (old.state = 3),"
+    " skipped = skipped + (new.state = 4) - (old.state = 4)"
+    " WHERE number = new.flow; END;"
+    "ALTER TABLE waits ADD COLUMN flow INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE waits ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -15,8 +15,10 @@
 #include "store/sqlite/blobs.h"
 #include "store/sqlite/broker.h"
 #include "store/sqlite/deputy.h"
+#include "store/sqlite/flows.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
+#include "store/sqlite/unique.h"
 #include "store/sqlite/waits.h"
 #include "util/clock.h"
 #include "util/sat.h"
@@ -77,46 +79,25 @@ target_open(struct tx *tx, struct target *t, const char *name, struct err *err)
 	return 0;
 }
 
-/* Whether the task was queued before, as the owner of its key, or another one
- * was: sets task->duplicate. */
+/* That of a task with a key, if it is another one's; 0, or -1. */
 static int
-submit_check_unique(struct tx *tx, const struct target *t,
-		    struct broker_submit *task, struct err *err)
+submit_check_unique(struct tx *tx, struct target *t, struct broker_submit *task,
+		    struct err *err)
 {
-	struct slice owner;
-	int more;
+	struct sunique_owner owner;
+	int r;
 
 	if (task->unique.len == 0)
 		return 0;
-	more =
-	    tx_first(tx, err, SQL_UNIQUE_GET, t->id, task->unique, tx_now(tx));
-	if (more == 1) {
-		owner = tx_bytes(tx, SQL_UNIQUE_GET, 0);
-		snprintf(task->owner, sizeof(task->owner), "%.*s",
-			 (int)owner.len, owner.p);
-		tx_end(tx, SQL_UNIQUE_GET);
-	}
-	task->duplicate = more == 1;
-	return more < 0 ? -1 : 0;
-}
-
-/* Expired keys go on the way, some with each new one: nothing else looks. */
-static int
-submit_note_unique(struct tx *tx, const struct target *t,
-		   const struct broker_submit *task, struct err *err)
-{
-	int expired;
-
-	if (task->unique.len == 0)
-		return 0;
-	/* Looks first, as wake.c does. */
-	if ((expired = tx_any(tx, err, SQL_UNIQUES_EXPIRED, tx_now(tx))) < 0 ||
-	    (expired == 1 &&
-	     tx_run(tx, err, SQL_UNIQUES_EXPIRE, tx_now(tx)) < 0) ||
-	    tx_run(tx, err, SQL_UNIQUE_SET, t->id, task->unique, task->id,
-		   sat_add(tx_now(tx), sat_mul(task->unique_s, 1000))) < 0)
-		return -1;
-	return 0;
+	r = sunique_owner_run(tx, t->id, task, &owner, err);
+	task->duplicate = r == 1;
+	if (r != 1 || !task->debounces || owner.until != UNIQUE_START)
+		return r < 0 ? -1 : 0;
+	/* One that waits already is not this one: this is queued. */
+	r = sunique_put_off_run(tx, t->id, task, owner.number, err);
+	task->duplicate = r == 1;
+	t->changed = t->changed || r == 1;
+	return r < 0 ? -1 : 0;
 }
 
 /*
@@ -150,24 +131,31 @@ submit_store_record(const struct sbroker *b, struct tx *tx,
  * and read again for the next task. */
 static int
 submit_hold(struct tx *tx, struct target *t, const struct broker_submit *task,
-	    int64_t number, struct err *err)
+	    const struct sflow *flow, int64_t number, struct err *err)
 {
-	const int64_t queue = t->id;
+	const struct swaits_row row = {.number = number,
+				       .at_ms = task->at_ms,
+				       .delay_ms = task->delay_ms,
+				       .flow = flow->number,
+				       .place = flow->next};
 
 	if (target_close(tx, t, err) != 0)
 		return -1;
 	t->name = NULL;
-	return swaits_begin_run(tx, task, queue, number, err);
+	if (task->n_after == 0 &&
+	    ssteps_await_seal_run(tx, task->flow, &row, err) != 0)
+		return -1;
+	return swaits_begin_run(tx, task, &row, err);
 }
 
 /* Where the task begins: among those that wait, or are for later. The target counts
  * it already. */
 static int
 submit_place(struct tx *tx, struct target *t, const struct broker_submit *task,
-	     int64_t number, struct err *err)
+	     const struct sflow *flow, int64_t number, struct err *err)
 {
-	if (task->n_after > 0)
-		return submit_hold(tx, t, task, number, err);
+	if (ssteps_waits(task, flow))
+		return submit_hold(tx, t, task, flow, number, err);
 	if (task->delay_ms > 0 || task->at_ms > tx_now(tx))
 		return sdelay_add_run(
 		    tx,
@@ -193,6 +181,18 @@ submit_check_after(const struct sbroker *b, struct tx *tx,
 	err_set(&task->err, ERR_CONFIG,
 		"a task waits for others only where records are in the same "
 		"database ([backend] url)");
+	return 0;
+}
+
+/* A step that is there already is a duplicate. */
+static int
+submit_check_flow(const struct sbroker *b, struct tx *tx,
+		  struct broker_submit *task, struct sflow *flow,
+		  struct err *err)
+{
+	if (b->opt.with_results)
+		return ssteps_check_run(tx, task, flow, err);
+	err_set(&task->err, ERR_CONFIG, SFLOW_APART);
 	return 0;
 }
 
@@ -227,6 +227,49 @@ submit_check_free(struct tx *tx, struct broker_submit *task,
 	return found < 0 ? -1 : 0;
 }
 
+/* Nothing of it is there yet, and it has no error: whether it can be stored, which
+ * task->err says. Steps are not subject to the limits of queues. */
+static int
+submit_check(const struct submission *s, struct tx *tx, struct target *t,
+	     struct broker_submit *task, const struct broker_submit *next,
+	     struct sflow *flow, struct err *err)
+{
+	if (submit_check_unique(tx, t, task, err) != 0)
+		return -1;
+	if (task->duplicate)
+		return 0;
+	if (task->flow.len > 0)
+		return submit_check_flow(s->broker, tx, task, flow, err);
+	if (submit_check_room(s, t, task, next) != 0)
+		return 0;
+	if (next != NULL && submit_check_free(tx, task, next, err) != 0)
+		return -1;
+	return submit_check_after(s->broker, tx, task, err);
+}
+
+/* Its record, and its task. */
+static int
+submit_store(const struct submission *s, struct tx *tx, struct target *t,
+	     struct broker_submit *task, const struct sflow *flow,
+	     struct err *err)
+{
+	const int64_t number = schema_number(t->id, t->next);
+
+	if (submit_store_record(s->broker, tx, task, number, err) < 0)
+		return -1;
+	if (task->err.code != ERR_NONE)
+		return 0;
+	if (sunique_note_run(tx, t->id, task, number, err) != 0 ||
+	    sblobs_add_run(tx, task, err) != 0 ||
+	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0 ||
+	    (flow->number != 0 && ssteps_add_run(tx, task, flow, err) != 0))
+		return -1;
+	t->size = sat_add(t->size, 1);
+	t->next = sat_add(t->next, 1);
+	t->changed = true;
+	return submit_place(tx, t, task, flow, number, err) < 0 ? -1 : 0;
+}
+
 /*
  * In this order: a duplicate is answered as one also when the queue is full,
  * and a task that is refused leaves nothing behind. A refusal sets task->err;
@@ -237,38 +280,16 @@ submit_add_task(const struct submission *s, struct tx *tx, struct target *t,
 		struct broker_submit *task, const struct broker_submit *next,
 		struct err *err)
 {
-	const struct sbroker *b = s->broker;
-	const int64_t number = schema_number(t->id, t->next);
+	struct sflow flow = {.number = 0};
 
-	if (task->flow.len > 0) {
-		err_set(&task->err, ERR_CONFIG,
-			"an embedded database has no workflows");
-		return 0;
-	}
-	if (submit_check_unique(tx, t, task, err) != 0)
+	if (submit_check(s, tx, t, task, next, &flow, err) != 0)
 		return -1;
-	if (task->duplicate)
+	if (task->duplicate || task->err.code != ERR_NONE)
 		return 0;
-	if (submit_check_room(s, t, task, next) != 0)
-		return 0;
-	if (next != NULL && submit_check_free(tx, task, next, err) != 0)
-		return -1;
-	if (submit_check_after(b, tx, task, err) != 0)
-		return -1;
-	if (task->err.code != ERR_NONE)
-		return 0;
-	if (submit_store_record(b, tx, task, number, err) < 0)
-		return -1;
-	if (task->err.code != ERR_NONE)
-		return 0;
-	if (submit_note_unique(tx, t, task, err) != 0 ||
-	    sblobs_add_run(tx, task, err) != 0 ||
-	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
-		return -1;
-	t->size = sat_add(t->size, 1);
-	t->next = sat_add(t->next, 1);
-	t->changed = true;
-	return submit_place(tx, t, task, number, err) < 0 ? -1 : 0;
+	/* It is nowhere until its workflow has ended. */
+	if (task->role != FLOW_STEP && flow.number != 0)
+		return ssteps_add_run(tx, task, &flow, err);
+	return submit_store(s, tx, t, task, &flow, err);
 }
 
 /* Whether it goes the way of the one before it, which was not queued. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "store/sqlite/blobs.h"
+#include "store/sqlite/flows.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/waits.h"
 #include "util/sat.h"
@@ -82,7 +83,7 @@ stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 {
 	const int64_t now = tx_now(tx);
 	const int expired = tx_run(tx, err, SQL_UNIQUES_EXPIRE, now);
-	int records = expired, waits, blobs;
+	int records = expired, waits, blobs, flows;
 
 	if (expired >= 0)
 		records = srecords_tidy_run(tx, BROKER_TIDY_STEP,
@@ -91,10 +92,12 @@ stidy_rest_run(struct stidying *t, struct tx *tx, struct err *err)
 		return -1;
 	waits = swaits_sweep_run(tx, &t->waits, t->limits.record_ttl_s, err);
 	blobs = waits < 0 ? -1 : sblobs_sweep_run(tx, &t->uses, err);
-	if (blobs < 0)
+	flows = blobs < 0 ? -1 : sflow_sweep_run(tx, err);
+	if (flows < 0)
 		return -1;
 	/* The statements take some at a time. */
-	t->more = expired > 0 || records > 0 || waits > 0 || blobs > 0;
+	t->more =
+	    expired > 0 || records > 0 || waits > 0 || blobs > 0 || flows > 0;
 	if (t->limits.registry_ms > 0 &&
 	    (tx_run(tx, err, SQL_REGISTRY_IDLE, now) < 0 ||
 	     tx_run(tx, err, SQL_REGISTRY_FORGET, now - t->limits.registry_ms) <

@@ -13,6 +13,7 @@
 #include "sqlite/tx.h"
 #include "store/admin.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/flows.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/results.h"
 #include "store/sqlite/schema.h"
@@ -26,19 +27,8 @@ _Static_assert(BROKER_HELD_MS == INT64_C(253402300799999), "as in the schema");
 /* Tasks that have ended, and whose rows are to be looked at: a skipped one has ended,
  * too. A list, since a chain may be longer than the stack is deep. */
 struct swaits_ended {
-	char id[TASK_ID_MAX + 1];
+	char id[SSTEPS_NAME_SIZE];
 	struct swaits_end end;
-};
-struct swaits_work {
-	struct buf ended; /* struct swaits_ended */
-	size_t at;
-	int left; /* tasks that may still go on */
-	struct stotals *totals;
-};
-
-/* A row. */
-struct swaits_row {
-	int64_t number, wants, at_ms, delay_ms;
 };
 
 /* --- how a task has ended ------------------------------------------------ */
@@ -74,20 +64,25 @@ swaits_failed_how(struct slice record)
 	return outcome;
 }
 
-/* 1: it has ended so; 0: it has not; or -1. One without a record is gone. */
+/* 1: it has ended so; 0: it has not; or -1. One without a record is gone, unless it
+ * was a step. */
 static int
 swaits_look(struct tx *tx, struct slice id, struct swaits_end *end,
 	    struct err *err)
 {
 	struct buf text = BUF_INIT;
 	struct srecord r = {.row = 0};
-	int found = srecord_find_run(tx, id, &r, err);
+	int found = 0;
 
 	*end = (struct swaits_end){.outcome = SWAITS_GONE};
+	if (!ssteps_is_name(id))
+		found = srecord_find_run(tx, id, &r, err);
 	if (found <= 0)
-		return found < 0 ? -1 : 1;
+		return found < 0 ? -1 : ssteps_look_run(tx, id, end, err);
 	if (r.final == SRECORD_OPEN)
 		return 0;
+	if ((found = ssteps_taken_back_run(tx, id, err)) != 0)
+		return found < 0 ? -1 : 0;
 	end->expires = r.expires;
 	end->outcome = SWAITS_SUCCEEDED;
 	if (r.row > srecord_last(false)) {
@@ -128,6 +123,8 @@ swaits_release(struct tx *tx, const struct swaits_row *row, struct err *err)
 
 	if (taken <= 0)
 		return taken;
+	if (row->flow != 0 && ssteps_release_run(tx, row, err) != 0)
+		return -1;
 	held.delay_ms = row->delay_ms;
 	if (row->delay_ms <= 0)
 		held.at_ms = row->at_ms > tx_now(tx) ? row->at_ms : tx_now(tx);
@@ -157,9 +154,9 @@ swaits_explain(char *text, size_t size, const struct swaits_ended *by,
 
 /* Its final record. */
 static int
-swaits_end_task(struct tx *tx, const struct task *task,
-		const struct swaits_ended *by, int64_t number, const char *why,
-		struct stotals *totals, struct err *err)
+swaits_end_task(struct tx *tx, const struct task *task, int64_t number,
+		const char *why, int64_t expires, struct stotals *totals,
+		struct err *err)
 {
 	struct result r = result_pending(task);
 	struct buf record = BUF_INIT;
@@ -178,7 +175,7 @@ swaits_end_task(struct tx *tx, const struct task *task,
 		      &(struct srecord_end){.id = r.task_id,
 					    .record = {record.data, record.len},
 					    .final = SRECORD_FINAL,
-					    .expires = by->end.expires,
+					    .expires = expires,
 					    .failed = true,
 					    .task = number},
 		      totals, err);
@@ -215,33 +212,73 @@ swaits_read(struct tx *tx, int64_t number, struct task **ret, struct err *err)
 	return found;
 }
 
+/* It is taken from where it waits: it, and its record, end. */
 static int
-swaits_skip(struct swaits_work *w, struct tx *tx, const struct swaits_row *row,
-	    const struct swaits_ended *by, struct err *err)
+swaits_drop(struct swaits_work *w, struct tx *tx, const struct swaits_row *row,
+	    const struct task *task, const char *why, int64_t expires,
+	    struct err *err)
 {
 	const struct swaits_end end = {.outcome = SWAITS_SKIPPED,
-				       .expires = by->end.expires};
+				       .expires = expires};
 	struct sdelayed held;
+	const int taken = swaits_take(tx, row->number, &held, err);
+
+	if (taken <= 0)
+		return taken;
+	if (row->flow != 0 && ssteps_skip_run(tx, row, held.priority, err) != 0)
+		return -1;
+	if (swaits_end_task(tx, task, row->number, why, expires, w->totals,
+			    err) != 0 ||
+	    tx_run(tx, err, SQL_TASK_DROP, row->number) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_GROW, held.queue, INT64_C(-1)) < 0 ||
+	    swaits_note(w, task->id, &end, err) != 0)
+		return -1;
+	return row->flow != 0 ? sflow_look_run(tx, row->flow, err) : 0;
+}
+
+int
+swaits_skip_run(struct swaits_work *w, struct tx *tx,
+		const struct swaits_row *row, const char *why, int64_t expires,
+		struct err *err)
+{
 	struct task *task = NULL;
-	char why[TASK_ID_MAX + 128];
 	int r = swaits_read(tx, row->number, &task, err);
 
 	if (r != 0)
 		return r < 0 ? -1 : swaits_release(tx, row, err);
-	swaits_explain(why, sizeof(why), by, row->wants);
-	r = swaits_take(tx, row->number, &held, err);
-	if (r > 0 &&
-	    (swaits_end_task(tx, task, by, row->number, why, w->totals, err) !=
-		 0 ||
-	     tx_run(tx, err, SQL_TASK_DROP, row->number) < 0 ||
-	     tx_run(tx, err, SQL_QUEUE_GROW, held.queue, INT64_C(-1)) < 0 ||
-	     swaits_note(w, task->id, &end, err) != 0))
-		r = -1;
+	r = swaits_drop(w, tx, row, task, why, expires, err);
 	task_free(task);
-	return r < 0 ? -1 : 0;
+	return r;
+}
+
+static int
+swaits_skip(struct swaits_work *w, struct tx *tx, const struct swaits_row *row,
+	    const struct swaits_ended *by, struct err *err)
+{
+	char why[TASK_ID_MAX + 128];
+
+	swaits_explain(why, sizeof(why), by, row->wants);
+	return swaits_skip_run(w, tx, row, why, by->end.expires, err);
 }
 
 /* --- all that wait for some ---------------------------------------------- */
+
+/* Of a workflow that is being cancelled no step goes on, however many are left to be
+ * skipped. */
+static int
+swaits_release_step(struct swaits_work *w, struct tx *tx,
+		    const struct swaits_row *row, struct err *err)
+{
+	struct sflow flow;
+	const int found = sflow_get_run(tx, row->flow, &flow, err);
+
+	if (found < 0)
+		return -1;
+	if (found == 1 && flow.state == FLOW_CANCELLING)
+		return swaits_skip_run(w, tx, row, SFLOW_CANCELLED,
+				       sflow_gone_ms(tx, &flow), err);
+	return swaits_release(tx, row, err);
+}
 
 /* The row goes first: whatever is found, the next look is at another one. */
 static int
@@ -256,7 +293,10 @@ swaits_one(struct swaits_work *w, struct tx *tx, const struct swaits_row *row,
 	if (!swaits_is_met(row->wants, by->end.outcome))
 		return swaits_skip(w, tx, row, by, err);
 	waits = tx_any(tx, err, SQL_WAITS_OF, row->number);
-	return waits != 0 ? (waits < 0 ? -1 : 0) : swaits_release(tx, row, err);
+	if (waits != 0)
+		return waits < 0 ? -1 : 0;
+	return row->flow != 0 ? swaits_release_step(w, tx, row, err)
+			      : swaits_release(tx, row, err);
 }
 
 /* 1: one row of it was done; 0: it has none. */
@@ -272,7 +312,9 @@ swaits_next(struct swaits_work *w, struct tx *tx, const struct swaits_ended *by,
 	row = (struct swaits_row){.number = tx_int(tx, SQL_WAIT_NEXT, 0),
 				  .wants = tx_int(tx, SQL_WAIT_NEXT, 1),
 				  .at_ms = tx_int(tx, SQL_WAIT_NEXT, 2),
-				  .delay_ms = tx_int(tx, SQL_WAIT_NEXT, 3)};
+				  .delay_ms = tx_int(tx, SQL_WAIT_NEXT, 3),
+				  .flow = tx_int(tx, SQL_WAIT_NEXT, 4),
+				  .place = tx_int(tx, SQL_WAIT_NEXT, 5)};
 	tx_end(tx, SQL_WAIT_NEXT);
 	return swaits_one(w, tx, &row, by, err) != 0 ? -1 : 1;
 }
@@ -295,21 +337,40 @@ swaits_work(struct swaits_work *w, struct tx *tx, struct err *err)
 }
 
 int
-swaits_end_run(struct tx *tx, struct slice id, const struct swaits_end *end,
-	       struct stotals *totals, struct err *err)
+swaits_work_run(struct swaits_work *w, struct tx *tx, struct err *err)
 {
-	struct swaits_work w = {.left = SWAITS_STEP, .totals = totals};
-	char text[TASK_ID_MAX + 1];
-	int r = tx_any(tx, err, SQL_WAITS_AMONG, id, id);
+	const int r = swaits_work(w, tx, err);
+
+	buf_done(&w->ended);
+	return r;
+}
+
+/* If any waits for it. */
+static int
+swaits_note_end(struct swaits_work *w, struct tx *tx, struct slice id,
+		const struct swaits_end *end, struct err *err)
+{
+	char text[SSTEPS_NAME_SIZE];
+	const int r = tx_any(tx, err, SQL_WAITS_AMONG, id, id);
 
 	if (r <= 0)
 		return r;
 	snprintf(text, sizeof(text), "%.*s", (int)id.len, id.p);
-	r = swaits_note(&w, text, end, err);
-	if (r == 0)
-		r = swaits_work(&w, tx, err);
-	buf_done(&w.ended);
-	return r;
+	return swaits_note(w, text, end, err);
+}
+
+int
+swaits_end_run(struct tx *tx, struct slice id, const struct swaits_end *end,
+	       struct stotals *totals, struct err *err)
+{
+	struct swaits_work w = {.left = SWAITS_STEP, .totals = totals};
+	int r = 0;
+
+	if (totals->stepped)
+		r = ssteps_end_run(&w, tx, id, end->outcome, err);
+	if (r == 0 && totals->waited)
+		r = swaits_note_end(&w, tx, id, end, err);
+	return swaits_work_run(&w, tx, err) != 0 ? -1 : r;
 }
 
 /* --- submitting ------------------------------------------------------------ */
@@ -335,35 +396,57 @@ swaits_check_run(struct tx *tx, struct broker_submit *task, struct err *err)
 	return 0;
 }
 
+int
+swaits_add_run(struct tx *tx, const struct swaits_row *row,
+	       const struct broker_after *after, struct err *err)
+{
+	return tx_run(tx, err, SQL_WAIT_ADD, after->id, row->number,
+		      (int64_t)after->how, row->at_ms, row->delay_ms, row->flow,
+		      row->place) < 0
+		   ? -1
+		   : 0;
+}
+
+/* It goes on, or not, for those of its that have ended. */
+static int
+swaits_try(struct tx *tx, const struct broker_submit *task,
+	   struct stotals *totals, struct err *err)
+{
+	struct swaits_end end;
+	int ended = 0;
+	size_t i;
+
+	for (i = 0; i < task->n_after; i++) {
+		ended = swaits_look(tx, task->after[i].id, &end, err);
+		if (ended < 0 ||
+		    (ended == 1 && swaits_end_run(tx, task->after[i].id, &end,
+						  totals, err) != 0))
+			return -1;
+	}
+	return 0;
+}
+
 /* Of those that have ended already, too: there is one way to go on. */
 int
-swaits_begin_run(struct tx *tx, const struct broker_submit *task, int64_t queue,
-		 int64_t number, struct err *err)
+swaits_begin_run(struct tx *tx, const struct broker_submit *task,
+		 const struct swaits_row *row, struct err *err)
 {
-	const struct sdelayed held = {.queue = queue,
-				      .number = number,
+	const struct sdelayed held = {.queue =
+					  row->number >> SCHEMA_SERIAL_BITS,
+				      .number = row->number,
 				      .priority = task->priority,
 				      .at_ms = BROKER_HELD_MS};
-	struct swaits_end end;
 	struct stotals totals;
 	size_t i;
-	int ended = 0;
 
 	if (sdelay_add_run(tx, &held, err) < 0 ||
 	    stotals_get_run(tx, &totals, err) != 0)
 		return -1;
 	for (i = 0; i < task->n_after; i++)
-		if (tx_run(tx, err, SQL_WAIT_ADD, task->after[i].id, number,
-			   (int64_t)task->after[i].how, task->at_ms,
-			   task->delay_ms) < 0)
+		if (swaits_add_run(tx, row, &task->after[i], err) != 0)
 			return -1;
-	for (i = 0; i < task->n_after; i++) {
-		ended = swaits_look(tx, task->after[i].id, &end, err);
-		if (ended < 0 ||
-		    (ended == 1 && swaits_end_run(tx, task->after[i].id, &end,
-						  &totals, err) != 0))
-			return -1;
-	}
+	if (swaits_try(tx, task, &totals, err) != 0)
+		return -1;
 	return stotals_set_run(tx, &totals, err);
 }
 

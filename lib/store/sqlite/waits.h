@@ -19,6 +19,7 @@
 
 #include "util/buf.h"
 
+struct broker_after;
 struct broker_submit;
 struct err;
 struct stotals;
@@ -39,17 +40,39 @@ struct swaits_end {
 /* About as many tasks go on, or are skipped, in one transaction. */
 #define SWAITS_STEP 500
 
+/* Ends, and what follows from them, in one transaction. */
+struct swaits_work {
+	struct buf ended; /* that are to be looked at; waits.c */
+	size_t at;
+	int left; /* tasks that may still go on */
+	struct stotals *totals;
+};
+/* A row of `waits`; of a step of a workflow (flows.h) `flow` is not 0. */
+struct swaits_row {
+	int64_t number, wants, at_ms, delay_ms;
+	int64_t flow, place;
+};
+
 /* Whether the tasks that it waits for are there; sets task->err of one that cannot
  * wait. */
 int swaits_check_run(struct tx *tx, struct broker_submit *task,
 		     struct err *err);
-/* The task has its number, and its record: it waits, goes on at once, or is
- * skipped. */
+/* The task of `row` has its record: it waits, goes on at once, or is skipped. Rows
+ * of names (flows.h) may have been added already. */
 int swaits_begin_run(struct tx *tx, const struct broker_submit *task,
-		     int64_t queue, int64_t number, struct err *err);
-/* A task has ended. */
+		     const struct swaits_row *row, struct err *err);
+/* It waits for this one, too. */
+int swaits_add_run(struct tx *tx, const struct swaits_row *row,
+		   const struct broker_after *after, struct err *err);
+/* A task has ended, or what a name stands for has happened. */
 int swaits_end_run(struct tx *tx, struct slice id, const struct swaits_end *end,
 		   struct stotals *totals, struct err *err);
+/* The same of all that has been noted in *w, which is freed. */
+int swaits_work_run(struct swaits_work *w, struct tx *tx, struct err *err);
+/* The task of `row` is skipped, for `why`; the record has gone by `expires`. */
+int swaits_skip_run(struct swaits_work *w, struct tx *tx,
+		    const struct swaits_row *row, const char *why,
+		    int64_t expires, struct err *err);
 /*
  * Housekeeping: looks at some that are waited for, those behind *after, which is
  * moved on, and emptied at the end. `ttl_s` is of the records of those that are

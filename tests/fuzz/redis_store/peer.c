@@ -209,7 +209,10 @@ say_good(const redisReply *words, struct buf *out)
 				 "$3\r\ncpu\r\n"},
 		       {"ZRANGE", "*2\r\n$6\r\nhost:a\r\n$6\r\nhost:b\r\n"},
 		       {"HGETALL", "*2\r\n$3\r\nadd\r\n$2\r\n{}\r\n"},
-		       {"HKEYS", "*1\r\n$3\r\nadd\r\n"},
+		       {"HSCAN", "*2\r\n$1\r\n0\r\n*2\r\n$3\r\nadd\r\n"
+				 "$2\r\n{}\r\n"},
+		       {"ZSCAN", "*2\r\n$1\r\n0\r\n*4\r\n$6\r\nhost:a\r\n"
+				 "$1\r\n1\r\n$6\r\nhost:b\r\n$1\r\n2\r\n"},
 		       {"BLMOVE", "$-1\r\n"}};
 	const char *command = words->element[0]->str;
 	size_t i;

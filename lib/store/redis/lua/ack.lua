@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- Takes tasks of a queue with limits out of the in-flight lists, for good.
+-- Takes tasks of a queue with limits, or such as have a unique key, out of the
+-- in-flight lists, for good.
 --
 -- KEYS  1 limits (hash)   2 running (hash)   3 index of held tasks (zset)
---       4 ready (zset)    5 counting (hash)
---       6 … parts of the worker's in-flight list
+--       4 ready (zset)    5 counting (hash)   6 keys of unique tasks (hash)
+--       7 … parts of the worker's in-flight list
 -- ARGV  1 the worker's id   2 control channel
 --       3 the wake order for this queue, or '': the worker itself looks what may
 --       start now
@@ -11,20 +12,23 @@
 --       for it (as for LREM), the task
 -- Returns 1 if others may start now, else 0.
 
-local LIMITS, RUNNING, INDEX, READY, COUNTING = unpack(KEYS, 1, 5)
+local LIMITS, RUNNING, INDEX, READY, COUNTING, UNIQUES = unpack(KEYS, 1, 6)
 
 -- What has the wrong type fails here, before anything has changed.
 redis.call('HLEN', RUNNING)
 redis.call('ZCARD', INDEX)
 redis.call('ZCARD', READY)
-for i = 6, #KEYS do redis.call('LLEN', KEYS[i]) end
+for i = 7, #KEYS do redis.call('LLEN', KEYS[i]) end
+local has_uniques = redis.call('HLEN', UNIQUES) > 0
 
 -- include limits
+-- include unique
 
 local gone = {}
 for i = 4, #ARGV, 3 do
   if leave(KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2], ARGV[1]) then
     gone[#gone + 1] = ARGV[i + 2]
+    free_unique(ARGV[i + 2])
   end
 end
 local ready = discharge(gone, ARGV[1])

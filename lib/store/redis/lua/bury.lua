@@ -4,7 +4,7 @@
 -- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
 --       4 dead info (hash)
 --       5 limits (hash)   6 running (hash)   7 index of held tasks (zset)
---       8 ready (zset)   9 counting (hash)
+--       8 ready (zset)   9 counting (hash)   10 keys of unique tasks (hash)
 -- ARGV  1 the task as claimed; of one that is too large, both ends of it
 --       2 its id, empty if it has none   3 why: a JSON object
 --       4 '1' if an entry that has the id must stay
@@ -15,9 +15,11 @@
 -- is too large is looked for near its place only; it is met again where it was
 -- not found.
 
-local LIMITS, RUNNING, INDEX, READY, COUNTING = unpack(KEYS, 5, 9)
+local LIMITS, RUNNING, INDEX, READY, COUNTING, UNIQUES = unpack(KEYS, 5, 10)
+local has_uniques = redis.call('HLEN', UNIQUES) > 0
 
 -- include limits
+-- include unique
 
 -- What has the wrong type fails here, before anything has changed.
 redis.call('ZCARD', KEYS[2])
@@ -59,5 +61,6 @@ redis.call('HSET', KEYS[3], member, task)
 redis.call('HSET', KEYS[4], member, ARGV[3])
 redis.call('ZADD', KEYS[2], now, member)
 leave(KEYS[1], -1, task, ARGV[7])
+free_unique(task)
 if discharge({task}, ARGV[7]) then redis.pcall('PUBLISH', ARGV[8], ARGV[9]) end
 return 1

@@ -4,7 +4,8 @@
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 in-flight list
 --       4 paused   5 how many withdrawn ones lie among the waiting
 --       6 lanes (zset)   7 limits (hash)   8 tasks that a limit holds (a lane)
---       9 … lists of the levels that the worker knows, and lanes of tasks that
+--       9 keys of unique tasks (hash)
+--       10 … lists of the levels that the worker knows, and lanes of tasks that
 --       it can run
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
@@ -21,8 +22,10 @@
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local claimed, levels = {}, {}
 local withdrawn
+local UNIQUES, has_uniques = KEYS[9], false
 
 -- include lanes
+-- include unique
 
 -- Most queues are nothing but their list, which one question tells. That of the
 -- list and of the in-flight list are first read and first added to, so a wrong
@@ -35,7 +38,8 @@ if not simple then
   withdrawn = redis.call('GET', KEYS[5])
   redis.call('LLEN', KEYS[1])
   redis.call('LLEN', KEYS[3])
-  find_lanes(9)
+  has_uniques = redis.call('HLEN', UNIQUES) > 0
+  find_lanes(10)
   -- The most urgent; those behind come when these are empty.
   levels = redis.call('ZRANGE', KEYS[2], 0, 63)
 end
@@ -59,6 +63,7 @@ local function move(list, tasks)
   budget = budget - size
   if n > at then redis.call('LPUSH', KEYS[3], unpack(claimed, at + 1, n)) end
   redis.call('LTRIM', list, 0, -1 - #tasks)
+  for i = at + 1, has_uniques and n or at do free_unique(claimed[i], true) end
   if large then
     for i = at + 1, n do
       if #claimed[i] > largest then claimed[i] = '' end
@@ -113,6 +118,7 @@ local function take_lanes(level)
     end
     redis.call('LPUSH', KEYS[3], unpack(tasks))
     redis.call('ZREM', lane.key, unpack(members))
+    for _, task in ipairs(has_uniques and tasks or {}) do free_unique(task, true) end
     step = math.min(4 * step, 128)
     note_lane(lane.name, lane.key)
   end

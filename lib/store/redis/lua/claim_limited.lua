@@ -10,8 +10,8 @@
 --       9 tasks that are held (a lane)   10 index of these (zset)   11 ready (zset)
 --       12 when each scope with a rate may start one that finds no other (zset, in
 --       µs since 1970)   13 scopes that hold tasks and wait for their rate (the
---       same)   14 counting (hash)
---       15 … lists of the levels that the worker knows, and lanes of tasks that it
+--       same)   14 counting (hash)   15 keys of unique tasks (hash)
+--       16 … lists of the levels that the worker knows, and lanes of tasks that it
 --       can run
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
@@ -26,7 +26,8 @@
 -- queue has no limits, and holds nothing. In place of a task that is too large
 -- stands ''.
 
-local LIMITS, RUNNING, HELD, INDEX, READY, TATS, RESTING, COUNTING = unpack(KEYS, 7, 14)
+local LIMITS, RUNNING, HELD, INDEX, READY, TATS, RESTING, COUNTING, UNIQUES =
+  unpack(KEYS, 7, 15)
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local effort, answer = tonumber(ARGV[7]), {'empty', {}, {'lanes'}, -1}
 
@@ -39,6 +40,7 @@ redis.call('ZCARD', INDEX)
 redis.call('ZCARD', READY)
 redis.call('ZCARD', TATS)
 redis.call('ZCARD', RESTING)
+local has_uniques = redis.call('HLEN', UNIQUES) > 0
 local withdrawn = redis.call('GET', KEYS[5])
 if redis.call('ZCARD', HELD) == 0 and redis.call('EXISTS', LIMITS) == 0 then
   redis.call('UNLINK', RUNNING, INDEX, READY, TATS, RESTING, COUNTING)
@@ -46,6 +48,7 @@ if redis.call('ZCARD', HELD) == 0 and redis.call('EXISTS', LIMITS) == 0 then
 end
 
 -- include limits
+-- include unique
 
 if redis.call('HEXISTS', RUNNING, '@w:' .. ARGV[5]) == 0 then return {'count'} end
 local now = redis.call('TIME')
@@ -117,13 +120,14 @@ local n_stamps, held_new, index_new = 0, {}, {}
 
 -- include lanes
 
-find_lanes(15, ARGV[6])
+find_lanes(16, ARGV[6])
 for name in pairs(others) do table.insert(answer[3], name) end
 
 -- What ends a script: in flight first, then counted, then taken out.
 local function record(tasks)
   if #tasks > 0 then redis.call('LPUSH', KEYS[3], unpack(tasks)) end
   n_charged = n_charged + #tasks
+  for _, task in ipairs(has_uniques and tasks or {}) do free_unique(task, true) end
 end
 
 local function claim(task, scopes, tasks)

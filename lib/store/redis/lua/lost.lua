@@ -12,6 +12,9 @@
 -- something that cannot be understood. Where a list is not in KEYS, returns
 -- {levels}, {lanes}, {workers}.
 
+-- More lists than tasks that may be read.
+if redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[5]) +
+  redis.call('ZCARD', KEYS[6]) > tonumber(ARGV[1]) then return 'much' end
 local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
 local lanes = redis.call('ZRANGE', KEYS[5], 0, -1)
 local workers = redis.call('ZRANGE', KEYS[6], 0, -1)

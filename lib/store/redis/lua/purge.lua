@@ -3,7 +3,7 @@
 --
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 delayed (zset)
 --       4 how many withdrawn ones lie among the waiting
---       5 … lists of the levels
+--       5 keys of unique tasks (hash)   6 … lists of the levels
 -- ARGV  1 how many at most   2 bytes in all, about, at most
 --       3 what stands in the place of a task that was withdrawn
 -- Returns {1 if there may be more}, and then the tasks. Looks into 64 levels a
@@ -18,19 +18,23 @@ local WINDOW = 64
 redis.call('LLEN', KEYS[1])
 redis.call('ZCARD', KEYS[3])
 redis.call('GET', KEYS[4])
-for i = 5, #KEYS do
+local UNIQUES = KEYS[5]
+local has_uniques = redis.call('HLEN', UNIQUES) > 0
+for i = 6, #KEYS do
   redis.call('LLEN', KEYS[i])
   lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
 end
 local levels = redis.call('ZRANGE', KEYS[2], 0, WINDOW - 1)
 
 -- include reach
+-- include unique
 
 local function take(task)
   spend(#task)
   if task ~= ARGV[3] then
     page[#page + 1] = task
     want = want - 1
+    free_unique(task)
   elseif redis.call('DECR', KEYS[4]) <= 0 then
     redis.call('DEL', KEYS[4])
   end

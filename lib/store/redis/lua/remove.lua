@@ -8,7 +8,8 @@
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 delayed (zset)
 --       4 how many withdrawn ones lie among the waiting
 --       5 those that are on their way to another queue (list)
---       6 … lists of the levels
+--       6 keys of unique tasks (hash)
+--       7 … lists of the levels
 -- ARGV  1 id
 --       2 where to begin: 'd' (the delayed) or a level   3 tasks to leave out
 --         there
@@ -29,8 +30,11 @@ local effort, stamp, WINDOW = tonumber(ARGV[4]), 0, 64
 -- To take one out of the middle of a list, the server would look at all that
 -- lie before it. Farther from its ends than this, another is put in its place.
 local NEAR = 20000
+local UNIQUES = KEYS[6]
+local has_uniques = redis.call('HLEN', UNIQUES) > 0
 -- include member
 -- include search
+-- include unique
 
 local leaves = ARGV[8] ~= ''
 -- Its replacement, before it is taken out.
@@ -57,7 +61,7 @@ redis.call('GET', KEYS[4])
 redis.call('LLEN', KEYS[1])
 redis.call('LLEN', KEYS[5])
 local lists = {}
-for i = 6, #KEYS do
+for i = 7, #KEYS do
   redis.call('LLEN', KEYS[i])
   lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
 end
@@ -81,6 +85,7 @@ if place == 'd' then
   if task then
     leave(string.format('%.0f', redis.call('ZSCORE', KEYS[3], task)), 0, task)
     redis.call('ZREM', KEYS[3], task)
+    free_unique(task)
     return {leaves and 'd' or '', at, task}
   end
   if at then return {'d', at} end
@@ -115,6 +120,7 @@ for _, level in ipairs(levels) do
     if task then
       leave(0, level, task)
       remove(list, leaves and redis.call('LLEN', list) - 1 - at or at, task)
+      free_unique(task)
       return {leaves and level or '', at, task}
     end
     if at then return {level, at} end

@@ -3,9 +3,11 @@
 --
 -- KEYS  1 queue (list)       2 levels (zset)    3 delayed (zset)
 --       4 how many withdrawn ones lie among the waiting
---       5 lanes (zset)
---       6 … lists of levels: those that the tasks go to, and, where the length
---       is limited, all that are known; then the tasks' unique keys
+--       5 lanes (zset)      6 keys of unique tasks (hash), those that last until
+--       the task starts, or ends
+--       7 … lists of levels: those that the tasks go to, and, where the length
+--       is limited, all that are known; then the tasks' unique keys, those that
+--       last for a time
 -- ARGV  1 limit of the queue's length, 0 for none
 --       2 control channel    3 the wake order for this queue
 --       4 how many of the KEYS are lists of levels
@@ -13,18 +15,63 @@
 --         lists are counted
 --       then for each task:  which of the KEYS it goes to, priority, delay in
 --       ms, time in ms since 1970 that it is for (0: none), bytes, id, which of
---       the KEYS is its unique key (0: none), seconds that the key lasts
+--       the KEYS is its unique key (0: none), seconds that the key lasts, at most,
+--       from when the task is due; '' (so long), 'start' or 'end': of the task; or
+--       'debounce': as 'start', and a task that has the key and is delayed becomes
+--       this one, and keeps its id
 -- Returns for each task 1 (queued), 0 (the queue is full), 2 (it was queued
 -- before, with this key), 3 (its level would be one too many, or there are too
--- many already), or the id of another task that has its unique key.
+-- many already), or the id of another task that has its unique key, and may have
+-- become this one.
 -- Where a list was needed that is not in KEYS, all there is in the answer is a
 -- list of the levels, and nothing was done.
 
-local limit, last = tonumber(ARGV[1]), 5 + tonumber(ARGV[4])
+local limit, last = tonumber(ARGV[1]), 6 + tonumber(ARGV[4])
 local most = tonumber(ARGV[5])
 local answers, wake = {}, false
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function name_of(key) return string.match(key, ':unique:(.*)$') end
+
+-- The task that has a key until it starts, or ends; nil: none has, any more.
+local function owner_in(key)
+  local id, expires, till, due = string.match(
+    redis.call('HGET', KEYS[6], name_of(key)) or '', '^(%S+) (%d+) (%a+) ?(%S*)$')
+  if not id or tonumber(expires) <= now then return nil end
+  return {id = id, till = till, due = due}
+end
+
+-- Writes the key of a task; of one that is delayed, when it is due.
+local function keep(key, owner, due, seconds)
+  owner.value = string.format('%s %.0f %s', owner.id, math.max(due, now) + seconds * 1000,
+    owner.till)
+  if due > now then
+    owner.due = string.format('%.3f', due)
+    owner.value = owner.value .. ' ' .. owner.due
+  end
+  owner.key = key
+end
+
+-- As all programs of Flowrra begin a task.
+local function opening(id) return '{"id":"' .. string.gsub(id, '[\\"]', '\\%0') .. '"' end
+
+-- Puts `task` in the place of the delayed one that has its key, under the id of
+-- that. Returns whether it is there.
+local function put_off(owner, task, id, due)
+  local first, own = opening(owner.id), opening(id)
+  if owner.due == '' or string.sub(task, 1, #own) ~= own then return false end
+  local found = redis.call('ZRANGEBYSCORE', KEYS[3], owner.due, owner.due, 'LIMIT', 0, 256)
+  for _, old in ipairs(found) do
+    if string.sub(old, 1, #first) == first then
+      local new = first .. string.sub(task, #own + 1)
+      redis.call('ZADD', KEYS[3], string.format('%.3f', due), new)
+      if new ~= old then redis.call('ZREM', KEYS[3], old) end
+      return true
+    end
+  end
+  return false
+end
 
 -- What has the wrong type fails here, before anything has changed.
 local length = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3]) -
@@ -34,14 +81,17 @@ redis.call('ZCARD', KEYS[2])
 local levels = limit > 0 and redis.call('ZRANGE', KEYS[2], 0, most) or {}
 local lanes = limit > 0 and redis.call('ZRANGE', KEYS[5], 0, -1, 'WITHSCORES') or {}
 for i = 2, #lanes, 2 do length = length + tonumber(lanes[i]) end
-for i = 6, last do
+for i = 7, last do
   local level = string.match(KEYS[i], ':p:(-?%d+)$')
   if not counted[level] then
     counted[level] = true
     length = length + redis.call('LLEN', KEYS[i])
   end
 end
-for i = last + 1, #KEYS do owners[KEYS[i]] = redis.call('GET', KEYS[i]) end
+for i = last + 1, #KEYS do
+  local id = redis.call('GET', KEYS[i])
+  owners[KEYS[i]] = id and {id = id} or owner_in(KEYS[i])
+end
 -- Delayed tasks and retries make levels as they need them, other programs too:
 -- where there are more than are counted, the length is not known.
 local n_levels = #levels
@@ -58,7 +108,7 @@ local function is_too_many(level, waits)
 end
 
 -- Each list has its tasks in one command.
-local lists, pushed, kept = {}, {}, {}
+local lists, pushed, kept, n_done = {}, {}, {}, 0
 local function push(list, task)
   if not pushed[list] then
     pushed[list] = {}
@@ -67,24 +117,30 @@ local function push(list, task)
   pushed[list][#pushed[list] + 1] = task
 end
 
-for i = 6, #ARGV, 8 do
+for i = 6, #ARGV, 9 do
   local list, level = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
   local delay, at = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   local task, id = ARGV[i + 4], ARGV[i + 5]
   local unique = KEYS[tonumber(ARGV[i + 6])]
-  local owner = unique and owners[unique]
-  if owner then
-    answers[#answers + 1] = owner == id and 2 or owner
+  local till, owner = ARGV[i + 8], unique and owners[unique]
+  local due = math.max(at, delay > 0 and now + delay or 0)
+  -- By that it is found again: so no two of a call are due at the same time.
+  if till ~= '' and delay > 0 then due, n_done = due + n_done / 1000, n_done + 1 end
+  local debounces = till == 'debounce' and owner and owner.till == 'start'
+  if debounces and put_off(owner, task, id, due) then
+    wake = wake or due < tonumber(owner.due)
+    keep(unique, owner, due, ARGV[i + 7])
+    kept[#kept + 1] = owner
+    answers[#answers + 1] = owner.id == id and 2 or owner.id
+  elseif owner and not debounces then
+    answers[#answers + 1] = owner.id == id and 2 or owner.id
   elseif limit > 0 and length >= limit then
     answers[#answers + 1] = 0
   elseif is_too_many(level, delay <= 0 and at <= now) then
     answers[#answers + 1] = 3
   else
-    if delay > 0 then
-      redis.call('ZADD', KEYS[3], string.format('%.0f', now + delay), task)
-      wake = true
-    elseif at > now then
-      redis.call('ZADD', KEYS[3], ARGV[i + 3], task)
+    if due > now then
+      redis.call('ZADD', KEYS[3], string.format(till == '' and '%.0f' or '%.3f', due), task)
       wake = true
     else
       -- A level without a task does no harm; a task without its level waits
@@ -98,8 +154,13 @@ for i = 6, #ARGV, 8 do
       push(list, task)
     end
     if unique then
-      kept[#kept + 1] = {unique, id, ARGV[i + 7]}
-      owners[unique] = id
+      owner = {id = id, key = unique, seconds = ARGV[i + 7]}
+      if till ~= '' then
+        owner.till = till == 'end' and till or 'start'
+        keep(unique, owner, due, ARGV[i + 7])
+      end
+      kept[#kept + 1] = owner
+      owners[unique] = owner
     end
     length = length + 1
     answers[#answers + 1] = 1
@@ -107,7 +168,13 @@ for i = 6, #ARGV, 8 do
 end
 for _, list in ipairs(lists) do redis.call('LPUSH', list, unpack(pushed[list])) end
 -- Last: a key without its task would swallow the task when it is sent again.
-for _, key in ipairs(kept) do redis.call('SET', key[1], key[2], 'EX', key[3]) end
+for _, owner in ipairs(kept) do
+  if owner.value then
+    redis.call('HSET', KEYS[6], name_of(owner.key), owner.value)
+  else
+    redis.call('SET', owner.key, owner.id, 'EX', owner.seconds)
+  end
+end
 -- Who may not publish has queued all the same; workers look by themselves.
 if wake then redis.pcall('PUBLISH', ARGV[2], ARGV[3]) end
 return answers

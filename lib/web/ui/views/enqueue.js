@@ -21,7 +21,9 @@ const OPTIONS = [
   ['max_retries', 'Retries', number, 'After a failure.', {inputmode: 'numeric'}], ['retry_delay', 'Retry delay', duration, 'Before a retry.'],
   ['retry_backoff', 'Backoff', number, 'Multiplies the delay after each retry.'], ['retry_delay_max', 'Longest delay', duration, 'Before a retry.'],
   ['retry_jitter', 'Retry jitter', number, 'The random part of each delay, 0 to 1.'], ['timeout', 'Time limit', duration, 'Of an attempt; 0: none.'],
-  ['unique', 'Unique key', text, 'If a recent task has this key, nothing is queued.'], ['unique_ttl', 'Key lasts', duration, '1h, if empty.']];
+  ['unique', 'Unique key', text, 'If a recent task has this key, nothing is queued.'], ['unique_ttl', 'Key lasts', duration, '1h, if empty; with the next ones 30d.'],
+  ['unique_until', 'Until the task', text, '“start” or “end”: then the key is free.'],
+  ['debounce', 'Debounce', duration, 'Run this long after the last task with the key.']];
 
 function about(task) {
   return card('Task', h('p.strong', u(clip(task.name, 80))), task.description ? h('p', u(clip(task.description, 600))) : null, kv([
