@@ -84,6 +84,7 @@ struct redis_routed_call {
 	const struct redis_script *script; /* or NULL */
 	size_t n_keys;			   /* of that */
 	struct slice key;		   /* p NULL: any node will do */
+	bool brisk; /* it waits for no longer than REDIS_BRISK_MS */
 };
 int redis_router_send(struct redis_router *router,
 		      const struct redis_routed_call *call,

@@ -184,6 +184,30 @@ redis_backlog(const struct redis *r)
 	return r->out.buf != NULL ? evbuffer_get_length(r->out.buf) : 0;
 }
 
+/* To the node that has its key, if it has one. */
+static int
+redis_send_routed(struct redis *r, redis_reply_fn *on_reply, void *arg,
+		  bool brisk, size_t argc, const struct slice *argv)
+{
+	const struct redis_routed_call call = {
+	    .on_reply = on_reply,
+	    .arg = arg,
+	    .brisk = brisk,
+	    .key = redis_router_key(argc, argv)};
+
+	return redis_router_send(r->router, &call,
+				 &(struct redis_args){argv, argc}, 1);
+}
+
+int
+redis_command_brisk(struct redis *r, redis_reply_fn *on_reply, void *arg,
+		    size_t argc, const struct slice *argv)
+{
+	if (r->router == NULL)
+		return redis_command(r, on_reply, arg, argc, argv);
+	return redis_send_routed(r, on_reply, arg, true, argc, argv);
+}
+
 int
 redis_command(struct redis *r, redis_reply_fn *on_reply, void *arg, size_t argc,
 	      const struct slice *argv)
@@ -203,13 +227,7 @@ redis_command_blocking(struct redis *r, int64_t block_ms,
 	};
 
 	if (r->router != NULL)
-		return redis_router_send(
-		    r->router,
-		    &(struct redis_routed_call){
-			.on_reply = on_reply,
-			.arg = arg,
-			.key = redis_router_key(argc, argv)},
-		    &(struct redis_args){argv, argc}, 1);
+		return redis_send_routed(r, on_reply, arg, false, argc, argv);
 	if (r->phase != REDIS_PHASE_UP || r->subscriber)
 		return -1;
 	return redis_conn_send(r, due, &(struct redis_args){argv, argc}, 1);

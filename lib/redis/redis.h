@@ -168,6 +168,12 @@ typedef void redis_reply_fn(struct redis *r, const struct redis_reply *reply,
 int redis_command(struct redis *r, redis_reply_fn *on_reply, void *arg,
 		  size_t argc, const struct slice *argv);
 
+/* The same; of a Cluster, what is not on its way to its node within REDIS_BRISK_MS is
+ * not carried out, so that it gets there soon after (REDIS_STALE_MS), or never. */
+#define REDIS_BRISK_MS 500
+int redis_command_brisk(struct redis *r, redis_reply_fn *on_reply, void *arg,
+			size_t argc, const struct slice *argv);
+
 /* The same for a blocking command, which the server answers within
  * `block_ms`: its deadline is timeout_ms later. */
 int redis_command_blocking(struct redis *r, int64_t block_ms,

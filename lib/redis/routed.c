@@ -59,7 +59,8 @@ routed_follow(struct routed *c, const struct router_node *from,
 	unsigned int slot;
 
 	if (redis_slots_redirected(reply, &from->place, &slot, &node)) {
-		if (++c->follows > FOLLOWS_MAX || (int)slot != c->slot) {
+		if (++c->follows > FOLLOWS_MAX || (int)slot != c->slot ||
+		    (c->call.brisk && clock_mono_ms() >= c->until_ms)) {
 			free(node.host);
 			return false;
 		}
@@ -225,7 +226,9 @@ routed_new(struct redis_router *router, const struct redis_routed_call *call,
 	    .call = *call,
 	    .router = router,
 	    .slot = call->key.p != NULL ? (int)redis_slot_of(call->key) : -1,
-	    .until_ms = clock_mono_ms() + router->options.timeout_ms};
+	    .until_ms =
+		clock_mono_ms() +
+		(call->brisk ? REDIS_BRISK_MS : router->options.timeout_ms)};
 	at = (char *)&c->argv[argc];
 	for (i = 0; i < n_parts; i++)
 		for (k = 0; k < parts[i].n; k++) {

@@ -214,7 +214,8 @@ int
 stores_open(const struct stores_options *options, struct stores *ret,
 	    struct err *err)
 {
-	struct stores s = {.one = stores_are_one(options->conf)};
+	struct stores s = {.one = stores_are_one(options->conf),
+			   .claims_count = backend_is_broker(options->conf)};
 
 	if ((s.broker = stores_open_broker(options, err)) == NULL)
 		return -1;

@@ -177,6 +177,15 @@ int rfinals_add(struct rresults *r, struct rfinal final);
 /* Sends at once what waits for that: before a question that may be about it. */
 int rfinals_flush(struct rresults *r);
 
+/* --- records.c --------------------------------------------------------- */
+
+/* Whether the server can look for the mark of the claim that it follows from. */
+static inline bool
+rresults_is_fenced(const struct rresults *r, const struct results_put *put)
+{
+	return put->claim != NULL && !r->cluster;
+}
+
 /* --- index.c ----------------------------------------------------------- */
 
 int rresults_index_open(struct rresults *r, struct err *err);
