@@ -189,7 +189,7 @@ asan tsan:
 SOAK_OBJS := $(filter-out %/clock_shim.o,$(call test_objs,tests/soak/*.c)) \
 	     $(SERVER_OBJS) $(addprefix $(B)/tests/e2e/,world.o run.o worker.o look.o)
 
-$(B)/tests/soak/campaign: $(SOAK_OBJS) $(call ar,$(CLIENT_LIBS))
+$(B)/tests/soak/campaign: $(SOAK_OBJS) $(call ar,$(CTL_LIBS))
 	$(link) $(inputs) $(SERVER_LIBS) $(call pc,check)
 
 # Preloaded into programs: no sanitizer may stand before it.

@@ -22,6 +22,8 @@ static const struct {
     {"workers", "worker", "workers"},
     {"schedule", "schedule", "schedule list"},
     {"schedules", "schedule", "schedule list"},
+    {"workflow", "workflow", "workflow list"},
+    {"workflows", "workflow", "workflow list"},
 };
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
 

@@ -47,10 +47,6 @@ int choose_zone(struct ctl *ctl, struct zone_words *words, const char *rule,
 
 /* --- files --------------------------------------------------------------- */
 
-/* Appends a whole file, "-" is standard input. 0, or the exit status after a
- * complaint. */
-int schedule_read_text(struct ctl *ctl, const char *path, struct buf *text);
-
 /* Whose mistakes are told; `arg` of schedule_tell(). */
 struct schedule_source {
 	struct ctl *ctl;

@@ -5,7 +5,6 @@
  * Exit status 0 of apply means that the schedules are those of the file: nothing
  * is half done without a word.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,56 +13,21 @@
 #include "schedule.h"
 #include "schedules/schedules.h"
 #include "submit.h"
+#include "text_file.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
 
-/* Far beyond a hundred thousand schedules; it keeps a wrong path from filling
- * memory. */
-#define FILE_MAX (256 * 1024 * 1024)
 #define PAGE 1000
 /* A generated file has the same mistake ten thousand times. */
 #define MISTAKES_SHOWN 20
 
-/* In one piece: the line of a mistake is counted from its beginning, and a file
- * that breaks off must not be half applied. */
-int
-schedule_read_text(struct ctl *ctl, const char *path, struct buf *text)
-{
-	const bool standard = strcmp(path, "-") == 0;
-	FILE *file = standard ? stdin : fopen(path, "re");
-	size_t n = 1;
-
-	while (file != NULL && n > 0 && text->len < FILE_MAX &&
-	       buf_reserve(text, 65536) == 0) {
-		n = fread(text->data + text->len, 1, 65536, file);
-		text->len += n;
-		text->data[text->len] = '\0';
-	}
-	if (file == NULL || ferror(file)) {
-		complain(ctl, "cannot read %s: %s", path, strerror(errno));
-		n = 1;
-	} else if (n > 0) {
-		complain(ctl, "%s is too large", path);
-	} else if (strlen(text->data) != text->len) {
-		complain(ctl, "%s: NUL byte; give a file of text", path);
-		n = 1;
-	}
-	if (file != NULL && !standard)
-		fclose(file);
-	return n == 0 ? 0 : err_exit_status(ERR_DATA);
-}
-
-/* As compilers write it, so that editors find the line. */
 void
 schedule_tell(void *arg, int line, const char *text)
 {
 	const struct schedule_source *source = arg;
 
-	if (line > 0)
-		complain(source->ctl, "%s:%d: %s", source->name, line, text);
-	else
-		complain(source->ctl, "%s: %s", source->name, text);
+	text_file_complain(source->ctl, source->name, line, text);
 }
 
 /* --- apply --------------------------------------------------------------- */
@@ -205,7 +169,7 @@ run_apply(struct ctl *ctl, int argc, char **argv, void *options)
 	struct err err = ERR_INIT;
 	struct buf text = BUF_INIT;
 	const struct conf *conf;
-	int status = schedule_read_text(ctl, argv[0], &text);
+	int status = text_file_read(ctl, argv[0], &text);
 
 	if (status == 0 && schedule_file_read(&file, text.data, tell_mistake,
 					      &source, &err) != 0) {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "schedule.h"
+#include "text_file.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
@@ -62,7 +63,7 @@ read_url(struct ctl *ctl, const char *given, struct buf *url)
 	const char *scheme = strstr(given, "://"), *at, *colon;
 
 	if (strcmp(given, "-") == 0) {
-		if (schedule_read_text(ctl, "-", url) != 0)
+		if (text_file_read(ctl, "-", url) != 0)
 			return err_exit_status(ERR_DATA);
 		url->len = strcspn(url->data, " \r\n");
 		url->data[url->len] = '\0';
@@ -92,7 +93,7 @@ read_source(struct ctl *ctl, const struct import_options *o,
 	int status, result = 0;
 
 	if (o->crontab != NULL)
-		status = schedule_read_text(ctl, o->crontab, &text);
+		status = text_file_read(ctl, o->crontab, &text);
 	else
 		status = read_url(ctl, o->python, &text);
 	if (status == 0 && o->crontab != NULL)

@@ -9,10 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "codec/scan.h"
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "format.h"
 #include "gateway.h"
+#include "manager/command_after.h"
 #include "manager/moment.h"
 #include "manager/request.h"
 #include "result.h"
@@ -32,7 +34,7 @@
  * args and kwargs in complete(). */
 struct submit_options {
 	struct flowrra_request request;
-	struct value_list kw;
+	struct value_list kw, after;
 	bool string; /* words are never JSON */
 	bool now_if_past;
 	bool wait, exit_code;
@@ -68,6 +70,8 @@ static const struct option_spec submit_options[] = {
 	OPTION(option, arg, kind, request.member, low, high, help),
 #define SUBMIT_OPTION TASK_OPTION
 #include "core/task_options.def"
+    OPTION("after", "ID[:HOW]", LIST, after, 0, 0,
+	   "run it after this step's success, failure or complete"),
     OPTION("now-if-past", NULL, FLAG, now_if_past, 0, 0,
 	   "run the task now if the time of --at is past"),
     OPTION("wait", NULL, FLAG, wait, 0, 0, "wait and print the result"),
@@ -151,6 +155,10 @@ check(const struct submit_options *o, int argc, struct err *err)
 			       "registered this task");
 	if (o->exit_code && !o->wait)
 		return err_set(err, ERR_USAGE, "--exit-code needs --wait");
+	if ((o->after.n > 0 || r->on != NULL) && r->flow == NULL &&
+	    !o->from_stdin)
+		return err_set(err, ERR_USAGE, "--%s needs --flow",
+			       r->on != NULL ? "on" : "after");
 	if (check_unique(o, err) != 0)
 		return -1;
 	if (o->from_stdin && (r->id != NULL || o->exit_code))
@@ -167,8 +175,32 @@ check(const struct submit_options *o, int argc, struct err *err)
 struct words {
 	const char *const *items;
 	size_t n;
-	struct buf args, kwargs;
+	struct buf args, kwargs, after;
 };
+
+/* Each option has one ID or several, with commas between. */
+static int
+read_after(struct submit_options *o, struct words *w, struct err *err)
+{
+	struct command_after list = {.n = 0};
+	size_t i;
+	int r = 0;
+
+	if (o->after.n == 0)
+		return 0;
+	for (i = 0; i < o->after.n && r == 0; i++)
+		r = command_after_add_list(&list, o->after.items[i], err);
+	for (i = 0; i < list.n && r == 0; i++) {
+		buf_addc(&w->after, i > 0 ? ',' : '[');
+		scan_quote(&w->after, slice_of(list.texts[i]));
+	}
+	buf_addc(&w->after, ']');
+	command_after_done(&list);
+	o->request.after = w->after.data;
+	if (r != 0)
+		return err_prefix(err, "--after");
+	return w->after.failed ? err_nomem(err) : 0;
+}
 
 /* Arguments and keywords become JSON, in buffers that the request then borrows
  * from; called a second time, they replace the first. */
@@ -345,8 +377,8 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 static int
 run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	struct words w = {(const char *const *)argv, (size_t)argc, BUF_INIT,
-			  BUF_INIT};
+	struct words w = {.items = (const char *const *)argv,
+			  .n = (size_t)argc};
 	struct submit_options *o = options;
 	struct err err = ERR_INIT;
 	int status;
@@ -356,7 +388,7 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	submit_take_trace(&o->request);
 	/* Before the client is opened: most mistakes on the command line cost
 	 * no connection. */
-	if (check(o, argc, &err) != 0 ||
+	if (check(o, argc, &err) != 0 || read_after(o, &w, &err) != 0 ||
 	    read_words(o, &w, REQUEST_TEXT, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
@@ -384,6 +416,7 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	buf_done(&w.args);
 	buf_done(&w.kwargs);
+	buf_done(&w.after);
 	return status;
 }
 

@@ -105,7 +105,7 @@ struct verb {
 	int (*run)(struct ctl *ctl, int argc, char **argv, void *options);
 };
 
-extern const struct verb verb_cancel, verb_check, verb_complete,
+extern const struct verb verb_cancel, verb_chain, verb_check, verb_complete,
     verb_completion, verb_doctor, verb_events, verb_export, verb_import,
     verb_health, verb_help, verb_limit_list, verb_limit_set, verb_limit_show,
     verb_limit_unset, verb_logs, verb_metrics, verb_move, verb_progress,
@@ -122,7 +122,10 @@ extern const struct verb verb_cancel, verb_check, verb_complete,
     verb_tasks_retrying, verb_tasks_run, verb_tasks_running, verb_tasks_show,
     verb_tasks_signal, verb_top, verb_version, verb_wait, verb_web,
     verb_web_token, verb_where, verb_worker_quiet, verb_worker_reload,
-    verb_worker_resume, verb_worker_stop, verb_workers;
+    verb_worker_resume, verb_worker_stop, verb_workers, verb_workflow_begin,
+    verb_workflow_cancel, verb_workflow_list, verb_workflow_repair,
+    verb_workflow_retry, verb_workflow_seal, verb_workflow_show,
+    verb_workflow_submit, verb_workflow_wait;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];

@@ -71,8 +71,18 @@ batch_init(struct flowrra_batch *b, struct flowrra_client *c)
 }
 
 static void
+batch_drop_afters(struct flowrra_batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		steps_after_done(&b->tasks[i].own);
+}
+
+static void
 batch_done(struct flowrra_batch *b)
 {
+	batch_drop_afters(b);
 	buf_done(&b->text);
 	free(b->tasks);
 	free(b->submits);
@@ -175,7 +185,8 @@ batch_fail(struct flowrra_batch *b, const struct err *why)
 static bool
 is_another(const struct broker_submit *submit)
 {
-	return submit->err.code == ERR_NONE && submit->duplicate &&
+	return submit->flow.len == 0 && submit->err.code == ERR_NONE &&
+	       submit->duplicate &&
 	       !slice_eq(slice_of(submit->owner), submit->id);
 }
 
@@ -233,6 +244,13 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	submit->debounces = task->debounces;
 	submit->after = task->after;
 	submit->n_after = task->n_after;
+	if (task->own.n > 0) {
+		submit->after = task->own.items;
+		submit->n_after = task->own.n;
+	}
+	submit->flow = batch_slice(b, task->flow, task->flow_len);
+	submit->role = task->role;
+	submit->within = SLICE("");
 	submit->follows = task->follows;
 	submit->blob_name = task->blob_name;
 	submit->blob = task->blob;
@@ -258,11 +276,28 @@ batch_push(struct flowrra_batch *b)
 		loop_done(b->client->loop, &b->op);
 }
 
-/* Each error is in b->created, which was handed over. */
+/* A callback of a workflow has no record before it runs. */
+static bool
+has_record(const struct encoded *task)
+{
+	return task->role == FLOW_STEP;
+}
+
+/* Each error is in b->created, which was handed over: those of the tasks that have
+ * records, one behind the other, go to their places. */
 static void
 on_batch_created(struct err *errs, size_t n, void *arg)
 {
-	batch_push(arg);
+	struct flowrra_batch *b = arg;
+	size_t i;
+
+	for (i = b->n; i-- > n;) {
+		if (n > 0 && has_record(&b->tasks[i]))
+			b->created[i] = b->created[--n];
+		else
+			b->created[i].code = ERR_NONE;
+	}
+	batch_push(b);
 }
 
 /* The results' server is in reach. */
@@ -271,21 +306,26 @@ on_batch_results_ready(struct readiness_waiter *waiter, const struct err *why)
 {
 	struct flowrra_batch *b =
 	    container_of(waiter, struct flowrra_batch, waiter);
-	size_t i;
+	const struct encoded *task;
+	size_t n = 0;
 
 	if (why != NULL) {
 		batch_fail(b, why);
 		return;
 	}
 	/* Only now: the text does not move any more. */
-	for (i = 0; i < b->n; i++) {
-		b->ids[i] = batch_slice(b, b->tasks[i].id, b->tasks[i].id_len);
-		b->records[i] =
-		    batch_slice(b, b->tasks[i].record, b->tasks[i].record_len);
-		b->created[i].code = ERR_NONE;
+	for (task = b->tasks; task < b->tasks + b->n; task++) {
+		if (!has_record(task))
+			continue;
+		b->ids[n] = batch_slice(b, task->id, task->id_len);
+		b->records[n] = batch_slice(b, task->record, task->record_len);
+		b->created[n++].code = ERR_NONE;
 	}
-	results_create(b->client->results, b->ids, b->records, b->created, b->n,
-		       on_batch_created, b);
+	if (n > 0)
+		results_create(b->client->results, b->ids, b->records,
+			       b->created, n, on_batch_created, b);
+	else
+		on_batch_created(b->created, 0, b);
 }
 
 /* The broker is in reach. */
@@ -530,6 +570,7 @@ flowrra_batch_reset(struct flowrra_batch *b)
 	if (b->state == UNDER_WAY)
 		flowrra_batch_wait(b, NULL);
 	b->state = FILLING;
+	batch_drop_afters(b);
 	b->n = 0;
 	b->n_after = 0;
 	b->follows = false;

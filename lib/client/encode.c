@@ -13,6 +13,7 @@
 
 #include "client/client.h"
 #include "client/registry.h"
+#include "codec/flow_args.h"
 #include "codec/result_json.h"
 #include "codec/scan.h"
 #include "codec/task_json.h"
@@ -20,6 +21,8 @@
 #include "core/limit.h"
 #include "core/result.h"
 #include "core/trace_context.h"
+#include "store/flow.h"
+#include "store/steps.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/name.h"
@@ -171,6 +174,32 @@ check_request_trace(const struct flowrra_request *r, struct task *task,
 			     r->tracestate, TRACESTATE_MAX);
 }
 
+static int
+check_request_flow(const struct flowrra_request *r, struct task *task,
+		   struct err *err)
+{
+	if (r->flow == NULL)
+		return r->after == NULL && r->on == NULL
+			   ? 0
+			   : err_set(err, ERR_DATA,
+				     "%s needs a workflow (flow)",
+				     r->after != NULL ? "after" : "on");
+	task->flow = slice_of(r->flow);
+	if (!flow_id_valid(task->flow))
+		return err_set(err, ERR_DATA,
+			       "flow \"%.64s\" is not valid: 1 to %d of the "
+			       "characters A-Z a-z 0-9 _ . -",
+			       r->flow, TASK_FLOW_MAX);
+	if (r->unique != NULL)
+		return err_set(err, ERR_DATA,
+			       "a step of a workflow cannot have a unique key");
+	if (r->after != NULL && r->on != NULL)
+		return err_set(err, ERR_DATA,
+			       "cannot use after with on: a step with on runs "
+			       "when all others have ended");
+	return 0;
+}
+
 /* All checks that need no server come before those that do, so a wrong request
  * fails in the same way with the servers out of reach. */
 static int
@@ -178,16 +207,21 @@ check_request(const struct flowrra_request *r, struct task *task,
 	      struct unique *unique, struct err *err)
 {
 	if (read_request_unique(r, unique, err) != 0 ||
-	    check_request_trace(r, task, err) != 0)
+	    check_request_trace(r, task, err) != 0 ||
+	    check_request_flow(r, task, err) != 0)
 		return -1;
 	if (check_request_names(r, err) != 0 ||
 	    check_request_numbers(r, err) != 0)
 		return -1;
 	if (check_request_json("args", r->args, SCAN_ARRAY, &task->args, err) !=
-	    0)
+		0 ||
+	    check_request_json("kwargs", r->kwargs, SCAN_OBJECT, &task->kwargs,
+			       err) != 0)
 		return -1;
-	return check_request_json("kwargs", r->kwargs, SCAN_OBJECT,
-				  &task->kwargs, err);
+	return r->flow == NULL || (flow_args_check(task->args, err) == 0 &&
+				   flow_args_check(task->kwargs, err) == 0)
+		   ? 0
+		   : -1;
 }
 
 /* --- the task ---------------------------------------------------------- */
@@ -279,20 +313,38 @@ append_unique(const struct flowrra_request *request,
 	e->debounces = unique->debounce_ms > 0;
 }
 
-int
-encode_request(const struct encoder *encoder,
-	       const struct flowrra_request *request, struct encoded *ret,
-	       struct err *err)
+/* --- steps of workflows -------------------------------------------------- */
+
+static int
+append_flow(const struct flowrra_request *r, struct buf *out, struct encoded *e,
+	    struct err *err)
+{
+	e->flow = out->len;
+	e->flow_len = r->flow != NULL ? strlen(r->flow) : 0;
+	if (r->flow == NULL)
+		return 0;
+	buf_adds(out, r->flow);
+	if (r->on != NULL && steps_read_on(slice_of(r->on), &e->role, err) != 0)
+		return -1;
+	return r->after == NULL
+		   ? 0
+		   : steps_read_after(slice_of(r->after), &e->own, err);
+}
+
+static int
+encode_into(const struct encoder *encoder,
+	    const struct flowrra_request *request, struct encoded *ret,
+	    struct err *err)
 {
 	struct flowrra_client *c = encoder->client;
 	struct buf *out = encoder->out;
 	struct registered entry = {.settings = TASK_SETTINGS_UNSET};
 	struct task task = {.id = request->id};
 	struct unique unique;
-	size_t before = out->len;
 	char id[UUID_TEXT_SIZE];
 
 	if (check_request(request, &task, &unique, err) != 0 ||
+	    append_flow(request, out, ret, err) != 0 ||
 	    (!encoder->adhoc && name_check_submitted(request->name, err) != 0))
 		return -1;
 	if (!request->force &&
@@ -320,23 +372,36 @@ encode_request(const struct encoder *encoder,
 		task.reply_to = slice_of(encoder->reply_to);
 	append_encoded(&task, c->conf->worker.foreign_times, out, ret);
 	append_unique(request, &unique, out, ret);
-	/* The batch stays good for the tasks that it has. */
-	if (out->failed) {
-		out->failed = false;
-		out->len = before;
+	if (out->failed)
 		return err_nomem(err);
-	}
 	ret->priority = request->priority;
-	/* A UUID of our own cannot be taken: looking would cost a step. */
-	ret->exclusive = request->id != NULL;
+	/* A UUID of our own cannot be taken: looking would cost a step. Of a
+	 * workflow, the same ID is the same step. */
+	ret->exclusive = request->id != NULL && request->flow == NULL;
 	/* Checked here, where the producer hears of it: a worker that is
 	 * given a larger one can only put it into the dead list. */
 	if ((int64_t)ret->bytes_len <= c->conf->worker.max_task_size)
 		return 0;
-	out->len = before;
 	return err_set(
 	    err, ERR_DATA,
 	    "the task has %zu bytes as JSON, more than %lld ([worker] "
 	    "max_task_size)",
 	    ret->bytes_len, (long long)c->conf->worker.max_task_size);
+}
+
+int
+encode_request(const struct encoder *encoder,
+	       const struct flowrra_request *request, struct encoded *ret,
+	       struct err *err)
+{
+	const size_t before = encoder->out->len;
+
+	*ret = (struct encoded){.role = FLOW_STEP};
+	if (encode_into(encoder, request, ret, err) == 0)
+		return 0;
+	/* The batch stays good for the tasks that it has. */
+	encoder->out->failed = false;
+	encoder->out->len = before;
+	steps_after_done(&ret->own);
+	return -1;
 }

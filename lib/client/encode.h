@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #include "core/unique.h"
+#include "store/steps.h"
 #include "util/buf.h"
 
-struct broker_after;
 struct err;
 struct flowrra_client;
 struct flowrra_request;
@@ -29,6 +29,10 @@ struct encoded {
 	int32_t priority;
 	int64_t delay_ms, at_ms; /* as in broker.h */
 	bool exclusive;
+	size_t flow, flow_len; /* as in broker.h; empty: none */
+	enum flow_role role;
+	struct steps_after
+	    own; /* what the request says; the caller's to free */
 	/* As in broker.h; set by the caller. */
 	const struct broker_after *after;
 	size_t n_after;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Storing the final records of tasks that will not run: those that a person
- * cancels or purges while they wait. All other final records are a worker's.
+ * cancels or purges while they wait. All other final records are a worker's. The
+ * workflow of such a task is told, as a worker tells it.
  */
 #include "client/put.h"
 
@@ -9,6 +10,9 @@
 
 #include <event2/event.h>
 
+#include "codec/result_json.h"
+#include "core/result.h"
+#include "store/flow.h"
 #include "util/conf.h"
 
 #define US_PER_S 1000000
@@ -23,7 +27,9 @@ struct client_put {
 	struct put_query *query; /* NULL: nobody waits */
 	struct event *patience;
 	TAILQ_ENTRY(client_put) link;
-	struct buf bytes; /* the ID, and the record */
+	struct buf bytes;   /* the ID, and the record */
+	struct buf scratch; /* texts of `end` */
+	struct flow_end end;
 };
 
 static void
@@ -32,24 +38,64 @@ client_put_free(struct client_put *p)
 	TAILQ_REMOVE(&p->client->puts, p, link);
 	event_free(p->patience);
 	buf_done(&p->bytes);
+	buf_done(&p->scratch);
 	free(p);
+}
+
+/* Whether the record is the end of a step of a workflow, which no worker tells of. */
+static bool
+put_ends_step(struct client_put *p)
+{
+	struct result r = {.task_id = {NULL, 0}};
+
+	if (!p->put.final || p->put.answer != RESULTS_STORED ||
+	    result_decode(p->put.record, &p->scratch, &r, NULL) != 0 ||
+	    !flow_id_valid(r.flow))
+		return false;
+	p->end = (struct flow_end){
+	    .flow = r.flow,
+	    .step = p->put.id,
+	    .outcome = r.status == RESULT_SUCCESS ? FLOW_STEP_SUCCEEDED
+		       : slice_eq(r.reason, SLICE(BROKER_SKIPPED))
+			   ? FLOW_STEP_SKIPPED
+			   : FLOW_STEP_FAILED};
+	return true;
+}
+
+static void
+put_finish(struct client_put *p)
+{
+	struct put_query *query = p->query;
+
+	if (query != NULL)
+		query->answer = p->put.answer;
+	client_put_free(p);
+	if (query != NULL)
+		query_end(&query->q, NULL);
+}
+
+/* A workflow that is gone does not miss it; and what could not be told, a worker
+ * finds out by the record (FLOW_REPAIR_S). */
+static void
+on_put_told(struct slice value, const struct err *err, void *arg)
+{
+	put_finish(arg);
 }
 
 static void
 on_put_stored(struct results_put *put)
 {
 	struct client_put *p = container_of(put, struct client_put, put);
-	struct put_query *query = p->query;
 
 	/* After the record is safe, so that a listener who then reads it does
 	 * not find the one before. */
 	if (put->answer == RESULTS_STORED)
 		results_changed(p->client->results, put->record);
-	if (query != NULL)
-		query->answer = put->answer;
-	client_put_free(p);
-	if (query != NULL)
-		query_end(&query->q, NULL);
+	if (put_ends_step(p))
+		broker_flow_end_step(p->client->broker, &p->end, on_put_told,
+				     p);
+	else
+		put_finish(p);
 }
 
 static int64_t

@@ -88,6 +88,8 @@ wait_for_handlers(struct job *job)
 		ask_later(job);
 }
 
+static references_fn on_referred;
+
 /* Sends a job on its way; it is NEW and on no list. */
 static void
 route(struct job *job)
@@ -126,7 +128,10 @@ route(struct job *job)
 	d->queues[job->claim->queue].kind = job->run.kind;
 	if (alone)
 		job->run.kind = pool_kind_alone(job->run.kind);
-	job_hold(job, false);
+	if (references_wanted(job))
+		references_fetch(job, on_referred);
+	else
+		job_hold(job, false);
 }
 
 void
@@ -157,6 +162,22 @@ take_in(struct job *job)
 		outcome_release(job);
 	else
 		route(job);
+}
+
+/* Meanwhile it may have been cancelled, or taken over. */
+static void
+on_referred(struct job *job, const struct err *err)
+{
+	if (job->lost)
+		settle_drop(job);
+	else if (err == NULL)
+		take_in(job);
+	else if (err->code != ERR_DATA)
+		ask_later(job);
+	else
+		outcome_apply(job,
+			      &(struct ending){.outcome = OUTCOME_FINAL,
+					       .text = slice_of(err->msg)});
 }
 
 /* --- tasks that were claimed before ------------------------------------ */

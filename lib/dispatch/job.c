@@ -204,6 +204,8 @@ job_free(struct job *job)
 	buf_done(&job->retry_bytes);
 	buf_done(&job->info);
 	buf_done(&job->refusal);
+	buf_done(&job->args);
+	buf_done(&job->kwargs);
 	free(job);
 	/* There is room for another claim, and a stop may wait for this. */
 	dispatch_turn(d);

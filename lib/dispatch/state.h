@@ -15,6 +15,7 @@
  *	retry.c     whether there is another attempt, and when
  *	outcome.c   what follows from how an attempt ended
  *	unknown.c   tasks that no module here handles
+ *	references.c  results of other steps, in arguments
  *	claim.c     a claim becomes a job, or goes where it belongs
  *	assign.c    jobs go to the pool as it has room; how much to claim
  *	timeout.c   timeouts and cancellation
@@ -120,6 +121,10 @@ struct job {
 	 * what exactly. `task` then has what could be salvaged. */
 	const char *refused;
 	struct buf refusal;
+	/* Arguments with the results of other steps in them; `referred`: they
+	 * are there, or there is nothing to be put in. */
+	struct buf args, kwargs;
+	bool referred;
 };
 TAILQ_HEAD(job_list, job);
 
@@ -412,6 +417,17 @@ void retry_prepare(struct job *job, const struct task_counters *counters,
 		   int64_t delay_ms);
 /* Whether there is another attempt, and then prepares it. */
 bool retry_if_left(struct job *job, const struct ending *ending);
+
+/* --- references.c ------------------------------------------------------ */
+
+/* Whether the arguments have references to results (codec/flow_args.h). */
+bool references_wanted(const struct job *job);
+/*
+ * Puts the results in; then `done` is called, with NULL or with why not: ERR_DATA if
+ * that cannot be, else it may be tried again. The job is NEW until then.
+ */
+typedef void references_fn(struct job *job, const struct err *err);
+void references_fetch(struct job *job, references_fn *done);
 
 /* --- outcome.c --------------------------------------------------------- */
 

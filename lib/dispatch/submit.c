@@ -16,6 +16,7 @@
 #include "codec/scan.h"
 #include "core/limit.h"
 #include "dispatch/state.h"
+#include "store/steps.h"
 #include "util/clock.h"
 #include "util/name.h"
 
@@ -25,6 +26,7 @@ struct request {
 	struct submit_request asker;
 	struct task *task;
 	struct buf bytes, record, unique, until;
+	struct steps_after after;
 	struct broker_submit submit;
 };
 
@@ -36,6 +38,7 @@ request_free(struct request *q)
 	buf_done(&q->record);
 	buf_done(&q->unique);
 	buf_done(&q->until);
+	steps_after_done(&q->after);
 	free(q);
 }
 
@@ -57,7 +60,9 @@ on_request_submitted(struct broker_submit *batch, size_t n, void *arg)
 	/* With no error, the message names the task that was there before. */
 	if (err.code == ERR_NONE)
 		snprintf(err.msg, sizeof(err.msg), "%s",
-			 batch[0].duplicate ? batch[0].owner : "");
+			 batch[0].duplicate && batch[0].flow.len == 0
+			     ? batch[0].owner
+			     : "");
 
 	/* The record of a task that does not exist would pend for ever. */
 	if (!q->dispatch->one_store && broker_submit_left_nothing(&batch[0]))
@@ -116,7 +121,9 @@ struct request_extras {
 	double delay_s, unique_s, debounce_s;
 	int64_t at_us;
 	bool exclusive;
+	enum flow_role role;
 	struct buf *unique, *until; /* the request's */
+	struct steps_after *after;  /* the same */
 };
 
 /* A number of the request, of seconds. */
@@ -161,6 +168,10 @@ on_request_member(void *arg, const struct scan_value *key,
 		scan_unescape(value, x->unique);
 	if (slice_eq(name, SLICE("unique_until")) && value->type == SCAN_STRING)
 		scan_unescape(value, x->until);
+	if (slice_eq(name, SLICE("on")) && value->type == SCAN_STRING)
+		return steps_read_on(value->text, &x->role, err);
+	if (slice_eq(name, SLICE("after")) && value->type == SCAN_ARRAY)
+		return steps_read_after(value->text, x->after, err);
 	if (slice_eq(name, SLICE("at")) && value->type == SCAN_STRING)
 		return request_time(value, &x->at_us, err);
 	if (value->type != SCAN_NUMBER)
@@ -215,6 +226,36 @@ request_encode(struct request *q, const struct task *t, struct err *err)
 	return 0;
 }
 
+/* What a step of a workflow adds to that may come after its seal, while the step
+ * runs. */
+static struct slice
+request_within(const struct request *q, const struct task *t)
+{
+	const struct job *job = job_find(q->dispatch, q->asker.job);
+
+	return job != NULL && t->flow.len > 0 &&
+		       slice_eq(job->task->flow, t->flow)
+		   ? slice_of(job->task->id)
+		   : SLICE("");
+}
+
+static int
+request_check_flow(const struct request *q, const struct task *t,
+		   enum flow_role role, struct err *err)
+{
+	if (t->flow.len == 0 && (q->after.n > 0 || role != FLOW_STEP))
+		return err_set(err, ERR_DATA,
+			       "after and on need a workflow (flow)");
+	if (q->after.n > 0 && role != FLOW_STEP)
+		return err_set(err, ERR_DATA,
+			       "cannot use after with on: a step with on runs "
+			       "when all others have ended");
+	if (t->flow.len > 0 && q->unique.len > 0)
+		return err_set(err, ERR_DATA,
+			       "a step of a workflow cannot have a unique key");
+	return 0;
+}
+
 /* What a task submits is part of its trace, unless it says of another. */
 static void
 request_inherit(const struct request *q, struct task *t)
@@ -232,7 +273,10 @@ request_inherit(const struct request *q, struct task *t)
 static int
 request_prepare(struct request *q, struct slice json, struct err *err)
 {
-	struct request_extras x = {.unique = &q->unique, .until = &q->until};
+	struct request_extras x = {.unique = &q->unique,
+				   .until = &q->until,
+				   .after = &q->after,
+				   .role = FLOW_STEP};
 	struct unique unique = {.until = UNIQUE_TIME};
 	struct task t;
 
@@ -248,7 +292,8 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 		t.due_ms = clock_wall_us() / 1000 + (int64_t)(x.delay_s * 1000);
 	else if (x.at_us > 0)
 		t.due_ms = x.at_us / 1000;
-	if (request_complete(q, &t, err) != 0 ||
+	if (request_check_flow(q, &t, x.role, err) != 0 ||
+	    request_complete(q, &t, err) != 0 ||
 	    request_encode(q, &t, err) != 0)
 		return -1;
 	q->submit = (struct broker_submit){
@@ -258,7 +303,12 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 	    .priority = t.priority,
 	    .delay_ms = (int64_t)ceil(x.delay_s * 1000),
 	    .at_ms = x.at_us / 1000,
-	    .exclusive = x.exclusive,
+	    .exclusive = x.exclusive && t.flow.len == 0,
+	    .after = q->after.items,
+	    .n_after = q->after.n,
+	    .flow = t.flow,
+	    .role = x.role,
+	    .within = request_within(q, &t),
 	    .unique = {q->unique.data, q->unique.len},
 	    .unique_s = unique.ttl_s,
 	    .unique_until = unique.until,
@@ -286,7 +336,7 @@ submit_for(struct dispatch *d, const struct submit_request *request,
 	q->asker = *request;
 	if (request_prepare(q, json, &err) != 0)
 		request_finish(q, &err);
-	else if (d->one_store)
+	else if (d->one_store || q->submit.role != FLOW_STEP)
 		broker_submit(d->broker, &q->submit, 1, on_request_submitted,
 			      q);
 	else

@@ -55,6 +55,12 @@ flowrra_task_tracestate(const struct flowrra_task *t)
 	return *t->tracestate != '\0' ? t->tracestate : NULL;
 }
 
+const char *
+flowrra_task_flow(const struct flowrra_task *t)
+{
+	return *t->flow != '\0' ? t->flow : NULL;
+}
+
 unsigned int
 flowrra_task_attempt(const struct flowrra_task *t)
 {

@@ -57,6 +57,16 @@ submit_options_read(const struct flowrra_submit_options *given,
 #define BAD_DEADLINE(value, low, high) ((value) < 0)
 #define BAD_TEXT(value, low, high) false
 
+static bool
+is_array(const char *text)
+{
+	json_t *value = json_loads(text, 0, NULL);
+	const bool is = json_is_array(value);
+
+	json_decref(value);
+	return is;
+}
+
 const char *
 submit_why_bad(const json_t *args, const json_t *kwargs,
 	       const struct flowrra_submit_options *o)
@@ -69,6 +79,8 @@ submit_why_bad(const json_t *args, const json_t *kwargs,
 		return "a number of seconds is not possible";
 	if (o->delay > 0 && o->at_us != 0)
 		return "both delay and at are given";
+	if (o->after != NULL && !is_array(o->after))
+		return "after is not a JSON array";
 #define TASK_OPTION(field, type, request, low, high, ...)                      \
 	if (BAD_##type(o->request, (low), (high)))                             \
 		return #field " is out of its range";
@@ -157,6 +169,10 @@ put_options(json_t *j, const struct flowrra_submit_options *o)
 	put_seconds(j, "unique_ttl", o->unique_ttl_s);
 	put_text(j, "unique_until", o->unique_until);
 	put_number(j, "debounce", o->debounce_s);
+	put_text(j, "flow", o->flow);
+	if (o->after != NULL)
+		json_object_set_new(j, "after", json_loads(o->after, 0, NULL));
+	put_text(j, "on", o->on);
 	if (o->id != NULL)
 		json_object_set_new(j, "exclusive", json_true());
 }

@@ -39,7 +39,7 @@ task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
 	const struct ipc_run *r = run->fixed;
 	/* Frames are at most IPC_FRAME_MAX: it fits. */
 	uint32_t size =
-	    (uint32_t)(sizeof(struct flowrra_task) + run->rest.len + 4);
+	    (uint32_t)(sizeof(struct flowrra_task) + run->rest.len + 5);
 	struct flowrra_task *t = malloc(size);
 	char *p;
 
@@ -60,6 +60,7 @@ task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
 	t->name = put_part(&p, parts->name);
 	t->traceparent = put_part(&p, parts->traceparent);
 	t->tracestate = put_part(&p, parts->tracestate);
+	t->flow = put_part(&p, parts->flow);
 	t->args_text = (struct slice){p, parts->args.len};
 	p = mempcpy(p, parts->args.p, parts->args.len);
 	t->kwargs_text = (struct slice){p, parts->kwargs.len};

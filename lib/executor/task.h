@@ -55,6 +55,7 @@ struct flowrra_task {
 	const char *id; /* these are in text[] */
 	const char *name;
 	const char *traceparent, *tracestate; /* "": none */
+	const char *flow;		      /* the same */
 
 	json_t *args;
 	json_t *kwargs;
@@ -88,7 +89,7 @@ struct flowrra_task {
 	bool told;	     /* its cancel function was called */
 	bool ended;
 
-	/* id, name, traceparent and tracestate with NULs, args, kwargs */
+	/* id, name, traceparent, tracestate and flow with NULs, args, kwargs */
 	char text[];
 };
 

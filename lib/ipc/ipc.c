@@ -182,9 +182,9 @@ ipc_run_parts(const struct ipc_message *run, struct ipc_run_parts *ret,
 	const struct ipc_run *r = run->fixed;
 	struct slice rest = run->rest;
 
-	/* 64-bit sum: six lengths of 32 bits cannot wrap around in it. */
+	/* 64-bit sum: seven lengths of 32 bits cannot wrap around in it. */
 	if ((uint64_t)r->id_len + r->name_len + r->args_len + r->kwargs_len +
-		r->traceparent_len + r->tracestate_len !=
+		r->traceparent_len + r->tracestate_len + r->flow_len !=
 	    rest.len)
 		return err_set(err, ERR_DATA,
 			       "ipc: the parts of RUN do not add up to its "
@@ -196,6 +196,7 @@ ipc_run_parts(const struct ipc_message *run, struct ipc_run_parts *ret,
 	ret->kwargs = ipc_cut(&rest, r->kwargs_len);
 	ret->traceparent = ipc_cut(&rest, r->traceparent_len);
 	ret->tracestate = ipc_cut(&rest, r->tracestate_len);
+	ret->flow = ipc_cut(&rest, r->flow_len);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 7u
+#define IPC_VERSION 8u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -66,7 +66,7 @@ struct ipc_init {
 	uint32_t max_result;   /* bytes; a larger result fails its task */
 };
 
-/* Followed by id, name, args, kwargs, traceparent and tracestate, in this order;
+/* Followed by id, name, args, kwargs, traceparent, tracestate and flow, in this order;
  * args and kwargs are JSON, the last two may be empty (core/trace_context.h). */
 struct ipc_run {
 	int64_t timeout_us;    /* soft limit, counted from the start; 0: none */
@@ -78,6 +78,7 @@ struct ipc_run {
 	uint32_t kwargs_len;
 	uint32_t traceparent_len;
 	uint32_t tracestate_len;
+	uint32_t flow_len;
 };
 
 /* Sent only for a task that has run for IPC_STARTED_AFTER_MS. A shorter one has
@@ -215,10 +216,10 @@ ssize_t ipc_parse(struct slice bytes, enum ipc_direction direction,
 		  union ipc_fixed *scratch, struct ipc_message *ret,
 		  size_t *ret_need, struct err *err);
 
-/* Cuts the rest of a RUN message into its six parts; -1 if they do not add
+/* Cuts the rest of a RUN message into its seven parts; -1 if they do not add
  * up to it. */
 struct ipc_run_parts {
-	struct slice id, name, args, kwargs, traceparent, tracestate;
+	struct slice id, name, args, kwargs, traceparent, tracestate, flow;
 };
 int ipc_run_parts(const struct ipc_message *run, struct ipc_run_parts *ret,
 		  struct err *err);

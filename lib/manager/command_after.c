@@ -7,27 +7,13 @@
 
 #include "client/load.h"
 #include "core/task.h"
+#include "store/steps.h"
 #include "util/conf.h"
 #include "util/err.h"
 
 /* Each is looked at when the task is submitted. */
 #define AFTER_MAX 1000
 #define N_WORDS (sizeof(broker_after_words) / sizeof(broker_after_words[0]))
-
-/* Cuts the word off, if there is one. */
-static enum broker_after_how
-after_cut_word(struct slice *id)
-{
-	const char *colon = memrchr(id->p, ':', id->len);
-	size_t i;
-
-	for (i = 0; colon != NULL && i < N_WORDS; i++)
-		if (strcmp(colon + 1, broker_after_words[i]) == 0) {
-			id->len = (size_t)(colon - id->p);
-			return (enum broker_after_how)i;
-		}
-	return BROKER_AFTER_SUCCESS;
-}
 
 /* The arrays have room for one more. */
 static int
@@ -63,7 +49,7 @@ command_after_add(struct command_after *a, const char *text, struct err *err)
 	}
 	a->texts[a->n] = copy;
 	one = (struct broker_after){.id = slice_of(copy)};
-	one.how = after_cut_word(&one.id);
+	one.how = steps_cut_how(&one.id);
 	a->list[a->n++] = one;
 	if (!task_id_valid(one.id))
 		return err_set(err, ERR_DATA,

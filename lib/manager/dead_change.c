@@ -15,6 +15,7 @@
 #include "core/result.h"
 #include "core/task.h"
 #include "manager/dead.h"
+#include "manager/flows.h"
 #include "manager/member.h"
 #include "manager/query.h"
 #include "manager/queues.h"
@@ -226,6 +227,18 @@ keep_old_records(struct change *ch, struct dead_task **xs, size_t n,
 	return result;
 }
 
+/* A step of a workflow has not ended any more, before it can run again. */
+static void
+reopen_steps(struct change *ch, struct dead_task **xs, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (xs[i]->task->flow.len > 0)
+			flows_reopen_step(ch->client, xs[i]->task->flow,
+					  xs[i]->task->id, &xs[i]->why);
+}
+
 /* Stores the pending records. One that could not be stored keeps its task on
  * the dead list: a task that runs must have a record that says so. */
 static int
@@ -246,6 +259,17 @@ reopen(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 		xs[i]->why = errs[i];
 	free(errs);
 	return 0;
+}
+
+static int
+reopen_batch(struct change *ch, struct dead_task **xs, size_t n,
+	     struct err *err)
+{
+	if (keep_old_records(ch, xs, n, err) != 0)
+		return -1;
+	reopen_steps(ch, xs, n);
+	n = gather(ch, xs);
+	return reopen(ch, xs, n, err);
 }
 
 /* It did not leave the dead list after all, so its record is the final one
@@ -304,8 +328,7 @@ change_batch(struct change *ch, struct err *err)
 	int result = 0;
 
 	if (!ch->what->dry_run && n > 0) {
-		if (ch->what->retry && (keep_old_records(ch, xs, n, err) != 0 ||
-					reopen(ch, xs, n, err) != 0))
+		if (ch->what->retry && reopen_batch(ch, xs, n, err) != 0)
 			return -1;
 		n = gather(ch, xs);
 		result = n > 0 ? requeue(ch, xs, n, err) : 0;

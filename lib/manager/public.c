@@ -9,11 +9,13 @@
 
 #include "client/client.h"
 #include "manager/events.h"
+#include "manager/flows.h"
 #include "manager/queues.h"
 #include "manager/schedules.h"
 #include "util/clock.h"
 #include "util/conf.h"
 
+_Static_assert(FLOWRRA_FLOW_ID_SIZE == TASK_FLOW_MAX + 1, "ids fit");
 _Static_assert(FLOWRRA_SCHEDULE_ID_SIZE == SCHEDULE_ID_MAX + 1, "ids fit");
 
 /* What a caller must at least know of the options: the first version. */
@@ -39,6 +41,74 @@ public_give(json_t *value, char **ret, struct flowrra_error *error,
 	else
 		free(text);
 	return 0;
+}
+
+/* --- workflows ----------------------------------------------------------- */
+
+/* What a caller must at least know of the options: the first version. */
+#define FLOW_MIN sizeof(struct flowrra_flow_options)
+
+int
+flowrra_flow_begin(struct flowrra_client *c,
+		   const struct flowrra_flow_options *given,
+		   char id[FLOWRRA_FLOW_ID_SIZE], struct flowrra_error *error)
+{
+	struct flowrra_flow_options o = FLOWRRA_FLOW_OPTIONS_INIT;
+	struct err err = ERR_INIT;
+	struct flows_begin begin;
+
+	if (given != NULL && given->size < FLOW_MIN) {
+		err_set(&err, ERR_USAGE,
+			"begin with FLOWRRA_FLOW_OPTIONS_INIT");
+		return client_fail(error, &err);
+	}
+	if (given != NULL)
+		memcpy(&o, given,
+		       given->size < sizeof(o) ? given->size : sizeof(o));
+	begin = (struct flows_begin){.id = o.id,
+				     .label = o.label,
+				     .on_failure = o.on_failure,
+				     .whole = o.whole,
+				     .life_s = o.life_s};
+	return flows_begin(c, &begin, id, &err) == 0 ? 0
+						     : client_fail(error, &err);
+}
+
+int
+flowrra_flow_seal(struct flowrra_client *c, const char *id,
+		  struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	return public_give(flows_seal(c, id, &err), NULL, error, &err);
+}
+
+int
+flowrra_flow_cancel(struct flowrra_client *c, const char *id,
+		    struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	return public_give(flows_cancel(c, id, &err), NULL, error, &err);
+}
+
+int
+flowrra_flow(struct flowrra_client *c, const char *id, char **json,
+	     struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	return public_give(flows_get(c, id, &err), json, error, &err);
+}
+
+int
+flowrra_flow_wait(struct flowrra_client *c, const char *id, double timeout_s,
+		  char **json, struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	return public_give(flows_wait(c, id, timeout_s, &err), json, error,
+			   &err);
 }
 
 /* --- queues -------------------------------------------------------------- */

@@ -41,6 +41,9 @@ static const struct object_member fields[] = {
     {"kwargs",
      OBJECT_OBJECT,
      {.offset = offsetof(struct flowrra_request, kwargs)}},
+    {"after",
+     OBJECT_ARRAY,
+     {.offset = offsetof(struct flowrra_request, after)}},
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= 64, "a bit for each field");
@@ -338,5 +341,8 @@ request_write(const struct flowrra_request *r, struct buf *out)
 	write_number(out, "debounce", r->debounce_s, FLOWRRA_UNSET);
 	write_text(out, "traceparent", r->traceparent);
 	write_text(out, "tracestate", r->tracestate);
+	write_text(out, "flow", r->flow);
+	write_json(out, "after", r->after);
+	write_text(out, "on", r->on);
 	buf_adds(out, "}\n");
 }

@@ -289,14 +289,16 @@ send_job(struct executor *e, const struct pool_job *job)
 			      .name_len = (uint32_t)strlen(task->name),
 			      .args_len = (uint32_t)task->args.len,
 			      .traceparent_len = (uint32_t)job->traceparent.len,
-			      .tracestate_len = (uint32_t)job->tracestate.len};
-	struct slice rest[3 + 4 + 2] = {
+			      .tracestate_len = (uint32_t)job->tracestate.len,
+			      .flow_len = (uint32_t)task->flow.len};
+	struct slice rest[3 + 4 + 3] = {
 	    {task->id, run.id_len}, {task->name, run.name_len}, task->args};
 	size_t n = job->environment.len > 0 ? 3 + 4 : 3 + 1;
 
 	run.kwargs_len = (uint32_t)add_kwargs(&rest[3], job);
 	rest[n++] = job->traceparent;
 	rest[n++] = job->tracestate;
+	rest[n++] = task->flow;
 	executor_process_send(e->process, IPC_RUN, job->number, &run, rest, n);
 }
 

@@ -82,7 +82,7 @@ flow_refusal_tell(const struct flow_refusal *r)
 		r->on_names(err != NULL ? NULL : &none, 0, err, r->arg);
 	else if (r->on_flows != NULL)
 		r->on_flows(NULL, 0, none, err, r->arg);
-	else
+	else if (r->on_page != NULL)
 		r->on_page(err != NULL ? NULL : &no_steps, err, r->arg);
 }
 
@@ -188,6 +188,31 @@ flow_check_begin(struct broker *b, const struct flow_begin *begin,
 			       "a workflow must be kept for 1 to %d seconds "
 			       "after its end",
 			       FLOW_LIFE_MAX_S);
+	return 0;
+}
+
+int
+flow_check_task(struct broker_submit *task)
+{
+	size_t i;
+
+	if (!flow_id_valid(task->flow))
+		return flow_bad_id("workflow ID", task->flow,
+				   "1 to 64 bytes of A-Z a-z 0-9 _ . -",
+				   &task->err);
+	if (!task_id_valid(task->id))
+		return err_set(&task->err, ERR_DATA,
+			       "the ID of a step must be a task ID");
+	if (task->unique.len > 0)
+		return err_set(&task->err, ERR_DATA,
+			       "a step of a workflow has no unique key");
+	/* As nothing has such an ID. */
+	for (i = 0; i < task->n_after; i++)
+		if (!task_id_valid(task->after[i].id))
+			return err_set(&task->err, ERR_NOT_FOUND,
+				       "workflow %.*s has no such step to "
+				       "wait for",
+				       (int)task->flow.len, task->flow.p);
 	return 0;
 }
 

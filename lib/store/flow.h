@@ -27,6 +27,7 @@
 
 #define FLOW_LABEL_MAX 200 /* bytes of UTF-8 */
 #define FLOW_LIFE_MAX_S TASK_DURATION_MAX_S
+#define FLOW_CALLBACKS_MAX 100
 /* A workflow that nobody has sealed, and in which nothing has happened for so long,
  * is cancelled: who began it is gone. */
 #define FLOW_IDLE_S (7 * 24 * 3600)
@@ -182,6 +183,9 @@ void broker_flow_repair(struct broker *b, struct slice flow,
 			void *arg);
 
 /* --- implementations ------------------------------------------------------- */
+
+/* Whether a store may look at a task that is to be a step: 0, or -1 with task->err. */
+int flow_check_task(struct broker_submit *task);
 
 /*
  * What a store provides. It is given only what flow.c has checked: IDs that are

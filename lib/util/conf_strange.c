@@ -17,7 +17,8 @@
  * it, fields of the journal, and flowrractl's pager. */
 static const char *const others[] = {
     "FLOWRRA_TASK_ID",	   "FLOWRRA_TASK_NAME", "FLOWRRA_TASK_ATTEMPT",
-    "FLOWRRA_TASK_SOCKET", "FLOWRRA_WITHHELD",	"FLOWRRA_PAGER"};
+    "FLOWRRA_TASK_SOCKET", "FLOWRRA_FLOW",	"FLOWRRA_WITHHELD",
+    "FLOWRRA_PAGER"};
 
 /* The best so far; its distance, and its name. */
 struct nearest {

@@ -65,6 +65,60 @@ START_TEST(a_task_goes_to_the_queue_of_its_module_and_is_on_record)
 }
 END_TEST
 
+START_TEST(a_step_of_a_workflow_comes_after_others)
+{
+	static const struct {
+		const char *members;
+		size_t n_after;
+		enum flow_role role;
+		size_t within; /* bytes of the ID "t1", in its own workflow */
+	} steps[] = {
+	    {TASK_OF("job") ",\"flow\":\"F\",\"after\":[\"a\",\"b:failure\"]",
+	     2, FLOW_STEP, 2},
+	    {TASK_OF("job") ",\"flow\":\"G\",\"exclusive\":true", 0, FLOW_STEP,
+	     0},
+	    {TASK_OF("job") ",\"flow\":\"F\",\"on\":\"failure\"", 0,
+	     FLOW_ON_FAILURE, 2},
+	    {TASK_OF("job"), 0, FLOW_STEP, 0},
+	};
+	struct worker *w = worker_begin();
+	const struct broker_submit *s = &w->store.last_submit;
+	char step[512];
+
+	snprintf(step, sizeof(step), "submit={\"id\":\"s1\",%s}",
+		 steps[_i].members);
+	STEPS(w, "job", ",\"flow\":\"F\"", step);
+	ck_answer(w, ERR_NONE, "\"text\":\"\"");
+	ck_assert_uint_eq(s->n_after, steps[_i].n_after);
+	ck_assert_uint_eq(s->role, steps[_i].role);
+	ck_assert_uint_eq(s->within.len, steps[_i].within);
+	ck_assert_uint_eq(s->flow.len, _i < 3);
+	ck_assert(!s->exclusive);
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(what_no_step_may_be_is_refused)
+{
+	static const char *const members[] = {
+	    ",\"after\":[\"a\"]",
+	    ",\"on\":\"success\"",
+	    ",\"flow\":\"F\",\"after\":[\"a\"],\"on\":\"success\"",
+	    ",\"flow\":\"F\",\"after\":[\"a b\"]",
+	    ",\"flow\":\"F\",\"after\":[7]",
+	    ",\"flow\":\"F\",\"on\":\"never\"",
+	    ",\"flow\":\"F\",\"unique\":\"k\"",
+	};
+	struct worker *w = worker_begin();
+	char text[256];
+
+	snprintf(text, sizeof(text), TASK_OF("job") "%s", members[_i]);
+	submit(w, text);
+	ck_answer(w, ERR_DATA, "");
+	worker_end(w);
+}
+END_TEST
+
 #define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 #define OTHER "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -238,6 +292,8 @@ END_TEST
 
 SUITE("dispatch-submit")
 {
+	TEST_LOOP(a_step_of_a_workflow_comes_after_others, 0, 4);
+	TEST_LOOP(what_no_step_may_be_is_refused, 0, 7);
 	TEST(a_task_goes_to_the_queue_of_its_module_and_is_on_record);
 	TEST_LOOP(a_task_inherits_the_trace_of_the_one_that_submits_it, 0,
 		  sizeof(traces) / sizeof(traces[0]));

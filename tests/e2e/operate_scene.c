@@ -7,7 +7,13 @@
 struct world *
 begin(int broker)
 {
-	const struct world_options o = {.no_worker = true};
+	return begin_with(broker, NULL);
+}
+
+struct world *
+begin_with(int broker, const char *config)
+{
+	const struct world_options o = {.no_worker = true, .config = config};
 	struct world *w = world_start(&o);
 
 	if (broker == ON_SQLITE)

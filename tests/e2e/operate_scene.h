@@ -14,6 +14,8 @@ enum { ON_REDIS, ON_SQLITE, N_BROKERS };
 
 /* A world without a worker. */
 struct world *begin(int broker);
+/* The same; `config` is appended to its configuration file. */
+struct world *begin_with(int broker, const char *config);
 /* Submits a task that no worker has registered yet; `rest` are more options. */
 char *put(struct world *w, const char *id, const char *rest);
 

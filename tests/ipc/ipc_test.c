@@ -27,8 +27,9 @@ connect_both(void)
 static void
 put_run(struct buf *out, uint32_t task)
 {
-	const struct slice parts[] = {SLICE("id"), SLICE("add"), SLICE("[1,2]"),
-				      SLICE("{}"), SLICE("00-"), SLICE("a=b")};
+	const struct slice parts[] = {
+	    SLICE("id"),  SLICE("add"), SLICE("[1,2]"), SLICE("{}"),
+	    SLICE("00-"), SLICE("a=b"), SLICE("flow")};
 	const struct ipc_run run = {.timeout_us = 1500000,
 				    .attempt = 2,
 				    .id_len = 2,
@@ -36,9 +37,10 @@ put_run(struct buf *out, uint32_t task)
 				    .args_len = 5,
 				    .kwargs_len = 2,
 				    .traceparent_len = 3,
-				    .tracestate_len = 3};
+				    .tracestate_len = 3,
+				    .flow_len = 4};
 
-	ipc_put(out, IPC_RUN, task, &run, parts, 6);
+	ipc_put(out, IPC_RUN, task, &run, parts, 7);
 }
 
 static void
@@ -58,6 +60,7 @@ check_run(const struct ipc_message *m, uint32_t task)
 	ck_assert(slice_eq(p.kwargs, SLICE("{}")));
 	ck_assert(slice_eq(p.traceparent, SLICE("00-")));
 	ck_assert(slice_eq(p.tracestate, SLICE("a=b")));
+	ck_assert(slice_eq(p.flow, SLICE("flow")));
 }
 
 START_TEST(a_frame_fed_byte_by_byte_is_read_once_it_is_whole)
@@ -213,7 +216,7 @@ static const struct {
     {H(~0u, IPC_RUN), IPC_TO_EXECUTOR, "at most"},
     {H(IPC_FRAME_MAX + 1, IPC_RUN), IPC_TO_EXECUTOR, "at most"},
     {H(12 + sizeof(struct ipc_run) - 1, IPC_RUN), IPC_TO_EXECUTOR,
-     "RUN has 51 bytes, fewer than its 52"},
+     "RUN has 59 bytes, fewer than its 60"},
     {H(12, IPC_RECALLED), IPC_TO_EXECUTOR, "wrong direction"},
     {H(12, IPC_RECALL), IPC_TO_DAEMON, "wrong direction"},
     {H(12, IPC_DONE), IPC_TO_DAEMON, "DONE has 12 bytes"},
@@ -245,6 +248,7 @@ START_TEST(parts_that_do_not_add_up_are_refused)
 	    {.id_len = ~0u, .name_len = 11}, /* 10 after overflow */
 	    {.id_len = ~0u, .name_len = ~0u, .args_len = ~0u, .kwargs_len = 13},
 	    {.id_len = 10, .traceparent_len = ~0u, .tracestate_len = 1},
+	    {.id_len = 10, .tracestate_len = ~0u, .flow_len = 1},
 	};
 	struct slice rest = SLICE("0123456789");
 	struct buf out = BUF_INIT;
@@ -283,6 +287,6 @@ SUITE("ipc")
 	TEST(end_of_file_is_told_apart_from_silence);
 	TEST_LOOP(a_broken_frame_is_refused_by_its_header_alone, 0,
 		  sizeof(broken) / sizeof(broken[0]));
-	TEST_LOOP(parts_that_do_not_add_up_are_refused, 0, 5);
+	TEST_LOOP(parts_that_do_not_add_up_are_refused, 0, 6);
 	TEST(messages_have_the_names_of_the_table);
 }

@@ -15,11 +15,12 @@
 	    "delay", 1.5, "max_retries", 4, "retry_delay", 2.5, "timeout", 6.5
 
 #define GIVEN_SINCE_1_5                                                        \
-	"{s:s, s:b, s:s, s:f, s:s, s:f, s:f, s:f, s:b}", "id",                 \
-	    "an-id-of-its-own-of-thirty-six-bytes", "exclusive", 1, "unique",  \
-	    "key", "unique_ttl", 7.5, "expires_at",                            \
+	"{s:s, s:b, s:s, s:f, s:s, s:f, s:f, s:f, s:b, s:s, s:[s], s:s}",      \
+	    "id", "an-id-of-its-own-of-thirty-six-bytes", "exclusive", 1,      \
+	    "unique", "key", "unique_ttl", 7.5, "expires_at",                  \
 	    "2030-03-17T17:46:40.000000+00:00", "retry_backoff", 1.25,         \
-	    "retry_delay_max", 8.5, "retry_jitter", 0.5, "cpu_bound", 1
+	    "retry_delay_max", 8.5, "retry_jitter", 0.5, "cpu_bound", 1,       \
+	    "flow", "flow", "after", "a:complete", "on", "failure"
 
 /* Runs a task; what it submits, without its id. */
 static json_t *

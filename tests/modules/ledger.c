@@ -86,6 +86,16 @@ ledger_retry(struct flowrra_task *task, const json_t *args,
 	return 0;
 }
 
+/* The same, and it fails. */
+static int
+ledger_fail(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+	    json_t **result)
+{
+	if (ledger(task, args, kwargs, result) != 0)
+		return -1;
+	return flowrra_fail(task, "as it has to");
+}
+
 struct pause {
 	struct flowrra_task *task;
 	struct event *timer;
@@ -282,6 +292,7 @@ static const struct flowrra_task_type tasks[] = {
      .cpu_bound = true,
      FLOWRRA_TASK_DEFAULTS},
     {.name = "ledger_retry", .run = ledger_retry, FLOWRRA_TASK_DEFAULTS},
+    {.name = "ledger_fail", .run = ledger_fail, FLOWRRA_TASK_DEFAULTS},
     {.name = "ledger_async", .start = ledger_async, FLOWRRA_TASK_DEFAULTS},
     {.name = "misbehave", .run = misbehave, FLOWRRA_TASK_DEFAULTS},
     {.name = "misbehave_cpu",

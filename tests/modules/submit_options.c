@@ -22,6 +22,9 @@ static const struct flowrra_submit_options given = {
     .retry_delay_max_s = 8.5,
     .retry_jitter = 0.5,
     .cpu_bound = 1,
+    .flow = "flow",
+    .after = "[\"a:complete\"]",
+    .on = "failure",
 };
 
 static int

@@ -43,6 +43,7 @@
 	X(fleet_short)                                                         \
 	X(fleet_executor)                                                      \
 	X(fleet_reload)                                                        \
+	X(graphs)                                                              \
 	X(handlers)                                                            \
 	X(garbage)
 

@@ -11,6 +11,7 @@
  *	command.c       a task that is a command, for the ledger
  *	fleet.c         three workers that differ
  *	replicas.c      a master whose replica lags
+ *	graph.c         workflows by chance, and what has to become of them
  *	proxy.c         a bad network
  *	clock_shim.c    a wall clock that is wrong
  *	rows_*.c        the faults

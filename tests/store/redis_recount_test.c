@@ -70,7 +70,7 @@ end(const char *worker, const char *list, const char *task)
 	const struct script_case t = {
 	    SCRIPT_ACK,
 	    {LIMIT_KEYS, K("uniques"), list},
-	    {worker, "flowrra:control", "", "7", "-1", task},
+	    {worker, "flowrra:control", "", "7", "-1", "1", task},
 	    {NULL}};
 
 	freeReplyObject(script_call(&t));

@@ -292,22 +292,29 @@ START_TEST(a_failure_that_was_taken_back_for_nothing_comes_again)
 }
 END_TEST
 
-/* The same of one that had nothing to wait for but its record. */
+/* The same of one that has nothing to wait for but its record. */
 START_TEST(a_step_that_was_taken_back_for_nothing_ends_again)
 {
-	begin(true);
+	begin(false);
 	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "");
+	fstage_add(&s, "c", "b");
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
 	fstage_cancel(&s);
-	fstage_ck_skipped(&s, "a");
+	fstage_ck_skipped(&s, "c");
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
 	fstage_await(&s, FLOW_CANCELLED);
+	ck_assert_str_eq(fstage_reopen(&s, "a"), "a c");
+	/* Its answer was lost. */
 	ck_assert_str_eq(fstage_reopen(&s, "a"), "a");
+	ck_assert_str_eq(fstage_end_step(&s, "a", FLOW_STEP_FAILED), "1");
 	tidy();
 	fstage_settle_down(&s);
-	ck_assert_str_eq(fstage_steps(&s), "a=waits");
+	ck_assert_str_eq(fstage_steps(&s), "a=failed b=succeeded c=waits");
 	stage_sql(&s.stage, "UPDATE flows SET moved = moved - 60001");
-	TIDY_UNTIL(fstage_look(&s)->state != FLOW_RUNNING);
-	ck_assert_str_eq(fstage_steps(&s), "a=skipped");
-	ck_assert_int_eq(stage_sql(&s.stage, "SELECT count(*) FROM tasks"), 0);
+	TIDY_UNTIL(fstage_look(&s)->state == FLOW_FAILED);
+	ck_assert_str_eq(fstage_steps(&s), "a=failed b=succeeded c=skipped");
+	ck_assert_int_eq(stage_sql(&s.stage, "SELECT size FROM queues"), 0);
 	fstage_close(&s);
 }
 END_TEST

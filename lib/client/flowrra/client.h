@@ -215,6 +215,22 @@ struct flowrra_request {
 	 * arguments and its time; it keeps its id.
 	 */
 	double debounce_s;
+	/*
+	 * The workflow that the task is a step of (flowrra_flow_begin()); NULL:
+	 * none. An ID that the workflow has already adds nothing, and is no error.
+	 */
+	const char *flow;
+	/*
+	 * Steps of the workflow that have to end first, by their IDs: a JSON
+	 * array, as in ["a", "b:complete"]. A word behind a colon says how: success
+	 * (the default), failure or complete; if one of them ends in another way,
+	 * this step is skipped. NULL: none.
+	 */
+	const char *after;
+	/* "success", "failure" or "complete": the step runs when all others of
+	 * the workflow have ended, if they have ended so. NULL: it is one of
+	 * these. */
+	const char *on;
 };
 #define FLOWRRA_REQUEST_INIT                                                   \
 	{                                                                      \
@@ -239,7 +255,9 @@ struct flowrra_request {
 		    FLOWRRA_MEMBER_(tracestate, NULL),                         \
 		    FLOWRRA_MEMBER_(group, NULL),                              \
 		    FLOWRRA_MEMBER_(unique_until, NULL),                       \
-		    FLOWRRA_MEMBER_(debounce_s, FLOWRRA_UNSET)                 \
+		    FLOWRRA_MEMBER_(debounce_s, FLOWRRA_UNSET),                \
+		    FLOWRRA_MEMBER_(flow, NULL), FLOWRRA_MEMBER_(after, NULL), \
+		    FLOWRRA_MEMBER_(on, NULL)                                  \
 	}
 
 /*
@@ -529,6 +547,98 @@ void flowrra_free(void *json);
  */
 int flowrra_cancel(struct flowrra_client *client, const char *id,
 		   struct flowrra_error *error);
+
+/* --- workflows ---------------------------------------------------------- */
+
+/*
+ * Workflows: tasks of which some wait for others (flowrra-workflows(7)). One is
+ * begun, its steps are submitted with `flow`, `after` and `on`, and it is sealed:
+ *
+ *	#include <stdio.h>
+ *	#include <flowrra/client.h>
+ *
+ *	int
+ *	main(void)
+ *	{
+ *		char flow[FLOWRRA_FLOW_ID_SIZE], fetch[FLOWRRA_ID_SIZE];
+ *		char args[FLOWRRA_ID_SIZE + 16], after[FLOWRRA_ID_SIZE + 8];
+ *		struct flowrra_request step = FLOWRRA_REQUEST_INIT;
+ *		struct flowrra_client *client;
+ *
+ *		if (flowrra_open(NULL, &client, NULL) != 0 ||
+ *		    flowrra_flow_begin(client, NULL, flow, NULL) != 0)
+ *			return 1;
+ *		step.flow = flow;
+ *		step.name = "fetch";
+ *		if (flowrra_submit(client, &step, fetch, NULL) != 0)
+ *			return 1;
+ *		snprintf(args, sizeof(args), "[{\"$from\": \"%s\"}]", fetch);
+ *		snprintf(after, sizeof(after), "[\"%s\"]", fetch);
+ *		step.name = "parse";
+ *		step.args = args;
+ *		step.after = after;
+ *		if (flowrra_submit(client, &step, NULL, NULL) != 0 ||
+ *		    flowrra_flow_seal(client, flow, NULL) != 0 ||
+ *		    flowrra_flow_wait(client, flow, -1, NULL, NULL) != 0)
+ *			return 1;
+ *		flowrra_close(client);
+ *		return 0;
+ *	}
+ *
+ * A step goes to its queue as soon as those that it comes after have ended. Steps
+ * can be added by any program until the workflow is sealed.
+ */
+
+/* Room for the ID of a workflow: 64 characters and a NUL. */
+#define FLOWRRA_FLOW_ID_SIZE 65
+
+/* Start from FLOWRRA_FLOW_OPTIONS_INIT. */
+struct flowrra_flow_options {
+	size_t size;	   /* sizeof(struct flowrra_flow_options) */
+	const char *id;	   /* 1 to 64 of A-Z a-z 0-9 _ . -; NULL: a new UUID */
+	const char *label; /* a text for people; NULL: none */
+	/* When a step fails: "continue" (NULL): those that come after its success
+	 * are skipped; "cancel": all that has not begun. */
+	const char *on_failure;
+	bool whole;    /* nothing runs before it is sealed */
+	double life_s; /* it is kept for so long after its end; 0: as results */
+};
+#define FLOWRRA_FLOW_OPTIONS_INIT                                              \
+	{                                                                      \
+		FLOWRRA_MEMBER_(size, sizeof(struct flowrra_flow_options)),    \
+		    FLOWRRA_MEMBER_(id, NULL), FLOWRRA_MEMBER_(label, NULL),   \
+		    FLOWRRA_MEMBER_(on_failure, NULL),                         \
+		    FLOWRRA_MEMBER_(whole, false), FLOWRRA_MEMBER_(life_s, 0)  \
+	}
+
+/* Begins one; `options` may be NULL. Errors: FLOWRRA_DATA, FLOWRRA_REFUSED (the ID
+ * is in use), FLOWRRA_UNAVAILABLE. */
+int flowrra_flow_begin(struct flowrra_client *client,
+		       const struct flowrra_flow_options *options,
+		       char id[FLOWRRA_FLOW_ID_SIZE],
+		       struct flowrra_error *error);
+
+/* Says that no more steps come: it ends with the last of them. To seal one again
+ * does nothing. Errors: FLOWRRA_NOT_FOUND, FLOWRRA_UNAVAILABLE. */
+int flowrra_flow_seal(struct flowrra_client *client, const char *id,
+		      struct flowrra_error *error);
+
+/* Cancels it: no step that waits runs any more; those that run already go on. The
+ * same errors. */
+int flowrra_flow_cancel(struct flowrra_client *client, const char *id,
+			struct flowrra_error *error);
+
+/* How it stands: the JSON object of `flowrractl workflow list --json`.
+ * flowrra_free() frees the text. The same errors. */
+int flowrra_flow(struct flowrra_client *client, const char *id, char **json,
+		 struct flowrra_error *error);
+
+/* Waits until it has ended, for `timeout_s` at most, and gives the same object, whose
+ * state is succeeded, failed or cancelled; `json` may be NULL. 0 checks once, a
+ * negative number waits without limit. Errors: FLOWRRA_TIMEOUT, and the same. */
+int flowrra_flow_wait(struct flowrra_client *client, const char *id,
+		      double timeout_s, char **json,
+		      struct flowrra_error *error);
 
 /* --- queues, schedules and events -------------------------------------- */
 

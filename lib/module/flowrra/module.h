@@ -285,6 +285,13 @@ const char *flowrra_task_kwargs_text(const struct flowrra_task *task,
 const char *flowrra_task_traceparent(const struct flowrra_task *task);
 const char *flowrra_task_tracestate(const struct flowrra_task *task);
 
+/*
+ * Since 1.6. The workflow that the task is a step of (flowrra-workflows(7)), for the
+ * options of tasks that it adds to it; NULL: it is no step. Valid until the task
+ * ends.
+ */
+const char *flowrra_task_flow(const struct flowrra_task *task);
+
 /* The number of this attempt: 1 for the first. */
 unsigned int flowrra_task_attempt(const struct flowrra_task *task);
 
@@ -383,6 +390,9 @@ struct flowrra_submit_options {
 	const char *group;
 	const char *unique_until;
 	double debounce_s; /* < 0: none */
+	const char *flow;  /* a step may add to its own even after the seal */
+	const char *after; /* JSON */
+	const char *on;
 };
 #define FLOWRRA_SUBMIT_OPTIONS_INIT                                            \
 	{                                                                      \
@@ -401,7 +411,9 @@ struct flowrra_submit_options {
 		    FLOWRRA_MEMBER_(cpu_bound, -1),                            \
 		    FLOWRRA_MEMBER_(group, NULL),                              \
 		    FLOWRRA_MEMBER_(unique_until, NULL),                       \
-		    FLOWRRA_MEMBER_(debounce_s, -1.0)                          \
+		    FLOWRRA_MEMBER_(debounce_s, -1.0),                         \
+		    FLOWRRA_MEMBER_(flow, NULL), FLOWRRA_MEMBER_(after, NULL), \
+		    FLOWRRA_MEMBER_(on, NULL)                                  \
 	}
 
 /*

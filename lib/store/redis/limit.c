@@ -88,13 +88,17 @@ racks_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 	rqueue_pump(q);
 }
 
-/* A call under construction: the shards that it names, and where. */
+/* A call under construction: the shards that it names, and where; and the run of
+ * tasks of one shard and direction that it ends with. */
 struct racks_call {
 	struct slice keys[RLIMIT_N_KEYS + 1 + SHARDS];
 	size_t n_keys;
 	char at[SHARDS][ARG_NUMBER_SIZE];
-	struct slice args[3 + 3 * ACKS_MAX];
+	struct slice args[3 + 4 * ACKS_MAX];
 	size_t n_args;
+	const struct ack *run; /* its first */
+	size_t n_runs, run_size;
+	char run_sizes[ACKS_MAX][ARG_NUMBER_SIZE];
 };
 
 static void
@@ -108,9 +112,19 @@ racks_call_add(struct racks_call *call, const struct ack *ack)
 		    slice_of(c->queue->shards[c->shard].key);
 		arg_number(at, (int64_t)call->n_keys);
 	}
-	call->args[call->n_args++] = slice_of(at);
-	call->args[call->n_args++] = ack->direction;
+	if (call->run == NULL || call->run->claim->shard != c->shard ||
+	    !slice_eq(call->run->direction, ack->direction)) {
+		call->run = ack;
+		call->run_size = 0;
+		call->n_runs++;
+		call->args[call->n_args++] = slice_of(at);
+		call->args[call->n_args++] = ack->direction;
+		call->n_args++;
+	}
 	call->args[call->n_args++] = c->pub.bytes;
+	call->run_size++;
+	call->args[call->n_args - call->run_size - 1] = arg_number(
+	    call->run_sizes[call->n_runs - 1], (int64_t)call->run_size);
 }
 
 static void

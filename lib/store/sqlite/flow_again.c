@@ -194,20 +194,27 @@ skipped_next(struct skipped *s, struct tx *tx, struct err *err)
 	return skipped_judge(s, tx, err) != 0 ? -1 : 1;
 }
 
-/* All that can run once the step has ended otherwise. Each comes after what it waits
- * for, so one way through them is enough. */
+/* All that can run once the step has ended otherwise; of a workflow that was cancelled,
+ * all that can run at all. Each comes after what it waits for, so one way through them is
+ * enough. */
 static int
-take_back_behind(struct flow_names *q, struct tx *tx, const struct sstep *first,
-		 struct err *err)
+take_back_all(struct flow_names *q, struct tx *tx, const struct sflow *flow,
+	      const struct sstep *step, struct err *err)
 {
-	struct skipped s = {.step = *first};
+	const bool whole =
+	    flow->state == FLOW_CANCELLED || flow->state == FLOW_CANCELLING;
+	struct skipped s = {.step = *step};
 	int more = 1;
 
+	if (whole)
+		s.step.place = 0;
 	while (more == 1) {
 		s.text = (struct buf)BUF_INIT;
 		s.after = NULL;
 		more = skipped_next(&s, tx, err);
-		if (more == 1 && s.verdict == VERDICT_MAYBE &&
+		if (more == 1 &&
+		    (s.verdict == VERDICT_MAYBE ||
+		     (whole && s.verdict == VERDICT_NOW)) &&
 		    skipped_take_back(&s, tx, q, err) != 0)
 			more = -1;
 		skipped_done(&s);
@@ -215,42 +222,47 @@ take_back_behind(struct flow_names *q, struct tx *tx, const struct sstep *first,
 	return more;
 }
 
-/* One that was skipped since its workflow was cancelled. */
+/* Whether its end was taken back already, and nothing has followed from that: by one who
+ * died, or has not got the answer. */
 static int
-take_back_skipped(struct flow_names *q, struct tx *tx, const struct sstep *step,
-		  struct err *err)
+was_taken_back(struct tx *tx, struct slice id, const struct sstep *step,
+	       struct err *err)
 {
-	struct skipped s = {.step = *step, .text = BUF_INIT};
-	struct slice after;
-	int r = tx_first(tx, err, SQL_STEP_AFTER, step->flow, step->place);
+	struct srecord r;
+	const int found = step->state == SSTEP_RELEASED
+			      ? srecord_find_run(tx, id, &r, err)
+			      : 0;
 
-	if (r < 0)
-		return -1;
-	after = tx_bytes(tx, SQL_STEP_AFTER, 0);
-	buf_add(&s.text, after.p, after.len);
-	tx_end(tx, SQL_STEP_AFTER);
-	sflow_text(s.id, sizeof(s.id), slice_of(q->step));
-	r = skipped_judge(&s, tx, err);
-	if (r == 0 && s.verdict == VERDICT_NEVER)
-		err_set(&q->wrong, ERR_REFUSED,
-			"step %s was skipped because of another one, which is "
-			"to be run again",
-			q->step);
-	else if (r == 0)
-		r = skipped_take_back(&s, tx, q, err);
-	skipped_done(&s);
-	return r;
+	return found == 1 ? r.final != SRECORD_OPEN : found;
 }
 
+/* 1; 0: it is no failed step, or its workflow cannot go on, as q->wrong says; or -1. */
 static int
-take_back_failed(struct flow_names *q, struct tx *tx, const struct sstep *step,
-		 struct err *err)
+check_step(struct flow_names *q, struct tx *tx, struct sflow *flow,
+	   struct sstep *step, struct err *err)
 {
-	names_add(q, q->step);
-	return tx_run(tx, err, SQL_STEP_STATE, step->flow, step->place,
-		      (int64_t)SSTEP_RELEASED) < 0
-		   ? -1
-		   : 0;
+	int found = sflow_find_run(tx, slice_of(q->id), flow, err);
+
+	if (found == 0)
+		err_set(&q->wrong, ERR_NOT_FOUND, "no workflow %s", q->id);
+	if (found <= 0)
+		return found;
+	if ((found = sstep_find_run(tx, slice_of(q->step), step, err)) < 0)
+		return -1;
+	if (found == 0 || step->flow != flow->number ||
+	    step->role != FLOW_STEP) {
+		err_set(&q->wrong, ERR_NOT_FOUND, "workflow %s has no step %s",
+			q->id, q->step);
+		return 0;
+	}
+	found = step->state == SSTEP_FAILED
+		    ? 1
+		    : was_taken_back(tx, slice_of(q->step), step, err);
+	if (found == 0)
+		err_set(&q->wrong, ERR_REFUSED,
+			"step %s of workflow %s has not failed", q->step,
+			q->id);
+	return found;
 }
 
 static int
@@ -259,47 +271,16 @@ take_back(struct flow_names *q, struct tx *tx, const struct sflow *flow,
 {
 	const enum flow_state state =
 	    flow->state == FLOW_OPEN ? FLOW_OPEN : FLOW_RUNNING;
-	int r;
 
-	r = step->state == SSTEP_FAILED ? take_back_failed(q, tx, step, err)
-					: take_back_skipped(q, tx, step, err);
-	if (r != 0 || q->wrong.code != ERR_NONE)
-		return r;
-	if (tx_run(tx, err, SQL_FLOW_AGAIN, flow->number, (int64_t)state,
+	names_add(q, q->step);
+	if (tx_run(tx, err, SQL_STEP_STATE, step->flow, step->place,
+		   (int64_t)SSTEP_RELEASED) < 0 ||
+	    tx_run(tx, err, SQL_FLOW_AGAIN, flow->number, (int64_t)state,
 		   tx_now(tx)) < 0 ||
 	    tx_run(tx, err, SQL_CALLBACKS_AGAIN, flow->number) < 0 ||
-	    take_back_behind(q, tx, step, err) != 0)
+	    take_back_all(q, tx, flow, step, err) != 0)
 		return -1;
 	return q->text.failed ? err_nomem(err) : 0;
-}
-
-/* Whether it can be: 1; 0, and q->wrong says why not; or -1. */
-static int
-check_step(struct flow_names *q, struct tx *tx, struct sflow *flow,
-	   struct sstep *step, struct err *err)
-{
-	int found = sflow_find_run(tx, slice_of(q->id), flow, err);
-
-	if (found == 0)
-		err_set(&q->wrong, ERR_NOT_FOUND, "no workflow has the ID %s",
-			q->id);
-	if (found <= 0)
-		return found;
-	found = sstep_find_run(tx, slice_of(q->step), step, err);
-	if (found < 0)
-		return -1;
-	if (found == 0 || step->flow != flow->number || step->role != FLOW_STEP)
-		err_set(&q->wrong, ERR_NOT_FOUND, "workflow %s has no step %s",
-			q->id, q->step);
-	else if (flow->state == FLOW_CANCELLING)
-		err_set(&q->wrong, ERR_REFUSED,
-			"workflow %s is being cancelled; try again when that "
-			"is over",
-			q->id);
-	else if (step->state != SSTEP_FAILED && step->state != SSTEP_SKIPPED)
-		err_set(&q->wrong, ERR_REFUSED, "step %s has not failed",
-			q->step);
-	return q->wrong.code == ERR_NONE;
 }
 
 static int

@@ -41,8 +41,7 @@ call_find(struct flow_call *c, struct tx *tx, struct sflow *ret,
 	c->value = "";
 	c->more = false;
 	if (found == 0)
-		err_set(&c->wrong, ERR_NOT_FOUND, "no workflow has the ID %s",
-			c->id);
+		err_set(&c->wrong, ERR_NOT_FOUND, "no workflow %s", c->id);
 	return found;
 }
 
@@ -108,8 +107,7 @@ seal_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (flow.state == FLOW_OPEN) {
 		flow.state = FLOW_RUNNING;
 		if (tx_run(tx, err, SQL_FLOW_STATE, flow.number,
-			   (int64_t)flow.state) < 0 ||
-		    sflow_moved_run(tx, &flow, err) != 0)
+			   (int64_t)flow.state, tx_now(tx)) < 0)
 			return -1;
 	}
 	if (flow.state == FLOW_RUNNING &&

@@ -45,11 +45,13 @@ callback_begin(struct tx *tx, const struct sstep *step, int64_t number,
 	text = tx_bytes(tx, SQL_STEP_ID, 0);
 	snprintf(id, sizeof(id), "%.*s", (int)text.len, text.p);
 	tx_end(tx, SQL_STEP_ID);
-	return srecord_begin_run(tx,
-				 &(struct srecord_birth){.id = slice_of(id),
-							 .task = number,
-							 .replaces = true},
-				 err) < 0
+	/* It may have run before. */
+	if (srecord_forget_run(tx, slice_of(id), err) < 0)
+		return -1;
+	return srecord_begin_run(
+		   tx,
+		   &(struct srecord_birth){.id = slice_of(id), .task = number},
+		   err) < 0
 		   ? -1
 		   : 0;
 }
@@ -62,15 +64,15 @@ callback_end(struct tx *tx, const struct sstep *step, enum flow_state state,
 	struct swaits_row row;
 	int queued = 0;
 
-	if (is_called(step->role, state)) {
-		then = SSTEP_RELEASED;
+	if (is_called(step->role, state))
 		queued = ssteps_queue_run(tx, step, false, &row, err);
-		if (queued == 1 &&
-		    callback_begin(tx, step, row.number, err) != 0)
-			return -1;
-	}
 	if (queued < 0)
 		return -1;
+	if (queued == 1) {
+		then = SSTEP_RELEASED;
+		if (callback_begin(tx, step, row.number, err) != 0)
+			return -1;
+	}
 	return tx_run(tx, err, SQL_STEP_STATE, step->flow, step->place,
 		      (int64_t)then) < 0
 		   ? -1
@@ -139,7 +141,7 @@ sflow_cancel_run(struct tx *tx, struct sflow *flow, struct err *err)
 		return 0;
 	flow->state = FLOW_CANCELLING;
 	return tx_run(tx, err, SQL_FLOW_STATE, flow->number,
-		      (int64_t)flow->state) < 0
+		      (int64_t)flow->state, tx_now(tx)) < 0
 		   ? -1
 		   : 0;
 }

@@ -110,8 +110,7 @@ flow_run(struct database_job *job, struct tx *tx, struct err *err)
 		add_flow(l, tx, SQL_FLOW_SHOW);
 		tx_end(tx, SQL_FLOW_SHOW);
 	} else if (found == 0) {
-		err_set(&l->wrong, ERR_NOT_FOUND, "no workflow has the ID %s",
-			l->id);
+		err_set(&l->wrong, ERR_NOT_FOUND, "no workflow %s", l->id);
 	}
 	return found < 0 ? -1 : l->text.failed ? err_nomem(err) : 0;
 }
@@ -186,8 +185,7 @@ steps_run(struct database_job *job, struct tx *tx, struct err *err)
 		return 0;
 	found = sflow_find_run(tx, slice_of(l->id), &flow, err);
 	if (found == 0)
-		err_set(&l->wrong, ERR_NOT_FOUND, "no workflow has the ID %s",
-			l->id);
+		err_set(&l->wrong, ERR_NOT_FOUND, "no workflow %s", l->id);
 	return found == 1 ? steps_read_run(l, tx, flow.number, err) : found;
 }
 

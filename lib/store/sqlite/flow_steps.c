@@ -21,9 +21,6 @@ _Static_assert(FLOW_STEP == 0 && SSTEP_WAITING == 0 && FLOW_OPEN == 0 &&
 		   FLOW_CANCELLING == 2,
 	       "as in the schema");
 
-/* That something has happened is noted so often at most. */
-#define MOVED_MS 10000
-
 /* --- reading -------------------------------------------------------------- */
 
 static void
@@ -234,30 +231,46 @@ is_within(struct tx *tx, const struct broker_submit *task, int64_t flow,
 			  : found;
 }
 
-static void
-refuse(struct broker_submit *task, const char *why)
-{
-	err_set(&task->err, ERR_REFUSED, "workflow %.*s %s",
-		(int)task->flow.len, task->flow.p, why);
-}
-
 static int
 check_open(struct tx *tx, struct broker_submit *task, const struct sflow *flow,
 	   struct err *err)
 {
+	const int len = (int)task->flow.len;
 	int within;
 
+	if (flow->state == FLOW_OPEN)
+		return 0;
 	if (flow_state_has_ended(flow->state)) {
-		refuse(task, "has ended");
-	} else if (flow->state == FLOW_CANCELLING) {
-		refuse(task, "is being cancelled");
-	} else if (flow->state == FLOW_RUNNING) {
-		within = is_within(tx, task, flow->number, err);
-		if (within < 0)
-			return -1;
-		if (within == 0)
-			refuse(task, "is sealed");
+		err_set(&task->err, ERR_REFUSED,
+			"workflow %.*s has ended: no more steps can be added",
+			len, task->flow.p);
+		return 0;
 	}
+	if ((within = is_within(tx, task, flow->number, err)) < 0)
+		return -1;
+	if (within == 0)
+		err_set(&task->err, ERR_REFUSED,
+			"workflow %.*s is sealed: only its own steps can add "
+			"more, while they run",
+			len, task->flow.p);
+	return 0;
+}
+
+static int
+check_callback(struct tx *tx, struct broker_submit *task, int64_t flow,
+	       struct err *err)
+{
+	int64_t n;
+
+	if (tx_first(tx, err, SQL_CALLBACKS_COUNT, flow) < 0)
+		return -1;
+	n = tx_int(tx, SQL_CALLBACKS_COUNT, 0);
+	tx_end(tx, SQL_CALLBACKS_COUNT);
+	if (n >= FLOW_CALLBACKS_MAX)
+		err_set(&task->err, ERR_REFUSED,
+			"workflow %.*s has %d callbacks, the most that it may "
+			"have",
+			(int)task->flow.len, task->flow.p, FLOW_CALLBACKS_MAX);
 	return 0;
 }
 
@@ -277,11 +290,9 @@ check_after(struct tx *tx, struct broker_submit *task, int64_t flow,
 		if (found == 1 && step.flow == flow && step.role == FLOW_STEP)
 			continue;
 		err_set(&task->err, ERR_NOT_FOUND,
-			"workflow %.*s has no step %.*s, which is to come "
-			"before step %.*s",
+			"workflow %.*s has no step %.*s to wait for",
 			(int)task->flow.len, task->flow.p,
-			(int)task->after[i].id.len, task->after[i].id.p,
-			(int)task->id.len, task->id.p);
+			(int)task->after[i].id.len, task->after[i].id.p);
 		return 0;
 	}
 	return 0;
@@ -309,31 +320,42 @@ check_known(struct tx *tx, struct broker_submit *task, int64_t flow,
 	return 1;
 }
 
+static int
+check_new(struct tx *tx, struct broker_submit *task, const struct sflow *flow,
+	  struct err *err)
+{
+	if (check_open(tx, task, flow, err) != 0)
+		return -1;
+	if (task->err.code != ERR_NONE)
+		return 0;
+	return task->role == FLOW_STEP
+		   ? check_after(tx, task, flow->number, err)
+		   : check_callback(tx, task, flow->number, err);
+}
+
 int
 ssteps_check_run(struct tx *tx, struct broker_submit *task, struct sflow *ret,
 		 struct err *err)
 {
-	int found = sflow_find_run(tx, task->flow, ret, err);
+	int found;
 
-	if (found == 0)
-		err_set(&task->err, ERR_NOT_FOUND,
-			"no workflow has the ID %.*s", (int)task->flow.len,
-			task->flow.p);
+	if (flow_check_task(task) != 0)
+		return 0;
+	if ((found = sflow_find_run(tx, task->flow, ret, err)) == 0)
+		err_set(&task->err, ERR_NOT_FOUND, "no workflow %.*s",
+			(int)task->flow.len, task->flow.p);
 	if (found <= 0)
 		return found;
-	if ((found = check_known(tx, task, ret->number, err)) != 0)
-		return found < 0 ? -1 : 0;
-	if (check_open(tx, task, ret, err) != 0)
-		return -1;
-	return task->err.code != ERR_NONE
-		   ? 0
-		   : check_after(tx, task, ret->number, err);
+	found = check_known(tx, task, ret->number, err);
+	return found != 0 ? (found < 0 ? -1 : 0)
+			  : check_new(tx, task, ret, err);
 }
 
 bool
 ssteps_waits(const struct broker_submit *task, const struct sflow *flow)
 {
-	return task->n_after > 0 || (flow->whole && flow->state == FLOW_OPEN);
+	return task->n_after > 0 || flow->state == FLOW_CANCELLING ||
+	       (flow->whole && flow->state == FLOW_OPEN);
 }
 
 int
@@ -409,20 +431,10 @@ ssteps_add_run(struct tx *tx, const struct broker_submit *task,
 		added = tx_run(tx, err, SQL_SPARE_ADD, flow->number, flow->next,
 			       slice_of(task->queue), (int64_t)task->priority,
 			       task->at_ms, task->delay_ms, task->bytes);
-	return added < 0 ? -1 : sflow_moved_run(tx, flow, err);
+	return added < 0 ? -1 : 0;
 }
 
 /* --- going on, and ending ---------------------------------------------------- */
-
-int
-sflow_moved_run(struct tx *tx, const struct sflow *flow, struct err *err)
-{
-	const int64_t now = tx_now(tx);
-
-	if (flow->moved_ms <= now && now - flow->moved_ms < MOVED_MS)
-		return 0;
-	return tx_run(tx, err, SQL_FLOW_MOVED, flow->number, now) < 0 ? -1 : 0;
-}
 
 static int
 set_state(struct tx *tx, int64_t flow, int64_t place, enum sstep_state state,
@@ -483,8 +495,7 @@ end_step(struct swaits_work *w, struct tx *tx, const struct sstep *step,
 {
 	struct sflow flow;
 
-	if (sflow_get_run(tx, step->flow, &flow, err) < 0 ||
-	    sflow_moved_run(tx, &flow, err) != 0)
+	if (sflow_get_run(tx, step->flow, &flow, err) < 0)
 		return -1;
 	if (flow.cancels && state_of(outcome) == SSTEP_FAILED &&
 	    sflow_cancel_run(tx, &flow, err) != 0)
@@ -583,7 +594,8 @@ ssteps_queue_run(struct tx *tx, const struct sstep *step, bool held,
 				   .place = step->place};
 	if (tx_run(tx, err, SQL_SPARE_TAKE, step->flow, step->place, d.number) <
 		0 ||
-	    tx_run(tx, err, SQL_SPARE_DROP, step->flow, step->place) < 0 ||
+	    (step->role == FLOW_STEP &&
+	     tx_run(tx, err, SQL_SPARE_DROP, step->flow, step->place) < 0) ||
 	    spare_place(tx, &d, serial, held, err) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, d.queue, INT64_C(1)) < 0)
 		return -1;

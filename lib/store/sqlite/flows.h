@@ -94,8 +94,6 @@ bool ssteps_is_name(struct slice id);
 int ssteps_look_run(struct tx *tx, struct slice id, struct swaits_end *end,
 		    struct err *err);
 
-/* Something has happened in it, which is noted now and then. */
-int sflow_moved_run(struct tx *tx, const struct sflow *flow, struct err *err);
 /* Whether a task that has a final record is a step that has not ended: its end was
  * taken back (flow_again.c), a moment ago. */
 int ssteps_taken_back_run(struct tx *tx, struct slice id, struct err *err);
@@ -111,7 +109,8 @@ int ssteps_skip_run(struct tx *tx, const struct swaits_row *row,
 int ssteps_end_run(struct swaits_work *w, struct tx *tx, struct slice id,
 		   enum swaits_outcome outcome, struct err *err);
 /* Puts the task that was kept of a step into its queue; `held`: where tasks wait for
- * others. 1, with what a row of `waits` has of it; 0: none was kept. */
+ * others. 1, with what a row of `waits` has of it; 0: none was kept. That of a
+ * callback stays, since that may be called again. */
 int ssteps_queue_run(struct tx *tx, const struct sstep *step, bool held,
 		     struct swaits_row *ret, struct err *err);
 /* What a step comes after, of the column of that name: at most so many, and how many

@@ -62,6 +62,10 @@ _Static_assert(SERIAL_MASK == (INT64_C(1) << SCHEMA_SERIAL_BITS) - 1,
 	"(length(CAST(" row ".bytes AS BLOB)) + "                              \
 	"length(CAST(" row ".info AS BLOB)))"
 
+/* Milliseconds since 1970, as a trigger can know them. */
+#define NOW_MS                                                                 \
+	"CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)"
+
 /* The SQL keeps its own lines. */
 /* clang-format off */
 static const char *const migrations[] = {
@@ -352,7 +356,7 @@ static const char *const migrations[] = {
     " waiting INTEGER NOT NULL DEFAULT 0, released INTEGER NOT NULL DEFAULT 0,"
     " succeeded INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,"
     " skipped INTEGER NOT NULL DEFAULT 0);"
-    "CREATE INDEX flows_open ON flows (moved) WHERE state = 0;"
+    "CREATE INDEX flows_open ON flows (number) WHERE state = 0;"
     "CREATE INDEX flows_looked ON flows (looked) WHERE ended = 0;"
     "CREATE INDEX flows_gone ON flows (gone) WHERE gone > 0;"
     "CREATE INDEX flows_cancelling ON flows (number) WHERE state = 2;"
@@ -369,12 +373,12 @@ static const char *const migrations[] = {
     " priority INTEGER NOT NULL, at INTEGER NOT NULL, delay INTEGER NOT NULL,"
     " bytes BLOB NOT NULL, PRIMARY KEY (flow, place)) WITHOUT ROWID;"
     "CREATE TRIGGER steps_added AFTER INSERT ON steps BEGIN"
-    " UPDATE flows SET next = new.place + 1,"
+    " UPDATE flows SET next = new.place + 1, moved = " NOW_MS ","
     " waiting = waiting + (new.role = 0 AND new.state = 0),"
     " released = released + (new.role = 0 AND new.state = 1)"
     " WHERE number = new.flow; END;"
     "CREATE TRIGGER steps_moved AFTER UPDATE OF state ON steps"
-    " WHEN new.role = 0 BEGIN UPDATE flows SET"
+    " WHEN new.role = 0 BEGIN UPDATE flows SET moved = " NOW_MS ","
     " waiting = waiting + (new.state = 0) - (old.state = 0),"
     " released = released + (new.state = 1) - (old.state = 1),"
     " succeeded = succeeded + (new.state = 2) - (old.state = 2),"

@@ -145,7 +145,11 @@ submit_hold(struct tx *tx, struct target *t, const struct broker_submit *task,
 	if (task->n_after == 0 &&
 	    ssteps_await_seal_run(tx, task->flow, &row, err) != 0)
 		return -1;
-	return swaits_begin_run(tx, task, &row, err);
+	if (swaits_begin_run(tx, task, &row, err) != 0)
+		return -1;
+	return flow->state == FLOW_CANCELLING
+		   ? sflow_skip_some_run(tx, flow->number, err)
+		   : 0;
 }
 
 /* Where the task begins: among those that wait, or are for later. The target counts

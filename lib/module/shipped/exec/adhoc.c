@@ -68,7 +68,7 @@ adhoc_is_of_task(const char *name)
 {
 	static const char *const of_task[] = {
 	    "FLOWRRA_TASK_ID", "FLOWRRA_TASK_NAME", "FLOWRRA_TASK_ATTEMPT",
-	    "FLOWRRA_TASK_SOCKET"};
+	    "FLOWRRA_TASK_SOCKET", "FLOWRRA_FLOW"};
 	size_t i;
 
 	for (i = 0; i < sizeof(of_task) / sizeof(of_task[0]); i++)

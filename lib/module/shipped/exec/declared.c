@@ -102,7 +102,7 @@ is_replaced(const struct declared *d, const char *entry)
 {
 	static const char *const of_task[] = {
 	    "FLOWRRA_TASK_ID=", "FLOWRRA_TASK_NAME=", "FLOWRRA_TASK_ATTEMPT=",
-	    "FLOWRRA_TASK_SOCKET="};
+	    "FLOWRRA_TASK_SOCKET=", "FLOWRRA_FLOW="};
 	size_t i;
 
 	/* That of this process is the trace of who has started it. */

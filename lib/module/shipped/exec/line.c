@@ -222,6 +222,7 @@ int
 line_add_task_variables(struct flowrra_task *task, bool trace, struct buf *out,
 			size_t *n, struct err *err)
 {
+	const char *flow = flowrra_task_flow(task);
 	char address[FLOWRRA_SOCKET_SIZE] = "";
 
 	/* Without one, and without a store of its own, a command's flowrractl
@@ -242,6 +243,11 @@ line_add_task_variables(struct flowrra_task *task, bool trace, struct buf *out,
 	buf_addf(out, "FLOWRRA_TASK_ATTEMPT=%u", flowrra_task_attempt(task));
 	buf_addc(out, '\0');
 	*n += N_TASK_VARIABLES;
+	if (flow != NULL) {
+		buf_addf(out, "FLOWRRA_FLOW=%s", flow);
+		buf_addc(out, '\0');
+		++*n;
+	}
 	if (trace)
 		add_trace(task, out, n);
 	return 0;

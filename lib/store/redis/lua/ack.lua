@@ -8,15 +8,14 @@
 -- ARGV  1 the worker's id   2 control channel
 --       3 the wake order for this queue, or '': the worker itself looks what may
 --       start now
---       then for each task:  which of the KEYS it is in, from which end to look
---       for it (as for LREM), the task
+--       then for each run of tasks:  which of the KEYS they are in, from which end
+--       to look for them (as for LREM), how many they are, and the tasks
 -- Returns 1 if others may start now, else 0.
 
 local LIMITS, RUNNING, INDEX, READY, COUNTING, UNIQUES = unpack(KEYS, 1, 6)
 
 -- What has the wrong type fails here, before anything has changed.
 redis.call('HLEN', RUNNING)
-redis.call('ZCARD', INDEX)
 redis.call('ZCARD', READY)
 for i = 7, #KEYS do redis.call('LLEN', KEYS[i]) end
 local has_uniques = redis.call('HLEN', UNIQUES) > 0
@@ -24,13 +23,16 @@ local has_uniques = redis.call('HLEN', UNIQUES) > 0
 -- include limits
 -- include unique
 
-local gone = {}
-for i = 4, #ARGV, 3 do
-  if leave(KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2], ARGV[1]) then
-    gone[#gone + 1] = ARGV[i + 2]
-    free_unique(ARGV[i + 2])
+local gone, i = {}, 4
+while ARGV[i] do
+  local list, from, last = KEYS[tonumber(ARGV[i])], ARGV[i + 1], i + 2 + ARGV[i + 2]
+  for k = i + 3, last do
+    local task = ARGV[k]
+    if leave(list, from, task, ARGV[1]) then gone[#gone + 1] = task end
   end
+  i = last + 1
 end
+for _, task in ipairs(has_uniques and gone or {}) do free_unique(task) end
 local ready = discharge(gone, ARGV[1])
 if ready and ARGV[3] ~= '' then redis.pcall('PUBLISH', ARGV[2], ARGV[3]) end
 return ready and 1 or 0

@@ -26,7 +26,6 @@ redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
 redis.call('HLEN', RUNNING)
-redis.call('ZCARD', INDEX)
 redis.call('ZCARD', READY)
 local task, whole = ARGV[1], tonumber(ARGV[5])
 

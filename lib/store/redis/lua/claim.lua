@@ -76,8 +76,9 @@ end
 
 -- Takes from one list; returns whether it was emptied.
 local step = tonumber(ARGV[5])
+local function wants() return #claimed < want and budget > 0 end
 local function take(list)
-  while #claimed < want and budget > 0 do
+  while wants() do
     local count = math.min(want - #claimed, step)
     -- Larger ones may follow on those whose size is known.
     while count > 4 and #(redis.call('LINDEX', list, -count) or
@@ -100,7 +101,7 @@ end
 
 -- What was set aside comes before the rest of its priority, up to this one.
 local function take_lanes(level)
-  while #lanes > 0 and #claimed < want and budget > 0 do
+  while #lanes > 0 and wants() do
     local lane, tasks = first_lane(), {}
     if not lane or lane.score > level then return end
     local count = math.min(want - #claimed, step)
@@ -124,37 +125,13 @@ local function take_lanes(level)
   end
 end
 
--- Says whether all that it came to was emptied; stops where it knows no list.
-local function take_all()
-  local plain, empty = nil, true
-  for _, level in ipairs(levels) do
-    if string.sub(level, 1, 1) ~= '-' and plain == nil then
-      take_lanes(0)
-      plain = take(KEYS[1])
-    end
-    if not lists[level] then return false end
-    take_lanes(tonumber(level))
-    if take(lists[level]) then
-      redis.call('ZREM', KEYS[2], level)
-    else
-      empty = false
-    end
-  end
-  -- There may be more levels, which come before the list of priority 0.
-  if plain == nil and #levels == 64 then return false end
-  if plain == nil then
-    take_lanes(0)
-    plain = take(KEYS[1])
-  end
-  take_lanes(math.huge)
-  return plain and empty and #levels < 64
-end
+-- include order
 
-if take_all() then
+if take_in_order(levels) == 'empty' then
   -- An old worker takes withdrawn ones out without a word.
   if withdrawn then redis.call('DEL', KEYS[5]) end
 elseif #claimed < want then
-  claimed[#claimed + 1] = redis.call('ZRANGE', KEYS[2], 0, 63)
+  claimed[#claimed + 1] = redis.call('ZRANGE', KEYS[2], 0, WINDOW - 1)
 end
 if next(others) then
   local names = {'lanes'}

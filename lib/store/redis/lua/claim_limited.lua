@@ -36,10 +36,8 @@ if redis.call('EXISTS', KEYS[4]) == 1 then return {'paused'} end
 redis.call('LLEN', KEYS[1])
 redis.call('LLEN', KEYS[3])
 redis.call('ZCARD', KEYS[2])
-redis.call('ZCARD', INDEX)
 redis.call('ZCARD', READY)
-redis.call('ZCARD', TATS)
-redis.call('ZCARD', RESTING)
+local rates = redis.call('ZCARD', TATS) + redis.call('ZCARD', RESTING) > 0
 local has_uniques = redis.call('HLEN', UNIQUES) > 0
 local withdrawn = redis.call('GET', KEYS[5])
 if redis.call('ZCARD', HELD) == 0 and redis.call('EXISTS', LIMITS) == 0 then
@@ -77,11 +75,13 @@ local function rests_until(scope)
 end
 
 local function has_room(scope)
-  return has_place(scope) and rests_until(scope) <= us
+  local rule = rule_of(scope)
+  return not rule or (count_of(scope) < rule.most and
+    (not rule.interval or tat_of(scope, rule) - rule.depth <= us))
 end
 
 local function spend(scope, n)
-  local rule = rule_of(scope)
+  local rule = rated and rule_of(scope)
   if rule and rule.interval then
     tat_of_scope[scope] = tat_of(scope, rule) + n * rule.interval
     spent[scope] = true
@@ -91,16 +91,20 @@ end
 -- Its tasks have no turn before that.
 local function rest(scope)
   local till = rests_until(scope)
-  if till > us and has_place(scope) then redis.call('ZADD', RESTING, till, scope) end
+  if till > us and has_place(scope) then
+    redis.call('ZADD', RESTING, till, scope)
+    rates = true
+  end
 end
 
 local function until_rested(rested)
+  if not rates then return rested < math.huge and math.ceil((rested - us) / 1000) or -1 end
   local first = redis.call('ZRANGE', RESTING, 0, 0, 'WITHSCORES')[2]
   first = math.min(tonumber(first or math.huge), rested)
   return first < math.huge and math.max(0, math.ceil((first - us) / 1000)) or -1
 end
 
-redis.call('ZREMRANGEBYSCORE', TATS, '-inf', us)
+if rates then redis.call('ZREMRANGEBYSCORE', TATS, '-inf', us) end
 local room = queue_rule and queue_rule.most - count_of('q') or math.huge
 local rested = math.huge
 if queue_rule and queue_rule.interval then
@@ -130,12 +134,15 @@ local function record(tasks)
   for _, task in ipairs(has_uniques and tasks or {}) do free_unique(task, true) end
 end
 
-local function claim(task, scopes, tasks)
-  for _, scope in ipairs(scopes) do
-    count_of_scope[scope] = count_of(scope) + 1
-    changed[scope] = (changed[scope] or 0) + 1
-    spend(scope, 1)
-  end
+local function charge(scope)
+  changed[scope] = (changed[scope] or 0) + 1
+  count_of_scope[scope] = count_of(scope) + 1
+  spend(scope, 1)
+end
+
+local function claim(task, first, second, tasks)
+  if first then charge(first) end
+  if second then charge(second) end
   tasks[#tasks + 1] = task
   claimed[#claimed + 1] = #task <= largest and task or ''
   budget = budget - #task
@@ -150,18 +157,16 @@ end
 -- The first scope in which it may not run now; or in which others that came before
 -- have not had their turn.
 local waiting_turns = false
-local function blocker(scopes)
-  for _, scope in ipairs(scopes) do
-    if not has_room(scope) or
-      (waiting_turns and redis.call('ZSCORE', READY, scope)) then return scope end
-  end
+local function blocks(scope)
+  return scope and (not has_room(scope) or
+    (waiting_turns and redis.call('ZSCORE', READY, scope)))
 end
 
 local function hold(task, scope, level)
   local mark = stamp(level)
-  held_new[#held_new + 1] = 0
+  held_new[#held_new + 1] = '0'
   held_new[#held_new + 1] = mark .. task
-  index_new[#index_new + 1] = 0
+  index_new[#index_new + 1] = '0'
   index_new[#index_new + 1] = scope .. '\0' .. mark
   rest(scope)
 end
@@ -184,7 +189,7 @@ local function find_ready()
       return true
     end
     from = string.sub(found[1], 1, -18)
-    if has_place(from) then make_ready(from) end
+    if has_place(from) then make_ready({from}) end
     effort = effort - 1
   end
   if from then redis.call('HSET', RUNNING, '@scan', from) end
@@ -193,11 +198,12 @@ end
 
 -- One task of a scope that has its turn. One that was cancelled is only in the
 -- index; one that another scope holds goes there, its place among its like kept.
-local function serve(scope, turn, tasks, members)
+-- What is to be done for it follows in `round`.
+local function serve(scope, turn, round)
   effort = effort - 1
   local first = first_held(scope, 2)
   if #first == 0 or not has_room(scope) then
-    redis.call('ZREM', READY, scope)
+    round.over[#round.over + 1] = scope
     if #first > 0 then rest(scope) end
     return
   end
@@ -206,24 +212,23 @@ local function serve(scope, turn, tasks, members)
     'LIMIT', 0, 1)[1]
   if held then
     local task = string.sub(held, 17)
-    local scopes = scopes_of(task)
-    local other
-    for _, each in ipairs(scopes) do
-      if not has_room(each) then other = each end
-    end
+    local one, two = scopes_of(task)
+    local other = two and not has_room(two) and two or
+      one and not has_room(one) and one
     if other then
       redis.call('ZADD', INDEX, 0, other .. '\0' .. mark)
       rest(other)
     else
-      claim(task, scopes, tasks)
-      members[#members + 1] = held
+      claim(task, one, two, round.tasks)
+      round.members[#round.members + 1] = held
     end
   end
-  redis.call('ZREM', INDEX, first[1])
+  round.marks[#round.marks + 1] = first[1]
   if #first == 2 and has_room(scope) then
-    redis.call('ZADD', READY, turn + 1, scope)
+    round.turns[#round.turns + 1] = string.format('%d', turn + 1)
+    round.turns[#round.turns + 1] = scope
   else
-    redis.call('ZREM', READY, scope)
+    round.over[#round.over + 1] = scope
     if #first == 2 then rest(scope) end
   end
 end
@@ -231,6 +236,7 @@ end
 -- Those whose rate has room by now have their turn. One that would rest for longer
 -- than its rate says has done so since before the clock was set back.
 local function wake_rested()
+  if not rates then return true end
   for _ = 1, 256 do
     local first = redis.call('ZRANGE', RESTING, 0, 0, 'WITHSCORES')
     local till = first[1] and rests_until(first[1])
@@ -239,9 +245,13 @@ local function wake_rested()
     if till <= us then break end
   end
   local scopes = redis.call('ZRANGEBYSCORE', RESTING, '-inf', us, 'LIMIT', 0, 256)
-  for _, scope in ipairs(scopes) do make_ready(scope) end
+  make_ready(scopes)
   if #scopes > 0 then redis.call('ZREM', RESTING, unpack(scopes)) end
   return #scopes < 256
+end
+
+local function drop(key, members)
+  if #members > 0 then redis.call('ZREM', key, unpack(members)) end
 end
 
 local function serve_ring()
@@ -249,33 +259,57 @@ local function serve_ring()
     local ring = redis.call('ZRANGE', READY, 0,
       math.min(want - #claimed, effort, 256) - 1, 'WITHSCORES')
     if #ring == 0 then return end
-    local tasks, members = {}, {}
+    local scopes = {}
+    for i = 1, #ring, 2 do scopes[#scopes + 1] = ring[i] end
+    read_counts(scopes)
+    local round = {tasks = {}, members = {}, marks = {}, turns = {}, over = {}}
     for i = 1, #ring, 2 do
-      if budget > 0 then serve(ring[i], tonumber(ring[i + 1]), tasks, members) end
+      if budget > 0 then serve(ring[i], tonumber(ring[i + 1]), round) end
     end
-    record(tasks)
-    if #members > 0 then redis.call('ZREM', HELD, unpack(members)) end
+    record(round.tasks)
+    drop(HELD, round.members)
+    drop(INDEX, round.marks)
+    drop(READY, round.over)
+    if #round.turns > 0 then redis.call('ZADD', READY, unpack(round.turns)) end
   end
+end
+
+-- What each counts against; and reads the counts of that.
+local function scopes_of_all(tasks)
+  local firsts, seconds, seen = {}, {}, {}
+  for i = 1, #tasks do
+    local first, second = scopes_of(tasks[i])
+    firsts[i], seconds[i] = first or false, second or false
+    if first then seen[first] = true end
+    if second then seen[second] = true end
+  end
+  local scopes = {}
+  for scope in pairs(seen) do scopes[#scopes + 1] = scope end
+  read_counts(scopes)
+  return firsts, seconds
 end
 
 -- Of `found`, those that may run are claimed, and the others held, until there is
 -- no more want. Returns how many were looked at.
-local function judge(found, level_of, text_of_member)
+local function judge(found, level_of)
   local tasks, gone, done = {}, 0, 0
-  for i, member in ipairs(found) do
+  local firsts, seconds
+  if scoped then firsts, seconds = scopes_of_all(found) end
+  for i, task in ipairs(found) do
     if #claimed >= want or budget <= 0 then break end
-    local task = text_of_member and text_of_member(member) or member
     done = done + 1
     if withdrawn and task == ARGV[4] then
       gone = gone + 1
     elseif not scoped then
-      tasks[#tasks + 1] = task
-      claimed[#claimed + 1] = #task <= largest and task or ''
-      budget = budget - #task
+      claim(task, nil, nil, tasks)
     else
-      local scopes = scopes_of(task)
-      local scope = blocker(scopes)
-      if scope then hold(task, scope, level_of(i)) else claim(task, scopes, tasks) end
+      local first, second = firsts[i], seconds[i]
+      local scope = blocks(first) and first or blocks(second) and second
+      if scope then
+        hold(task, scope, level_of(i))
+      else
+        claim(task, first, second, tasks)
+      end
     end
   end
   effort = effort - done
@@ -302,7 +336,7 @@ local function wants() return #claimed < want and budget > 0 and effort > 0 end
 
 -- Takes from one list; returns whether it was emptied.
 local function take(list, level)
-  local function same() return level end
+  local function same() return tonumber(level) end
   while wants() do
     local count = reach(function(i) return redis.call('LINDEX', list, -i) end)
     local tasks = redis.call('LRANGE', list, -count, -1)
@@ -317,7 +351,6 @@ end
 
 -- What was set aside for want of a worker comes before the rest of its priority.
 local function take_lanes(level)
-  local function bare(member) return string.sub(member, 17) end
   while #lanes > 0 and wants() do
     local lane = first_lane()
     if not lane or lane.score > level then return end
@@ -328,42 +361,23 @@ local function take_lanes(level)
     end)
     local members = redis.call('ZRANGEBYSCORE', lane.key, lane.score, lane.score,
       'LIMIT', 0, count)
-    local done = judge(members, same, bare)
+    local tasks = {}
+    for i, member in ipairs(members) do tasks[i] = string.sub(member, 17) end
+    local done = judge(tasks, same)
     if done > 0 then redis.call('ZREM', lane.key, unpack(members, 1, done)) end
     note_lane(lane.name, lane.key)
   end
 end
 
--- Takes from all of them in their order; says why it stopped.
-local function take_all()
-  -- The most urgent; those behind come when these are empty.
-  local levels, plain = redis.call('ZRANGE', KEYS[2], 0, 63), nil
-  for _, level in ipairs(levels) do
-    if string.sub(level, 1, 1) ~= '-' and plain == nil then
-      take_lanes(0)
-      plain = take(KEYS[1], 0)
-    end
-    if not wants() then return 'more' end
-    if not lists[level] then
-      answer[2] = levels
-      return 'levels'
-    end
-    take_lanes(tonumber(level))
-    if take(lists[level], tonumber(level)) then redis.call('ZREM', KEYS[2], level) end
-  end
-  if not wants() or #levels == 64 then return 'more' end
-  if plain == nil then
-    take_lanes(0)
-    take(KEYS[1], 0)
-  end
-  take_lanes(math.huge)
-  return wants() and 'empty' or 'more'
-end
+-- include order
 
 if find_ready() and wake_rested() then
   serve_ring()
   waiting_turns = redis.call('ZCARD', READY) > 0
-  answer[1] = wants() and take_all() or 'more'
+  -- The most urgent; those behind come when these are empty.
+  local levels = redis.call('ZRANGE', KEYS[2], 0, WINDOW - 1)
+  answer[1] = wants() and take_in_order(levels) or 'more'
+  if answer[1] == 'levels' then answer[2] = levels end
 else
   answer[1] = 'more'
 end
@@ -373,11 +387,7 @@ if n_charged > 0 then
   local counts = {'q', count_of('q') + n_charged}
   for scope in pairs(changed) do
     counts[#counts + 1] = scope
-    counts[#counts + 1] = count_of_scope[scope]
-    if #counts >= 1000 then
-      redis.call('HSET', RUNNING, unpack(counts))
-      counts = {'q', count_of('q') + n_charged}
-    end
+    counts[#counts + 1] = string.format('%d', count_of_scope[scope])
   end
   redis.call('HSET', RUNNING, unpack(counts))
   if counting and read_of(KEYS[3], ARGV[5]) == math.huge then

@@ -69,7 +69,7 @@ redis.call('HSET', COUNTING, '@touched', stamp)
 
 local counts, n_read = {}, 0
 local function count(tasks)
-  for scope, n in pairs(tally(tasks)) do counts[scope] = (counts[scope] or 0) + n end
+  for scope, n in pairs((tally(tasks))) do counts[scope] = (counts[scope] or 0) + n end
   for _, task in ipairs(tasks) do spend(#task) end
   want, n_read = want - #tasks, n_read + #tasks
 end

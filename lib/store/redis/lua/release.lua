@@ -21,7 +21,6 @@ redis.call('LLEN', KEYS[2])
 redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[4])
 redis.call('HLEN', RUNNING)
-redis.call('ZCARD', INDEX)
 redis.call('ZCARD', READY)
 if not redis.call('LPOS', KEYS[1], ARGV[1], 'RANK', -1) then return 0 end
 local wake = ARGV[3] ~= '0' or ARGV[4] ~= '0'

@@ -20,7 +20,7 @@ redis.call('ZCARD', READY)
 -- include reach
 
 local function holder(mark, task)
-  for _, scope in ipairs(scopes_of(task)) do
+  for _, scope in ipairs({scopes_of(task)}) do
     if redis.call('ZSCORE', INDEX, scope .. '\0' .. mark) then return scope end
   end
   return ''

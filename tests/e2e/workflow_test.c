@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workflows by the command line, on both stores: chains, joins, callbacks, files,
+ * batches, what is cancelled, retried and repaired; and what other task queues have
+ * been reported to hang on.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e2e/manual_steps.h"
+#include "e2e/operate_scene.h"
+
+/* --- looking ------------------------------------------------------------- */
+
+/* A member of what `workflow show --json` prints. */
+static const char *
+flow(struct world *w, const char *id, const char *path)
+{
+	return answer(w, world_text(w, "workflow show %s", id), path);
+}
+
+static bool
+flow_is(struct world *w, const char *id, const char *state)
+{
+	return strcmp(flow(w, id, "state"), state) == 0;
+}
+
+#define ck_flow(w, id, path, expected)                                         \
+	ck_assert_str_eq(flow(w, id, path), expected)
+
+/* A step's ID. */
+static const char *
+at(struct world *w, const char *id, const char *name)
+{
+	return world_text(w, "%s.%s", id, name);
+}
+
+/* A member of a task's record. */
+static const char *
+told(struct world *w, const char *id, const char *name)
+{
+	const struct run *r = ctl(w, "result %s --json", id);
+
+	/* A callback has no record before it runs. */
+	return r->out[0] != '\0' ? json_field(w, r->out, name) : "";
+}
+
+static bool
+is(struct world *w, const char *id, const char *name, const char *value)
+{
+	return strcmp(told(w, id, name), value) == 0;
+}
+
+static void
+ck_is_skipped(struct world *w, const char *id)
+{
+	WAIT_UNTIL(is(w, id, "status", "failed"));
+	ck_assert_str_eq(told(w, id, "reason"), "skipped");
+}
+
+static const char *
+submit_file(struct world *w, const char *text, const char *options)
+{
+	world_write(w, "flow.json", text, strlen(text));
+	return ctl_ok(w, "workflow submit flow.json %s", options);
+}
+
+/* --- what is promised ---------------------------------------------------- */
+
+START_TEST(a_step_runs_after_those_that_it_waits_for)
+{
+	struct world *w = begin(_i);
+	const char *id, *a, *c, *d;
+
+	worker_start(w, NULL);
+	id = ctl_ok(w, "workflow begin --label nightly");
+	a = submit(w, "add 1 2 --flow %s", id);
+	submit(w, "add 3 4 --flow %s --id b", id);
+	c = submit(w,
+		   "add --args '[{\"$from\":\"%s\"},{\"$from\":\"b\"}]' --flow "
+		   "%s --after %s,b",
+		   a, id, a);
+	d = submit(w,
+		   "echo --args '[{\"$all\":[\"%s\",\"b\",\"%s\"]}]' "
+		   "--flow %s --after %s --after b:complete --after %s",
+		   a, c, id, a, c);
+	ck_flow(w, id, "state", "open");
+	ck_flow(w, id, "label", "nightly");
+	ck_run(ctl(w, "workflow seal %s --wait", id), 0, "succeeded\n");
+	ck_run(ctl(w, "result %s", c), 0, "10\n");
+	ck_run(ctl(w, "result %s", d), 0,
+	       "{\"args\":[[3,7,10]],\"kwargs\":{}}\n");
+	ck_flow(w, id, "steps", "4");
+	ck_flow(w, id, "succeeded", "4");
+	ck_flow(w, id, "waiting", "0");
+	ck_run(ctl(w, "workflow seal %s", id), 0, "");
+	ck_run(ctl(w, "workflow wait %s", id), 0, "succeeded\n");
+	ck_complains(ctl(w, "submit add 1 2 --flow %s", id), 77, "");
+	ck_complains(ctl(w, "submit add 1 2 --flow nosuch"), 2, "nosuch");
+	ck_complains(ctl(w, "workflow show nosuch"), 2, "nosuch");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(what_cannot_run_is_skipped_and_callbacks_tell)
+{
+	struct world *w = begin(_i);
+	const char *id = ctl_ok(w, "workflow begin --id W");
+
+	submit(w, "fail --max-retries 0 --flow W --id a --force --queue io");
+	submit(w, "add 1 1 --flow W --id b --after a --force --queue io");
+	submit(w, "add 1 1 --flow W --id c --after b --force --queue io");
+	submit(w, "add 2 2 --flow W --id d --after a:failure --force "
+		  "--queue io");
+	submit(w, "add 3 3 --flow W --id e --after b:complete --force "
+		  "--queue io");
+	submit(w, "add 4 4 --flow W --id f --on failure --force --queue io");
+	submit(w, "add 5 5 --flow W --id s --on success --force --queue io");
+	submit(w, "add 6 6 --flow W --id x --on complete --force --queue io");
+	ck_complains(ctl(w, "result c"), 3, "pending");
+	worker_start(w, NULL);
+	ck_complains(ctl(w, "workflow seal %s --wait", id), 1, "W failed");
+	ck_is_skipped(w, "b");
+	ck_is_skipped(w, "c");
+	ck_run(ctl(w, "wait d e f x"), 0, "d\t4\ne\t6\nf\t8\nx\t12\n");
+	ck_complains(ctl(w, "result s"), 2, "no record");
+	ck_flow(w, "W", "failed", "1");
+	ck_flow(w, "W", "skipped", "2");
+	ck_flow(w, "W", "succeeded", "2");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_file_runs_as_a_whole)
+{
+	struct world *w = begin(_i);
+	const char *id;
+
+	worker_start(w, NULL);
+	id = submit_file(
+	    w,
+	    "{\"label\":\"sums\",\"steps\":[\n"
+	    "{\"id\":\"c\",\"name\":\"add\",\"args\":[{\"$from\":\"a\"},"
+	    "{\"$from\":\"b\"}]},\n"
+	    "{\"id\":\"a\",\"name\":\"add\",\"args\":[1,2]},\n"
+	    "{\"id\":\"b\",\"name\":\"add\",\"args\":[3,4]},\n"
+	    "{\"id\":\"d\",\"name\":\"add\",\"args\":[1,{\"$from\":\"c\"}],"
+	    "\"on\":\"success\"}]}\n",
+	    "");
+	ck_run(ctl(w, "workflow wait %s", id), 0, "succeeded\n");
+	ck_run(ctl(w, "result %s", at(w, id, "c")), 0, "10\n");
+	ck_run(ctl(w, "wait %s", at(w, id, "d")), 0, "11\n");
+	ck_flow(w, id, "label", "sums");
+	/* Nothing of one with a mistake. */
+	run(w, "printf '{\"name\":\"add\"}\\n{\"name\":\"ad\"}\\n' >bad.json");
+	ck_complains(ctl(w, "workflow submit bad.json --id V"), 65,
+		     "bad.json:2: step \"2\": unknown task \"ad\"");
+	ck_complains(ctl(w, "workflow show V"), 2, "V");
+	ck_complains(ctl(w, "workflow submit flow.json --id %s", id), 77, id);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_chain_passes_results_on)
+{
+	struct world *w = begin(_i);
+	const char *id;
+
+	worker_start(w, NULL);
+	ck_run(ctl(w, "chain --wait 'add 1 2' 'add 10' 'echo'"), 0,
+	       "{\"args\":[13],\"kwargs\":{}}\n");
+	ck_complains(ctl(w, "chain --wait 'add 1 2' 'fail' 'echo'"), 1,
+		     "skipped");
+	id = ctl_ok(w, "chain 'echo \"a b\"' 'echo'");
+	ck_run(ctl(w, "workflow wait %s", id), 0, "succeeded\n");
+	ck_run(
+	    ctl(w, "result %s", at(w, id, "2")), 0,
+	    "{\"args\":[{\"args\":[\"a b\"],\"kwargs\":{}}],\"kwargs\":{}}\n");
+	ck_complains(ctl(w, "chain 'add 1' 'ad'"), 65, "\"add\"");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_batch_is_joined_by_a_callback)
+{
+	struct world *w = begin(_i);
+	const char *id;
+
+	worker_start(w, NULL);
+	id = ctl_ok(w, "workflow begin");
+	ck_run(run(w,
+		   "seq 1500 | sed 's/.*/{\"name\":\"add\",\"args\":[&,1]}/' | "
+		   "flowrractl --config flowrra.conf submit --stdin --flow %s "
+		   "| wc -l",
+		   id),
+	       0, "1500\n");
+	submit(w, "add 1 1 --flow %s --on success --id joined", id);
+	ck_run(ctl(w, "workflow seal %s --wait", id), 0, "succeeded\n");
+	ck_run(ctl(w, "wait joined"), 0, "2\n");
+	ck_flow(w, id, "succeeded", "1500");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_workflow_is_listed_and_shown)
+{
+	struct world *w = begin(_i);
+
+	ctl_ok(w, "workflow begin --id A --label first");
+	ctl_ok(w, "workflow begin --id B --on-failure cancel");
+	submit(w, "add 1 1 --flow B --id one --force --queue io");
+	submit(w, "add 1 1 --flow B --id B.two --after one:complete --force "
+		  "--queue io");
+	submit(w, "add 1 1 --flow B --id B.end --on failure --force --queue "
+		  "io");
+	ck_run(ctl(w, "workflow list | cut -f1-6"), 0,
+	       "B\t-\topen\t2\t1\t1\nA\tfirst\topen\t0\t0\t0\n");
+	ck_run(ctl(w, "workflow list --limit 1 2>&1 | cut -f1"), 0,
+	       "B\nflowrractl: workflow list: there are more; see --limit\n");
+	ck_run(ctl(w, "workflow show B | tail -3"), 0,
+	       "one\tadd\tpending\t-\tone\n"
+	       "two\tadd\twaiting\tone:complete\tB.two\n"
+	       "end\t-\twaiting\ton failure\tB.end\n");
+	ck_flow(w, "B", "on_failure", "cancel");
+	ck_assert_ptr_nonnull(strstr(ctl_ok(w, "workflow show B --json"),
+				     "\"after_steps\":[\"one:complete\"]"));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_cancelled_workflow_runs_no_more_steps)
+{
+	struct world *w = begin(_i);
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "sleep 60 --flow W --id a");
+	submit(w, "add 1 1 --flow W --id b --after a");
+	submit(w, "add 2 2 --flow W --id x --on failure");
+	WAIT_UNTIL(is(w, "a", "status", "running"));
+	ck_run(ctl(w, "workflow cancel W"), 0, "");
+	ck_is_skipped(w, "b");
+	ck_complains(ctl(w, "submit add 1 1 --flow W"), 77, "W");
+	/* What runs goes on, until it is cancelled itself. */
+	ck_flow(w, "W", "state", "cancelling");
+	ck_run(ctl(w, "cancel a"), 0, "");
+	WAIT_UNTIL(flow_is(w, "W", "cancelled"));
+	ck_run(ctl(w, "wait x"), 0, "4\n");
+	world_stop(w);
+}
+END_TEST
+
+/* Where no worker is told of the end. */
+START_TEST(a_step_that_is_taken_out_ends)
+{
+	struct world *w = begin(_i);
+
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "add 1 1 --flow W --id a --force --queue io");
+	submit(w, "add 1 1 --flow W --id b --force --queue cpu");
+	submit(w, "add 1 1 --flow W --id c --after a:failure,b:failure --force "
+		  "--queue other");
+	submit(w, "add 1 1 --flow W --id d --after a --force --queue other");
+	ck_run(ctl(w, "cancel a"), 0, "");
+	ck_run(ctl(w, "queue purge cpu"), 0, "1\n");
+	ck_run(ctl(w, "workflow show W | grep ^c | cut -f3"), 0, "pending\n");
+	/* One that waits for others is in no queue. */
+	submit(w, "add 1 1 --flow W --id e --after c --force --queue other");
+	ck_run(ctl(w, "cancel e"), 0, "");
+	ck_assert_str_eq(told(w, "e", "reason"), "cancelled");
+	ck_run(ctl(w, "cancel c"), 0, "");
+	ctl_ok(w, "workflow seal W");
+	worker_start(w, NULL);
+	WAIT_UNTIL(flow_is(w, "W", "failed"));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_failed_step_is_retried_with_what_was_skipped)
+{
+	struct world *w =
+	    begin_with(_i, "[task gate]\ncommand = test -e gate\nqueue = io\n");
+	const char *id;
+
+	worker_start(w, NULL);
+	id = submit_file(w,
+			 "{\"id\":\"a\",\"name\":\"gate\",\"max_retries\":0}\n"
+			 "{\"id\":\"b\",\"name\":\"add\",\"args\":[1,1],"
+			 "\"after\":[\"a\"]}\n",
+			 "");
+	ck_complains(ctl(w, "workflow wait %s", id), 1, "failed");
+	ck_is_skipped(w, at(w, id, "b"));
+	world_write(w, "gate", "", 0);
+	ck_run(ctl(w, "workflow retry %s", id), 0, "1\n");
+	ck_run(ctl(w, "workflow wait %s", id), 0, "succeeded\n");
+	ck_run(ctl(w, "result %s", at(w, id, "b")), 0, "2\n");
+	world_stop(w);
+}
+END_TEST
+
+/* sidekiq#2268: a batch whose jobs add jobs. */
+START_TEST(a_step_that_runs_adds_others_to_its_own_workflow)
+{
+	struct world *w = begin_with(
+	    _i,
+	    "[task adder]\ncommand = sh -c 'flowrractl submit add 1 2 --flow "
+	    "\"$FLOWRRA_FLOW\" --id more && flowrractl submit add 3 4 --flow "
+	    "\"$FLOWRRA_FLOW\" --after more --id last'\nqueue = io\n"
+	    "[task env]\ncommand = sh -c 'echo ${FLOWRRA_FLOW-none}'\n"
+	    "queue = io\n");
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W --whole");
+	submit(w, "adder --flow W");
+	submit(w, "env --flow W --id env");
+	ck_run(ctl(w, "workflow seal W --wait"), 0, "succeeded\n");
+	ck_flow(w, "W", "steps", "4");
+	ck_run(ctl(w, "wait last env"), 0, "last\t7\nenv\t\"W\"\n");
+	ck_run(ctl(w, "submit env --wait"), 0, "\"none\"\n");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(what_ended_without_a_word_is_repaired)
+{
+	struct world *w = begin(_i);
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "add 1 1 --flow W --id a");
+	ck_run(ctl(w, "workflow repair W --json"), 0,
+	       "{\"workflow\":\"W\",\"ended\":0}\n");
+	ck_run(ctl(w, "workflow seal W --wait"), 0, "succeeded\n");
+	world_stop(w);
+}
+END_TEST
+
+/* --- the manual ---------------------------------------------------------- */
+
+#define PAGE "lib/store/flowrra-workflows.7"
+
+/* The script of the manual, word for word: when all goes well, and when not. */
+START_TEST(the_script_of_the_manual_does_what_it_says)
+{
+	struct world *w = begin(_i);
+	char *at = world_read(w, world_source(w, PAGE)), *config, *script;
+	const struct run *r;
+
+	at = strstr(at, ".Ss A script");
+	ck_assert_ptr_nonnull(at);
+	config = manual_commands(w, manual_block(w, &at));
+	script = manual_commands(w, manual_block(w, &at)) + 1;
+	world_configure(w, "demo", config);
+	world_write(w, "nightly", script, strlen(script));
+	setenv("FLOWRRA_BROKER_URL", world_url(w), _i == ON_REDIS);
+	worker_start(w, NULL);
+	run(w, "printf 'an apple\\na plum\\na pear\\nplums\\n' >good; "
+	       "printf 'an apple\\na pear\\n' >bad");
+	ck_run(run(w, "sh nightly good"), 0, "4\n");
+	WAIT_UNTIL(access(world_text(w, "%s/words.txt", world_dir(w)), F_OK) !=
+		   0);
+	r = run(w, "sh nightly bad");
+	ck_assert_int_eq(r->status, 1);
+	ck_assert_ptr_nonnull(strstr(r->err, "skipped"));
+	WAIT_UNTIL(strstr(world_read(w, "failures"), "nightly ") != NULL);
+	WAIT_UNTIL(access(world_text(w, "%s/words.txt", world_dir(w)), F_OK) !=
+		   0);
+	world_stop(w);
+}
+END_TEST
+
+/* --- what others have been reported to hang on --------------------------- */
+
+/* celery#4207, #941, bullmq#3122, #3362, #800: a part fails, and what waits for all
+ * of them never hears of it. */
+START_TEST(a_join_ends_though_a_part_fails)
+{
+	struct world *w = begin(_i);
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "add 1 1 --flow W --id a");
+	submit(w, "fail --max-retries 0 --flow W --id b");
+	submit(w, "add 2 2 --flow W --id join --after a,b");
+	submit(w, "add 3 3 --flow W --id rest --after a:complete,b:complete");
+	submit(w, "add 4 4 --flow W --id tell --on failure");
+	ck_complains(ctl(w, "workflow seal W --wait"), 1, "W failed");
+	ck_is_skipped(w, "join");
+	ck_run(ctl(w, "wait rest tell"), 0, "rest\t6\ntell\t8\n");
+	world_stop(w);
+}
+END_TEST
+
+/* celery#1401: a part is retried, and the callback runs too early or never. */
+START_TEST(a_part_that_is_retried_ends_once)
+{
+	struct world *w = begin(_i);
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W --on-failure cancel");
+	submit(w, "flaky 3 --retry-delay 0.1s --max-retries 5 --flow W --id a");
+	submit(w, "add 1 1 --flow W --id b --after a");
+	submit(w, "add 2 2 --flow W --id done --on success");
+	ck_run(ctl(w, "workflow seal W --wait"), 0, "succeeded\n");
+	ck_run(ctl(w, "wait b done"), 0, "b\t2\ndone\t4\n");
+	ck_assert_str_eq(told(w, "a", "attempts"), "3");
+	ck_assert_str_eq(told(w, "b", "attempts"), "1");
+	ck_assert_str_eq(told(w, "done", "attempts"), "1");
+	world_stop(w);
+}
+END_TEST
+
+/* celery#6220, #6792: an error in a chain that is a part of a group. */
+START_TEST(a_chain_within_a_group_fails_and_the_group_ends)
+{
+	struct world *w = begin(_i);
+	const char *id;
+
+	worker_start(w, NULL);
+	id = submit_file(
+	    w,
+	    "{\"id\":\"a1\",\"name\":\"add\",\"args\":[1,1]}\n"
+	    "{\"id\":\"a2\",\"name\":\"fail\",\"max_retries\":0,"
+	    "\"after\":[\"a1\"]}\n"
+	    "{\"id\":\"a3\",\"name\":\"add\",\"args\":[{\"$from\":\"a2\"},1]}\n"
+	    "{\"id\":\"b1\",\"name\":\"add\",\"args\":[2,2]}\n"
+	    "{\"id\":\"b2\",\"name\":\"add\",\"args\":[{\"$from\":\"b1\"},1]}\n"
+	    "{\"id\":\"j\",\"name\":\"echo\",\"args\":[{\"$all\":[\"a3\","
+	    "\"b2\"]}"
+	    "],\"after\":[\"a3:complete\",\"b2:complete\"]}\n",
+	    "");
+	ck_complains(ctl(w, "workflow wait %s", id), 1, "failed");
+	ck_is_skipped(w, at(w, id, "a3"));
+	ck_run(ctl(w, "result %s", at(w, id, "j")), 0,
+	       "{\"args\":[[null,5]],\"kwargs\":{}}\n");
+	world_stop(w);
+}
+END_TEST
+
+/* django-celery-results#397, sidekiq#4361: a part runs twice, since its worker was
+ * killed, or shut down, and is counted twice. */
+START_TEST(a_part_that_runs_twice_counts_once)
+{
+	static const int signals[] = {SIGKILL, SIGTERM};
+	struct world *w = begin_with(_i, "[worker]\nstop_timeout = 100ms\n");
+	struct worker *k = worker_start(w, NULL);
+	size_t i;
+
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		const char *id = ctl_ok(w, "workflow begin --whole");
+
+		submit(w, "sleep 1 --flow %s --id %s.a", id, id);
+		submit(w, "sleep 1 --flow %s --id %s.b", id, id);
+		submit(w, "add 1 1 --flow %s --id %s.c --after %s.a,%s.b", id,
+		       id, id, id);
+		submit(w, "add 2 2 --flow %s --id %s.done --on success", id,
+		       id);
+		ctl_ok(w, "workflow seal %s", id);
+		WAIT_UNTIL(is(w, at(w, id, "a"), "status", "running"));
+		worker_signal(k, signals[i]);
+		worker_end(k);
+		worker_restart(k);
+		ck_run(ctl(w, "workflow wait %s", id), 0, "succeeded\n");
+		ck_flow(w, id, "succeeded", "3");
+		ck_flow(w, id, "released", "0");
+		ck_run(ctl(w, "wait %s", at(w, id, "done")), 0, "4\n");
+		ck_assert_str_eq(told(w, at(w, id, "c"), "attempts"), "1");
+	}
+	world_stop(w);
+}
+END_TEST
+
+/* bullmq#2464: a child that stalls, since it takes its process down each time. */
+START_TEST(a_step_that_crashes_too_often_ends)
+{
+	const struct world_options o = {
+	    .modules = "demo crash", .no_worker = true, .crashes = true};
+	struct world *w = world_start(&o);
+
+	if (_i == ON_SQLITE)
+		setenv("FLOWRRA_BROKER_URL",
+		       world_text(w, "sqlite://%s/flowrra.db", world_dir(w)),
+		       1);
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "crash.segv --flow W --id a --retry-delay 0");
+	submit(w, "add 1 1 --flow W --id b --after a");
+	submit(w, "add 2 2 --flow W --id c --after a:failure");
+	ck_complains(ctl(w, "workflow seal W --wait"), 1, "W failed");
+	ck_assert_str_eq(told(w, "a", "reason"), "crashed");
+	ck_is_skipped(w, "b");
+	ck_run(ctl(w, "wait c"), 0, "4\n");
+	world_stop(w);
+}
+END_TEST
+
+/* sidekiq#5068, #6260: the callback comes before the last part has ended, or never.
+ * faktory#340, #361: its worker dies while it runs, and it does not know of what it
+ * is the callback. */
+START_TEST(a_callback_comes_last_and_survives_its_worker)
+{
+	struct world *w =
+	    begin_with(_i, "[task last]\ncommand = sh -c 'echo $FLOWRRA_FLOW "
+			   ">>runs; sleep 1; cat runs'\nqueue = io\n");
+	struct worker *k = worker_start(w, NULL);
+
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "sleep 0.3 --flow W --id a");
+	submit(w, "add 1 1 --flow W --id b --delay 0.5s");
+	submit(w, "last --flow W --id last --on complete");
+	ctl_ok(w, "workflow seal W");
+	WAIT_UNTIL(strstr(world_read(w, "runs"), "W") != NULL);
+	worker_kill(k);
+	worker_restart(k);
+	ck_run(ctl(w, "wait last"), 0, "\"W\\nW\"\n");
+	ck_assert_str_gt(told(w, "last", "started_at"),
+			 told(w, "a", "finished_at"));
+	ck_assert_str_gt(told(w, "last", "started_at"),
+			 told(w, "b", "finished_at"));
+	ck_flow(w, "W", "succeeded", "2");
+	world_stop(w);
+}
+END_TEST
+
+/* Redis has none yet. */
+#define TEST_STORES(name) TEST_LOOP(name, ON_SQLITE, N_BROKERS)
+
+SUITE("workflow")
+{
+	SUITE_TIMEOUT(120);
+	TEST_STORES(a_step_runs_after_those_that_it_waits_for);
+	TEST_STORES(what_cannot_run_is_skipped_and_callbacks_tell);
+	TEST_STORES(a_file_runs_as_a_whole);
+	TEST_STORES(a_chain_passes_results_on);
+	TEST_STORES(a_batch_is_joined_by_a_callback);
+	TEST_STORES(a_workflow_is_listed_and_shown);
+	TEST_STORES(a_cancelled_workflow_runs_no_more_steps);
+	TEST_STORES(a_step_that_is_taken_out_ends);
+	TEST_STORES(a_failed_step_is_retried_with_what_was_skipped);
+	TEST_STORES(a_step_that_runs_adds_others_to_its_own_workflow);
+	TEST_STORES(the_script_of_the_manual_does_what_it_says);
+	TEST_STORES(a_join_ends_though_a_part_fails);
+	TEST_STORES(a_part_that_is_retried_ends_once);
+	TEST_STORES(a_chain_within_a_group_fails_and_the_group_ends);
+	TEST_STORES(a_part_that_runs_twice_counts_once);
+	TEST_STORES(a_step_that_crashes_too_often_ends);
+	TEST_STORES(a_callback_comes_last_and_survives_its_worker);
+	TEST_STORES(what_ended_without_a_word_is_repaired);
+}
