@@ -147,6 +147,9 @@ void radmin_deliver(struct broker *b, struct slice queue,
  * rest. NULL when memory runs out; free() it. */
 char *rleaving_header(struct slice to, struct slice id);
 
+/* The broker is closed: frees those that wait for Sentinels. */
+void rbroker_forget_examinations(struct rbroker *b);
+
 /* Brings in, for housekeeping, what senders that are gone have left on its way. */
 void rbroker_deliver(struct rbroker *b, const char *queue);
 

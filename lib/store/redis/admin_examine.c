@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The Redis broker: what may be wrong with the server, or with the masters of a
- * Cluster. What is asked is here, what is judged is in info.c.
+ * Cluster. What is asked is here, what is judged is in info.c. Sentinels are asked
+ * last, each by a connection of its own.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "redis/quorum.h"
 #include "store/redis/admin.h"
 #include "store/redis/admin_report.h"
 #include "store/redis/info.h"
@@ -31,6 +33,8 @@ struct examination {
 	struct examined *nodes;
 	size_t n_nodes;
 	struct report report;
+	struct redis_quorum *quorum; /* it waits for Sentinels */
+	TAILQ_ENTRY(examination) link;
 };
 
 static void
@@ -60,9 +64,21 @@ examination_free(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
 
+	if (e->quorum != NULL)
+		TAILQ_REMOVE(&i->broker->examinations, e, link);
+	redis_quorum_free(e->quorum);
 	examination_forget_nodes(e);
 	report_done(&e->report);
 	free(e);
+}
+
+void
+rbroker_forget_examinations(struct rbroker *b)
+{
+	struct examination *e;
+
+	while ((e = TAILQ_FIRST(&b->examinations)) != NULL)
+		examination_free(&e->query);
 }
 
 /* The masters of a Cluster by their numbers, or the one server. */
@@ -319,30 +335,84 @@ rexamine_check_memory(struct examination *e)
 			err_nomem(&e->query.err);
 }
 
+/* All is known: tells it, or why not. */
+static void
+rexamine_end(struct examination *e)
+{
+	struct err *err = &e->query.err;
+	struct broker_finding *findings = NULL;
+
+	if (err->code == ERR_NONE &&
+	    report_end(&e->report, e->n_nodes, err) == 0 &&
+	    (findings = calloc(e->report.n + 1, sizeof(*findings))) == NULL)
+		err_nomem(err);
+	if (err->code == ERR_NONE)
+		rexamine_report(e, findings);
+	else
+		e->on_report(NULL, err, e->arg);
+	free(findings);
+	examination_free(&e->query);
+}
+
+/* --- Sentinels ----------------------------------------------------------- */
+
+static void
+rexamine_on_views(const struct redis_sentinel_view *views, size_t n, void *arg)
+{
+	struct examination *e = arg;
+	struct redis_finding found = {.error = false};
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (views[i].well)
+			continue;
+		if (views[i].answers) {
+			snprintf(found.what, sizeof(found.what),
+				 "cannot fail over, its Sentinels say: %.180s",
+				 views[i].why.msg);
+			found.remedy = "start the Sentinels that are missing, "
+				       "until most of them are there";
+			report_add_found(&e->report, &found, views[i].name);
+		} else {
+			snprintf(found.what, sizeof(found.what),
+				 "has a Sentinel that is out of reach: %.200s",
+				 views[i].why.msg);
+			found.remedy = "start it, or take it out of the URL";
+			report_add_found(&e->report, &found, NULL);
+		}
+	}
+	rexamine_end(e);
+}
+
+/* Whether they are asked, after which it ends. */
+static bool
+rexamine_ask_sentinels(struct examination *e)
+{
+	struct rbroker *b = e->query.broker;
+
+	if (b->url.master == NULL)
+		return false;
+	e->quorum = redis_quorum_new(b->opt.base, &b->url, rexamine_on_views, e,
+				     &e->query.err);
+	if (e->quorum == NULL)
+		return false;
+	TAILQ_INSERT_TAIL(&b->examinations, e, link);
+	return true;
+}
+
 static void
 on_settings(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
-	struct broker_finding *findings = NULL;
 
 	/* The settings may be hidden; what is known is told without them. */
 	if (i->ask == ask_settings && i->err.code != ERR_UNAVAILABLE)
 		i->err = (struct err)ERR_INIT;
 	rexamine_check_memory(e);
-	if (i->err.code == ERR_NONE) {
-		rexamine_judge(e);
-		findings = calloc(e->report.n + 1, sizeof(*findings));
-		if (findings == NULL)
-			err_nomem(&i->err);
-		else
-			report_end(&e->report, e->n_nodes, &i->err);
-	}
 	if (i->err.code == ERR_NONE)
-		rexamine_report(e, findings);
-	else
-		e->on_report(NULL, &i->err, e->arg);
-	free(findings);
-	examination_free(i);
+		rexamine_judge(e);
+	if (i->err.code != ERR_NONE || !rexamine_ask_sentinels(e))
+		rexamine_end(e);
 }
 
 /* Who may not ask for it is told so with the rights. */

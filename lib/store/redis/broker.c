@@ -284,6 +284,7 @@ rbroker_close_part(struct rbroker *b)
 	rbroker_forget_tasks(b);
 	rbroker_tidy_done(b);
 	rbroker_lost_done(b);
+	rbroker_forget_examinations(b);
 	free(b);
 }
 
@@ -357,6 +358,7 @@ rbroker_open_part(const struct broker_options *options, enum rbroker_part part,
 	b->first = first;
 	b->keeper = options->worker;
 	TAILQ_INIT(&b->suspects);
+	TAILQ_INIT(&b->examinations);
 	rbroker_lost_init(b);
 	rbroker_choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {

@@ -348,6 +348,7 @@ enum rbroker_part {
 	RBROKER_QUEUE /* of a Cluster: one of its queues */
 };
 
+struct examination;
 struct rspread;
 
 struct rbroker {
@@ -418,6 +419,8 @@ struct rbroker {
 	struct event *flush; /* of acknowledgements, at the end of a turn */
 	struct rtidy tidy;
 	struct rlost lost;
+	/* That wait for Sentinels, and not for the server; see admin_examine.c. */
+	TAILQ_HEAD(, examination) examinations;
 	unsigned int n_doubtful; /* of the queues */
 	struct rgather gather;
 };
