@@ -323,6 +323,11 @@ $(B)/tests/bench/follower_bench: $(B)/tests/bench/follower_bench.o \
     $(SERVER_OBJS) $(call ar,redis util)
 	$(link) $(inputs) $(SERVER_LIBS)
 
+$(B)/tests/bench/flow_bench: $(B)/tests/bench/flow_bench.o \
+    $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o usage.o) \
+    $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
+	$(link) $(inputs) $(SERVER_LIBS)
+
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 	$(link) -shared $(inputs)
 
@@ -383,6 +388,11 @@ bench-follower: all $(ZONES) $(B)/tests/bench/follower_bench $(B)/tests/bench/mo
 	@$(TEST_ENV) $(B)/tests/bench/follower_bench $(or $(BENCH),redis)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/follower_bench sqlite)
 
+#: bench-flows measures workflows: chains, joins, and how soon a step is released
+bench-flows: all $(ZONES) $(B)/tests/bench/flow_bench $(B)/tests/bench/module.so
+	@$(TEST_ENV) $(B)/tests/bench/flow_bench $(or $(BENCH),redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/flow_bench sqlite)
+
 # Compiled for gcov: as written, so that each line can be told from the next.
 ifeq ($(CONFIG),coverage)
 HARDEN   := --coverage -O0
@@ -424,4 +434,4 @@ compile-flags:
 	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
 	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth bench-lives \
-	bench-beat bench-operate bench-commands bench-web bench-follower wrong-year coverage deps lint format compile-flags
+	bench-beat bench-operate bench-commands bench-web bench-follower bench-flows wrong-year coverage deps lint format compile-flags

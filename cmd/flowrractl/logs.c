@@ -8,6 +8,7 @@
 #include "flowrra/client.h"
 #include "logs.h"
 #include "manager/command.h"
+#include "manager/member.h"
 #include "pager.h"
 #include "result.h"
 #include "show_output.h"
@@ -55,24 +56,104 @@ logs_check(const struct logs_options *o, struct err *err)
 	return 0;
 }
 
+/* --- what the record has ----------------------------------------------------- */
+
+/* Of its standard output, a result is all that is known; else the two streams are one. */
+static void
+show_result(struct show_output *s, const json_t *record, struct show_text *t,
+	    int64_t n)
+{
+	const json_t *result = json_object_get(record, "result");
+	char *text = NULL;
+
+	if (json_object_get(record, "exit_code") == NULL || result == NULL ||
+	    json_is_null(result))
+		return;
+	if (!json_is_string(result))
+		text = json_dumps(result, JSON_COMPACT | JSON_ENCODE_ANY);
+	t->stream = CAPTURE_STDOUT;
+	t->text = text != NULL ? slice_of(text)
+			       : (struct slice){json_string_value(result),
+						json_string_length(result)};
+	show_text(s, t, n);
+	free(text);
+}
+
+static void
+show_attempt_of(struct show_output *s, const json_t *attempt, int64_t number,
+		const struct logs_options *o)
+{
+	const json_t *output = json_object_get(attempt, "output");
+	const json_t *result = json_object_get(attempt, "result");
+	const bool is_apart = result != NULL && !json_is_null(result);
+	struct show_text t = {
+	    .stream =
+		is_apart || s->only_stderr ? CAPTURE_STDERR : CAPTURE_STDOUT,
+	    .attempt = (unsigned int)number,
+	    .wall_us = member_time_us(attempt, "finished_at")};
+
+	if (o->attempt > 0 && number != o->attempt)
+		return;
+	t.text = (struct slice){json_string_value(output),
+				json_string_length(output)};
+	if (t.text.len > 0)
+		show_text(s, &t, o->lines);
+	show_result(s, attempt, &t, o->lines);
+}
+
+/* Earlier attempts are there if a later one has succeeded. */
+static void
+show_stored(struct show_output *s, const struct logs_options *o,
+	    const struct flowrra_record *record)
+{
+	json_t *all = json_loads(record->json, JSON_ALLOW_NUL, NULL), *one;
+	size_t i;
+
+	if (o->all || o->attempt > 0)
+		json_array_foreach (json_object_get(all, "history"), i, one)
+			show_attempt_of(
+			    s, one,
+			    json_integer_value(json_object_get(one, "attempt")),
+			    o);
+	show_attempt_of(
+	    s, all, json_integer_value(json_object_get(all, "attempts")), o);
+	json_decref(all);
+}
+
 /* That nothing is there is an error if there is no such task, or if its worker
  * keeps nothing; else it has printed nothing. */
 static int
-explain_nothing(struct ctl *ctl, const char *id)
+explain_nothing(struct ctl *ctl)
+{
+	const struct conf_exec *exec = &ctl->conf->exec;
+
+	if (exec->output_max > 0 || exec->output_store > 0 ||
+	    ctl->conf->worker.keep_output > 0)
+		return 0;
+	complain(ctl, "nothing is kept of what tasks print ([exec] output_max, "
+		      "output_store, for commands; [worker] keep_output, for "
+		      "tasks in modules)");
+	return err_exit_status(ERR_NOT_FOUND);
+}
+
+/* There are no files here: they may be on the machine of the worker. */
+static int
+show_without_files(struct show_output *s, const struct logs_options *o)
 {
 	struct flowrra_record *record;
 	struct flowrra_error error;
+	unsigned int before = s->shown;
 
-	if (flowrra_result(ctl->client, id, &record, &error) != 0)
-		return complain_of(ctl, &error);
+	if (flowrra_result(s->ctl->client, s->id, &record, &error) != 0)
+		return complain_of(s->ctl, &error);
+	show_stored(s, o, record);
 	flowrra_record_free(record);
-	if (ctl->conf->exec.output_max > 0 || ctl->conf->worker.keep_output > 0)
-		return 0;
-	complain(ctl, "nothing is kept of what tasks print ([exec] output_max, "
-		      "for commands; [worker] keep_output, for tasks in "
-		      "modules)");
-	return err_exit_status(ERR_NOT_FOUND);
+	return s->shown != before || s->ctl->globals.json
+		   ? 0
+		   : explain_nothing(s->ctl);
 }
+
+/* --- files --------------------------------------------------------------------- */
 
 /* The last attempt alone, unless others are asked for: it says what became of the
  * command. */
@@ -98,9 +179,7 @@ show_kept(struct show_output *s, const struct logs_options *o)
 	free(list);
 	if (r != 0 || err.code != ERR_NONE)
 		return complain_of_err(s->ctl, &err);
-	return s->shown == 0 && !s->ctl->globals.json
-		   ? explain_nothing(s->ctl, s->id)
-		   : 0;
+	return n == 0 ? show_without_files(s, o) : 0;
 }
 
 /* The exit status of the command, as of run --wait. */
@@ -112,8 +191,11 @@ show_until_end(struct show_output *s, const struct logs_options *o)
 
 	s->headed = o->all;
 	status = show_following(s, 1, NULL, &record);
-	if (record != NULL)
+	if (record != NULL) {
 		status = command_status(record);
+		if (!s->found)
+			show_stored(s, o, record);
+	}
 	flowrra_record_free(record);
 	return status;
 }

@@ -4,14 +4,20 @@
 #include "manager/move.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "client/client.h"
 #include "client/deliver.h"
 #include "manager/member.h"
+#include "manager/move_between.h"
 #include "manager/queues.h"
 #include "manager/select.h"
 #include "manager/task_filter.h"
 #include "selection.h"
+#include "sqlite/place.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "util/name.h"
 #include "verb.h"
@@ -19,7 +25,8 @@
 struct move_options {
 	struct selection selection;
 	const char *to;
-	bool resume;
+	const char *url, *config; /* of another store */
+	bool resume, wait;
 };
 
 #define OPTION(...) VERB_OPTION(struct move_options, 0, __VA_ARGS__)
@@ -31,6 +38,12 @@ static const struct option_spec move_options[] = {
 	   "only those in these states: waiting, delayed, retrying"),
     OPTION("older-than", "DURATION", SECONDS, selection.older_than_s, 0,
 	   3162240000, "only those submitted at least this long ago"),
+    OPTION("to-url", "URL", TEXT, url, 0, 0,
+	   "to the store of this URL, in which queues keep their names"),
+    OPTION("to-config", "FILE", TEXT, config, 0, 0,
+	   "the same, with the URLs of this configuration file"),
+    OPTION("wait", NULL, FLAG, wait, 0, 0,
+	   "until none of the queues' tasks runs, with those that come back"),
     OPTION("resume", NULL, FLAG, resume, 0, 0,
 	   "bring in what a move that was interrupted has left on its way"),
 };
@@ -38,6 +51,9 @@ static const struct option_spec move_options[] = {
 static const struct selection_words words = {
     "move", "Move", "moved",
     "--queue, --task, --error, --reason, --state, --older-than"};
+
+/* With --wait, between two looks. */
+#define WAIT_NS 500000000L
 
 #define MOVE_STATES (SELECT_WAITING | SELECT_DELAYED | SELECT_RETRYING)
 
@@ -94,6 +110,19 @@ on_outcome(const char *id, const char *outcome, const struct err *why,
 		show_progress(x->ctl, (long long)x->move.moved, "moved");
 }
 
+static void
+print_moved(const struct moving *x)
+{
+	if (x->ctl->globals.json)
+		return;
+	printf("%lld moved", (long long)x->move.moved);
+	if (x->move.gone > 0)
+		printf(", %lld run or have ended", (long long)x->move.gone);
+	if (x->move.refused > 0)
+		printf(", %lld refused", (long long)x->move.refused);
+	putchar('\n');
+}
+
 static int
 move_all(struct ctl *ctl, const char *to, const json_t *tasks)
 {
@@ -104,15 +133,98 @@ move_all(struct ctl *ctl, const char *to, const json_t *tasks)
 	if (move_tasks(ctl->client, &x.move, tasks, &err) != 0)
 		x.status = complain_of_err(ctl, &err);
 	end_progress(ctl);
-	if (ctl->globals.json)
-		return x.status;
-	printf("%lld moved", (long long)x.move.moved);
-	if (x.move.gone > 0)
-		printf(", %lld run or have ended", (long long)x.move.gone);
-	if (x.move.refused > 0)
-		printf(", %lld refused", (long long)x.move.refused);
-	putchar('\n');
+	print_moved(&x);
 	return x.status;
+}
+
+/* --- to another store --------------------------------------------------------- */
+
+static bool
+is_between(const struct move_options *o)
+{
+	return o->url != NULL || o->config != NULL;
+}
+
+/* What the environment and our own configuration say of ours is not meant. The
+ * configuration is the caller's to free, after the client. */
+static int
+open_other(const struct move_options *o, struct conf **conf,
+	   struct flowrra_client **ret, struct err *err)
+{
+	const char *settings[] = {NULL, "backend.url=", NULL};
+	char *url = NULL;
+	int r = -1;
+
+	if (o->url != NULL && asprintf(&url, "broker.url=%s", o->url) < 0)
+		return err_nomem(err);
+	settings[0] = url;
+	if (conf_load(o->config != NULL ? o->config : "/dev/null", settings,
+		      conf, err) == 0 &&
+	    conf_check_client(*conf, CONF_STORE_BROKER, err) == 0 &&
+	    place_check_url((*conf)->broker.url, err) == 0)
+		r = client_open_with(*conf, ret, err);
+	free(url);
+	return r != 0 ? err_prefix(err, "the other store") : 0;
+}
+
+static void
+on_between(const char *id, const char *outcome, const struct err *why,
+	   void *arg)
+{
+	struct moving *x = arg;
+
+	if (why->code != ERR_NONE)
+		x->status = complain_of_err(x->ctl, why);
+	print_if_json(
+	    x->ctl,
+	    json_pack("{s:s,s:s,s:o*}", "task_id", id, "outcome", outcome,
+		      "error",
+		      why->code != ERR_NONE ? member_of_text(why->msg) : NULL));
+}
+
+/* `tasks` NULL: what another move has left on its way. */
+static int
+move_to_other(struct ctl *ctl, const struct move_options *o,
+	      const json_t *tasks)
+{
+	struct moving x = {.ctl = ctl};
+	struct move_between m = {.from = ctl->client,
+				 .queue = o->to,
+				 .on_outcome = on_between,
+				 .arg = &x};
+	struct err err = ERR_INIT;
+	struct conf *conf = NULL;
+	int r = open_other(o, &conf, &m.to, &err);
+
+	if (r == 0)
+		r = move_between_check(&m, &err);
+	if (r == 0 && tasks != NULL)
+		r = move_between(&m, tasks, &err);
+	else if (r == 0)
+		r = move_between_resume(&m, o->selection.filter.queue, &err);
+	if (r != 0)
+		x.status = complain_of_err(ctl, &err);
+	x.move = (struct move){
+	    .moved = m.moved, .gone = m.gone, .refused = m.refused};
+	flowrra_close(m.to);
+	conf_free(conf);
+	print_moved(&x);
+	return x.status;
+}
+
+/* What is on its way to another store may be there already: it is moved within this
+ * one only by who names that queue. */
+static void
+leave_leaving(json_t *tasks, const char *queue)
+{
+	const char *of;
+	size_t i;
+
+	for (i = json_array_size(tasks); i > 0 && queue == NULL; i--) {
+		of = member_text(json_array_get(tasks, i - 1), "queue");
+		if (of != NULL && move_is_leaving(of))
+			json_array_remove(tasks, i - 1);
+	}
 }
 
 static int
@@ -121,9 +233,54 @@ move_filtered(struct ctl *ctl, struct move_options *o, int states)
 	json_t *tasks;
 	int status = selection_take(ctl, &o->selection, &words, states, &tasks);
 
-	if (tasks != NULL)
+	if (tasks != NULL && is_between(o)) {
+		status = move_to_other(ctl, o, tasks);
+	} else if (tasks != NULL) {
+		leave_leaving(tasks, o->selection.filter.queue);
 		status = move_all(ctl, o->to, tasks);
+	}
 	json_decref(tasks);
+	return status;
+}
+
+/* --- with those that come back --------------------------------------------- */
+
+/* How many tasks of the queues run, and may be retried. -1 with *err. */
+static int64_t
+running(struct ctl *ctl, const char *queue, struct err *err)
+{
+	json_t *queues = queues_list(ctl->client, queue, err), *one;
+	int64_t n = queues != NULL ? 0 : -1;
+	size_t i;
+
+	json_array_foreach (queues, i, one)
+		n += json_integer_value(json_object_get(one, "in_flight"));
+	json_decref(queues);
+	return n;
+}
+
+/* Who has agreed once is not asked again. One look more after the last has ended: it
+ * may have come back just before. */
+static int
+move_and_wait(struct ctl *ctl, struct move_options *o, int states)
+{
+	const struct timespec pause = {.tv_nsec = WAIT_NS};
+	struct err err = ERR_INIT;
+	int status = 0, one;
+	int64_t n;
+
+	do {
+		n = running(ctl, o->selection.filter.queue, &err);
+		if (n < 0)
+			return complain_of_err(ctl, &err);
+		one = move_filtered(ctl, o, states);
+		if (one == err_exit_status(ERR_USAGE))
+			return one;
+		status = one > status ? one : status;
+		o->selection.yes = true;
+		if (n > 0)
+			nanosleep(&pause, NULL);
+	} while (n > 0);
 	return status;
 }
 
@@ -168,14 +325,26 @@ move_check(const struct move_options *o, int n_ids, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "cannot use --resume with IDs, --to, --all or "
 			       "--dry-run");
+	if (o->url != NULL && o->config != NULL)
+		return err_set(err, ERR_USAGE,
+			       "cannot use --to-url with --to-config");
+	if (is_between(o) && n_ids > 0)
+		return err_set(err, ERR_USAGE,
+			       "cannot use IDs with --to-url or --to-config");
+	if (o->wait && (n_ids > 0 || o->resume || s->dry_run))
+		return err_set(err, ERR_USAGE,
+			       "cannot use --wait with IDs, --resume or "
+			       "--dry-run");
 	if (o->resume)
 		return 0;
-	if (o->to == NULL)
+	if (o->to == NULL && !is_between(o))
 		return err_set(err, ERR_USAGE, "missing --to QUEUE");
-	if (name_check_queue(slice_of(o->to), ERR_DATA, err) != 0 ||
+	if ((o->to != NULL &&
+	     name_check_queue(slice_of(o->to), ERR_DATA, err) != 0) ||
 	    selection_check(s, &words, n_ids, err) != 0)
 		return -1;
-	if (s->filter.queue != NULL && strcmp(s->filter.queue, o->to) == 0)
+	if (!is_between(o) && s->filter.queue != NULL &&
+	    strcmp(s->filter.queue, o->to) == 0)
 		return err_set(err, ERR_DATA,
 			       "--queue and --to are the same queue");
 	return task_filter_check(&s->filter, err);
@@ -198,16 +367,21 @@ run_move(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
+	if (o->resume && is_between(o))
+		return move_to_other(ctl, o, NULL);
 	if (o->resume)
 		return move_resume(ctl, o->selection.filter.queue);
+	if (o->wait)
+		return move_and_wait(ctl, o, states);
 	return argc > 0 ? move_ids(ctl, o->to, argc, argv)
 			: move_filtered(ctl, o, states);
 }
 
 const struct verb verb_move = {
     .name = "move",
-    .summary = "Move waiting or delayed tasks to another queue",
-    .usage = "--to QUEUE ID... | FILTER... | --all [--dry-run] [--yes]",
+    .summary = "Move waiting or delayed tasks to another queue or store",
+    .usage =
+	"--to QUEUE ID... | FILTER... | --all [--to-url URL] [--wait] [--yes]",
     .options = move_options,
     .n_options = sizeof(move_options) / sizeof(move_options[0]),
     .options_size = sizeof(struct move_options),

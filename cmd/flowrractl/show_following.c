@@ -85,6 +85,7 @@ next_attempt(struct following *f, struct err *err)
 	free(list);
 	if (found == 0)
 		return err->code == ERR_NONE ? 0 : -1;
+	f->show->found = true;
 	capture_reader_free(f->reader);
 	f->attempt = found;
 	f->reader = capture_reader_new(f->show->directory, f->show->id, found);

@@ -214,3 +214,31 @@ show_attempt(struct show_output *s, unsigned int attempt, int64_t n,
 	capture_reader_free(reader);
 	return got;
 }
+
+static int64_t
+lines_in(struct slice text)
+{
+	int64_t n = text.len > 0 && text.p[text.len - 1] != '\n';
+	size_t i;
+
+	for (i = 0; i < text.len; i++)
+		n += text.p[i] == '\n';
+	return n;
+}
+
+void
+show_text(struct show_output *s, const struct show_text *t, int64_t n)
+{
+	struct capture_record r = {
+	    .stream = t->stream, .wall_us = t->wall_us, .bytes = t->text};
+	int64_t skip = n >= 0 ? lines_in(t->text) - n : 0;
+
+	if (!shows(s, t->stream))
+		return;
+	skip_lines(&r, &skip);
+	if (r.bytes.len == 0)
+		return;
+	put_record(s, &r, t->attempt);
+	if (!s->ctl->globals.json && r.bytes.p[r.bytes.len - 1] != '\n')
+		putchar('\n');
+}

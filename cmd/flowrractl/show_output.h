@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "codec/capture.h"
+#include "util/buf.h"
+
 struct capture_reader;
 struct ctl;
 struct err;
@@ -25,6 +28,7 @@ struct show_output {
 	/* The state of it; zeroes at first. */
 	bool in_line[2];
 	unsigned int shown; /* the attempt that was shown last */
+	bool found;	    /* there are files */
 };
 
 /* One attempt, as far as it is kept: its last `n` lines (below 0: all). -1 with
@@ -35,6 +39,15 @@ int show_attempt(struct show_output *s, unsigned int attempt, int64_t n,
 /* What a reader of an attempt has now. The same. */
 int show_reader(struct show_output *s, struct capture_reader *reader,
 		unsigned int attempt, struct err *err);
+
+/* A text that an attempt is known to have printed: its last `n` lines (below 0: all). */
+struct show_text {
+	enum capture_stream stream;
+	unsigned int attempt;
+	int64_t wall_us;
+	struct slice text;
+};
+void show_text(struct show_output *s, const struct show_text *t, int64_t n);
 
 /*
  * Shows all from `attempt` on as it is printed, until the task has ended. `tick` is

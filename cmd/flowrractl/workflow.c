@@ -84,10 +84,10 @@ print_ended(struct ctl *ctl, json_t *flow, bool with_id)
 		       state);
 	if (status != 0)
 		complain(ctl,
-			 "workflow %s %s: %lld of %lld steps failed, %lld were "
-			 "skipped",
-			 id, state, count_of(flow, "failed"),
-			 count_of(flow, "steps"), count_of(flow, "skipped"));
+			 "workflow %s %s: of %lld steps, %lld failed and %lld "
+			 "were skipped",
+			 id, state, count_of(flow, "steps"),
+			 count_of(flow, "failed"), count_of(flow, "skipped"));
 	if (ctl->globals.json)
 		print_json_line(flow);
 	else

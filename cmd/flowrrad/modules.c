@@ -259,8 +259,10 @@ write_config(const struct conf *conf, const bool *found, bool any,
 	if (any) {
 		buf_addf(&out,
 			 "\"exec\":{\"kill_grace\":%.6f,"
+			 "\"output_store\":%" PRId64 ","
 			 "\"max_result_size\":%" PRId64 ",\"tasks\":{",
 			 (double)conf->executor.kill_grace / 1e6,
+			 conf->exec.output_store,
 			 conf->executor.max_result_size);
 		for (i = 0; i < conf->n_tasks; i++) {
 			if (!found[i])

@@ -492,3 +492,14 @@ flowrra_cancel(struct flowrra_client *c, const char *id,
 		   ? 0
 		   : client_fail(error, &err);
 }
+
+int
+client_take_out(struct flowrra_client *c, const char *queue, const char *id,
+		bool *ret_found, struct err *err)
+{
+	const struct cancel x = {.client = c, .id = id};
+
+	return client_check(c, err) == 0
+		   ? cancel_remove_from(&x, queue, ret_found, err)
+		   : -1;
+}

@@ -3,6 +3,8 @@
 #ifndef CLIENT_CANCEL_H
 #define CLIENT_CANCEL_H
 
+#include <stdbool.h>
+
 struct err;
 struct flowrra_client;
 
@@ -22,5 +24,12 @@ enum cancel_outcome {
  */
 int client_cancel(struct flowrra_client *c, const char *id,
 		  enum cancel_outcome *ret_outcome, struct err *err);
+
+/*
+ * Takes a waiting or delayed task out of a queue, for good; its record stays.
+ * *ret_found: it was there. 0, or -1 with *err.
+ */
+int client_take_out(struct flowrra_client *c, const char *queue, const char *id,
+		    bool *ret_found, struct err *err);
 
 #endif

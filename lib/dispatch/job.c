@@ -156,6 +156,8 @@ job_print(struct job *job, struct slice line)
 {
 	struct buf *out = &job->output;
 
+	if (job->output_is_set)
+		return;
 	line = history_tail(line, HISTORY_TEXT_MAX);
 	buf_add(out, line.p, line.len);
 	buf_addc(out, '\n');
@@ -164,6 +166,21 @@ job_print(struct job *job, struct slice line)
 	/* It goes on with what comes: no task fails for want of that memory. */
 	if (out->failed)
 		buf_done(out);
+}
+
+void
+job_set_output(struct job *job, struct slice text)
+{
+	const int64_t max = job->dispatch->conf->exec.output_store;
+
+	text = history_tail(text, (size_t)max);
+	if (text.len == 0)
+		return;
+	buf_reset(&job->output);
+	buf_add(&job->output, text.p, text.len);
+	job->output_is_set = !job->output.failed;
+	if (job->output.failed)
+		buf_done(&job->output);
 }
 
 void
@@ -178,6 +195,7 @@ job_hold(struct job *job, bool first)
 	/* Its last start was not one, or it would not be here again. */
 	job->started_us = 0;
 	buf_reset(&job->output);
+	job->output_is_set = false;
 	if (first)
 		TAILQ_INSERT_HEAD(&d->held[job->run.kind], job, link);
 	else

@@ -48,7 +48,8 @@ outcome_result(const struct job *job, enum result_status status,
 	    .output = status != RESULT_RUNNING && status != RESULT_PENDING
 			  ? history_tail((struct slice){job->output.data,
 							job->output.len},
-					 HISTORY_TEXT_MAX)
+					 job->output_is_set ? job->output.len
+							    : HISTORY_TEXT_MAX)
 			  : (struct slice){NULL, 0},
 	    /* Else it would be gone with the task; a dead one is kept. Most
 	     * tasks have none, so it costs them nothing. */

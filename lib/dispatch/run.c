@@ -65,6 +65,12 @@ on_run_log(struct pool_job *run, int level, struct slice text, void *arg)
 }
 
 static void
+on_run_output(struct pool_job *run, struct slice text, void *arg)
+{
+	job_set_output(job_of(run), text);
+}
+
+static void
 on_run_print(struct pool_job *run, struct slice line, void *arg)
 {
 	struct job *job = job_of(run);
@@ -360,6 +366,7 @@ const struct pool_events run_events = {.find = find_run,
 				       .on_progress = on_run_progress,
 				       .on_log = on_run_log,
 				       .on_print = on_run_print,
+				       .on_output = on_run_output,
 				       .on_submit = on_run_submit,
 				       .on_await = on_run_await,
 				       .on_forget = on_run_forget,

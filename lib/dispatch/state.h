@@ -103,6 +103,7 @@ struct job {
 	struct buf progress; /* JSON; empty: none */
 	struct buf
 	    output; /* the end of what this attempt prints: job_print() */
+	bool output_is_set;   /* by job_set_output(): nothing is added */
 	bool running_pending; /* a note is under way */
 	bool running_again;
 	/* The end. */
@@ -284,6 +285,8 @@ void job_hold(struct job *job, bool first);
 void job_unlink(struct job *job);
 /* It has printed or logged a line; the end of it all is kept. */
 void job_print(struct job *job, struct slice line);
+/* All that is kept of it, as its executor says: of a command. */
+void job_set_output(struct job *job, struct slice text);
 /* Its time does not count any more. */
 void job_disarm(struct job *job);
 /* Settled: frees it. */

@@ -252,6 +252,18 @@ flowrra_task_command_ended(struct flowrra_task *t, int status,
 	t->truncated = truncated;
 }
 
+void
+flowrra_task_command_printed(struct flowrra_task *t, const char *text,
+			     size_t len)
+{
+	const struct outbox_frame frame = {
+	    .type = IPC_OUTPUT, .task = t->number, .rest = {text, len}};
+
+	/* What is too slow loses this, as it does lines of the log. */
+	if (has_room(t))
+		outbox_put(t->env->outbox, &frame, false);
+}
+
 int
 flowrra_task_lost(struct flowrra_task *t, const char *why)
 {

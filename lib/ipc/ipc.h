@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 8u
+#define IPC_VERSION 9u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)

@@ -6,6 +6,7 @@
 
 #include "manager/doctor_private.h"
 #include "manager/member.h"
+#include "manager/move_between.h"
 #include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/workers.h"
@@ -65,12 +66,20 @@ examine_servants(struct doctor *d, const json_t *queue, const char *name)
 	count_servants(d, name, &alive, &running);
 	if (waiting == 0 || running > 0)
 		return;
-	if (alive == 0)
+	if (alive == 0 && move_is_leaving(name))
+		doctor_find(d, DOCTOR_WARNING, "queues",
+			    "Run flowrractl move --resume with --to-url or "
+			    "--to-config, as before.",
+			    "%lld task%s of queue %s did not get to another "
+			    "store: a move was interrupted",
+			    waiting, waiting == 1 ? "" : "s",
+			    name + strlen(MOVE_LEAVING));
+	else if (alive == 0)
 		doctor_find(d, DOCTOR_ERROR, "queues",
 			    "Start a worker with this queue in [worker] "
 			    "queues, or purge the queue.",
-			    "queue %s has %lld tasks and no worker serves it",
-			    name, waiting);
+			    "queue %s has %lld task%s and no worker serves it",
+			    name, waiting, waiting == 1 ? "" : "s");
 	else
 		doctor_find(d, DOCTOR_WARNING, "queues",
 			    "Run flowrractl worker resume to make one take "

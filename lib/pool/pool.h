@@ -106,6 +106,8 @@ struct pool_events {
 	void (*on_log)(struct pool_job *job, int level, struct slice text,
 		       void *arg);
 	void (*on_print)(struct pool_job *job, struct slice line, void *arg);
+	/* The end of what its command has printed, before on_done. */
+	void (*on_output)(struct pool_job *job, struct slice text, void *arg);
 	/* It submits a task; answer with pool_submitted(). `executor` names the
 	 * asker. */
 	void (*on_submit)(struct pool_job *job, pid_t executor,

@@ -100,6 +100,13 @@ report_log(struct pool *p, struct executor *e, struct pool_job *job,
 }
 
 static void
+report_output(struct pool *p, struct executor *e, struct pool_job *job,
+	      const struct ipc_message *m)
+{
+	p->events->on_output(job, m->rest, p->opt.arg);
+}
+
+static void
 report_submit(struct pool *p, struct executor *e, struct pool_job *job,
 	      const struct ipc_message *m)
 {
@@ -132,6 +139,7 @@ static void (*const report_table[])(struct pool *, struct executor *,
     [IPC_RETURNED] = report_returned, [IPC_PROGRESS] = report_progress,
     [IPC_LOG] = report_log,	      [IPC_SUBMIT] = report_submit,
     [IPC_AWAIT] = report_await,	      [IPC_FORGET] = report_forget,
+    [IPC_OUTPUT] = report_output,
 };
 
 void

@@ -63,6 +63,8 @@ conf_personal_set_defaults(struct conf *conf, struct err *err)
 	return personal_set(conf, "exec", "adhoc", "owner", err) != 0 ||
 		       personal_set(conf, "exec", "output_max", "16m", err) !=
 			   0 ||
+		       personal_set(conf, "exec", "output_store", "0", err) !=
+			   0 ||
 		       personal_set(conf, "backend", "ttl", "7d", err) != 0 ||
 		       personal_set(conf, "executor", "async_tasks", "1",
 				    err) != 0 ||

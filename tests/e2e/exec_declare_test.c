@@ -113,7 +113,7 @@ START_TEST(bad_declarations_are_refused_at_the_start)
 
 	world_configure(w, "", "[task a]\ncommand = a | b\n");
 	ck_complains(run(w, "flowrrad -c flowrra.conf"), 78,
-		     "flowrra.conf:10: [task a] command = \"a | b\": column 3");
+		     "flowrra.conf:12: [task a] command = \"a | b\": column 3");
 	world_configure(w, "", "[task a]\nuser = no-such-user\ncommand = a\n");
 	ck_complains(
 	    run(w, "flowrrad -c flowrra.conf"), 78,

@@ -310,10 +310,41 @@ END_TEST
 
 START_TEST(a_worker_that_keeps_no_output_is_told_of)
 {
-	struct world *w = start("[task one]\ncommand = echo 1\n");
+	struct world *w = start("[exec]\noutput_store = 0\n"
+				"[task one]\ncommand = true\n");
 
 	ck_complains(ctl(w, "logs %s", end_of(w, submit(w, "one"))), 2,
 		     "[exec] output_max");
+	world_stop(w);
+}
+END_TEST
+
+/* The worker's files are elsewhere: what the record has is shown. */
+START_TEST(logs_on_another_machine_show_what_the_record_has)
+{
+	struct world *w = start(
+	    "[executor]\nretry_delay = 0\n[exec]\noutput_max = 1m\n"
+	    "output_store = 2k\n"
+	    "[task speak]\nmax_retries = 0\n"
+	    "command = sh -c 'seq 1000; echo problem >&2; exit $1' sh {0}\n"
+	    "[task silent]\noutput = none\n"
+	    "command = sh -c 'echo said; echo told >&2'\n"
+	    "[task answer]\ncommand = sh -c 'echo told >&2; echo said'\n");
+#define ELSEWHERE "-o worker.state_dir=/nonexistent logs "
+	const char *id = end_of(w, submit(w, "speak 3")), *text;
+
+	text = ctl_ok(w, ELSEWHERE "%s", id);
+	ck_assert_msg(strlen(text) > 1900 && strlen(text) <= 2048, "%s", text);
+	ck_assert_ptr_nonnull(strstr(text, "\n999\n1000\nproblem"));
+	ck_assert_str_eq(ctl_ok(w, ELSEWHERE "%s -n 2", id), "1000\nproblem");
+	ck_run(ctl(w, ELSEWHERE "%s -f | tail -n 1", id), 0, "problem\n");
+	ck_assert_int_eq(ctl(w, ELSEWHERE "%s -f", id)->status, 3);
+	id = end_of(w, submit(w, "silent"));
+	ck_assert_str_eq(ctl_ok(w, ELSEWHERE "%s", id), "said\ntold");
+	id = end_of(w, submit(w, "answer"));
+	ck_assert_str_eq(ctl_ok(w, ELSEWHERE "%s", id), "told\nsaid");
+	ck_assert_str_eq(ctl_ok(w, ELSEWHERE "%s --stdout", id), "said");
+	ck_assert_str_eq(ctl_ok(w, ELSEWHERE "%s --stderr", id), "told");
 	world_stop(w);
 }
 END_TEST
@@ -331,4 +362,5 @@ SUITE("exec-end")
 	TEST(a_cpu_bound_command_is_like_another);
 	TEST(an_exit_code_is_told_as_a_number);
 	TEST(a_worker_that_keeps_no_output_is_told_of);
+	TEST(logs_on_another_machine_show_what_the_record_has);
 }

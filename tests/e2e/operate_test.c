@@ -409,7 +409,7 @@ START_TEST(the_doctor_finds_what_is_stuck_and_says_what_to_do)
 	put(w, "a", "");
 	ck_assert_int_eq(ctl(w, "doctor")->status, 69);
 	ck_assert(finds(w, "no worker is alive", "Start flowrrad"));
-	ck_assert(finds(w, "queue io has 1 tasks and no worker serves it",
+	ck_assert(finds(w, "queue io has 1 task and no worker serves it",
 			"[worker] queues"));
 	ctl_ok(w, "queue pause io");
 	ck_assert(finds(w, "queue io is paused", "queue resume"));

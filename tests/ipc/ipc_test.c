@@ -208,7 +208,7 @@ static const struct {
 	const char *text; /* a part of the error's */
 } broken[] = {
     {H(12, 0), IPC_TO_EXECUTOR, "unknown message type 0"},
-    {H(12, 22), IPC_TO_EXECUTOR, "unknown message type 22"},
+    {H(12, 23), IPC_TO_EXECUTOR, "unknown message type 23"},
     {H(12, ~0u), IPC_TO_EXECUTOR, "unknown message type"},
     {H(0, IPC_STOP), IPC_TO_EXECUTOR, "STOP has 0 bytes"},
     {H(11, IPC_STOP), IPC_TO_EXECUTOR, "STOP has 11 bytes"},

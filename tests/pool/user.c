@@ -96,6 +96,12 @@ user_on_await(struct pool_job *job, pid_t executor,
 }
 
 static void
+user_on_output(struct pool_job *job, struct slice text, void *arg)
+{
+	note_text(RUN_OF(job)->said, sizeof(RUN_OF(job)->said), text);
+}
+
+static void
 user_on_forget(struct pool_job *job, pid_t executor, uint32_t request,
 	       void *arg)
 {
@@ -169,6 +175,7 @@ static const struct pool_events user_events = {.find = user_find,
 					       .on_submit = user_on_submit,
 					       .on_await = user_on_await,
 					       .on_forget = user_on_forget,
+					       .on_output = user_on_output,
 					       .on_done = user_on_done,
 					       .on_returned = user_on_returned,
 					       .on_exit = user_on_exit,

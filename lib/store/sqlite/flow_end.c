@@ -119,17 +119,23 @@ end_flow(struct tx *tx, const struct sflow *flow, struct err *err)
 	return end_callbacks(tx, flow->number, state, err);
 }
 
+/* As it is now. */
+static int
+look_at(struct tx *tx, const struct sflow *flow, struct err *err)
+{
+	if (flow->state == FLOW_OPEN || flow_state_has_ended(flow->state) ||
+	    flow->waiting + flow->released > 0)
+		return 0;
+	return end_flow(tx, flow, err);
+}
+
 int
 sflow_look_run(struct tx *tx, int64_t number, struct err *err)
 {
 	struct sflow flow;
 	const int found = sflow_get_run(tx, number, &flow, err);
 
-	if (found <= 0 || flow.state == FLOW_OPEN ||
-	    flow_state_has_ended(flow.state) ||
-	    flow.waiting + flow.released > 0)
-		return found < 0 ? -1 : 0;
-	return end_flow(tx, &flow, err);
+	return found == 1 ? look_at(tx, &flow, err) : found;
 }
 
 /* --- cancelling ------------------------------------------------------------- */
@@ -198,8 +204,10 @@ int
 sflow_skip_run(struct swaits_work *w, struct tx *tx, const struct sflow *flow,
 	       struct err *err)
 {
-	int more = flow->state == FLOW_CANCELLING;
+	int more = 1;
 
+	if (flow->state != FLOW_CANCELLING)
+		return look_at(tx, flow, err);
 	while (w->left > 0 && more == 1)
 		more = skip_next(w, tx, flow, err);
 	return more < 0 ? -1 : sflow_look_run(tx, flow->number, err);

@@ -494,12 +494,15 @@ end_step(struct swaits_work *w, struct tx *tx, const struct sstep *step,
 	 enum swaits_outcome outcome, struct err *err)
 {
 	struct sflow flow;
+	const int found = sflow_get_run(tx, step->flow, &flow, err);
 
-	if (sflow_get_run(tx, step->flow, &flow, err) < 0)
-		return -1;
+	if (found <= 0)
+		return found;
 	if (flow.cancels && state_of(outcome) == SSTEP_FAILED &&
 	    sflow_cancel_run(tx, &flow, err) != 0)
 		return -1;
+	if (flow.state != FLOW_CANCELLING)
+		w->goes_on = flow.number;
 	return sflow_skip_run(w, tx, &flow, err);
 }
 

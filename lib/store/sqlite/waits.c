@@ -114,7 +114,25 @@ swaits_take(struct tx *tx, int64_t number, struct sdelayed *held,
 		      number);
 }
 
-/* It is due, or will be at its own time: the next claim takes it from there. */
+/* Where it goes on: behind those that wait, or among those that are for later. */
+static int
+swaits_place(struct tx *tx, const struct swaits_row *row, struct sdelayed *held,
+	     struct err *err)
+{
+	int64_t serial;
+
+	held->at_ms = row->at_ms;
+	held->delay_ms = row->delay_ms;
+	if (held->delay_ms > 0)
+		held->at_ms = 0;
+	if (held->delay_ms > 0 || held->at_ms > tx_now(tx))
+		return sdelay_add_run(tx, held, err);
+	if ((serial = sdelay_serial_run(tx, held->queue, err)) < 0)
+		return -1;
+	return tx_run(tx, err, SQL_WAITING_ADD, held->queue, held->priority,
+		      serial, held->number, INT64_C(0));
+}
+
 static int
 swaits_release(struct tx *tx, const struct swaits_row *row, struct err *err)
 {
@@ -125,10 +143,7 @@ swaits_release(struct tx *tx, const struct swaits_row *row, struct err *err)
 		return taken;
 	if (row->flow != 0 && ssteps_release_run(tx, row, err) != 0)
 		return -1;
-	held.delay_ms = row->delay_ms;
-	if (row->delay_ms <= 0)
-		held.at_ms = row->at_ms > tx_now(tx) ? row->at_ms : tx_now(tx);
-	return sdelay_add_run(tx, &held, err) < 0
+	return swaits_place(tx, row, &held, err) < 0
 		   ? -1
 		   : swake_queue_run(tx, held.queue, err);
 }
@@ -269,9 +284,11 @@ static int
 swaits_release_step(struct swaits_work *w, struct tx *tx,
 		    const struct swaits_row *row, struct err *err)
 {
-	struct sflow flow;
-	const int found = sflow_get_run(tx, row->flow, &flow, err);
+	struct sflow flow = {.state = FLOW_RUNNING};
+	int found = 0;
 
+	if (row->flow != w->goes_on)
+		found = sflow_get_run(tx, row->flow, &flow, err);
 	if (found < 0)
 		return -1;
 	if (found == 1 && flow.state == FLOW_CANCELLING)

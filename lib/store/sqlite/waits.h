@@ -44,7 +44,8 @@ struct swaits_end {
 struct swaits_work {
 	struct buf ended; /* that are to be looked at; waits.c */
 	size_t at;
-	int left; /* tasks that may still go on */
+	int left;	 /* tasks that may still go on */
+	int64_t goes_on; /* a workflow that is not being cancelled; 0: none */
 	struct stotals *totals;
 };
 /* A row of `waits`; of a step of a workflow (flows.h) `flow` is not 0. */

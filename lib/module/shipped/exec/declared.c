@@ -371,7 +371,9 @@ declarations_read(struct declarations *d, const json_t *config, struct err *err)
 	    .kill_grace =
 		json_number_value(json_object_get(config, "kill_grace")),
 	    .max_result_size = (size_t)json_integer_value(
-		json_object_get(config, "max_result_size"))};
+		json_object_get(config, "max_result_size")),
+	    .output_store = (size_t)json_integer_value(
+		json_object_get(config, "output_store"))};
 	store = json_string_value(json_object_get(config, "adhoc"));
 	if (store != NULL && (d->store = strdup(store)) == NULL)
 		return err_nomem(err);

@@ -49,6 +49,8 @@ struct declarations {
 	size_t n;
 	double kill_grace; /* seconds */
 	size_t max_result_size;
+	size_t
+	    output_store; /* of what is printed, for the record; 0: nothing */
 	/* The database whose commands exec.run runs; NULL: none. */
 	char *store;
 	/* Where what commands print is kept (codec/capture.h), and how much of an

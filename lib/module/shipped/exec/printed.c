@@ -7,6 +7,7 @@
 
 #include "codec/capture.h"
 #include "flowrra/module.h"
+#include "module/ended.h"
 #include "module/shipped/exec/captures.h"
 #include "module/shipped/exec/result.h"
 #include "util/err.h"
@@ -136,6 +137,8 @@ printed_take(struct printed *r, int fd, const char *p, size_t len)
 		keep_output(r, p, len);
 	else
 		keep_tail(&r->tail, p, len, TAIL_BYTES);
+	if (r->store > 0)
+		keep_tail(&r->both, p, len, r->store);
 	if (fd == 2 && r->logs)
 		lines_take(&r->lines, p, len);
 	return r->held.len == 0;
@@ -181,6 +184,21 @@ printed_tell(struct printed *r)
 			line = end;
 		on_error_line(r, (struct slice){begin, (size_t)(line - begin)});
 	}
+}
+
+void
+printed_store(const struct printed *r)
+{
+	const size_t left_out =
+	    r->both.len > r->store ? r->both.len - r->store : 0;
+	struct buf text = BUF_INIT;
+
+	if (r->both.len == 0)
+		return;
+	utf8_add(&text, r->both.data + left_out, r->both.len - left_out);
+	if (!text.failed)
+		flowrra_task_command_printed(r->task, text.data, text.len);
+	buf_done(&text);
 }
 
 /* --- the result ---------------------------------------------------------- */
@@ -258,6 +276,7 @@ printed_init(struct printed *r, struct flowrra_task *task,
 			      .output = declared != NULL ? declared->output
 							 : OUTPUT_NONE,
 			      .logs = declared != NULL,
+			      .store = all->output_store,
 			      .capture = begin_capture(task, all)};
 	r->sink = (struct lines_sink){.on_line = on_error_line, .arg = r};
 	r->lines.sink = &r->sink;
@@ -279,6 +298,7 @@ printed_done(struct printed *r)
 {
 	buf_done(&r->out);
 	buf_done(&r->tail);
+	buf_done(&r->both);
 	buf_done(&r->held);
 	capture_free(r->capture);
 }

@@ -30,6 +30,8 @@ struct printed {
 	struct lines lines;
 	struct lines_sink sink;
 	struct buf tail; /* the end of standard error */
+	size_t store;	 /* bytes of the end of both, for the record */
+	struct buf both; /* it */
 };
 
 /* Of a task of `declared`; NULL: exec.run. It must not move. */
@@ -54,6 +56,9 @@ void printed_end(struct printed *p);
 json_t *printed_result(const struct printed *p, int64_t *ret_left_out,
 		       struct buf *exact, const char **ret_why);
 
+/* Tells the end of both streams, for the record of a task whose result is not what
+ * it wrote to standard output. */
+void printed_store(const struct printed *p);
 /* Appends the last lines of standard error, after a colon, if there are any. */
 void printed_add_tail(const struct printed *p, struct buf *error);
 /* Logs the end of the standard output of a command that has failed. */

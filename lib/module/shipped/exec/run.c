@@ -145,6 +145,8 @@ succeed(struct run *r, int status)
 	const char *why;
 
 	outcome.result = printed_result(&r->printed, &left_out, &exact, &why);
+	if (outcome.result == NULL || r->printed.output == OUTPUT_NONE)
+		printed_store(&r->printed);
 	flowrra_task_command_ended(r->o.task, status, left_out);
 	if (!exact.failed)
 		outcome.exact = (struct slice){exact.data, exact.len};
@@ -202,6 +204,7 @@ end_ran(struct run *r, int status)
 	}
 	describe_end(r, status, &error);
 	printed_tell(&r->printed);
+	printed_store(&r->printed);
 	fail(r, final, error.failed ? "it failed" : error.data);
 	buf_done(&error);
 }
