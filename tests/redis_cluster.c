@@ -147,7 +147,8 @@ redis_cluster_master_port(struct redis_test_cluster *c, size_t i)
 		return 0;
 	info = cluster_ask(c, i, "INFO replication");
 	at = strstr(info, "master_port:");
-	port = at != NULL ? atoi(at + strlen("master_port:")) : 0;
+	port =
+	    at != NULL ? (int)strtol(at + strlen("master_port:"), NULL, 10) : 0;
 	free(info);
 	return port;
 }

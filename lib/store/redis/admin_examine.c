@@ -77,8 +77,12 @@ rbroker_forget_examinations(struct rbroker *b)
 {
 	struct examination *e;
 
-	while ((e = TAILQ_FIRST(&b->examinations)) != NULL)
+	while ((e = TAILQ_FIRST(&b->examinations)) != NULL) {
+		TAILQ_REMOVE(&b->examinations, e, link);
+		redis_quorum_free(e->quorum);
+		e->quorum = NULL;
 		examination_free(&e->query);
+	}
 }
 
 /* The masters of a Cluster by their numbers, or the one server. */
@@ -346,7 +350,7 @@ rexamine_end(struct examination *e)
 	    report_end(&e->report, e->n_nodes, err) == 0 &&
 	    (findings = calloc(e->report.n + 1, sizeof(*findings))) == NULL)
 		err_nomem(err);
-	if (err->code == ERR_NONE)
+	if (findings != NULL)
 		rexamine_report(e, findings);
 	else
 		e->on_report(NULL, err, e->arg);
