@@ -200,8 +200,6 @@ show_until_end(struct show_output *s, const struct logs_options *o)
 	return status;
 }
 
-/* Files are looked for where a worker with this configuration keeps them: on another
- * machine there are none. */
 /* Without an ID, and with a number, it is a command of `run`, which has put it into
  * the user's own store. */
 static bool
@@ -210,6 +208,8 @@ is_of_run(int argc, char **argv)
 	return argc == 0 || argv[0][strspn(argv[0], "0123456789")] == '\0';
 }
 
+/* Files are looked for where a worker with this configuration keeps them: on another
+ * machine there are none. */
 static int
 run_logs(struct ctl *ctl, int argc, char **argv, void *options)
 {

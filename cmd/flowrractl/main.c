@@ -365,11 +365,18 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 static int
 flush(struct ctl *ctl, int status)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	const int failed = fflush(stdout);
+
+	if (failed == 0 && !ferror(stdout))
 		return status;
-	if (errno == EPIPE)
+	if (failed != 0 && errno == EPIPE)
 		return status;
-	complain(ctl, "cannot write to standard output: %s", strerror(errno));
+	/* Why an earlier one failed is not known any more. */
+	if (failed != 0)
+		complain(ctl, "cannot write to standard output: %s",
+			 strerror(errno));
+	else
+		complain(ctl, "cannot write to standard output");
 	return err_exit_status(ERR_SYSTEM);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <jansson.h>
 
@@ -262,7 +263,38 @@ wait_for_each(struct ctl *ctl, size_t n, const char *const *ids,
 	return result;
 }
 
-/* By the worker of this command's task. */
+/* Between two looks at all of them. */
+#define LOOK_NS 250000000L
+
+/* Through the gateway, which has no question for several: looks at one after the
+ * other. */
+static int
+look_for_any(struct ctl *ctl, size_t n, const char *const *ids,
+	     double timeout_s, size_t *ret_which, struct flowrra_record **ret,
+	     struct err *err)
+{
+	const int64_t begun_us = clock_mono_us();
+	const struct timespec pause = {.tv_nsec = LOOK_NS};
+
+	for (;;) {
+		for (*ret_which = 0; *ret_which < n; ++*ret_which) {
+			if (gateway_record(ctl->gateway, ids[*ret_which], ret,
+					   err) != 0)
+				return -1;
+			if ((*ret)->state == FLOWRRA_SUCCESS ||
+			    (*ret)->state == FLOWRRA_FAILED)
+				return 0;
+			flowrra_record_free(*ret);
+		}
+		if (timeout_s >= 0 &&
+		    (double)(clock_mono_us() - begun_us) / 1e6 >= timeout_s)
+			return err_set(err, ERR_TIMEOUT,
+				       "none of the tasks has finished in "
+				       "time");
+		nanosleep(&pause, NULL);
+	}
+}
+
 static int
 wait_for_any(struct ctl *ctl, size_t n, const char *const *ids,
 	     double timeout_s, struct flowrra_record **records,
@@ -271,9 +303,14 @@ wait_for_any(struct ctl *ctl, size_t n, const char *const *ids,
 	struct err err = ERR_INIT;
 	struct flowrra_record *record;
 	size_t which;
+	int r;
 
-	if (own_task_wait(ctl->own, ids, n, timeout_s, &which, &record, &err) !=
-	    0)
+	if (ctl->own != NULL)
+		r = own_task_wait(ctl->own, ids, n, timeout_s, &which, &record,
+				  &err);
+	else
+		r = look_for_any(ctl, n, ids, timeout_s, &which, &record, &err);
+	if (r != 0)
 		return fail_as_client(&err, error);
 	records[which] = record;
 	return 0;
@@ -357,9 +394,6 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 	status = o->queue != NULL ? ctl_open(ctl) : ctl_open_near(ctl);
 	if (status != 0)
 		return status;
-	if ((o->queue != NULL || (o->any && ctl->own == NULL)) &&
-	    ctl_need_store(ctl, "--queue and --any", &err) != 0)
-		return complain_of_err(ctl, &err);
 	if (argc == 0) {
 		return o->from_stdin ? wait_stream(ctl, o->timeout_s)
 				     : wait_queue(ctl, o->queue, o->delayed,

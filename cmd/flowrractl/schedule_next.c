@@ -122,7 +122,8 @@ read_next(const char *text, const struct next_options *o, struct tz_set *zones,
 			       "--day-match \"%.64s\": not one of or, and",
 			       o->day_match);
 	s.day_match = (enum schedule_day_match)day_match;
-	if (rule_read(&s, zones, ret, fault, err) != 0)
+	if (zone_check(text, o->tz, err) != 0 ||
+	    rule_read(&s, zones, ret, fault, err) != 0)
 		return -1;
 	return cron_check(&ret->cron, ret->zone, o->after_us, fault, err);
 }

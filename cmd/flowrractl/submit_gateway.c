@@ -118,16 +118,17 @@ print_answer(struct sending *s, size_t number, const char *text, size_t len)
 	const char *id = json_string_value(json_object_get(answer, "task_id"));
 	const char *detail =
 	    json_string_value(json_object_get(error, "detail"));
+	const json_int_t status =
+	    json_integer_value(json_object_get(error, "status"));
 	struct err why;
 
 	if (id != NULL) {
 		print_queued(s, number, id);
 	} else {
 		err_set(&why,
-			json_integer_value(json_object_get(error, "status")) ==
-				403
-			    ? ERR_REFUSED
-			    : ERR_DATA,
+			status == 403	? ERR_REFUSED
+			: status == 429 ? ERR_FULL
+					: ERR_DATA,
 			"%s",
 			detail != NULL ? detail
 				       : "the server did not answer this line");
@@ -282,7 +283,7 @@ wait_for_all(struct sending *s, double timeout_s)
 
 	wait_each_begin(&w, s->ctl, timeout_s);
 	wait_each_outcome(&w, &s->outcomes);
-	sending_note(s, w.status);
+	sending_note(s, wait_each_end(&w));
 }
 
 int

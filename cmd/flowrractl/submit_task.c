@@ -154,7 +154,7 @@ submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base,
 			 l.number);
 	wait_each_begin(&w, ctl, timeout_s);
 	wait_each_outcome(&w, &l.outcomes);
-	task_lines_note(&l, w.status);
+	task_lines_note(&l, wait_each_end(&w));
 	outcomes_done(&l.outcomes);
 	return l.status;
 }

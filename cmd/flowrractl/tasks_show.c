@@ -7,12 +7,14 @@
 
 #include "gateway.h"
 #include "manager/tasks.h"
+#include "show_tree.h"
 #include "table.h"
 #include "util/err.h"
 #include "verb.h"
 
 struct show_options {
 	int depth;
+	bool tree;
 };
 
 static void
@@ -171,6 +173,10 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
+	if (o->tree)
+		return ctl_need_store(ctl, "--tree", &err) != 0
+			   ? complain_of_err(ctl, &err)
+			   : show_tree(ctl, argv[0], (size_t)o->depth);
 	task = ctl->gateway != NULL
 		   ? gateway_show(ctl->gateway, argv[0], &err)
 		   : tasks_show(ctl->client, argv[0], (size_t)o->depth, &err);
@@ -186,6 +192,9 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 }
 
 static const struct option_spec show_options[] = {
+    {.name = "tree",
+     .help = "list the tasks that it came from, and that came from it",
+     .value = {VALUE_FLAG, offsetof(struct show_options, tree), 0, 0}},
     {.name = "depth",
      .arg = "N",
      .help = "search the N newest of each queue; 10000 by default",

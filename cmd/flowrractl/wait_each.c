@@ -39,13 +39,7 @@ wait_each_left(const struct wait_each *w)
 static void
 print_problem(struct wait_each *w, size_t line, int status, const char *text)
 {
-	complain(w->ctl, "line %zu: %s", line, text);
-	if (w->ctl->globals.json) {
-		printf("{\"line\":%zu,\"code\":%d,\"error\":", line, status);
-		print_quoted(text);
-		putchar('}');
-	}
-	putchar('\n');
+	submit_print_problem(w->ctl, &w->problems, line, status, text);
 	wait_each_note(w, status);
 }
 
@@ -71,6 +65,13 @@ wait_each_id(struct wait_each *w, size_t line, const char *id)
 		flowrra_record_free(record);
 	}
 	fflush(stdout);
+}
+
+int
+wait_each_end(struct wait_each *w)
+{
+	submit_end_problems(w->ctl, &w->problems);
+	return w->status;
 }
 
 /* --- outcomes --------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "submit.h"
+
 struct ctl;
 struct err;
 
@@ -18,6 +20,7 @@ struct wait_each {
 	double timeout_s; /* for all together; below 0: without end */
 	int64_t begun_us;
 	int status; /* the highest of all */
+	struct submit_problems problems;
 };
 
 void wait_each_begin(struct wait_each *w, struct ctl *ctl, double timeout_s);
@@ -26,6 +29,9 @@ void wait_each_id(struct wait_each *w, size_t line, const char *id);
 /* Prints a line that has no task. */
 void wait_each_problem(struct wait_each *w, size_t line,
 		       const struct err *problem);
+
+/* At the end; the exit status. */
+int wait_each_end(struct wait_each *w);
 
 /* --- for tasks that have to be submitted before --------------------------- */
 

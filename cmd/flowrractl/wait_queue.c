@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway.h"
 #include "manager/queues.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -32,7 +33,9 @@ static json_int_t
 queue_left(struct ctl *ctl, const char *queue, bool delayed, int *ret_status)
 {
 	struct err err = ERR_INIT;
-	json_t *list = queues_list(ctl->client, queue, &err);
+	json_t *list = ctl->gateway != NULL
+			   ? gateway_queues(ctl->gateway, queue, &err)
+			   : queues_list(ctl->client, queue, &err);
 	json_int_t left;
 
 	if (list == NULL) {

@@ -111,9 +111,12 @@ read_ids(struct ids *ids)
 static int
 wait_for_each(struct ids *ids, double timeout_s)
 {
+	int status;
+
 	wait_each_begin(&ids->each, ids->ctl, timeout_s);
 	read_ids(ids);
-	return ids->status != 0 ? ids->status : ids->each.status;
+	status = wait_each_end(&ids->each);
+	return ids->status != 0 ? ids->status : status;
 }
 
 static int

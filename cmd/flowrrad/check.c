@@ -13,6 +13,7 @@
 #include "loadable.h"
 #include "metrics/endpoint.h"
 #include "modules.h"
+#include "sqlite/place.h"
 #include "store/store.h"
 #include "trace/exporter.h"
 #include "util/conf.h"
@@ -26,7 +27,8 @@ check_url(const struct conf *conf, const char *url, const char *section,
 {
 	struct err err;
 
-	if (stores_check_url(url, section, &err) == 0)
+	if (stores_check_url(url, section, &err) == 0 &&
+	    place_check_makeable(url, &err) == 0)
 		return;
 	conf_prefix_place(conf, section, "url", &err);
 	findings_add(findings, &err);
@@ -66,6 +68,13 @@ check_queue(const struct conf_task *t, char *const *queues,
 }
 
 static void
+warn_of_risk(const struct conf_task *t, bool serious, const char *text,
+	     void *arg)
+{
+	findings_warn(arg, "%s: [task %s] %s", t->location, t->name, text);
+}
+
+static void
 check_tasks(const struct conf *conf, struct findings *findings)
 {
 	char **queues = conf_list(conf->worker.queues);
@@ -86,7 +95,7 @@ check_tasks(const struct conf *conf, struct findings *findings)
 			findings_add(findings, &err);
 		}
 		check_queue(t, queues, findings);
-		commands_warn(t);
+		commands_warn(t, warn_of_risk, findings);
 	}
 	conf_list_free(queues);
 }

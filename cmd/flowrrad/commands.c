@@ -142,10 +142,11 @@ check_command(const struct conf_task *t, const struct argv_template *command,
 int
 commands_find(const struct conf_task *t, struct err *err)
 {
-	struct argv_template *command, *environment = NULL;
+	struct argv_template *command = NULL, *environment = NULL;
 	int status = -1;
 
-	if ((command = argv_template_parse(t->command, err)) != NULL &&
+	if (conf_task_check(t, err) == 0 &&
+	    (command = argv_template_parse(t->command, err)) != NULL &&
 	    (environment = argv_template_parse(t->environment, err)) != NULL)
 		status = check_command(t, command, environment, err);
 	argv_template_free(command);
@@ -159,31 +160,40 @@ commands_find(const struct conf_task *t, struct err *err)
 
 static void
 warn_word(const struct conf_task *t, const struct argv_template *command,
-	  size_t i)
+	  size_t i, commands_tell_fn *tell, void *arg)
 {
-	const enum argv_risk risk = argv_guard_risk(command, i);
+	const char *program = argv_guard_program(command, i);
+	char text[ERR_MSG_MAX];
 
-	if (risk == ARGV_RISK_CODE)
-		log_warning(
-		    "[task %s] command: %s runs what word %zu holds, and "
-		    "with it an argument; pass arguments as data, as after "
-		    "a script: sh -c 'commands \"$1\"' sh {0}",
-		    t->name, argv_guard_program(command, i), i + 1);
-	else if (risk == ARGV_RISK_OPTION)
-		log_notice(
-		    "[task %s] command: word %zu could be an option of %s, "
-		    "so an argument there that begins with \"-\" is "
-		    "refused; put -- before it",
-		    t->name, i + 1, argv_guard_program(command, i));
+	switch (argv_guard_risk(command, i)) {
+	case ARGV_RISK_CODE:
+		snprintf(text, sizeof(text),
+			 "command: %s runs what word %zu holds, and with it an "
+			 "argument; pass arguments as data, as after a script: "
+			 "sh -c 'commands \"$1\"' sh {0}",
+			 program, i + 1);
+		tell(t, true, text, arg);
+		break;
+	case ARGV_RISK_OPTION:
+		snprintf(text, sizeof(text),
+			 "command: word %zu could be an option of %s, so an "
+			 "argument there that begins with \"-\" is refused; "
+			 "put -- before it",
+			 i + 1, program);
+		tell(t, false, text, arg);
+		break;
+	default:
+		break;
+	}
 }
 
 void
-commands_warn(const struct conf_task *t)
+commands_warn(const struct conf_task *t, commands_tell_fn *tell, void *arg)
 {
 	struct argv_template *command = argv_template_parse(t->command, NULL);
 	size_t i;
 
 	for (i = 0; command != NULL && i < argv_template_count(command); i++)
-		warn_word(t, command, i);
+		warn_word(t, command, i, tell, arg);
 	argv_template_free(command);
 }

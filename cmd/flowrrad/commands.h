@@ -3,6 +3,8 @@
 #ifndef FLOWRRAD_COMMANDS_H
 #define FLOWRRAD_COMMANDS_H
 
+#include <stdbool.h>
+
 struct conf_task;
 struct err;
 
@@ -10,8 +12,11 @@ struct err;
  * is not a program or a directory. */
 int commands_find(const struct conf_task *t, struct err *err);
 
-/* Logs each place of the command where an argument would be run,
- * or is refused because it could be an option. */
-void commands_warn(const struct conf_task *t);
+/* Tells of each place of the command where an argument would be run (`serious`), or is
+ * refused because it could be an option. */
+typedef void commands_tell_fn(const struct conf_task *t, bool serious,
+			      const char *text, void *arg);
+void commands_warn(const struct conf_task *t, commands_tell_fn *tell,
+		   void *arg);
 
 #endif

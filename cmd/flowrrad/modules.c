@@ -359,13 +359,20 @@ done:
 	return status;
 }
 
+static void
+log_risk(const struct conf_task *t, bool serious, const char *text, void *arg)
+{
+	log_line(serious ? LOG_LEVEL_warning : LOG_LEVEL_notice, "[task %s] %s",
+		 t->name, text);
+}
+
 int
 modules_read(const struct conf *conf, struct modules *ret, struct err *err)
 {
 	size_t i;
 
 	for (i = 0; i < conf->n_tasks; i++)
-		commands_warn(conf->tasks[i]);
+		commands_warn(conf->tasks[i], log_risk, NULL);
 	return modules_read_all(conf, false, ret, err);
 }
 

@@ -48,6 +48,8 @@ static const struct field fields[] = {
     FIELD("reason", TEXT, result.reason),
     FIELD("exit_code", WHOLE, exit_code, .max = EXIT_CODE_MAX),
     FIELD("signal", WHOLE, signal, .max = EXIT_CODE_MAX),
+    FIELD("parent", ANY, result.parent),
+    FIELD("root", ANY, result.root),
     FIELD("flow", TEXT, result.flow),
     FIELD("progress", ANY, result.progress),
     FIELD("output", TEXT, result.output),
@@ -98,6 +100,13 @@ text_if_given(struct buf *out, struct slice key, struct slice text)
 		write_text(out, key, text);
 }
 
+static void
+json_if_given(struct buf *out, struct slice key, struct slice json)
+{
+	if (json.len > 0)
+		write_json(out, key, json, SLICE("null"));
+}
+
 /* Where the parts of a record begin: they are what a brief one is made of. */
 enum part {
 	PART_NAME, /* task_id, status, task_name */
@@ -105,7 +114,7 @@ enum part {
 	PART_ERROR,
 	PART_TIMES, /* and retries */
 	PART_ARGS,
-	PART_QUEUE, /* and worker, attempts, reason, how a command ended, flow */
+	PART_QUEUE, /* and worker, attempts, reason, how a command ended, family, flow */
 	PART_PROGRESS,
 	PART_OUTPUT,
 	PARTS
@@ -145,6 +154,8 @@ encode_parts(const struct result *r, struct buf *out, size_t at[PARTS])
 		write_whole(out, WRITE_NEXT("attempts"), r->attempts);
 	text_if_given(out, WRITE_NEXT("reason"), r->reason);
 	result_write_end(&r->end, out);
+	json_if_given(out, WRITE_NEXT("parent"), r->parent);
+	json_if_given(out, WRITE_NEXT("root"), r->root);
 	text_if_given(out, WRITE_NEXT("flow"), r->flow);
 	at[PART_PROGRESS] = out->len;
 	if (r->progress.len > 0)

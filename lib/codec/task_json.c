@@ -72,6 +72,8 @@ enum {
 	AT_reply_to,
 	AT_traceparent,
 	AT_tracestate,
+	AT_parent,
+	AT_root,
 	AT_trace_link,
 	AT_flow,
 	AT_skipped,
@@ -120,6 +122,8 @@ static const struct field fields[N_FIELDS] = {
     FIELD(reply_to, ANY, task.reply_to),
     FIELD(traceparent, ANY, task.traceparent),
     FIELD(tracestate, ANY, task.tracestate),
+    FIELD(parent, ANY, task.parent),
+    FIELD(root, ANY, task.root),
     FIELD(trace_link, ANY, task.trace_link),
     FIELD(flow, ANY, task.flow),
     FIELD(skipped, ANY, task.skipped),
@@ -218,6 +222,16 @@ plain_text(struct slice json)
 	return text;
 }
 
+/* A string with its quotes that may be an ID, whose characters have escapes of two
+ * bytes; what is anything else is not ours. */
+static struct slice
+quoted_id(struct slice json)
+{
+	if (json.len <= 2 || json.len > 2 * TASK_ID_MAX + 2 || json.p[0] != '"')
+		return (struct slice){NULL, 0};
+	return json;
+}
+
 /* Empty if it is none. */
 static struct slice
 trace_text(struct slice json)
@@ -284,6 +298,8 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 		task->history = (struct slice){NULL, 0};
 	task->reply_to = moved(plain_name(d->task.reply_to, TASK_REPLY_MAX),
 			       bytes, task->raw.p);
+	task->parent = moved(quoted_id(d->task.parent), bytes, task->raw.p);
+	task->root = moved(quoted_id(d->task.root), bytes, task->raw.p);
 	task->flow =
 	    moved(plain_name(d->task.flow, TASK_FLOW_MAX), bytes, task->raw.p);
 	task->skipped = moved(d->task.skipped, bytes, task->raw.p);
@@ -365,6 +381,11 @@ write_options(const struct task *task, struct buf *out)
 		write_text(out, WRITE_NEXT("traceparent"), task->traceparent);
 	if (task->tracestate.len > 0)
 		write_text(out, WRITE_NEXT("tracestate"), task->tracestate);
+	if (task->parent.len > 0)
+		write_json(out, WRITE_NEXT("parent"), task->parent,
+			   SLICE("null"));
+	if (task->root.len > 0)
+		write_json(out, WRITE_NEXT("root"), task->root, SLICE("null"));
 	if (task->trace_link.len > 0)
 		write_text(out, WRITE_NEXT("trace_link"), task->trace_link);
 	if (task->flow.len > 0)

@@ -64,6 +64,8 @@ result_pending(const struct task *task)
 
 	if (task->queue != NULL)
 		pending.queue = slice_of(task->queue);
+	pending.parent = task->parent;
+	pending.root = task->root;
 	if (task->flow.len > 0)
 		pending.flow = task->flow;
 	return pending;

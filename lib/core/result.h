@@ -73,8 +73,9 @@ struct result {
 	struct slice progress;	/* JSON */
 	struct slice output;	/* the end of what the last attempt printed */
 	struct slice history;	/* JSON: attempts before it; empty: none */
-	struct slice flow;	/* the workflow that it is a step of */
-	enum clock_form times;	/* how the times are written; not stored */
+	struct slice parent, root; /* as in struct task */
+	struct slice flow;	   /* the workflow that it is a step of */
+	enum clock_form times;	   /* how the times are written; not stored */
 };
 
 /*

@@ -91,6 +91,9 @@ struct task {
 	/* core/trace_context.h: what its producer is part of; empty: nothing, or
 	 * what is not valid. No tracestate without a traceparent. */
 	struct slice traceparent, tracestate;
+	/* The IDs of the task that submitted it and of the one that that began with,
+	 * as JSON strings; empty: neither. Only workers say this (dispatch/submit.c). */
+	struct slice parent, root;
 	/* What it follows from in another trace, such as the making of its
 	 * schedule: its own trace begins with it. Empty: nothing, as above. */
 	struct slice trace_link;

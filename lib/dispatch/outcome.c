@@ -55,6 +55,8 @@ outcome_result(const struct job *job, enum result_status status,
 	     * tasks have none, so it costs them nothing. */
 	    .history =
 		status == RESULT_SUCCESS ? t->history : (struct slice){NULL, 0},
+	    .parent = t->parent,
+	    .root = t->root,
 	    .flow = t->flow,
 	    .times = d->conf->worker.foreign_times};
 }

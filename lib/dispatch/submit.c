@@ -26,6 +26,7 @@ struct request {
 	struct submit_request asker;
 	struct task *task;
 	struct buf bytes, record, unique, until;
+	struct buf parent; /* a JSON string */
 	struct steps_after after;
 	struct broker_submit submit;
 };
@@ -38,6 +39,7 @@ request_free(struct request *q)
 	buf_done(&q->record);
 	buf_done(&q->unique);
 	buf_done(&q->until);
+	buf_done(&q->parent);
 	steps_after_done(&q->after);
 	free(q);
 }
@@ -216,7 +218,7 @@ request_encode(struct request *q, const struct task *t, struct err *err)
 	record.times = q->dispatch->conf->worker.foreign_times;
 	task_encode(t, &q->bytes);
 	result_encode(&record, &q->record);
-	if (q->bytes.failed || q->record.failed)
+	if (q->bytes.failed || q->record.failed || q->parent.failed)
 		return err_nomem(err);
 	if (q->bytes.len > (size_t)max)
 		return err_set(err, ERR_DATA,
@@ -224,6 +226,16 @@ request_encode(struct request *q, const struct task *t, struct err *err)
 			       " ([worker] max_task_size)",
 			       q->bytes.len, max);
 	return 0;
+}
+
+/* The task is a child of the asker's, whatever that says; the first of a family has
+ * no root of its own. */
+static void
+request_adopt(struct request *q, const struct task *parent, struct task *t)
+{
+	scan_quote(&q->parent, slice_of(parent->id));
+	t->parent = (struct slice){q->parent.data, q->parent.len};
+	t->root = parent->root.len > 0 ? parent->root : t->parent;
 }
 
 /* What a step of a workflow adds to that may come after its seal, while the step
@@ -258,11 +270,14 @@ request_check_flow(const struct request *q, const struct task *t,
 
 /* What a task submits is part of its trace, unless it says of another. */
 static void
-request_inherit(const struct request *q, struct task *t)
+request_inherit(struct request *q, struct task *t)
 {
 	const struct job *job = job_find(q->dispatch, q->asker.job);
 
-	if (job == NULL || t->traceparent.len > 0)
+	if (job == NULL)
+		return;
+	request_adopt(q, job->task, t);
+	if (t->traceparent.len > 0)
 		return;
 	t->traceparent = job->run.traceparent;
 	t->tracestate = job->run.tracestate;

@@ -30,10 +30,9 @@ answer_of_err(const struct err *err)
 /* --- submitting ---------------------------------------------------------- */
 
 /* What the task's own process may not say is said here: which id the new task
- * has, unless one was asked for, and which task submitted it. */
+ * has, unless one was asked for. Whose child it is, flowrrad says. */
 static char *
-request_task(const struct task_caller *caller, json_t *j,
-	     char id[FLOWRRA_ID_SIZE])
+request_task(json_t *j, char id[FLOWRRA_ID_SIZE])
 {
 	const char *given = json_string_value(json_object_get(j, "id"));
 
@@ -43,7 +42,6 @@ request_task(const struct task_caller *caller, json_t *j,
 	else
 		snprintf(id, FLOWRRA_ID_SIZE, "%s", given);
 	json_object_set_new(j, "id", json_string(given != NULL ? given : id));
-	json_object_set_new(j, "parent", json_string(caller->id));
 	return json_dumps(j, JSON_COMPACT);
 }
 
@@ -51,7 +49,7 @@ static json_t *
 on_submit(const struct task_caller *caller, json_t *j)
 {
 	char id[FLOWRRA_ID_SIZE];
-	char *task = request_task(caller, j, id);
+	char *task = request_task(j, id);
 	struct buf text = BUF_INIT;
 	json_t *answer;
 	int32_t code;

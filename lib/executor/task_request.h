@@ -31,7 +31,6 @@ struct task_env;
 struct task_caller {
 	const struct task_env *env;
 	uint32_t number; /* of its task */
-	const char *id;	 /* the same */
 	int fd;		 /* its socket */
 	/* Before and after it waits for other tasks, which may take as long as it
 	 * likes; false: too many wait already. */

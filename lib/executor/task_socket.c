@@ -43,7 +43,6 @@ struct token {
 	LIST_ENTRY(token) entry;
 	char text[UUID_TEXT_SIZE];
 	uint32_t number;
-	char id[FLOWRRA_ID_SIZE];
 };
 
 struct connection {
@@ -94,7 +93,6 @@ token_of(struct task_sockets *s, const struct flowrra_task *t)
 		return NULL;
 	uuid_make_random(token->text);
 	token->number = t->number;
-	snprintf(token->id, sizeof(token->id), "%s", t->id);
 	LIST_INSERT_HEAD(&s->tokens, token, entry);
 	return token;
 }
@@ -188,7 +186,6 @@ connection_take_line(struct connection *c, const char *shown, struct slice line)
 	const struct token *found = connection_token(c, shown, &token);
 	const struct task_caller caller = {.env = c->sockets->env,
 					   .number = token.number,
-					   .id = token.id,
 					   .fd = c->fd,
 					   .wait_begins = on_wait_begins,
 					   .wait_ends = on_wait_ends,

@@ -81,6 +81,11 @@ metrics_write_queues(struct metrics_text *m, const json_t *queues)
 		metrics_sample(
 		    m, METRICS_LABELS({"queue", member_text(queue, "queue")}),
 		    json_is_true(json_object_get(queue, "paused")));
+	metrics_begin(m, METRIC_QUEUE_HELD);
+	json_array_foreach (queues, i, queue)
+		metrics_sample(
+		    m, METRICS_LABELS({"queue", member_text(queue, "queue")}),
+		    number_of(queue, "held"));
 }
 
 /* --- workers ----------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "cron/tz.h"
 #include "manager/moment.h"
 #include "manager/schedule_private.h"
+#include "manager/schedule_zone.h"
 #include "util/err.h"
 #include "util/name.h"
 
@@ -242,7 +243,6 @@ fill_rule(const struct drafting *d, struct err *err)
 	struct schedule *s = &d->draft->schedule;
 	char *own = d->draft->rule;
 	const char *rule = d->form->rule;
-	struct slice zone;
 
 	if (!is_given(rule))
 		return err_set(err, ERR_DATA, "the rule is missing");
@@ -252,14 +252,7 @@ fill_rule(const struct drafting *d, struct err *err)
 	if (s->type == SCHEDULE_ONCE)
 		return write_moment(d, err);
 	s->rule = rule;
-	zone = cron_zone(rule);
-	if (zone.p != NULL && is_given(s->tz) &&
-	    !slice_eq(zone, slice_of(s->tz)))
-		return err_set(err, ERR_DATA,
-			       "the expression already has a time zone, %.*s; "
-			       "remove one of the two",
-			       (int)zone.len, zone.p);
-	return 0;
+	return zone_check(rule, s->tz, err);
 }
 
 /* In the order of what a person sees: the form's own mistakes first, then those

@@ -52,6 +52,20 @@ zone_default(const struct conf *conf, struct zone_words *words,
 }
 
 int
+zone_check(const char *rule, const char *tz, struct err *err)
+{
+	const struct slice own = cron_zone(rule);
+
+	if (own.p == NULL || tz == NULL || tz[0] == '\0' ||
+	    slice_eq(own, slice_of(tz)))
+		return 0;
+	return err_set(err, ERR_DATA,
+		       "the expression already has a time zone, %.*s; remove "
+		       "one of the two",
+		       (int)own.len, own.p);
+}
+
+int
 zone_choose(const struct conf *conf, struct zone_words *words, const char *rule,
 	    const char **tz, struct err *err)
 {

@@ -16,6 +16,9 @@ struct zone_words {
 
 /* Makes "local" the name of this machine's zone. ERR_DATA: it has none. */
 int zone_complete(struct zone_words *words, const char **tz, struct err *err);
+/* That an expression with a zone of its own has not another one beside it (ERR_DATA);
+ * `tz` may be NULL. */
+int zone_check(const char *rule, const char *tz, struct err *err);
 /* The zone of schedules for which none is said ([scheduler] timezone); NULL: it
  * is not configured. */
 int zone_default(const struct conf *conf, struct zone_words *words,

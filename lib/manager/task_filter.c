@@ -83,6 +83,7 @@ task_filter_check(const struct task_filter *f, struct err *err)
 		return err_set(err, ERR_DATA,
 			       "nothing is both after and before those times");
 	if (filter_check_text(f->task, "task", err) != 0 ||
+	    filter_check_text(f->root, "root", err) != 0 ||
 	    filter_check_text(f->worker, "worker", err) != 0 ||
 	    filter_check_text(f->error, "error", err) != 0 ||
 	    filter_check_text(f->reason, "reason", err) != 0)
@@ -100,7 +101,7 @@ task_filter_is_any(const struct task_filter *f)
 {
 	return f->task == NULL && f->worker == NULL && f->error == NULL &&
 	       f->reason == NULL && f->exit_code == NULL && f->after_us == 0 &&
-	       f->before_us == 0 && f->n_args == 0;
+	       f->before_us == 0 && f->n_args == 0 && f->root == NULL;
 }
 
 /* With its length or, for NULL, another number, so that texts cannot run into
@@ -139,6 +140,8 @@ task_filter_hash(const struct task_filter *f, uint64_t seed)
 	/* Without one, the same as before there was this filter. */
 	if (f->exit_code != NULL)
 		hash = hash_text(hash, f->exit_code);
+	if (f->root != NULL)
+		hash = hash_text(hash_number(hash, 'r'), f->root);
 	hash = hash_number(hash, f->after_us);
 	hash = hash_number(hash, f->before_us);
 	for (i = 0; i < f->n_args; i++) {
@@ -289,6 +292,31 @@ has_text(struct slice text, const char *wanted)
 		memmem(text.p, text.len, wanted, strlen(wanted)) != NULL);
 }
 
+/* A JSON string whose text is that. The only characters of an ID that JSON escapes
+ * are quotes and backslashes. */
+static bool
+is_quoted(struct slice json, const char *text)
+{
+	const char *p = json.p, *end = json.p + json.len - 1;
+
+	if (json.len < 2 || *p++ != '"')
+		return false;
+	for (; p < end && *text != '\0'; p++, text++) {
+		if (*p == '\\')
+			p++;
+		if (*p != *text)
+			return false;
+	}
+	return p == end && *text == '\0';
+}
+
+static bool
+is_of_root(const struct task_filter *f, struct slice id, struct slice root)
+{
+	return f->root == NULL || slice_eq(id, slice_of(f->root)) ||
+	       is_quoted(root, f->root);
+}
+
 /* The error holds the text, in what may be seen of it. */
 static bool
 has_error(const struct task_filter *f, struct slice error)
@@ -329,11 +357,12 @@ task_filter_item(const struct task_filter *f, const struct broker_item *item)
 
 	if (item->worker.len > 0 && !is_text(item->worker, f->worker))
 		return false;
-	if (f->task == NULL && f->n_args == 0)
+	if (f->task == NULL && f->n_args == 0 && f->root == NULL)
 		return true;
 	if ((task = load_task(item, &why)) == NULL)
 		return false;
 	matches = is_text(slice_of(task->name), f->task) &&
+		  is_of_root(f, slice_of(task->id), task->root) &&
 		  args_match(f, task->args, task->kwargs);
 	task_free(task);
 	return matches;
@@ -395,6 +424,7 @@ task_filter_record(const struct task_filter *f, struct slice record,
 		  is_text(r.worker, f->worker) &&
 		  is_text(r.reason, f->reason) && has_error(f, r.error) &&
 		  has_exit_code(f, r.end.exited - 1) &&
+		  is_of_root(f, r.task_id, r.root) &&
 		  task_filter_time(f, r.finished_us) &&
 		  args_match(f, r.args, r.kwargs);
 	*ret_finished_us = r.finished_us;

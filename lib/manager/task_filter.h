@@ -43,6 +43,7 @@ struct task_filter {
 	const char *error;     /* a part of the error's text */
 	const char *reason;    /* crashed, timeout, failed, … */
 	const char *exit_code; /* of a command, in digits */
+	const char *root;      /* with this ID, or that one's child's child */
 	/* Between these: when it was submitted (waiting), is due (delayed), was
 	 * begun (running), has finished, or died. */
 	int64_t after_us, before_us;

@@ -102,7 +102,7 @@ task_info_of_task(const struct task *t, enum broker_location place,
 	/* As the record says it while a task waits for its retry. */
 	const bool again = place == BROKER_DELAYED && t->current_retry > 0;
 
-	return json_pack(
+	json_t *info = json_pack(
 	    "{s:s,s:s,s:s,s:n,s:n,s:o,s:n,s:n,s:I,s:o,s:o,s:s,s:i}", "task_id",
 	    t->id, "status", again ? "retrying" : "pending", "task_name",
 	    t->name, "result", "error", "submitted_at",
@@ -110,6 +110,13 @@ task_info_of_task(const struct task *t, enum broker_location place,
 	    "retries", (json_int_t)t->current_retry, "args", json_of(t->args),
 	    "kwargs", json_of(t->kwargs), "queue", queue, "priority",
 	    (int)t->priority);
+
+	/* As in records, only where there is one. */
+	if (t->parent.len > 0)
+		json_object_set_new(info, "parent", json_of(t->parent));
+	if (t->root.len > 0)
+		json_object_set_new(info, "root", json_of(t->root));
+	return info;
 }
 
 /* Its member of that name, if it is of that type. */

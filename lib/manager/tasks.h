@@ -82,6 +82,19 @@ json_t *tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 		   struct err *err);
 
 /*
+ * A task with all that began with the same one: an array of records, without what has
+ * not ended having all of a record's members, each with "depth". A task comes behind
+ * the one that submitted it, and children of the same one come in the order in which
+ * they were submitted. ERR_NOT_FOUND: the task has no record.
+ */
+struct tasks_tree {
+	size_t depth; /* how many of the newest of each list are looked at */
+	bool stopped; /* the answer: there are more */
+};
+json_t *tasks_tree(struct flowrra_client *c, const char *id,
+		   struct tasks_tree *tree, struct err *err);
+
+/*
  * Makes a delayed task, or one that is to be retried, due now: {"task_id",
  * "outcome": "due"}. ERR_NOT_FOUND: there is no record of it; ERR_REFUSED: it
  * is not delayed (any more).

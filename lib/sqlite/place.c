@@ -208,3 +208,42 @@ place_check_url(const char *url, struct err *err)
 	free(path);
 	return result < 0 ? -1 : 0;
 }
+
+/* As place_make_dir(): the directory itself may be missing, but not the one above. */
+static int
+place_check_dir(const char *path, struct err *err)
+{
+	char *dir = strdup(path), *slash = NULL;
+	int r = 0, i;
+
+	for (i = 0; dir != NULL && i < 2; i++) {
+		if ((slash = strrchr(dir, '/')) == NULL)
+			break;
+		slash[slash == dir] = '\0';
+		if (access(dir, F_OK) == 0)
+			break;
+	}
+	if (dir == NULL)
+		return err_nomem(err);
+	if (access(dir, W_OK | X_OK) != 0)
+		r = err_sys(err, ERR_CONFIG, "cannot create %s: directory %s",
+			    path, dir);
+	free(dir);
+	return r;
+}
+
+int
+place_check_makeable(const char *url, struct err *err)
+{
+	char *path;
+	int r = 0;
+
+	if (url == NULL || strncmp(url, SCHEME, strlen(SCHEME)) != 0)
+		return 0;
+	if ((path = database_path(url, err)) == NULL)
+		return -1;
+	if (access(path, F_OK) != 0)
+		r = place_check_dir(path, err);
+	free(path);
+	return r;
+}

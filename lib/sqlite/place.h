@@ -27,4 +27,11 @@ int place_find_or_make(const struct tx *tx, bool create, bool *ret_final,
  */
 int place_check_url(const char *url, struct err *err);
 
+/*
+ * Whether a file database that a URL names is there, or could be made: -1 with *err
+ * (ERR_CONFIG) if its directory is missing, or may not be written to. 0 for the default
+ * place, and for URLs of other stores.
+ */
+int place_check_makeable(const char *url, struct err *err);
+
 #endif

@@ -37,6 +37,7 @@ write_attributes(const struct span *s, struct buf *out)
 	buf_adds(out, ",\"attributes\":[");
 	write_text(out, "", "messaging.system", "flowrra");
 	write_text(out, ",", "messaging.operation.type", "process");
+	write_text(out, ",", "messaging.operation.name", "process");
 	write_text(out, ",", "messaging.destination.name", s->queue);
 	write_text(out, ",", "messaging.message.id", s->task_id);
 	write_text(out, ",", "flowrra.task", s->task);

@@ -91,6 +91,20 @@ conf_task_free(struct conf_task *t)
 	free(t);
 }
 
+/* The default of final_exit_codes goes, if retry_exit_codes is given. */
+int
+conf_task_check(const struct conf_task *t, struct err *err)
+{
+	const struct conf_key *final =
+	    conf_task_key_find("final_exit_codes", NULL);
+
+	if (*t->retry_exit_codes == '\0' || final == NULL ||
+	    strcmp(t->final_exit_codes, final->standard) == 0)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "cannot use retry_exit_codes with final_exit_codes");
+}
+
 const struct conf_key *
 conf_task_key_find(const char *name, struct err *err)
 {

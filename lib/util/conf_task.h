@@ -25,6 +25,9 @@ struct conf_task {
 struct conf_task *conf_task_new(const char *name, struct err *err);
 void conf_task_free(struct conf_task *t);
 
+/* What several keys say together; -1 with *err (ERR_CONFIG). */
+int conf_task_check(const struct conf_task *t, struct err *err);
+
 /* 8 bits of a status are an exit code. */
 #define CONF_N_CODES 256
 /* Reads a list of exit codes; -1 with *err (ERR_CONFIG). */

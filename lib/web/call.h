@@ -21,6 +21,7 @@ struct web_audit;
 struct web_figures;
 struct web_jobs;
 struct web_mask;
+struct web_quota;
 struct web_replay;
 
 /*
@@ -38,6 +39,7 @@ struct web_shared {
 	struct web_audit *audit;     /* may be NULL, in tests */
 	struct web_jobs *jobs;	     /* NULL: no jobs can be begun */
 	struct web_replay *replay;   /* answers by Idempotency-Key, or NULL */
+	struct web_quota *quota;     /* of submitters; NULL: none has one */
 	struct web_figures *figures; /* series, and counts of requests */
 	atomic_bool stopping;
 };

@@ -97,7 +97,8 @@ static const struct web_param frame_session_params[] = {
     {.name = NULL}};
 static const struct web_param frame_events_params[] = {
     {"topics", WEB_TEXT, WEB_QUERY, .required = true,
-     .help = "overview, queues, workers, running, schedules, dead, feed or "
+     .help = "overview, queues, workers, running, schedules, dead, workflows, "
+	     "feed or "
 	     "task:ID, separated by commas"},
     {"live", WEB_TEXT, WEB_QUERY, .help = "of the page; ignored"},
     {.name = NULL}};

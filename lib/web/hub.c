@@ -24,7 +24,8 @@
 #include "web/sampler.h"
 
 static const char *const hub_names[] = {"overview", "queues", "workers",
-					"running",  "dead",   "schedules"};
+					"running",  "dead",   "workflows",
+					"schedules"};
 
 /* For /readyz and the status line; the sampler pings also while nobody looks. */
 int64_t
@@ -85,7 +86,8 @@ hub_check_topic(const char *name, struct err *err)
 		return 0;
 	return err_set(err, ERR_USAGE,
 		       "topics: \"%.64s\" is not overview, queues, workers, "
-		       "running, schedules, dead, feed or task:ID",
+		       "running, schedules, dead, workflows, feed or "
+		       "task:ID",
 		       name);
 }
 

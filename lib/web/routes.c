@@ -30,6 +30,7 @@ extern const struct web_route web_series_routes[];
 extern const struct web_route web_submit_routes[];
 extern const struct web_route web_tasks_routes[];
 extern const struct web_route web_workers_routes[];
+extern const struct web_route web_workflows_routes[];
 
 /* clang-format off */
 const struct web_route *const web_routes[] = {
@@ -50,6 +51,7 @@ const struct web_route *const web_routes[] = {
     web_submit_routes,
     web_tasks_routes,
     web_workers_routes,
+    web_workflows_routes,
     NULL,
 };
 /* clang-format on */

@@ -28,6 +28,7 @@
 #include "web/jobs.h"
 #include "web/listen.h"
 #include "web/mask.h"
+#include "web/quota.h"
 #include "web/replay.h"
 #include "web/state.h"
 #include "web/tls.h"
@@ -81,6 +82,8 @@ web_make_shared(struct web *web, const struct web_options *o, struct err *err)
 		       (s->jobs = jobs_new(s->audit, err)) != NULL &&
 		       (s->replay = replay_new(err)) != NULL &&
 		       (s->figures = figures_new(err)) != NULL &&
+		       ((s->quota = quota_new()) != NULL ||
+			err_nomem(err) == 0) &&
 		       web_open_client(web, o, err) == 0
 		   ? 0
 		   : -1;
@@ -314,6 +317,7 @@ web_free(struct web *web)
 	jobs_free(web->shared.jobs);
 	audit_free(web->shared.audit);
 	replay_free(web->shared.replay);
+	quota_free(web->shared.quota);
 	figures_free(web->shared.figures);
 	flowrra_close(web->shared.client);
 	access_limits_free(web->limits);

@@ -24,7 +24,9 @@
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/uuid.h"
+#include "web/call.h"
 #include "web/lists.h"
+#include "web/quota.h"
 
 /* One message to the broker; see flowrra_batch. */
 #define BATCH_LINES 256
@@ -80,6 +82,17 @@ own_refuse(struct web_call *call, const struct flowrra_request *request,
 		       request->name != NULL ? request->name : "");
 }
 
+static int
+own_count(struct web_call *call, const struct flowrra_request *request,
+	  struct err *err)
+{
+	if (call->shared->quota == NULL)
+		return 0;
+	return quota_take(call->shared->quota, web_client(call),
+			  web_own_prefix(call), request->id,
+			  (size_t)web_conf(call)->web.submit_max, err);
+}
+
 /* Unique keys get the prefix as well: a user who guesses the key of another must neither
  * block that user's task nor learn its ID. */
 static int
@@ -104,6 +117,8 @@ own_take(struct web_call *call, struct submit_own *own,
 		snprintf(own->id, sizeof(own->id), "%s", id);
 		request->id = own->id;
 	}
+	if (own_count(call, request, err) != 0)
+		return -1;
 	if (request->unique == NULL)
 		return 0;
 	buf_reset(&own->unique);

@@ -58,6 +58,8 @@ static const struct {
     {"[broker]\nurl = http://a/\n[backend]\nurl = ftp://b/\n",
      {"x:2: [broker] url", "x:4: [backend] url"}},
     {"[broker]\nurl = redis://:geheim@host:99999/\n", {"x:2: [broker] url"}},
+    {"[broker]\nurl = sqlite:///nosuch/dir/x.db\n",
+     {"x:2: cannot create /nosuch/dir/x.db: directory /nosuch"}},
     /* What is observed. */
     {"[metrics]\nlisten = 0.0.0.0:9464\n[trace]\nexport = https://a/\n",
      {"x:2: [metrics] listen", "x:4: [trace] export"}},
@@ -73,6 +75,11 @@ static const struct {
      {"x:3: section [task t] is given twice"}},
     {"[task t]\ncommand = a | b\ntimeout = soon\n",
      {"x:2: [task t] command", "x:3: [task t] timeout"}},
+    {"[task t]\ncommand = true\nretry_exit_codes = 75\n"
+     "final_exit_codes = 2\n",
+     {"x:1: [task t]: cannot use retry_exit_codes with final_exit_codes"}},
+    {"[task t]\ncommand = rm {0}\ntimeout = soon\n[task u]\ncommand = true\n",
+     {"x:3: [task t] timeout"}},
     {"[task t]\ncomand = true\n",
      {"x:2: [task t]: unknown key", "x:1: [task t] in line 1 lacks"}},
     {"[task t]\ncommand = missing-program\n",

@@ -117,7 +117,7 @@ START_TEST(bad_declarations_are_refused_at_the_start)
 	world_configure(w, "", "[task a]\nuser = no-such-user\ncommand = a\n");
 	ck_complains(
 	    run(w, "flowrrad -c flowrra.conf"), 78,
-	    "flowrra.conf:9: [task a] user = no-such-user: no such user");
+	    "flowrra.conf:11: [task a] user = no-such-user: no such user");
 	/* Named by hand, without tasks, the module says what it wants. */
 	world_configure(w, "", "");
 	worker_start(w, WORLD_COMMAND " -o worker.modules=exec");

@@ -102,7 +102,7 @@ START_TEST(what_the_gateway_does_not_do_is_told)
 	    {"queue purge io", 77, "does not have this command"},
 	    {"tasks retry x", 77, "does not have this command"},
 	    {"schedule list", 77, "/var/lib/flowrra"},
-	    {"wait --any a b", 64, "not possible through flowrra-web"},
+	    {"tasks show --tree a", 64, "not possible through flowrra-web"},
 	    {"cancel --all --yes", 64, "not possible through flowrra-web"},
 	    {"tasks failed --error x", 64, "not possible through"},
 	    {"submit nosuch 1", 65, "unknown task \"nosuch\""},
@@ -247,6 +247,52 @@ END_TEST
 
 /* --- when it is away ------------------------------------------------------------ */
 
+/* Also of the first, which it is looked for, when flowrra-web begins again. */
+START_TEST(a_user_has_so_many_unfinished_tasks_and_no_more)
+{
+	struct services *s = services_start(true, EVERYBODY "\nsubmit_max = 3");
+	struct world *w;
+
+	if (s == NULL)
+		return;
+	w = s->w;
+	ck_run(run(w, "exec flowrractl queue pause io"), 0, "");
+	ck_run(run(w, "for i in 1 2 3; do (" AS_STRANGER
+		      "flowrractl submit echo $i --id w$i); done | wc -l"),
+	       0, "3\n");
+	ck_submits_not(s, AS_STRANGER, 75, "submit_max");
+	ck_complains(run(w, "echo '{\"name\":\"echo\"}' | " AS_STRANGER
+			    "flowrractl submit --stdin"),
+		     75, "submit_max");
+	kill(s->web->pid, SIGKILL);
+	run_end(w, s->web);
+	services_start_web(s);
+	ck_submits_not(s, AS_STRANGER, 75, "submit_max");
+	ck_run(run(w, AS_STRANGER "flowrractl cancel w2"), 0, "");
+	WAIT_UNTIL(
+	    run(w, AS_STRANGER "flowrractl submit echo 4 --id w4")->status ==
+	    0);
+	ck_submits_not(s, AS_STRANGER, 75, "submit_max");
+	/* Root has no quota. */
+	ck_run(run(w, "exec flowrractl submit echo 5 --id r"), 0, "r\n");
+	ck_run(run(w, AS_STRANGER "flowrractl wait --queue io --timeout 0.1"),
+	       3, "");
+	ck_run(run(w, AS_STRANGER "flowrractl wait --any w1 w4 --timeout 0.1"),
+	       3, "");
+	ck_run(run(w, "exec flowrractl queue resume io"), 0, "");
+	ck_run(run(w, AS_STRANGER "flowrractl wait --any w1 w4 --timeout 20 "
+				  "| wc -l"),
+	       0, "1\n");
+	ck_run(run(w, AS_STRANGER "flowrractl wait --queue io --timeout 20"), 0,
+	       "");
+	ck_run(run(w, "printf 'w1\\nw4\\n' | " AS_STRANGER
+		      "flowrractl wait --stdin | cut -f 2"),
+	       0,
+	       "{\"args\":[1],\"kwargs\":{}}\n{\"args\":[4],\"kwargs\":{}}\n");
+	services_stop(s);
+}
+END_TEST
+
 START_TEST(a_gateway_that_is_away_says_what_helps)
 {
 	/* In the place of its socket. */
@@ -318,4 +364,5 @@ SUITE("gateway")
 	TEST(what_a_user_may_not_read_or_open_leads_to_the_gateway);
 	TEST(a_gateway_that_is_away_says_what_helps);
 	TEST(kills_of_the_gateway_lose_and_double_nothing);
+	TEST(a_user_has_so_many_unfinished_tasks_and_no_more);
 }

@@ -198,6 +198,62 @@ START_TEST(a_wait_ends_with_its_task)
 }
 END_TEST
 
+/* --- families --------------------------------------------------------------- */
+
+/* With an ID that JSON has to escape; and from the middle as from the top. */
+START_TEST(a_tree_of_tasks_is_shown)
+{
+	static const char script[] =
+	    "test $1 = 0 && exit\n"
+	    "flowrractl submit inner $(($1 - 1)) --id 'q\"'$1\n"
+	    "flowrractl submit add 1 1\n";
+	static const char tree[] = "0\tinner\n1\tinner\n2\tinner\n2\tadd\n"
+				   "1\tadd";
+	struct world *w = scripted_world(_i == 1, INNER, script);
+	const char *top = submit(w, "inner 2");
+
+	submit(w, "inner 0");
+	WAIT_UNTIL(strcmp(ctl_ok(w,
+				 "tasks show --tree %s --format "
+				 "'{depth}\\t{task_name}'",
+				 top),
+			  tree) == 0);
+	ck_assert_str_eq(ctl_ok(w, "tasks show --tree 'q\"1' --format "
+				   "'{depth}\\t{task_name}'"),
+			 tree);
+	ck_assert_str_eq(
+	    ctl_ok(w, "result 'q\"1' --json | jq -r .parent,.root"),
+	    world_text(w, "q\"2\n%s", top));
+	ck_complains(ctl(w, "tasks show --tree nosuch"), 2, "no record");
+	world_stop(w);
+}
+END_TEST
+
+/* Records may say anything: each task is told once, whoever is whose child. */
+START_TEST(a_tree_is_told_whatever_its_records_say)
+{
+	static const char script[] =
+	    "r() { jq -nc --arg b \"$(jq -nc --arg i $1 --arg p $2 '"
+	    "{task_id: $i, status: \"success\", task_name: \"t\", parent: $p, "
+	    "root: \"top\", finished_at: \"2026-11-30T00:00:00Z\"}')\" "
+	    "'{kind: \"record\", bytes: $b}'; }\n"
+	    "r top leaf; r mid top; r leaf mid; r lost nosuch; r own own\n"
+	    "r x y; r y x\n";
+	struct world *w = world_start(
+	    &(struct world_options){.no_worker = true, .embedded = _i == 1});
+
+	world_write(w, "forge", script, strlen(script));
+	if (_i == 1)
+		ctl_ok(w, "submit x --force --queue io");
+	ck_run(run(w, "sh forge >records"), 0, "");
+	ctl_ok(w, "import <records");
+	ck_assert_str_eq(ctl_ok(w, "tasks show --tree mid | cut -f 1 | sort | "
+				   "tr '\\n' ' '"),
+			 "leaf lost mid own top x y ");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_command_of_ones_own_runs_another_and_waits_for_it)
 {
 	struct world *w = own_world();
@@ -219,5 +275,7 @@ SUITE("own_task")
 	TEST_LOOP(never_do_more_commands_work_than_there_are_slots, 0, 2);
 	TEST_LOOP(who_waits_no_longer_has_its_slot_again, 0, 2);
 	TEST_LOOP(a_wait_ends_with_its_task, 0, 2);
+	TEST_LOOP(a_tree_of_tasks_is_shown, 0, 2);
+	TEST_LOOP(a_tree_is_told_whatever_its_records_say, 0, 2);
 	TEST(a_command_of_ones_own_runs_another_and_waits_for_it);
 }

@@ -193,6 +193,8 @@ START_TEST(what_is_wrong_is_shown_where_it_stands)
 	    {"cron add '0 9 * * *' --tz Europe/Berln", 65, "Europe/Berlin"},
 	    {"cron add 'CRON_TZ=UTC 0 9 * * *' --tz Asia/Tokyo", 65,
 	     "already has a time zone"},
+	    {"next 'CRON_TZ=UTC 0 9 * * *' --tz Asia/Tokyo", 65,
+	     "already has a time zone"},
 	    {"cron ad '0 9 * * *'", 65, "add"},
 	    {"once add 2020-01-01T00:00:00Z", 65, "in the past"},
 	    {"once add 'in a while'", 65, "a while"},

@@ -175,10 +175,10 @@ module_paths(struct world *w, const char *names)
 static const char *
 schedules_of(struct world *w, const char *config)
 {
-	const char *url = strncmp(w->url, "sqlite:", 7) == 0
-			      ? w->url
-			      : world_text(w, "sqlite://%s/schedules.db",
-					   w->dir);
+	const char *url =
+	    strncmp(w->url, "sqlite:", 7) == 0
+		? w->url
+		: world_text(w, "sqlite://%s/schedules.db", w->dir);
 
 	if (strstr(config, "database_url") != NULL)
 		return "";

@@ -101,12 +101,13 @@ static const struct {
       {NULL}},
      WINDOW},
     {{SCRIPT_REMOVE,
-      {Q, K("levels"), K("delayed"), K("withdrawn"), K("leaving")},
+      {Q, K("levels"), K("delayed"), K("withdrawn"), K("leaving"),
+       K("uniques")},
       {"none", "1000", "0", "2000", TOMB, "", "", ""},
       {NULL}},
      WINDOW},
     {{SCRIPT_PURGE,
-      {Q, K("levels"), K("delayed"), K("withdrawn")},
+      {Q, K("levels"), K("delayed"), K("withdrawn"), K("uniques")},
       {"500", "1048576", TOMB},
       {NULL}},
      WINDOW},
@@ -118,7 +119,7 @@ static const struct {
      256},
     {{SCRIPT_CLAIM,
       {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"), K("lanes"),
-       K("limits"), K("lane:=held")},
+       K("limits"), K("lane:=held"), K("uniques")},
       {"10", "1000", "100000", TOMB, "4"},
       {NULL}},
      WINDOW},
@@ -161,13 +162,13 @@ END_TEST
 static redisReply *
 submit_beside_levels(const char *limit)
 {
-	const struct script_case t = {SCRIPT_SUBMIT,
-				      {Q, K("levels"), K("delayed"),
-				       K("withdrawn"), K("lanes"), K("p:5")},
-				      {limit, "flowrra:control", "wake", "1",
-				       "256", "6", "5", "0", "0", TASK, "t",
-				       "0", "0"},
-				      {NULL}};
+	const struct script_case t = {
+	    SCRIPT_SUBMIT,
+	    {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"),
+	     K("uniques"), K("p:5")},
+	    {limit, "flowrra:control", "wake", "1", "256", "7", "5", "0", "0",
+	     TASK, "t", "0", "0", ""},
+	    {NULL}};
 
 	bounds_open();
 	redis_server_run(script_server, "EVAL %s 0 %d", MAKE_LEVELS, LEVELS);
@@ -208,7 +209,7 @@ static const struct {
 } pages[] = {
     {MAKE_LIST,
      {SCRIPT_PURGE,
-      {Q, K("levels"), K("delayed"), K("withdrawn")},
+      {Q, K("levels"), K("delayed"), K("withdrawn"), K("uniques")},
       {"500", "1048576", TOMB},
       {NULL}}},
     {MAKE_LIST,
@@ -230,11 +231,14 @@ static const struct {
     {MAKE_LIST,
      {SCRIPT_CLAIM,
       {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"), K("lanes"),
-       K("limits"), K("lane:=held")},
+       K("limits"), K("lane:=held"), K("uniques")},
       {"500", "9999999", "1048576", TOMB, "128"},
       {NULL}}},
     {MAKE_SET,
-     {SCRIPT_PURGE_LANE, {Q, K("lanes")}, {"n", "500", "1048576"}, {NULL}}},
+     {SCRIPT_PURGE_LANE,
+      {Q, K("lanes"), K("uniques")},
+      {"n", "500", "1048576"},
+      {NULL}}},
     {MAKE_SET,
      {SCRIPT_VIEW_SORTED, {Q}, {"0", "500", "1048576", "", ""}, {NULL}}},
 };
@@ -268,11 +272,12 @@ START_TEST(a_search_passes_over_few_that_are_large)
 {
 	static const struct script_case search[] = {
 	    {SCRIPT_REMOVE,
-	     {Q, K("levels"), K("delayed"), K("withdrawn"), K("leaving")},
+	     {Q, K("levels"), K("delayed"), K("withdrawn"), K("leaving"),
+	      K("uniques")},
 	     {"none", "0", "0", "2000", TOMB, "", "", ""},
 	     {NULL}},
 	    {SCRIPT_REMOVE_LANE,
-	     {Q, K("lanes"), K("leaving")},
+	     {Q, K("lanes"), K("uniques"), K("leaving")},
 	     {"none", "n", "0", "2000", ""},
 	     {NULL}}};
 	redisReply *reply;
@@ -370,7 +375,8 @@ END_TEST
 #define BURY_KEYS                                                              \
 	{                                                                      \
 		Q, K("dead"), K("dead:tasks"), K("dead:info"), K("limits"),    \
-		    K("running"), K("held"), K("ready"), K("counting")         \
+		    K("running"), K("held"), K("ready"), K("counting"),        \
+		    K("uniques")                                               \
 	}
 
 static redisReply *
@@ -417,8 +423,95 @@ START_TEST(one_that_is_too_large_is_looked_for_near_its_place)
 }
 END_TEST
 
+/* --- one task ------------------------------------------------------------- */
+
+/* The first claim of a worker does not know yet how large they are. */
+START_TEST(a_first_claim_takes_few_large_ones)
+{
+	static const struct script_case t = {
+	    SCRIPT_CLAIM,
+	    {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),
+	     K("lanes"), K("limits"), K("lane:=held"), K("uniques")},
+	    {"500", "9999999", "300000", TOMB, "4"},
+	    {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 1 %s 0 9", MAKE_LIST, Q);
+	reply = call(&t);
+	ck_assert_uint_le(bytes_of(reply), 2 * LARGE + 100);
+	ck_assert_uint_gt(bytes_of(reply), LARGE);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+#define MAKE_IDS                                                               \
+	"redis.call('LPUSH', KEYS[1], '{\"args\":[' .. "                       \
+	"string.rep(ARGV[1], tonumber(ARGV[2])) .. '1]}')"
+
+static const struct {
+	const char *part;
+	int n;
+	bool read;
+} lost_ones[] = {
+    {"{\"id\":\"a\"},", 1000, true},
+    {"{\"id\":\"a\"},", 20000, false}, /* to take out each one takes time */
+    {"123456789012,", 20000, true},
+    {"123456789012,", 60000, false},
+    {"\"\\u0041\",", 3000, true},
+    {"\"\\u0041\",", 5400, false}, /* decoding takes ten times as long */
+};
+
+START_TEST(what_looks_for_lost_tasks_reads_no_more_than_it_may)
+{
+	static const struct script_case t = {
+	    SCRIPT_LOST,
+	    {Q, K("levels"), K("delayed"), K("dead"), K("lanes"),
+	     "flowrra:workers", "flowrra:failed", "flowrra:stats", K("leaving"),
+	     "flowrra:task:t"},
+	    {"3000", "524288", "1", "60", "100", "t", "", "", "done"},
+	    {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 1 %s %s %d", MAKE_IDS, Q,
+			 lost_ones[_i].part, lost_ones[_i].n);
+	reply = call(&t);
+	ck_assert_int_eq(reply->type == REDIS_REPLY_ARRAY, lost_ones[_i].read);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
+START_TEST(what_looks_for_lost_tasks_names_no_more_lists_than_tasks)
+{
+	static const struct script_case t = {
+	    SCRIPT_LOST,
+	    {Q, K("levels"), K("delayed"), K("dead"), K("lanes"),
+	     "flowrra:workers", "flowrra:failed", "flowrra:stats", K("leaving"),
+	     "flowrra:task:t"},
+	    {"999", "524288", "1", "60", "100", "t", "", "", "done"},
+	    {NULL}};
+	redisReply *reply;
+
+	bounds_open();
+	redis_server_run(script_server, "EVAL %s 1 %s %d", MAKE_LEVELS,
+			 K("levels"), LEVELS);
+	reply = call(&t);
+	ck_assert_int_eq(reply->type, REDIS_REPLY_STRING);
+	ck_assert_int_eq(calls("zrange"), 0);
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
 SUITE("redis-bounds")
 {
+	TEST(a_first_claim_takes_few_large_ones);
+	TEST_LOOP(what_looks_for_lost_tasks_reads_no_more_than_it_may, 0,
+		  sizeof(lost_ones) / sizeof(lost_ones[0]));
+	TEST(what_looks_for_lost_tasks_names_no_more_lists_than_tasks);
 	TEST_LOOP(a_script_names_a_window_of_the_levels, 0,
 		  (int)(sizeof(walks) / sizeof(walks[0])));
 	TEST(lengths_names_a_window_of_the_levels);

@@ -224,6 +224,39 @@ START_TEST(a_server_that_always_has_another_level_is_left)
 }
 END_TEST
 
+static void
+on_hostile_page(const struct broker_page *page, const struct err *err,
+		void *arg)
+{
+	char *next = arg;
+
+	hostile_note(page != NULL ? page->n : 0, err);
+	if (page != NULL)
+		snprintf(next, 32, "%.*s", (int)page->next.len, page->next.p);
+}
+
+static const char *const no_pages[] = {"+OK\r\n", "*1\r\n:0\r\n"};
+
+START_TEST(a_server_whose_pages_never_end_is_left)
+{
+	struct broker_view view = {
+	    .queue = SLICE("io"), .place = BROKER_DELAYED, .n = 10};
+	char next[32] = "";
+	int pages = 0;
+
+	hostile_open(":delayed", no_pages[_i], 1000);
+	do {
+		h.told = false;
+		view.cursor = slice_of(next);
+		broker_view(h.broker, &view, on_hostile_page, next);
+		hostile_until(&h.told);
+	} while (h.err.code == ERR_NONE && next[0] != '\0' && ++pages < 10);
+	ck_assert_int_eq(h.err.code, ERR_INTERNAL);
+	ck_assert_ptr_nonnull(strstr(h.err.msg, "the same place again"));
+	hostile_close();
+}
+END_TEST
+
 /* --- numbers ------------------------------------------------------------- */
 
 #define MAX ":9223372036854775807\r\n"
@@ -375,6 +408,7 @@ SUITE("redis-hostile")
 	TEST(a_phase_that_is_asked_again_begins_again);
 	TEST(a_server_that_has_no_script_ever_is_left);
 	TEST(a_server_that_always_has_another_level_is_left);
+	TEST_LOOP(a_server_whose_pages_never_end_is_left, 0, 2);
 	TEST_LOOP(what_a_queue_is_said_to_hold_is_in_range, 0,
 		  sizeof(counts) / sizeof(counts[0]));
 	TEST(sums_of_what_workers_hold_do_not_overflow);

@@ -259,7 +259,7 @@ START_TEST(a_span_is_written_as_otlp_wants_it)
 			     json_object_get(j, "status"), "code")),
 			 2);
 	ck_assert_uint_eq(json_array_size(json_object_get(j, "links")), 1);
-	ck_assert_uint_eq(json_array_size(json_object_get(j, "attributes")), 8);
+	ck_assert_uint_eq(json_array_size(json_object_get(j, "attributes")), 9);
 	json_decref(j);
 	buf_done(&b);
 }

@@ -29,6 +29,7 @@ struct view {
 	void *arg;
 
 	/* Where to begin. */
+	struct buf cursor;
 	bool first;
 	int64_t level; /* or shard, IN_FLIGHT */
 	int64_t offset;
@@ -62,6 +63,7 @@ view_free(struct rquery *i)
 
 	view_forget_workers(v);
 	rnames_done(&v->names);
+	buf_done(&v->cursor);
 	free(v->from);
 	free(v->lane);
 	free(v->next_lane);
@@ -79,8 +81,16 @@ rview_tell(struct view *v, const struct broker_item *items, size_t n,
 	const struct broker_page page = {
 	    .items = items, .n = n, .next = {next->data, next->len}};
 
-	if (next->failed) {
+	if (next->failed || v->cursor.failed) {
 		err_nomem(&v->query.err);
+		return;
+	}
+	/* Who reads on would read for ever. */
+	if (next->len > 0 && next->len == v->cursor.len &&
+	    memcmp(next->data, v->cursor.data, next->len) == 0) {
+		err_set(&v->query.err, ERR_INTERNAL,
+			"%s: %s answers with the same place again",
+			v->query.what, v->query.broker->url_name);
 		return;
 	}
 	v->replied = true;
@@ -508,6 +518,7 @@ radmin_view(struct broker *broker, const struct broker_view *view,
 	v->until_ms = view->until_ms < INT64_MAX ? view->until_ms : 0;
 	v->names = (struct rnames)RNAMES_INIT;
 	v->offset = view->skip;
+	buf_add(&v->cursor, view->cursor.p, view->cursor.len);
 	v->on_page = on_page;
 	v->arg = arg;
 	/* An error here is the answer. A key with a NUL is found by none. */

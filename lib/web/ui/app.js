@@ -19,11 +19,12 @@ const routes = [
   [/^schedules$/, 'schedules'], [/^schedules\/new$/, 'schedule_form', 'form', 'schedules'],
   [/^schedules\/([^/]+)$/, 'schedule', 'view', 'schedules'],
   [/^schedules\/([^/]+)\/edit$/, 'schedule_form', 'form', 'schedules'],
+  [/^workflows$/, 'workflows'], [/^workflows\/([^/]+)$/, 'workflows', 'detail'],
   [/^calendar$/, 'calendar'], [/^dead$/, 'dead'], [/^enqueue$/, 'enqueue'],
   [/^health$/, 'health'], [/^login$/, 'login'], [/^about$/, 'about'],
 ];
 const pages = [['overview', '', 'Overview'], ['queues', 'queues', 'Queues'], ['tasks', 'tasks', 'Tasks'],
-  ['workers', 'workers', 'Workers'], ['schedules', 'schedules', 'Schedules'], ['calendar', 'calendar', 'Calendar'],
+  ['workers', 'workers', 'Workers'], ['schedules', 'schedules', 'Schedules'], ['workflows', 'workflows', 'Workflows'], ['calendar', 'calendar', 'Calendar'],
   ['dead', 'dead', 'Dead'], ['enqueue', 'enqueue', 'Enqueue'], ['health', 'health', 'Health'], ['about', 'about', 'About']];
 /* The rest is behind "More" on a phone. */
 const first = ['overview', 'queues', 'tasks', 'schedules'];

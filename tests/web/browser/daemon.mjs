@@ -2,7 +2,7 @@
 // With a daemon, and a worker that has the demo module: what a user does, done.
 
 import {SHOTS, ok, test} from './harness.mjs';
-import {ask, on} from './env.mjs';
+import {ask, on, tell} from './env.mjs';
 
 const confirm = async page => {
   const go = page.locator('dialog footer button').nth(1);
@@ -65,6 +65,22 @@ test('a delayed task is cancelled from its page', async () => {
     await confirm(page);
     await page.waitForSelector('header.page .s-failed');
   });
+}, {realOnly: true});
+
+test('a workflow is drawn, moves on by push, and is cancelled', async () => {
+  const steps = [{id: 'first', name: 'sleep', args: [1]}, {id: 'left', name: 'add', args: [1, 2], after: ['first']}, {id: 'right', name: 'sleep', args: [60], after: ['first']},
+    {id: 'join', name: 'add', args: [{$from: 'left'}, 1], after: ['right']}, {id: 'tell', name: 'add', args: [1, 1], on: 'failure'}];
+  const {workflow} = await tell('POST', 'workflows', {label: 'a <b>graph</b>', steps});
+  await on(`workflows/${workflow}`, {}, async page => {
+    await page.waitForFunction(() => document.querySelectorAll('.flow .node').length === 5);
+    await page.waitForFunction(() => document.querySelector('.flow .s-success') && document.querySelector('.flow .s-running'), null, {timeout: 20000});
+    await page.click('button:has-text("Cancel")');
+    await confirm(page);
+    await page.waitForFunction(() => document.querySelector('.flow .s-skipped'), null, {timeout: 20000});
+    await page.click('a:has-text("Workflows")');
+    await page.waitForFunction(text => document.querySelector('main').innerText.includes(text), 'a <b>graph</b>');
+  });
+  await tell('POST', `tasks/${workflow}.right/cancel`);
 }, {realOnly: true});
 
 test('a queue is paused and resumed, and the list says so by push', async () => {

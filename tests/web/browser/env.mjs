@@ -21,13 +21,13 @@ export async function tell(method, path, body) {
 // All pages, with things that are there.
 export async function pages() {
   const first = async (path, key) => (await ask(path)).items?.[0]?.[key];
-  const [failed, done, running, queue, worker, schedule, dead] = await Promise.all([first('tasks?state=failed', 'task_id'), first('tasks?state=success', 'task_id'), first('tasks?state=running', 'task_id'),
-    first('queues', 'queue'), first('workers', 'worker'), first('schedules', 'id'), first('dead', 'key')]);
+  const [failed, done, running, queue, worker, schedule, dead, flow] = await Promise.all([first('tasks?state=failed', 'task_id'), first('tasks?state=success', 'task_id'), first('tasks?state=running', 'task_id'),
+    first('queues', 'queue'), first('workers', 'worker'), first('schedules', 'id'), first('dead', 'key'), first('workflows', 'workflow')]);
   const e = encodeURIComponent;
   return Object.entries({overview: '', queues: 'queues', queue: queue && `queues/${e(queue)}`, tasks: 'tasks', delayed: 'tasks?state=delayed', running: 'tasks?state=running', retrying: 'tasks?state=retrying',
     succeeded: 'tasks?state=success', failed: 'tasks?state=failed', task: failed && `tasks/${e(failed)}`, 'task-done': done && `tasks/${e(done)}`, 'task-running': running && `tasks/${e(running)}`, 'task-dead': dead && `tasks/${e(dead)}`,
     workers: 'workers', worker: worker && `workers/${e(worker)}`, schedules: 'schedules', schedule: schedule && `schedules/${e(schedule)}`, 'schedule-new': 'schedules/new?task=resize', 'schedule-edit': schedule && `schedules/${e(schedule)}/edit`,
-    calendar: 'calendar', dead: 'dead', enqueue: 'enqueue', health: 'health', about: 'about', login: 'login'}).filter(([, path]) => path !== undefined);
+    workflows: 'workflows', workflow: flow && `workflows/${e(flow)}`, calendar: 'calendar', dead: 'dead', enqueue: 'enqueue', health: 'health', about: 'about', login: 'login'}).filter(([, path]) => path !== undefined);
 }
 
 export const reset = order => env.mock?.set(order || {});

@@ -23,6 +23,8 @@ async function more(selector) {
   await fill(60);
   return [([where, least]) => [...document.querySelectorAll(where)].some(x => /waiting|pending/i.test(x.innerText) && Number(x.innerText.replace(/\boldest.*/s, '').replace(/\D/g, '')) >= least), [selector, n + 40]];
 }
+// One whose first step is later, and so waits for ever.
+const flow = async () => (await tell('POST', 'workflows', {steps: [{id: 'a', name: 'add', args: [1, 2], delay: 3600}, {id: 'b', name: 'add', args: [{$from: 'a'}, 1]}]})).workflow;
 const gone = key => [k => ![...document.querySelectorAll('tr[data-row]')].some(r => r.dataset.row === k), key];
 
 // module and page: begin() makes what is changed, and names the page; change()
@@ -50,6 +52,14 @@ const pushed = {
   'schedule': async () => {
     const id = (await ask('schedules')).items.find(s => s.task === 'mail.send').id;
     return {path: `schedules/${id}`, change: async () => { await tell('POST', `schedules/${id}/disable`, {}); return badge('disabled'); }, after: () => tell('POST', `schedules/${id}/enable`, {})};
+  },
+  'workflows': async () => {
+    const id = await flow();
+    return {path: 'workflows', change: async () => { await tell('POST', `workflows/${id}/cancel`); return inRow(id, 'cancel'); }};
+  },
+  'workflows, one': async () => {
+    const id = await flow();
+    return {path: `workflows/${id}`, change: async () => { await tell('POST', `workflows/${id}/cancel`); return [() => !!document.querySelector('.flow .s-skipped'), null]; }};
   },
   'dead': async () => {
     const {key} = (await ask('dead')).items[0];

@@ -26,6 +26,8 @@ const table = [
   ['schedule', 'schedule', 'header.page .badge', GONE, AWAY],
   ['schedule-new', 'schedule_form', 'form button[type=submit]', 'form button[type=submit]', AWAY],
   ['schedule-edit', 'schedule_form', 'form button[type=submit]', GONE, AWAY],
+  ['workflows', 'workflows', ROWS, EMPTY, AWAY],
+  ['workflow', 'workflows', '.flow .node', GONE, AWAY],
   ['calendar', 'calendar', 'main table, main [role=grid], main .week', EMPTY, AWAY],
   ['dead', 'dead', ROWS, EMPTY, AWAY],
   ['enqueue', 'enqueue', 'form button[type=submit]', EMPTY, AWAY],

@@ -76,6 +76,13 @@ const queueOf = (queue, i) => ({queue, waiting: [1284, 96, 33, 41, 7, 15872][i] 
   oldest_at: iso(-[41, 3, 12, 380, 2, 5200][i] || -5), next_due_at: iso(40), paused: i === 5, set_aside: 0, unknown: i === 3 ? ['video.thumbnail'] : [],
   age: [41, 3, 12, 380, 2, 5200][i] ?? 5, rate: [612.4, 88.2, 41, 6.6, 1.2, 0][i] ?? 2, drain: [126, 65, 48, 373, 350, null][i] ?? 90, spark: Array.from({length: 5}, () => Math.floor(random() * 90) + (i < 2 ? 200 : 4))});
 
+function workflows() {
+  const step = (name, state, after = [], role = 'step') => ({task_id: `w1.${name}`, role, place: state === 'waiting' ? state : 'ended', outcome: null, after: after.map(a => `w1.${a}:success`), state, task_name: role === 'step' ? 'resize' : null, step: name, after_steps: role === 'step' ? after : [`on ${role}`]});
+  const flow = (workflow, label, state, tasks) => ({workflow, label, state, on_failure: 'continue', begun_at: iso(-90), moved_at: iso(-4), ended_at: state === 'succeeded' ? iso(-4) : null, life: 86400, steps: tasks.length, waiting: 1, released: 1, succeeded: 1, failed: 1, skipped: 1, tasks, more: false});
+  return [flow('w1', HOSTILE.html, 'running', [step('fetch', 'success'), step(HOSTILE.bidi || 'left', 'failed', ['fetch']), step('right', 'running', ['fetch']), step('join', 'skipped', ['right']), step('last', 'waiting', ['right']), step('tell', 'waiting', [], 'failure')]),
+    flow('w2', null, 'succeeded', [step('only', 'success')])];
+}
+
 function schedules() {
   const rules = [['cron', '0 9 * * MON-FRI', 'at 09:00, Monday to Friday'], ['cron', '*/5 * * * *', 'every 5 minutes'], ['interval', '300', 'every 5 min'],
     ['cron', '30 2 * * *', 'at 02:30, every day'], ['once', iso(7200), 'once'], ['cron', '0 0 1 * *', 'at 00:00 on the first of the month']];
@@ -91,7 +98,7 @@ function schedules() {
 
 export function world() {
   seed = 7;
-  const w = {tasks: [], dead: [], workers: workers(), queues: QUEUES.map(queueOf), schedules: schedules(), audit: []};
+  const w = {tasks: [], dead: [], workers: workers(), queues: QUEUES.map(queueOf), schedules: schedules(), workflows: workflows(), audit: []};
   const sizes = {pending: 320, delayed: 120, running: 27, retrying: 40, success: 320, failed: 173};
   for (const [state, n] of Object.entries(sizes)) for (let i = 0; i < n; i++) w.tasks.push(task(state, i));
   const evil = [HOSTILE.html, HOSTILE.bidi, HOSTILE.ansi, HOSTILE.quote];
@@ -113,7 +120,7 @@ export function world() {
   return w;
 }
 
-export const empty = () => ({tasks: [], dead: [], workers: [], queues: [], schedules: [], audit: [], registry: []});
+export const empty = () => ({tasks: [], dead: [], workers: [], queues: [], schedules: [], workflows: [], audit: [], registry: []});
 
 export function series(name, from, to, step, none) {
   const points = [], buckets = Array.from({length: 28}, (_, i) => 0.001 * 2 ** (i * 0.75));

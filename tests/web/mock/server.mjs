@@ -215,6 +215,8 @@ const routes = [
   ['POST', 'schedules/:id/:verb', ({id, verb}) => { need(); const s = find(w.schedules, 'id', id, 'schedule'); if (verb === 'run') return [201, {task_id: uuid()}]; s.enabled = verb === 'enable'; s.state = s.enabled ? 'enabled' : 'disabled'; return s; }],
   ['GET', 'schedules/:id/next', () => nextFires()],
   ['GET', 'schedules/:id/fires', ({q}) => page(Array.from({length: 64}, (_, i) => ({fire_at: iso(-i * 300), task_id: i % 8 === 3 ? null : w.tasks[i].task_id, sent_at: i % 8 === 3 ? null : iso(-i * 300 + 0.08), outcome: i % 8 === 3 ? 'missed' : 'sent', reason: i % 8 === 3 ? 'late' : null, status: i % 8 === 3 ? null : ['success', 'failed', 'running'][i % 3]})), q)],
+  ['GET', 'workflows', () => ({items: w.workflows, more: false})],
+  ['GET', 'workflows/:id', ({id}) => find(w.workflows, 'workflow', id, 'workflow')],
   ['GET', 'calendar', ({q}) => calendar(q)],
   ['GET', 'health', () => ({healthy: w.workers.length > 0, components: ['broker', 'backend', 'workers', 'scheduler_database', 'schedulers', 'schedules', 'tasks'].map(component => ({component, healthy: component !== 'workers' || w.workers.length > 0, message: component === 'workers' ? w.workers.length ? '4 alive, 3 take tasks' : 'none is alive; start flowrrad' : 'Redis 7.0.15 at 10.0.4.2'}))})],
   ['GET', 'doctor', () => ({items: w.queues.length ? [{level: 'error', about: 'workers', what: 'worker "batch-2.example.net-78" has said nothing for 41 s', remedy: 'see `journalctl -u flowrrad`, then `systemctl restart flowrrad`'}, {level: 'warning', about: 'queues', what: 'queue "low" is paused, and 15,872 tasks wait', remedy: '`flowrractl queue resume low`'}, {level: 'warning', about: 'workers', what: 'workers have different versions: 0.0.9, 0.1.0', remedy: 'upgrade the rest'}] : []})],
@@ -235,7 +237,7 @@ function events(req, res, q) {
   streams.add(s);
   req.on('close', () => streams.delete(s));
   if (mode === 'away') return res.write(`event: stale\ndata: ${JSON.stringify({since: iso(-12), why: 'the store at 10.0.4.2 does not answer'})}\n\n`);
-  const full = {overview, queues: () => ({items: w.queues}), workers: () => ({items: w.workers}), running: () => tasksList(new URLSearchParams('state=running')), schedules: () => page(w.schedules, new URLSearchParams()), dead: () => page(w.dead, new URLSearchParams())};
+  const full = {overview, queues: () => ({items: w.queues}), workers: () => ({items: w.workers}), running: () => tasksList(new URLSearchParams('state=running')), schedules: () => page(w.schedules, new URLSearchParams()), dead: () => page(w.dead, new URLSearchParams()), workflows: () => ({items: w.workflows, more: false})};
   for (const topic of s.topics) if (full[topic]) res.write(`event: ${topic}\nid: ${++s.n}\ndata: ${JSON.stringify({snapshot: true, at: iso(0), ...full[topic]()})}\n\n`);
 }
 

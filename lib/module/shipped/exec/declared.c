@@ -21,9 +21,6 @@
 #include "util/conf_key.h"
 #include "util/err.h"
 
-/* The default of final_exit_codes (conf_task_keys.def). */
-#define STANDARD_FINAL "64 65"
-
 /* --- whose rights -------------------------------------------------------- */
 
 /* 32 are enough for most users; getgrouplist(3) says how many it needs
@@ -273,10 +270,8 @@ read_codes(struct declared *d, struct err *err)
 		return -1;
 	if (*t->retry_exit_codes == '\0')
 		return 0;
-	if (strcmp(t->final_exit_codes, STANDARD_FINAL) != 0)
-		return err_set(err, ERR_CONFIG,
-			       "cannot use retry_exit_codes with "
-			       "final_exit_codes");
+	if (conf_task_check(t, err) != 0)
+		return -1;
 	for (i = 0; i < CONF_N_CODES; i++)
 		d->final[i] = !retried[i];
 	return 0;

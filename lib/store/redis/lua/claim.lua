@@ -81,11 +81,10 @@ local function take(list)
   while wants() do
     local count = math.min(want - #claimed, step)
     -- Larger ones may follow on those whose size is known.
-    while count > 4 and #(redis.call('LINDEX', list, -count) or
+    while count > 1 and #(redis.call('LINDEX', list, -count) or
       redis.call('LINDEX', list, 0) or '') * count > 2 * budget do
-      count = math.floor(count / 8)
+      count = math.max(1, math.floor(count / 8))
     end
-    count = math.max(count, 1)
     local tasks = redis.call('LRANGE', list, -count, -1)
     if #tasks > 0 then move(list, tasks) end
     if #tasks < count then return true end
@@ -105,11 +104,10 @@ local function take_lanes(level)
     local lane, tasks = first_lane(), {}
     if not lane or lane.score > level then return end
     local count = math.min(want - #claimed, step)
-    while count > 4 and #(redis.call('ZRANGEBYSCORE', lane.key, lane.score,
+    while count > 1 and #(redis.call('ZRANGEBYSCORE', lane.key, lane.score,
       lane.score, 'LIMIT', count - 1, 1)[1] or '') * count > 2 * budget do
-      count = math.floor(count / 8)
+      count = math.max(1, math.floor(count / 8))
     end
-    count = math.max(count, 1)
     local members = redis.call('ZRANGEBYSCORE', lane.key, lane.score,
       lane.score, 'LIMIT', 0, count)
     for i, member in ipairs(members) do

@@ -41,38 +41,54 @@ if total > tonumber(ARGV[1]) then return 'much' end
 
 -- include member
 
-local bytes, there = tonumber(ARGV[2]), {}
+local want, budget, there = math.huge, tonumber(ARGV[2]), {}
+
+-- include reach
+
+-- To take one out takes as long as to look through so many bytes.
+local ID_BYTES = 32
 
 -- Whatever might be a task's id counts: that of an argument, too, which at worst
 -- keeps a record for longer. Where a character may be spelt in another way, only
 -- decoding tells, which is too much for a large one.
 local function see(task)
-  bytes = bytes - #task
-  for id in string.gmatch(task, '"id"%s*:%s*"([^"]*)"') do there[id] = true end
+  spend(#task)
+  if budget < 0 then return false end
+  for id in string.gmatch(task, '"id"%s*:%s*"([^"]*)"') do
+    there[id] = true
+    budget = budget - ID_BYTES
+    if budget < 0 then return false end
+  end
   if not string.find(task, '\\', 1, true) then return true end
   if #task > LARGE then return not string.find(task, '\\[/u]') end
   -- That takes several times as long as to read it.
-  bytes = bytes - 10 * #task
+  budget = budget - 10 * #task
+  if budget < 0 then return false end
   local fields = decode(task)
   if not fields then return false end
   if type(fields['id']) == 'string' then there[fields['id']] = true end
   return true
 end
 
--- Few at once, since what is read is copied, whatever its size. Returns false where
--- it gave up.
+-- Returns false where it gave up.
 local function read(command, key, stamp)
-  local start, step = 0, 2
+  local start, count, tasks = 0, 0, {}
+  local function look(i)
+    local at = i < 0 and -1 or start + i
+    return redis.call(command, key, at, at)[1]
+  end
   repeat
-    local tasks = redis.call(command, key, start, start + step - 1)
+    if budget < 0 then return false end
+    count = reach(32, look)
+    tasks = redis.call(command, key, start, start + count - 1)
     for _, task in ipairs(tasks) do
       -- In a lane a stamp stands before each; a line before one that leaves.
       local text = stamp and string.sub(task, stamp + 1) or
         string.match(task, '\n(.*)') or ''
-      if not see(text) or bytes < 0 then return false end
+      if not see(text) then return false end
     end
-    start, step = start + #tasks, math.min(4 * step, 32)
-  until #tasks == 0
+    start = start + #tasks
+  until #tasks < count
   return true
 end
 
