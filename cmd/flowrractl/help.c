@@ -71,6 +71,30 @@ print_summary(const struct verb *verb)
 	print_wrapped(verb->summary, 21);
 }
 
+static const struct {
+	const char *verb, *line;
+} examples[] = {
+#define EXAMPLE(verb, line) {verb, line},
+#include "examples.def"
+#undef EXAMPLE
+};
+
+static void
+print_examples(const struct verb *verb)
+{
+	bool first = true;
+	size_t i;
+
+	for (i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+		if (strcmp(examples[i].verb, verb->name) != 0)
+			continue;
+		if (first)
+			printf("\nExamples:\n");
+		printf("  flowrractl %s\n", examples[i].line);
+		first = false;
+	}
+}
+
 /* Verbs of two words with this first one, such as "tasks". */
 static void
 print_subcommands(const char *word)
@@ -125,6 +149,7 @@ print_help(const struct verb *verb)
 		if (verb->alias != NULL)
 			printf("\"flowrractl %s\" is the same command.\n",
 			       verb->alias);
+		print_examples(verb);
 		if (verb->n_options > 0)
 			printf("\nOptions:\n");
 		print_options(verb->options, verb->n_options);

@@ -380,8 +380,7 @@ run_move(struct ctl *ctl, int argc, char **argv, void *options)
 const struct verb verb_move = {
     .name = "move",
     .summary = "Move waiting or delayed tasks to another queue or store",
-    .usage =
-	"--to QUEUE ID... | FILTER... | --all [--to-url URL] [--wait] [--yes]",
+    .usage = "--to QUEUE|--to-url URL ID...|FILTER...|--all [OPTION...]",
     .options = move_options,
     .n_options = sizeof(move_options) / sizeof(move_options[0]),
     .options_size = sizeof(struct move_options),

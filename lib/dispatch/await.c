@@ -230,9 +230,13 @@ await_start(struct await *a, struct slice id, int64_t timeout_us,
 	struct dispatch *d = a->dispatch;
 	const struct timeval tv = {.tv_sec = timeout_us / 1000000,
 				   .tv_usec = timeout_us % 1000000};
+	const struct job *job = job_find(d, a->asker.job);
 
 	if (!task_id_valid(id))
 		return err_set(err, ERR_DATA, "not a valid task ID");
+	if (!a->now && job != NULL && slice_eq(id, slice_of(job->task->id)))
+		return err_set(err, ERR_REFUSED,
+			       "the task would wait for itself");
 	if (!a->now && await_check(d, a->kind, err) != 0)
 		return -1;
 	if (timeout_us >= 0 && timeout_us <= AWAIT_MAX_US) {

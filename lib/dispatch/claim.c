@@ -99,6 +99,10 @@ route(struct job *job)
 	const struct task *task = job->task;
 	bool alone;
 
+	if (task->skipped.len > 0) {
+		outcome_skipped(job);
+		return;
+	}
 	if (job->cancelled) {
 		outcome_cancelled(job);
 		return;

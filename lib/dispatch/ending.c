@@ -19,9 +19,20 @@ const struct ending_kind endings[] = {
     [OUTCOME_CANCELLED] = {"cancelled", false, false, LOG_LEVEL_notice,
 			   "was cancelled"},
     [OUTCOME_EXPIRED] = {"expired", false, false, LOG_LEVEL_notice, "expired"},
+    [OUTCOME_SKIPPED] = {BROKER_SKIPPED, false, false, LOG_LEVEL_info,
+			 "was skipped"},
     [OUTCOME_UNKNOWN] = {"unknown_task", false, true, LOG_LEVEL_warning,
 			 "is not handled by any module of this worker"},
 };
+
+enum flow_outcome
+ending_of_step(enum outcome outcome)
+{
+	if (outcome == OUTCOME_SUCCESS)
+		return FLOW_STEP_SUCCEEDED;
+	return outcome == OUTCOME_SKIPPED ? FLOW_STEP_SKIPPED
+					  : FLOW_STEP_FAILED;
+}
 
 enum outcome
 ending_recall(const struct result *record)
@@ -62,6 +73,7 @@ ending_has_no_attempt(const struct ending *ending)
 	return ending->started_us == 0 &&
 	       (ending->outcome == OUTCOME_CANCELLED ||
 		ending->outcome == OUTCOME_EXPIRED ||
+		ending->outcome == OUTCOME_SKIPPED ||
 		ending->outcome == OUTCOME_UNKNOWN);
 }
 

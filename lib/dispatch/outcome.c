@@ -11,6 +11,7 @@
  * stored late, it would hide what came after it.
  */
 #include "codec/result_json.h"
+#include "codec/scan.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -116,6 +117,25 @@ outcome_settle(struct job *job)
 	settle_job(job);
 }
 
+/* A step has ended as its record says, which another has stored. */
+static void
+on_other_record(struct slice record, const struct err *err, void *arg)
+{
+	struct job *job = arg;
+	struct buf scratch = BUF_INIT;
+	struct result other;
+
+	if (record.p != NULL &&
+	    result_decode(record, &scratch, &other, NULL) == 0 &&
+	    result_status_final(other.status))
+		job->settle.outcome = ending_of_step(ending_recall(&other));
+	buf_done(&scratch);
+	if (job->lost)
+		settle_drop(job);
+	else
+		outcome_settle(job);
+}
+
 /* What the claim waited for is stored. Of a retry it may be known by now that a
  * person wants none; a final record is not taken back. */
 static void
@@ -137,9 +157,13 @@ on_stored(struct results_put *put)
 		log_job(job, LOG_LEVEL_notice,
 			"task %s has another final record already, which stays",
 			job->task->id);
+	if (put->final && put->answer == RESULTS_ENDED &&
+	    job->task->flow.len > 0)
+		results_get(job->dispatch->results, put->id, on_other_record,
+			    job);
 	/* Cancelled since: there is no other attempt after all. */
-	if (job->cancelled &&
-	    (disposition == BROKER_RETRY || disposition == BROKER_RELEASE))
+	else if (job->cancelled &&
+		 (disposition == BROKER_RETRY || disposition == BROKER_RELEASE))
 		outcome_cancelled(job);
 	else
 		outcome_settle(job);
@@ -268,7 +292,9 @@ outcome_refused(struct job *job, const struct result *before)
 
 	bury_log_refusal(job, job->refused, why);
 	bury_as(job, job->refused, why, 0, NULL);
+	job->settle.outcome = FLOW_STEP_FAILED;
 	if (before != NULL && result_status_final(before->status)) {
+		job->settle.outcome = ending_of_step(ending_recall(before));
 		settle_job(job);
 		return;
 	}
@@ -291,6 +317,7 @@ outcome_recorded(struct job *job, const struct result *record)
 				      .started_us = record->started_us,
 				      .finished_us = record->finished_us};
 
+	job->settle.outcome = ending_of_step(ending.outcome);
 	if (endings[ending.outcome].bury)
 		bury_ended(job, &ending, record->worker);
 	else
@@ -320,6 +347,7 @@ outcome_apply(struct job *job, const struct ending *ending)
 			      endings[outcome].reason);
 		return;
 	}
+	job->settle.outcome = ending_of_step(outcome);
 	if (endings[outcome].bury)
 		bury_ended(job, &end, slice_of(job->dispatch->opt.worker));
 	else
@@ -339,6 +367,20 @@ outcome_cancelled(struct job *job)
 					      : SLICE("cancelled before it "
 						      "started"),
 				  .started_us = job->started_us});
+}
+
+/* The text is a JSON string. */
+void
+outcome_skipped(struct job *job)
+{
+	struct buf text = BUF_INIT;
+	struct scan_value why;
+
+	if (scan_check(job->task->skipped, 0, &why, NULL) == 0)
+		scan_unescape(&why, &text);
+	outcome_apply(job, &(struct ending){.outcome = OUTCOME_SKIPPED,
+					    .text = {text.data, text.len}});
+	buf_done(&text);
 }
 
 void

@@ -90,6 +90,19 @@ settle_continue(struct job *job)
 		broker_settle(job->dispatch->broker, &job->settle);
 }
 
+/* A step has ended. How, who decided that it has says. */
+static void
+settle_name_step(struct job *job)
+{
+	struct broker_settle *s = &job->settle;
+
+	if (job->task == NULL || job->task->flow.len == 0 ||
+	    (s->disposition != BROKER_ACK && s->disposition != BROKER_BURY))
+		return;
+	s->flow = job->task->flow;
+	s->id = slice_of(job->task->id);
+}
+
 void
 settle_job(struct job *job)
 {
@@ -101,6 +114,7 @@ settle_job(struct job *job)
 	s->priority = job->task != NULL ? job->task->priority : 0;
 	s->on_done = on_settled;
 	s->arg = job;
+	settle_name_step(job);
 	/* The record of its running must not come after those of the worker that runs
 	 * it next. */
 	if (!job->running_pending)

@@ -23,6 +23,7 @@
  *	describe.c  what the worker tells of itself
  *	metrics.c   what a monitor sees of it
  *	idle.c      the end of a worker that has nothing to do
+ *	mend.c      workflows that lack the end of a step
  *	upkeep.c    what housekeeping has deleted from dead lists
  *	heartbeat.c tells others that the worker lives, and what it can run
  *	control.c   commands from outside
@@ -220,6 +221,7 @@ struct dispatch {
 	struct buf event; /* that is being told */
 	unsigned int beats;
 	struct upkeep upkeep;
+	struct mend *mend; /* NULL: none was needed yet */
 	struct {
 		int64_t since_ms; /* monotonic: with nothing to do; 0: never */
 		bool looking;	  /* for the last time */
@@ -341,7 +343,8 @@ enum outcome {
 	OUTCOME_CRASHED, /* may be tried again, some times */
 	OUTCOME_CANCELLED,
 	OUTCOME_EXPIRED,
-	OUTCOME_UNKNOWN /* no worker knows the task's name */
+	OUTCOME_SKIPPED, /* a step before it has not ended as it had to */
+	OUTCOME_UNKNOWN	 /* no worker knows the task's name */
 };
 
 /* How an attempt ended. `text` is the result (JSON) or the error (text). */
@@ -364,6 +367,8 @@ struct ending_kind {
 };
 extern const struct ending_kind endings[]; /* by outcome */
 
+/* What that is for the workflow of a step. */
+enum flow_outcome ending_of_step(enum outcome outcome);
 /* The outcome that a final record tells of. One with a reason that this version
  * does not know is a failure. */
 enum outcome ending_recall(const struct result *record);
@@ -437,6 +442,8 @@ void references_fetch(struct job *job, references_fn *done);
 void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
+/* It is a step that is not to run, as its task says. */
+void outcome_skipped(struct job *job);
 /* Its claim is another worker's: nothing of it counts any more. One that is
  * NEW, or STORING, is dropped when the store that was asked answers. */
 void outcome_lost(struct job *job);
@@ -532,6 +539,13 @@ void stop_fail(struct dispatch *d, const struct err *why);
 /* --- describe.c -------------------------------------------------------- */
 
 void describe_worker(const struct dispatch *d, struct buf *out);
+
+/* --- mend.c ------------------------------------------------------------ */
+
+/* Looks for workflows in which nothing happens any more; does nothing while the last
+ * look goes on. */
+void mend_turn(struct dispatch *d);
+void mend_close(struct dispatch *d);
 
 /* --- upkeep.c ----------------------------------------------------------- */
 

@@ -98,6 +98,7 @@ upkeep_count(struct dispatch *d)
 	results_measure(d->results, clock_wall_us() / 1000000, batch, n,
 			upkeep_on_counted, d);
 	upkeep_forget(&d->upkeep);
+	mend_close(d);
 }
 
 /* Each time: they come in batches, and somebody has to see to it. */
@@ -156,9 +157,11 @@ upkeep_turn(struct dispatch *d)
 	upkeep_log(&d->upkeep);
 	upkeep_log_lost(&d->upkeep);
 	broker_tidy(d->broker, &limits);
+	mend_turn(d);
 }
 
-/* All that its producer said of it stays, so that it can be submitted again. */
+/* All that its producer said of it stays, so that it can be submitted again. A step of
+ * a workflow may be in no queue, and wait. */
 bool
 upkeep_read_pending(struct slice record, struct buf *queue, struct buf *ended,
 		    void *arg)
@@ -174,7 +177,8 @@ upkeep_read_pending(struct slice record, struct buf *queue, struct buf *ended,
 
 	known = result_decode_as(d->conf->worker.foreign_times, record,
 				 &scratch, &result, NULL) == 0 &&
-		result.queue.len > 0 && !result_status_final(result.status);
+		result.queue.len > 0 && result.flow.len == 0 &&
+		!result_status_final(result.status);
 	if (known) {
 		buf_add(queue, result.queue.p, result.queue.len);
 		result.status = RESULT_FAILED;
@@ -192,4 +196,5 @@ void
 upkeep_close(struct dispatch *d)
 {
 	upkeep_forget(&d->upkeep);
+	mend_close(d);
 }

@@ -27,6 +27,7 @@ cancel_record(const struct task *task, const char *queue, enum clock_form times,
 				      .queue = slice_of(queue),
 				      .attempts = task->current_retry,
 				      .reason = SLICE(CANCEL_REASON),
+				      .flow = task->flow,
 				      .times = times};
 
 	result_encode(&record, out);

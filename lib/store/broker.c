@@ -189,6 +189,7 @@ broker_submit_left_nothing(const struct broker_submit *submit)
 		return submit->duplicate &&
 		       !slice_eq(slice_of(submit->owner), submit->id);
 	case ERR_FULL:
+	case ERR_NOT_FOUND:
 	case ERR_REFUSED:
 		return true;
 	default:

@@ -127,7 +127,8 @@ struct broker_after {
 enum flow_role {
 	FLOW_STEP,
 	/* A callback, released after the end of the workflow if that is so; else it
-	 * is gone. Its record is stored only by the worker that runs it. */
+	 * is gone. It has no record before; and where records are in another store,
+	 * none before a worker runs it. */
 	FLOW_ON_SUCCESS,
 	FLOW_ON_FAILURE, /* or if it was cancelled */
 	FLOW_ON_COMPLETE

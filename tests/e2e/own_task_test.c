@@ -60,11 +60,13 @@ START_TEST(a_command_waits_through_its_worker)
 	    "flowrractl wait $long $id --timeout 0.1 | cut -f 2; echo $?\n"
 	    "flowrractl wait --any $long $id | cut -f 2\n"
 	    "flowrractl wait $id $id | cut -f 2\n"
-	    "flowrractl wait --queue io; echo $?\n";
+	    "flowrractl wait --queue io; echo $?\n"
+	    "flowrractl wait $FLOWRRA_TASK_ID; echo $?\n"
+	    "flowrractl result $FLOWRRA_TASK_ID; echo $?\n";
 	struct world *w = scripted_world(_i == 1, INNER, script);
 
 	ck_assert_str_eq(printed(w, "x"),
-			 "5\n5\n1\n7\n1\n2\n65\n3\n3\n5\n0\n5\n5\n5\n77");
+			 "5\n5\n1\n7\n1\n2\n65\n3\n3\n5\n0\n5\n5\n5\n77\n77\n3");
 	ctl_ok(w, "cancel long");
 	world_stop(w);
 }

@@ -18,7 +18,7 @@ START_TEST(a_handler_submits_with_all_options)
 	const char *json;
 
 	ctl_ok(w, "queue pause q");
-	ck_assert_str_eq(submit(w, "today --wait"), "[0,36]");
+	ck_assert_str_eq(submit(w, "alone --wait"), "[0,36]");
 	json = ctl_ok(w, "export");
 	ck_assert_msg(strstr(json, ID) != NULL &&
 			  strstr(json, "retry_jitter\\\":0.5") != NULL &&

@@ -58,6 +58,38 @@ end(void)
 	redis_server_stop(server);
 }
 
+static const char *const examples[][2] = {
+#define EXAMPLE(verb, line) {verb, line},
+#include "../../cmd/flowrractl/examples.def"
+#undef EXAMPLE
+};
+
+/* What follows a redirection is not for the program, and neither are the words that
+ * run is given. */
+START_TEST(examples_in_help_are_right)
+{
+	char line[512], usage[128], *end;
+	size_t i;
+
+	for (i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+		snprintf(line, sizeof(line), "$F %s --help", examples[i][0]);
+		run(line);
+		ck_assert_msg(strstr(output, examples[i][1]) != NULL, "%s",
+			      output);
+		snprintf(line, sizeof(line), "$F %s", examples[i][1]);
+		line[strcspn(line, "<>")] = '\0';
+		if ((end = strstr(line, " -- ")) != NULL)
+			*end = '\0';
+		strncat(line, " --help 2>&1", sizeof(line) - strlen(line) - 1);
+		snprintf(usage, sizeof(usage), "Usage: flowrractl %s",
+			 examples[i][0]);
+		ck_assert_msg(run(line) == 0 &&
+				  strncmp(output, usage, strlen(usage)) == 0,
+			      "%s: %s", line, output);
+	}
+}
+END_TEST
+
 static const struct {
 	const char *line;
 	int status;
@@ -579,5 +611,6 @@ SUITE("flowrractl")
 	TEST(registered_tasks_are_listed);
 	TEST(what_others_have_written_harms_no_verb);
 	TEST(what_cannot_be_printed_is_an_error);
+	TEST(examples_in_help_are_right);
 	TEST(the_manual_page_has_all_verbs_and_options_and_no_other);
 }

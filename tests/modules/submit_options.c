@@ -46,6 +46,18 @@ submit_today(struct flowrra_task *task, const json_t *args,
 	return submit(task, &given, result);
 }
 
+/* A worker takes no task that is a step and has a unique key as well. */
+static int
+submit_alone(struct flowrra_task *task, const json_t *args,
+	     const json_t *kwargs, json_t **result)
+{
+	struct flowrra_submit_options options = given;
+
+	(void)args, (void)kwargs;
+	options.flow = options.after = options.on = NULL;
+	return submit(task, &options, result);
+}
+
 /* As a later minor version would have them. */
 static int
 submit_tomorrow(struct flowrra_task *task, const json_t *args,
@@ -136,6 +148,7 @@ submit_sizeless(struct flowrra_task *task, const json_t *args,
 
 static const struct flowrra_task_type tasks[] = {
     {.name = "today", .run = submit_today, FLOWRRA_TASK_DEFAULTS},
+    {.name = "alone", .run = submit_alone, FLOWRRA_TASK_DEFAULTS},
     {.name = "tomorrow", .run = submit_tomorrow, FLOWRRA_TASK_DEFAULTS},
     {.name = "yesterday", .run = submit_yesterday, FLOWRRA_TASK_DEFAULTS},
     {.name = "at", .run = submit_at, FLOWRRA_TASK_DEFAULTS},

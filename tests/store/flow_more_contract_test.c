@@ -8,7 +8,7 @@
 #include "suite.h"
 
 /* Stores that have workflows. */
-static const enum kind kinds[] = {KIND_SQLITE};
+static const enum kind kinds[] = {KIND_SQLITE, KIND_REDIS};
 #define N_STORES (sizeof(kinds) / sizeof(kinds[0]))
 
 #define N_MANY 1200 /* more than one transaction does */

@@ -69,8 +69,8 @@ end(const char *worker, const char *list, const char *task)
 {
 	const struct script_case t = {
 	    SCRIPT_ACK,
-	    {LIMIT_KEYS, K("uniques"), list},
-	    {worker, "flowrra:control", "", "7", "-1", "1", task},
+	    {LIMIT_KEYS, K("idlers"), K("uniques"), list},
+	    {worker, "flowrra:control", "", "8", "-1", "1", task},
 	    {NULL}};
 
 	freeReplyObject(script_call(&t));
@@ -83,8 +83,10 @@ claim(const char *task)
 	    SCRIPT_CLAIM_LIMITED,
 	    {Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),
 	     K("lanes"), K("limits"), K("running"), K("lane:=held"), K("held"),
-	     K("ready"), K("tats"), K("resting"), K("counting"), K("uniques")},
-	    {"10", "1000", "10000", TOMB, "w", "=held", "100"},
+	     K("ready"), K("tats"), K("resting"), K("counting"), K("uniques"),
+	     K("idlers"), K("watcher")},
+	    {"10", "1000", "10000", TOMB, "w", "=held", "100", "c", "wake",
+	     "0"},
 	    {NULL}};
 	char line[200];
 	redisReply *reply;
@@ -92,7 +94,7 @@ claim(const char *task)
 	snprintf(line, sizeof(line), "LPUSH " Q " %s", task);
 	freeReplyObject(script_command(line));
 	reply = script_call(&t);
-	ck_assert_uint_eq(reply->elements, 5);
+	ck_assert_uint_eq(reply->elements, 6);
 	freeReplyObject(reply);
 }
 

@@ -14,15 +14,63 @@
 
 /* Of limits: the rules, and what is counted, held and ready. */
 #define LIMITS K("limits"), K("running"), K("held"), K("ready"), K("counting")
+#define WAKING LIMITS, K("idlers")
 #define LIMITED                                                                \
 	K("limits"), K("running"), K("lane:=held"), K("held"), K("ready"),     \
 	    K("tats"), K("resting"), K("counting")
 #define RULES "HSET " K("limits") " g {\"concurrency\":2}"
 #define GROUPED(group) "{\"id\":\"t\",\"name\":\"n\",\"group\":\"" group "\"}"
 
+/* Of a workflow: a, which has ended or not, b, which waits for it, and a callback. */
+#define F(suffix) "{flowrra:queue:flow:f}:" suffix
+#define HOME                                                                   \
+	F("meta"), F("steps"), F("open"), F("info"), F("waits"), F("next"),    \
+	    F("held"), F("out"), F("ended"), F("on")
+#define META(state)                                                            \
+	"HSET " F("meta") " state " state " policy cancel life 60 whole 1"
+#define STEPS(open)                                                            \
+	"ZADD " F("steps") " 0 a 0 b 0 c", "ZADD " F("open") " " open,         \
+	    "ZADD " F("held") " 0 b"
+
 static const struct script_case cases[] = {
+    {SCRIPT_FLOW_BEGIN, {HOME}, {"l", "cancel", "1", "60"}, {NULL}},
+    {SCRIPT_FLOW_ADD,
+     {HOME},
+     {"", "9", "d", "-", "io 0 0 0", "a s", "{}", "e", "s", "io 0 0 0", "",
+      "{}"},
+     {META("open"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_ADVANCE,
+     {HOME},
+     {"a", "f", ""},
+     {META("running"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_SEAL, {HOME}, {""}, {META("open"), STEPS("0 a")}},
+    {SCRIPT_FLOW_CANCEL, {HOME}, {""}, {META("running"), STEPS("0 b")}},
+    {SCRIPT_FLOW_GET, {HOME}, {NULL}, {META("open"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_STEPS, {HOME}, {"", "10"}, {META("open"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_REPAIR,
+     {HOME},
+     {"10", ""},
+     {META("running"), STEPS("0 a 0 b")}},
+    {SCRIPT_FLOW_REOPEN,
+     {HOME},
+     {"a", "1", ""},
+     {META("failed"), STEPS("0 b"), "HSET " F("ended") " a f"}},
+    {SCRIPT_FLOW_DUE,
+     {"{flowrra:queue:flows}:due"},
+     {"10", "1000"},
+     {"ZADD {flowrra:queue:flows}:due 1 f"}},
+    {SCRIPT_FLOW_NOTE,
+     {"{flowrra:queue:flows}:due", "{flowrra:queue:flows}:all"},
+     {"1", "f", "1000"},
+     {NULL}},
+    {SCRIPT_FLOW_RELEASE,
+     {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"), K("uniques"),
+      K("p:5"), K("unique:a")},
+     {"100", "flowrra:control", "wake", "1", "256", "7", "5", "0", "0", TASK,
+      "t", "8", "60", ""},
+     {"LPUSH " K("p:5") " [3]"}},
     {SCRIPT_BURY,
-     {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info"), LIMITS,
+     {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info"), WAKING,
       K("uniques")},
      {TASK, "t", "{}", "0", "0", "0", "w", "flowrra:control", "wake"},
      {"LPUSH " K("inflight:w") " " TASK}},
@@ -42,15 +90,17 @@ static const struct script_case cases[] = {
      {"LPUSH " Q " [1] [2]"}},
     {SCRIPT_CLAIM_LIMITED,
      {Q, K("levels"), K("inflight:w"), ANY(K("paused")), K("withdrawn"),
-      K("lanes"), LIMITED, K("uniques"), K("p:5"), K("p:-3"), K("lane:n")},
-     {"10", "1000", "100000", TOMB, "w", "=held", "100"},
+      K("lanes"), LIMITED, K("uniques"), K("idlers"), ANY(K("watcher")),
+      K("p:5"), K("p:-3"), K("lane:n")},
+     {"10", "1000", "100000", TOMB, "w", "=held", "100", "flowrra:control",
+      "wake", "0"},
      {"LPUSH " Q " [1] " GROUPED("a"), "ZADD " K("levels") " 5 5 -3 -3",
       "LPUSH " K("p:5") " [3]", "LPUSH " K("p:-3") " [4]",
       "ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]", RULES,
       "HSET " K("running") " q 2 g:a 2 @w:w 1"}},
     {SCRIPT_ACK,
-     {LIMITS, K("uniques"), K("inflight:w"), K("inflight:w#1")},
-     {"w", "flowrra:control", "wake", "7", "-1", "1", GROUPED("a"), "8", "1",
+     {WAKING, K("uniques"), K("inflight:w"), K("inflight:w#1")},
+     {"w", "flowrra:control", "wake", "8", "-1", "1", GROUPED("a"), "9", "1",
       "1", "[1]"},
      {"LPUSH " K("inflight:w") " " GROUPED("a"),
       "LPUSH " K("inflight:w#1") " [1]", RULES,
@@ -167,15 +217,15 @@ static const struct script_case cases[] = {
      {"1000", "10", "0"},
      {"HSET flowrra:registry a {} b {}", "ZADD flowrra:registered 1 a"}},
     {SCRIPT_RELEASE,
-     {K("inflight:w"), Q, K("levels"), K("delayed"), LIMITS},
+     {K("inflight:w"), Q, K("levels"), K("delayed"), WAKING},
      {TASK, TASK, "0", "0", "flowrra:control", "wake", "w"},
      {"LPUSH " K("inflight:w") " " TASK}},
     {SCRIPT_RELEASE,
-     {K("inflight:w"), K("p:5"), K("levels"), K("delayed"), LIMITS},
+     {K("inflight:w"), K("p:5"), K("levels"), K("delayed"), WAKING},
      {TASK, TASK, "0", "5", "flowrra:control", "wake", "w"},
      {"LPUSH " K("inflight:w") " " TASK}},
     {SCRIPT_RELEASE,
-     {K("inflight:w"), K("p:5"), K("levels"), K("delayed"), LIMITS},
+     {K("inflight:w"), K("p:5"), K("levels"), K("delayed"), WAKING},
      {TASK, TASK, "1000", "5", "flowrra:control", "wake", "w"},
      {"LPUSH " K("inflight:w") " " TASK}},
     {SCRIPT_REMOVE,
@@ -214,18 +264,22 @@ static const struct script_case cases[] = {
       "ZADD " K("delayed") " 8e12 {\"name\":\"n\",\"unknown\":1}"}},
     {SCRIPT_SET_ASIDE,
      {K("inflight:w"), K("lane:n"), K("lanes"), K("served"), K("delayed"),
-      K("unknown"), LIMITS},
+      K("unknown"), WAKING},
      {TASK, TASK, "2000", "0", "n", "flowrra:control", "wake", "w"},
      {"LPUSH " K("inflight:w") " " TASK, "ZADD " K("served") " 9e12 n"}},
     {SCRIPT_SET_ASIDE,
      {K("inflight:w"), K("lane:n"), K("lanes"), K("served"), K("delayed"),
-      K("unknown"), LIMITS},
+      K("unknown"), WAKING},
      {TASK, TASK, "2000", "0", "n", "flowrra:control", "wake", "w"},
      {"LPUSH " K("inflight:w") " " TASK}},
     {SCRIPT_UNLANE,
      {K("lane:n"), K("lanes"), K("served"), K("delayed")},
      {"n", "10", "1000"},
      {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+    {SCRIPT_RESIGN,
+     {K("idlers"), ANY(K("watcher"))},
+     {"w", "flowrra:control", "wake"},
+     {"ZADD " K("idlers") " 9e12 w 1 v"}},
     {SCRIPT_RIGHTS, {NULL}, {"0", "1", "PING"}, {NULL}},
     {SCRIPT_START, {K("uniques")}, {"[1]"}, {NULL}},
     {SCRIPT_STORE,

@@ -18,7 +18,7 @@
 #include "store/redis/scripts.h"
 #include "suite.h"
 
-#define KEYS_MAX 18
+#define KEYS_MAX 24
 #define ARGS_MAX 24
 /* A key that counts by being there, whatever it is; or that is replaced. */
 #define ANY(key) "*" key

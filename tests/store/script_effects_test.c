@@ -36,7 +36,8 @@
 		"bf21a9e8fbc5a3846fb05b4fa0859e0917b2202f", "[]", life, "done" \
 	}
 #define LIMIT_KEYS                                                             \
-	K("limits"), K("running"), K("held"), K("ready"), K("counting")
+	K("limits"), K("running"), K("held"), K("ready"), K("counting"),       \
+	    K("idlers")
 #define CLAIM_KEYS                                                             \
 	{                                                                      \
 		Q, K("levels"), K("inflight:w"), K("paused"), K("withdrawn"),  \

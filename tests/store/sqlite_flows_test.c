@@ -57,7 +57,7 @@ START_TEST(all_of_a_large_workflow_is_cancelled_by_a_failure)
 	fstage_begin(&s, FLOW_CANCEL, false);
 	fstage_add(&s, "a", "");
 	fstage_add(&s, "b", "");
-	add_many("a:complete");
+	add_many("b:complete");
 	fstage_seal(&s);
 	fstage_finish(&s, "a", FLOW_STEP_FAILED);
 	fstage_look(&s);

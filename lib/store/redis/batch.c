@@ -8,10 +8,17 @@
 #include "store/redis/submit.h"
 
 void
+rbatch_free(struct rbatch *batch)
+{
+	free(batch->had_record);
+	free(batch);
+}
+
+void
 rbatch_drop(struct rbatch *batch)
 {
 	if (--batch->under_way == 0)
-		free(batch);
+		rbatch_free(batch);
 }
 
 static void
@@ -63,5 +70,5 @@ rbatch_ended(struct rbatch *batch)
 	if (--batch->under_way > 0 || rbatch_confirm(batch))
 		return;
 	batch->on_done(batch->tasks, batch->n, batch->arg);
-	free(batch);
+	rbatch_free(batch);
 }

@@ -19,6 +19,7 @@
 #include "codec/scan.h"
 #include "store/admin.h"
 #include "store/redis/admin.h"
+#include "store/redis/flow.h"
 #include "store/redis/info.h"
 #include "store/redis/lanes.h"
 #include "store/redis/limit.h"
@@ -254,6 +255,7 @@ rbroker_close_part(struct rbroker *b)
 	rbroker_close_watch(b);
 	rbroker_close_waiters(b);
 	redis_requests_free(b->requests);
+	rflow_close(b);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_done(&b->queues[i]);
 	free(b->queues);
@@ -359,6 +361,8 @@ rbroker_open_part(const struct broker_options *options, enum rbroker_part part,
 	b->keeper = options->worker;
 	TAILQ_INIT(&b->suspects);
 	TAILQ_INIT(&b->examinations);
+	TAILQ_INIT(&b->flow.deliveries);
+	TAILQ_INIT(&b->flow.paused);
 	rbroker_lost_init(b);
 	rbroker_choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {
@@ -378,6 +382,8 @@ rbroker_open_part(const struct broker_options *options, enum rbroker_part part,
 	    (b->redis = connect_redis(b, err)) == NULL ||
 	    (b->requests = redis_requests_new(options->base, b->redis, err)) ==
 		NULL)
+		goto fail;
+	if (rflow_open(b, err) != 0)
 		goto fail;
 	if (options->worker == NULL)
 		b->outbox.redis = b->redis;
@@ -459,4 +465,5 @@ const struct broker_ops broker_redis = {
     .served = rbroker_served,
     .control = rbroker_control,
     .admin = &broker_redis_admin,
+    .flow = &rbroker_flow_ops,
 };

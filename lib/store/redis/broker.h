@@ -16,6 +16,7 @@
  *	tidy.h		housekeeping
  *	inflight.c	claims in memory
  *	settle.c	ends claims
+ *	flow.h		leads to workflows
  *	limit.h		claims and acknowledgements of queues with limits
  *	submit.h	leads to the producers' side
  *	registry.c	what workers have registered, and orders to them
@@ -92,6 +93,8 @@ enum rqueue_key {
 	KEY_READY,	/* scopes that hold tasks and have room */
 	KEY_TATS,	/* of scopes with a rate: when the next is due */
 	KEY_RESTING,	/* scopes that hold tasks and wait for their rate */
+	KEY_IDLERS,	/* workers that wait for a word of their own */
+	KEY_WATCHER,	/* the one of them that is told of new tasks */
 	KEY_LEAVING,	/* what is on its way to another queue */
 	KEY_UNIQUES,	/* keys of tasks, until these start or end */
 	KEY_COUNT
@@ -134,6 +137,7 @@ struct rclaim {
 	bool seen;    /* the comparison that is under way has passed it */
 	bool adopted; /* recovered while its BLMOVE reply may still come */
 	bool leaving; /* its settlement was sent */
+	bool ending;  /* the step that it is of ends, before it is settled */
 	bool lost;    /* the worker was told that it is not on record */
 	bool doubted; /* broker_doubt() awaits an answer */
 	char mark[RCLAIM_MARK_SIZE]; /* see fence.h */
@@ -242,6 +246,7 @@ struct rqueue {
 	bool marked; /* the mark tells this process from those before it */
 	/* It has limits, or holds tasks of some: see limit.c. */
 	bool limited;
+	bool watches;	    /* it is the one that is told of new tasks */
 	bool counting;	    /* what is in flight, before it is claimed from */
 	struct racks *acks; /* that wait to be sent, or NULL */
 	unsigned int wanted;
@@ -341,6 +346,16 @@ struct rgather {
 	int64_t look_ms;	/* until the next */
 };
 
+/* Workflows; see flow.h. */
+struct rflow_delivery;
+struct rflow_turn;
+struct rflow {
+	TAILQ_HEAD(, rflow_delivery) deliveries;
+	TAILQ_HEAD(, rflow_turn) paused; /* until `again` */
+	struct event *again;
+	size_t settling; /* claims of this broker, before their settlement */
+};
+
 /* What of a worker's broker this is. */
 enum rbroker_part {
 	RBROKER_WHOLE, /* all; or it is a producer's, or an operator's */
@@ -423,6 +438,7 @@ struct rbroker {
 	TAILQ_HEAD(, examination) examinations;
 	unsigned int n_doubtful; /* of the queues */
 	struct rgather gather;
+	struct rflow flow;
 };
 
 int rbroker_eval(struct rbroker *b, enum rscript script,
@@ -501,6 +517,11 @@ void rqueue_take_tasks(struct rqueue *q, const struct redis_reply *reply,
 void rqueue_pump(struct rqueue *q);
 /* Something may be there: looks for waiting and for due tasks. */
 void rqueue_wake(struct rqueue *q);
+/* An order to wake came on this channel: of all workers, or of this one. */
+void rqueue_on_order(struct rqueue *q, struct slice channel);
+/* Listens to both. */
+int rbroker_hear(struct redis *r, const char *worker, redis_ready_fn *on_ready,
+		 void *arg, struct err *err);
 /* Looks for due tasks. */
 void rqueue_promote(struct rqueue *q);
 /* The same, as a callback of q->due. */

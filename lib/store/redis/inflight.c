@@ -138,8 +138,8 @@ rbroker_doubt(struct broker *broker, struct broker_claim *claim)
 	rqueue_doubt(c->queue);
 }
 
-/* Those whose settlement was sent end by themselves; one that was not handed
- * over is nothing to the worker. */
+/* Those whose settlement was sent, or is about to be, end by themselves; one that was
+ * not handed over is nothing to the worker. */
 void
 rqueue_lose_all(struct rqueue *q)
 {
@@ -150,7 +150,7 @@ rqueue_lose_all(struct rqueue *q)
 		for (c = TAILQ_FIRST(&q->shards[i].claims); c != NULL;
 		     c = next) {
 			next = TAILQ_NEXT(c, link);
-			if (!c->leaving && c != q->held)
+			if (!c->leaving && !c->ending && c != q->held)
 				rclaim_lose(c);
 		}
 	}

@@ -15,7 +15,10 @@
  * next, and only if it wants nothing the others are woken.
  *
  * A queue with limits is not waited for in BLMOVE, which could not look at them:
- * the server tells when its list changes (track.c). Its acknowledgements, which
+ * the server tells when its list changes (track.c), but only one of the workers
+ * that wait, or all would look for each task. That one, and who takes all that it
+ * wants and leaves some, wakes the next; so does who frees a place (wake.lua). One
+ * that is dead, or frozen, is made up for by the look of each every 10 seconds. Its acknowledgements, which
  * lower the counts, are collected and sent together: at the end of the loop's
  * turn, or before the next script.
  *
@@ -38,9 +41,9 @@
 #define LOOK_MAX "500"
 /* Bytes that one call brings; see claim.c. */
 #define CLAIM_BYTES (1u << 20)
-#define CLAIM_KEYS 15
+#define CLAIM_KEYS 17
 /* What the script tells before the tasks. */
-#define CLAIM_HEAD 4
+#define CLAIM_HEAD 5
 
 /* Acknowledgements in one call, and about how many bytes. */
 #define ACKS_MAX 256
@@ -91,7 +94,7 @@ racks_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 /* A call under construction: the shards that it names, and where; and the run of
  * tasks of one shard and direction that it ends with. */
 struct racks_call {
-	struct slice keys[RLIMIT_N_KEYS + 1 + SHARDS];
+	struct slice keys[RLIMIT_N_WAKE_KEYS + 1 + SHARDS];
 	size_t n_keys;
 	char at[SHARDS][ARG_NUMBER_SIZE];
 	struct slice args[3 + 4 * ACKS_MAX];
@@ -130,7 +133,7 @@ racks_call_add(struct racks_call *call, const struct ack *ack)
 static void
 racks_send(struct rqueue *q)
 {
-	const struct slice fixed[] = {RLIMIT_KEYS(q),
+	const struct slice fixed[] = {RLIMIT_WAKE_KEYS(q),
 				      slice_of(q->keys[KEY_UNIQUES])};
 	struct rbroker *b = q->broker;
 	struct racks *a = q->acks;
@@ -251,6 +254,29 @@ rlimit_on_look(struct redis *r, const struct redis_reply *reply, void *arg)
 		rlimit_begin(q);
 }
 
+static void
+rlimit_resign(struct rqueue *q)
+{
+	const struct slice keys[] = {slice_of(q->keys[KEY_IDLERS]),
+				     slice_of(q->keys[KEY_WATCHER])};
+	const struct slice args[] = {slice_of(q->broker->opt.worker),
+				     slice_of(RBROKER_CONTROL),
+				     slice_of(q->wake)};
+
+	q->watches = false;
+	rbroker_eval(q->broker, SCRIPT_RESIGN, NULL, NULL, 2, keys, 3, args);
+}
+
+void
+rlimit_woken(struct rqueue *q)
+{
+	q->content = RQUEUE_MAYBE;
+	if (q->limited && q->wanted == 0 && q->phase == RQUEUE_READY)
+		rlimit_resign(q);
+	else
+		rqueue_pump(q);
+}
+
 void
 rlimit_look(struct rqueue *q)
 {
@@ -342,9 +368,11 @@ rlimit_take(struct rqueue *q, const struct redis_reply *reply)
 	}
 	if (slice_eq(word, SLICE("empty")) && q->content == RQUEUE_EMPTY)
 		rlanes_done(&q->lanes);
-	if (fault == REDIS_FAULT_NONE && n >= CLAIM_HEAD)
-		rlimit_set_timer(q, redis_reply_integer(
-					redis_reply_at(reply, CLAIM_HEAD - 1)));
+	if (fault == REDIS_FAULT_NONE && n >= CLAIM_HEAD) {
+		rlimit_set_timer(q,
+				 redis_reply_integer(redis_reply_at(reply, 3)));
+		q->watches = redis_reply_integer(redis_reply_at(reply, 4)) != 0;
+	}
 	rqueue_take_tasks(q, reply, CLAIM_HEAD, n);
 	rqueue_pump(q);
 }
@@ -369,7 +397,10 @@ rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard)
 	    slice_of(RBROKER_WITHDRAWN),
 	    slice_of(b->opt.worker),
 	    SLICE(RLIMIT_LANE),
-	    SLICE(LOOK_MAX)};
+	    SLICE(LOOK_MAX),
+	    slice_of(RBROKER_CONTROL),
+	    slice_of(q->wake),
+	    b->tracking ? SLICE("1") : SLICE("0")};
 	const struct slice keys[CLAIM_KEYS] = {
 	    slice_of(q->keys[KEY_WAITING]),   slice_of(q->keys[KEY_LEVELS]),
 	    slice_of(q->shards[shard].key),   slice_of(q->keys[KEY_PAUSED]),
@@ -378,7 +409,8 @@ rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard)
 	    slice_of(q->keys[KEY_HELD]),      slice_of(q->keys[KEY_HELD_INDEX]),
 	    slice_of(q->keys[KEY_READY]),     slice_of(q->keys[KEY_TATS]),
 	    slice_of(q->keys[KEY_RESTING]),   slice_of(q->keys[KEY_COUNTING]),
-	    slice_of(q->keys[KEY_UNIQUES])};
+	    slice_of(q->keys[KEY_UNIQUES]),   slice_of(q->keys[KEY_IDLERS]),
+	    slice_of(q->keys[KEY_WATCHER])};
 	const size_t n_lists = CLAIM_KEYS + q->levels.n;
 	struct slice *all =
 	    rlevels_join(&q->levels, q, keys, CLAIM_KEYS, q->lanes.n);

@@ -15,9 +15,15 @@
 	slice_of((q)->keys[KEY_LIMITS]), slice_of((q)->keys[KEY_RUNNING]),     \
 	    slice_of((q)->keys[KEY_HELD_INDEX]),                               \
 	    slice_of((q)->keys[KEY_READY]), slice_of((q)->keys[KEY_COUNTING])
+/* With them, what wake.lua needs. */
+#define RLIMIT_N_WAKE_KEYS (RLIMIT_N_KEYS + 1)
+#define RLIMIT_WAKE_KEYS(q) RLIMIT_KEYS(q), slice_of((q)->keys[KEY_IDLERS])
 int rlimit_open(struct rbroker *b, struct err *err);
 /* The queue has limits: it is claimed from with rlimit_claim(). */
 void rlimit_begin(struct rqueue *q);
+/* Something is there for this worker, of those that wait: it looks; or, if it has no
+ * room any more, another one is woken. */
+void rlimit_woken(struct rqueue *q);
 /* Finds out whether it has. */
 void rlimit_look(struct rqueue *q);
 /* Takes up to `count` tasks into a shard; 0, or -1: nothing was sent. */

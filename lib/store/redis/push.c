@@ -153,7 +153,8 @@ bool
 rpush_is_plain(const struct rbroker *b, const struct broker_submit *task)
 {
 	return task->priority == 0 && task->delay_ms <= 0 && task->at_ms <= 0 &&
-	       task->unique.len == 0 && b->opt.max_queue_size == 0;
+	       task->unique.len == 0 && task->flow.len == 0 &&
+	       b->opt.max_queue_size == 0;
 }
 
 /* The bytes of the tasks are not copied: redis_command() writes them out. */
@@ -221,8 +222,8 @@ rpush_find_end(const struct rbatch *batch, size_t first)
 	do
 		bytes += t[end++].bytes.len;
 	while (end < batch->n && t[end].err.code == ERR_NONE &&
-	       bytes + t[end].bytes.len <= most && end - first < tasks &&
-	       rpush_is_plain(b, &t[end]) == plain &&
+	       t[end].flow.len == 0 && bytes + t[end].bytes.len <= most &&
+	       end - first < tasks && rpush_is_plain(b, &t[end]) == plain &&
 	       strcmp(t[end].queue, t[first].queue) == 0);
 	return end;
 }
@@ -238,6 +239,11 @@ rpush_all(struct rbatch *batch)
 		end = i + 1;
 		if (t[i].err.code != ERR_NONE)
 			continue;
+		if (t[i].flow.len > 0) {
+			end = rflow_add_end(batch, i);
+			rflow_add(batch, i, end - i);
+			continue;
+		}
 		end = rpush_find_end(batch, i);
 		rbroker_name_queue(b, t[i].queue);
 		if (rpush_is_plain(b, &t[i]))

@@ -42,6 +42,8 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_READY] = "ready",
     [KEY_TATS] = "tats",
     [KEY_RESTING] = "resting",
+    [KEY_IDLERS] = "idlers",
+    [KEY_WATCHER] = "watcher",
     [KEY_LEAVING] = "leaving",
     [KEY_UNIQUES] = "uniques",
 };

@@ -117,8 +117,8 @@ rclaim_see(struct rclaim *c)
 	b->opt.on_kept(&c->pub, b->opt.arg);
 }
 
-/* Those that were not seen. Those whose settlement was sent end by themselves;
- * one that was not handed over yet is met again. */
+/* Those that were not seen. Those whose settlement was sent, or is about to be, end by
+ * themselves; one that was not handed over yet is met again. */
 static void
 rshard_lose(struct shard *shard)
 {
@@ -126,7 +126,7 @@ rshard_lose(struct shard *shard)
 
 	for (c = TAILQ_FIRST(&shard->claims); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (!c->seen && !c->lost && !c->leaving &&
+		if (!c->seen && !c->lost && !c->leaving && !c->ending &&
 		    c->serial <= shard->comparison.asked_serial &&
 		    c != shard->queue->held)
 			rclaim_lose(c);

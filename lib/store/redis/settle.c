@@ -11,6 +11,7 @@
 
 #include "codec/task_json.h"
 #include "store/redis/broker.h"
+#include "store/redis/flow.h"
 #include "store/redis/lanes.h"
 #include "store/redis/levels.h"
 #include "store/redis/limit.h"
@@ -61,7 +62,7 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	const struct slice keys[] = {
 	    slice_of(q->shards[c->shard].key),
 	    slice_of(list != NULL ? list : ""), slice_of(q->keys[KEY_LEVELS]),
-	    slice_of(q->keys[KEY_DELAYED]), RLIMIT_KEYS(q)};
+	    slice_of(q->keys[KEY_DELAYED]), RLIMIT_WAKE_KEYS(q)};
 	const struct slice args[] = {
 	    c->pub.bytes,
 	    same ? c->pub.bytes : s->retry_bytes,
@@ -73,7 +74,7 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	int sent = -1;
 
 	if (list != NULL)
-		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 9, keys,
+		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 10, keys,
 				    7, args);
 	free(list);
 	return sent;
@@ -107,7 +108,7 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(q->keys[KEY_DEAD]),
 				     slice_of(q->keys[KEY_DEAD_TASKS]),
 				     slice_of(q->keys[KEY_DEAD_INFO]),
-				     RLIMIT_KEYS(q),
+				     RLIMIT_WAKE_KEYS(q),
 				     slice_of(q->keys[KEY_UNIQUES])};
 	char whole[ARG_NUMBER_SIZE], place[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
@@ -121,7 +122,7 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	    slice_of(RBROKER_CONTROL),
 	    slice_of(q->wake)};
 
-	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 10, keys, 9, args);
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 11, keys, 9, args);
 }
 
 /* Who can run it is known where the lanes are: so the script decides. */
@@ -138,7 +139,7 @@ send_set_aside(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(q->keys[KEY_SERVED]),
 				     slice_of(q->keys[KEY_DELAYED]),
 				     slice_of(q->keys[KEY_UNKNOWN]),
-				     RLIMIT_KEYS(q)};
+				     RLIMIT_WAKE_KEYS(q)};
 	const struct slice args[] = {c->pub.bytes,
 				     s->retry_bytes,
 				     arg_number(delay, s->delay_ms),
@@ -150,7 +151,7 @@ send_set_aside(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	int sent = -1;
 
 	if (lane != NULL)
-		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 11,
+		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 12,
 				    keys, 8, args);
 	free(lane);
 	return sent;
@@ -172,9 +173,10 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 	struct broker_settle *s =
 	    container_of(p, struct broker_settle, pending);
 	struct rclaim *c = container_of(s->claim, struct rclaim, pub);
-
 	int sent;
 
+	if (rflow_settles(s))
+		rflow_forget_key(c->queue, s);
 	sent = senders[s->disposition](c, s, c->queue->broker, on_reply,
 				       reply_arg);
 	/* After it was sent: direction() counts it among those that stay. */
@@ -236,11 +238,16 @@ rbroker_settle(struct broker *broker, struct broker_settle *settle)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 
-	outbox_add(&b->outbox, &settle->pending);
+	if (rflow_settles(settle))
+		rflow_settle(b, b, settle);
+	else
+		outbox_add(&b->outbox, &settle->pending);
 }
 
 size_t
 rbroker_unsettled(const struct broker *broker)
 {
-	return ((const struct rbroker *)broker)->outbox.count;
+	const struct rbroker *b = (const struct rbroker *)broker;
+
+	return b->outbox.count + b->flow.settling;
 }

@@ -14,6 +14,7 @@
 #include "codec/order.h"
 #include "store/redis/admin.h"
 #include "store/redis/broker.h"
+#include "store/redis/flow.h"
 #include "store/redis/lanes.h"
 #include "store/redis/ops.h"
 #include "util/clock.h"
@@ -193,15 +194,17 @@ hub_on_trimmed(const struct broker_trimmed *trimmed, void *arg)
 
 /* --- orders -------------------------------------------------------------- */
 
+/* No name: of all queues. */
 static void
-rspread_wake(struct rspread *s, struct slice name)
+rspread_wake(struct rspread *s, struct slice channel, struct slice name)
 {
 	unsigned int i;
 
 	for (i = 0; i < s->n; i++)
 		if (name.p == NULL ||
 		    slice_eq(name, slice_of(s->opt.queues[i])))
-			rqueue_wake(&s->parts[i].broker->queues[0]);
+			rqueue_on_order(&s->parts[i].broker->queues[0],
+					channel);
 }
 
 static void
@@ -214,7 +217,7 @@ rspread_on_message(struct redis *r, struct slice channel, struct slice payload,
 
 	if (order_read(payload, &scratch, &order, NULL) == 0 &&
 	    order.kind == ORDER_WAKE)
-		rspread_wake(s, order.subject);
+		rspread_wake(s, channel, order.subject);
 	else if (s->opt.on_control != NULL)
 		s->opt.on_control(payload, s->opt.arg);
 	buf_done(&scratch);
@@ -234,7 +237,7 @@ static void
 rspread_on_listening(struct redis *r, void *arg)
 {
 	rspread_set_listening(arg, true);
-	rspread_wake(arg, (struct slice){NULL, 0});
+	rspread_wake(arg, slice_of(RBROKER_CONTROL), (struct slice){NULL, 0});
 }
 
 /* Until it is back, the queues look by themselves. */
@@ -269,10 +272,8 @@ rspread_open_control(struct rspread *s, struct err *err)
 	s->control = redis_new(s->opt.base, &options, err);
 	if (s->control == NULL)
 		return -1;
-	if (redis_subscribe(s->control, slice_of(RBROKER_CONTROL),
-			    rspread_on_listening, s) != 0)
-		return err_nomem(err);
-	return 0;
+	return rbroker_hear(s->control, s->opt.worker, rspread_on_listening, s,
+			    err);
 }
 
 /* --- what the worker says ------------------------------------------------ */
@@ -305,7 +306,14 @@ rspread_coming(const struct broker *broker, unsigned int queue)
 static void
 rspread_settle(struct broker *broker, struct broker_settle *settle)
 {
-	rbroker_settle(rspread_broker_of(settle->claim), settle);
+	struct broker *part = rspread_broker_of(settle->claim);
+
+	/* The home of a workflow may be on any node. */
+	if (rflow_settles(settle))
+		rflow_settle((struct rbroker *)broker, (struct rbroker *)part,
+			     settle);
+	else
+		rbroker_settle(part, settle);
 }
 
 static void
@@ -533,4 +541,5 @@ static const struct broker_ops broker_redis_spread = {
     .served = rbroker_served,
     .control = rbroker_control,
     .admin = &broker_redis_admin,
+    .flow = &rbroker_flow_ops,
 };

@@ -43,11 +43,11 @@ static bool
 is_nobody_elses(const struct broker_submit *task)
 {
 	return task->record.p != NULL && !task->exclusive &&
-	       task->unique.len == 0;
+	       task->unique.len == 0 && task->flow.len == 0;
 }
 
 /* NIL is SET NX's answer when there is a record already. That of a task with a
- * unique key may be there from the same submission, sent before. */
+ * unique key, or of a step, may be there from the same submission, sent before. */
 static void
 on_reserved(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -63,6 +63,9 @@ on_reserved(struct redis_request *request, const struct redis_reply *reply)
 			(int)task->id.len, task->id.p);
 	else
 		run.batch->broker->set_works = true;
+	if (run.batch->had_record != NULL)
+		run.batch->had_record[run.first] =
+		    redis_reply_type(reply) == REDIS_NIL;
 	reservation_ended(run.batch);
 }
 
@@ -238,9 +241,10 @@ store_records(struct rbatch *batch)
 		store_together(batch);
 	for (i = 0; i < batch->n; i++) {
 		task = &batch->tasks[i];
-		if (task->record.p == NULL && !task->exclusive)
+		if ((task->record.p == NULL && !task->exclusive) ||
+		    task->role != FLOW_STEP || task->err.code != ERR_NONE)
 			continue;
-		if (task->exclusive ||
+		if (task->exclusive || task->flow.len > 0 ||
 		    (task->unique.len > 0 && !b->set_works) ||
 		    (is_nobody_elses(task) && b->records == RECORDS_SINGLY))
 			reserve(batch, i);
@@ -366,20 +370,25 @@ enter(struct rbatch *batch)
 
 /* --- submitting ------------------------------------------------------------ */
 
-/* No task waits for others here, and none is a step: none of such a batch is sent. */
+/* No task but a step waits for others here: none of such a batch is sent. */
 static bool
 rsubmit_refuse(struct rbatch *batch)
 {
-	size_t i, n = 0;
+	struct broker_submit *task;
+	bool refuse = false;
 
-	for (i = 0; i < batch->n; i++)
-		n += batch->tasks[i].n_after + (batch->tasks[i].flow.len > 0);
-	for (i = n > 0 ? 0 : batch->n; i < batch->n; i++)
-		err_set(&batch->tasks[i].err, ERR_CONFIG,
-			"tasks wait for others in an embedded database only, "
-			"not at %s",
+	for (task = batch->tasks; task < batch->tasks + batch->n; task++)
+		refuse |= task->n_after > 0 && task->flow.len == 0;
+	for (task = batch->tasks; refuse && task < batch->tasks + batch->n;
+	     task++)
+		err_set(&task->err, ERR_CONFIG,
+			"only steps of a workflow wait for others at %s",
 			batch->broker->url_name);
-	return n > 0;
+	if (refuse || rflow_add_check(batch))
+		return refuse;
+	for (task = batch->tasks; task < batch->tasks + batch->n; task++)
+		err_nomem(&task->err);
+	return true;
 }
 
 static void

@@ -4,6 +4,7 @@
  *
  *	submit.c	a batch begins: the records, which come first
  *	push.c		the tasks, which come then, and the answers
+ *	flow_add.c	the same, of steps of workflows
  *	call.c		what the submit script is called with
  *	batch.c		a batch, and the commands that it waits for
  *	confirm.c	its end, when replicas have it
@@ -26,6 +27,9 @@ struct rbatch {
 	broker_submitted_fn *on_done;
 	void *arg;
 	size_t under_way, reserving;
+	/* Of each task, if there are steps of workflows: there was a record of its ID
+	 * before. Else NULL. */
+	bool *had_record;
 	bool pushed;	 /* the second step has begun */
 	bool confirming; /* replicas are asked whether they have it */
 };
@@ -45,6 +49,15 @@ bool rpush_is_plain(const struct rbroker *b, const struct broker_submit *task);
 /* The second step: pushes all tasks that are not refused yet, in runs of one
  * queue and way. The caller holds a count of the batch. */
 void rpush_all(struct rbatch *batch);
+
+/* --- flow_add.c --------------------------------------------------------- */
+
+/* Sets the errors of steps that are none; false when memory runs out. */
+bool rflow_add_check(struct rbatch *batch);
+/* Where the run of steps ends that begins there. */
+size_t rflow_add_end(const struct rbatch *batch, size_t first);
+/* Adds them to their workflow. The caller holds a count of the batch. */
+void rflow_add(struct rbatch *batch, size_t first, size_t n);
 
 /* --- call.c ------------------------------------------------------------- */
 
@@ -74,6 +87,8 @@ void rcall_done(struct rcall *c);
  * is dropped with it if the broker is closed. NULL when memory runs out. */
 struct rrun *rbatch_run(struct rbatch *batch, size_t first, size_t n,
 			redis_request_fn *on_reply);
+/* Frees it alone. */
+void rbatch_free(struct rbatch *batch);
 /* A command has been answered, or a step has sent all. The last one tells the
  * caller, and frees the batch. */
 void rbatch_ended(struct rbatch *batch);

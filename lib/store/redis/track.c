@@ -13,6 +13,7 @@
  * its channel. Without it, worker.c looks at all queues once a second.
  */
 #include "store/redis/broker.h"
+#include "store/redis/limit.h"
 #include "store/redis/wait.h"
 
 /* From here on the server tells of a change, or the queue has something. */
@@ -97,6 +98,9 @@ rbroker_track(struct rbroker *b)
 	b->tracking = true;
 	for (i = 0; i < b->n_queues; i++) {
 		b->queues[i].armed = false;
+		/* It said that it cannot be told of new tasks. */
+		if (b->queues[i].limited)
+			b->queues[i].content = RQUEUE_MAYBE;
 		rqueue_pump(&b->queues[i]);
 	}
 }
@@ -144,8 +148,7 @@ rbroker_on_change(struct redis *r, struct slice channel, struct slice key,
 		     !slice_eq(key, slice_of(q->keys[KEY_WAITING]))))
 			continue;
 		q->armed = false;
-		q->content = RQUEUE_MAYBE;
-		rqueue_pump(q);
+		rlimit_woken(q);
 	}
 }
 

@@ -270,7 +270,8 @@ rqueue_wait(struct rqueue *q)
 	    q->shards[0].reconciling)
 		return;
 	if (q->limited) {
-		rqueue_arm(q);
+		if (q->watches)
+			rqueue_arm(q);
 		return;
 	}
 	for (i = 0; i < b->n_waiters; i++) {

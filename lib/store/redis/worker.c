@@ -96,14 +96,40 @@ rqueue_open(struct rqueue *q, struct err *err)
 
 /* --- orders ------------------------------------------------------------ */
 
+void
+rqueue_on_order(struct rqueue *q, struct slice channel)
+{
+	if (slice_eq(channel, slice_of(RBROKER_CONTROL)))
+		rqueue_wake(q);
+	else
+		rlimit_woken(q);
+}
+
 static void
-wake_queue(struct rbroker *b, struct slice name)
+wake_queue(struct rbroker *b, struct slice channel, struct slice name)
 {
 	unsigned int i;
 
 	for (i = 0; i < b->n_queues; i++)
 		if (slice_eq(name, slice_of(b->queues[i].name)))
-			rqueue_wake(&b->queues[i]);
+			rqueue_on_order(&b->queues[i], channel);
+}
+
+int
+rbroker_hear(struct redis *r, const char *worker, redis_ready_fn *on_ready,
+	     void *arg, struct err *err)
+{
+	struct buf own = BUF_INIT;
+	int result = 0;
+
+	buf_addf(&own, "%s:%s", RBROKER_CONTROL, worker);
+	if (own.failed ||
+	    redis_subscribe(r, (struct slice){own.data, own.len}, NULL, NULL) !=
+		0 ||
+	    redis_subscribe(r, slice_of(RBROKER_CONTROL), on_ready, arg) != 0)
+		result = err_nomem(err);
+	buf_done(&own);
+	return result;
 }
 
 static void
@@ -116,7 +142,7 @@ on_control_message(struct redis *r, struct slice channel, struct slice payload,
 
 	if (order_read(payload, &scratch, &order, NULL) == 0 &&
 	    order.kind == ORDER_WAKE)
-		wake_queue(b, order.subject);
+		wake_queue(b, channel, order.subject);
 	else if (b->opt.on_control != NULL)
 		b->opt.on_control(payload, b->opt.arg);
 	buf_done(&scratch);
@@ -214,10 +240,8 @@ open_control(struct rbroker *b, struct err *err)
 	b->control = redis_new(b->opt.base, &options, err);
 	if (b->control == NULL)
 		return -1;
-	if (redis_subscribe(b->control, slice_of(RBROKER_CONTROL),
-			    on_control_ready, b) != 0)
-		return err_nomem(err);
-	return 0;
+	return rbroker_hear(b->control, b->opt.worker, on_control_ready, b,
+			    err);
 }
 
 int

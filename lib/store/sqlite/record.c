@@ -49,6 +49,7 @@ stotals_get_run(struct tx *tx, struct stotals *totals, struct err *err)
 	}
 	tx_end(tx, SQL_TOTALS_GET);
 	totals->waited = totals->stepped = true;
+	totals->behind = NULL;
 	return 0;
 }
 

@@ -46,6 +46,9 @@ struct stotals {
 	/* The same of a task that waits for one of them, and whether any of them is
 	 * a step of a workflow; not known: true. */
 	bool waited, stepped;
+	/* Where it is noted what one transaction has not got to (waits.h); NULL:
+	 * nowhere. */
+	struct buf *behind;
 };
 int stotals_get_run(struct tx *tx, struct stotals *totals, struct err *err);
 int stotals_set_run(struct tx *tx, const struct stotals *totals,

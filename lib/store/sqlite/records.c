@@ -156,10 +156,12 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct pending *p;
 	int64_t n = 16, bytes = SRECORDS_EXPIRE_BYTES;
 
+	buf_reset(&r->behind.found);
 	if (stotals_get_run(tx, &totals, err) != 0 ||
 	    sevents_heard_run(tx, &r->put_heard, err) != 0 ||
 	    put_look(r, tx, &totals, err) != 0)
 		return -1;
+	totals.behind = &r->behind.found;
 	TAILQ_FOREACH (p, &r->sent, link) {
 		n += 2;
 		bytes +=
@@ -217,6 +219,7 @@ put_done(struct database_job *job, const struct err *err)
 	/* Off the list before callbacks store more, which records_push() would
 	 * send. */
 	TAILQ_CONCAT(&sent, &r->sent, link);
+	sbehind_add(r);
 	records_push(r);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {
 		TAILQ_REMOVE(&sent, p, link);
@@ -287,6 +290,7 @@ records_close(struct results *results)
 	database_leave(&r->user);
 	sresults_watches_done(r);
 	sevents_done(r);
+	sbehind_done_with(r);
 	/* Closed by its own callback: listen_done() frees it. */
 	if (r->listening.telling)
 		r->dead = true;
@@ -320,6 +324,7 @@ records_open(const struct results_options *options, struct err *err)
 	    .frees = true, /* the record of a task that was cancelled */
 	    .must = true};
 	sevents_init(r);
+	sbehind_init(r);
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->sent);
 	if (sresults_watches_init(r) != 0) {

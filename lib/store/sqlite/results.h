@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SQLite backend, as its own files see it: records.c and create.c store
- * records (record.h: how they are kept), watch.c waits for them, list.c reads and
+ * records (record.h: how they are kept), behind.c does what follows from many, watch.c waits for them, list.c reads and
  * lists them, events.c tells of events, told.c hands them over, listen.c hears them,
  * measure.c keeps counts.
  *
@@ -68,6 +68,15 @@ struct slistening {
 	bool saves; /* how far it has read, if that is farther */
 };
 
+/* What follows from ends, and was not done with them: one job at a time. */
+struct sbehind {
+	struct database_job job;
+	bool under_way;
+	struct buf found;      /* by the job that stores records */
+	struct buf next;       /* for the next job */
+	struct buf list, rest; /* the job's: what it does, and what it leaves */
+};
+
 struct sresults {
 	struct results pub;
 	bool dead; /* closed by its listener, while that is told */
@@ -80,6 +89,7 @@ struct sresults {
 	struct pending_list waiting, sent;
 	size_t count; /* in both */
 	unsigned int put_heard;
+	struct sbehind behind;
 
 	bool tells; /* has asked whether it is heard: listeners wake it */
 	unsigned int heard;
@@ -92,6 +102,14 @@ struct sresults {
 	struct timer *absent;	/* the next look for a file that is not there */
 	bool look_again;
 };
+
+/* --- behind.c ----------------------------------------------------------- */
+
+void sbehind_init(struct sresults *r);
+/* Frees what is left; the database is left already. */
+void sbehind_done_with(struct sresults *r);
+/* Records were stored: what they have left is done. */
+void sbehind_add(struct sresults *r);
 
 /* --- create.c ----------------------------------------------------------- */
 

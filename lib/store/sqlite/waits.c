@@ -342,24 +342,54 @@ swaits_work(struct swaits_work *w, struct tx *tx, struct err *err)
 	struct swaits_ended by;
 	int more = 0;
 
-	for (; w->left > 0 && w->at < w->ended.len; w->at += sizeof(by)) {
+	while (w->left > 0 && w->at < w->ended.len) {
 		/* A copy: the list may move while it grows. */
 		memcpy(&by, w->ended.data + w->at, sizeof(by));
 		while (w->left > 0 && (more = swaits_next(w, tx, &by, err)) > 0)
 			;
 		if (more < 0)
 			return -1;
+		if (more == 0)
+			w->at += sizeof(by);
 	}
 	return 0;
+}
+
+/* What is left is for who called; else for housekeeping. */
+static int
+swaits_leave(const struct swaits_work *w, struct err *err)
+{
+	struct buf *behind = w->totals->behind;
+
+	if (behind == NULL || w->at == w->ended.len)
+		return 0;
+	buf_add(behind, w->ended.data + w->at, w->ended.len - w->at);
+	return behind->failed ? err_nomem(err) : 0;
 }
 
 int
 swaits_work_run(struct swaits_work *w, struct tx *tx, struct err *err)
 {
-	const int r = swaits_work(w, tx, err);
+	int r = swaits_work(w, tx, err);
 
+	if (r == 0)
+		r = swaits_leave(w, err);
 	buf_done(&w->ended);
 	return r;
+}
+
+int
+swaits_go_on_run(struct tx *tx, struct slice behind, struct stotals *totals,
+		 struct err *err)
+{
+	struct swaits_work w = {.left = SWAITS_STEP, .totals = totals};
+
+	buf_add(&w.ended, behind.p, behind.len);
+	if (w.ended.failed) {
+		buf_done(&w.ended);
+		return err_nomem(err);
+	}
+	return swaits_work_run(&w, tx, err);
 }
 
 /* If any waits for it. */

@@ -5,8 +5,9 @@
  * A task that ends has its final record stored, whoever stores it; in that same
  * transaction those that wait for it go on, or are skipped, and then those that
  * wait for these. So there is no moment at which a process could die and leave one
- * behind. What is not done there (a large number at once, a record that is gone
- * without an end) housekeeping does later, from the rows that are left.
+ * behind. What is not done there, since it is a large number, is done in others that
+ * follow; and by housekeeping, from the rows that are left, if nobody has done it, or a
+ * record is gone without an end.
  *
  * All functions run in the I/O thread, in a transaction, and return -1 with *err if a
  * statement failed.
@@ -68,6 +69,9 @@ int swaits_add_run(struct tx *tx, const struct swaits_row *row,
 /* A task has ended, or what a name stands for has happened. */
 int swaits_end_run(struct tx *tx, struct slice id, const struct swaits_end *end,
 		   struct stotals *totals, struct err *err);
+/* The same of what one of these has left in totals->behind. */
+int swaits_go_on_run(struct tx *tx, struct slice behind, struct stotals *totals,
+		     struct err *err);
 /* The same of all that has been noted in *w, which is freed. */
 int swaits_work_run(struct swaits_work *w, struct tx *tx, struct err *err);
 /* The task of `row` is skipped, for `why`; the record has gone by `expires`. */

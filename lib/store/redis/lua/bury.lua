@@ -4,7 +4,8 @@
 -- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
 --       4 dead info (hash)
 --       5 limits (hash)   6 running (hash)   7 index of held tasks (zset)
---       8 ready (zset)   9 counting (hash)   10 keys of unique tasks (hash)
+--       8 ready (zset)   9 counting (hash)   10 idle workers (zset)
+--       11 keys of unique tasks (hash)
 -- ARGV  1 the task as claimed; of one that is too large, both ends of it
 --       2 its id, empty if it has none   3 why: a JSON object
 --       4 '1' if an entry that has the id must stay
@@ -15,17 +16,20 @@
 -- is too large is looked for near its place only; it is met again where it was
 -- not found.
 
-local LIMITS, RUNNING, INDEX, READY, COUNTING, UNIQUES = unpack(KEYS, 5, 10)
+local LIMITS, RUNNING, INDEX, READY, COUNTING, IDLERS, UNIQUES =
+  unpack(KEYS, 5, 11)
 local has_uniques = redis.call('HLEN', UNIQUES) > 0
 
 -- include limits
 -- include unique
+-- include wake
 
 -- What has the wrong type fails here, before anything has changed.
 redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
 redis.call('HLEN', RUNNING)
+redis.call('ZCARD', IDLERS)
 redis.call('ZCARD', READY)
 local task, whole = ARGV[1], tonumber(ARGV[5])
 
@@ -61,5 +65,5 @@ redis.call('HSET', KEYS[4], member, ARGV[3])
 redis.call('ZADD', KEYS[2], now, member)
 leave(KEYS[1], -1, task, ARGV[7])
 free_unique(task)
-if discharge({task}, ARGV[7]) then redis.pcall('PUBLISH', ARGV[8], ARGV[9]) end
+if discharge({task}, ARGV[7]) then wake(ARGV[8], ARGV[9]) end
 return 1

@@ -11,25 +11,29 @@
 --       12 when each scope with a rate may start one that finds no other (zset, in
 --       µs since 1970)   13 scopes that hold tasks and wait for their rate (the
 --       same)   14 counting (hash)   15 keys of unique tasks (hash)
---       16 … lists of the levels that the worker knows, and lanes of tasks that it
+--       16 idle workers (zset)   17 who is told of new tasks
+--       18 … lists of the levels that the worker knows, and lanes of tasks that it
 --       can run
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
 --       4 what stands in the place of a task that was withdrawn
 --       5 the worker's id            6 the name of the lane of held tasks
 --       7 how many tasks to look at, about, at most
+--       8 control channel   9 the wake order for this queue
+--       10 '1': it can be told of new tasks
 -- Returns {why there are not more, the levels, names of lanes, ms until a rate has
--- room again that some wait for, or -1, the tasks …}:
+-- room again that some wait for, or -1, 1 if this worker is to be told of new
+-- tasks, the tasks …}:
 -- 'more' (there may be, to be asked for again), 'empty', 'full' (as many are in
 -- flight as the queue may have, or its rate has no room), 'levels' (the lists of these are not in KEYS),
 -- 'paused', 'count' (the tasks in flight have to be counted first), or 'none': the
 -- queue has no limits, and holds nothing. In place of a task that is too large
 -- stands ''.
 
-local LIMITS, RUNNING, HELD, INDEX, READY, TATS, RESTING, COUNTING, UNIQUES =
-  unpack(KEYS, 7, 15)
+local LIMITS, RUNNING, HELD, INDEX, READY, TATS, RESTING, COUNTING, UNIQUES, IDLERS,
+  WATCHER = unpack(KEYS, 7, 17)
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local effort, answer = tonumber(ARGV[7]), {'empty', {}, {'lanes'}, -1}
+local effort, answer = tonumber(ARGV[7]), {'empty', {}, {'lanes'}, -1, 0}
 
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'paused'} end
 -- What has the wrong type fails here, before anything has changed.
@@ -38,15 +42,17 @@ redis.call('LLEN', KEYS[3])
 redis.call('ZCARD', KEYS[2])
 redis.call('ZCARD', READY)
 local rates = redis.call('ZCARD', TATS) + redis.call('ZCARD', RESTING) > 0
+local idlers = redis.call('ZCARD', IDLERS)
 local has_uniques = redis.call('HLEN', UNIQUES) > 0
 local withdrawn = redis.call('GET', KEYS[5])
 if redis.call('ZCARD', HELD) == 0 and redis.call('EXISTS', LIMITS) == 0 then
-  redis.call('UNLINK', RUNNING, INDEX, READY, TATS, RESTING, COUNTING)
+  redis.call('UNLINK', RUNNING, INDEX, READY, TATS, RESTING, COUNTING, IDLERS, WATCHER)
   return {'none'}
 end
 
 -- include limits
 -- include unique
+-- include wake
 
 if redis.call('HEXISTS', RUNNING, '@w:' .. ARGV[5]) == 0 then return {'count'} end
 local now = redis.call('TIME')
@@ -112,8 +118,31 @@ if queue_rule and queue_rule.interval then
   room = math.min(room, math.floor((queue_rule.depth - ahead) / queue_rule.interval) + 1)
   rested = rests_until('q')
 end
+-- Who waits for what. A worker that has room and finds nothing waits for a word of its
+-- own, but one waits for new tasks, too.
+local WATCHER_MS = 30000
+local function note_idle(empty)
+  redis.call('ZADD', IDLERS, string.format('%d', us / 1000), ARGV[5])
+  if not empty or ARGV[10] ~= '1' then return 0 end
+  local watcher = redis.call('GET', WATCHER)
+  if watcher and watcher ~= ARGV[5] then return 0 end
+  redis.call('SET', WATCHER, ARGV[5], 'PX', WATCHER_MS)
+  return 1
+end
+
+-- This one has all that it wants. What there may be besides is another one's, who
+-- does the same; and who waited for new tasks has somebody follow.
+local function note_busy(more)
+  if idlers == 0 then return end
+  redis.call('ZREM', IDLERS, ARGV[5])
+  local watched = redis.call('GET', WATCHER) == ARGV[5]
+  if watched then redis.call('DEL', WATCHER) end
+  if more or watched then wake_one(ARGV[8], ARGV[9]) end
+end
+
 if room <= 0 then
-  return {'full', {}, {'lanes'}, until_rested(rested > us and rested or math.huge)}
+  note_idle(false)
+  return {'full', {}, {'lanes'}, until_rested(rested > us and rested or math.huge), 0}
 end
 local limited = room <= want
 want = math.min(want, room)
@@ -124,7 +153,7 @@ local n_stamps, held_new, index_new = 0, {}, {}
 
 -- include lanes
 
-find_lanes(16, ARGV[6])
+find_lanes(18, ARGV[6])
 for name in pairs(others) do table.insert(answer[3], name) end
 
 -- What ends a script: in flight first, then counted, then taken out.
@@ -400,5 +429,10 @@ for scope in pairs(spent) do redis.call('ZADD', TATS, tat_of_scope[scope], scope
 if limited and #claimed >= want then answer[1] = 'full' end
 rested = rests_until('q')
 answer[4] = until_rested(rested > us and rested or math.huge)
+if #claimed >= tonumber(ARGV[1]) then
+  note_busy(answer[1] == 'more')
+elseif answer[1] == 'empty' or answer[1] == 'full' then
+  answer[5] = note_idle(answer[1] == 'empty')
+end
 for _, task in ipairs(claimed) do answer[#answer + 1] = task end
 return answer

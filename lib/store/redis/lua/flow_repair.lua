@@ -1,0 +1,49 @@
+#!lua flags=allow-oom
+-- Looks at a page of the steps of a workflow that have not ended: releases what should
+-- have been, and tells what is to go to its queue.
+--
+-- KEYS  1-10 its home (parts/flow.lua)
+-- ARGV  1 how many   2 the last ID of the page before, or ''
+-- Returns {the last ID, or '' if that was all; the state, '' if there is no workflow;
+-- 0; what is to go to its queue: IDs, each with its out; IDs of those that were
+-- released}.
+
+-- include flow
+
+if not state then return {'', '', -1, {}, {}} end
+local from, most = ARGV[2] ~= '' and '(' .. ARGV[2] or '-', tonumber(ARGV[1])
+local ids = redis.call('ZRANGEBYLEX', OPEN, from, '+', 'LIMIT', 0, most)
+local last, released, effort = '', {}, 1000
+
+-- Ends that nobody has told it of. With many of them, the next call goes on.
+local function look(step)
+  local waits = redis.call('ZRANGEBYLEX', WAITS, '[' .. step .. ' ', '(' .. step .. '!',
+    'LIMIT', 0, effort)
+  local after = string.match(redis.call('HGET', INFO, step) or '', '^[^\n]*\n([^\n]*)')
+  local hows = {[SEAL] = 'c'}
+  if #waits > 0 then
+    for before, how in string.gmatch(after or '', '(%S+) (%S+)') do hows[before] = how end
+  end
+  effort = effort - #waits - 1
+  for _, wait in ipairs(waits) do
+    local before = string.sub(wait, #step + 2)
+    local outcome = redis.call('HGET', ENDED, before)
+    if before == SEAL and state ~= 'open' then outcome = 's' end
+    if outcome then pass(step, before, hows[before] or 'c', outcome) end
+  end
+  if #waits == 0 then release(step, '') end
+end
+
+for _, id in ipairs(ids) do
+  last = id
+  if redis.call('ZSCORE', HELD, id) then
+    if state == 'cancelling' then release(id, '@') else look(id) end
+  elseif redis.call('HEXISTS', OUT, id) == 0 then
+    released[#released + 1] = id
+  end
+  tell(id)
+  if bytes >= BYTES or effort <= 0 then break end
+end
+local cursor = last ~= '' and (#ids == most or last ~= ids[#ids]) and last or ''
+if cursor == '' then finish() end
+return {cursor, state, 0, outs, released}
