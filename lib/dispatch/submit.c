@@ -338,10 +338,14 @@ void
 submit_for(struct dispatch *d, const struct submit_request *request,
 	   struct slice json)
 {
-	struct request *q = calloc(1, sizeof(*q));
+	struct request *q;
 	struct err err;
 
-	if (q == NULL) {
+	if (flow_ask_is_one(json)) {
+		flow_ask_for(d, request, json);
+		return;
+	}
+	if ((q = calloc(1, sizeof(*q))) == NULL) {
 		err_nomem(&err);
 		pool_submitted(d->pool, request->executor, request->job,
 			       request->number, &err);

@@ -338,6 +338,92 @@ START_TEST(workflows_need_their_records_in_the_same_file)
 }
 END_TEST
 
+/* --- damage ---------------------------------------------------------------------------- */
+
+/* Values that are no numbers of ours; each in all rows. */
+static const char *const values[] = {
+    "9223372036854775807",
+    "-9223372036854775807 - 1",
+    "'a text'",
+    "1e300",
+    "x'00ff'",
+};
+#define N_VALUES ((int)(sizeof(values) / sizeof(values[0])))
+
+static void
+damage(const char *value)
+{
+	static const char *const columns[] = {
+	    "flows SET made",	   "flows SET moved",	  "flows SET life",
+	    "flows SET waiting",   "flows SET succeeded", "flows SET label",
+	    "flows SET cancels",   "steps SET after",	  "spares SET at",
+	    "spares SET priority", "waits SET at",	  "waits SET delay",
+	    "steps SET role"};
+	char sql[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		snprintf(sql, sizeof(sql), "UPDATE %s = %s", columns[i], value);
+		stage_sql(&s.stage, sql);
+	}
+}
+
+static void
+on_damaged_flows(const struct flow_info *flows, size_t n, struct slice next,
+		 const struct err *err, void *arg)
+{
+	size_t i;
+
+	ck_assert(err != NULL || n == 1);
+	for (i = 0; i < n; i++)
+		ck_assert(flows[i].steps >= 0 && flows[i].begun_ms >= 0 &&
+			  flows[i].moved_ms >= 0 && flows[i].life_s >= 0);
+	s.answered = true;
+}
+
+/* It is told of, and cancelled, as far as it goes; and nothing goes on for ever. */
+START_TEST(a_damaged_workflow_is_told_of)
+{
+	const struct broker_submit more = {.role = FLOW_ON_COMPLETE};
+
+	begin(false);
+	fstage_add_with(&s, "call", "", &more);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a:failure");
+	fstage_add(&s, "c", "a");
+	fstage_add(&s, "d", "c");
+	fstage_seal(&s);
+	fstage_finish(&s, "a", FLOW_STEP_FAILED);
+	damage(values[_i]);
+	s.answered = false;
+	broker_flow_list(s.worker->broker, SLICE(""), 10, on_damaged_flows,
+			 NULL);
+	UNTIL(&s.stage, s.answered);
+	fstage_steps(&s);
+	fstage_reopen(&s, "a");
+	fstage_cancel(&s);
+	fstage_finish(&s, "b", FLOW_STEP_SUCCEEDED);
+	tidy();
+	fstage_settle_down(&s);
+	fstage_close(&s);
+}
+END_TEST
+
+/* Of a step that waits, the place where it does is gone. */
+START_TEST(a_step_that_waits_nowhere_is_cancelled)
+{
+	begin(false);
+	fstage_add(&s, "a", "");
+	fstage_add(&s, "b", "a");
+	stage_sql(&s.stage, "DROP TRIGGER waits_leave; DELETE FROM delayed");
+	fstage_cancel(&s);
+	fstage_finish(&s, "a", FLOW_STEP_SUCCEEDED);
+	fstage_await(&s, FLOW_CANCELLED);
+	ck_assert_str_eq(fstage_steps(&s), "a=succeeded b=skipped");
+	fstage_close(&s);
+}
+END_TEST
+
 SUITE("flow-sqlite-only")
 {
 	SUITE_TIMEOUT(60);
@@ -353,4 +439,6 @@ SUITE("flow-sqlite-only")
 	TEST(a_failure_that_was_taken_back_for_nothing_comes_again);
 	TEST(a_step_that_was_taken_back_for_nothing_ends_again);
 	TEST(workflows_need_their_records_in_the_same_file);
+	TEST_LOOP(a_damaged_workflow_is_told_of, 0, N_VALUES);
+	TEST(a_step_that_waits_nowhere_is_cancelled);
 }

@@ -5,7 +5,8 @@
  *
  * What is in a list and not there any more, since its life has ended, is struck off by
  * who meets it. A workflow is looked at FLOW_REPAIR_S after it was begun, and then
- * FLOW_REPAIR_S after something has happened in it, or at the end of its life.
+ * FLOW_REPAIR_S after something has happened in it, or at the end of its life. When it is
+ * due for repair, the next look comes after as long as nothing has happened.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 
 /* Workflows in one call of housekeeping. */
 #define STALE_MAX 100
+/* One in which nothing happens is looked at no less often than that. */
+#define STALE_MAX_MS INT64_C(600000)
 /* What flow_get.lua tells, before the time. */
 #define GET_FIELDS 14
 
@@ -347,6 +350,9 @@ stale_is_due(struct rflow_query *q, const struct flow_info *info)
 		broker_flow_cancel(&q->query.broker->pub, slice_of(info->id),
 				   stale_on_cancelled, NULL);
 	} else {
+		/* Steps may take long; each time it is twice as long. */
+		look_note(q, "0", info->id,
+			  quiet < STALE_MAX_MS ? quiet : STALE_MAX_MS);
 		return true;
 	}
 	return false;

@@ -17,45 +17,77 @@ if not state then return {} end
 local waits_for_seal = state == 'open' and redis.call('HGET', META, 'whole') == '1'
 local inside = ARGV[1] ~= '' and redis.call('ZSCORE', OPEN, ARGV[1])
 
--- What it is after, and not yet ended; and why it is skipped. Or one that is not there.
-local function look(after)
-  local waits, why = {}, ''
+-- What it is after, and how: as many at once as the stack of Lua bears.
+local CHUNK = 1000
+local function read_after(after)
+  local befores, hows = {}, {}
   for before, how in string.gmatch(after, '(%S+) (%S+)') do
-    local outcome = redis.call('HGET', ENDED, before)
-    if not redis.call('ZSCORE', STEPS, before) or redis.call('ZSCORE', ON, before) then
-      return nil, nil, before
-    end
-    if not outcome then
+    befores[#befores + 1], hows[#hows + 1] = before, how
+  end
+  return befores, hows
+end
+
+local function each_chunk(list, fn)
+  for i = 1, #list, CHUNK do fn(i, math.min(i + CHUNK - 1, #list)) end
+end
+
+-- What it is after, and not yet ended; and why it is skipped. Or one that is not there.
+local has_callbacks = redis.call('ZCARD', ON) > 0
+local function look(befores, hows)
+  local waits, why, missing = {}, '', nil
+  local function judge(before, how, outcome)
+    if (not outcome and not redis.call('ZSCORE', STEPS, before)) or
+      (has_callbacks and redis.call('ZSCORE', ON, before)) then
+      missing = missing or before
+    elseif not outcome then
       waits[#waits + 1] = before
     elseif not is_met(how, outcome) and why == '' then
       why = before .. ' ' .. outcome .. ' ' .. how
     end
   end
+  each_chunk(befores, function(first, last)
+    local ended = redis.call('HMGET', ENDED, unpack(befores, first, last))
+    for i = first, last do judge(befores[i], hows[i], ended[i - first + 1]) end
+  end)
   if waits_for_seal then waits[#waits + 1] = SEAL end
   if state == 'cancelling' then why = '@' end
-  return waits, why
+  return waits, why, missing
+end
+
+-- Members of a sorted set that is in the order of their names.
+local function add_members(key, members)
+  each_chunk(members, function(first, last)
+    local args = {}
+    for i = first, last do
+      args[#args + 1], args[#args + 2] = 0, members[i]
+    end
+    redis.call('ZADD', key, unpack(args))
+  end)
 end
 
 local function add_callback(id, entry)
   redis.call('HSET', INFO, id, entry)
   redis.call('ZADD', ON, 0, id)
+  has_callbacks = true
   redis.call('ZADD', STEPS, 0, id)
   return 1
 end
 
 local function add_step(id, entry, after)
-  local waits, why, missing = look(after)
+  local befores, hows = read_after(after)
+  local waits, why, missing = look(befores, hows)
   if missing then return missing end
   local goes = why ~= '' or #waits == 0
   if after ~= '' or waits_for_seal then redis.call('HSET', INFO, id, entry) end
-  for before, how in string.gmatch(after, '(%S+) (%S+)') do
-    redis.call('ZADD', NEXT, 0, before .. ' ' .. id .. ' ' .. how)
-  end
-  if waits_for_seal then redis.call('ZADD', NEXT, 0, SEAL .. ' ' .. id .. ' c') end
+  local edges = {}
+  for i, before in ipairs(befores) do edges[i] = before .. ' ' .. id .. ' ' .. hows[i] end
+  if waits_for_seal then edges[#edges + 1] = SEAL .. ' ' .. id .. ' c' end
+  add_members(NEXT, edges)
   if goes then
     redis.call('HSET', OUT, id, why .. '\n' .. entry)
   else
-    for _, before in ipairs(waits) do redis.call('ZADD', WAITS, 0, id .. ' ' .. before) end
+    for i, before in ipairs(waits) do waits[i] = id .. ' ' .. before end
+    add_members(WAITS, waits)
     redis.call('ZADD', HELD, 0, id)
   end
   redis.call('ZADD', OPEN, 0, id)

@@ -15,22 +15,30 @@ local from, most = ARGV[2] ~= '' and '(' .. ARGV[2] or '-', tonumber(ARGV[1])
 local ids = redis.call('ZRANGEBYLEX', OPEN, from, '+', 'LIMIT', 0, most)
 local last, released, effort = '', {}, 1000
 
--- Ends that nobody has told it of. With many of them, the next call goes on.
+local function outcome_of(before)
+  if before == SEAL then return state ~= 'open' and 's' end
+  return redis.call('HGET', ENDED, before)
+end
+
+-- Ends that it was not told of. With many of them, the next call goes on. What it wants
+-- of each stands before its task, which may be large, and is read only if there are any.
 local function look(step)
   local waits = redis.call('ZRANGEBYLEX', WAITS, '[' .. step .. ' ', '(' .. step .. '!',
     'LIMIT', 0, effort)
-  local after = string.match(redis.call('HGET', INFO, step) or '', '^[^\n]*\n([^\n]*)')
-  local hows = {[SEAL] = 'c'}
-  if #waits > 0 then
-    for before, how in string.gmatch(after or '', '(%S+) (%S+)') do hows[before] = how end
-  end
+  local ends, hows = {}, {[SEAL] = 'c'}
   effort = effort - #waits - 1
   for _, wait in ipairs(waits) do
     local before = string.sub(wait, #step + 2)
-    local outcome = redis.call('HGET', ENDED, before)
-    if before == SEAL and state ~= 'open' then outcome = 's' end
-    if outcome then pass(step, before, hows[before] or 'c', outcome) end
+    local outcome = outcome_of(before)
+    if outcome then ends[#ends + 1] = {before, outcome} end
   end
+  if #ends > 0 then
+    local entry = redis.call('HGET', INFO, step) or ''
+    bytes = bytes + #entry
+    for before, how in string.gmatch(string.match(entry, '^[^\n]*\n([^\n]*)') or '',
+      '(%S+) (%S+)') do hows[before] = how end
+  end
+  for _, one in ipairs(ends) do pass(step, one[1], hows[one[1]] or 'c', one[2]) end
   if #waits == 0 then release(step, '') end
 end
 

@@ -30,8 +30,8 @@ for _, id in ipairs(ids) do
     page[#page + 1] = id
     page[#page + 1] = place
     page[#page + 1] = (role or '-') .. ' ' .. (after or '')
-    bytes = bytes + #id + #page[#page]
   end
+  bytes = bytes + #id + #entry
   if bytes >= BYTES then break end
 end
 if last ~= "" and (#ids == most or last ~= ids[#ids]) then page[1] = last end
