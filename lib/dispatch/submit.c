@@ -104,7 +104,7 @@ request_complete(struct request *q, struct task *t, struct err *err)
 			       "no module of this worker handles \"%s\"; to "
 			       "submit to another worker, name the queue",
 			       t->name);
-	if (t->queue == NULL)
+	if (t->queue == NULL && h != NULL)
 		t->queue = h->queue.p;
 	if (h != NULL)
 		t->cpu_bound = h->cpu_bound;
