@@ -124,7 +124,7 @@ static int
 look_at(struct tx *tx, const struct sflow *flow, struct err *err)
 {
 	if (flow->state == FLOW_OPEN || flow_state_has_ended(flow->state) ||
-	    flow->waiting + flow->released > 0)
+	    flow->waiting > 0 || flow->released > 0)
 		return 0;
 	return end_flow(tx, flow, err);
 }
