@@ -213,8 +213,8 @@ rlimit_ack(struct rclaim *c, struct slice direction, redis_reply_fn *on_reply,
 	if (a == NULL) {
 		if ((a = malloc(sizeof(*a))) == NULL)
 			return -1;
-		a->request = (struct redis_request){
-		    .queue = b->requests, .on_reply = racks_on_reply};
+		a->request = (struct redis_request){.queue = b->requests,
+						    .on_reply = racks_on_reply};
 		a->queue = q;
 		a->n = a->bytes = 0;
 		q->acks = a;
