@@ -121,18 +121,24 @@ show_stored(struct show_output *s, const struct logs_options *o,
 }
 
 /* That nothing is there is an error if there is no such task, or if its worker
- * keeps nothing; else it has printed nothing. */
+ * keeps nothing of its kind, which a command shows by how it ended; else it has
+ * printed nothing. */
 static int
-explain_nothing(struct ctl *ctl)
+explain_nothing(struct ctl *ctl, bool is_command)
 {
 	const struct conf_exec *exec = &ctl->conf->exec;
 
 	if (exec->output_max > 0 || exec->output_store > 0 ||
-	    ctl->conf->worker.keep_output > 0)
+	    (!is_command && ctl->conf->worker.keep_output > 0))
 		return 0;
-	complain(ctl, "nothing is kept of what tasks print ([exec] output_max, "
-		      "output_store, for commands; [worker] keep_output, for "
-		      "tasks in modules)");
+	complain(
+	    ctl,
+	    is_command
+		? "nothing is kept of what commands print ([exec] "
+		  "output_max, output_store)"
+		: "nothing is kept of what tasks print ([exec] output_max, "
+		  "output_store, for commands; [worker] keep_output, for "
+		  "tasks in modules)");
 	return err_exit_status(ERR_NOT_FOUND);
 }
 
@@ -143,14 +149,16 @@ show_without_files(struct show_output *s, const struct logs_options *o)
 	struct flowrra_record *record;
 	struct flowrra_error error;
 	unsigned int before = s->shown;
+	bool is_command;
 
 	if (flowrra_result(s->ctl->client, s->id, &record, &error) != 0)
 		return complain_of(s->ctl, &error);
 	show_stored(s, o, record);
+	is_command = record->exit_code >= 0 || record->signal > 0;
 	flowrra_record_free(record);
 	return s->shown != before || s->ctl->globals.json
 		   ? 0
-		   : explain_nothing(s->ctl);
+		   : explain_nothing(s->ctl, is_command);
 }
 
 /* --- files --------------------------------------------------------------------- */

@@ -298,3 +298,17 @@ own_task_progress(struct own_task *t, json_t *value, struct err *err)
 	    t, json_pack("{s:s,s:o}", "op", "progress", "value", value), err));
 	return err->code == ERR_NONE ? 0 : -1;
 }
+
+json_t *
+own_task_workflow(struct own_task *t, json_t *request, struct err *err)
+{
+	json_t *answer;
+
+	if (request != NULL)
+		json_object_set_new(request, "op", json_string("workflow"));
+	answer = own_task_ask_json(t, request, err);
+	if (err->code == ERR_NONE)
+		return answer;
+	json_decref(answer);
+	return NULL;
+}

@@ -45,6 +45,9 @@ int own_task_wait(struct own_task *t, const char *const *ids, size_t n,
  * command of a task, or there is no worker; that is no failure.
  */
 struct own_task *own_task_wait_aside(const char *id);
+/* Takes the request: {"workflow": "begin", "flow": ID, …}. The answer, a new object
+ * with the "state", if there is one; NULL with *err. */
+json_t *own_task_workflow(struct own_task *t, json_t *request, struct err *err);
 /* Takes the value. */
 int own_task_progress(struct own_task *t, json_t *value, struct err *err);
 

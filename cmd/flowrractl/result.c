@@ -301,7 +301,7 @@ wait_for_any(struct ctl *ctl, size_t n, const char *const *ids,
 	     struct flowrra_error *error)
 {
 	struct err err = ERR_INIT;
-	struct flowrra_record *record;
+	struct flowrra_record *record = NULL;
 	size_t which;
 	int r;
 

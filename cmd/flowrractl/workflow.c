@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "manager/flows.h"
+#include "manager/flows_submit.h"
 #include "manager/member.h"
 #include "table.h"
 #include "util/err.h"
+#include "util/uuid.h"
 #include "verb.h"
 
 /* As many as list shows where nothing else is said. */
@@ -36,13 +38,24 @@ static const struct option_spec begin_options[] = {
 static int
 run_begin(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	char id[TASK_FLOW_MAX + 1];
+	struct flows_begin *begin = options;
+	char id[TASK_FLOW_MAX + 1], made[UUID_TEXT_SIZE];
 	struct err err = ERR_INIT;
-	int status;
+	int status, r;
 
-	if ((status = ctl_open(ctl)) != 0)
+	if ((status = ctl_open_near(ctl)) != 0)
 		return status;
-	if (flows_begin(ctl->client, options, id, &err) != 0)
+	if (begin->id == NULL) {
+		uuid_make(made);
+		begin->id = made;
+	}
+	if (ctl->own != NULL) {
+		r = workflow_way.begin(ctl->own, begin, &err);
+		snprintf(id, sizeof(id), "%s", begin->id);
+	} else {
+		r = flows_begin(ctl->client, begin, id, &err);
+	}
+	if (r != 0)
 		return complain_of_err(ctl, &err);
 	if (ctl->globals.json)
 		print_json_line(json_pack("{s:s}", "workflow", id));
@@ -175,8 +188,12 @@ run_seal(struct ctl *ctl, int argc, char **argv, void *options)
 		err_set(&err, ERR_USAGE, "--wait-timeout needs --wait");
 		return complain_of_err(ctl, &err);
 	}
-	if ((status = ctl_open(ctl)) != 0)
+	if ((status = ctl_open_near(ctl)) != 0)
 		return status;
+	if (o->wait && ctl_need_store(ctl, "--wait", &err) != 0)
+		return complain_of_err(ctl, &err);
+	if (ctl->own != NULL)
+		return workflow_tell_worker(ctl, "seal", argv[0]);
 	if ((answer = flows_seal(ctl->client, argv[0], &err)) == NULL)
 		return complain_of_err(ctl, &err);
 	if (!o->wait) {
@@ -229,7 +246,18 @@ change_each(struct ctl *ctl, int n, char **ids, change_fn *change)
 static int
 run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change_each(ctl, argc, argv, flows_cancel);
+	int status = ctl_open_near(ctl), one, i;
+
+	if (status != 0)
+		return status;
+	if (ctl->own == NULL)
+		return change_each(ctl, argc, argv, flows_cancel);
+	for (i = 0; i < argc; i++) {
+		one = workflow_tell_worker(ctl, "cancel", argv[i]);
+		if (one > status)
+			status = one;
+	}
+	return status;
 }
 
 const struct verb verb_workflow_cancel = {

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 
 struct ctl;
+struct err;
+struct flows_begin;
+struct flows_way;
 
 /*
  * Waits until a workflow has ended, `timeout_s` at most (below 0: without end), and
@@ -14,6 +17,12 @@ struct ctl;
  */
 int workflow_wait(struct ctl *ctl, const char *id, double timeout_s,
 		  bool with_id);
+
+/* Within a command that a task runs, by that task's worker: as those of
+ * manager/flows.h; `arg` is the struct own_task. */
+extern const struct flows_way workflow_way;
+/* "seal" or "cancel": 0, or the exit status after a complaint. */
+int workflow_tell_worker(struct ctl *ctl, const char *verb, const char *id);
 
 /* The longest time to wait that an option takes, in seconds: ten years. */
 #define WORKFLOW_WAIT_MAX_S 316224000

@@ -79,6 +79,16 @@ print_workflow(struct ctl *ctl, const char *id)
 		puts(id);
 }
 
+/* Within a task, by its worker. */
+static void
+go_near(const struct ctl *ctl, struct flows_submission *s)
+{
+	if (ctl->own == NULL)
+		return;
+	s->way = &workflow_way;
+	s->way_arg = ctl->own;
+}
+
 /* --- a file ------------------------------------------------------------------ */
 
 struct source {
@@ -110,13 +120,16 @@ static int
 submit_file(struct ctl *ctl, const struct submit_options *o,
 	    const struct flow_file *file, struct source *source)
 {
-	const struct flows_submission s = {
+	struct flows_submission s = {
 	    .begin = &o->begin, .refused = on_refused, .arg = source};
 	struct err err = ERR_INIT;
 	int status;
 
-	if ((status = ctl_open(ctl)) != 0)
+	if ((status = ctl_open_near(ctl)) != 0)
 		return status;
+	if (o->wait && ctl_need_store(ctl, "--wait", &err) != 0)
+		return complain_of_err(ctl, &err);
+	go_near(ctl, &s);
 	if (flows_submit_file(ctl->client, file, &s, &err) != 0)
 		return complain_of_err(ctl, &err);
 	if (o->wait)
@@ -253,7 +266,8 @@ link_arguments(const struct chain *c, struct link *l, const struct link *before,
 	size_t i;
 
 	l->request.name = l->texts[0];
-	if (request_words_of(c->ctl->client, &l->request, &how, err) != 0)
+	if (c->ctl->client != NULL &&
+	    request_words_of(c->ctl->client, &l->request, &how, err) != 0)
 		return -1;
 	buf_addc(&l->args, '[');
 	if (before != NULL) {
@@ -303,10 +317,10 @@ static int
 chain_submit(const struct chain *c, struct err *err)
 {
 	const struct flowrra_request **steps = calloc(c->n + 1, sizeof(*steps));
-	const struct flows_submission s = {.begin = &c->o->begin,
-					   .steps = steps,
-					   .n = c->n,
-					   .refused = on_link_refused};
+	struct flows_submission s = {.begin = &c->o->begin,
+				     .steps = steps,
+				     .n = c->n,
+				     .refused = on_link_refused};
 	size_t i;
 	int r;
 
@@ -314,6 +328,7 @@ chain_submit(const struct chain *c, struct err *err)
 		return err_nomem(err);
 	for (i = 0; i < c->n; i++)
 		steps[i] = &c->links[i].request;
+	go_near(c->ctl, &s);
 	r = flows_submit(c->ctl->client, &s, err);
 	free(steps);
 	return r;
@@ -331,7 +346,7 @@ run_chain(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if (prepare(o, made, &err) != 0)
 		return complain_of_err(ctl, &err);
-	if ((status = ctl_open(ctl)) != 0)
+	if ((status = ctl_open_near(ctl)) != 0)
 		return status;
 	if ((c.links = calloc(c.n, sizeof(*c.links))) == NULL) {
 		err_nomem(&err);

@@ -19,6 +19,7 @@
  *	claim.c     a claim becomes a job, or goes where it belongs
  *	assign.c    jobs go to the pool as it has room; how much to claim
  *	timeout.c   timeouts and cancellation
+ *	flow_ask.c  workflows that commands begin and seal
  *	submit.c    tasks that handlers submit
  *	describe.c  what the worker tells of itself
  *	metrics.c   what a monitor sees of it
@@ -500,6 +501,16 @@ void timeout_start(struct job *job);
 void timeout_cancel(struct job *job);
 /* It runs, and must not: the handler is told to end, and then killed. */
 void timeout_end(struct job *job);
+
+/* --- flow_ask.c -------------------------------------------------------- */
+
+struct submit_request;
+/* Whether what a command asks is about a workflow, {"workflow": "begin", "flow": ID,
+ * …}, and no task. */
+bool flow_ask_is_one(struct slice json);
+/* Does so, and answers. */
+void flow_ask_for(struct dispatch *d, const struct submit_request *asker,
+		  struct slice json);
 
 /* --- submit.c ---------------------------------------------------------- */
 

@@ -104,7 +104,7 @@ request_complete(struct request *q, struct task *t, struct err *err)
 			       "no module of this worker handles \"%s\"; to "
 			       "submit to another worker, name the queue",
 			       t->name);
-	if (t->queue == NULL)
+	if (t->queue == NULL && h != NULL)
 		t->queue = h->queue.p;
 	if (h != NULL)
 		t->cpu_bound = h->cpu_bound;
@@ -338,10 +338,14 @@ void
 submit_for(struct dispatch *d, const struct submit_request *request,
 	   struct slice json)
 {
-	struct request *q = calloc(1, sizeof(*q));
+	struct request *q;
 	struct err err;
 
-	if (q == NULL) {
+	if (flow_ask_is_one(json)) {
+		flow_ask_for(d, request, json);
+		return;
+	}
+	if ((q = calloc(1, sizeof(*q))) == NULL) {
 		err_nomem(&err);
 		pool_submitted(d->pool, request->executor, request->job,
 			       request->number, &err);

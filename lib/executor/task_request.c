@@ -70,6 +70,36 @@ on_submit(const struct task_caller *caller, json_t *j)
 	return answer;
 }
 
+/* --- workflows ----------------------------------------------------------- */
+
+/* The worker does it; it goes the way of a task (dispatch/flow_ask.c). */
+static json_t *
+on_workflow(const struct task_caller *caller, json_t *j)
+{
+	struct buf text = BUF_INIT;
+	json_t *answer;
+	int32_t code;
+	char *asked;
+
+	json_object_del(j, "op");
+	/* It would be taken for a task. */
+	json_object_del(j, "name");
+	if ((asked = json_dumps(j, JSON_COMPACT)) == NULL)
+		return NULL;
+	code = submits_ask(caller->env->submits, caller->number,
+			   slice_of(asked), &text);
+	free(asked);
+	if (code != ERR_NONE)
+		answer =
+		    answer_error(code, (struct slice){text.data, text.len});
+	else if (text.len > 0)
+		answer = json_pack("{s:s%}", "state", text.data, text.len);
+	else
+		answer = json_object();
+	buf_done(&text);
+	return answer;
+}
+
 /* --- waiting ------------------------------------------------------------- */
 
 /* The record goes as text, so that it comes out as it is stored. */
@@ -204,6 +234,7 @@ static const struct {
 } ops[] = {
     {"wait", on_wait},
     {"result", on_result},
+    {"workflow", on_workflow},
     {"progress", on_progress},
 };
 #define N_OPS (sizeof(ops) / sizeof(ops[0]))

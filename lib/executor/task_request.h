@@ -11,6 +11,11 @@
  *	takes. {"id":ID,"record":TEXT}.
  * {"op":"result","id":ID}
  *	The same, at once, with the record as it is.
+ * {"op":"workflow","workflow":"begin","flow":ID,"label":TEXT,"on_failure":TEXT,
+ *  "whole":true,"life":SECONDS}
+ *	Begins a workflow (store/flow.h); only its ID must be there. {}.
+ * {"op":"workflow","workflow":"seal","flow":ID}
+ *	Seals it, or, with "cancel", cancels it. {"state":WORD}.
  * {"op":"progress","value":JSON}
  *	Becomes the progress in the record of the caller's task. {}.
  *

@@ -115,6 +115,25 @@ sending_seal(struct sending *x, const char *id, struct err *err)
 	return 0;
 }
 
+/* One step after the other, up to the first that is refused. */
+static int
+submit_by_way(const struct flows_submission *s, const struct flows_begin *begin,
+	      struct err *err)
+{
+	size_t i;
+	int r = s->way->begin(s->way_arg, begin, err);
+
+	if (r != 0)
+		return -1;
+	for (i = 0; i < s->n && r == 0; i++)
+		if ((r = s->way->add(s->way_arg, s->steps[i], err)) != 0)
+			s->refused(s->arg, i, err->msg);
+	if (r == 0)
+		return s->way->seal(s->way_arg, begin->id, err);
+	s->way->cancel(s->way_arg, begin->id, &(struct err)ERR_INIT);
+	return err_prefix(err, "step %s", s->steps[i - 1]->id);
+}
+
 int
 flows_submit(struct flowrra_client *c, const struct flows_submission *s,
 	     struct err *err)
@@ -126,6 +145,8 @@ flows_submit(struct flowrra_client *c, const struct flows_submission *s,
 
 	begin.whole = true;
 	err->code = ERR_NONE;
+	if (s->way != NULL)
+		return submit_by_way(s, &begin, err);
 	if (sending_encode(&x, err) == 0 &&
 	    flows_begin(c, &begin, id, err) == 0)
 		r = sending_seal(&x, id, err);
@@ -160,7 +181,9 @@ flows_submit_file(struct flowrra_client *c, const struct flow_file *file,
 					       .steps = steps,
 					       .n = file->n,
 					       .refused = on_file_step_refused,
-					       .arg = &f};
+					       .arg = &f,
+					       .way = s->way,
+					       .way_arg = s->way_arg};
 	size_t i;
 	int r;
 

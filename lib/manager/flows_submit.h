@@ -17,6 +17,16 @@ struct flows_begin;
 /* A step is refused: its number, and why. */
 typedef void flows_refused_fn(void *arg, size_t step, const char *why);
 
+/* Another way to the store than a client. Each returns 0, or -1 with *err. */
+struct flows_way {
+	int (*begin)(void *arg, const struct flows_begin *begin,
+		     struct err *err);
+	int (*add)(void *arg, const struct flowrra_request *step,
+		   struct err *err);
+	int (*seal)(void *arg, const char *id, struct err *err);
+	int (*cancel)(void *arg, const char *id, struct err *err);
+};
+
 /* All of it is borrowed. The requests have IDs, their `flow` is begin->id, and each
  * stands behind those that it comes after. */
 struct flows_submission {
@@ -25,6 +35,8 @@ struct flows_submission {
 	size_t n;
 	flows_refused_fn *refused; /* called for each, before -1 is returned */
 	void *arg;
+	const struct flows_way *way; /* NULL: the client's */
+	void *way_arg;
 };
 
 /*

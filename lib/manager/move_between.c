@@ -8,6 +8,7 @@
  */
 #include "manager/move_between.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -327,7 +328,7 @@ leaving_name(const char *queue, char hold[NAME_QUEUE_MAX + 1], struct err *err)
 		return err_set(
 		    err, ERR_DATA,
 		    "the name of queue %.64s is too long to be moved", queue);
-	strcpy(stpcpy(hold, MOVE_LEAVING), queue);
+	snprintf(hold, NAME_QUEUE_MAX + 1, MOVE_LEAVING "%s", queue);
 	return 0;
 }
 

@@ -50,11 +50,12 @@ quota_new(void)
 static struct submitter *
 submitter_new(const char *prefix)
 {
-	struct submitter *s = calloc(1, sizeof(*s) + strlen(prefix) + 1);
+	const size_t size = strlen(prefix) + 1;
+	struct submitter *s = calloc(1, sizeof(*s) + size);
 
 	if (s == NULL)
 		return NULL;
-	strcpy(s->prefix, prefix);
+	memcpy(s->prefix, prefix, size);
 	s->ids = json_object();
 	pthread_mutex_init(&s->lock, NULL);
 	return s;

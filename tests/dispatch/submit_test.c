@@ -130,9 +130,10 @@ static const struct {
     {",\"traceparent\":\"" PARENT "\",\"tracestate\":\"a=b\"", "",
      ",\"traceparent\":\"" PARENT "\",\"tracestate\":\"a=b\""},
     {",\"traceparent\":\"" PARENT "\",\"tracestate\":\"a=b\"",
-     ",\"traceparent\":\"" OTHER "\"", ",\"traceparent\":\"" OTHER "\"}"},
+     ",\"traceparent\":\"" OTHER "\"",
+     ",\"traceparent\":\"" OTHER "\",\"parent\":"},
     {",\"traceparent\":\"" PARENT "\",\"tracestate\":5", ",\"traceparent\":[]",
-     ",\"traceparent\":\"" PARENT "\"}"},
+     ",\"traceparent\":\"" PARENT "\",\"parent\":"},
     {",\"traceparent\":\"00-0-0-00\",\"tracestate\":\"a=b\"", "",
      "\"submitted_at\":"},
 };

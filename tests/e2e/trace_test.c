@@ -291,13 +291,18 @@ START_TEST(logs_show_what_a_task_in_a_module_has_said_if_that_is_kept)
 {
 	struct world *w = world_start(&(const struct world_options){
 	    .modules = "traced",
-	    .config = "[worker]\nkeep_output = 64k\n",
+	    .config = "[worker]\nkeep_output = 64k\n[exec]\n"
+		      "output_store = 0\n[task own]\ncommand = true\n",
 	    .embedded = _i});
 
 	ctl_ok(w, "submit says --id s --wait");
 	WAIT_UNTIL(
 	    strcmp(ctl(w, "logs s --stderr")->out, "it is attempt 1\n") == 0);
 	ck_run(ctl(w, "logs s --stdout"), 0, "");
+	/* Of commands other keys say it. */
+	ctl_ok(w, "submit own --id c --wait");
+	ck_complains(ctl(w, "logs c"), 2,
+		     "nothing is kept of what commands print");
 	world_stop(w);
 }
 END_TEST

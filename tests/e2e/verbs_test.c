@@ -87,6 +87,11 @@ START_TEST(the_manual_page_names_the_members_of_what_is_printed)
 	    {"schedule enable", "s"},
 	    {"schedule run", "s"},
 	    {"cancel", "later"},
+
+	    {"workflow list", ""},
+	    {"workflow seal", "W"},
+	    {"workflow retry", "W"},
+	    {"workflow repair", "W"},
 	};
 	struct world *w = begin(_i);
 	size_t i;
@@ -95,6 +100,9 @@ START_TEST(the_manual_page_names_the_members_of_what_is_printed)
 	submit(w, "fail --max-retries 0 --id a");
 	submit(w, "add 1 1 --delay 1h --id later");
 	ctl_ok(w, "schedule interval add 1h --args '[1,2]' --id s");
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "add 1 1 --flow W");
+	ctl_ok(w, "workflow seal W --wait");
 	WAIT_UNTIL(says(w, "stats", "dead", "1"));
 	for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
 		check_members(w, asked[i][0], asked[i][1]);

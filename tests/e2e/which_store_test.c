@@ -203,7 +203,7 @@ private_world(bool embedded, const char *tasks)
 START_TEST(a_command_is_not_led_to_another_store_than_its_workers)
 {
 	struct world *w = private_world(
-	    _i == 1, "[task inner]\ncommand = flowrractl result x\n"
+	    _i == 1, "[task inner]\ncommand = flowrractl queues\n"
 		     "max_retries = 0\n");
 
 	ck_complains(ctl(w, "submit inner --wait"), 1,

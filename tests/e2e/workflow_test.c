@@ -324,6 +324,40 @@ START_TEST(a_step_that_runs_adds_others_to_its_own_workflow)
 }
 END_TEST
 
+/* It has no store, but its worker has: so a schedule starts a workflow. */
+START_TEST(a_command_starts_a_workflow)
+{
+	struct world *w = begin_with(
+	    _i,
+	    "[task nightly]\ncommand = flowrractl workflow submit flow.json "
+	    "--id "
+	    "N --on-failure cancel\nqueue = io\nmax_retries = 0\n"
+	    "[task bad]\ncommand = flowrractl workflow submit bad.json --id B\n"
+	    "queue = io\nmax_retries = 0\n"
+	    "[task chain]\ncommand = flowrractl chain 'add 1 2' 'add 3' "
+	    "--wait\n"
+	    "queue = io\n"
+	    "[task steps]\ncommand = sh -c 'w=$(flowrractl workflow begin) && "
+	    "flowrractl submit add 1 2 --flow $w >/dev/null && "
+	    "flowrractl workflow seal $w && echo $w'\nqueue = io\n");
+	const char *id;
+
+	worker_start(w, NULL);
+	run(w, "printf '[{\"name\":\"add\",\"args\":[1,2]}]' >flow.json");
+	run(w, "printf '{\"name\":\"add\"}\\n{\"name\":\"ad\"}\\n' >bad.json");
+	ck_run(ctl(w, "submit nightly --wait"), 0, "\"N\"\n");
+	ck_run(ctl(w, "workflow wait N"), 0, "succeeded\n");
+	ck_flow(w, "N", "on_failure", "cancel");
+	ck_complains(ctl(w, "submit nightly --wait"), 1, "");
+	ck_complains(ctl(w, "submit bad --wait"), 1, "");
+	ck_flow(w, "B", "succeeded", "0");
+	ck_run(ctl(w, "submit chain --wait"), 0, "6\n");
+	id = ctl_ok(w, "submit steps --wait");
+	ck_run(ctl(w, "workflow wait %.36s", id + 1), 0, "succeeded\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(what_ended_without_a_word_is_repaired)
 {
 	struct world *w = begin(_i);
@@ -547,5 +581,6 @@ SUITE("workflow")
 	TEST_STORES(a_part_that_runs_twice_counts_once);
 	TEST_STORES(a_step_that_crashes_too_often_ends);
 	TEST_STORES(a_callback_comes_last_and_survives_its_worker);
+	TEST_STORES(a_command_starts_a_workflow);
 	TEST_STORES(what_ended_without_a_word_is_repaired);
 }

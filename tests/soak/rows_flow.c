@@ -324,6 +324,6 @@ graphs(struct scene *s)
 
 const struct row row_graphs = {.name = "graphs",
 			       .fault = "kill -9 flowrrad amid workflows",
-			       .brokers = {[SOAK_SQLITE] = true},
+			       .brokers = ON_BOTH,
 			       .runs = {1, 5},
 			       .run = graphs};

@@ -4,9 +4,6 @@
 
 #include "web/desk.h"
 
-/* Redis has none yet. */
-#define TEST_STORES(name) TEST_LOOP(name, DESK_SQLITE, DESK_SQLITE + 1)
-
 #define STEP(id, more)                                                         \
 	"{\"id\":\"" id                                                        \
 	"\",\"name\":\"t\",\"queue\":\"io\",\"force\":true" more "}"
@@ -80,6 +77,6 @@ END_TEST
 
 SUITE("web-workflows")
 {
-	TEST_STORES(a_workflow_is_submitted_shown_and_cancelled);
-	TEST_STORES(what_is_wrong_with_a_workflow_is_told);
+	TEST_BOTH(a_workflow_is_submitted_shown_and_cancelled);
+	TEST_BOTH(what_is_wrong_with_a_workflow_is_told);
 }

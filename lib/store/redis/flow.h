@@ -28,7 +28,6 @@
 /* --- flow_home.c ----------------------------------------------------------- */
 
 #define RFLOW_KEYS 10
-#define RFLOW_CALLBACKS_MAX 100
 
 /* The names of the keys of a workflow. */
 struct rflow_home {

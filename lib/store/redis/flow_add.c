@@ -36,32 +36,6 @@ struct rflow_add {
 
 /* --- what can be sent -------------------------------------------------------- */
 
-static int
-add_check(struct broker_submit *task)
-{
-	size_t i;
-
-	if (!flow_id_valid(task->flow))
-		return err_set(&task->err, ERR_DATA,
-			       "\"%.*s\" is not a valid workflow ID",
-			       (int)(task->flow.len < 40 ? task->flow.len : 40),
-			       task->flow.p);
-	if (!task_id_valid(task->id))
-		return err_set(&task->err, ERR_DATA,
-			       "the ID of a step must be a task ID");
-	if (task->unique.len > 0)
-		return err_set(&task->err, ERR_DATA,
-			       "a step of a workflow has no unique key");
-	/* As nothing has such an ID. */
-	for (i = 0; i < task->n_after; i++)
-		if (!task_id_valid(task->after[i].id))
-			return err_set(&task->err, ERR_NOT_FOUND,
-				       "workflow %.*s has no such step to "
-				       "wait for",
-				       (int)task->flow.len, task->flow.p);
-	return 0;
-}
-
 bool
 rflow_add_check(struct rbatch *batch)
 {
@@ -70,7 +44,7 @@ rflow_add_check(struct rbatch *batch)
 	for (i = 0; i < batch->n; i++)
 		if (batch->tasks[i].flow.len > 0) {
 			n++;
-			add_check(&batch->tasks[i]);
+			flow_check_task(&batch->tasks[i]);
 		}
 	if (n > 0)
 		batch->had_record = calloc(batch->n, sizeof(bool));
@@ -131,7 +105,7 @@ add_refuse(struct broker_submit *task, int64_t answer)
 		err_set(&task->err, ERR_REFUSED,
 			"workflow %.*s has %d callbacks, the most that it may "
 			"have",
-			len, flow, RFLOW_CALLBACKS_MAX);
+			len, flow, FLOW_CALLBACKS_MAX);
 }
 
 static void
@@ -329,7 +303,7 @@ add_send(struct rflow_add *a)
 	if (rflow_home_init(&home, b, tasks->flow) == 0 && args != NULL &&
 	    !texts.failed) {
 		args[0] = tasks->within.p != NULL ? tasks->within : SLICE("");
-		args[1] = arg_number(most, RFLOW_CALLBACKS_MAX);
+		args[1] = arg_number(most, FLOW_CALLBACKS_MAX);
 		add_fill(args + ADD_HEAD, &texts, tasks, a->run.n);
 		sent = redis_request_eval(
 		    &a->run.request, &b->scripts[SCRIPT_FLOW_ADD],

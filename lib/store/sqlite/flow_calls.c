@@ -121,17 +121,19 @@ cancel_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct flow_call *c = container_of(job, struct flow_call, job);
 	struct sflow flow;
-	const int found = call_find(c, tx, &flow, err);
+	int found = call_find(c, tx, &flow, err);
 
 	if (found <= 0)
 		return found;
-	if (sflow_cancel_run(tx, &flow, err) != 0 ||
-	    sflow_skip_some_run(tx, flow.number, err) != 0 ||
-	    sflow_get_run(tx, flow.number, &flow, err) < 0)
+	if (sflow_cancel_run(tx, &flow, err) != 0)
 		return -1;
-	c->more = flow.state == FLOW_CANCELLING && flow.waiting > 0;
-	c->value = flow_state_word(flow.state);
-	return 0;
+	if (flow.state == FLOW_CANCELLING) {
+		if (sflow_skip_some_run(tx, flow.number, err) != 0)
+			return -1;
+		found = tx_any(tx, err, SQL_STEP_WAITING, flow.number);
+		c->more = found == 1;
+	}
+	return found < 0 ? -1 : call_state(c, tx, flow.number, err);
 }
 
 /* Those behind it are told what its record says of its life. */

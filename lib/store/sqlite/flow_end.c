@@ -191,13 +191,11 @@ skip_next(struct swaits_work *w, struct tx *tx, const struct sflow *flow,
 	w->left--;
 	if ((found = find_row(tx, slice_of(id), &row, err)) < 0)
 		return -1;
-	if (found == 1)
-		found = swaits_skip_run(w, tx, &row, SFLOW_CANCELLED,
-					sflow_gone_ms(tx, flow), err);
-	else
-		found = tx_run(tx, err, SQL_STEP_STATE, row.flow, row.place,
-			       (int64_t)SSTEP_SKIPPED);
-	return found < 0 ? -1 : 1;
+	if (found == 1 && swaits_skip_run(w, tx, &row, SFLOW_CANCELLED,
+					  sflow_gone_ms(tx, flow), err) != 0)
+		return -1;
+	return tx_run(tx, err, SQL_STEP_GIVE_UP, row.flow, row.place) < 0 ? -1
+									  : 1;
 }
 
 int
@@ -254,7 +252,7 @@ sweep_gone(struct tx *tx, int64_t number, struct err *err)
 		return found < 0 || tx_run(tx, err, SQL_FLOW_DROP, number) < 0
 			   ? -1
 			   : 0;
-	last = tx_int(tx, SQL_STEP_FIRST, 0) + SWAITS_STEP - 1;
+	last = sat_add(tx_int(tx, SQL_STEP_FIRST, 0), SWAITS_STEP - 1);
 	tx_end(tx, SQL_STEP_FIRST);
 	return tx_run(tx, err, SQL_STEPS_DROP, number, last) < 0 ||
 		       tx_run(tx, err, SQL_SPARES_DROP, number, last) < 0
