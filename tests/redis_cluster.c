@@ -136,6 +136,35 @@ redis_cluster_owner(struct redis_test_cluster *c, size_t i, const char *key)
 	return -1;
 }
 
+int
+redis_cluster_master_port(struct redis_test_cluster *c, size_t i)
+{
+	char *info;
+	const char *at;
+	int port;
+
+	if (!redis_server_is_running(c->servers[i]))
+		return 0;
+	info = cluster_ask(c, i, "INFO replication");
+	at = strstr(info, "master_port:");
+	port =
+	    at != NULL ? (int)strtol(at + strlen("master_port:"), NULL, 10) : 0;
+	free(info);
+	return port;
+}
+
+/* Whether a replica has a link to its master; true of a master. */
+static bool
+cluster_is_linked(struct redis_test_cluster *c, size_t i)
+{
+	char *info = cluster_ask(c, i, "INFO replication");
+	const bool yes = strstr(info, "role:master") != NULL ||
+			 strstr(info, "master_link_status:up") != NULL;
+
+	free(info);
+	return yes;
+}
+
 static bool
 cluster_is_settled(struct redis_test_cluster *c)
 {
@@ -147,7 +176,8 @@ cluster_is_settled(struct redis_test_cluster *c)
 		if (!redis_server_is_running(c->servers[i]))
 			continue;
 		if (!cluster_says(c, i, "cluster_state:ok") ||
-		    !cluster_says(c, i, "cluster_slots_ok:16384"))
+		    !cluster_says(c, i, "cluster_slots_ok:16384") ||
+		    !cluster_is_linked(c, i))
 			return false;
 		for (k = 0; k < 3; k++) {
 			port = cluster_owner_port(c, i, probes[k]);
@@ -309,7 +339,7 @@ redis_cluster_server(struct redis_test_cluster *c, size_t i)
 	return c->servers[i];
 }
 
-/* --- moving slots -------------------------------------------------------- */
+/* --- where keys are ------------------------------------------------------ */
 
 /* A server that runs, to be asked. */
 static size_t
@@ -322,6 +352,36 @@ cluster_witness(struct redis_test_cluster *c)
 			return i;
 	server_die("no server runs");
 }
+
+struct redis_server *
+redis_cluster_server_of(struct redis_test_cluster *c, const char *key)
+{
+	const int owner = redis_cluster_owner(c, cluster_witness(c), key);
+
+	if (owner < 0)
+		server_die("nobody has %s", key);
+	return c->servers[owner];
+}
+
+int
+redis_cluster_await_owner(struct redis_test_cluster *c, const char *key,
+			  int but)
+{
+	const int64_t end = server_now_ms() + PATIENCE_MS;
+	int owner;
+
+	for (;;) {
+		owner = redis_cluster_owner(c, cluster_witness(c), key);
+		if (owner >= 0 && owner != but)
+			return owner;
+		if (server_now_ms() > end)
+			server_die("%s stays at server %d; see %s", key, but,
+				   redis_server_dir(c->servers[0]));
+		server_nap();
+	}
+}
+
+/* --- moving slots -------------------------------------------------------- */
 
 void
 redis_cluster_begin_move(struct redis_test_cluster *c, const char *key,
@@ -437,23 +497,28 @@ redis_cluster_move(struct redis_test_cluster *c, const char *key, size_t to)
 	redis_cluster_end_move(c, key, to);
 }
 
+/* A node votes once in twice the node timeout for one master's replicas, and a
+ * failover without enough votes is given up. */
+#define FAILOVER_AGAIN_MS 6000
+
 void
 redis_cluster_failover(struct redis_test_cluster *c, size_t replica)
 {
-	const int64_t end = server_now_ms() + PATIENCE_MS;
-	bool master;
-	char *info;
+	const int64_t begin = server_now_ms();
+	int64_t asked = 0;
 
-	redis_server_run(c->servers[replica], "CLUSTER FAILOVER");
 	do {
-		if (server_now_ms() > end)
-			server_die("no failover");
+		if (server_now_ms() > begin + PATIENCE_MS)
+			server_die("no failover; see %s",
+				   redis_server_dir(c->servers[replica]));
+		if (server_now_ms() > asked + FAILOVER_AGAIN_MS) {
+			freeReplyObject(redis_server_command(
+			    c->servers[replica], "CLUSTER FAILOVER"));
+			asked = server_now_ms();
+		}
 		server_nap();
 		redis_server_reconnect(c->servers[replica]);
-		info = cluster_ask(c, replica, "INFO replication");
-		master = strstr(info, "role:master") != NULL;
-		free(info);
-	} while (!master);
+	} while (redis_cluster_master_port(c, replica) != 0);
 	redis_cluster_settle(c);
 }
 
@@ -461,16 +526,11 @@ struct redisReply *
 redis_cluster_command(struct redis_test_cluster *c, const char *key,
 		      const char *fmt, ...)
 {
-	const int owner = redis_cluster_owner(c, cluster_witness(c), key);
-	struct redisReply *reply;
 	char command[1000];
 	va_list ap;
 
-	if (owner < 0)
-		server_die("nobody has %s", key);
 	va_start(ap, fmt);
 	vsnprintf(command, sizeof(command), fmt, ap);
 	va_end(ap);
-	reply = redis_server_command(c->servers[owner], command);
-	return reply;
+	return redis_server_command(redis_cluster_server_of(c, key), command);
 }

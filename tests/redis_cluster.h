@@ -38,7 +38,14 @@ struct redis_server *redis_cluster_server(struct redis_test_cluster *c,
 /* Which server has a key's slot, as server `i` sees it; or -1. */
 int redis_cluster_owner(struct redis_test_cluster *c, size_t i,
 			const char *key);
-/* Waits until all that run agree that all slots are served. */
+/* The master that has a key, as the first server that runs sees it. */
+struct redis_server *redis_cluster_server_of(struct redis_test_cluster *c,
+					     const char *key);
+/* Waits until that is another one than server `but`, and returns its number. */
+int redis_cluster_await_owner(struct redis_test_cluster *c, const char *key,
+			      int but);
+/* Waits until all that run agree that all slots are served, and replicas have a
+ * link to their masters. */
 void redis_cluster_settle(struct redis_test_cluster *c);
 /* Moves the slot of a key to another master, key by key. */
 void redis_cluster_move(struct redis_test_cluster *c, const char *key,
@@ -48,6 +55,8 @@ void redis_cluster_begin_move(struct redis_test_cluster *c, const char *key,
 			      size_t to);
 void redis_cluster_end_move(struct redis_test_cluster *c, const char *key,
 			    size_t to);
+/* The port of the master that it follows; 0: it is one itself, or is away. */
+int redis_cluster_master_port(struct redis_test_cluster *c, size_t i);
 /* CLUSTER FAILOVER of a replica, and waits until it is the master. */
 void redis_cluster_failover(struct redis_test_cluster *c, size_t replica);
 /* Runs a command at the server that has the key; the reply is freed by the

@@ -155,6 +155,9 @@ check(const struct submit_options *o, int argc, struct err *err)
 			       "registered this task");
 	if (o->exit_code && !o->wait)
 		return err_set(err, ERR_USAGE, "--exit-code needs --wait");
+	/* It has no record before it runs, and may never run. */
+	if (r->on != NULL && o->wait)
+		return err_set(err, ERR_USAGE, "cannot use --on with --wait");
 	if ((o->after.n > 0 || r->on != NULL) && r->flow == NULL &&
 	    !o->from_stdin)
 		return err_set(err, ERR_USAGE, "--%s needs --flow",

@@ -222,39 +222,49 @@ no_placeholder(void *arg, const struct argv_template_placeholder *p,
 		       "braces mean nothing here; put JSON into single quotes");
 }
 
+/* Their places in `words`, which moves while it grows, and then themselves. */
+static int
+link_fill(struct link *l, const struct argv_template *t, size_t *at,
+	  struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		at[i] = l->words.len;
+		if (argv_template_fill(t, i, no_placeholder, NULL, &l->words,
+				       err) != 0)
+			return -1;
+		buf_addc(&l->words, '\0');
+	}
+	if (l->words.failed)
+		return err_nomem(err);
+	for (i = 0; i < l->n; i++)
+		l->texts[i] = l->words.data + at[i];
+	return 0;
+}
+
 /* "fetch 'a b'" is fetch and "a b". */
 static int
 link_split(struct link *l, const char *text, struct err *err)
 {
 	struct argv_template *t = argv_template_parse(text, err);
-	size_t *at = NULL, i;
-	int r = t != NULL ? 0 : -1;
+	size_t *at;
+	int r;
 
-	/* It is no file of ours that is wrong. */
-	if (r != 0)
+	if (t == NULL) {
+		/* It is no file of ours that is wrong. */
 		err->code = ERR_DATA;
-	if (r == 0) {
-		l->n = argv_template_count(t);
-		at = calloc(l->n + 1, sizeof(*at));
-		l->texts = calloc(l->n + 1, sizeof(*l->texts));
+		return -1;
 	}
-	if (r == 0 && (at == NULL || l->texts == NULL))
-		r = err_nomem(err);
-	for (i = 0; r == 0 && i < l->n; i++) {
-		at[i] = l->words.len;
-		r = argv_template_fill(t, i, no_placeholder, NULL, &l->words,
-				       err);
-		buf_addc(&l->words, '\0');
-	}
-	if (r == 0 && l->words.failed)
-		r = err_nomem(err);
-	for (i = 0; r == 0 && i < l->n; i++)
-		l->texts[i] = l->words.data + at[i];
+	l->n = argv_template_count(t);
+	at = calloc(l->n + 1, sizeof(*at));
+	l->texts = calloc(l->n + 1, sizeof(void *));
+	r = at != NULL && l->texts != NULL ? link_fill(l, t, at, err)
+					   : err_nomem(err);
 	argv_template_free(t);
 	free(at);
-	if (r == 0 && l->n == 0)
-		r = err_set(err, ERR_DATA, "missing task name");
-	return r;
+	return r == 0 && l->n == 0 ? err_set(err, ERR_DATA, "missing task name")
+				   : r;
 }
 
 /* The result of the one before, and then what was typed. */
@@ -316,7 +326,7 @@ on_link_refused(void *arg, size_t step, const char *why)
 static int
 chain_submit(const struct chain *c, struct err *err)
 {
-	const struct flowrra_request **steps = calloc(c->n + 1, sizeof(*steps));
+	const struct flowrra_request **steps = calloc(c->n + 1, sizeof(void *));
 	struct flows_submission s = {.begin = &c->o->begin,
 				     .steps = steps,
 				     .n = c->n,

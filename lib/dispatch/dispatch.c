@@ -282,6 +282,7 @@ dispatch_open_stores(struct dispatch *d, struct err *err)
 	d->broker = stores.broker;
 	d->results = stores.results;
 	d->one_store = stores.one;
+	d->claims_count = stores.claims_count;
 	return 0;
 }
 

@@ -202,7 +202,7 @@ outcome_put(struct job *job, enum result_status status)
 				 .lossy = !final,
 				 .reply_to = job->task->reply_to,
 				 .ttl_s = dispatch_ttl_s(d),
-				 .claim = d->one_store ? job->claim : NULL,
+				 .claim = d->claims_count ? job->claim : NULL,
 				 .on_done = on_stored,
 				 .arg = job};
 	job_enter(job, JOB_STORING);

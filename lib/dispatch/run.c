@@ -141,7 +141,7 @@ run_record(struct job *job)
 	    .id = slice_of(job->task->id),
 	    .record = {job->running_record.data, job->running_record.len},
 	    .lossy = true,
-	    .claim = job->dispatch->one_store ? job->claim : NULL,
+	    .claim = job->dispatch->claims_count ? job->claim : NULL,
 	    .on_done = on_running_stored,
 	    .arg = job};
 	results_put(job->dispatch->results, &job->running);

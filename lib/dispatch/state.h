@@ -193,7 +193,8 @@ struct dispatch {
 	const struct conf *conf;
 	struct broker *broker;
 	struct results *results;
-	bool one_store; /* broker and backend are the same */
+	bool one_store;	   /* broker and backend are the same */
+	bool claims_count; /* records may follow from claims */
 	struct queue *queues;
 	unsigned int n_queues;
 	struct pool *pool;

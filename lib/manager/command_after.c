@@ -112,7 +112,7 @@ command_after_json(struct slice info)
 	json_t *list = info.len > 0 ? load_json(info, NULL) : NULL, *all, *one;
 	size_t i;
 
-	if (json_array_size(list) == 0) {
+	if (!json_is_array(list)) {
 		json_decref(list);
 		return NULL;
 	}

@@ -30,7 +30,8 @@ int command_after_add_list(struct command_after *a, const char *text,
 void command_after_done(struct command_after *a);
 
 /* An array of such texts from what a store says of a task that waits (broker_item's
- * info); NULL: it waits for none, or no memory. */
+ * info), an empty one if that is the seal of its workflow; NULL: it waits for nothing, or
+ * no memory. */
 json_t *command_after_json(struct slice info);
 
 #endif

@@ -78,6 +78,16 @@ begin_read_policy(const char *word, enum flow_policy *ret, struct err *err)
 		       word);
 }
 
+/* Written so that NaN fails. */
+static int
+begin_check_life(double life_s, struct err *err)
+{
+	if (life_s >= 0 && life_s <= FLOW_LIFE_MAX_S)
+		return 0;
+	return err_set(err, ERR_DATA, "life %g is out of range (0 to %d)",
+		       life_s, FLOW_LIFE_MAX_S);
+}
+
 /* As long as the results of its steps are there; where these stay for ever, for
  * as long as can be said. */
 static int64_t
@@ -97,14 +107,15 @@ flows_begin(struct flowrra_client *c, const struct flows_begin *begin,
 	char made[UUID_TEXT_SIZE];
 	struct flow_begin b = {
 	    .label = slice_of(begin->label != NULL ? begin->label : ""),
-	    .whole = begin->whole,
-	    .life_s = begin_life_s(c, begin->life_s)};
+	    .whole = begin->whole};
 	struct flow_query f = {
 	    .q = {.client = c, .send = send_begin, .once = true}, .begin = &b};
 	int r;
 
-	if (begin_read_policy(begin->on_failure, &b.on_failure, err) != 0)
+	if (begin_read_policy(begin->on_failure, &b.on_failure, err) != 0 ||
+	    begin_check_life(begin->life_s, err) != 0)
 		return -1;
+	b.life_s = begin_life_s(c, begin->life_s);
 	uuid_make(made);
 	b.id = slice_of(begin->id != NULL ? begin->id : made);
 	r = flow_ask(&f, err);

@@ -30,12 +30,12 @@ struct sending {
 
 /* The first error counts, each is told. */
 static void
-sending_refuse(struct sending *x, size_t step,
+sending_refuse(struct sending *x, size_t step, const char *id,
 	       const struct flowrra_error *error, struct err *err)
 {
 	if (err->code == ERR_NONE)
-		err_set(err, err_of_exit_status(error->code), "step %s: %s",
-			x->s->steps[step]->id, error->message);
+		err_set(err, err_of_exit_status(error->code), "step %s: %s", id,
+			error->message);
 	x->s->refused(x->s->arg, step, error->message);
 }
 
@@ -46,7 +46,7 @@ sending_encode(struct sending *x, struct err *err)
 	struct flowrra_error error;
 	size_t i;
 
-	if ((x->batches = calloc(n_batches + 1, sizeof(*x->batches))) == NULL)
+	if ((x->batches = calloc(n_batches + 1, sizeof(void *))) == NULL)
 		return err_nomem(err);
 	for (; x->n_batches < n_batches; x->n_batches++)
 		if (flowrra_batch_new(x->client, &x->batches[x->n_batches],
@@ -56,7 +56,7 @@ sending_encode(struct sending *x, struct err *err)
 	for (i = 0; i < x->s->n; i++)
 		if (flowrra_batch_add(x->batches[i / BATCH_STEPS],
 				      x->s->steps[i], &error) != 0) {
-			sending_refuse(x, i, &error, err);
+			sending_refuse(x, i, x->s->steps[i]->id, &error, err);
 			/* The others would wait as long for a server. */
 			if (error.code == FLOWRRA_UNAVAILABLE)
 				break;
@@ -78,8 +78,10 @@ sending_send(struct sending *x, struct err *err)
 				       "%s", error.message);
 		for (k = 0; k < flowrra_batch_count(x->batches[i]); k++)
 			if (flowrra_batch_answer(x->batches[i], k, &error) != 0)
-				sending_refuse(x, i * BATCH_STEPS + k, &error,
-					       err);
+				sending_refuse(
+				    x, i * BATCH_STEPS + k,
+				    flowrra_batch_id(x->batches[i], k), &error,
+				    err);
 	}
 	return err->code == ERR_NONE ? 0 : -1;
 }
@@ -175,7 +177,7 @@ flows_submit_file(struct flowrra_client *c, const struct flow_file *file,
 {
 	struct file_sending f = {file, s};
 	const struct flowrra_request **steps =
-	    calloc(file->n + 1, sizeof(*steps));
+	    calloc(file->n + 1, sizeof(void *));
 	struct flows_begin begin = *s->begin;
 	const struct flows_submission whole = {.begin = &begin,
 					       .steps = steps,

@@ -71,6 +71,8 @@ void redis_router_free(struct redis_router *router);
 enum redis_state redis_router_state(const struct redis_router *router);
 void redis_router_get_nodes(const struct redis_router *router,
 			    struct redis_nodes *ret);
+bool redis_router_get_node(const struct redis_router *router, size_t n,
+			   struct redis_node *ret);
 size_t redis_router_backlog(const struct redis_router *router);
 /* The key of a command, of those that are used; p NULL: it has none. */
 struct slice redis_router_key(size_t argc, const struct slice *argv);
@@ -82,10 +84,14 @@ struct redis_routed_call {
 	const struct redis_script *script; /* or NULL */
 	size_t n_keys;			   /* of that */
 	struct slice key;		   /* p NULL: any node will do */
+	bool brisk; /* it waits for no longer than REDIS_BRISK_MS */
 };
 int redis_router_send(struct redis_router *router,
 		      const struct redis_routed_call *call,
 		      const struct redis_args *parts, size_t n_parts);
+int redis_router_send_node(struct redis_router *router, size_t n,
+			   const struct redis_routed_call *call,
+			   struct redis_args argv);
 size_t redis_router_send_all(struct redis_router *router,
 			     const struct redis_routed_call *call,
 			     struct redis_args argv);

@@ -7,6 +7,7 @@
  *	find_node.c	the same for a node of a Cluster (cluster.h)
  *	peers.c		what the connections of one loop and URL know together
  *	sentinel.c	a question to the Sentinels, and what they say unasked
+ *	quorum.h	leads to whether they could replace the master
  *
  * The connections of one loop that look in the same places follow one another:
  * when one finds the server elsewhere, or a Sentinel says so, the others are
@@ -65,6 +66,8 @@ struct redis_sentinels {
 	bool hears;
 };
 
+/* The URL of one of them, which borrows from that of all. */
+struct redis_url redis_sentinel_url(const struct redis_url *all, size_t i);
 int redis_sentinels_init(struct redis_sentinels *s, struct event_base *base,
 			 const struct redis_url *url, int64_t timeout_ms,
 			 struct err *err);

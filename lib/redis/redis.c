@@ -184,6 +184,30 @@ redis_backlog(const struct redis *r)
 	return r->out.buf != NULL ? evbuffer_get_length(r->out.buf) : 0;
 }
 
+/* To the node that has its key, if it has one. */
+static int
+redis_send_routed(struct redis *r, redis_reply_fn *on_reply, void *arg,
+		  bool brisk, size_t argc, const struct slice *argv)
+{
+	const struct redis_routed_call call = {
+	    .on_reply = on_reply,
+	    .arg = arg,
+	    .brisk = brisk,
+	    .key = redis_router_key(argc, argv)};
+
+	return redis_router_send(r->router, &call,
+				 &(struct redis_args){argv, argc}, 1);
+}
+
+int
+redis_command_brisk(struct redis *r, redis_reply_fn *on_reply, void *arg,
+		    size_t argc, const struct slice *argv)
+{
+	if (r->router == NULL)
+		return redis_command(r, on_reply, arg, argc, argv);
+	return redis_send_routed(r, on_reply, arg, true, argc, argv);
+}
+
 int
 redis_command(struct redis *r, redis_reply_fn *on_reply, void *arg, size_t argc,
 	      const struct slice *argv)
@@ -203,13 +227,7 @@ redis_command_blocking(struct redis *r, int64_t block_ms,
 	};
 
 	if (r->router != NULL)
-		return redis_router_send(
-		    r->router,
-		    &(struct redis_routed_call){
-			.on_reply = on_reply,
-			.arg = arg,
-			.key = redis_router_key(argc, argv)},
-		    &(struct redis_args){argv, argc}, 1);
+		return redis_send_routed(r, on_reply, arg, false, argc, argv);
 	if (r->phase != REDIS_PHASE_UP || r->subscriber)
 		return -1;
 	return redis_conn_send(r, due, &(struct redis_args){argv, argc}, 1);
@@ -221,6 +239,12 @@ redis_get_nodes(const struct redis *r, struct redis_nodes *ret)
 	*ret = (struct redis_nodes){.n = 0};
 	if (r->router != NULL)
 		redis_router_get_nodes(r->router, ret);
+}
+
+bool
+redis_get_node(const struct redis *r, size_t n, struct redis_node *ret)
+{
+	return r->router != NULL && redis_router_get_node(r->router, n, ret);
 }
 
 int
@@ -244,6 +268,19 @@ redis_command_all(struct redis *r, redis_reply_fn *on_reply, void *arg,
 		return redis_command(r, on_reply, arg, argc, argv) == 0;
 	return redis_router_send_all(
 	    r->router,
+	    &(struct redis_routed_call){.on_reply = on_reply, .arg = arg},
+	    (struct redis_args){argv, argc});
+}
+
+int
+redis_command_node(struct redis *r, size_t n, redis_reply_fn *on_reply,
+		   void *arg, size_t argc, const struct slice *argv)
+{
+	if (r->router == NULL)
+		return n == 0 ? redis_command(r, on_reply, arg, argc, argv)
+			      : -1;
+	return redis_router_send_node(
+	    r->router, n,
 	    &(struct redis_routed_call){.on_reply = on_reply, .arg = arg},
 	    (struct redis_args){argv, argc});
 }

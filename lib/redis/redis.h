@@ -168,6 +168,12 @@ typedef void redis_reply_fn(struct redis *r, const struct redis_reply *reply,
 int redis_command(struct redis *r, redis_reply_fn *on_reply, void *arg,
 		  size_t argc, const struct slice *argv);
 
+/* The same; of a Cluster, what is not on its way to its node within REDIS_BRISK_MS is
+ * not carried out, so that it gets there soon after (REDIS_STALE_MS), or never. */
+#define REDIS_BRISK_MS 500
+int redis_command_brisk(struct redis *r, redis_reply_fn *on_reply, void *arg,
+			size_t argc, const struct slice *argv);
+
 /* The same for a blocking command, which the server answers within
  * `block_ms`: its deadline is timeout_ms later. */
 int redis_command_blocking(struct redis *r, int64_t block_ms,
@@ -186,6 +192,9 @@ int redis_command_near(struct redis *r, struct slice key,
 		       const struct slice *argv);
 size_t redis_command_all(struct redis *r, redis_reply_fn *on_reply, void *arg,
 			 size_t argc, const struct slice *argv);
+/* The n-th master, without a key; of another server, 0 is it. */
+int redis_command_node(struct redis *r, size_t n, redis_reply_fn *on_reply,
+		       void *arg, size_t argc, const struct slice *argv);
 
 /* How a Cluster is, as its nodes say; all 0 of another server. */
 struct redis_nodes {
@@ -194,6 +203,13 @@ struct redis_nodes {
 	size_t uncovered; /* slots that no master has */
 };
 void redis_get_nodes(const struct redis *r, struct redis_nodes *ret);
+/* One of them, from 0 on: numbers stay as they are until the map changes. */
+struct redis_node {
+	const char *host;
+	uint16_t port;
+	bool up;
+};
+bool redis_get_node(const struct redis *r, size_t n, struct redis_node *ret);
 
 /*
  * A Lua script, which must outlive the connection. EVALSHA is sent; each

@@ -56,6 +56,16 @@ redis_request_near(struct redis_request *request, struct slice key,
 }
 
 int
+redis_request_node(struct redis_request *request, size_t n,
+		   struct redis_args argv)
+{
+	return requests_note(request,
+			     redis_command_node(request->queue->redis, n,
+						requests_on_reply, request,
+						argv.n, argv.v));
+}
+
+int
 redis_request_eval(struct redis_request *request,
 		   const struct redis_script *script, struct redis_args keys,
 		   struct redis_args args)

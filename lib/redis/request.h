@@ -51,6 +51,9 @@ int redis_request_command(struct redis_request *request,
 /* The same as redis_command_near(). */
 int redis_request_near(struct redis_request *request, struct slice key,
 		       struct redis_args argv);
+/* The same as redis_command_node(). */
+int redis_request_node(struct redis_request *request, size_t n,
+		       struct redis_args argv);
 int redis_request_eval(struct redis_request *request,
 		       const struct redis_script *script,
 		       struct redis_args keys, struct redis_args args);

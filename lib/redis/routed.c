@@ -59,7 +59,8 @@ routed_follow(struct routed *c, const struct router_node *from,
 	unsigned int slot;
 
 	if (redis_slots_redirected(reply, &from->place, &slot, &node)) {
-		if (++c->follows > FOLLOWS_MAX || (int)slot != c->slot) {
+		if (++c->follows > FOLLOWS_MAX || (int)slot != c->slot ||
+		    (c->call.brisk && clock_mono_ms() >= c->until_ms)) {
 			free(node.host);
 			return false;
 		}
@@ -225,7 +226,9 @@ routed_new(struct redis_router *router, const struct redis_routed_call *call,
 	    .call = *call,
 	    .router = router,
 	    .slot = call->key.p != NULL ? (int)redis_slot_of(call->key) : -1,
-	    .until_ms = clock_mono_ms() + router->options.timeout_ms};
+	    .until_ms =
+		clock_mono_ms() +
+		(call->brisk ? REDIS_BRISK_MS : router->options.timeout_ms)};
 	at = (char *)&c->argv[argc];
 	for (i = 0; i < n_parts; i++)
 		for (k = 0; k < parts[i].n; k++) {
@@ -252,6 +255,36 @@ redis_router_send(struct redis_router *router,
 	return 0;
 }
 
+/* By no key: it is that node's whatever happens. */
+static int
+routed_send_there(struct router_node *node,
+		  const struct redis_routed_call *call, struct redis_args argv)
+{
+	struct routed *c = routed_new(node->router, call, &argv, 1);
+
+	if (c == NULL)
+		return -1;
+	c->node = node;
+	if (routed_send_to(c) != 0) {
+		redis_routed_free(c);
+		return -1;
+	}
+	TAILQ_INSERT_TAIL(&node->sent, c, link);
+	return 0;
+}
+
+int
+redis_router_send_node(struct redis_router *router, size_t n,
+		       const struct redis_routed_call *call,
+		       struct redis_args argv)
+{
+	struct router_node *node = redis_router_nth_node(router, n);
+
+	return router->state == REDIS_UP && node != NULL && node->up
+		   ? routed_send_there(node, call, argv)
+		   : -1;
+}
+
 /* Nodes that are out of reach are left out. */
 size_t
 redis_router_send_all(struct redis_router *router,
@@ -259,22 +292,12 @@ redis_router_send_all(struct redis_router *router,
 		      struct redis_args argv)
 {
 	struct router_node *node;
-	struct routed *c;
 	size_t n = 0;
 
 	if (router->state != REDIS_UP)
 		return 0;
-	TAILQ_FOREACH (node, &router->nodes, link) {
-		if (!node->up || !node->in_map ||
-		    (c = routed_new(router, call, &argv, 1)) == NULL)
-			continue;
-		c->node = node;
-		if (routed_send_to(c) != 0) {
-			redis_routed_free(c);
-			continue;
-		}
-		TAILQ_INSERT_TAIL(&node->sent, c, link);
-		n++;
-	}
+	TAILQ_FOREACH (node, &router->nodes, link)
+		if (node->up && node->in_map)
+			n += routed_send_there(node, call, argv) == 0;
 	return n;
 }

@@ -342,3 +342,16 @@ redis_router_get_nodes(const struct redis_router *router,
 		ret->away += node->in_map && !node->up;
 	}
 }
+
+bool
+redis_router_get_node(const struct redis_router *router, size_t n,
+		      struct redis_node *ret)
+{
+	const struct router_node *node = redis_router_nth_node(router, n);
+
+	if (node == NULL)
+		return false;
+	*ret =
+	    (struct redis_node){node->place.host, node->place.port, node->up};
+	return true;
+}

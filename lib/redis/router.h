@@ -96,6 +96,9 @@ int redis_node_dial(struct router_node *node);
 void redis_node_send_held(struct router_node *node);
 struct router_node *redis_router_find_node(struct redis_router *router,
 					   const struct redis_host *place);
+/* Of the masters, from 0 on; NULL: there are fewer. */
+struct router_node *redis_router_nth_node(const struct redis_router *router,
+					  size_t n);
 /* A master that is up, or else one that is not; they take turns. */
 struct router_node *redis_router_any_node(struct redis_router *router);
 

@@ -26,6 +26,17 @@ redis_router_find_node(struct redis_router *router,
 }
 
 struct router_node *
+redis_router_nth_node(const struct redis_router *router, size_t n)
+{
+	struct router_node *node;
+
+	TAILQ_FOREACH (node, &router->nodes, link)
+		if (node->in_map && n-- == 0)
+			return node;
+	return NULL;
+}
+
+struct router_node *
 redis_router_any_node(struct redis_router *router)
 {
 	struct router_node *node, *first = NULL, *best = NULL;

@@ -26,20 +26,20 @@
 
 static const char switched[] = "+switch-master", promoted[] = "+promoted-slave";
 
-/* The URL of one Sentinel: TLS is as to the server, the user is another. */
-static struct redis_url
-sentinel_url(const struct redis_sentinels *s, size_t i)
+/* TLS is as to the server, the user is another. */
+struct redis_url
+redis_sentinel_url(const struct redis_url *all, size_t i)
 {
-	struct redis_url url = s->url;
+	struct redis_url url = *all;
 
-	url.host = s->url.hosts[i].host;
-	url.port = s->url.hosts[i].port;
+	url.host = all->hosts[i].host;
+	url.port = all->hosts[i].port;
 	url.hosts = NULL;
 	url.n_hosts = 0;
 	url.master = NULL;
 	url.db = 0;
-	url.user = s->url.sentinel_user;
-	url.password = s->url.sentinel_password;
+	url.user = all->sentinel_user;
+	url.password = all->sentinel_password;
 	return url;
 }
 
@@ -47,7 +47,7 @@ static struct redis *
 sentinel_dial(const struct redis_sentinels *s, size_t i,
 	      const struct redis_options *options, struct err *err)
 {
-	const struct redis_url url = sentinel_url(s, i);
+	const struct redis_url url = redis_sentinel_url(&s->url, i);
 	struct redis_options o = *options;
 
 	o.url = &url;

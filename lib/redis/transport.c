@@ -132,6 +132,8 @@ redis_transport_flush(struct redis *r)
 bool
 redis_drops_stale(const struct redis *r)
 {
+	if (r->router != NULL)
+		return !r->url.tls; /* each of its nodes */
 	return r->wire != NULL && r->wire->send != NULL;
 }
 

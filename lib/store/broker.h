@@ -272,7 +272,8 @@ struct broker_options {
 	 * counts as queued; and whether on their disks, and on the store's. */
 	int64_t replicas;
 	bool replicas_on_disk;
-	bool with_results; /* results live in the same store */
+	bool with_results; /* results live in the same store … */
+	bool has_records;  /* … or, of a Cluster, on its nodes */
 	/* Of a daemon that needs the store: makes one that is only a file at
 	 * once, or says that it cannot. A worker always does. */
 	bool creates;
@@ -410,7 +411,7 @@ void broker_register(struct broker *b, const struct slice *names,
  * BROKER_TIDY_BYTES (one task may be larger), between which others have their
  * turn. on_trimmed tells of each step that has deleted something.
  *
- * If records are in the same store (with_results), it also looks for those of
+ * If records are in the same store (has_records), it also looks for those of
  * tasks that are gone: see lost.h.
  */
 #define BROKER_TIDY_S 10

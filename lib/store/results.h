@@ -28,6 +28,7 @@ struct results_options {
 	const char *url;
 	int64_t timeout_ms;
 	int64_t max_connections;
+	bool has_queues; /* the tasks' queues are in the same store */
 	/* A worker's, and no broker of the same store tells: on_state warns of
 	 * what its user may not do. */
 	bool examine;
@@ -68,7 +69,8 @@ struct results_put {
 	/*
 	 * The claim that the record follows from, if the broker is the same
 	 * store, else NULL: the record is stored only while the claim is on
-	 * record. It must last until on_done, or results_close().
+	 * record (in a Cluster: while that is sure, or no final one is
+	 * there). It must last until on_done, or results_close().
 	 */
 	const struct broker_claim *claim;
 	enum results_answer answer; /* part of the answer */

@@ -165,6 +165,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .replicas_on_disk = conf->broker.replicas_on_disk,
 	    /* Then a task and its record are stored in one step. */
 	    .with_results = stores_are_one(conf),
+	    .has_records = backend_is_broker(conf),
 	    .creates = o->creates,
 	    .worker = o->worker,
 	    .token = o->token,
@@ -197,6 +198,7 @@ stores_open_results(const struct stores_options *o, struct err *err)
 	    .base = o->base,
 	    .url =
 		backend_is_broker(conf) ? conf->broker.url : conf->backend.url,
+	    .has_queues = backend_is_broker(conf),
 	    .timeout_ms = stores_results_timeout_ms(conf),
 	    .max_connections = conf->backend.max_connections,
 	    .examine = o->worker != NULL && !stores_are_one(conf),
@@ -212,7 +214,8 @@ int
 stores_open(const struct stores_options *options, struct stores *ret,
 	    struct err *err)
 {
-	struct stores s = {.one = stores_are_one(options->conf)};
+	struct stores s = {.one = stores_are_one(options->conf),
+			   .claims_count = backend_is_broker(options->conf)};
 
 	if ((s.broker = stores_open_broker(options, err)) == NULL)
 		return -1;

@@ -71,6 +71,9 @@ struct stores {
 	struct broker *broker;	 /* broker_close() */
 	struct results *results; /* results_close(); NULL if left for later */
 	bool one;		 /* they are the same store: stores_are_one() */
+	bool
+	    claims_count; /* records may follow from claims: they are, or are the
+			      same Cluster */
 };
 
 /* Opens both. 0, or -1 with *err (ERR_CONFIG, mostly) and nothing left open;

@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "e2e/look.h"
+#include "redis_cluster.h"
 #include "schedules/health.h"
 #include "sql_server.h"
 #include "util/clock.h"
 #include "util/err.h"
 
 #define COMMAND "exec flowrra-beat --config flowrra.conf"
+#define REPLICATED "[broker]\nreplicas = 1\nsocket_timeout = 2\n"
 
 /* --- a small disk -------------------------------------------------------- */
 
@@ -109,8 +111,10 @@ start_server(struct scene *s, enum scene_database kind)
 static void
 open_scene(struct scene *s, enum scene_database kind, bool apart)
 {
-	const struct world_options o = {.no_worker = true,
-					.separate_backend = apart};
+	const struct world_options o = {
+	    .no_worker = true,
+	    .separate_backend = apart,
+	    .url = s->cluster != NULL ? redis_cluster_url(s->cluster) : NULL};
 	struct schedules_options options = {.timeout_ms = 20000};
 	struct err err = ERR_INIT;
 	char *url = NULL;
@@ -126,8 +130,9 @@ open_scene(struct scene *s, enum scene_database kind, bool apart)
 	options.url = world_keep(s->world, url);
 	world_configure(s->world, NULL,
 			world_text(s->world,
-				   "[scheduler]\ndatabase_url = %s\n"
+				   "%s[scheduler]\ndatabase_url = %s\n"
 				   "check_interval = 1\n",
+				   s->cluster != NULL ? REPLICATED : "",
 				   options.url));
 	s->db = schedules_open(&options, &err);
 	ck_assert_msg(s->db != NULL, "%s", err.msg);
@@ -147,6 +152,15 @@ scene_open_apart(struct scene *s, enum scene_database kind)
 	open_scene(s, kind, true);
 }
 
+void
+scene_open_cluster(struct scene *s, enum scene_database kind)
+{
+	const struct redis_cluster_options replicated = {.replicas = true};
+
+	*s = (struct scene){.cluster = redis_cluster_start(&replicated)};
+	open_scene(s, kind, false);
+}
+
 bool
 scene_open_small(struct scene *s, enum scene_database kind,
 		 unsigned int disk_kib)
@@ -163,6 +177,8 @@ scene_close(struct scene *s)
 {
 	schedules_close(s->db);
 	world_stop(s->world);
+	if (s->cluster != NULL)
+		redis_cluster_stop(s->cluster);
 	sql_server_stop(s->server);
 	if (s->disk == NULL)
 		return;
@@ -224,10 +240,18 @@ scene_schedule(struct scene *s, int n, int64_t period_ms)
 	}
 }
 
+static struct redis_server *
+scene_redis(struct scene *s)
+{
+	return s->cluster != NULL
+		   ? redis_cluster_server_of(s->cluster, "flowrra:queue:io")
+		   : world_redis(s->world);
+}
+
 long long
 scene_enqueued(struct scene *s)
 {
-	return redis_integer(world_redis(s->world), "LLEN flowrra:queue:io");
+	return redis_integer(scene_redis(s), "LLEN flowrra:queue:io");
 }
 
 long long
@@ -288,7 +312,7 @@ static char **
 enqueued_ids(struct scene *s, size_t *ret_n)
 {
 	struct redisReply *all = redis_server_command(
-	    world_redis(s->world), "LRANGE flowrra:queue:io 0 -1");
+	    scene_redis(s), "LRANGE flowrra:queue:io 0 -1");
 	char **ids = calloc(all->elements + 1, sizeof(*ids)), *end;
 	size_t i;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A scene for schedulers: a database of some kind, a Redis server as the
- * broker, several flowrra-beat, and no worker, so that all that was enqueued is
+ * A scene for schedulers: a database of some kind, a Redis server (or a Cluster) as
+ * the broker, several flowrra-beat, and no worker, so that all that was enqueued is
  * still there to be counted.
  */
 #ifndef TESTS_E2E_BEAT_SCENE_H
@@ -21,7 +21,8 @@ enum scene_database {
 #define SCENE_BEATS 3
 struct scene {
 	struct world *world;
-	struct sql_server *server; /* NULL: SQLite */
+	struct redis_test_cluster *cluster; /* NULL: one Redis server */
+	struct sql_server *server;	    /* NULL: SQLite */
 	struct schedules *db;
 	struct worker *beats[SCENE_BEATS];
 	char *disk;	     /* a small one for the tables; NULL: none */
@@ -36,6 +37,8 @@ struct scene {
 void scene_open(struct scene *s, enum scene_database kind);
 /* The same; records live on a server of their own. */
 void scene_open_apart(struct scene *s, enum scene_database kind);
+/* The same; tasks are in a Cluster, of which replicas confirm them. */
+void scene_open_cluster(struct scene *s, enum scene_database kind);
 /* The same, with the tables on a disk of so many KiB. False: that takes root.
  * Not with MariaDB. */
 bool scene_open_small(struct scene *s, enum scene_database kind,

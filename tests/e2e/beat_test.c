@@ -13,6 +13,7 @@
 
 #include "e2e/beat_scene.h"
 #include "e2e/look.h"
+#include "redis_cluster.h"
 #include "schedules/claim.h"
 #include "schedules/health.h"
 #include "schedules/history.h"
@@ -120,6 +121,28 @@ START_TEST(a_broker_that_was_away_is_sent_each_fire_once)
 	redis_server_continue(world_redis(s.world));
 	WAIT_UNTIL(scene_enqueued(&s) > 5 * SCHEDULES);
 	scene_verdict(&s);
+	scene_close(&s);
+}
+END_TEST
+
+/* Its master dies, and what no replica had of it is sent once more. */
+START_TEST(a_node_that_fails_is_sent_each_fire_once)
+{
+	static const char key[] = "flowrra:queue:io";
+	struct scene s;
+	int old;
+
+	scene_open_cluster(&s, SCENE_SQLITE);
+	scene_schedule(&s, SCHEDULES, PERIOD_MS);
+	scene_start(&s, SCENE_BEATS);
+	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES);
+	old = redis_cluster_await_owner(s.cluster, key, -1);
+	redis_server_kill(redis_cluster_server(s.cluster, (size_t)old));
+	redis_cluster_await_owner(s.cluster, key, old);
+	redis_server_restart(redis_cluster_server(s.cluster, (size_t)old));
+	redis_cluster_settle(s.cluster);
+	WAIT_UNTIL(scene_enqueued(&s) > 5 * SCHEDULES);
+	ck_assert_int_gt(scene_verdict(&s), 5 * SCHEDULES);
 	scene_close(&s);
 }
 END_TEST
@@ -533,6 +556,7 @@ SUITE("beat")
 		  SCENE_DATABASES);
 	TEST_LOOP(a_broker_that_was_away_is_sent_each_fire_once, 0,
 		  SCENE_DATABASES);
+	TEST(a_node_that_fails_is_sent_each_fire_once);
 	TEST_LOOP(a_database_that_was_away_loses_and_doubles_nothing,
 		  SCENE_POSTGRESQL, SCENE_DATABASES);
 	TEST_LOOP(a_server_that_was_read_only_loses_and_doubles_nothing,

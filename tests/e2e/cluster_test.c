@@ -8,108 +8,51 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "e2e/cluster_scene.h"
 #include "e2e/look.h"
 #include "e2e/manual_steps.h"
 #include "e2e/worker.h"
 #include "e2e/world.h"
-#include "redis_cluster.h"
 #include "server.h"
 
-#define N_NODES 3
-#define CONFIG                                                                 \
-	"socket_timeout = 2\n"                                                 \
-	"[worker]\nqueues = io,cpu,q2,q3,q4,q5,q6\n"
-
-struct scene {
-	struct world *w;
-	struct redis_test_cluster *c;
-	char queues[N_NODES][8]; /* one on each node */
-};
-
-static const char *
-key_of(const char *queue)
-{
-	static char key[100];
-
-	snprintf(key, sizeof(key), "flowrra:queue:%s", queue);
-	return key;
-}
-
-static void
-scene_begin(struct scene *s, const struct redis_cluster_options *o)
-{
-	static const char names[][8] = {"io", "cpu", "q2", "q3",
-					"q4", "q5",  "q6"};
-	struct world_options options = {
-	    .modules = "demo noop",
-	    .config = o != NULL && o->replicas
-			  ? "[broker]\nreplicas = 1\n" CONFIG
-			  : "[broker]\n" CONFIG};
-	size_t i;
-	int owner;
-
-	s->c = redis_cluster_start(o);
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		owner = redis_cluster_owner(s->c, 0, key_of(names[i]));
-		memcpy(s->queues[owner], names[i], sizeof(names[i]));
-	}
-	for (i = 0; i < N_NODES; i++)
-		ck_assert_msg(s->queues[i][0] != '\0', "node %zu has none", i);
-	options.url = redis_cluster_url(s->c);
-	s->w = world_start(&options);
-}
-
-static void
-scene_end(struct scene *s)
-{
-	world_stop(s->w);
-	redis_cluster_stop(s->c);
-}
-
-static void
-adds_in(struct scene *s, const char *queue)
-{
-	ck_run(ctl(s->w, "submit add 2 3 --queue %s --wait --wait-timeout 15",
-		   queue),
-	       0, "5\n");
-}
+#define N_NODES CLUSTER_NODES
 
 START_TEST(queues_on_all_nodes_work)
 {
-	struct scene s = {.w = NULL};
+	struct cluster_scene s = {.w = NULL};
 	char *id;
 	size_t i;
 
-	scene_begin(&s, NULL);
+	cluster_begin(&s, NULL);
 	for (i = 0; i < N_NODES; i++)
-		adds_in(&s, s.queues[i]);
+		cluster_adds_in(&s, s.queues[i]);
 	ctl_ok(s.w, "queue pause %s", s.queues[1]);
 	id = submit(s.w, "noop --queue %s", s.queues[1]);
-	adds_in(&s, s.queues[2]);
+	cluster_adds_in(&s, s.queues[2]);
 	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "tasks pending"), id));
 	ctl_ok(s.w, "cancel %s", id);
 	ck_assert_ptr_nonnull(
 	    strstr(ctl(s.w, "result %s --json", id)->out, "cancelled"));
 	ctl_ok(s.w, "queue resume %s", s.queues[1]);
-	adds_in(&s, s.queues[1]);
+	cluster_adds_in(&s, s.queues[1]);
 	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "workers"), "running"));
 	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "tasks completed"), "add"));
 	ck_assert_ptr_nonnull(strstr(ctl_ok(s.w, "queues"), s.queues[0]));
 	id = submit(s.w, "noop --delay 1h --queue %s", s.queues[2]);
 	ck_assert_ptr_nonnull(
 	    strstr(ctl_ok(s.w, "queue purge %s", s.queues[2]), "1"));
-	scene_end(&s);
+	cluster_end(&s);
 }
 END_TEST
 
 START_TEST(what_a_killed_worker_had_goes_on_on_each_node)
 {
-	struct scene s = {.w = NULL};
+	struct cluster_scene s = {.w = NULL};
 	struct worker *k;
 	char *ids[N_NODES];
 	size_t i;
 
-	scene_begin(&s, NULL);
+	cluster_begin(&s, NULL);
 	k = worker_of(s.w);
 	for (i = 0; i < N_NODES; i++)
 		ids[i] = submit(s.w, "sleep 1 --queue %s", s.queues[i]);
@@ -126,18 +69,18 @@ START_TEST(what_a_killed_worker_had_goes_on_on_each_node)
 	}
 	for (i = 0; i < N_NODES; i++)
 		ctl_ok(s.w, "wait %s --timeout 60", ids[i]);
-	scene_end(&s);
+	cluster_end(&s);
 }
 END_TEST
 
 START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
 {
 	const struct redis_cluster_options o = {.partial = true};
-	struct scene s = {.w = NULL};
+	struct cluster_scene s = {.w = NULL};
 	char *id;
 
-	scene_begin(&s, &o);
-	adds_in(&s, s.queues[0]);
+	cluster_begin(&s, &o);
+	cluster_adds_in(&s, s.queues[0]);
 	if (_i == 0)
 		redis_server_kill(redis_cluster_server(s.c, 0));
 	else
@@ -158,12 +101,10 @@ START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
 	else
 		redis_server_continue(redis_cluster_server(s.c, 0));
 	redis_cluster_settle(s.c);
-	WAIT_UNTIL(ctl(s.w, "submit add 2 3 --queue %s --wait --wait-timeout 5",
-		       s.queues[0])
-		       ->status == 0);
+	cluster_adds_again_in(&s, s.queues[0]);
 	id = submit(s.w, "noop --queue %s", s.queues[0]);
 	ctl_ok(s.w, "wait %s --timeout 20", id);
-	scene_end(&s);
+	cluster_end(&s);
 }
 END_TEST
 
@@ -174,18 +115,18 @@ START_TEST(queues_and_records_may_be_apart)
 	struct redis_test_cluster *c = redis_cluster_start(&partial);
 	const struct world_options o = {
 	    .modules = "demo noop",
-	    .config = "[broker]\n" CONFIG,
+	    .config = "[broker]\n" CLUSTER_CONFIG,
 	    .url = _i == 0 ? redis_cluster_url(c) : NULL,
 	    .separate_backend = _i == 0,
 	    .backend = _i == 0 ? NULL : redis_cluster_url(c)};
-	struct scene s = {.w = world_start(&o), .c = c};
+	struct cluster_scene s = {.w = world_start(&o), .c = c};
 	static const char *const queues[] = {"io", "cpu", "q2", "q3"};
 	struct redisReply *r;
 	char *id;
 	size_t i;
 
 	for (i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
-		adds_in(&s, queues[i]);
+		cluster_adds_in(&s, queues[i]);
 	id = submit(s.w, "noop --delay 1h");
 	ctl_ok(s.w, "cancel %s", id);
 	ck_assert_ptr_nonnull(
@@ -201,19 +142,15 @@ START_TEST(queues_and_records_may_be_apart)
 	redis_server_restart(redis_cluster_server(c, 0));
 	redis_cluster_settle(c);
 	for (i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
-		WAIT_UNTIL(ctl(s.w,
-			       "submit add 2 3 --queue %s --wait "
-			       "--wait-timeout 5",
-			       queues[i])
-			       ->status == 0);
-	scene_end(&s);
+		cluster_adds_again_in(&s, queues[i]);
+	cluster_end(&s);
 }
 END_TEST
 
 /* Submits in the background until there is a file "stop": a line for each task that
  * counts as queued. */
 static struct run *
-submit_on(struct scene *s, const char *queue)
+submit_on(struct cluster_scene *s, const char *queue)
 {
 	struct run *r = run_start(
 	    s->w,
@@ -228,7 +165,7 @@ submit_on(struct scene *s, const char *queue)
 
 /* All that were queued have ended, and well. */
 static void
-ck_all_ended(struct scene *s, struct run *r)
+ck_all_ended(struct cluster_scene *s, struct run *r)
 {
 	size_t n = 0;
 	const char *p;
@@ -249,29 +186,29 @@ ck_all_ended(struct scene *s, struct run *r)
 
 START_TEST(slots_that_move_under_load_lose_nothing)
 {
-	struct scene s = {.w = NULL};
+	struct cluster_scene s = {.w = NULL};
 	struct run *r;
 	size_t i, k;
 
-	scene_begin(&s, NULL);
+	cluster_begin(&s, NULL);
 	r = submit_on(&s, s.queues[0]);
 	for (k = 0; k < 2; k++)
 		for (i = 1; i <= N_NODES; i++)
-			redis_cluster_move(s.c, key_of(s.queues[0]),
+			redis_cluster_move(s.c, cluster_key(s.queues[0]),
 					   i % N_NODES);
 	ck_all_ended(&s, r);
-	adds_in(&s, s.queues[0]);
-	scene_end(&s);
+	cluster_adds_in(&s, s.queues[0]);
+	cluster_end(&s);
 }
 END_TEST
 
 START_TEST(a_failover_under_load_loses_nothing)
 {
 	const struct redis_cluster_options o = {.replicas = true};
-	struct scene s = {.w = NULL};
+	struct cluster_scene s = {.w = NULL};
 	struct run *r;
 
-	scene_begin(&s, &o);
+	cluster_begin(&s, &o);
 	r = submit_on(&s, s.queues[0]);
 	if (_i == 0)
 		redis_cluster_failover(s.c, N_NODES);
@@ -282,10 +219,8 @@ START_TEST(a_failover_under_load_loses_nothing)
 	/* It is the replica that submissions wait for. */
 	if (_i == 1)
 		redis_server_restart(redis_cluster_server(s.c, 0));
-	WAIT_UNTIL(ctl(s.w, "submit add 2 3 --queue %s --wait --wait-timeout 5",
-		       s.queues[0])
-		       ->status == 0);
-	scene_end(&s);
+	cluster_adds_again_in(&s, s.queues[0]);
+	cluster_end(&s);
 }
 END_TEST
 
@@ -337,14 +272,64 @@ START_TEST(the_cluster_of_the_manual_works)
 }
 END_TEST
 
+START_TEST(tls_and_a_password_are_good_for_all_nodes)
+{
+	const struct redis_cluster_options o = {
+	    .replicas = true, .tls = true, .password = "secret"};
+	struct cluster_scene s = {.w = NULL};
+	size_t i;
+
+	cluster_begin(&s, &o);
+	for (i = 0; i < N_NODES; i++)
+		cluster_adds_in(&s, s.queues[i]);
+	redis_cluster_move(s.c, cluster_key(s.queues[0]), 1);
+	cluster_adds_in(&s, s.queues[0]);
+	redis_server_kill(redis_cluster_server(s.c, 2));
+	redis_cluster_settle(s.c);
+	redis_server_restart(redis_cluster_server(s.c, 2));
+	cluster_adds_again_in(&s, s.queues[2]);
+	cluster_end(&s);
+}
+END_TEST
+
+/* Whether it says all of these in one line. */
+static bool
+doctor_says(struct cluster_scene *s, const char *what, const char *where)
+{
+	char *out = ctl(s->w, "doctor")->out, *at = strstr(out, what), *end;
+
+	ck_assert_msg(at != NULL, "%s", out);
+	end = strchr(at, '\n');
+	return memmem(at, end != NULL ? (size_t)(end - at) : strlen(at), where,
+		      strlen(where)) != NULL;
+}
+
+START_TEST(the_doctor_examines_each_node)
+{
+	struct cluster_scene s = {.w = NULL};
+	struct redis_server *odd;
+
+	cluster_begin(&s, NULL);
+	odd = redis_cluster_server(s.c, 1);
+	redis_server_run(odd, "CONFIG SET maxmemory 1gb");
+	redis_server_run(odd, "CONFIG SET maxmemory-policy allkeys-lru");
+	ck_assert(doctor_says(
+	    &s, "evicts keys",
+	    world_text(s.w, "(127.0.0.1:%d)", redis_server_port(odd))));
+	ck_assert(doctor_says(&s, "on disk", "(each of 3 masters)"));
+	ck_assert(doctor_says(&s, "has 0 replicas", "(each of 3 masters)"));
+	cluster_end(&s);
+}
+END_TEST
+
 START_TEST(the_doctor_knows_clusters)
 {
 	const struct redis_cluster_options o = {.partial = true};
-	struct scene s = {.w = NULL};
+	struct cluster_scene s = {.w = NULL};
 	struct run *r;
 	size_t i;
 
-	scene_begin(&s, &o);
+	cluster_begin(&s, &o);
 	r = ctl(s.w, "doctor");
 	ck_assert_msg(strstr(r->out, "out of reach") == NULL, "%s", r->out);
 	r = run(s.w,
@@ -366,7 +351,7 @@ START_TEST(the_doctor_knows_clusters)
 	redis_server_run(redis_cluster_server(s.c, 0),
 			 "CLUSTER ADDSLOTSRANGE 0 10");
 	redis_cluster_settle(s.c);
-	scene_end(&s);
+	cluster_end(&s);
 }
 END_TEST
 
@@ -380,5 +365,7 @@ SUITE("cluster")
 	TEST(slots_that_move_under_load_lose_nothing);
 	TEST_LOOP(a_failover_under_load_loses_nothing, 0, 2);
 	TEST(the_cluster_of_the_manual_works);
+	TEST(tls_and_a_password_are_good_for_all_nodes);
+	TEST(the_doctor_examines_each_node);
 	TEST(the_doctor_knows_clusters);
 }

@@ -14,6 +14,7 @@
 #include "e2e/manual_steps.h"
 #include "e2e/worker.h"
 #include "e2e/world.h"
+#include "redis_group.h"
 #include "server.h"
 
 #define MARK "failover_test.c runs these commands."
@@ -77,9 +78,34 @@ START_TEST(the_group_of_the_manual_fails_over)
 }
 END_TEST
 
+START_TEST(the_doctor_asks_the_sentinels)
+{
+	const struct world_options o = {.group = true};
+	struct world *w = world_start(&o);
+	const char *out = ctl(w, "doctor")->out;
+
+	ck_assert_msg(strstr(out, "Sentinel") == NULL, "%s", out);
+	redis_group_signal_sentinel(world_group(w), 1, SIGKILL);
+	redis_group_signal_sentinel(world_group(w), 2, SIGKILL);
+	/* The one that is left has to notice. */
+	WAIT_UNTIL(strstr(out = ctl(w, "doctor")->out, "cannot fail over") !=
+		   NULL);
+	ck_assert_msg(strstr(out, "NOQUORUM") != NULL, "%s", out);
+	ck_assert_msg(strstr(out, world_text(w, "(127.0.0.1:%d)",
+					     redis_group_sentinel_port(
+						 world_group(w), 0))) != NULL,
+		      "%s", out);
+	ck_assert_msg(strstr(out, "has a Sentinel that is out of reach") !=
+			  NULL,
+		      "%s", out);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("failover")
 {
 	/* A Sentinel asks for replicas every ten seconds. */
 	SUITE_TIMEOUT(90);
 	TEST(the_group_of_the_manual_fails_over);
+	TEST(the_doctor_asks_the_sentinels);
 }

@@ -260,8 +260,119 @@ START_TEST(events_are_followed_until_somebody_has_enough)
 }
 END_TEST
 
+/* A member of how a workflow stands. */
+static const char *
+flow_text(const char *id, const char *name)
+{
+	static char value[64];
+	char *text;
+	json_t *flow;
+
+	ck_assert_msg(flowrra_flow(client, id, &text, &error) == 0, "%s",
+		      error.message);
+	flow = json_loads(text, 0, NULL);
+	flowrra_free(text);
+	snprintf(value, sizeof(value), "%s",
+		 json_string_value(json_object_get(flow, name)));
+	json_decref(flow);
+	return value;
+}
+
+static int
+submit_step(const char *flow, const char *id, const char *after, const char *on)
+{
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+
+	request.name = "task";
+	request.queue = "q";
+	request.force = true;
+	request.id = id;
+	request.flow = flow;
+	request.after = after;
+	request.on = on;
+	return flowrra_submit(client, &request, NULL, &error);
+}
+
+START_TEST(a_workflow_is_begun_filled_sealed_and_cancelled)
+{
+	struct flowrra_flow_options options = FLOWRRA_FLOW_OPTIONS_INIT;
+	char id[FLOWRRA_FLOW_ID_SIZE], other[FLOWRRA_FLOW_ID_SIZE];
+
+	begin(_i);
+	/* The embedded database is made by the first submission. */
+	submit_one(NULL);
+	options.id = "W";
+	options.label = "nightly";
+	options.on_failure = "cancel";
+	ck_assert_msg(flowrra_flow_begin(client, &options, id, &error) == 0,
+		      "%s", error.message);
+	ck_assert_str_eq(id, "W");
+	ck_assert_int_eq(flowrra_flow_begin(client, &options, id, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_REFUSED);
+	ck_assert_int_eq(flowrra_flow_begin(client, NULL, other, &error), 0);
+	ck_assert_uint_eq(strlen(other), 36);
+	ck_assert_int_eq(submit_step("W", "a", NULL, NULL), 0);
+	ck_assert_int_eq(submit_step("W", "b", "[\"a:complete\"]", NULL), 0);
+	/* Once more is no error, and adds nothing. */
+	ck_assert_int_eq(submit_step("W", "b", "[\"a:complete\"]", NULL), 0);
+	ck_assert_int_eq(submit_step("W", "c", NULL, "failure"), 0);
+	ck_assert_int_eq(submit_step("W", "d", "[\"nope\"]", NULL), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_NOT_FOUND);
+	ck_assert_int_eq(submit_step("nope", "d", NULL, NULL), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_NOT_FOUND);
+	ck_assert_int_eq(submit_step(NULL, "d", "[\"a\"]", NULL), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_DATA);
+	ck_assert_int_eq(submit_step("W", "d", "\"a\"", NULL), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_DATA);
+	ck_assert_str_eq(flow_text("W", "label"), "nightly");
+	ck_assert_str_eq(flow_text("W", "state"), "open");
+	ck_assert_int_eq(flowrra_flow_seal(client, "W", &error), 0);
+	ck_assert_str_eq(flow_text("W", "state"), "running");
+	ck_assert_int_eq(submit_step("W", "e", NULL, NULL), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_REFUSED);
+	ck_assert_int_eq(flowrra_flow_wait(client, "W", 0, NULL, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_TIMEOUT);
+	ck_assert_int_eq(flowrra_flow_cancel(client, "W", &error), 0);
+	ck_assert_str_eq(flow_text("W", "state"), "cancelling");
+	ck_assert_int_eq(flowrra_flow_cancel(client, "nope", &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_NOT_FOUND);
+	end();
+}
+END_TEST
+
+START_TEST(what_is_wrong_with_a_workflow_is_refused)
+{
+	struct flowrra_flow_options options = FLOWRRA_FLOW_OPTIONS_INIT;
+	char id[FLOWRRA_FLOW_ID_SIZE];
+
+	begin(_i);
+	submit_one(NULL);
+	options.id = "a b";
+	ck_assert_int_eq(flowrra_flow_begin(client, &options, id, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_DATA);
+	options.id = NULL;
+	options.on_failure = "stop";
+	ck_assert_int_eq(flowrra_flow_begin(client, &options, id, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_DATA);
+	options.on_failure = NULL;
+	options.label = "\xff";
+	ck_assert_int_eq(flowrra_flow_begin(client, &options, id, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_DATA);
+	options.label = NULL;
+	options.life_s = 1e300;
+	ck_assert_int_eq(flowrra_flow_begin(client, &options, id, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_DATA);
+	options.size = 8;
+	ck_assert_int_eq(flowrra_flow_begin(client, &options, id, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_USAGE);
+	end();
+}
+END_TEST
+
 SUITE("manager-public")
 {
+	TEST_LOOP(a_workflow_is_begun_filled_sealed_and_cancelled, 0, 2);
+	TEST_LOOP(what_is_wrong_with_a_workflow_is_refused, 0, 2);
 	SUITE_TIMEOUT(60);
 	TEST_LOOP(a_queue_is_looked_at_paused_and_resumed, 0, 2);
 	TEST_LOOP(a_schedule_is_made_found_disabled_enabled_and_deleted, 0, 2);

@@ -224,6 +224,67 @@ START_TEST(what_waits_for_a_node_does_not_wait_for_ever)
 }
 END_TEST
 
+/* Sent so late, it would be of a state that is gone. */
+START_TEST(what_is_brisk_is_carried_out_soon_or_never)
+{
+	const struct redis_cluster_options o = {.partial = true};
+	struct redis_test_cluster *c = redis_cluster_start(&o);
+	const struct redis_options options = {.timeout_ms = 60000};
+	const struct slice set[] = {SLICE("SET"), SLICE("b"), SLICE("late")};
+	struct session s;
+
+	session_init(&s, redis_cluster_url(c), &options);
+	assert_works(&s);
+	redis_server_kill(redis_cluster_server(c, 0));
+	session_wait(&s, &s.warnings, 1);
+	ck_assert_int_eq(redis_command_brisk(s.r, session_on_reply, &s, 3, set),
+			 0);
+	session_wait(&s, &s.replies, s.replies + 1);
+	ck_assert_int_eq(strncmp(s.reply, "-CLUSTERDOWN", 12), 0);
+	redis_server_restart(redis_cluster_server(c, 0));
+	redis_cluster_settle(c);
+	session_wait(&s, &s.ups, 2);
+	ck_assert_str_eq(session_ask(&s, "GET b"), "nil");
+	/* A slot that has moved is followed. */
+	redis_cluster_move(c, "b", 1);
+	ck_assert_int_eq(redis_command_brisk(s.r, session_on_reply, &s, 3, set),
+			 0);
+	session_wait(&s, &s.replies, s.replies + 1);
+	ck_assert_str_eq(s.reply, "OK");
+	session_done(&s);
+	redis_cluster_stop(c);
+}
+END_TEST
+
+START_TEST(each_node_can_be_asked)
+{
+	const struct slice argv[] = {SLICE("INFO"), SLICE("server")};
+	struct redis_test_cluster *c = redis_cluster_start(NULL);
+	struct redis_node node;
+	struct session s;
+	char port[32];
+	size_t i;
+
+	session_init(&s, redis_cluster_url(c), NULL);
+	assert_works(&s);
+	for (i = 0; redis_get_node(s.r, i, &node); i++) {
+		ck_assert(node.up);
+		snprintf(port, sizeof(port), "tcp_port:%u\r", node.port);
+		ck_assert_int_eq(
+		    redis_command_node(s.r, i, session_on_reply, &s, 2, argv),
+		    0);
+		session_wait(&s, &s.replies, s.replies + 1);
+		ck_assert_msg(strstr(s.reply, port) != NULL, "%s: %s", port,
+			      s.reply);
+	}
+	ck_assert_uint_eq(i, REDIS_CLUSTER_MASTERS);
+	ck_assert_int_eq(
+	    redis_command_node(s.r, i, session_on_reply, &s, 2, argv), -1);
+	session_done(&s);
+	redis_cluster_stop(c);
+}
+END_TEST
+
 START_TEST(a_failover_of_a_node_is_followed)
 {
 	const struct redis_cluster_options o = {.replicas = true};
@@ -389,6 +450,8 @@ SUITE("redis_cluster")
 	TEST(a_command_waits_until_its_keys_are_together);
 	TEST(a_node_that_is_away_stalls_only_its_own_keys);
 	TEST(what_waits_for_a_node_does_not_wait_for_ever);
+	TEST(what_is_brisk_is_carried_out_soon_or_never);
+	TEST(each_node_can_be_asked);
 	TEST_LOOP(a_failover_of_a_node_is_followed, 0, 2);
 	TEST(a_connection_to_one_node_goes_where_its_slot_goes);
 	TEST(subscriptions_hear_what_any_node_is_told);

@@ -70,6 +70,8 @@ add_one(struct producer *p, struct flowrra_batch *batch)
 	request.args = kinds[kind].args != NULL ? kinds[kind].args : args;
 	request.cpu_bound = (kinds[kind].traits & TRAIT_CPU) != 0;
 	request.queue = request.cpu_bound ? "cpu" : "io";
+	if (p->load.queue != NULL)
+		request.queue = p->load.queue;
 	request.force = true;
 	if (kind == KIND_RETRY)
 		request.retry_delay_s = LEDGER_RETRY_MS / 1000.0;

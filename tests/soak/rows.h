@@ -35,6 +35,8 @@
 	X(clock)                                                               \
 	X(redis_clock)                                                         \
 	X(failover)                                                            \
+	X(cluster_failover)                                                    \
+	X(cluster_move)                                                        \
 	X(fleet_roll)                                                          \
 	X(fleet_twin)                                                          \
 	X(fleet_freeze)                                                        \

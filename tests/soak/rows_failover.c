@@ -4,12 +4,8 @@
  * has confirmed is lost, no task runs twice at the same time, and tasks are taken
  * again soon after there is a master.
  */
-#include <signal.h>
-#include <stdlib.h>
-
-#include <flowrra/client.h>
-
 #include "redis_group.h"
+#include "soak/replicas.h"
 #include "soak/rows.h"
 
 static const struct scene_options on_group = {
@@ -17,56 +13,15 @@ static const struct scene_options on_group = {
     .group = true,
     .config = "[broker]\nreplicas = 1\nsocket_timeout = 2\n"};
 
-enum way { WAY_KILL, WAY_STOP, WAY_ASK, WAY_COUNT };
-
-/* Tasks that are claimed while the replica lags, and still run when it is the
- * master. It has them as delayed. A Sentinel may end connections late, and what
- * is refused then may be queued all the same. */
-static void
-submit_long_ones(struct scene *s)
-{
-	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
-	char id[FLOWRRA_ID_SIZE];
-	unsigned int i;
-
-	request.name = "ledger";
-	request.args =
-	    world_text(s->world, "[\"%s\",3500]", ledger_path(s->ledger));
-	request.queue = "io";
-	request.force = true;
-	for (i = 0; i < 3; i++) {
-		request.delay_s = (double)rng_between(&s->rng, 30, 250) / 1000;
-		if (flowrra_submit(s->client, &request, id, NULL) == 0)
-			ledger_submitted(s->ledger, id, true, 0, 0);
-	}
-}
-
-/* The link to the replica is cut, so that the end of what the master does is
- * lost. (A replica that is only stopped has it in its kernel.) */
-static void
-lag(struct scene *s, struct redis_server *master)
-{
-	redis_server_run(master, "ACL SETUSER default -psync -sync");
-	redis_server_run(master, "CLIENT KILL TYPE replica");
-	scene_sleep_between(s, 50, 500);
-}
-
 static void
 break_master(struct scene *s, enum way way, int master)
 {
-	struct redis_server *m = redis_group_server(s->group, (size_t)master);
-
 	s->tally->faults++;
 	if (way == WAY_ASK) {
 		redis_group_failover(s->group);
 		return;
 	}
-	submit_long_ones(s);
-	lag(s, m);
-	if (way == WAY_KILL)
-		redis_server_kill(m);
-	else
-		redis_server_pause(m);
+	replicas_break(s, redis_group_server(s->group, (size_t)master), way);
 }
 
 /* As its file would have it, had it one: it follows the new master. */
@@ -75,12 +30,7 @@ mend_master(struct scene *s, enum way way, int old, int master)
 {
 	struct redis_server *r = redis_group_server(s->group, (size_t)old);
 
-	if (way == WAY_KILL)
-		redis_server_restart(r);
-	else if (way == WAY_STOP)
-		redis_server_continue(r);
-	redis_server_reconnect(r);
-	redis_server_run(r, "ACL SETUSER default +psync +sync");
+	replicas_mend(r, way);
 	redis_server_run(
 	    r, "REPLICAOF 127.0.0.1 %d",
 	    redis_server_port(redis_group_server(s->group, (size_t)master)));

@@ -12,6 +12,7 @@
 #include <flowrra/client.h>
 
 #include "e2e/look.h"
+#include "redis_cluster.h"
 #include "redis_group.h"
 #include "soak/proxy.h"
 #include "soak/soak.h"
@@ -150,7 +151,7 @@ scene_client(struct scene *s, const char *timeout)
 {
 	const char *settings[] = {
 	    world_text(s->world, "broker.socket_timeout=%s", timeout),
-	    s->group != NULL ? "broker.replicas=1" : "broker.replicas=0",
+	    s->replicas ? "broker.replicas=1" : "broker.replicas=0",
 	    world_text(s->world, "backend.socket_timeout=%s", timeout), NULL};
 	struct flowrra_options o = FLOWRRA_OPTIONS_INIT;
 	struct flowrra_client *client;
@@ -209,6 +210,8 @@ make_url(struct scene *s)
 	if (s->broker == SOAK_SQLITE)
 		s->url = world_text(s->world, "sqlite://%s/flowrra.db",
 				    scene_disk(s));
+	else if (s->cluster != NULL)
+		s->url = redis_cluster_url(s->cluster);
 	else
 		s->url = s->group != NULL
 			     ? redis_group_url(s->group)
@@ -245,6 +248,11 @@ scene_start(struct scene *s, const struct scene_options *given)
 	wo.separate_backend = o->separate_backend;
 	wo.redis.args = o->redis;
 	wo.group = o->group;
+	if (o->cluster != NULL) {
+		s->cluster = redis_cluster_start(o->cluster);
+		wo.url = redis_cluster_url(s->cluster);
+	}
+	s->replicas = o->group || (o->cluster != NULL && o->cluster->replicas);
 	s->world = world_start(&wo);
 	s->group = world_group(s->world);
 	make_disk(s, o->disk_kib);
@@ -270,6 +278,15 @@ struct redis_server *
 scene_redis(const struct scene *s)
 {
 	return world_redis(s->world);
+}
+
+struct redis_server *
+scene_redis_of(const struct scene *s, const char *queue)
+{
+	if (s->cluster == NULL)
+		return world_redis(s->world);
+	return redis_cluster_server_of(
+	    s->cluster, world_text(s->world, "flowrra:queue:%s", queue));
 }
 
 void

@@ -10,6 +10,7 @@
  *	producer.c      the load
  *	command.c       a task that is a command, for the ledger
  *	fleet.c         three workers that differ
+ *	replicas.c      a master whose replica lags
  *	graph.c         workflows by chance, and what has to become of them
  *	proxy.c         a bad network
  *	clock_shim.c    a wall clock that is wrong
@@ -30,6 +31,7 @@ enum soak_broker { SOAK_REDIS, SOAK_SQLITE, SOAK_BROKERS };
 /* --- rows ---------------------------------------------------------------- */
 
 struct proxy;
+struct redis_cluster_options;
 struct scene;
 
 struct row {
@@ -80,6 +82,8 @@ struct scene_options {
 	const char *const *commands, *const *modules;
 	bool separate_backend;
 	bool group; /* Redis is a master, a replica, and Sentinels */
+	/* Or a Cluster: of masters, each with a replica if that is not NULL. */
+	const struct redis_cluster_options *cluster;
 	const char *const *redis; /* arguments of the server */
 	unsigned int disk_kib; /* the spool and the embedded database are on a
 				  disk of this size, scene_disk(); 0: not */
@@ -95,8 +99,10 @@ struct scene {
 	struct scene_options options;
 
 	struct world *world;
-	struct redis_group *group; /* NULL: Redis is one server */
-	unsigned int run;	   /* the number of this run of the row */
+	struct redis_group *group;	    /* NULL: Redis is one server */
+	struct redis_test_cluster *cluster; /* the same */
+	bool replicas;	  /* submissions are confirmed by one */
+	unsigned int run; /* the number of this run of the row */
 	struct ledger *ledger;
 	const char *url; /* of the broker, as the producer sees it */
 	struct flowrra_client *client;
@@ -132,6 +138,8 @@ void scene_skip(struct scene *s, const char *why);
 
 const char *scene_disk(struct scene *s);
 struct redis_server *scene_redis(const struct scene *s);
+/* That which has a queue. */
+struct redis_server *scene_redis_of(const struct scene *s, const char *queue);
 
 /* Stops a worker (SIGSTOP) and lists its executors, of which there can be no
  * more then. SIGCONT it, or kill it. */
@@ -185,6 +193,7 @@ struct load {
 	unsigned int batch;  /* tasks at a time; 0: 6 */
 	unsigned int gap_ms; /* between batches; 0: 40 */
 	unsigned int max_ms; /* of a task; 0: 30 */
+	const char *queue;   /* of all of them; NULL: io, or cpu */
 	bool delays;	     /* some are for later */
 	bool retries;	     /* some fail at first */
 	bool fleet;	     /* of all the tasks of fleet.c */

@@ -30,19 +30,34 @@ store_number(struct scene *s, const char *sql, const char *id)
 	return n;
 }
 
-long long
-scene_left(struct scene *s)
+/* The answer of the server that has the queue. */
+static long long
+queue_number(struct scene *s, const char *queue, const char *what)
 {
-	struct world *w = s->world;
+	return redis_integer(scene_redis_of(s, queue), what, queue);
+}
+
+static long long
+queue_left(struct scene *s, const char *queue)
+{
 	static const char script[] =
 	    "local n = 0 "
-	    "for _, k in ipairs(redis.call('KEYS', '{flowrra:queue:*')) do "
+	    "for _, k in ipairs(redis.call('KEYS', "
+	    "'{flowrra:queue:' .. ARGV[1] .. '}:*')) do "
 	    "if string.find(k, ':inflight:') or string.find(k, ':p:') then "
 	    "n = n + redis.call('LLEN', k) "
 	    "elseif string.find(k, ':delayed$') or "
 	    "string.find(k, ':lane:') then "
 	    "n = n + redis.call('ZCARD', k) end end return n";
 
+	return queue_number(s, queue, "LLEN flowrra:queue:%s") +
+	       redis_integer(scene_redis_of(s, queue), "EVAL %s 0 %s", script,
+			     queue);
+}
+
+long long
+scene_left(struct scene *s)
+{
 	if (s->broker == SOAK_SQLITE)
 		return store_number(s,
 				    "SELECT (SELECT count(*) FROM waiting) + "
@@ -50,16 +65,17 @@ scene_left(struct scene *s)
 				    "(SELECT count(*) FROM set_aside) + "
 				    "(SELECT count(*) FROM inflight)",
 				    NULL);
-	return waiting(w, "io") + waiting(w, "cpu") +
-	       redis_integer(world_redis(w), "EVAL %s 0", script);
+	return queue_left(s, "io") + queue_left(s, "cpu");
 }
 
 long long
 scene_count_dead(struct scene *s)
 {
+	static const char dead[] = "ZCARD {flowrra:queue:%s}:dead";
+
 	if (s->broker == SOAK_SQLITE)
 		return store_number(s, "SELECT count(*) FROM dead", NULL);
-	return dead(s->world, "io") + dead(s->world, "cpu");
+	return queue_number(s, "io", dead) + queue_number(s, "cpu", dead);
 }
 
 bool
@@ -76,6 +92,7 @@ scene_is_dead(struct scene *s, const char *queue, const char *id,
 				      "AND instr(info, '%s') > 0",
 				      text),
 			   id) == 1;
-	info = dead_info(s->world, queue, id);
+	info = redis_text(s->world, scene_redis_of(s, queue),
+			  "HGET {flowrra:queue:%s}:dead:info %s", queue, id);
 	return info != NULL && strstr(info, text) != NULL;
 }

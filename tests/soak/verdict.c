@@ -12,6 +12,7 @@
 #include <flowrra/client.h>
 
 #include "e2e/look.h"
+#include "redis_cluster.h"
 #include "soak/soak.h"
 #include "soak/store.h"
 
@@ -267,5 +268,7 @@ scene_close(struct scene *s)
 {
 	flowrra_close(s->client);
 	world_stop(s->world);
+	if (s->cluster != NULL)
+		redis_cluster_stop(s->cluster);
 	ledger_free(s->ledger);
 }

@@ -4,10 +4,12 @@
  * lost, and of those that are anywhere, none does. And what nobody registers any
  * more is forgotten.
  */
+#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "redis_cluster.h"
 #include "redis_server.h"
 #include "store/admin_scene.h"
 #include "store/redis/broker.h"
@@ -39,7 +41,9 @@ static void
 lost_open(int kind)
 {
 	stage_open(&op.stage, kind);
-	op.stage.options.with_results = true;
+	/* A Cluster has records, but not in one step with tasks. */
+	op.stage.options.with_results = op.stage.cluster == NULL;
+	op.stage.options.has_records = true;
 	op.stage.options.on_pending = on_pending;
 	op.producer = party_open(&op.stage, NULL);
 	op.worker = party_open(&op.stage, "host:a");
@@ -55,6 +59,25 @@ lost_close(void)
 }
 
 static void
+on_created(struct err *errs, size_t n, void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* A record, whose task may come later. */
+static void
+create_record(struct slice id, struct slice record)
+{
+	bool done = false;
+	struct err err;
+
+	results_create(records->results, &id, &record, &err, 1, on_created,
+		       &done);
+	UNTIL(&op.stage, done);
+	ck_assert_int_eq(err.code, ERR_NONE);
+}
+
+static void
 submit(const char *id, const char *record, int32_t priority, int64_t delay_ms)
 {
 	char bytes[256];
@@ -64,17 +87,31 @@ submit(const char *id, const char *record, int32_t priority, int64_t delay_ms)
 				     .priority = priority,
 				     .delay_ms = delay_ms};
 
+	if (!op.stage.options.with_results)
+		create_record(task.id, task.record);
 	snprintf(bytes, sizeof(bytes), "{\"id\":\"%s\",\"name\":\"n\"}", id);
 	task.bytes = slice_of(bytes);
 	ck_assert_int_eq(party_submit_with(op.producer, &task), ERR_NONE);
 }
+
+/* That which has the key. */
+static struct redis_server *
+server_of(const char *key)
+{
+	return op.stage.cluster != NULL
+		   ? redis_cluster_server_of(op.stage.cluster, key)
+		   : op.stage.server;
+}
+
+#define RECORD_SERVER server_of("flowrra:task:t")
+#define QUEUE_SERVER server_of("flowrra:queue:io")
 
 /* What a person, or an old copy, does to the list of priority 0. */
 static void
 delete_list(void)
 {
 	if (op.stage.kind == KIND_REDIS)
-		redis_server_run(op.stage.server, "DEL flowrra:queue:io");
+		redis_server_run(QUEUE_SERVER, "DEL flowrra:queue:io");
 	else
 		stage_sql(&op.stage, "DELETE FROM waiting WHERE priority = 0");
 }
@@ -136,6 +173,21 @@ ck_not_lost(const char *id, const char *record)
 
 /* --- tasks that are gone --------------------------------------------------- */
 
+static bool
+is_listed(void)
+{
+	const bool cluster = op.stage.cluster != NULL;
+	char key[64];
+	redisReply *list;
+	bool yes;
+
+	snprintf(key, sizeof(key), "%s", arg_index_list(cluster, true).p);
+	list = redis_server_command(server_of(key), "LRANGE %s 0 -1", key);
+	yes = list->elements == 1 && strcmp(list->element[0]->str, "t") == 0;
+	freeReplyObject(list);
+	return yes;
+}
+
 START_TEST(a_task_whose_list_was_deleted_ends_as_lost)
 {
 	lost_open(_i);
@@ -145,7 +197,7 @@ START_TEST(a_task_whose_list_was_deleted_ends_as_lost)
 	ck_assert_str_eq(backend_get(&op.stage, records, "t"),
 			 LOST_RECORD("t"));
 	if (op.stage.kind == KIND_REDIS) {
-		redis_server_run(op.stage.server, "LPOS flowrra:failed t");
+		ck_assert(is_listed());
 	} else {
 		ck_assert_int_eq(
 		    stage_sql(&op.stage, "SELECT failed FROM totals"), 1);
@@ -244,7 +296,7 @@ END_TEST
 START_TEST(a_task_that_was_never_queued_ends_as_lost)
 {
 	lost_open(KIND_REDIS);
-	redis_server_run(op.stage.server,
+	redis_server_run(RECORD_SERVER,
 			 "SET flowrra:task:t "
 			 "{\"task_id\":\"t\",\"status\":\"pending\"}");
 	TIDY_LOST_UNTIL(1, op.worker->gone == 1);
@@ -397,9 +449,11 @@ START_TEST(a_task_that_comes_back_is_not_lost)
 	lost_open(KIND_REDIS);
 	b = (struct rbroker *)op.worker->broker;
 	submit("t", RECORD("t"), 0, 0);
-	redis_server_run(op.stage.server, "RENAME flowrra:queue:io copy");
+	redis_server_run(QUEUE_SERVER,
+			 "RENAME flowrra:queue:io {flowrra:queue:io}copy");
 	TIDY_LOST_UNTIL(HOUR_MS, b->lost.suspects.n == 1);
-	redis_server_run(op.stage.server, "RENAME copy flowrra:queue:io");
+	redis_server_run(QUEUE_SERVER,
+			 "RENAME {flowrra:queue:io}copy flowrra:queue:io");
 	ck_not_lost("t", RECORD("t"));
 	lost_close();
 }
@@ -415,7 +469,7 @@ START_TEST(a_task_with_another_record_is_not_lost)
 	submit("t", RECORD("t"), 0, 0);
 	delete_list();
 	TIDY_LOST_UNTIL(HOUR_MS, b->lost.suspects.n == 1);
-	redis_server_run(op.stage.server,
+	redis_server_run(RECORD_SERVER,
 			 "SET flowrra:task:t "
 			 "{\"task_id\":\"t\",\"status\":\"running\"}");
 	/* The suspect is judged, and the same task is one from now on. */
@@ -440,50 +494,44 @@ START_TEST(a_task_whose_id_is_spelt_otherwise_is_not_lost)
 
 	lost_open(KIND_REDIS);
 	b = (struct rbroker *)op.worker->broker;
-	redis_server_run(op.stage.server,
+	redis_server_run(RECORD_SERVER,
 			 "SET flowrra:task:t "
 			 "{\"task_id\":\"t\",\"status\":\"pending\"}");
-	redis_server_run(op.stage.server, spellings[_i]);
+	redis_server_run(QUEUE_SERVER, spellings[_i]);
 	for (i = 0; i < 10; i++) {
 		tidy_lost(op.worker, 1);
 		stage_linger(&op.stage, 20);
 	}
 	ck_assert_uint_eq(b->lost.suspects.n, 0);
 	ck_assert_int_eq(op.worker->gone, 0);
-	redis_server_run(op.stage.server, "DEL flowrra:queue:io");
+	redis_server_run(QUEUE_SERVER, "DEL flowrra:queue:io");
 	TIDY_LOST_UNTIL(1, op.worker->gone == 1);
 	lost_close();
 }
 END_TEST
 
 static const struct {
-	const char *make, *end;
+	const char *key, *make, *end;
 } doubts[] = {
     /* More than is read in one step. */
-    {"EVAL %s 0 flowrra:queue:io", "DEL flowrra:queue:io"},
+    {"flowrra:queue:io",
+     "EVAL "
+     "for\ti=1,3001\tdo\tredis.call('LPUSH',KEYS[1],'{}')\tend "
+     "1 flowrra:queue:io",
+     "DEL flowrra:queue:io"},
     /* Others have queues of which this one knows nothing. */
-    {"SADD flowrra:keys shop", "DEL flowrra:keys"},
-    {NULL, "DEL flowrra:keys"},
+    {"flowrra:keys", "SADD flowrra:keys shop", "DEL flowrra:keys"},
+    {"flowrra:keys", NULL, "DEL flowrra:keys"},
 };
-
-static void
-on_created(struct err *errs, size_t n, void *arg)
-{
-	*(bool *)arg = true;
-}
 
 /* Of a task whose queue is on another server. */
 static void
-create_record(void)
+create_record_elsewhere(void)
 {
-	const struct slice id = SLICE("far"),
-			   record = SLICE("{\"task_id\":\"far\"}");
-	struct err err;
-	bool done = false;
-
-	results_create(records->results, &id, &record, &err, 1, on_created,
-		       &done);
-	UNTIL(&op.stage, done);
+	op.stage.options.has_records = false;
+	backend_close(records);
+	records = backend_open(&op.stage);
+	create_record(SLICE("far"), SLICE("{\"task_id\":\"far\"}"));
 }
 
 START_TEST(where_it_cannot_be_told_nothing_is_lost)
@@ -491,23 +539,19 @@ START_TEST(where_it_cannot_be_told_nothing_is_lost)
 	int i;
 
 	lost_open(KIND_REDIS);
-	redis_server_run(op.stage.server,
+	redis_server_run(RECORD_SERVER,
 			 "SET flowrra:task:t "
 			 "{\"task_id\":\"t\",\"status\":\"pending\"}");
-	if (_i == 0)
-		redis_server_run(op.stage.server, doubts[0].make,
-				 "for i = 1, 3001 do redis.call('LPUSH', "
-				 "ARGV[1], '{}') end");
-	else if (doubts[_i].make != NULL)
-		redis_server_run(op.stage.server, doubts[_i].make);
+	if (doubts[_i].make != NULL)
+		redis_server_run(server_of(doubts[_i].key), doubts[_i].make);
 	else
-		create_record();
+		create_record_elsewhere();
 	for (i = 0; i < 10; i++) {
 		tidy_lost(op.worker, 1);
 		stage_linger(&op.stage, 20);
 	}
 	ck_assert_int_eq(op.worker->gone, 0);
-	redis_server_run(op.stage.server, doubts[_i].end);
+	redis_server_run(server_of(doubts[_i].key), doubts[_i].end);
 	TIDY_LOST_UNTIL(1, op.worker->gone == 1);
 	lost_close();
 }
@@ -575,11 +619,10 @@ END_TEST
 	X(hundreds_end_in_batches, kind)                                       \
 	X(who_waits_for_it_is_told, kind)                                      \
 	X(what_it_comes_to_after_all_takes_the_place_of_that, kind)            \
-	X(a_record_that_is_not_understood_stays, kind)                         \
-	X(what_nobody_registers_is_forgotten, kind)
+	X(a_record_that_is_not_understood_stays, kind)
 
 static void
-fill_lost_redis(TCase *suite_case_)
+fill_lost_of_redis(TCase *suite_case_)
 {
 	CASES(KIND_REDIS)
 	TEST_LOOP(what_is_anywhere_is_not_lost_in_redis, 0, N_PLACES);
@@ -591,15 +634,35 @@ fill_lost_redis(TCase *suite_case_)
 }
 
 static void
+fill_lost_redis(TCase *suite_case_)
+{
+	fill_lost_of_redis(suite_case_);
+	TEST_LOOP(what_nobody_registers_is_forgotten, KIND_REDIS,
+		  KIND_REDIS + 1);
+}
+
+/* Records and queues are on three nodes. */
+static void
+fill_lost_cluster(TCase *suite_case_)
+{
+	SUITE_TIMEOUT(60);
+	tcase_add_checked_fixture(suite_case_, stage_use_cluster, NULL);
+	fill_lost_of_redis(suite_case_);
+}
+
+static void
 fill_lost_sqlite(TCase *suite_case_)
 {
 	CASES(KIND_SQLITE)
 	TEST_LOOP(what_is_anywhere_is_not_lost_in_sqlite, 0, N_PLACES);
+	TEST_LOOP(what_nobody_registers_is_forgotten, KIND_SQLITE,
+		  KIND_SQLITE + 1);
 }
 
 __attribute__((constructor)) static void
 register_lost_suites(void)
 {
 	suite_register("lost-redis", fill_lost_redis);
+	suite_register("lost-cluster", fill_lost_cluster);
 	suite_register("lost-sqlite", fill_lost_sqlite);
 }

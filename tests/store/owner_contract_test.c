@@ -3,9 +3,11 @@
  * results.h promise of that, of every implementation. `_i` is the kind. */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "redis_cluster.h"
 #include "redis_server.h"
 #include "store/stage.h"
 #include "util/clock.h"
@@ -297,6 +299,35 @@ START_TEST(a_worker_that_has_said_nothing_for_seconds_replaces_no_final_record)
 }
 END_TEST
 
+static long long
+scripts_run(struct redis_server *server)
+{
+	redisReply *reply = redis_server_command(server, "INFO commandstats");
+	const char *at = strstr(reply->str, "cmdstat_evalsha:calls=");
+	const long long n =
+	    at != NULL ? atoll(at + strlen("cmdstat_evalsha:calls=")) : 0;
+
+	freeReplyObject(reply);
+	return n;
+}
+
+/* Of a Cluster: the mark of takeovers is on another node than the record. */
+START_TEST(a_record_of_a_claim_that_is_sure_needs_no_script)
+{
+	struct redis_server *server;
+	long long before;
+
+	open_with_claim(KIND_REDIS);
+	server = redis_cluster_server_of(w.cluster, "flowrra:task:1");
+	before = scripts_run(server);
+	backend_put_of(&w, records, "1", SUCCESS, true, worker->claims[0]);
+	ck_assert_int_eq(records->answer, RESULTS_STORED);
+	ck_assert_int_eq(scripts_run(server), before);
+	ck_assert_str_eq(backend_get(&w, records, "1"), SUCCESS);
+	close_all();
+}
+END_TEST
+
 START_TEST(a_claim_that_is_on_record_outlives_a_doubt)
 {
 	open_with_claim(_i);
@@ -426,6 +457,20 @@ fill_redis(TCase *suite_case_)
 	X(each_key_that_names_a_worker_ends_by_itself, KIND_REDIS)
 }
 
+/* Records are on other nodes than claims. */
+static void
+fill_cluster(TCase *suite_case_)
+{
+	SUITE_TIMEOUT(60);
+	tcase_add_checked_fixture(suite_case_, stage_use_cluster, NULL);
+	X(a_final_record_stays, KIND_REDIS)
+	X(a_final_record_of_a_foreign_program_stays, KIND_REDIS)
+	X(what_only_looks_like_a_final_record_is_replaced, KIND_REDIS)
+	X(a_worker_that_has_said_nothing_for_seconds_replaces_no_final_record,
+	  KIND_REDIS)
+	TEST(a_record_of_a_claim_that_is_sure_needs_no_script);
+}
+
 static void
 fill_sqlite(TCase *suite_case_)
 {
@@ -437,5 +482,6 @@ __attribute__((constructor)) static void
 register_suites(void)
 {
 	suite_register("owner-redis", fill_redis);
+	suite_register("owner-cluster", fill_cluster);
 	suite_register("owner-sqlite", fill_sqlite);
 }

@@ -465,13 +465,12 @@ static const struct {
 
 START_TEST(what_looks_for_lost_tasks_reads_no_more_than_it_may)
 {
-	static const struct script_case t = {
-	    SCRIPT_LOST,
-	    {Q, K("levels"), K("delayed"), K("dead"), K("lanes"),
-	     "flowrra:workers", "flowrra:failed", "flowrra:stats", K("leaving"),
-	     "flowrra:task:t"},
-	    {"3000", "524288", "1", "60", "100", "t", "", "", "done"},
-	    {NULL}};
+	static const struct script_case t = {SCRIPT_LOST,
+					     {Q, K("levels"), K("delayed"),
+					      K("dead"), K("lanes"),
+					      "flowrra:workers", K("leaving")},
+					     {"3000", "524288", "t"},
+					     {NULL}};
 	redisReply *reply;
 
 	bounds_open();
@@ -486,13 +485,12 @@ END_TEST
 
 START_TEST(what_looks_for_lost_tasks_names_no_more_lists_than_tasks)
 {
-	static const struct script_case t = {
-	    SCRIPT_LOST,
-	    {Q, K("levels"), K("delayed"), K("dead"), K("lanes"),
-	     "flowrra:workers", "flowrra:failed", "flowrra:stats", K("leaving"),
-	     "flowrra:task:t"},
-	    {"999", "524288", "1", "60", "100", "t", "", "", "done"},
-	    {NULL}};
+	static const struct script_case t = {SCRIPT_LOST,
+					     {Q, K("levels"), K("delayed"),
+					      K("dead"), K("lanes"),
+					      "flowrra:workers", K("leaving")},
+					     {"999", "524288", "t"},
+					     {NULL}};
 	redisReply *reply;
 
 	bounds_open();

@@ -273,6 +273,34 @@ START_TEST(a_step_that_a_person_hastens_counts_as_released)
 }
 END_TEST
 
+static void
+on_held(const struct broker_page *page, const struct err *err, void *arg)
+{
+	ck_assert_ptr_null(err);
+	ck_assert_uint_eq(page->n, 2);
+	ck_assert(
+	    slice_eq(page->items[0].info, SLICE("[{\"id\":\"a\",\"how\":0}]")));
+	/* That is for nothing that has an ID. */
+	ck_assert(slice_eq(page->items[1].info, SLICE("[]")));
+	ck_assert_int_eq(page->items[1].time_ms, BROKER_HELD_MS);
+	((struct party *)arg)->answered = true;
+}
+
+START_TEST(a_step_that_waits_for_the_seal_is_held)
+{
+	const struct broker_view view = {
+	    .queue = SLICE("io"), .place = BROKER_DELAYED, .n = 10};
+
+	begin(true);
+	flow_add("a", NULL);
+	flow_add("b", "a:success");
+	fs.client->answered = false;
+	broker_view(fs.client->broker, &view, on_held, fs.client);
+	UNTIL(&fs.stage, fs.client->answered);
+	flow_close();
+}
+END_TEST
+
 /* Of one that was taken out its record says what has become of it. */
 START_TEST(a_step_that_is_taken_out_ends_with_its_record)
 {
@@ -545,6 +573,7 @@ SUITE("flow-sqlite-only")
 	TEST(what_has_ended_is_gone_after_its_life);
 	TEST(a_step_is_known_after_its_record_is_gone);
 	TEST(a_step_that_a_person_hastens_counts_as_released);
+	TEST(a_step_that_waits_for_the_seal_is_held);
 	TEST(a_step_that_is_taken_out_ends_with_its_record);
 	TEST(a_step_whose_task_is_gone_is_cancelled);
 	TEST(one_in_which_nothing_happens_is_looked_at);

@@ -19,12 +19,18 @@
 
 #define PATIENCE_MS 10000
 
-static bool stage_has_sentinel, stage_has_cluster;
+static bool stage_has_sentinel, stage_has_cluster, stage_has_replicas;
 
 void
 stage_use_cluster(void)
 {
 	stage_has_cluster = true;
+}
+
+void
+stage_use_replicated(void)
+{
+	stage_has_cluster = stage_has_replicas = true;
 }
 
 void
@@ -37,9 +43,11 @@ static void
 stage_start_redis(struct stage *w)
 {
 	const struct redis_group_options o = {.lone = true};
+	const struct redis_cluster_options cluster = {.replicas =
+							  stage_has_replicas};
 
 	if (stage_has_cluster) {
-		w->cluster = redis_cluster_start(NULL);
+		w->cluster = redis_cluster_start(&cluster);
 		w->server = redis_cluster_server(w->cluster, 0);
 		snprintf(w->url, sizeof(w->url), "%s",
 			 redis_cluster_url(w->cluster));

@@ -63,8 +63,9 @@ struct backend {
 void stage_open(struct stage *w, int kind);
 /* From now on Redis stages are behind a Sentinel: a fixture of suites. */
 void stage_use_sentinel(void);
-/* The same in a Cluster of three masters. */
+/* The same in a Cluster of three masters; and in one with a replica of each. */
 void stage_use_cluster(void);
+void stage_use_replicated(void);
 void stage_close(struct stage *w);
 /* The database file of an SQLite stage. */
 const char *stage_path(const struct stage *w);

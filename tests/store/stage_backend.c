@@ -25,6 +25,8 @@ backend_open(struct stage *w)
 						.url = w->url,
 						.timeout_ms = 2000,
 						.max_connections = 10,
+						.has_queues =
+						    w->options.has_records,
 						.on_state = on_results_state,
 						.arg = r};
 	struct err err;

@@ -28,7 +28,8 @@ struct rquery_request {
 	struct rquery *query;
 	rquery_take_fn *take;
 	size_t index;
-	bool judged; /* an error is an answer */
+	bool judged;  /* an error is an answer … */
+	bool of_node; /* … and so is that there will be none */
 };
 
 /* --- phases ------------------------------------------------------------ */
@@ -111,7 +112,7 @@ rquery_on_reply(struct redis_request *request, const struct redis_reply *reply)
 	if (fault == REDIS_FAULT_SCRIPT)
 		i->again = true;
 	else if (fault == REDIS_FAULT_NONE ||
-		 (a->judged && fault != REDIS_FAULT_LOST))
+		 (a->judged && (a->of_node || fault != REDIS_FAULT_LOST)))
 		a->take(i, a->index, reply);
 	else if (i->err.code == ERR_NONE)
 		redis_fault_err(i->broker->redis, i->what, reply, &i->err);
@@ -193,6 +194,23 @@ rquery_command(struct rquery *i, rquery_take_fn *take, size_t index,
 
 	note_sent(i, a,
 		  a != NULL ? redis_request_command(&a->request, argv) : -1);
+}
+
+void
+rquery_command_node(struct rquery *i, size_t n, rquery_take_fn *take,
+		    size_t index, struct redis_args argv)
+{
+	struct rquery_request *a = ask_new(i, take, index);
+
+	if (a == NULL) {
+		err_nomem(&i->err);
+		return;
+	}
+	a->judged = a->of_node = true;
+	if (redis_request_node(&a->request, n, argv) == 0)
+		note_sent(i, a, 0);
+	else
+		free(a);
 }
 
 void

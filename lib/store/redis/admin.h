@@ -10,6 +10,7 @@
  *	admin_limit.c	limits
  *	admin_deliver.c	what is on its way from one queue to another
  *	admin_examine.c	what may be wrong with the server
+ *	admin_report.c	what was found, for the operator
  *
  * A query goes through one or more phases. Each asks any number of things at
  * once, and the next begins when all of them are answered. It begins in the
@@ -53,6 +54,10 @@ void rquery_next(struct rquery *i, void (*ask)(struct rquery *i),
 /* In a phase: ask the server. What fails is noted in i->err. */
 void rquery_command(struct rquery *i, rquery_take_fn *take, size_t index,
 		    struct redis_args argv);
+/* The same of the n-th master of a Cluster. An error is an answer, too, and so is
+ * NULL: it went out of reach. Nothing is asked of one that is so already. */
+void rquery_command_node(struct rquery *i, size_t n, rquery_take_fn *take,
+			 size_t index, struct redis_args argv);
 void rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
 		 enum rscript script, struct redis_args keys,
 		 struct redis_args args);
@@ -141,6 +146,9 @@ void radmin_deliver(struct broker *b, struct slice queue,
 /* How the entry of a task begins that leaves for the queue `to`; the script adds the
  * rest. NULL when memory runs out; free() it. */
 char *rleaving_header(struct slice to, struct slice id);
+
+/* The broker is closed: frees those that wait for Sentinels. */
+void rbroker_forget_examinations(struct rbroker *b);
 
 /* Brings in, for housekeeping, what senders that are gone have left on its way. */
 void rbroker_deliver(struct rbroker *b, const char *queue);

@@ -1,44 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis broker: what may be wrong with the server. What is asked is here,
- * what is judged is in info.c.
+ * The Redis broker: what may be wrong with the server, or with the masters of a
+ * Cluster. What is asked is here, what is judged is in info.c. Sentinels are asked
+ * last, each by a connection of its own.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "redis/quorum.h"
 #include "store/redis/admin.h"
+#include "store/redis/admin_report.h"
 #include "store/redis/info.h"
 #include "store/redis/rights.h"
 #include "util/clock.h"
 #include "util/sat.h"
 
-struct examination {
-	struct rquery query;
-	broker_report_fn *on_report;
-	void *arg;
+/* A server: the only one, or a master of a Cluster. */
+struct examined {
+	char *name; /* NULL: the only one */
 	struct buf info, save, appendfsync;
 	bool has_save;
 	int64_t clock_us;
 	int64_t ahead_us;
 	int64_t asked_us; /* our clock when we asked for its */
-	struct missing_right {
-		struct buf what, remedy;
-	} * rights;
-	size_t n_rights;
+};
+
+struct examination {
+	struct rquery query;
+	broker_report_fn *on_report;
+	void *arg;
+	struct examined *nodes;
+	size_t n_nodes;
+	struct report report;
+	struct redis_quorum *quorum; /* it waits for Sentinels */
+	TAILQ_ENTRY(examination) link;
 };
 
 static void
-examination_forget_rights(struct examination *e)
+examined_forget(struct examined *node)
+{
+	buf_done(&node->info);
+	buf_done(&node->save);
+	buf_done(&node->appendfsync);
+}
+
+static void
+examination_forget_nodes(struct examination *e)
 {
 	size_t k;
 
-	for (k = 0; k < e->n_rights; k++) {
-		buf_done(&e->rights[k].what);
-		buf_done(&e->rights[k].remedy);
+	for (k = 0; k < e->n_nodes; k++) {
+		examined_forget(&e->nodes[k]);
+		free(e->nodes[k].name);
 	}
-	free(e->rights);
-	e->rights = NULL;
-	e->n_rights = 0;
+	free(e->nodes);
+	e->nodes = NULL;
+	e->n_nodes = 0;
 }
 
 static void
@@ -46,30 +64,89 @@ examination_free(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
 
-	buf_done(&e->info);
-	buf_done(&e->save);
-	buf_done(&e->appendfsync);
-	examination_forget_rights(e);
+	if (e->quorum != NULL)
+		TAILQ_REMOVE(&i->broker->examinations, e, link);
+	redis_quorum_free(e->quorum);
+	examination_forget_nodes(e);
+	report_done(&e->report);
 	free(e);
+}
+
+void
+rbroker_forget_examinations(struct rbroker *b)
+{
+	struct examination *e;
+
+	while ((e = TAILQ_FIRST(&b->examinations)) != NULL) {
+		TAILQ_REMOVE(&b->examinations, e, link);
+		redis_quorum_free(e->quorum);
+		e->quorum = NULL;
+		examination_free(&e->query);
+	}
+}
+
+/* The masters of a Cluster by their numbers, or the one server. */
+static int
+examination_find_nodes(struct examination *e)
+{
+	struct redis *redis = e->query.broker->redis;
+	struct redis_nodes all;
+	struct redis_node node;
+	size_t k;
+
+	examination_forget_nodes(e);
+	redis_get_nodes(redis, &all);
+	e->nodes = calloc(all.n + 1, sizeof(*e->nodes));
+	if (e->nodes == NULL)
+		return err_nomem(&e->query.err);
+	e->n_nodes = all.n > 0 ? all.n : 1;
+	for (k = 0; k < all.n && redis_get_node(redis, k, &node); k++)
+		if (asprintf(&e->nodes[k].name,
+			     strchr(node.host, ':') != NULL ? "[%s]:%u"
+							    : "%s:%u",
+			     node.host, node.port) < 0) {
+			e->nodes[k].name = NULL;
+			return err_nomem(&e->query.err);
+		}
+	return 0;
 }
 
 /* --- asking ------------------------------------------------------------ */
 
-static void
-take_info(struct rquery *i, size_t none, const struct redis_reply *reply)
+static struct examined *
+examined_at(struct rquery *i, size_t index)
 {
-	struct examination *e = container_of(i, struct examination, query);
-	const struct slice text = redis_reply_string(reply);
+	return &container_of(i, struct examination, query)->nodes[index];
+}
 
-	buf_add(&e->info, text.p, text.len);
+/* A master that is out of reach is told of as such. */
+static void
+examined_ask(struct rquery *i, size_t k, rquery_take_fn *take, size_t index,
+	     struct redis_args argv)
+{
+	if (examined_at(i, k)->name == NULL)
+		rquery_command(i, take, index, argv);
+	else
+		rquery_command_node(i, k, take, index, argv);
 }
 
 static void
-take_time(struct rquery *i, size_t none, const struct redis_reply *reply)
+take_info(struct rquery *i, size_t k, const struct redis_reply *reply)
 {
-	struct examination *e = container_of(i, struct examination, query);
+	const struct slice text = redis_reply_string(reply);
+
+	if (redis_fault(reply) == REDIS_FAULT_NONE)
+		buf_add(&examined_at(i, k)->info, text.p, text.len);
+}
+
+static void
+take_time(struct rquery *i, size_t k, const struct redis_reply *reply)
+{
+	struct examined *e = examined_at(i, k);
 	const int64_t now_us = clock_wall_us();
 
+	if (redis_reply_count(reply) != 2)
+		return;
 	e->clock_us = sat_add(
 	    sat_mul(redis_reply_integer(redis_reply_at(reply, 0)), 1000000),
 	    redis_reply_integer(redis_reply_at(reply, 1)));
@@ -82,18 +159,20 @@ take_time(struct rquery *i, size_t none, const struct redis_reply *reply)
 		e->ahead_us = e->clock_us - e->asked_us;
 }
 
+/* Which server, and which of the two settings. */
 static void
-rexamine_take_setting(struct rquery *i, size_t which,
+rexamine_take_setting(struct rquery *i, size_t index,
 		      const struct redis_reply *reply)
 {
-	struct examination *e = container_of(i, struct examination, query);
+	struct examined *e = examined_at(i, index / 2);
 	const struct slice value = redis_reply_string(redis_reply_at(reply, 1));
 
 	/* {name, value}; empty where the server hides the setting. */
 	if (redis_reply_count(reply) != 2)
 		return;
-	buf_add(which == 0 ? &e->save : &e->appendfsync, value.p, value.len);
-	e->has_save = e->has_save || which == 0;
+	buf_add(index % 2 == 0 ? &e->save : &e->appendfsync, value.p,
+		value.len);
+	e->has_save = e->has_save || index % 2 == 0;
 }
 
 static void
@@ -102,13 +181,17 @@ ask_info(struct rquery *i)
 	struct examination *e = container_of(i, struct examination, query);
 	const struct slice info[] = {SLICE("INFO")};
 	const struct slice now[] = {SLICE("TIME")};
+	size_t k;
 
-	/* TIME goes first: the span in which the server reads its clock is then
-	 * as short as it can be. */
-	e->asked_us = clock_wall_us();
-	buf_reset(&e->info);
-	rquery_command(i, take_time, 0, REDIS_ARGS(now));
-	rquery_command(i, take_info, 0, REDIS_ARGS(info));
+	if (examination_find_nodes(e) != 0)
+		return;
+	for (k = 0; k < e->n_nodes; k++) {
+		/* TIME goes first: the span in which the server reads its clock
+		 * is then as short as it can be. */
+		e->nodes[k].asked_us = clock_wall_us();
+		examined_ask(i, k, take_time, k, REDIS_ARGS(now));
+		examined_ask(i, k, take_info, k, REDIS_ARGS(info));
+	}
 }
 
 /* In a phase of its own: managed servers forbid CONFIG, and an error fails all
@@ -121,11 +204,16 @@ ask_settings(struct rquery *i)
 				     SLICE("save")};
 	const struct slice fsync[] = {SLICE("CONFIG"), SLICE("GET"),
 				      SLICE("appendfsync")};
+	size_t k;
 
-	buf_reset(&e->save);
-	buf_reset(&e->appendfsync);
-	rquery_command(i, rexamine_take_setting, 0, REDIS_ARGS(save));
-	rquery_command(i, rexamine_take_setting, 1, REDIS_ARGS(fsync));
+	for (k = 0; k < e->n_nodes; k++) {
+		buf_reset(&e->nodes[k].save);
+		buf_reset(&e->nodes[k].appendfsync);
+		examined_ask(i, k, rexamine_take_setting, 2 * k,
+			     REDIS_ARGS(save));
+		examined_ask(i, k, rexamine_take_setting, 2 * k + 1,
+			     REDIS_ARGS(fsync));
+	}
 }
 
 /* --- rights ------------------------------------------------------------ */
@@ -136,25 +224,17 @@ take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct examination *e = container_of(i, struct examination, query);
 	const struct rrights of = rrights_of_broker(i->broker, true);
 	const size_t n = rrights_missing(reply);
-	struct missing_right *right;
+	struct report_finding *right;
 	size_t k;
 
-	examination_forget_rights(e);
-	if ((e->rights = calloc(n + 1, sizeof(*e->rights))) == NULL) {
-		err_nomem(&i->err);
-		return;
-	}
+	report_done(&e->report);
 	for (k = 0; k < n; k++) {
-		right = &e->rights[e->n_rights++];
+		if ((right = report_add(&e->report)) == NULL)
+			return;
+		right->error = true;
 		rrights_describe(&of, reply, k, &right->what, &right->remedy);
-		if (right->what.len == 0) {
-			e->n_rights--;
-			continue;
-		}
-		buf_addc(&right->what, '\0');
-		buf_addc(&right->remedy, '\0');
-		if (right->what.failed || right->remedy.failed)
-			err_nomem(&i->err);
+		if (right->what.len == 0)
+			e->report.n--;
 	}
 }
 
@@ -174,79 +254,169 @@ ask_rights(struct rquery *i)
 
 /* --- the answer -------------------------------------------------------- */
 
-/* What the checks have found, in their order: `ret` points to the texts in
- * `found`. Returns how many. */
-static size_t
-run_checks(const struct redis_info *info,
-	   struct redis_finding found[REDIS_N_CHECKS],
-	   struct broker_finding *ret)
+static struct redis_info
+examined_info(const struct examination *e, const struct examined *node)
+{
+	const struct rbroker *b = e->query.broker;
+	const char *save = node->save.data != NULL ? node->save.data : "";
+	struct redis_info info = {
+	    .info = {node->info.data, node->info.len},
+	    .save = {node->has_save ? save : NULL, node->save.len},
+	    .appendfsync = {node->appendfsync.data, node->appendfsync.len},
+	    .ahead_us = node->ahead_us,
+	    .replicas = b->opt.replicas,
+	    .fails_over = b->url.master != NULL || b->url.cluster};
+
+	redis_get_nodes(b->redis, &info.nodes);
+	return info;
+}
+
+/* Check by check, so that the same of several nodes stands together. */
+static void
+rexamine_judge(struct examination *e)
 {
 	redis_check_fn *const *check;
-	size_t n = 0;
+	struct redis_finding found;
+	struct redis_info info;
+	size_t k;
 
-	for (check = redis_checks; *check != NULL; check++) {
-		if (!(*check)(info, &found[n]))
-			continue;
-		ret[n] = (struct broker_finding){.error = found[n].error,
-						 .what = found[n].what,
-						 .remedy = found[n].remedy};
-		n++;
-	}
-	return n;
+	for (check = redis_checks; *check != NULL; check++)
+		for (k = 0; k < e->n_nodes; k++) {
+			info = examined_info(e, &e->nodes[k]);
+			if ((*check)(&info, &found))
+				report_add_found(&e->report, &found,
+						 e->nodes[k].name);
+		}
+	info = examined_info(e, &e->nodes[0]);
+	for (check = redis_cluster_checks; *check != NULL; check++)
+		if ((*check)(&info, &found))
+			report_add_found(&e->report, &found, NULL);
+}
+
+/* The first that has answered stands for all. */
+static const struct examined *
+rexamine_first(const struct examination *e)
+{
+	size_t k;
+
+	for (k = 0; k < e->n_nodes; k++)
+		if (e->nodes[k].info.len > 0)
+			return &e->nodes[k];
+	return &e->nodes[0];
 }
 
 static void
-rexamine_report(const struct examination *e, struct broker_finding *findings)
+rexamine_report(struct examination *e, struct broker_finding *findings)
 {
-	struct redis_info info = {
-	    .info = {e->info.data, e->info.len},
-	    .save = {e->has_save ? (e->save.data ? e->save.data : "") : NULL,
-		     e->save.len},
-	    .appendfsync = {e->appendfsync.data, e->appendfsync.len},
-	    .ahead_us = e->ahead_us,
-	    .replicas = e->query.broker->opt.replicas,
-	    .fails_over = e->query.broker->url.master != NULL};
-	const struct slice version =
-	    redis_info_text(info.info, "redis_version");
-	struct redis_finding found[REDIS_N_CHECKS];
+	const struct examined *first = rexamine_first(e);
+	const struct slice version = redis_info_text(
+	    (struct slice){first->info.data, first->info.len}, "redis_version");
 	char name[64];
+	struct broker_report report = {.server = name,
+				       .clock_us = first->clock_us,
+				       .findings = findings,
+				       .n = e->report.n};
 	size_t k;
-	struct broker_report report = {
-	    .server = name, .clock_us = e->clock_us, .findings = findings};
 
-	redis_get_nodes(e->query.broker->redis, &info.nodes);
-	report.n = run_checks(&info, found, findings);
 	snprintf(name, sizeof(name), "Redis %.*s", (int)version.len,
 		 version.p != NULL ? version.p : "");
-	for (k = 0; k < e->n_rights; k++)
-		findings[report.n++] =
-		    (struct broker_finding){.error = true,
-					    .what = e->rights[k].what.data,
-					    .remedy = e->rights[k].remedy.data};
+	for (k = 0; k < e->report.n; k++)
+		findings[k] = (struct broker_finding){
+		    .error = e->report.findings[k].error,
+		    .what = e->report.findings[k].what.data,
+		    .remedy = e->report.findings[k].remedy.data};
 	e->on_report(&report, NULL, e->arg);
+}
+
+static void
+rexamine_check_memory(struct examination *e)
+{
+	const struct examined *node;
+
+	for (node = e->nodes; node < e->nodes + e->n_nodes; node++)
+		if (node->info.failed || node->save.failed ||
+		    node->appendfsync.failed)
+			err_nomem(&e->query.err);
+}
+
+/* All is known: tells it, or why not. */
+static void
+rexamine_end(struct examination *e)
+{
+	struct err *err = &e->query.err;
+	struct broker_finding *findings = NULL;
+
+	if (err->code == ERR_NONE &&
+	    report_end(&e->report, e->n_nodes, err) == 0 &&
+	    (findings = calloc(e->report.n + 1, sizeof(*findings))) == NULL)
+		err_nomem(err);
+	if (findings != NULL)
+		rexamine_report(e, findings);
+	else
+		e->on_report(NULL, err, e->arg);
+	free(findings);
+	examination_free(&e->query);
+}
+
+/* --- Sentinels ----------------------------------------------------------- */
+
+static void
+rexamine_on_views(const struct redis_sentinel_view *views, size_t n, void *arg)
+{
+	struct examination *e = arg;
+	struct redis_finding found = {.error = false};
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (views[i].well)
+			continue;
+		if (views[i].answers) {
+			snprintf(found.what, sizeof(found.what),
+				 "cannot fail over, its Sentinels say: %.180s",
+				 views[i].why.msg);
+			found.remedy = "start the Sentinels that are missing, "
+				       "until most of them are there";
+			report_add_found(&e->report, &found, views[i].name);
+		} else {
+			snprintf(found.what, sizeof(found.what),
+				 "has a Sentinel that is out of reach: %.200s",
+				 views[i].why.msg);
+			found.remedy = "start it, or take it out of the URL";
+			report_add_found(&e->report, &found, NULL);
+		}
+	}
+	rexamine_end(e);
+}
+
+/* Whether they are asked, after which it ends. */
+static bool
+rexamine_ask_sentinels(struct examination *e)
+{
+	struct rbroker *b = e->query.broker;
+
+	if (b->url.master == NULL)
+		return false;
+	e->quorum = redis_quorum_new(b->opt.base, &b->url, rexamine_on_views, e,
+				     &e->query.err);
+	if (e->quorum == NULL)
+		return false;
+	TAILQ_INSERT_TAIL(&b->examinations, e, link);
+	return true;
 }
 
 static void
 on_settings(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
-	struct broker_finding *findings;
 
 	/* The settings may be hidden; what is known is told without them. */
 	if (i->ask == ask_settings && i->err.code != ERR_UNAVAILABLE)
 		i->err = (struct err)ERR_INIT;
-	if (i->err.code == ERR_NONE &&
-	    (e->info.failed || e->save.failed || e->appendfsync.failed))
-		err_nomem(&i->err);
-	findings = calloc(REDIS_N_CHECKS + e->n_rights, sizeof(*findings));
-	if (findings == NULL && i->err.code == ERR_NONE)
-		err_nomem(&i->err);
+	rexamine_check_memory(e);
 	if (i->err.code == ERR_NONE)
-		rexamine_report(e, findings);
-	else
-		e->on_report(NULL, &i->err, e->arg);
-	free(findings);
-	examination_free(i);
+		rexamine_judge(e);
+	if (i->err.code != ERR_NONE || !rexamine_ask_sentinels(e))
+		rexamine_end(e);
 }
 
 /* Who may not ask for it is told so with the rights. */

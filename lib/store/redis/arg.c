@@ -57,3 +57,25 @@ arg_key(struct buf *key, const char *prefix, struct slice id)
 		return (struct slice){NULL, 0};
 	return (struct slice){key->data + start, key->len - start};
 }
+
+struct slice
+arg_index_list(bool cluster, bool failed)
+{
+	if (cluster)
+		return failed ? SLICE("{flowrra:index}:failed")
+			      : SLICE("{flowrra:index}:completed");
+	return failed ? SLICE("flowrra:failed") : SLICE("flowrra:completed");
+}
+
+struct slice
+arg_index_totals(bool cluster)
+{
+	return cluster ? SLICE("{flowrra:index}:stats")
+		       : slice_of(RRESULTS_STATS);
+}
+
+struct slice
+arg_index_field(bool failed)
+{
+	return failed ? SLICE("failed") : SLICE("succeeded");
+}

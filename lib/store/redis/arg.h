@@ -3,6 +3,7 @@
 #ifndef STORE_REDIS_ARG_H
 #define STORE_REDIS_ARG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/buf.h"
@@ -55,6 +56,10 @@ extern const char RRESULTS_EVENTS[];
 extern const char RRESULTS_BRIEF[];
 /* Hash: how many tasks succeeded and failed. */
 extern const char RRESULTS_STATS[];
+/* The lists of tasks that have ended, and the hash of how many; see index.c. */
+struct slice arg_index_list(bool cluster, bool failed);
+struct slice arg_index_totals(bool cluster);
+struct slice arg_index_field(bool failed);
 /* Followed by a minute (seconds since 1970), "hour:" and an hour, or "total": a
  * hash of numbers (measures.h) by "what:queue:task". */
 extern const char RRESULTS_MEASURE[];

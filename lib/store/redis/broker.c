@@ -286,6 +286,7 @@ rbroker_close_part(struct rbroker *b)
 	rbroker_forget_tasks(b);
 	rbroker_tidy_done(b);
 	rbroker_lost_done(b);
+	rbroker_forget_examinations(b);
 	free(b);
 }
 
@@ -359,6 +360,7 @@ rbroker_open_part(const struct broker_options *options, enum rbroker_part part,
 	b->first = first;
 	b->keeper = options->worker;
 	TAILQ_INIT(&b->suspects);
+	TAILQ_INIT(&b->examinations);
 	TAILQ_INIT(&b->flow.deliveries);
 	TAILQ_INIT(&b->flow.paused);
 	rbroker_lost_init(b);

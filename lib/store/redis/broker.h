@@ -316,13 +316,17 @@ struct rtidy {
 struct rlost_case;
 struct rlost {
 	struct lost_suspects suspects;
-	char *cursor;	    /* of the next page of keys; NULL: the first */
+	size_t node;  /* of a Cluster: the master whose keys it is at … */
+	char *cursor; /* … and the next page of them; NULL: the first */
 	unsigned int pages; /* that may follow in this round */
 	struct buf ids;	    /* of records to look at, each with a NUL behind */
 	size_t at;	    /* where those begin that were not looked at */
 	unsigned int taken; /* suspects that they are of; 0: a page's */
 	struct rlost_case *cases; /* those of them that are not final */
 	size_t n_cases;
+	struct rlost_call *calls;	/* about one record each … */
+	unsigned int under_way;		/* … of which so many are */
+	bool failed;			/* one of them has */
 	const struct rlost_case *asked; /* the first one of the call */
 	struct buf lists; /* all places of its queue, each with a NUL behind */
 	size_t n_lists;
@@ -359,6 +363,7 @@ enum rbroker_part {
 	RBROKER_QUEUE /* of a Cluster: one of its queues */
 };
 
+struct examination;
 struct rspread;
 
 struct rbroker {
@@ -429,6 +434,8 @@ struct rbroker {
 	struct event *flush; /* of acknowledgements, at the end of a turn */
 	struct rtidy tidy;
 	struct rlost lost;
+	/* That wait for Sentinels, and not for the server; see admin_examine.c. */
+	TAILQ_HEAD(, examination) examinations;
 	unsigned int n_doubtful; /* of the queues */
 	struct rgather gather;
 	struct rflow flow;
@@ -496,6 +503,8 @@ void rqueue_add_key(struct buf *out, const struct rbroker *b, struct slice name,
 char *rqueue_shard_key(const struct rqueue *q, const char *worker,
 		       unsigned int shard);
 char *rqueue_epoch_key(const struct rqueue *q, const char *worker);
+/* The name of the set of those who serve the queue, or any: it is in the buffer. */
+struct slice rqueue_add_workers(struct buf *out, const struct rqueue *q);
 /* The same of the mark that a takeover leaves (fence.h). */
 char *rqueue_mark_key(const struct rqueue *q, const char *worker);
 

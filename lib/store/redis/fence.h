@@ -24,7 +24,7 @@ struct slice rclaim_mark(const struct broker_claim *claim);
 
 /*
  * Whether nobody can have the claim, or can before what is sent now has arrived
- * (REDIS_STALE_MS): a heartbeat was confirmed so lately that no other worker
+ * (REDIS_BRISK_MS, REDIS_STALE_MS): a heartbeat was confirmed so lately that no other worker
  * holds this one for dead, and no other process gets its ID.
  */
 bool rclaim_is_sure(const struct broker_claim *claim);

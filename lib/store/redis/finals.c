@@ -123,7 +123,7 @@ rfinals_arguments(struct rresults *r, struct rfinals_args *a)
 		arg[3] = rfinals_named(r, a, 3 * (size_t)i + 2);
 		arg[4] = SLICE("0");
 		arg[5] = SLICE("");
-		if (put->claim == NULL)
+		if (!rresults_is_fenced(r, put))
 			continue;
 		arg[4] = arg_number(a->marks[i], rfinals_mark(a, n, put));
 		arg[5] = rclaim_mark(put->claim);

@@ -43,35 +43,13 @@ struct note {
 	char ids[]; /* each with a NUL behind */
 };
 
-struct slice
-rresults_index_list(const struct rresults *r, bool failed)
-{
-	if (r->cluster)
-		return failed ? SLICE("{flowrra:index}:failed")
-			      : SLICE("{flowrra:index}:completed");
-	return failed ? SLICE("flowrra:failed") : SLICE("flowrra:completed");
-}
-
-struct slice
-rresults_index_totals(const struct rresults *r)
-{
-	return r->cluster ? SLICE("{flowrra:index}:stats")
-			  : slice_of(RRESULTS_STATS);
-}
-
-struct slice
-rresults_index_field(bool failed)
-{
-	return failed ? SLICE("failed") : SLICE("succeeded");
-}
-
 static void
 trim(struct rresults *r, bool failed)
 {
 	char last[ARG_NUMBER_SIZE];
-	const struct slice argv[] = {SLICE("LTRIM"),
-				     rresults_index_list(r, failed), SLICE("0"),
-				     arg_number(last, RESULTS_LIST_MAX - 1)};
+	const struct slice argv[] = {
+	    SLICE("LTRIM"), arg_index_list(r->cluster, failed), SLICE("0"),
+	    arg_number(last, RESULTS_LIST_MAX - 1)};
 
 	redis_command(r->redis, NULL, NULL, 4, argv);
 }
@@ -98,11 +76,11 @@ send_commands(struct note *note, struct slice *argv)
 	struct rresults *r = note->results;
 	char number[ARG_NUMBER_SIZE];
 	const struct slice count[] = {
-	    SLICE("HINCRBY"), rresults_index_totals(r),
-	    rresults_index_field(note->failed), arg_number(number, note->n)};
+	    SLICE("HINCRBY"), arg_index_totals(r->cluster),
+	    arg_index_field(note->failed), arg_number(number, note->n)};
 
 	put_arguments(note, SLICE("LPUSH"),
-		      rresults_index_list(r, note->failed), argv);
+		      arg_index_list(r->cluster, note->failed), argv);
 	redis_command(r->redis, NULL, NULL, 4, count);
 	rresults_command(&note->request,
 			 (struct redis_args){argv, 2 + note->n});
@@ -112,11 +90,11 @@ static void
 send_script(struct note *note, struct slice *args)
 {
 	const struct slice keys[] = {
-	    rresults_index_list(note->results, note->failed),
-	    rresults_index_totals(note->results)};
+	    arg_index_list(note->results->cluster, note->failed),
+	    arg_index_totals(note->results->cluster)};
 	char most[ARG_NUMBER_SIZE];
 
-	put_arguments(note, rresults_index_field(note->failed),
+	put_arguments(note, arg_index_field(note->failed),
 		      arg_number(most, RESULTS_LIST_MAX), args);
 	rresults_eval(&note->request, &rscripts[SCRIPT_INDEX], REDIS_ARGS(keys),
 		      (struct redis_args){args, 2 + note->n});

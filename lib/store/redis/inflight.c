@@ -103,8 +103,8 @@ rclaim_is_sure(const struct broker_claim *claim)
 {
 	const struct rclaim *c = container_of(claim, const struct rclaim, pub);
 
-	return !c->lost &&
-	       rbroker_is_sure_for(c->queue->broker, REDIS_STALE_MS);
+	return !c->lost && rbroker_is_sure_for(c->queue->broker,
+					       REDIS_BRISK_MS + REDIS_STALE_MS);
 }
 
 void

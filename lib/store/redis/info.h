@@ -49,15 +49,11 @@ bool redis_check_replicas(const struct redis_info *info,
 			  struct redis_finding *ret);
 bool redis_check_cut_off(const struct redis_info *info,
 			 struct redis_finding *ret);
-/* info_cluster.c: the URL is not a Cluster's, but the server is of one; and what a
- * Cluster lacks. */
+/* info_cluster.c: the URL is not a Cluster's, but the server is of one. */
 bool redis_check_mode(const struct redis_info *info, struct redis_finding *ret);
-bool redis_check_nodes(const struct redis_info *info,
-		       struct redis_finding *ret);
-bool redis_check_slots(const struct redis_info *info,
-		       struct redis_finding *ret);
-/* All of them; NULL at the end. */
-#define REDIS_N_CHECKS 16
-extern redis_check_fn *const redis_checks[REDIS_N_CHECKS + 1];
+/* Those of a server, which may be one of several; NULL at the end. */
+extern redis_check_fn *const redis_checks[];
+/* info_cluster.c: those of a Cluster as a whole, which look at `nodes`. */
+extern redis_check_fn *const redis_cluster_checks[];
 
 #endif

@@ -5,6 +5,9 @@
 #include "redis/slots.h"
 #include "store/redis/info.h"
 
+/* Of 2, none is a majority without the other. */
+#define MASTERS_MIN 3
+
 bool
 redis_check_mode(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -20,8 +23,8 @@ redis_check_mode(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
-bool
-redis_check_nodes(const struct redis_info *i, struct redis_finding *ret)
+static bool
+cluster_check_nodes(const struct redis_info *i, struct redis_finding *ret)
 {
 	ret->error = true;
 	if (i->nodes.n == 0 || i->nodes.away == 0)
@@ -35,8 +38,8 @@ redis_check_nodes(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
-bool
-redis_check_slots(const struct redis_info *i, struct redis_finding *ret)
+static bool
+cluster_check_slots(const struct redis_info *i, struct redis_finding *ret)
 {
 	ret->error = true;
 	if (i->nodes.n == 0 || i->nodes.uncovered == 0)
@@ -50,3 +53,21 @@ redis_check_slots(const struct redis_info *i, struct redis_finding *ret)
 	ret->remedy = "repair it: redis-cli --cluster fix";
 	return true;
 }
+
+/* A failed master is replaced when most of the others agree that it has failed. */
+static bool
+cluster_check_majority(const struct redis_info *i, struct redis_finding *ret)
+{
+	ret->error = false;
+	if (i->nodes.n == 0 || i->nodes.n >= MASTERS_MIN)
+		return false;
+	snprintf(ret->what, sizeof(ret->what),
+		 "has %zu masters: when one of them fails, the others are no "
+		 "majority, which could have a replica take its place",
+		 i->nodes.n);
+	ret->remedy = "add masters, so that there are 3 at least";
+	return true;
+}
+
+redis_check_fn *const redis_cluster_checks[] = {
+    cluster_check_nodes, cluster_check_slots, cluster_check_majority, NULL};

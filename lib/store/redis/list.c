@@ -305,7 +305,7 @@ static void
 rlist_ask(struct listing *l)
 {
 	char want[ARG_NUMBER_SIZE];
-	const struct slice key = rresults_index_list(l->results, l->failed);
+	const struct slice key = arg_index_list(l->results->cluster, l->failed);
 	const struct slice args[] = {{l->cursor, l->len},
 				     arg_number(want, l->n)};
 
@@ -446,9 +446,10 @@ rresults_counts(struct results *results, results_counts_fn *on_counts,
 {
 	struct rresults_request *call =
 	    rresults_request_new((struct rresults *)results, on_counted, arg);
+	const struct rresults *r = (struct rresults *)results;
 	const struct slice argv[] = {
-	    SLICE("HMGET"), rresults_index_totals((struct rresults *)results),
-	    rresults_index_field(false), rresults_index_field(true)};
+	    SLICE("HMGET"), arg_index_totals(r->cluster),
+	    arg_index_field(false), arg_index_field(true)};
 	struct err err;
 
 	if (call == NULL) {

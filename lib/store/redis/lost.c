@@ -3,40 +3,31 @@
  * The Redis broker: tasks that may be lost (store/lost.h). At the end of each
  * round, housekeeping first looks once more at suspects whose time has come, and
  * then at some pages of the keys of the server, of which it remembers where it
- * stopped: a million keys take an hour or so.
+ * stopped: a million keys take an hour or so. In a Cluster it goes through one
+ * master after the other.
  *
- * Of a page, pending.lua shows the records that are not final and have no life, and
- * lost_ask.c has the server look for their tasks.
+ * Of a page, the records are looked at that are not final and have no life
+ * (pending.lua); for their tasks all places of their queues are read, in one step
+ * each (lost.lua). A suspect that is nowhere then ends, if its record is to the byte
+ * what it was (end_lost.lua).
  *
  * Records are in the same database whatever the queue_key, and even if their queues
  * are on another server. Who stores such ones leaves a word (RBROKER_KEYS), and
  * nothing is done where somebody else may have queues: they would be looked for in
  * ours.
  */
+#include "store/redis/lost.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/redis/lost.h"
 #include "store/redis/tidy.h"
-#include "util/name.h"
 
 /* Pages of keys, or batches of suspects, in a round; keys in a page. */
 #define LOST_PAGES 4
 #define LOST_PAGE "500"
 /* Suspects to judge at once. */
 #define LOST_TAKE 50
-
-static void
-rlost_drop_cases(struct rlost *l)
-{
-	size_t i;
-
-	for (i = 0; i < l->n_cases; i++) {
-		free(l->cases[i].queue);
-		buf_done(&l->cases[i].ended);
-	}
-	l->n_cases = 0;
-}
 
 /* The round ends here; where the keys go on, and suspects, stay. */
 void
@@ -51,109 +42,23 @@ rlost_end(struct rbroker *b)
 	rbroker_tidy_done(b);
 }
 
-/* --- records ------------------------------------------------------------- */
-
-/* A record of the page: whose queue it says, and how it would end. What is another
- * record by now than that of the suspect is of a task that goes on. */
-static void
-rlost_add_case(struct rbroker *b, size_t id_at, struct slice digest,
-	       struct slice record)
-{
-	struct rlost *l = &b->lost;
-	struct rlost_case *c = &l->cases[l->n_cases];
-	const struct lost_suspect *suspect;
-	struct buf queue = BUF_INIT;
-
-	*c = (struct rlost_case){.id_at = id_at, .ended = BUF_INIT};
-	if (digest.len != LOST_DIGEST_SIZE - 1)
-		return;
-	memcpy(c->digest, digest.p, digest.len);
-	if (l->taken > 0) {
-		suspect =
-		    lost_find(&l->suspects, slice_of(l->ids.data + id_at));
-		if (suspect == NULL || strcmp(suspect->digest, c->digest) != 0)
-			return;
-	}
-	if (b->opt.on_pending(record, &queue, &c->ended, b->opt.arg) &&
-	    name_valid((struct slice){queue.data, queue.len}, NAME_QUEUE_MAX) &&
-	    !c->ended.failed) {
-		buf_addc(&queue, '\0');
-		c->queue = buf_take(&queue);
-	}
-	buf_done(&queue);
-	if (l->taken == 0)
-		buf_done(&c->ended);
-	if (c->queue != NULL)
-		l->n_cases++;
-	else
-		buf_done(&c->ended);
-}
-
-/* Where each of the ids begins that a call was about. */
-static void
-rlost_on_shown(struct redis_request *request, const struct redis_reply *reply)
-{
-	struct rbroker *b = container_of(request, struct rbroker, tidy.request);
-	struct rlost *l = &b->lost;
-	const size_t n = redis_reply_count(reply);
-	const size_t seen =
-	    (size_t)redis_reply_integer(redis_reply_at(reply, 0));
-	size_t i = 1, k, which;
-
-	rlost_drop_cases(l);
-	if (redis_fault(reply) != REDIS_FAULT_NONE || seen == 0) {
-		rlost_end(b);
-		return;
-	}
-	free(l->cases);
-	l->cases = calloc(n / 3 + 1, sizeof(*l->cases));
-	for (k = 1; k <= seen && l->at < l->ids.len; k++) {
-		which = (size_t)redis_reply_integer(redis_reply_at(reply, i));
-		if (l->cases != NULL && i < n && which == k) {
-			rlost_add_case(
-			    b, l->at,
-			    redis_reply_string(redis_reply_at(reply, i + 1)),
-			    redis_reply_string(redis_reply_at(reply, i + 2)));
-			i += 3;
-		}
-		l->at += strlen(l->ids.data + l->at) + 1;
-	}
-	rlost_next(b);
-}
-
-/* The records of the ids that were not looked at yet. */
-static int
-rlost_look(struct rbroker *b)
-{
-	struct rlost *l = &b->lost;
-	char bytes[ARG_NUMBER_SIZE];
-	const struct slice arg = arg_number(bytes, BROKER_TIDY_BYTES);
-	struct buf names = BUF_INIT;
-	struct slice *keys;
-	size_t at, n = 0, i;
-	const char *p;
-	int sent = -1;
-
-	for (at = l->at; at < l->ids.len; at += strlen(l->ids.data + at) + 1) {
-		buf_addf(&names, "%s%s", ARG_RECORD, l->ids.data + at);
-		buf_addc(&names, '\0');
-		n++;
-	}
-	keys = calloc(n + 1, sizeof(*keys));
-	if (keys != NULL && !names.failed) {
-		for (i = 0, p = names.data; i < n; i++, p += strlen(p) + 1)
-			keys[i] = slice_of(p);
-		b->tidy.request.on_reply = rlost_on_shown;
-		sent = redis_request_eval(
-		    &b->tidy.request, &b->scripts[SCRIPT_PENDING],
-		    (struct redis_args){keys, n}, (struct redis_args){&arg, 1});
-	}
-	buf_done(&names);
-	free(keys);
-	return sent;
-}
-
 /* --- which ones ----------------------------------------------------------- */
+
+/* The keys of the next master follow. Once around is enough for a round. */
+static void
+rlost_pass_node(struct rbroker *b)
+{
+	struct rlost *l = &b->lost;
+	struct redis_nodes nodes;
+
+	redis_get_nodes(b->redis, &nodes);
+	free(l->cursor);
+	l->cursor = NULL;
+	if (++l->node >= nodes.n) {
+		l->node = 0;
+		l->pages = 0;
+	}
+}
 
 /* Of those keys that a task's record may have. */
 static void
@@ -165,11 +70,12 @@ rlost_on_keys(struct redis_request *request, const struct redis_reply *reply)
 	const struct slice cursor =
 	    redis_reply_string(redis_reply_at(reply, 0));
 	const size_t skip = strlen(ARG_RECORD);
+	const bool last = cursor.p == NULL || slice_eq(cursor, SLICE("0"));
 	struct slice key;
 	size_t i;
 
 	free(l->cursor);
-	l->cursor = cursor.p != NULL ? strndup(cursor.p, cursor.len) : NULL;
+	l->cursor = last ? NULL : strndup(cursor.p, cursor.len);
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		rlost_end(b);
 		return;
@@ -184,24 +90,34 @@ rlost_on_keys(struct redis_request *request, const struct redis_reply *reply)
 	}
 	if (l->ids.failed)
 		buf_reset(&l->ids);
-	/* Once around is enough for a round. */
-	if (l->cursor == NULL || strcmp(l->cursor, "0") == 0)
-		l->pages = 0;
+	if (last)
+		rlost_pass_node(b);
 	rlost_next(b);
 }
 
+/* A master that is out of reach is left out. */
 static int
 rlost_scan(struct rbroker *b)
 {
 	struct rlost *l = &b->lost;
-	const struct slice argv[] = {
-	    SLICE("SCAN"),  slice_of(l->cursor != NULL ? l->cursor : "0"),
-	    SLICE("MATCH"), SLICE("flowrra:task:*"),
-	    SLICE("COUNT"), SLICE(LOST_PAGE)};
 
-	l->pages--;
 	b->tidy.request.on_reply = rlost_on_keys;
-	return redis_request_command(&b->tidy.request, REDIS_ARGS(argv));
+	while (l->pages > 0) {
+		const struct slice argv[] = {
+		    SLICE("SCAN"),
+		    slice_of(l->cursor != NULL ? l->cursor : "0"),
+		    SLICE("MATCH"),
+		    SLICE("flowrra:task:*"),
+		    SLICE("COUNT"),
+		    SLICE(LOST_PAGE)};
+
+		l->pages--;
+		if (redis_request_node(&b->tidy.request, l->node,
+				       REDIS_ARGS(argv)) == 0)
+			return 0;
+		rlost_pass_node(b);
+	}
+	return -1;
 }
 
 /* Suspects whose time has come, which stay until they are judged. */
@@ -216,29 +132,40 @@ rlost_take_due(struct rbroker *b)
 		l->pages--;
 }
 
-/* The next step: a call for what was found, a look at the rest of a page, the
- * next page, or the end. */
+/* All of a page is done, or of what was taken. 0, or -1: the round ends. */
+static int
+rlost_turn_page(struct rbroker *b)
+{
+	struct rlost *l = &b->lost;
+
+	rlost_drop_cases(l);
+	for (; l->taken > 0; l->taken--)
+		lost_drop_first(&l->suspects);
+	buf_reset(&l->ids);
+	l->at = 0;
+	if (l->pages == 0)
+		return -1;
+	rlost_take_due(b);
+	if (l->taken > 0)
+		return l->ids.failed ? -1 : rlost_look(b);
+	return lost_is_full(&l->suspects) ? -1 : rlost_scan(b);
+}
+
 void
 rlost_next(struct rbroker *b)
 {
 	struct rlost *l = &b->lost;
-	size_t n = rlost_choose(l);
-	int sent = -1;
+	size_t n;
+	int sent;
 
-	if (n == 0 && l->at >= l->ids.len) {
-		for (; l->taken > 0; l->taken--)
-			lost_drop_first(&l->suspects);
-		buf_reset(&l->ids);
-		l->at = 0;
-		if (l->pages > 0)
-			rlost_take_due(b);
-	}
-	if (n > 0)
-		sent = rlost_check(b, n);
-	else if (l->at < l->ids.len && !l->ids.failed)
+	if (l->at < l->ids.len)
 		sent = rlost_look(b);
-	else if (l->pages > 0 && !lost_is_full(&l->suspects))
-		sent = rlost_scan(b);
+	else if (rlost_has_gone(l))
+		sent = rlost_end_records(b);
+	else if ((n = rlost_choose(l)) > 0)
+		sent = rlost_check(b, n);
+	else
+		sent = rlost_turn_page(b);
 	if (sent != 0)
 		rlost_end(b);
 }
@@ -289,7 +216,7 @@ rbroker_find_lost(struct rbroker *b)
 				     slice_of(RBROKER_KEYS), SLICE("2")};
 
 	b->lost.pages = LOST_PAGES;
-	if (b->tidy.limits.lost_ms == 0 || !b->opt.with_results ||
+	if (b->tidy.limits.lost_ms == 0 || !b->opt.has_records ||
 	    b->opt.on_pending == NULL) {
 		rlost_end(b);
 		return;
@@ -312,6 +239,7 @@ rbroker_lost_done(struct rbroker *b)
 
 	rlost_drop_cases(l);
 	free(l->cases);
+	free(l->calls);
 	free(l->cursor);
 	buf_done(&l->ids);
 	buf_done(&l->lists);

@@ -11,9 +11,8 @@
 #include "store/redis/lost.h"
 #include "store/results.h"
 
-/* Records in one call, and bytes of the records that they end with, about. */
+/* Records in one call. */
 #define LOST_BATCH 500
-#define LOST_ENDED_BYTES (256u << 10)
 /* What one call reads of a queue: it takes the server some 10 ms. */
 #define LOST_TASKS "3000"
 #define LOST_BYTES "524288"
@@ -29,30 +28,22 @@ rlost_drop_lists(struct rlost *l)
 	l->n_lists = l->tries = 0;
 }
 
-static const char *
-rlost_id(const struct rlost *l, const struct rlost_case *c)
-{
-	return l->ids.data + c->id_at;
-}
-
 size_t
 rlost_choose(struct rlost *l)
 {
 	const struct rlost_case *first = NULL;
 	struct rlost_case *c;
-	size_t n = 0, bytes = 0;
+	size_t n = 0;
 
 	for (c = l->cases; c < l->cases + l->n_cases; c++) {
 		c->asked =
 		    !c->settled && n < LOST_BATCH &&
-		    (n == 0 || bytes < LOST_ENDED_BYTES) &&
 		    (first == NULL || strcmp(c->queue, first->queue) == 0);
 		if (!c->asked)
 			continue;
 		if (first == NULL)
 			first = c;
 		n++;
-		bytes += l->taken > 0 ? c->ended.len : 0;
 	}
 	l->asked = first;
 	return n;
@@ -104,12 +95,10 @@ rlost_learn_lists(struct rbroker *b, const struct redis_reply *told)
 	return !queue.failed && !l->lists.failed;
 }
 
-/* Those of the call that are nowhere: suspects, or they have ended. */
+/* Those of the call that are nowhere: suspects, or they end. */
 static void
-rlost_take_answers(struct rbroker *b, const struct redis_reply *reply)
+rlost_take_answers(struct rlost *l, const struct redis_reply *reply)
 {
-	struct rlost *l = &b->lost;
-	struct broker_trimmed trimmed = {.queue = slice_of(l->asked->queue)};
 	struct rlost_case *c;
 	size_t i = 0;
 
@@ -119,13 +108,11 @@ rlost_take_answers(struct rbroker *b, const struct redis_reply *reply)
 		if (redis_reply_integer(redis_reply_at(reply, i++)) != 1)
 			continue;
 		if (l->taken > 0)
-			trimmed.lost++;
+			c->gone = true;
 		else
 			lost_add(&l->suspects, slice_of(rlost_id(l, c)),
 				 c->digest);
 	}
-	if (trimmed.lost > 0 && b->opt.on_trimmed != NULL)
-		b->opt.on_trimmed(&trimmed, b->opt.arg);
 }
 
 static void
@@ -147,94 +134,50 @@ rlost_on_checked(struct redis_request *request, const struct redis_reply *reply)
 		return;
 	}
 	if (redis_reply_type(redis_reply_at(reply, 0)) == REDIS_INTEGER)
-		rlost_take_answers(b, reply);
+		rlost_take_answers(l, reply);
 	rlost_drop_lists(l);
 	for (c = l->cases; c < l->cases + l->n_cases; c++)
 		c->settled = c->settled || c->asked;
 	rlost_next(b);
 }
 
-/* The keys behind those of the queue, and the arguments of each record. `names` has
- * keys of records and channels in turn. */
-static void
-rlost_fill(const struct rlost *l, struct slice *keys, struct slice *args,
-	   const struct buf *names)
-{
-	const struct rlost_case *c;
-	const char *p = l->lists.data;
-	size_t i;
-
-	for (i = 0; i < l->n_lists; i++, p += strlen(p) + 1)
-		*keys++ = slice_of(p);
-	p = names->data;
-	for (c = l->cases; p != NULL && c < l->cases + l->n_cases; c++) {
-		if (!c->asked)
-			continue;
-		*keys++ = slice_of(p);
-		p += strlen(p) + 1;
-		*args++ = slice_of(rlost_id(l, c));
-		*args++ = slice_of(c->digest);
-		*args++ = l->taken > 0
-			      ? (struct slice){c->ended.data, c->ended.len}
-			      : SLICE("");
-		*args++ = slice_of(p);
-		p += strlen(p) + 1;
-	}
-}
-
-static void
-rlost_name_records(const struct rlost *l, struct buf *names)
-{
-	const struct rlost_case *c;
-
-	for (c = l->cases; c < l->cases + l->n_cases; c++) {
-		if (!c->asked)
-			continue;
-		buf_addf(names, "%s%s", ARG_RECORD, rlost_id(l, c));
-		buf_addc(names, '\0');
-		buf_addf(names, "%s%s", RRESULTS_COMPLETE, rlost_id(l, c));
-		buf_addc(names, '\0');
-	}
-}
-
-#define LOST_KEYS 9
-#define LOST_ARGS 5
+#define LOST_KEYS 7
+#define LOST_ARGS 2
 
 static int
-rlost_send(struct rbroker *b, const struct rqueue *q, size_t n)
+rlost_ask(struct rbroker *b, const struct rqueue *q, size_t n)
 {
 	struct rlost *l = &b->lost;
-	char count[ARG_NUMBER_SIZE], life[ARG_NUMBER_SIZE],
-	    kept[ARG_NUMBER_SIZE];
+	const struct rlost_case *c;
+	struct buf workers = BUF_INIT;
 	const struct slice head[LOST_KEYS] = {
 	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
 	    slice_of(q->keys[KEY_DELAYED]), slice_of(q->keys[KEY_DEAD]),
-	    slice_of(q->keys[KEY_LANES]),   slice_of(RBROKER_WORKERS),
-	    SLICE("flowrra:failed"),	    slice_of(RRESULTS_STATS),
+	    slice_of(q->keys[KEY_LANES]),   rqueue_add_workers(&workers, q),
 	    slice_of(q->keys[KEY_LEAVING])};
-	const struct slice first[LOST_ARGS] = {
-	    SLICE(LOST_TASKS), SLICE(LOST_BYTES), arg_number(count, (int64_t)n),
-	    arg_number(life, b->tidy.limits.record_ttl_s),
-	    arg_number(kept, RESULTS_LIST_MAX)};
-	const size_t n_keys = LOST_KEYS + l->n_lists + n,
-		     n_args = LOST_ARGS + 4 * n;
-	struct slice *all = calloc(n_keys + n_args, sizeof(*all));
-	struct buf names = BUF_INIT;
+	const size_t n_keys = LOST_KEYS + l->n_lists;
+	struct slice *all = calloc(n_keys + LOST_ARGS + n, sizeof(*all));
+	struct slice *at = all;
+	const char *p = l->lists.data;
 	int sent = -1;
+	size_t i;
 
-	rlost_name_records(l, &names);
-	if (all != NULL && !names.failed) {
-		memcpy(all, head, sizeof(head));
-		memcpy(all + n_keys, first, sizeof(first));
-		rlost_fill(l, all + LOST_KEYS, all + n_keys + LOST_ARGS,
-			   &names);
+	if (all != NULL && !workers.failed) {
+		at = mempcpy(at, head, sizeof(head));
+		for (i = 0; i < l->n_lists; i++, p += strlen(p) + 1)
+			*at++ = slice_of(p);
+		*at++ = SLICE(LOST_TASKS);
+		*at++ = SLICE(LOST_BYTES);
+		for (c = l->cases; c < l->cases + l->n_cases; c++)
+			if (c->asked)
+				*at++ = slice_of(rlost_id(l, c));
 		b->tidy.request.on_reply = rlost_on_checked;
 		sent = redis_request_eval(
 		    &b->tidy.request, &b->scripts[SCRIPT_LOST],
 		    (struct redis_args){all, n_keys},
-		    (struct redis_args){all + n_keys, n_args});
+		    (struct redis_args){all + n_keys, LOST_ARGS + n});
 	}
-	buf_done(&names);
+	buf_done(&workers);
 	free(all);
 	return sent;
 }
@@ -247,7 +190,7 @@ rlost_check(struct rbroker *b, size_t n)
 
 	if (rqueue_init(&q, b, b->lost.asked->queue, 0) != 0)
 		return -1;
-	sent = rlost_send(b, &q, n);
+	sent = rlost_ask(b, &q, n);
 	rqueue_done(&q);
 	return sent;
 }

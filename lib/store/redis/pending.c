@@ -98,6 +98,8 @@ rcreate_say_elsewhere(struct rresults *r)
 				     SLICE("")};
 	const int64_t now_ms = clock_mono_ms();
 
+	if (r->opt.has_queues)
+		return;
 	if (r->elsewhere_ms != 0 && now_ms - r->elsewhere_ms < SAY_MS)
 		return;
 	if (redis_command(r->redis, NULL, NULL, 3, argv) == 0)

@@ -135,6 +135,21 @@ rqueue_mark_key(const struct rqueue *q, const char *worker)
 		   : key;
 }
 
+struct slice
+rqueue_add_workers(struct buf *out, const struct rqueue *q)
+{
+	const size_t start = out->len;
+
+	/* In a Cluster it is beside the queue (rbroker_name_keys()). */
+	if (q->broker->url.cluster)
+		buf_addf(out, "{%s}:workers", q->keys[KEY_WAITING]);
+	else
+		buf_adds(out, RBROKER_WORKERS);
+	return out->failed
+		   ? (struct slice){NULL, 0}
+		   : (struct slice){out->data + start, out->len - start};
+}
+
 /* Made once: the names are part of each claim and settlement. */
 int
 rqueue_name_shards(struct rqueue *q)

@@ -15,7 +15,9 @@
  * drops what it could not send for a while (redis_drops_stale()).
  *
  * A backend that is another server than the broker has no mark to look for, and
- * trusts nobody's clock: it always looks at the record that is there.
+ * trusts nobody's clock: it always looks at the record that is there. In a Cluster
+ * the mark is on another node, so that such a look is all, but a claim that is sure
+ * there is sure.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,20 +28,20 @@
 
 /* The key of the record, and, if it follows from a claim, that of the mark. */
 static struct redis_args
-rrecords_keys(struct slice keys[2], struct slice record,
-	      const struct results_put *put)
+rrecords_keys(const struct rresults *r, struct slice keys[2],
+	      struct slice record, const struct results_put *put)
 {
 	keys[0] = record;
-	if (put->claim == NULL)
+	if (!rresults_is_fenced(r, put))
 		return (struct redis_args){keys, 1};
 	keys[1] = rclaim_mark_key(put->claim);
 	return (struct redis_args){keys, 2};
 }
 
 static struct slice
-rrecords_mark(const struct results_put *put)
+rrecords_mark(const struct rresults *r, const struct results_put *put)
 {
-	return put->claim != NULL ? rclaim_mark(put->claim) : SLICE("");
+	return rresults_is_fenced(r, put) ? rclaim_mark(put->claim) : SLICE("");
 }
 
 /* Those who wait for the record are told behind it: should the server refuse
@@ -77,11 +79,12 @@ rrecords_send_sure(struct rresults *r, const struct results_put *put,
 	    {r->key.data + reply_at, r->key.len - reply_at},
 	    put->record};
 
-	if (redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set) != 0)
+	if (redis_command_brisk(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3,
+				set) != 0)
 		return -1;
-	redis_command(r->redis, NULL, NULL, 3, done);
+	redis_command_near(r->redis, set[1], NULL, NULL, 3, done);
 	if (put->reply_to.len > 0)
-		redis_command(r->redis, NULL, NULL, 3, reply);
+		redis_command_near(r->redis, set[1], NULL, NULL, 3, reply);
 	return 0;
 }
 
@@ -105,8 +108,8 @@ struct note {
 
 /* 0, or -1: there is no memory for the names. */
 static int
-rrecords_note(struct note *note, const struct results_put *put,
-	      struct buf *names)
+rrecords_note(const struct rresults *r, struct note *note,
+	      const struct results_put *put, struct buf *names)
 {
 	size_t channel_at;
 
@@ -118,12 +121,12 @@ rrecords_note(struct note *note, const struct results_put *put,
 	buf_add(names, put->id.p, put->id.len);
 	if (names->failed)
 		return -1;
-	note->key = rrecords_keys(note->keys,
+	note->key = rrecords_keys(r, note->keys,
 				  (struct slice){names->data, channel_at}, put);
 	note->args[0] = put->record;
 	note->args[1] =
 	    (struct slice){names->data + channel_at, names->len - channel_at};
-	note->args[2] = rrecords_mark(put);
+	note->args[2] = rrecords_mark(r, put);
 	return 0;
 }
 
@@ -133,7 +136,7 @@ rrecords_send_note(struct rresults *r, const struct results_put *put,
 {
 	struct note note;
 
-	if (rrecords_note(&note, put, &r->key) != 0)
+	if (rrecords_note(r, &note, put, &r->key) != 0)
 		return -1;
 	return redis_eval(r->redis, &rscripts[SCRIPT_NOTE], fn, arg, note.key.n,
 			  note.key.v, 3, note.args);
@@ -209,7 +212,7 @@ put_lossy(struct rresults *r, struct results_put *put)
 	struct buf names = BUF_INIT;
 	struct note note;
 
-	if (call == NULL || rrecords_note(&note, put, &names) != 0) {
+	if (call == NULL || rrecords_note(r, &note, put, &names) != 0) {
 		free(call);
 		put->on_done(put);
 	} else {

@@ -177,6 +177,15 @@ int rfinals_add(struct rresults *r, struct rfinal final);
 /* Sends at once what waits for that: before a question that may be about it. */
 int rfinals_flush(struct rresults *r);
 
+/* --- records.c --------------------------------------------------------- */
+
+/* Whether the server can look for the mark of the claim that it follows from. */
+static inline bool
+rresults_is_fenced(const struct rresults *r, const struct results_put *put)
+{
+	return put->claim != NULL && !r->cluster;
+}
+
 /* --- index.c ----------------------------------------------------------- */
 
 int rresults_index_open(struct rresults *r, struct err *err);
@@ -186,11 +195,6 @@ void rresults_index(struct rresults *r, const struct results_put *put);
 /* Sends what is noted with what is sent in this turn. */
 void rresults_index_flush(struct rresults *r);
 void rresults_index_hurry(struct results *results);
-/* The list of the tasks that failed, or of the others; the totals (hash), and the
- * field of either. */
-struct slice rresults_index_list(const struct rresults *r, bool failed);
-struct slice rresults_index_totals(const struct rresults *r);
-struct slice rresults_index_field(bool failed);
 
 /* --- list.c ------------------------------------------------------------ */
 

@@ -14,6 +14,9 @@
 #include "util/err.h"
 #include "util/sat.h"
 
+/* One page holds no more than this, and a row: see list.c. */
+#define PAGE_BYTES (4u << 20)
+
 /* A page of workflows, or of steps of one. */
 struct flow_row {
 	struct flow_info info; /* of a workflow, without its label */
@@ -162,6 +165,10 @@ steps_read_run(struct flow_list *l, struct tx *tx, int64_t flow,
 	int more = tx_first(tx, err, SQL_STEPS_PAGE, flow, l->from, l->limit);
 
 	for (; more == 1; more = tx_next(tx, err, SQL_STEPS_PAGE)) {
+		if (l->text.len >= PAGE_BYTES) {
+			tx_end(tx, SQL_STEPS_PAGE);
+			return l->text.failed ? err_nomem(err) : 0;
+		}
 		l->next = tx_int(tx, SQL_STEPS_PAGE, 0);
 		seen++;
 		if (step_read(l, tx, &l->rows[l->n].step))

@@ -4,6 +4,7 @@
  * the transaction that brings it about.
  *
  *	flow_steps.c	steps are added, go on and end
+ *	flow_spares.c	tasks that are in no queue
  *	flow_end.c	workflows end, by themselves or cancelled
  *	flow_calls.c	what is asked of workflows, and done to them
  *	flow_again.c	the end of a step is taken back
@@ -97,7 +98,7 @@ int ssteps_look_run(struct tx *tx, struct slice id, struct swaits_end *end,
 /* Whether a task that has a final record is a step that has not ended: its end was
  * taken back (flow_again.c), a moment ago. */
 int ssteps_taken_back_run(struct tx *tx, struct slice id, struct err *err);
-/* A step goes on: its task, `number`, has what it asked for of others. */
+/* A step goes on. */
 int ssteps_release_run(struct tx *tx, const struct swaits_row *row,
 		       struct err *err);
 /* A task goes on though it waits for others: a person wants it so. */
@@ -108,15 +109,18 @@ int ssteps_skip_run(struct tx *tx, const struct swaits_row *row,
 /* A task has ended, or is gone. If it is a step, that ends, and its workflow may. */
 int ssteps_end_run(struct swaits_work *w, struct tx *tx, struct slice id,
 		   enum swaits_outcome outcome, struct err *err);
+/* What a step comes after, of the column of that name: at most so many, and how many
+ * there are. */
+size_t ssteps_after_count(struct slice text);
+size_t ssteps_after_read(struct slice text, struct broker_after *after);
+
+/* --- flow_spares.c --------------------------------------------------------- */
+
 /* Puts the task that was kept of a step into its queue; `held`: where tasks wait for
  * others. 1, with what a row of `waits` has of it; 0: none was kept. That of a
  * callback stays, since that may be called again. */
 int ssteps_queue_run(struct tx *tx, const struct sstep *step, bool held,
 		     struct swaits_row *ret, struct err *err);
-/* What a step comes after, of the column of that name: at most so many, and how many
- * there are. */
-size_t ssteps_after_count(struct slice text);
-size_t ssteps_after_read(struct slice text, struct broker_after *after);
 
 /* --- flow_end.c ----------------------------------------------------------- */
 

@@ -1,26 +1,17 @@
-#!lua flags=allow-oom
--- Tells which tasks are in no place of their queue, and ends the records of those.
--- All places are read in this one step, so a task that moves is in one of them.
--- What is too much to read is not read.
+-- Tells which tasks are in no place of their queue. All places are read in this one
+-- step, so a task that moves is in one of them. What is too much to read is not
+-- read.
 --
 -- KEYS  1 queue (list)     2 levels (zset)   3 delayed (zset)   4 dead (zset)
 --       5 lanes (zset)     6 ids of workers (zset)
---       7 tasks that failed (list)           8 counts of tasks that ended (hash)
---       9 on their way to another queue (list)
---       10 … lists of the levels, lanes, and parts of workers' in-flight lists
---       then the records
+--       7 on their way to another queue (list)
+--       8 … lists of the levels, lanes, and parts of workers' in-flight lists
 -- ARGV  1 tasks to read at most   2 bytes of them to read, about, at most
---       3 how many records        4 seconds that a record lives then, 0: for ever
---       5 how many ids of tasks that failed are kept
---       then for each record:  the task's id, the SHA-1 of the record as it was
---       seen, the record that it ends with ('': none, only look), channel of those
---       who wait for the end
--- Returns for each record 1 if its task is nowhere (it has ended now), or 0: the
--- task is there, or its record is another one by now. 'much' if there is too much
--- to read, or something that cannot be understood. Where a list is not in KEYS,
--- returns {levels}, {lanes}, {workers}, and has done nothing.
+--       then the tasks' ids
+-- Returns for each 1 if it is nowhere, or 0. 'much' if there is too much to read, or
+-- something that cannot be understood. Where a list is not in KEYS, returns
+-- {levels}, {lanes}, {workers}.
 
-local n, first = tonumber(ARGV[3]), #KEYS - tonumber(ARGV[3]) + 1
 -- More lists than tasks that may be read.
 if redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[5]) +
   redis.call('ZCARD', KEYS[6]) > tonumber(ARGV[1]) then return 'much' end
@@ -28,7 +19,7 @@ local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
 local lanes = redis.call('ZRANGE', KEYS[5], 0, -1)
 local workers = redis.call('ZRANGE', KEYS[6], 0, -1)
 local known = {}
-for i = 10, first - 1 do
+for i = 8, #KEYS do
   known[string.match(KEYS[i], '}(:%a+:.*)$')] = true
 end
 local function knows(kind, names)
@@ -40,13 +31,9 @@ end
 if not knows(':p:', levels) or not knows(':lane:', lanes) or
   not knows(':inflight:', workers) then return {levels, lanes, workers} end
 
--- What has the wrong type fails here, before anything has changed.
-redis.call('ZCARD', KEYS[4])
-redis.call('LLEN', KEYS[7])
-redis.call('HLEN', KEYS[8])
 local total = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3]) +
-  redis.call('LLEN', KEYS[9])
-for i = 10, first - 1 do
+  redis.call('LLEN', KEYS[7])
+for i = 8, #KEYS do
   total = total + (string.find(KEYS[i], '}:lane:') and redis.call('ZCARD', KEYS[i])
     or redis.call('LLEN', KEYS[i]))
 end
@@ -106,10 +93,10 @@ local function read(command, key, stamp)
 end
 
 if not read('LRANGE', KEYS[1], 0) or not read('ZRANGE', KEYS[3], 0) or
-  not read('LRANGE', KEYS[9], nil) then
+  not read('LRANGE', KEYS[7], nil) then
   return 'much'
 end
-for i = 10, first - 1 do
+for i = 8, #KEYS do
   local lane = string.find(KEYS[i], '}:lane:')
   if not read(lane and 'ZRANGE' or 'LRANGE', KEYS[i], lane and 16 or 0) then
     return 'much'
@@ -117,26 +104,8 @@ for i = 10, first - 1 do
 end
 
 local answers = {}
-for i = 1, n do
-  local key, at = KEYS[first + i - 1], 2 + 4 * i
-  local id, digest, ended, channel = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local record = redis.pcall('GET', key)
-  answers[i] = 0
-  if not there[id] and not redis.call('ZSCORE', KEYS[4], id) and
-    type(record) == 'string' and redis.sha1hex(record) == digest then
-    answers[i] = 1
-    if ended ~= '' and ARGV[4] == '0' then
-      redis.call('SET', key, ended)
-    elseif ended ~= '' then
-      redis.call('SET', key, ended, 'EX', ARGV[4])
-    end
-    if ended ~= '' then
-      redis.call('LPUSH', KEYS[7], id)
-      redis.call('LTRIM', KEYS[7], 0, ARGV[5] - 1)
-      redis.call('HINCRBY', KEYS[8], 'failed', 1)
-      -- Who may not publish has stored it all the same.
-      redis.pcall('PUBLISH', channel, 'done')
-    end
-  end
+for i = 3, #ARGV do
+  answers[#answers + 1] =
+    (there[ARGV[i]] or redis.call('ZSCORE', KEYS[4], ARGV[i])) and 0 or 1
 end
 return answers
