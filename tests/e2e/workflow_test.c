@@ -375,6 +375,29 @@ START_TEST(the_script_of_the_manual_does_what_it_says)
 }
 END_TEST
 
+/* Something takes a step from its queue, ends it, and says nothing to its workflow. */
+START_TEST(housekeeping_finds_what_ended_without_a_word)
+{
+	struct world *w = begin(ON_REDIS);
+
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "add 1 1 --flow W --id a --force --queue io");
+	submit(w, "add 1 1 --flow W --id b --after a --force --queue io");
+	redis_server_run(world_redis(w), "DEL flowrra:queue:io");
+	redis_server_run(world_redis(w), "SET flowrra:task:a "
+					 "{\"task_id\":\"a\",\"status\":"
+					 "\"success\",\"result\":1}");
+	ctl_ok(w, "workflow seal W");
+	redis_server_run(world_redis(w),
+			 "HSET {flowrra:queue:flow:W}:meta moved 1");
+	redis_server_run(world_redis(w), "ZADD {flowrra:queue:flows}:due 1 W");
+	worker_start(w, NULL);
+	ck_run(ctl(w, "wait b"), 0, "2\n");
+	WAIT_UNTIL(flow_is(w, "W", "succeeded"));
+	world_stop(w);
+}
+END_TEST
+
 SUITE("workflow")
 {
 	SUITE_TIMEOUT(120);
@@ -392,4 +415,5 @@ SUITE("workflow")
 	TEST_BOTH(a_command_starts_a_workflow);
 	TEST_BOTH(events_are_those_of_a_workflow);
 	TEST_BOTH(what_ended_without_a_word_is_repaired);
+	TEST(housekeeping_finds_what_ended_without_a_word);
 }

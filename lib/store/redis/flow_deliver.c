@@ -111,7 +111,8 @@ delivery_grow(struct rflow_delivery *d)
 	if ((tasks = realloc(d->tasks, cap * sizeof(*tasks))) == NULL)
 		return -1;
 	d->tasks = tasks;
-	if ((texts = realloc(d->texts, cap * sizeof(*texts))) == NULL)
+	if ((texts = realloc(d->texts, cap * sizeof(struct rflow_text *))) ==
+	    NULL)
 		return -1;
 	d->texts = texts;
 	d->cap = cap;
