@@ -19,7 +19,7 @@
  * and for those who know it from tail(1). */
 struct events_options {
 	struct ctl *ctl;
-	const char *id, *task, *queue;
+	const char *id, *task, *queue, *flow;
 	bool follow, full;
 	int count; /* 0: without end */
 	int seen;
@@ -104,6 +104,7 @@ run_events(struct ctl *ctl, int argc, char **argv, void *options)
 	const struct events_follow follow = {.id = o->id,
 					     .task = o->task,
 					     .queue = o->queue,
+					     .flow = o->flow,
 					     .whole = o->full,
 					     .on_line = on_line,
 					     .on_pause = on_pause,
@@ -144,13 +145,15 @@ static const struct option_spec events_options[] = {
     OPTION("queue", "QUEUE", TEXT, queue, 0, 0,
 	   "only events of tasks in this queue"),
     OPTION("id", "ID", TEXT, id, 0, 0, "only events of this task"),
+    OPTION("flow", "ID", TEXT, flow, 0, 0,
+	   "only events of the steps of this workflow"),
 };
 
 const struct verb verb_events = {
     .name = "events",
     .summary = "Print task events as they happen, one JSON object per line",
     .usage = "[--follow | --count N] [--full] [--task NAME] [--queue QUEUE] "
-	     "[--id ID]",
+	     "[--id ID] [--flow ID]",
     .options = events_options,
     .n_options = sizeof(events_options) / sizeof(events_options[0]),
     .options_size = sizeof(struct events_options),

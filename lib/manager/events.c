@@ -37,7 +37,7 @@ struct event_fields {
 	struct slice type, id, worker, task;
 };
 struct event_task {
-	struct slice task_id, task_name, queue;
+	struct slice task_id, task_name, queue, flow;
 };
 #define EVENT_FIELD(of, kind, member)                                          \
 	{                                                                      \
@@ -51,7 +51,7 @@ static const struct field event_fields[] = {
 static const struct field event_task_fields[] = {
     EVENT_FIELD(event_task, TEXT, task_id),
     EVENT_FIELD(event_task, TEXT, task_name),
-    EVENT_FIELD(event_task, TEXT, queue)};
+    EVENT_FIELD(event_task, TEXT, queue), EVENT_FIELD(event_task, TEXT, flow)};
 
 /* NULL is any text, also where the event has none. */
 static bool
@@ -74,12 +74,14 @@ matches(struct listening *l, struct slice task)
 				     .scratch = &l->inner};
 	struct event_task read = {.task_id = {NULL, 0}};
 
-	if (what->id == NULL && what->task == NULL && what->queue == NULL)
+	if (what->id == NULL && what->task == NULL && what->queue == NULL &&
+	    what->flow == NULL)
 		return true;
 	return task.p != NULL && fields_read(&in, task, &read, NULL) == 0 &&
 	       is_text(read.task_id, what->id) &&
 	       is_text(read.task_name, what->task) &&
-	       is_text(read.queue, what->queue);
+	       is_text(read.queue, what->queue) &&
+	       is_text(read.flow, what->flow);
 }
 
 /* 1: that was the last. */

@@ -22,7 +22,7 @@ struct flowrra_client;
  */
 struct events_follow {
 	/* Only events of these; NULL: of any. */
-	const char *id, *task, *queue;
+	const char *id, *task, *queue, *flow;
 	/* With whole records, which cost the workers up to half of their speed. */
 	bool whole;
 	/* Called for each, on the client's loop; not 0: that was the last. */

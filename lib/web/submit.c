@@ -76,6 +76,10 @@ own_refuse(struct web_call *call, const struct flowrra_request *request,
 	if (request->force)
 		return err_set(err, ERR_REFUSED,
 			       "force: a submitter submits registered tasks");
+	/* A workflow is nobody's, and its steps read the results of any task. */
+	if (request->flow != NULL)
+		return err_set(err, ERR_REFUSED,
+			       "flow: a submitter adds no steps to workflows");
 	return err_set(err, ERR_REFUSED,
 		       "name: [web] submit_tasks of the server does not have "
 		       "\"%.64s\"",
@@ -104,7 +108,8 @@ own_take(struct web_call *call, struct submit_own *own,
 
 	if (prefix[0] == '\0')
 		return 0;
-	if (request->force || !own_permits(web_conf(call), request->name))
+	if (request->force || request->flow != NULL ||
+	    !own_permits(web_conf(call), request->name))
 		return own_refuse(call, request, err);
 	if (id == NULL) {
 		uuid_make(uuid);

@@ -16,7 +16,9 @@ start(const char *config)
 const char *
 told(struct world *w, const char *id, const char *name)
 {
-	return json_field(w, ctl(w, "result %s --json", id)->out, name);
+	const struct run *r = ctl(w, "result %s --json", id);
+
+	return r->out[0] != '\0' ? json_field(w, r->out, name) : "";
 }
 
 bool

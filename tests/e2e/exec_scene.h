@@ -14,7 +14,8 @@ struct world *start(const char *config);
 /* Changes them, and waits until the worker has loaded them. */
 void reload(struct world *w, const char *config);
 
-/* What `result --json` says of a task that has ended or still runs. */
+/* What `result --json` says of a task that has ended or still runs; "": it has no
+ * record. */
 const char *told(struct world *w, const char *id, const char *name);
 bool is(struct world *w, const char *id, const char *name, const char *value);
 /* Waits for the end of a task; returns its id. */

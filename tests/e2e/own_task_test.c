@@ -65,8 +65,9 @@ START_TEST(a_command_waits_through_its_worker)
 	    "flowrractl result $FLOWRRA_TASK_ID; echo $?\n";
 	struct world *w = scripted_world(_i == 1, INNER, script);
 
-	ck_assert_str_eq(printed(w, "x"),
-			 "5\n5\n1\n7\n1\n2\n65\n3\n3\n5\n0\n5\n5\n5\n77\n77\n3");
+	ck_assert_str_eq(
+	    printed(w, "x"),
+	    "5\n5\n1\n7\n1\n2\n65\n3\n3\n5\n0\n5\n5\n5\n77\n77\n3");
 	ctl_ok(w, "cancel long");
 	world_stop(w);
 }

@@ -202,9 +202,9 @@ private_world(bool embedded, const char *tasks)
 
 START_TEST(a_command_is_not_led_to_another_store_than_its_workers)
 {
-	struct world *w = private_world(
-	    _i == 1, "[task inner]\ncommand = flowrractl queues\n"
-		     "max_retries = 0\n");
+	struct world *w =
+	    private_world(_i == 1, "[task inner]\ncommand = flowrractl queues\n"
+				   "max_retries = 0\n");
 
 	ck_complains(ctl(w, "submit inner --wait"), 1,
 		     "does not hand it to commands");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Workflows by the command line, on both stores: chains, joins, callbacks, files,
- * batches, what is cancelled, retried and repaired; and what other task queues have
- * been reported to hang on.
+ * batches, what is cancelled, retried and repaired.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -11,62 +10,7 @@
 #include <unistd.h>
 
 #include "e2e/manual_steps.h"
-#include "e2e/operate_scene.h"
-
-/* --- looking ------------------------------------------------------------- */
-
-/* A member of what `workflow show --json` prints. */
-static const char *
-flow(struct world *w, const char *id, const char *path)
-{
-	return answer(w, world_text(w, "workflow show %s", id), path);
-}
-
-static bool
-flow_is(struct world *w, const char *id, const char *state)
-{
-	return strcmp(flow(w, id, "state"), state) == 0;
-}
-
-#define ck_flow(w, id, path, expected)                                         \
-	ck_assert_str_eq(flow(w, id, path), expected)
-
-/* A step's ID. */
-static const char *
-at(struct world *w, const char *id, const char *name)
-{
-	return world_text(w, "%s.%s", id, name);
-}
-
-/* A member of a task's record. */
-static const char *
-told(struct world *w, const char *id, const char *name)
-{
-	const struct run *r = ctl(w, "result %s --json", id);
-
-	/* A callback has no record before it runs. */
-	return r->out[0] != '\0' ? json_field(w, r->out, name) : "";
-}
-
-static bool
-is(struct world *w, const char *id, const char *name, const char *value)
-{
-	return strcmp(told(w, id, name), value) == 0;
-}
-
-static void
-ck_is_skipped(struct world *w, const char *id)
-{
-	WAIT_UNTIL(is(w, id, "status", "failed"));
-	ck_assert_str_eq(told(w, id, "reason"), "skipped");
-}
-
-static const char *
-submit_file(struct world *w, const char *text, const char *options)
-{
-	world_write(w, "flow.json", text, strlen(text));
-	return ctl_ok(w, "workflow submit flow.json %s", options);
-}
+#include "e2e/workflow_scene.h"
 
 /* --- what is promised ---------------------------------------------------- */
 
@@ -358,6 +302,31 @@ START_TEST(a_command_starts_a_workflow)
 }
 END_TEST
 
+START_TEST(events_are_those_of_a_workflow)
+{
+	struct world *w = begin(_i);
+	const int64_t deadline = now_ms() + PATIENCE_MS;
+	struct run *told_of;
+	const char *p;
+	size_t n = 0;
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W");
+	told_of = run_start(
+	    w, "flowrractl --config flowrra.conf events --flow W --count 3");
+	/* The worker learns later of who listens. */
+	while (!is_gone(told_of->pid) && now_ms() < deadline) {
+		submit(w, "add 1 1 --wait");
+		submit(w, "add 1 1 --flow W --wait");
+	}
+	ck_assert_int_eq(run_end(w, told_of)->status, 0);
+	for (p = told_of->out; (p = strstr(p, "\"flow\":\"W\"")) != NULL; p++)
+		n++;
+	ck_assert_uint_eq(n, 3);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(what_ended_without_a_word_is_repaired)
 {
 	struct world *w = begin(_i);
@@ -406,181 +375,45 @@ START_TEST(the_script_of_the_manual_does_what_it_says)
 }
 END_TEST
 
-/* --- what others have been reported to hang on --------------------------- */
-
-/* celery#4207, #941, bullmq#3122, #3362, #800: a part fails, and what waits for all
- * of them never hears of it. */
-START_TEST(a_join_ends_though_a_part_fails)
+/* Something takes a step from its queue, ends it, and says nothing to its workflow. */
+START_TEST(housekeeping_finds_what_ended_without_a_word)
 {
-	struct world *w = begin(_i);
-
-	worker_start(w, NULL);
-	ctl_ok(w, "workflow begin --id W");
-	submit(w, "add 1 1 --flow W --id a");
-	submit(w, "fail --max-retries 0 --flow W --id b");
-	submit(w, "add 2 2 --flow W --id join --after a,b");
-	submit(w, "add 3 3 --flow W --id rest --after a:complete,b:complete");
-	submit(w, "add 4 4 --flow W --id tell --on failure");
-	ck_complains(ctl(w, "workflow seal W --wait"), 1, "W failed");
-	ck_is_skipped(w, "join");
-	ck_run(ctl(w, "wait rest tell"), 0, "rest\t6\ntell\t8\n");
-	world_stop(w);
-}
-END_TEST
-
-/* celery#1401: a part is retried, and the callback runs too early or never. */
-START_TEST(a_part_that_is_retried_ends_once)
-{
-	struct world *w = begin(_i);
-
-	worker_start(w, NULL);
-	ctl_ok(w, "workflow begin --id W --on-failure cancel");
-	submit(w, "flaky 3 --retry-delay 0.1s --max-retries 5 --flow W --id a");
-	submit(w, "add 1 1 --flow W --id b --after a");
-	submit(w, "add 2 2 --flow W --id done --on success");
-	ck_run(ctl(w, "workflow seal W --wait"), 0, "succeeded\n");
-	ck_run(ctl(w, "wait b done"), 0, "b\t2\ndone\t4\n");
-	ck_assert_str_eq(told(w, "a", "attempts"), "3");
-	ck_assert_str_eq(told(w, "b", "attempts"), "1");
-	ck_assert_str_eq(told(w, "done", "attempts"), "1");
-	world_stop(w);
-}
-END_TEST
-
-/* celery#6220, #6792: an error in a chain that is a part of a group. */
-START_TEST(a_chain_within_a_group_fails_and_the_group_ends)
-{
-	struct world *w = begin(_i);
-	const char *id;
-
-	worker_start(w, NULL);
-	id = submit_file(
-	    w,
-	    "{\"id\":\"a1\",\"name\":\"add\",\"args\":[1,1]}\n"
-	    "{\"id\":\"a2\",\"name\":\"fail\",\"max_retries\":0,"
-	    "\"after\":[\"a1\"]}\n"
-	    "{\"id\":\"a3\",\"name\":\"add\",\"args\":[{\"$from\":\"a2\"},1]}\n"
-	    "{\"id\":\"b1\",\"name\":\"add\",\"args\":[2,2]}\n"
-	    "{\"id\":\"b2\",\"name\":\"add\",\"args\":[{\"$from\":\"b1\"},1]}\n"
-	    "{\"id\":\"j\",\"name\":\"echo\",\"args\":[{\"$all\":[\"a3\","
-	    "\"b2\"]}"
-	    "],\"after\":[\"a3:complete\",\"b2:complete\"]}\n",
-	    "");
-	ck_complains(ctl(w, "workflow wait %s", id), 1, "failed");
-	ck_is_skipped(w, at(w, id, "a3"));
-	ck_run(ctl(w, "result %s", at(w, id, "j")), 0,
-	       "{\"args\":[[null,5]],\"kwargs\":{}}\n");
-	world_stop(w);
-}
-END_TEST
-
-/* django-celery-results#397, sidekiq#4361: a part runs twice, since its worker was
- * killed, or shut down, and is counted twice. */
-START_TEST(a_part_that_runs_twice_counts_once)
-{
-	static const int signals[] = {SIGKILL, SIGTERM};
-	struct world *w = begin_with(_i, "[worker]\nstop_timeout = 100ms\n");
-	struct worker *k = worker_start(w, NULL);
-	size_t i;
-
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		const char *id = ctl_ok(w, "workflow begin --whole");
-
-		submit(w, "sleep 1 --flow %s --id %s.a", id, id);
-		submit(w, "sleep 1 --flow %s --id %s.b", id, id);
-		submit(w, "add 1 1 --flow %s --id %s.c --after %s.a,%s.b", id,
-		       id, id, id);
-		submit(w, "add 2 2 --flow %s --id %s.done --on success", id,
-		       id);
-		ctl_ok(w, "workflow seal %s", id);
-		WAIT_UNTIL(is(w, at(w, id, "a"), "status", "running"));
-		worker_signal(k, signals[i]);
-		worker_end(k);
-		worker_restart(k);
-		ck_run(ctl(w, "workflow wait %s", id), 0, "succeeded\n");
-		ck_flow(w, id, "succeeded", "3");
-		ck_flow(w, id, "released", "0");
-		ck_run(ctl(w, "wait %s", at(w, id, "done")), 0, "4\n");
-		ck_assert_str_eq(told(w, at(w, id, "c"), "attempts"), "1");
-	}
-	world_stop(w);
-}
-END_TEST
-
-/* bullmq#2464: a child that stalls, since it takes its process down each time. */
-START_TEST(a_step_that_crashes_too_often_ends)
-{
-	const struct world_options o = {
-	    .modules = "demo crash", .no_worker = true, .crashes = true};
-	struct world *w = world_start(&o);
-
-	if (_i == ON_SQLITE)
-		setenv("FLOWRRA_BROKER_URL",
-		       world_text(w, "sqlite://%s/flowrra.db", world_dir(w)),
-		       1);
-	worker_start(w, NULL);
-	ctl_ok(w, "workflow begin --id W");
-	submit(w, "crash.segv --flow W --id a --retry-delay 0");
-	submit(w, "add 1 1 --flow W --id b --after a");
-	submit(w, "add 2 2 --flow W --id c --after a:failure");
-	ck_complains(ctl(w, "workflow seal W --wait"), 1, "W failed");
-	ck_assert_str_eq(told(w, "a", "reason"), "crashed");
-	ck_is_skipped(w, "b");
-	ck_run(ctl(w, "wait c"), 0, "4\n");
-	world_stop(w);
-}
-END_TEST
-
-/* sidekiq#5068, #6260: the callback comes before the last part has ended, or never.
- * faktory#340, #361: its worker dies while it runs, and it does not know of what it
- * is the callback. */
-START_TEST(a_callback_comes_last_and_survives_its_worker)
-{
-	struct world *w =
-	    begin_with(_i, "[task last]\ncommand = sh -c 'echo $FLOWRRA_FLOW "
-			   ">>runs; sleep 1; cat runs'\nqueue = io\n");
-	struct worker *k = worker_start(w, NULL);
+	struct world *w = begin(ON_REDIS);
 
 	ctl_ok(w, "workflow begin --id W");
-	submit(w, "sleep 0.3 --flow W --id a");
-	submit(w, "add 1 1 --flow W --id b --delay 0.5s");
-	submit(w, "last --flow W --id last --on complete");
+	submit(w, "add 1 1 --flow W --id a --force --queue io");
+	submit(w, "add 1 1 --flow W --id b --after a --force --queue io");
+	redis_server_run(world_redis(w), "DEL flowrra:queue:io");
+	redis_server_run(world_redis(w), "SET flowrra:task:a "
+					 "{\"task_id\":\"a\",\"status\":"
+					 "\"success\",\"result\":1}");
 	ctl_ok(w, "workflow seal W");
-	WAIT_UNTIL(strstr(world_read(w, "runs"), "W") != NULL);
-	worker_kill(k);
-	worker_restart(k);
-	ck_run(ctl(w, "wait last"), 0, "\"W\\nW\"\n");
-	ck_assert_str_gt(told(w, "last", "started_at"),
-			 told(w, "a", "finished_at"));
-	ck_assert_str_gt(told(w, "last", "started_at"),
-			 told(w, "b", "finished_at"));
-	ck_flow(w, "W", "succeeded", "2");
+	redis_server_run(world_redis(w),
+			 "HSET {flowrra:queue:flow:W}:meta moved 1");
+	redis_server_run(world_redis(w), "ZADD {flowrra:queue:flows}:due 1 W");
+	worker_start(w, NULL);
+	ck_run(ctl(w, "wait b"), 0, "2\n");
+	WAIT_UNTIL(flow_is(w, "W", "succeeded"));
 	world_stop(w);
 }
 END_TEST
-
-#define TEST_STORES(name) TEST_LOOP(name, 0, N_BROKERS)
 
 SUITE("workflow")
 {
 	SUITE_TIMEOUT(120);
-	TEST_STORES(a_step_runs_after_those_that_it_waits_for);
-	TEST_STORES(what_cannot_run_is_skipped_and_callbacks_tell);
-	TEST_STORES(a_file_runs_as_a_whole);
-	TEST_STORES(a_chain_passes_results_on);
-	TEST_STORES(a_batch_is_joined_by_a_callback);
-	TEST_STORES(a_workflow_is_listed_and_shown);
-	TEST_STORES(a_cancelled_workflow_runs_no_more_steps);
-	TEST_STORES(a_step_that_is_taken_out_ends);
-	TEST_STORES(a_failed_step_is_retried_with_what_was_skipped);
-	TEST_STORES(a_step_that_runs_adds_others_to_its_own_workflow);
-	TEST_STORES(the_script_of_the_manual_does_what_it_says);
-	TEST_STORES(a_join_ends_though_a_part_fails);
-	TEST_STORES(a_part_that_is_retried_ends_once);
-	TEST_STORES(a_chain_within_a_group_fails_and_the_group_ends);
-	TEST_STORES(a_part_that_runs_twice_counts_once);
-	TEST_STORES(a_step_that_crashes_too_often_ends);
-	TEST_STORES(a_callback_comes_last_and_survives_its_worker);
-	TEST_STORES(a_command_starts_a_workflow);
-	TEST_STORES(what_ended_without_a_word_is_repaired);
+	TEST_BOTH(a_step_runs_after_those_that_it_waits_for);
+	TEST_BOTH(what_cannot_run_is_skipped_and_callbacks_tell);
+	TEST_BOTH(a_file_runs_as_a_whole);
+	TEST_BOTH(a_chain_passes_results_on);
+	TEST_BOTH(a_batch_is_joined_by_a_callback);
+	TEST_BOTH(a_workflow_is_listed_and_shown);
+	TEST_BOTH(a_cancelled_workflow_runs_no_more_steps);
+	TEST_BOTH(a_step_that_is_taken_out_ends);
+	TEST_BOTH(a_failed_step_is_retried_with_what_was_skipped);
+	TEST_BOTH(a_step_that_runs_adds_others_to_its_own_workflow);
+	TEST_BOTH(the_script_of_the_manual_does_what_it_says);
+	TEST_BOTH(a_command_starts_a_workflow);
+	TEST_BOTH(events_are_those_of_a_workflow);
+	TEST_BOTH(what_ended_without_a_word_is_repaired);
+	TEST(housekeeping_finds_what_ended_without_a_word);
 }

@@ -9,6 +9,7 @@
 	X(executor)                                                            \
 	X(worker)                                                              \
 	X(takeover)                                                            \
+	X(limits)                                                              \
 	X(frozen)                                                              \
 	X(sigterm)                                                             \
 	X(sigterm_hard)                                                        \

@@ -156,12 +156,14 @@ START_TEST(a_step_that_has_failed_is_reopened_with_what_was_skipped_after_it)
 	flow_add("d", "a:failure");
 	flow_add_callback("on-failure", FLOW_ON_FAILURE);
 	flow_add_callback("on-success", FLOW_ON_SUCCESS);
+	flow_add_callback("on-complete", FLOW_ON_COMPLETE);
 	flow_seal_one();
 	flow_run("a", "failed");
 	flow_wait_skipped("c", "");
 	flow_run("d", "success");
 	UNTIL(&fs.stage, strcmp(flow_state(), "failed") == 0);
 	flow_run("on-failure", "success");
+	flow_run("on-complete", "success");
 	ck_assert_str_eq(flow_reopen_one("b"),
 			 "step b of workflow f has not failed");
 	ck_assert_str_eq(flow_reopen_one("d"),
@@ -177,6 +179,12 @@ START_TEST(a_step_that_has_failed_is_reopened_with_what_was_skipped_after_it)
 	flow_run("b", "success");
 	flow_run("c", "success");
 	flow_run("on-success", "success");
+	/* It is called once more, and its record says so. */
+	flow_run("on-complete", "failed");
+	if (fs.stage.options.with_results)
+		ck_assert_ptr_nonnull(
+		    strstr(backend_get(&fs.stage, fs.results, "on-complete"),
+			   "failed"));
 	ck_assert_str_eq(flow_state(), "succeeded");
 	flow_close();
 }

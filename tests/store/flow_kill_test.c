@@ -5,6 +5,7 @@
  * and none is left behind.
  */
 #include <event2/event.h>
+#include <hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,7 +182,6 @@ ck_all_came_once(void)
 	UNTIL(&fs.stage, fs.worker->n_claims >= FLOW_MANY);
 	stage_linger(&fs.stage, 50);
 	ck_assert_uint_eq(fs.worker->n_claims, FLOW_MANY);
-	ck_assert_int_eq(flow_queued(), FLOW_MANY);
 }
 
 START_TEST(what_a_client_had_begun_to_release_is_released_once)
@@ -250,7 +250,7 @@ START_TEST(
 	stage_linger(&fs.stage, 20);
 	repair();
 	flow_state();
-	UNTIL(&fs.stage, flow_queued() == fs.info.steps);
+	UNTIL(&fs.stage, fs.worker->n_claims == (size_t)fs.info.steps);
 	ck_assert_int_eq(fs.info.released, fs.info.steps);
 	/* It is sure now. */
 	flow_add("a", NULL);
@@ -284,6 +284,91 @@ START_TEST(a_step_that_ended_unnoticed_is_found)
 }
 END_TEST
 
+/* --- housekeeping ------------------------------------------------------------------------ */
+
+#define META "{flowrra:queue:flow:f}:meta"
+#define DUE "{flowrra:queue:flows}:due"
+
+/* Nothing has happened for so long, and it is to be looked at. Not in a Cluster, where
+ * the server of the stage has some of the keys only. */
+static void
+pass_time(const char *moved_ms)
+{
+	redis_server_run(fs.stage.server, "HSET " META " moved %s", moved_ms);
+	redis_server_run(fs.stage.server, "ZADD " DUE " 1 f");
+}
+
+static const char *
+stale(void)
+{
+	fs.client->answered = false;
+	broker_flow_stale(fs.client->broker, party_on_names, fs.client);
+	UNTIL(&fs.stage, fs.client->answered);
+	ck_assert_int_eq(fs.client->err.code, ERR_NONE);
+	return fs.client->value;
+}
+
+static double
+due_ms(void)
+{
+	redisReply *reply =
+	    redis_server_command(fs.stage.server, "ZSCORE " DUE " f");
+	const double score =
+	    reply->type == REDIS_REPLY_NIL ? -1 : atof(reply->str);
+
+	freeReplyObject(reply);
+	return score;
+}
+
+START_TEST(a_workflow_in_which_nothing_happens_is_due_for_repair_once)
+{
+	flow_open(KIND_REDIS);
+	flow_begin_one();
+	flow_add("a", NULL);
+	ck_assert_str_eq(stale(), "");
+	/* Something has happened a moment ago. */
+	redis_server_run(fs.stage.server, "ZADD " DUE " 1 f");
+	ck_assert_str_eq(stale(), "");
+	flow_seal_one();
+	pass_time("1");
+	ck_assert_str_eq(stale(), "f ");
+	ck_assert_str_eq(stale(), "");
+	flow_run("a", "success");
+	flow_close();
+}
+END_TEST
+
+START_TEST(a_workflow_that_is_never_sealed_is_cancelled_after_days)
+{
+	flow_open(KIND_REDIS);
+	flow_begin_one();
+	flow_add("a", NULL);
+	flow_add("b", "a:success");
+	pass_time("1");
+	ck_assert_str_eq(stale(), "");
+	flow_wait_skipped("b", "workflow was cancelled");
+	ck_assert_str_eq(flow_state(), "cancelling");
+	flow_close();
+}
+END_TEST
+
+START_TEST(a_workflow_that_has_ended_is_forgotten_after_its_life)
+{
+	flow_open(KIND_REDIS);
+	flow_begin_one();
+	flow_seal_one();
+	flow_state();
+	redis_server_run(fs.stage.server, "ZADD " DUE " 1 f");
+	stale();
+	UNTIL(&fs.stage, due_ms() >= (double)fs.info.ended_ms + 1000.0 * 1000);
+	redis_server_run(fs.stage.server, "DEL " META);
+	redis_server_run(fs.stage.server, "ZADD " DUE " 1 f");
+	ck_assert_str_eq(stale(), "");
+	UNTIL(&fs.stage, due_ms() < 0);
+	flow_close();
+}
+END_TEST
+
 /* --- a server that is full ------------------------------------------------------------ */
 
 /* What has run can be settled, and what comes after it runs. */
@@ -308,23 +393,26 @@ START_TEST(steps_go_on_while_the_server_is_full)
 END_TEST
 
 static void
-fill(TCase *suite_case_)
+fill(TCase *suite_case_, int turns)
 {
 	SUITE_TIMEOUT(60);
 	TEST_LOOP(a_worker_that_dies_while_it_settles_releases_each_step_once,
-		  0, TURNS);
+		  0, turns);
 	TEST_LOOP(what_a_client_had_begun_to_release_is_released_once, 0,
-		  TURNS);
-	TEST_LOOP(what_a_client_had_begun_to_cancel_is_skipped_once, 0, TURNS);
+		  turns);
+	TEST_LOOP(what_a_client_had_begun_to_cancel_is_skipped_once, 0, turns);
 	TEST_LOOP(
 	    a_step_whose_client_dies_while_it_adds_it_is_there_once_or_not_at_all,
-	    0, TURNS);
+	    0, turns);
 	TEST(a_step_that_ended_unnoticed_is_found);
 }
 
 SUITE("flow-kill")
 {
-	fill(suite_case_);
+	fill(suite_case_, TURNS);
+	TEST(a_workflow_in_which_nothing_happens_is_due_for_repair_once);
+	TEST(a_workflow_that_is_never_sealed_is_cancelled_after_days);
+	TEST(a_workflow_that_has_ended_is_forgotten_after_its_life);
 	TEST(steps_go_on_while_the_server_is_full);
 }
 
@@ -332,7 +420,8 @@ static void
 fill_cluster(TCase *suite_case_)
 {
 	tcase_add_checked_fixture(suite_case_, stage_use_cluster, NULL);
-	fill(suite_case_);
+	/* Each begins with a Cluster of its own, which takes seconds. */
+	fill(suite_case_, TURNS / 4);
 }
 
 __attribute__((constructor)) static void

@@ -376,7 +376,7 @@ END_TEST
 	{                                                                      \
 		Q, K("dead"), K("dead:tasks"), K("dead:info"), K("limits"),    \
 		    K("running"), K("held"), K("ready"), K("counting"),        \
-		    K("uniques")                                               \
+		    K("idlers"), K("uniques")                                  \
 	}
 
 static redisReply *

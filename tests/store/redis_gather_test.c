@@ -99,6 +99,8 @@ START_TEST(a_claim_that_was_lost_is_put_back_on_record)
 	UNTIL(&w, a->ups == 2 && b->ups == 2);
 	UNTIL(&w, stage_number(&w, "ZCARD " ABSENT) == 0);
 	/* It is on record, once, and the other one has not got it. */
+	ck_assert_msg(strstr(a->why.msg, "did not know of 1 tasks") != NULL,
+		      "%s", a->why.msg);
 	ck_assert_ptr_nonnull(part_of("host:a"));
 	stage_linger(&w, 100);
 	ck_assert_uint_eq(b->n_claims, 0);

@@ -191,6 +191,7 @@ START_TEST(what_a_submitter_may_submit_is_the_configurations)
 	    {"{\"name\":\"render\",\"queue\":\"io\"}", 201},
 	    /* Names that no worker has are for those who run one. */
 	    {"{\"name\":\"rendering\",\"queue\":\"io\",\"force\":true}", 403},
+	    {"{\"name\":\"render\",\"flow\":\"W\"}", 403},
 	    {"{\"name\":\"exec.run\",\"kwargs\":{\"argv\":[\"id\"]},\"queue\":"
 	     "\"run\"}",
 	     403},

@@ -331,11 +331,11 @@ rexamine_report(struct examination *e, struct broker_finding *findings)
 static void
 rexamine_check_memory(struct examination *e)
 {
-	const struct examined *node;
+	size_t i;
 
-	for (node = e->nodes; node < e->nodes + e->n_nodes; node++)
-		if (node->info.failed || node->save.failed ||
-		    node->appendfsync.failed)
+	for (i = 0; i < e->n_nodes; i++)
+		if (e->nodes[i].info.failed || e->nodes[i].save.failed ||
+		    e->nodes[i].appendfsync.failed)
 			err_nomem(&e->query.err);
 }
 

@@ -42,12 +42,15 @@ static struct report_finding *
 report_same(struct report *r, const struct redis_finding *found)
 {
 	struct report_finding *f;
+	size_t i;
 
-	for (f = r->findings; f < r->findings + r->n; f++)
+	for (i = 0; i < r->n; i++) {
+		f = &r->findings[i];
 		if (f->error == found->error && f->n_nodes > 0 &&
 		    slice_eq((struct slice){f->what.data, f->what.len},
 			     slice_of(found->what)))
 			return f;
+	}
 	return NULL;
 }
 
@@ -72,8 +75,10 @@ int
 report_end(struct report *r, size_t n_nodes, struct err *err)
 {
 	struct report_finding *f;
+	size_t i;
 
-	for (f = r->findings; f < r->findings + r->n; f++) {
+	for (i = 0; i < r->n; i++) {
+		f = &r->findings[i];
 		if (f->n_nodes == n_nodes && n_nodes > 1)
 			buf_addf(&f->what, " (each of %zu masters)", n_nodes);
 		else if (f->n_nodes > 0)

@@ -111,7 +111,8 @@ delivery_grow(struct rflow_delivery *d)
 	if ((tasks = realloc(d->tasks, cap * sizeof(*tasks))) == NULL)
 		return -1;
 	d->tasks = tasks;
-	if ((texts = realloc(d->texts, cap * sizeof(*texts))) == NULL)
+	if ((texts = realloc(d->texts, cap * sizeof(struct rflow_text *))) ==
+	    NULL)
 		return -1;
 	d->texts = texts;
 	d->cap = cap;
@@ -141,9 +142,11 @@ text_task(struct rflow_text *text, struct slice task, struct slice why)
 }
 
 /* A callback has no record before it is called: it has one from now on, if records are
- * here. It leaves before the task, and no answer is awaited. */
+ * here. Called once more, it has that of the first time, which is final. It leaves before
+ * the task, and no answer is awaited. */
 static void
-delivery_record(struct rflow_delivery *d, const struct broker_submit *callback)
+delivery_record(struct rflow_delivery *d, const struct broker_submit *callback,
+		bool again)
 {
 	struct buf key = BUF_INIT, record = BUF_INIT;
 	struct slice argv[] = {SLICE("SET"), {NULL, 0}, {NULL, 0}, SLICE("NX")};
@@ -159,7 +162,8 @@ delivery_record(struct rflow_delivery *d, const struct broker_submit *callback)
 	argv[1] = arg_key(&key, ARG_RECORD, callback->id);
 	argv[2] = (struct slice){record.data, record.len};
 	if (!key.failed && !record.failed)
-		redis_command(d->broker->redis, NULL, NULL, 4, argv);
+		redis_command(d->broker->redis, NULL, NULL, again ? 3 : 4,
+			      argv);
 	buf_done(&record);
 	buf_done(&key);
 	task_free(task);
@@ -188,7 +192,7 @@ delivery_put(struct rflow_delivery *d, struct rflow_text *text,
 	if (text->unique.failed || text->bytes.failed)
 		return -1;
 	if (out->role != FLOW_STEP)
-		delivery_record(d, task);
+		delivery_record(d, task, out->turn > 0);
 	d->texts[d->n++] = text;
 	return 0;
 }

@@ -105,21 +105,14 @@ step_read_place(struct flow_step *step, struct slice place)
 		}
 }
 
+/* Three members of the reply are a step, behind the first. */
 static void
-showing_tell(struct rflow_showing *s, const struct redis_reply *reply)
+showing_fill(const struct redis_reply *reply, struct flow_step *steps, size_t n,
+	     struct broker_after *after)
 {
-	const size_t n = redis_reply_count(reply) / 3;
-	struct flow_step *steps = calloc(n + 1, sizeof(*steps));
-	struct broker_after *all, *after;
-	size_t i, words = 0;
+	size_t i;
 
-	for (i = 0; i < n; i++)
-		words += count_words(
-		    redis_reply_string(redis_reply_at(reply, 3 * i + 3)));
-	after = all = calloc(words + 1, sizeof(*all));
-	if (steps == NULL || all == NULL)
-		err_nomem(&s->query.err);
-	for (i = 0; s->query.err.code == ERR_NONE && i < n; i++) {
+	for (i = 0; i < n; i++) {
 		steps[i].id =
 		    redis_reply_string(redis_reply_at(reply, 3 * i + 1));
 		step_read_place(&steps[i], redis_reply_string(redis_reply_at(
@@ -129,15 +122,31 @@ showing_tell(struct rflow_showing *s, const struct redis_reply *reply)
 		    redis_reply_string(redis_reply_at(reply, 3 * i + 3)),
 		    &after);
 	}
-	if (s->query.err.code == ERR_NONE) {
+}
+
+static void
+showing_tell(struct rflow_showing *s, const struct redis_reply *reply)
+{
+	struct flow_page page = {
+	    .n = redis_reply_count(reply) / 3,
+	    .next = redis_reply_string(redis_reply_at(reply, 0))};
+	struct flow_step *steps = calloc(page.n + 1, sizeof(*steps));
+	struct broker_after *after;
+	size_t i, words = 0;
+
+	for (i = 0; i < page.n; i++)
+		words += count_words(
+		    redis_reply_string(redis_reply_at(reply, 3 * i + 3)));
+	after = calloc(words + 1, sizeof(*after));
+	if (steps != NULL && after != NULL) {
+		showing_fill(reply, steps, page.n, after);
+		page.steps = steps;
 		s->told = true;
-		s->on_page(&(struct flow_page){.steps = steps,
-					       .n = n,
-					       .next = redis_reply_string(
-						   redis_reply_at(reply, 0))},
-			   NULL, s->arg);
+		s->on_page(&page, NULL, s->arg);
+	} else {
+		err_nomem(&s->query.err);
 	}
-	free(all);
+	free(after);
 	free(steps);
 }
 

@@ -183,7 +183,8 @@ rgather_on_reclaimed(struct redis *r, const struct redis_reply *reply,
 		err_set(&what, ERR_UNAVAILABLE,
 			"queue %s: %s did not know of %d tasks that this "
 			"worker has claimed; they are on record again",
-			q->name, b->url_name, (int)redis_reply_integer(reply));
+			q->name, b->url_name,
+			(int)redis_reply_integer(redis_reply_at(reply, 0)));
 		b->opt.on_state(true, false, &what, b->opt.arg);
 	}
 	if (b->gather.under_way == 0)

@@ -56,8 +56,9 @@ struct ack {
 	void *arg;
 };
 
-/* They wait to be sent, or for the answer. */
+/* They wait to be sent, or for the answer; the broker may go before that. */
 struct racks {
+	struct redis_request request; /* that it begins with */
 	struct rqueue *queue;
 	size_t n, bytes;
 	struct ack acks[ACKS_MAX];
@@ -78,16 +79,16 @@ racks_end(struct racks *a, struct redis *r, const struct redis_reply *reply)
 
 /* A claim that is under way was sent behind them: it has found what they freed. */
 static void
-racks_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
+racks_on_reply(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct racks *a = arg;
+	struct racks *a = container_of(request, struct racks, request);
 	struct rqueue *q = a->queue;
 
 	if (redis_fault(reply) == REDIS_FAULT_NONE &&
 	    redis_reply_integer(reply) != 0 && q->asked == 0 &&
 	    (q->content == RQUEUE_EMPTY || q->content == RQUEUE_FULL))
 		q->content = RQUEUE_MAYBE;
-	racks_end(a, r, reply);
+	racks_end(a, q->broker->redis, reply);
 	rqueue_pump(q);
 }
 
@@ -154,9 +155,10 @@ racks_send(struct rqueue *q)
 		call->n_args = 3;
 		for (i = 0; i < a->n; i++)
 			racks_call_add(call, &a->acks[i]);
-		sent =
-		    rbroker_eval(b, SCRIPT_ACK, racks_on_reply, a, call->n_keys,
-				 call->keys, call->n_args, call->args);
+		sent = redis_request_eval(
+		    &a->request, &b->scripts[SCRIPT_ACK],
+		    (struct redis_args){call->keys, call->n_keys},
+		    (struct redis_args){call->args, call->n_args});
 		free(call);
 	}
 	if (sent != 0)
@@ -211,6 +213,8 @@ rlimit_ack(struct rclaim *c, struct slice direction, redis_reply_fn *on_reply,
 	if (a == NULL) {
 		if ((a = malloc(sizeof(*a))) == NULL)
 			return -1;
+		a->request = (struct redis_request){.queue = b->requests,
+						    .on_reply = racks_on_reply};
 		a->queue = q;
 		a->n = a->bytes = 0;
 		q->acks = a;
