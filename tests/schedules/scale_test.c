@@ -42,7 +42,8 @@ fill(struct world *w)
 	    " max_catchup, grace_us, overlap, jitter_us, day_match,"
 	    " start_us, end_us, max_runs, created_us, updated_us,"
 	    " last_run_us, next_run_us + c.n * 1000000,"
-	    " due_us + c.n * 1000000, runs, tz_data, fault, rule_us, owner"
+	    " due_us + c.n * 1000000, runs, tz_data, fault, rule_us, owner,"
+	    " traceparent"
 	    " FROM %s c%s, flowrra_schedules s WHERE s.id = 's0'",
 	    lite ? "'i' || c.n" : "concat('i', c.n)",
 	    lite ? "'c' || c.n" : "concat('c', c.n)", numbers[w->kind],
