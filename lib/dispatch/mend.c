@@ -197,6 +197,8 @@ mend_turn(struct dispatch *d)
 {
 	struct mend *m = d->mend;
 
+	if (!broker_flow_may_hang(d->broker))
+		return;
 	if (m == NULL && (m = d->mend = calloc(1, sizeof(*m))) == NULL)
 		return;
 	if (m->under_way)

@@ -325,10 +325,10 @@ broker_flow_steps(struct broker *b, struct slice flow, struct slice cursor,
 /* --- repair -------------------------------------------------------------- */
 
 /* A store in which nothing is ever left to repair, or that has no workflows. */
-static bool
-flow_never_breaks(const struct broker *b)
+bool
+broker_flow_may_hang(const struct broker *b)
 {
-	return b->ops->flow == NULL || b->ops->flow->stale == NULL;
+	return b->ops->flow != NULL && b->ops->flow->stale != NULL;
 }
 
 void
@@ -336,7 +336,7 @@ broker_flow_stale(struct broker *b, broker_names_fn *on_names, void *arg)
 {
 	const struct flow_refusal none = {.on_names = on_names, .arg = arg};
 
-	if (flow_never_breaks(b))
+	if (!broker_flow_may_hang(b))
 		flow_refuse(b, &none);
 	else
 		b->ops->flow->stale(b, on_names, arg);
@@ -348,7 +348,7 @@ broker_flow_repair(struct broker *b, struct slice flow, struct slice cursor,
 {
 	struct flow_refusal r = {.on_page = on_page, .arg = arg};
 
-	if (flow_check(b, flow, &r.err) != 0 || flow_never_breaks(b))
+	if (flow_check(b, flow, &r.err) != 0 || !broker_flow_may_hang(b))
 		flow_refuse(b, &r);
 	else
 		b->ops->flow->repair(b, flow, cursor, on_page, arg);

@@ -173,6 +173,8 @@ void broker_flow_steps(struct broker *b, struct slice flow, struct slice cursor,
  * a final record, or none any more, has ended, and broker_flow_end_step() says so.
  */
 
+/* Whether that can be, with this store. */
+bool broker_flow_may_hang(const struct broker *b);
 /* IDs of some that are due for that, which nobody else is told for FLOW_REPAIR_S. A
  * store in which nothing can be left so has none. */
 void broker_flow_stale(struct broker *b, broker_names_fn *on_names, void *arg);

@@ -155,7 +155,8 @@ sort_worker_names(struct stats *s)
 		return;
 	}
 	for (k = 0; k < n; k++)
-		strcpy(s->workers[s->n_workers++].info.name, names[k]);
+		snprintf(s->workers[s->n_workers++].info.name,
+			 sizeof(s->workers->info.name), "%s", names[k]);
 	free(names);
 }
 
