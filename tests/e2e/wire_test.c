@@ -84,7 +84,7 @@ START_TEST(a_queue_that_only_a_foreign_producer_uses_is_listed)
 	    strstr(ctl(w, "complete -- queues i")->out, "io"));
 	ck_assert_ptr_nonnull(
 	    strstr(ctl(w, "doctor --json")->out,
-		   "queue io has 1 tasks and no worker serves it"));
+		   "queue io has 1 task and no worker serves it"));
 	world_stop(w);
 }
 END_TEST
