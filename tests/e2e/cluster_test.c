@@ -261,7 +261,8 @@ START_TEST(the_cluster_of_the_manual_works)
 	config = world_text(w, "%s[worker]\nmodules = demo\n",
 			    manual_ports(w, config, ports, real, N_NODES));
 	world_write(w, "cluster.conf", config, strlen(config));
-	worker_start(w, "exec flowrrad --config cluster.conf");
+	worker_start(
+	    w, "STATE_DIRECTORY=$PWD exec flowrrad --config cluster.conf");
 	WAIT_UNTIL(strcmp(run(w, "exec flowrractl --config cluster.conf submit "
 				 "add 2 3 --wait --timeout 5")
 			      ->out,

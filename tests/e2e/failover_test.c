@@ -58,7 +58,8 @@ START_TEST(the_group_of_the_manual_fails_over)
 	config = world_text(w, "%s[worker]\nmodules = demo\n",
 			    manual_ports(w, config, ports, real, N_PORTS));
 	world_write(w, "group.conf", config, strlen(config));
-	worker_start(w, "exec flowrrad --config group.conf");
+	worker_start(w,
+		     "STATE_DIRECTORY=$PWD exec flowrrad --config group.conf");
 	ck_adds(w);
 	/* Its Sentinels say where the master is. */
 	run(w,

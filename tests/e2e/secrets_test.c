@@ -31,7 +31,7 @@ START_TEST(the_password_of_a_careless_url_is_not_printed)
 	struct world *w = world_start(&o);
 	struct run *r =
 	    run(w,
-		"export FLOWRRA_%s='%s';"
+		"export FLOWRRA_%s='%s' STATE_DIRECTORY=$PWD;"
 		"for c in health doctor 'schedule list' 'submit add 1 2'; do"
 		" flowrractl $c -c /dev/null; echo $?;"
 		" flowrractl $c --json -c /dev/null;"
