@@ -236,7 +236,7 @@ START_TEST(a_fired_task_has_the_options_of_its_schedule)
 	    {"max_retries", "7"},     {"retry_delay", "2.0"},
 	    {"retry_backoff", "1.5"}, {"retry_delay_max", "60.0"},
 	    {"retry_jitter", "0.1"},  {"timeout", "90.0"},
-	    {"expires", "3600.0"},
+	    {"expires", "3600.0"},     {"group", "tenant 7"},
 	};
 	struct world *w = schedule_world();
 	const char *shown;
@@ -245,7 +245,8 @@ START_TEST(a_fired_task_has_the_options_of_its_schedule)
 	ctl_ok(w, "schedule once add 'in 1s' --args '[1, 2]' --id once "
 		  "--queue idle --max-retries 7 --retry-delay 2 "
 		  "--retry-backoff 1.5 --retry-delay-max 1m "
-		  "--retry-jitter 0.1 --timeout 90s --expires 1h");
+		  "--retry-jitter 0.1 --timeout 90s --expires 1h "
+		  "--group 'tenant 7'");
 	shown = ctl_ok(w, "schedule show once --json");
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		ck_assert_str_eq(json_field(w, shown, options[i][0]),
@@ -254,6 +255,15 @@ START_TEST(a_fired_task_has_the_options_of_its_schedule)
 	WAIT_UNTIL(strstr(ctl_ok(w, "queues --json"), "\"idle\"") != NULL);
 	shown = ctl_ok(w, "tasks pending --queue idle --json");
 	ck_assert_msg(strstr(shown, "once:") != NULL, "%s", shown);
+	shown = ctl_ok(w, "tasks pending --queue idle --group 'tenant 7' "
+			  "--json");
+	ck_assert_msg(strstr(shown, "once:") != NULL, "%s", shown);
+	/* By hand, too. */
+	shown = ctl_ok(w, "schedule run once");
+	ck_assert_msg(strstr(ctl_ok(w, "tasks pending --queue idle --group "
+				       "'tenant 7' --json"),
+			     shown) != NULL,
+		      "%s", shown);
 	world_stop(w);
 }
 END_TEST
