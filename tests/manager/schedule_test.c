@@ -223,7 +223,8 @@ database(void)
 
 #define UNSET_JSON                                                             \
 	"'args':[],'kwargs':{},'last_run':null,'runs':0,'queue':null,"         \
-	"'group':null,'max_retries':null,'retry_delay':null,'retry_backoff':null,"          \
+	"'group':null,'max_retries':null,'retry_delay':null,'retry_backoff':"  \
+	"null,"                                                                \
 	"'retry_delay_max':null,'retry_jitter':null,'timeout':null,"           \
 	"'expires':null,'priority':0,'description':null,'fault':null,"         \
 	"'misfire':'once','max_catchup':1000,'grace':null,"                    \
