@@ -6,7 +6,6 @@
  */
 #include <hiredis.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "redis_server.h"
@@ -227,11 +226,11 @@ static void
 ck_world(const char *question, const char *wanted)
 {
 	redisReply *reply = script_command(question);
+	char number[24];
 
-	if (reply->type == REDIS_REPLY_INTEGER)
-		ck_assert_int_eq(reply->integer, atoi(wanted));
-	else
-		ck_assert_str_eq(reply->str, wanted);
+	snprintf(number, sizeof(number), "%lld", reply->integer);
+	ck_assert_str_eq(
+	    reply->type == REDIS_REPLY_INTEGER ? number : reply->str, wanted);
 	freeReplyObject(reply);
 }
 
@@ -294,10 +293,11 @@ END_TEST
 static size_t
 call_on(struct script_case *t, size_t *ret_calls)
 {
-	char cursor[200] = "";
+	static char cursor[200];
 	size_t told = 0;
 	redisReply *reply;
 
+	cursor[0] = '\0';
 	t->args[7] = cursor;
 	*ret_calls = 0;
 	do {
