@@ -71,6 +71,11 @@ json_t *query_record(struct flowrra_client *c, const char *id, struct err *err);
 int query_records(struct flowrra_client *c, const char *const *ids, size_t n,
 		  json_t **rets, struct err *err);
 
+/* Deletes records, and waits until the store has done it. Each id stays the
+ * caller's. */
+int query_forget(struct flowrra_client *c, const char *const *ids, size_t n,
+		 struct err *err);
+
 /* Sends an order to the workers, and takes it. */
 int query_control(struct flowrra_client *c, json_t *order, struct err *err);
 int query_pause(struct flowrra_client *c, const char *queue, bool paused,
@@ -155,6 +160,9 @@ int query_hasten(struct flowrra_client *c, const char *queue, const char *id,
  * nobody knows. */
 int query_requeue(struct flowrra_client *c, const char *queue,
 		  struct broker_requeue *batch, size_t n, struct err *err);
+/* The same of broker_add_dead(). */
+int query_add_dead(struct flowrra_client *c, const char *queue,
+		   struct broker_dead *batch, size_t n, struct err *err);
 
 /* Final records, as query_walk() does. `record` does not end in a NUL. */
 typedef int query_record_fn(struct slice record, void *arg, struct err *err);

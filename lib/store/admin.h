@@ -325,6 +325,23 @@ void broker_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);
 
+/* One that comes from another dead list. */
+struct broker_dead {
+	struct slice key, bytes, info; /* as in struct broker_item */
+	int64_t time_ms;
+	bool added;	/* the answer: the list did not have that key */
+	struct err err; /* the answer */
+};
+typedef void broker_dead_fn(struct broker_dead *batch, size_t n, void *arg);
+/*
+ * Puts tasks into the dead list of a queue, each in one step. What the list has with
+ * that key already stays as it is; so the call may be repeated after a lost answer.
+ * The batch (at most BROKER_PAGE_MAX) and what it points to stay until then.
+ */
+void broker_add_dead(struct broker *b, struct slice queue,
+		     struct broker_dead *batch, size_t n,
+		     broker_dead_fn *on_done, void *arg);
+
 /* --- implementations --------------------------------------------------- */
 
 /* A call from the loop; or, with `closed`, from broker_close(). */
@@ -374,6 +391,9 @@ struct broker_admin_ops {
 	void (*requeue)(struct broker *, struct slice queue,
 			struct broker_requeue *batch, size_t n,
 			broker_requeued_fn *on_done, void *arg);
+	void (*add_dead)(struct broker *, struct slice queue,
+			 struct broker_dead *batch, size_t n,
+			 broker_dead_fn *on_done, void *arg);
 };
 
 #define STORE(name) extern const struct broker_admin_ops broker_##name##_admin;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Limits, as those see them who run it: what may run at once, on Redis and on
  * SQLite. */
+#include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,10 +156,55 @@ START_TEST(a_limit_of_the_configuration_is_a_default)
 }
 END_TEST
 
+static bool
+has_watcher(struct world *w)
+{
+	redisReply *reply = redis_server_command(
+	    world_redis(w), "EXISTS {flowrra:queue:io}:watcher");
+	const bool has = reply->integer == 1;
+
+	freeReplyObject(reply);
+	return has;
+}
+
+/* Less than the 10 seconds after which an idle worker looks by itself. */
+#define SOON_MS 6000
+#define OTHER WORLD_COMMAND " -o worker.id=test:2 -o worker.state_dir=elsewhere"
+
+/* The first one is told of new tasks, since it was there before the other. */
+START_TEST(an_idle_worker_takes_a_new_task_when_the_other_is_dead_or_frozen)
+{
+	static const int signals[] = {SIGKILL, SIGSTOP};
+	struct world *w = begin(ON_REDIS);
+	struct worker *first, *second;
+
+	ck_run(ctl(w, "limit set io --concurrency 2"), 0, "");
+	first = worker_start(w, NULL);
+	submit(w, "sleep 0 --id before");
+	ctl_ok(w, "wait before --timeout 20 --quiet");
+	WAIT_UNTIL(has_watcher(w));
+	second = worker_start(w, OTHER);
+	if (signals[_i] == SIGKILL)
+		worker_kill(first);
+	else
+		worker_signal(first, SIGSTOP);
+	submit(w, "sleep 0 --id after");
+	WAIT_UNTIL_WITHIN(
+	    SOON_MS, says(w, "tasks show after", "record.status", "success"));
+	if (signals[_i] == SIGSTOP)
+		worker_signal(first, SIGCONT);
+	worker_stop(second);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("held")
 {
 	TEST_BOTH(limits_are_set_shown_and_unset);
 	TEST_BOTH(tasks_of_a_group_run_one_after_another);
 	TEST_BOTH(a_limit_of_the_configuration_is_a_default);
 	TEST_BOTH(a_killed_worker_leaves_no_place_taken_for_ever);
+	TEST_LOOP(
+	    an_idle_worker_takes_a_new_task_when_the_other_is_dead_or_frozen, 0,
+	    2);
 }

@@ -2,10 +2,20 @@
 /* What the contract tests of limits share. */
 #include "store/limits_scene.h"
 
+#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "store/redis/broker.h"
 #include "util/clock.h"
+
+void
+lim_open(int kind)
+{
+	op_open(kind);
+	if (kind == KIND_REDIS && op.stage.cluster == NULL)
+		event_del(((struct rbroker *)op.worker->broker)->liveness);
+}
 
 struct party *
 lim_worker(void)

@@ -6,6 +6,9 @@
 
 #include "store/admin_scene.h"
 
+/* As op_open(); the worker is told what changes, or does not learn it before 10
+ * seconds: that of Redis looks for nothing once a second. */
+void lim_open(int kind);
 /* The worker that is there from the start. */
 struct party *lim_worker(void);
 

@@ -476,4 +476,5 @@ const struct broker_admin_ops broker_redis_admin = {
     .send_off = radmin_send_off,
     .deliver = radmin_deliver,
     .requeue = radmin_requeue,
+    .add_dead = radmin_add_dead,
 };

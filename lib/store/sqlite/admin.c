@@ -469,4 +469,5 @@ const struct broker_admin_ops broker_sqlite_admin = {
     .hasten = sadmin_hasten,
     .send_off = sadmin_send_off,
     .requeue = sadmin_requeue,
+    .add_dead = sadmin_add_dead,
 };

@@ -5,7 +5,8 @@
  *	admin.c		the state of queues and workers
  *	admin_find.c	which queues have tasks at a place
  *	admin_view.c	pages of tasks
- *	admin_change.c	pause, purge, remove, requeue
+ *	admin_change.c	pause, purge, remove
+ *	admin_dead.c	the dead list: requeue, add_dead
  *	admin_examine.c	what may be wrong with the file
  *
  * Functions named *_run, and what they call, run in the I/O thread (broker.h).
@@ -121,5 +122,8 @@ void sadmin_send_off(struct broker *b, const struct broker_send_off *s,
 void sadmin_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);
+void sadmin_add_dead(struct broker *b, struct slice queue,
+		     struct broker_dead *batch, size_t n,
+		     broker_dead_fn *on_done, void *arg);
 
 #endif
