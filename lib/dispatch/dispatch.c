@@ -377,7 +377,6 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	d->started_us = clock_wall_us();
 	d->meter.rtt_us = -1;
 	TAILQ_INIT(&d->unsure);
-	TAILQ_INIT(&d->awaits);
 	TAILQ_INIT(&d->awaits_due);
 	TAILQ_INIT(&d->untaken);
 	for (kind = 0; kind < POOL_KINDS; kind++)

@@ -101,9 +101,9 @@ on_run_await(struct pool_job *run, pid_t executor,
 }
 
 static void
-on_run_forget(struct pool_job *run, pid_t executor, uint32_t request, void *arg)
+on_run_forget(struct pool_job *run, pid_t executor, uint32_t wait, void *arg)
 {
-	await_forget(job_of(run), request);
+	await_forget(job_of(run), wait);
 }
 
 /* --- running records --------------------------------------------------- */

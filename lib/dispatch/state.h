@@ -128,6 +128,9 @@ struct job {
 	 * are there, or there is nothing to be put in. */
 	struct buf args, kwargs;
 	bool referred;
+	/* Of await.c: the waits of its processes, and those without an answer. */
+	LIST_HEAD(, await) awaits;
+	unsigned int n_waits;
 };
 TAILQ_HEAD(job_list, job);
 
@@ -199,8 +202,9 @@ struct dispatch {
 	unsigned int n_queues;
 	struct pool *pool;
 	const struct conf *next_conf; /* of a reload under way */
-	struct await_list awaits;     /* of await.c, as is the next */
-	struct await_list awaits_due; /* answers that wait for a slot */
+	/* Of await.c: answers that wait for a slot, and how many jobs wait. */
+	struct await_list awaits_due;
+	unsigned int n_waiting[POOL_KINDS];
 	struct job_list held[POOL_KINDS];
 	unsigned int n_held[POOL_KINDS];
 	/* Jobs by number: the low bits index, the high bits tell old from new.
@@ -531,12 +535,12 @@ void submit_for(struct dispatch *d, const struct submit_request *request,
  * be. */
 void await_for(struct job *job, const struct submit_request *asker,
 	       struct slice id, const struct ipc_await *fixed);
-/* It waits no longer for the answer to that request. */
-void await_forget(struct job *job, uint32_t request);
+/* The wait is over without an answer. */
+void await_forget(struct job *job, uint32_t wait);
 /* Answers those that have a slot again, before other jobs get it. */
 void await_resume(struct dispatch *d);
 /* The job has no handler any more. */
-void await_drop(const struct job *job);
+void await_drop(struct job *job);
 void await_drop_all(struct dispatch *d);
 
 /* --- stop.c ------------------------------------------------------------- */

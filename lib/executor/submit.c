@@ -212,7 +212,8 @@ flowrra_task_await(struct flowrra_task *task, const char *id, double timeout,
 	/* NaN and what is beyond all tasks: no limit. */
 	struct ipc_await fixed = {.timeout_us = timeout >= 0 && timeout < 1e9
 						    ? (int64_t)(timeout * 1e6)
-						    : -1};
+						    : -1,
+				  .n = 1};
 	struct outbox_frame frame = {.type = IPC_AWAIT,
 				     .task = task->number,
 				     .fixed = &fixed,
@@ -226,7 +227,7 @@ flowrra_task_await(struct flowrra_task *task, const char *id, double timeout,
 				 id);
 		return -1;
 	}
-	fixed.request = enlist(s, &w);
+	fixed.request = fixed.wait = enlist(s, &w);
 	outbox_put(s->outbox, &frame, true);
 	if (!await_answer(s, task, &w))
 		flowrra_task_log(task, 5, "waits no longer for %s", id);
@@ -263,6 +264,7 @@ wait_ask(struct submits *s, const struct submits_wait *wait, struct waiter *w,
 	 const int *wake)
 {
 	struct ipc_await fixed = {.timeout_us = wait->timeout_us,
+				  .n = (uint32_t)wait->n,
 				  .now = wait->now};
 	struct outbox_frame frame = {
 	    .type = IPC_AWAIT, .task = wait->task, .fixed = &fixed};
@@ -272,6 +274,7 @@ wait_ask(struct submits *s, const struct submits_wait *wait, struct waiter *w,
 		w[i] = (struct waiter){
 		    .code = ERR_NONE, .text = BUF_INIT, .wake = wake};
 		fixed.request = enlist(s, &w[i]);
+		fixed.wait = w[0].request;
 		frame.rest = slice_of(wait->ids[i]);
 		outbox_put(s->outbox, &frame, i + 1 == wait->n);
 	}
@@ -290,13 +293,13 @@ wait_look(struct submits *s, const struct waiter *w, size_t n)
 	return i;
 }
 
-/* The others are waited for no more, and flowrrad is told: it would watch them as long
- * as the task runs. */
+/* Ends the wait. Without an answer flowrrad is told: it would watch the tasks as long
+ * as the asker's runs. */
 static void
-wait_forget(struct submits *s, const struct submits_wait *wait,
-	    struct waiter *w)
+wait_end(struct submits *s, const struct submits_wait *wait, struct waiter *w,
+	 bool answered)
 {
-	struct ipc_forget fixed;
+	const struct ipc_forget fixed = {.wait = w[0].request};
 	const struct outbox_frame frame = {
 	    .type = IPC_FORGET, .task = wait->task, .fixed = &fixed};
 	size_t i;
@@ -305,13 +308,10 @@ wait_forget(struct submits *s, const struct submits_wait *wait,
 	for (i = 0; i < wait->n; i++)
 		LIST_REMOVE(&w[i], entry);
 	pthread_mutex_unlock(&s->lock);
-	for (i = 0; i < wait->n; i++) {
-		fixed.request = w[i].request;
-		if (!w[i].answered)
-			outbox_put(s->outbox, &frame, false);
+	for (i = 0; i < wait->n; i++)
 		buf_done(&w[i].text);
-	}
-	outbox_flush(s->outbox);
+	if (!answered)
+		outbox_put(s->outbox, &frame, true);
 }
 
 int
@@ -340,7 +340,7 @@ submits_wait(struct submits *s, const struct submits_wait *wait,
 						       w[which].text};
 			w[which].text = (struct buf)BUF_INIT;
 		}
-		wait_forget(s, wait, w);
+		wait_end(s, wait, w, which < wait->n);
 	}
 	free(w);
 	if (wake >= 0)

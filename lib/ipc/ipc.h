@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 9u
+#define IPC_VERSION 10u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -124,14 +124,19 @@ struct ipc_submit {
 	uint32_t request; /* comes back in SUBMITTED */
 };
 
+/* One task of a wait, which has `n`, each with an AWAIT of its own; the first that has
+ * ended, or that fails, is answered, and no other. The wait is known by the request
+ * of its first task. */
 struct ipc_await {
 	int64_t timeout_us; /* less than 0: none */
 	uint32_t request;   /* comes back in SUBMITTED */
-	uint32_t now;	    /* 1: answer with the record as it is */
+	uint32_t wait;
+	uint32_t n;
+	uint32_t now; /* 1: answer with the record as it is */
 };
 
 struct ipc_forget {
-	uint32_t request; /* of the AWAIT */
+	uint32_t wait;
 };
 
 struct ipc_signal {

@@ -128,7 +128,7 @@ report_forget(struct pool *p, struct executor *e, struct pool_job *job,
 {
 	const struct ipc_forget *fixed = m->fixed;
 
-	p->events->on_forget(job, executor_pid(e), fixed->request, p->opt.arg);
+	p->events->on_forget(job, executor_pid(e), fixed->wait, p->opt.arg);
 }
 
 /* By message; what is not in it is not an executor's to send after READY. */

@@ -183,6 +183,43 @@ START_TEST(who_waits_no_longer_has_its_slot_again)
 }
 END_TEST
 
+/* What the second one waits for has no room before the first has its answer. */
+START_TEST(a_command_waits_in_several_processes)
+{
+	static const char script[] =
+	    "test $1 = 0 && exit\n"
+	    "for i in 1 2 3; do\n"
+	    "  flowrractl submit inner 0 --wait >/dev/null || echo no &\n"
+	    "done\n"
+	    "wait\n"
+	    "echo all\n";
+	struct world *w = scripted_world(
+	    _i == 1, INNER "[executor]\nasync_tasks = 1\n", script);
+
+	ck_assert_str_eq(printed(w, "1"), "all");
+	world_stop(w);
+}
+END_TEST
+
+/* Of two that wait one is killed, before that for which the other waits is due. */
+START_TEST(a_slot_is_lent_as_long_as_one_process_waits)
+{
+	static const char script[] =
+	    "test $1 = 0 && exit\n"
+	    "long=$(flowrractl submit sleep 60 --id long)\n"
+	    "flowrractl wait $long & victim=$!\n"
+	    "flowrractl submit inner 0 --delay 0.5 --wait >/dev/null &\n"
+	    "other=$!; sleep 0.2; kill -9 $victim\n"
+	    "wait $other; echo $?\n";
+	struct world *w = scripted_world(
+	    _i == 1, INNER "[executor]\nasync_tasks = 1\n", script);
+
+	ck_assert_str_eq(printed(w, "1"), "0");
+	ctl_ok(w, "cancel long");
+	world_stop(w);
+}
+END_TEST
+
 /* What has left the command outlives it, but not its right to ask. */
 START_TEST(a_wait_ends_with_its_task)
 {
@@ -277,6 +314,8 @@ SUITE("own_task")
 	TEST_LOOP(a_command_that_waits_lends_its_slot, 0, 2);
 	TEST_LOOP(never_do_more_commands_work_than_there_are_slots, 0, 2);
 	TEST_LOOP(who_waits_no_longer_has_its_slot_again, 0, 2);
+	TEST_LOOP(a_command_waits_in_several_processes, 0, 2);
+	TEST_LOOP(a_slot_is_lent_as_long_as_one_process_waits, 0, 2);
 	TEST_LOOP(a_wait_ends_with_its_task, 0, 2);
 	TEST_LOOP(a_tree_of_tasks_is_shown, 0, 2);
 	TEST_LOOP(a_tree_is_told_whatever_its_records_say, 0, 2);
