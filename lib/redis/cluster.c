@@ -78,7 +78,6 @@ redis_cluster_node_url(const struct redis_url *cluster,
 static void
 asked_free(struct asked *a)
 {
-	TAILQ_REMOVE(&a->cluster->asked, a, link);
 	redis_free(a->redis);
 	free(a->place.host);
 	free(a);
@@ -89,8 +88,10 @@ cluster_end_question(struct redis_cluster *c)
 {
 	struct asked *a;
 
-	while ((a = TAILQ_FIRST(&c->asked)) != NULL)
+	while ((a = TAILQ_FIRST(&c->asked)) != NULL) {
+		TAILQ_REMOVE(&c->asked, a, link);
 		asked_free(a);
+	}
 	if (c->next != NULL)
 		evtimer_del(c->next);
 	c->tried = 0;
@@ -162,6 +163,7 @@ asked_failed(struct asked *a, const struct err *why)
 
 	c->why = *why;
 	c->refused = c->refused && why->code == ERR_REFUSED;
+	TAILQ_REMOVE(&c->asked, a, link);
 	asked_free(a);
 	cluster_ask_next(c);
 }
@@ -254,11 +256,12 @@ cluster_dial(struct redis_cluster *c, const struct redis_host *host,
 	}
 	a->place.port = host->port;
 	a->cluster = c;
+	if ((a->redis = redis_new(c->base, &options, err)) == NULL) {
+		asked_free(a);
+		return -1;
+	}
 	TAILQ_INSERT_TAIL(&c->asked, a, link);
-	if ((a->redis = redis_new(c->base, &options, err)) != NULL)
-		return 0;
-	asked_free(a);
-	return -1;
+	return 0;
 }
 
 static void
