@@ -86,6 +86,7 @@ enum rqueue_key {
 	KEY_UNKNOWN,	/* names that no worker had, and when they were met */
 	KEY_IDLE,	/* since when nobody has used it */
 	KEY_LIMITS,	/* rules, by scope: see limit.c */
+	KEY_DECLARED,	/* what workers declare: see declare.lua */
 	KEY_RUNNING,	/* how many are in flight, by scope */
 	KEY_COUNTING,	/* the same, while it is counted */
 	KEY_HELD,	/* the lane of tasks that may not run yet … */
