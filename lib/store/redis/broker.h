@@ -354,7 +354,12 @@ struct rflow {
 	TAILQ_HEAD(, rflow_delivery) deliveries;
 	TAILQ_HEAD(, rflow_turn) paused; /* until `again` */
 	struct event *again;
+	/* Ends of steps that are still collected, until `flush`. */
+	TAILQ_HEAD(, rflow_turn) gathering;
+	size_t n_gathering;
+	struct event *flush;
 	size_t settling; /* claims of this broker, before their settlement */
+	bool together;	 /* a script may have keys of several slots */
 };
 
 /* What of a worker's broker this is. */
