@@ -227,6 +227,15 @@ hub_on_trimmed(const struct broker_trimmed *trimmed, void *arg)
 		s->opt.on_trimmed(trimmed, s->opt.arg);
 }
 
+static bool
+hub_on_pending(struct slice record, struct buf *queue, struct buf *ended,
+	       void *arg)
+{
+	const struct rspread *s = arg;
+
+	return s->opt.on_pending(record, queue, ended, s->opt.arg);
+}
+
 /* --- orders -------------------------------------------------------------- */
 
 /* No name: of all queues. */
@@ -473,6 +482,7 @@ rspread_open_part(struct rspread *s, unsigned int i, struct err *err)
 	options.on_idle = part_on_idle;
 	options.on_state = part_on_state;
 	options.on_control = NULL;
+	options.on_pending = NULL; /* the hub does the housekeeping */
 	options.arg = p;
 	p->broker = rbroker_open_part(&options, RBROKER_QUEUE, i, err);
 	return p->broker != NULL ? 0 : -1;
@@ -488,6 +498,8 @@ rspread_open_hub(struct rspread *s, struct err *err)
 	options.n_queues = 0;
 	options.on_state = hub_on_state;
 	options.on_trimmed = hub_on_trimmed;
+	if (options.on_pending != NULL)
+		options.on_pending = hub_on_pending;
 	options.arg = s;
 	hub = rbroker_open_part(&options, RBROKER_HUB, 0, err);
 	if (hub != NULL)
