@@ -23,8 +23,10 @@
  *	submit.c    tasks that handlers submit
  *	describe.c  what the worker tells of itself
  *	metrics.c   what a monitor sees of it
+ *	declare.c   limits that the configuration has
  *	idle.c      the end of a worker that has nothing to do
  *	mend.c      workflows that lack the end of a step
+ *	mend_lost.c released steps that no queue has
  *	upkeep.c    what housekeeping has deleted from dead lists
  *	heartbeat.c tells others that the worker lives, and what it can run
  *	control.c   commands from outside
@@ -226,6 +228,13 @@ struct dispatch {
 	struct buf event; /* that is being told */
 	unsigned int beats;
 	struct upkeep upkeep;
+	struct {
+		struct declare_item *items; /* that wait for their answers */
+		bool wanted;		    /* when these are there */
+		/* The store knows what the configuration says. */
+		bool told;
+		bool awaited; /* it is being told */
+	} declare;
 	struct mend *mend; /* NULL: none was needed yet */
 	struct {
 		int64_t since_ms; /* monotonic: with nothing to do; 0: never */
@@ -567,10 +576,26 @@ void mend_close(struct dispatch *d);
 /* Has the broker do its housekeeping, and says what it has come to. */
 void upkeep_turn(struct dispatch *d);
 void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
+/* Reads a record that is not final: appends the queue of its task, and the record with
+ * which that ends if it is lost. false: it is not understood, or, unless `of_steps`, is
+ * that of a step of a workflow. */
+bool upkeep_read_lost(const struct dispatch *d, struct slice record,
+		      bool of_steps, struct buf *queue, struct buf *ended);
 /* As broker_options.on_pending. */
 bool upkeep_read_pending(struct slice record, struct buf *queue,
 			 struct buf *ended, void *arg);
 void upkeep_close(struct dispatch *d);
+
+/* --- declare.c ----------------------------------------------------------- */
+
+/* Tells the store of the limits that the configuration has; anew: it may be another
+ * one than before. */
+void declare_limits(struct dispatch *d, bool anew);
+/* The same, if it was put off. */
+void declare_turn(struct dispatch *d);
+/* Whether no task is to be asked for until the answers are there. */
+bool declare_is_awaited(const struct dispatch *d);
+void declare_close(struct dispatch *d);
 
 /* --- metrics.c ----------------------------------------------------------- */
 

@@ -27,6 +27,7 @@ struct refusal {
 		broker_value_fn *on_value;
 		broker_queues_fn *on_queues;
 		broker_limits_fn *on_limits;
+		broker_declared_fn *on_declared;
 		broker_page_fn *on_page;
 		broker_requeued_fn *on_requeued;
 		broker_dead_fn *on_dead;
@@ -53,6 +54,13 @@ static void
 refusal_tell_limits(const struct refusal *r)
 {
 	r->on_limits(NULL, 0, (struct slice){NULL, 0}, &r->err, r->arg);
+}
+
+static void
+refusal_tell_declared(const struct refusal *r)
+{
+	r->on_declared(BROKER_DECLARED_NONE, (struct slice){NULL, 0}, &r->err,
+		       r->arg);
 }
 
 static void
@@ -254,6 +262,26 @@ broker_limits_change(struct broker *b, const struct broker_limit_change *change,
 		refuse(b, &r);
 	else
 		b->ops->admin->limits_change(b, change, on_value, arg);
+}
+
+void
+broker_limits_declare(struct broker *b,
+		      const struct broker_declaration *declaration,
+		      broker_declared_fn *on_declared, void *arg)
+{
+	const struct broker_limit_change change = {.queue = declaration->queue,
+						   .rule = declaration->rule,
+						   .by = declaration->by,
+						   .unset =
+						       declaration->restores};
+	struct refusal r = {.tell = refusal_tell_declared,
+			    .on_declared = on_declared,
+			    .arg = arg};
+
+	if (check_limit(&change, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->limits_declare(b, declaration, on_declared, arg);
 }
 
 void

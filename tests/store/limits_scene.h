@@ -25,6 +25,8 @@ void lim_set_by(enum limit_kind kind, const char *key, int64_t n,
 bool lim_unset(enum limit_kind kind, const char *key);
 /* "scope concurrency running held; " of each, and "by PATH". */
 const char *lim_shown(void);
+/* "declared by/disputed by; " of each. */
+const char *lim_owners(void);
 /* Since when, of the first ones that were shown last, in ms of the wall clock. */
 int64_t lim_since(size_t i);
 

@@ -41,8 +41,14 @@ static const struct script_case cases[] = {
      {META("open"), STEPS("0 a 0 b")}},
     {SCRIPT_FLOW_ADVANCE,
      {HOME},
-     {"a", "f", ""},
+     {"", "a", "f", ""},
      {META("running"), STEPS("0 a 0 b")}},
+    /* With the list of a queue. */
+    {SCRIPT_FLOW_ADVANCE,
+     {HOME, Q},
+     {"io", "a", "s", "c", "s", ""},
+     {META("running"), STEPS("0 a 0 b"), "ZADD " F("on") " 1 c",
+      "ZADD " F("next") " 0 a:b:s"}},
     {SCRIPT_FLOW_SEAL, {HOME}, {""}, {META("open"), STEPS("0 a")}},
     {SCRIPT_FLOW_CANCEL, {HOME}, {""}, {META("running"), STEPS("0 b")}},
     {SCRIPT_FLOW_GET, {HOME}, {NULL}, {META("open"), STEPS("0 a 0 b")}},
@@ -113,7 +119,15 @@ static const struct script_case cases[] = {
      {K("limits"), K("running"), K("tats"), K("resting")},
      {"flowrra:control", "wake", "g", "{}", "kwargs.a", "9"},
      {NULL}},
-    {SCRIPT_LIMITS, {K("limits"), K("running"), K("held")}, {NULL}, {RULES}},
+    {SCRIPT_LIMITS,
+     {K("limits"), K("running"), K("held"), K("declared")},
+     {NULL},
+     {RULES}},
+    {SCRIPT_DECLARE,
+     {K("limits"), K("running"), K("tats"), K("resting"), K("declared")},
+     {"flowrra:control", "wake", "g", "{\"concurrency\":1,\"worker\":\"w\"}",
+      "kwargs.a", "9", "w", "1"},
+     {NULL}},
     {SCRIPT_ENTER,
      {Q, ANY("flowrra:task:a"), ANY("flowrra:task:b")},
      {"{}", "{}", "[1]", "[2]"},
@@ -457,7 +471,8 @@ is_of_several_slots(const struct script_case *t)
 	for (i = 0; i < sizeof(those) / sizeof(those[0]); i++)
 		if (those[i] == t->script)
 			return true;
-	return false;
+	/* It gets one only where it may. */
+	return t->script == SCRIPT_FLOW_ADVANCE && t->keys[10] != NULL;
 }
 
 static void

@@ -469,6 +469,7 @@ const struct broker_admin_ops broker_redis_admin = {
     .pause = radmin_pause,
     .limits_get = radmin_limits_get,
     .limits_change = radmin_limits_change,
+    .limits_declare = radmin_limits_declare,
     .purge = radmin_purge,
     .remove = radmin_remove,
     .hasten = radmin_hasten,

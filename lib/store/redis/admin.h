@@ -9,6 +9,7 @@
  *	admin_change.c	pause, purge, remove
  *	admin_dead.c	the dead list: requeue, add_dead
  *	admin_limit.c	limits
+ *	admin_declare.c	those that workers declare
  *	admin_deliver.c	what is on its way from one queue to another
  *	admin_examine.c	what may be wrong with the server
  *	admin_report.c	what was found, for the operator
@@ -130,6 +131,9 @@ void radmin_limits_get(struct broker *b, struct slice queue,
 void radmin_limits_change(struct broker *b,
 			  const struct broker_limit_change *change,
 			  broker_value_fn *on_value, void *arg);
+void radmin_limits_declare(struct broker *b,
+			   const struct broker_declaration *declaration,
+			   broker_declared_fn *on_declared, void *arg);
 void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
 void radmin_remove(struct broker *b, struct slice queue, struct slice id,

@@ -86,6 +86,7 @@ enum rqueue_key {
 	KEY_UNKNOWN,	/* names that no worker had, and when they were met */
 	KEY_IDLE,	/* since when nobody has used it */
 	KEY_LIMITS,	/* rules, by scope: see limit.c */
+	KEY_DECLARED,	/* what workers declare: see declare.lua */
 	KEY_RUNNING,	/* how many are in flight, by scope */
 	KEY_COUNTING,	/* the same, while it is counted */
 	KEY_HELD,	/* the lane of tasks that may not run yet … */
@@ -312,6 +313,13 @@ struct rtidy {
 	int64_t rank, left; /* where weigh.lua goes on */
 };
 
+/* What is known of the lists of a queue; see places.h. */
+struct rplaces {
+	struct buf lists; /* keys, each with a NUL behind */
+	size_t n_lists;
+	unsigned int tries; /* to have all of them */
+};
+
 /* What housekeeping does about tasks that may be lost. */
 struct rlost_case;
 struct rlost {
@@ -328,9 +336,7 @@ struct rlost {
 	unsigned int under_way;		/* … of which so many are */
 	bool failed;			/* one of them has */
 	const struct rlost_case *asked; /* the first one of the call */
-	struct buf lists; /* all places of its queue, each with a NUL behind */
-	size_t n_lists;
-	unsigned int tries; /* to have all of them */
+	struct rplaces places;		/* of its queue */
 };
 
 /* What happens before tasks are taken from a new connection; see gather.c. */
@@ -353,7 +359,12 @@ struct rflow {
 	TAILQ_HEAD(, rflow_delivery) deliveries;
 	TAILQ_HEAD(, rflow_turn) paused; /* until `again` */
 	struct event *again;
+	/* Ends of steps that are still collected, until `flush`. */
+	TAILQ_HEAD(, rflow_turn) gathering;
+	size_t n_gathering;
+	struct event *flush;
 	size_t settling; /* claims of this broker, before their settlement */
+	bool together;	 /* a script may have keys of several slots */
 };
 
 /* What of a worker's broker this is. */

@@ -93,6 +93,19 @@ void sadmin_try(struct broker *b, broker_value_fn *on_value, void *arg);
 
 void sadmin_limits_get(struct broker *b, struct slice queue,
 		       broker_limits_fn *on_limits, void *arg);
+/* Whether there are as many rules as there may be, and this is another one. */
+int slimits_check_full(struct tx *tx, int64_t queue, struct slice scope,
+		       bool *ret_full, struct err *err);
+/* Where a task's group stands; nothing: only in its field. */
+int slimits_read_by(struct tx *tx, int64_t queue, struct buf *by,
+		    struct err *err);
+/* A rule has changed: what is in flight gets its scopes again, and what is held its
+ * turn. */
+int slimits_changed_run(struct tx *tx, int64_t queue, struct slice scope,
+			struct err *err);
+void sadmin_limits_declare(struct broker *b,
+			   const struct broker_declaration *declaration,
+			   broker_declared_fn *on_declared, void *arg);
 void sadmin_limits_change(struct broker *b,
 			  const struct broker_limit_change *change,
 			  broker_value_fn *on_value, void *arg);
