@@ -119,8 +119,8 @@ struct pool_events {
 			 const struct ipc_await *fixed, struct slice id,
 			 void *arg);
 	/* It does so no more. */
-	void (*on_forget)(struct pool_job *job, pid_t executor,
-			  uint32_t wait, void *arg);
+	void (*on_forget)(struct pool_job *job, pid_t executor, uint32_t wait,
+			  void *arg);
 
 	/* --- the pool gives it back: it is with no executor any more --- */
 	void (*on_done)(struct pool_job *job, const struct ipc_done *done,
