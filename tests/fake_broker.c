@@ -195,7 +195,18 @@ fake_broker_control(struct broker *b, struct slice message,
 	    .of = b, .of_served = true, .on_value = on_sent, .arg = arg});
 }
 
+static void
+fake_broker_declare(struct broker *b, const struct broker_declaration *d,
+		    broker_declared_fn *on_declared, void *arg)
+{
+	fake_store_now->declaration = *d;
+	fake_store_now->declarations++;
+	fake_store_now->on_declared = on_declared;
+	fake_store_now->declared_arg = arg;
+}
+
 static const struct broker_admin_ops fake_broker_admin = {
+    .limits_declare = fake_broker_declare,
     .remove = fake_broker_remove,
     .view = fake_broker_view,
 };

@@ -79,7 +79,12 @@ struct fake_store {
 	 * broker_remove() of it. How often it was asked. */
 	const char *viewed;
 	enum broker_location viewed_place;
-	bool endless_view;     /* there is always one more page */
+	bool endless_view; /* there is always one more page */
+	/* What was declared last, how often, and who waits for the answer. */
+	struct broker_declaration declaration;
+	unsigned int declarations;
+	broker_declared_fn *on_declared;
+	void *declared_arg;
 	struct buf last_order; /* that was sent to the workers */
 	unsigned int views;
 	/* Called when a claim is about to be given to the worker. */

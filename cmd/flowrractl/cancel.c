@@ -119,6 +119,12 @@ run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
 	     (states = select_parse(s->states, &err)) < 0) ||
 	    task_filter_check(&s->filter, &err) != 0)
 		return complain_of_err(ctl, &err);
+	if ((states & SELECT_DEAD) != 0) {
+		err_set(&err, ERR_DATA,
+			"a dead task cannot be cancelled; to delete it, use "
+			"\"tasks delete --dead\"");
+		return complain_of_err(ctl, &err);
+	}
 	if (argc > 0)
 		return each_task(ctl, argc, argv, "id", cancel_task);
 	if ((status = ctl_open(ctl)) != 0)

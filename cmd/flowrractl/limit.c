@@ -21,6 +21,7 @@ static const struct column limit_columns[] = {
     {"RATE", "rate", NULL, COLUMN_RIGHT},
     {"PERIOD", "period", cell_duration, COLUMN_RIGHT},
     {"BURST", "burst", NULL, COLUMN_RIGHT | COLUMN_DROP(2)},
+    {"DECLARED-BY", "declared_by", NULL, COLUMN_DROP(1)},
 };
 #define N_LIMIT_COLUMNS (sizeof(limit_columns) / sizeof(limit_columns[0]))
 
@@ -87,6 +88,8 @@ static const struct option_spec set_options[] = {
     OPTION("burst", "N", INT, burst, 1, LIMIT_RATE_MAX,
 	   "with --rate: tasks that may start at once after a pause; 1 by "
 	   "default"),
+    OPTION("declared", NULL, FLAG, target.declared, 0, 0,
+	   "as the configuration of workers has it"),
 };
 
 static const struct option_spec unset_options[] = {
@@ -119,7 +122,8 @@ run_set(struct ctl *ctl, int argc, char **argv, void *options)
 
 	o->target.concurrency = o->concurrency;
 	o->target.burst = o->burst;
-	if (o->concurrency == 0 && o->target.rate == NULL) {
+	if (o->concurrency == 0 && o->target.rate == NULL &&
+	    !o->target.declared) {
 		err_set(&err, ERR_USAGE,
 			"missing --concurrency or --rate; usage: flowrractl "
 			"limit set QUEUE --concurrency N");
@@ -139,7 +143,7 @@ const struct verb verb_limit_set = {
     .summary =
 	"Limit how many tasks of a queue run at once, or start in a time",
     .usage = "QUEUE [--task NAME | --group KEY | --each-group] "
-	     "[--concurrency N] [--rate N/DURATION]",
+	     "[--concurrency N] [--rate N/DURATION] | --declared",
     .options = set_options,
     .n_options = sizeof(set_options) / sizeof(set_options[0]),
     .options_size = sizeof(struct limit_options),

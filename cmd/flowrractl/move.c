@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb move: tasks go to another queue, by their IDs, or all that a filter
- * selects. The work is manager/move.h. */
+/* The verb move: tasks go to another queue or store, by their IDs, or all that a filter
+ * selects. The work is manager/move.h and move_between.h. */
 #include "manager/move.h"
 
 #include <stdio.h>
@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "client/client.h"
-#include "client/deliver.h"
 #include "manager/member.h"
 #include "manager/move_between.h"
 #include "manager/queues.h"
@@ -35,7 +34,7 @@ static const struct option_spec move_options[] = {
     OPTION("to", "QUEUE", TEXT, to, 0, 0, "the queue that they go to"),
     SELECTION_OPTIONS(struct move_options, selection),
     OPTION("state", "STATE,...", TEXT, selection.states, 0, 0,
-	   "only those in these states: waiting, delayed, retrying"),
+	   "only those in these states: waiting, delayed, retrying, dead"),
     OPTION("older-than", "DURATION", SECONDS, selection.older_than_s, 0,
 	   3162240000, "only those submitted at least this long ago"),
     OPTION("to-url", "URL", TEXT, url, 0, 0,
@@ -55,9 +54,40 @@ static const struct selection_words words = {
 /* With --wait, between two looks. */
 #define WAIT_NS 500000000L
 
+/* Without --state. */
 #define MOVE_STATES (SELECT_WAITING | SELECT_DELAYED | SELECT_RETRYING)
 
 /* --- by ID ----------------------------------------------------------------- */
+
+static void
+note_refusal(const char *id, const char *outcome, const struct err *why,
+	     void *arg)
+{
+	if (why->code != ERR_NONE)
+		*(struct err *)arg = *why;
+}
+
+/* One that does not wait may be dead. */
+static json_t *
+move_one(struct ctl *ctl, const char *id, const char *to, struct err *err)
+{
+	struct err why = ERR_INIT;
+	struct move_between m = {.from = ctl->client,
+				 .to = ctl->client,
+				 .queue = to,
+				 .on_outcome = note_refusal,
+				 .arg = &why};
+	json_t *answer = move_task(ctl->client, id, to, err);
+
+	if (answer != NULL ||
+	    (err->code != ERR_REFUSED && err->code != ERR_NOT_FOUND))
+		return answer;
+	if (move_dead_task(&m, id, &why) != 0 || m.refused > 0)
+		*err = why;
+	return m.moved > 0 ? json_pack("{s:s,s:s,s:s}", "task_id", id,
+				       "outcome", "moved", "queue", to)
+			   : NULL;
+}
 
 static int
 move_ids(struct ctl *ctl, const char *to, int argc, char **argv)
@@ -68,7 +98,7 @@ move_ids(struct ctl *ctl, const char *to, int argc, char **argv)
 
 	for (i = 0; i < argc; i++) {
 		err = (struct err)ERR_INIT;
-		answer = move_task(ctl->client, argv[i], to, &err);
+		answer = move_one(ctl, argv[i], to, &err);
 		if (answer == NULL) {
 			const int one = complain_of_err(ctl, &err);
 
@@ -123,15 +153,52 @@ print_moved(const struct moving *x)
 	putchar('\n');
 }
 
-static int
-move_all(struct ctl *ctl, const char *to, const json_t *tasks)
+/* Takes the dead ones out of the list: a new one. */
+static json_t *
+take_dead(json_t *tasks)
 {
+	json_t *dead = json_array();
+	const char *state;
+	size_t i;
+
+	for (i = json_array_size(tasks); i > 0; i--) {
+		state = member_text(json_array_get(tasks, i - 1), "state");
+		if (state == NULL || strcmp(state, "dead") != 0)
+			continue;
+		json_array_append(dead, json_array_get(tasks, i - 1));
+		json_array_remove(tasks, i - 1);
+	}
+	return dead;
+}
+
+static int
+move_all_dead(struct moving *x, const json_t *tasks, struct err *err)
+{
+	struct move_between m = {.from = x->ctl->client,
+				 .to = x->ctl->client,
+				 .queue = x->move.to,
+				 .on_outcome = on_outcome,
+				 .arg = x};
+	const int r = move_dead(&m, tasks, err);
+
+	x->move.moved += m.moved;
+	x->move.gone += m.gone;
+	x->move.refused += m.refused;
+	return r;
+}
+
+static int
+move_all(struct ctl *ctl, const char *to, json_t *tasks)
+{
+	json_t *dead = take_dead(tasks);
 	struct moving x = {.ctl = ctl};
 	struct err err = ERR_INIT;
 
 	x.move = (struct move){.to = to, .on_outcome = on_outcome, .arg = &x};
-	if (move_tasks(ctl->client, &x.move, tasks, &err) != 0)
+	if (move_tasks(ctl->client, &x.move, tasks, &err) != 0 ||
+	    move_all_dead(&x, dead, &err) != 0)
 		x.status = complain_of_err(ctl, &err);
+	json_decref(dead);
 	end_progress(ctl);
 	print_moved(&x);
 	return x.status;
@@ -182,10 +249,30 @@ on_between(const char *id, const char *outcome, const struct err *why,
 		      why->code != ERR_NONE ? member_of_text(why->msg) : NULL));
 }
 
+static int
+move_all_between(struct move_between *m, json_t *tasks, struct err *err)
+{
+	json_t *dead = take_dead(tasks);
+	int r = move_between(m, tasks, err);
+
+	if (r == 0)
+		r = move_dead(m, dead, err);
+	json_decref(dead);
+	return r;
+}
+
+/* Whether all that waits in the store, or in a queue, is meant: then so is what another
+ * move has left on its way from there. */
+static bool
+is_whole(const struct selection *s)
+{
+	return s->states == NULL && s->older_than_s == 0 &&
+	       task_filter_is_any(&s->filter);
+}
+
 /* `tasks` NULL: what another move has left on its way. */
 static int
-move_to_other(struct ctl *ctl, const struct move_options *o,
-	      const json_t *tasks)
+move_to_other(struct ctl *ctl, const struct move_options *o, json_t *tasks)
 {
 	struct moving x = {.ctl = ctl};
 	struct move_between m = {.from = ctl->client,
@@ -199,8 +286,8 @@ move_to_other(struct ctl *ctl, const struct move_options *o,
 	if (r == 0)
 		r = move_between_check(&m, &err);
 	if (r == 0 && tasks != NULL)
-		r = move_between(&m, tasks, &err);
-	else if (r == 0)
+		r = move_all_between(&m, tasks, &err);
+	if (r == 0 && (tasks == NULL || is_whole(&o->selection)))
 		r = move_between_resume(&m, o->selection.filter.queue, &err);
 	if (r != 0)
 		x.status = complain_of_err(ctl, &err);
@@ -286,31 +373,18 @@ move_and_wait(struct ctl *ctl, struct move_options *o, int states)
 
 /* --- what is left ------------------------------------------------------------- */
 
-/* From each queue there is, or from one. */
 static int
 move_resume(struct ctl *ctl, const char *queue)
 {
 	struct err err = ERR_INIT;
-	json_t *queues = queues_list(ctl->client, queue, &err), *one;
-	int64_t all = 0, n = 0;
-	size_t i;
+	const int64_t n = move_deliver(ctl->client, queue, &err);
 
-	json_array_foreach (queues, i, one) {
-		n = client_deliver(ctl->client, member_text(one, "queue"),
-				   &err);
-		if (n < 0)
-			break;
-		all += n;
-	}
-	if (queues == NULL || n < 0) {
-		json_decref(queues);
+	if (n < 0)
 		return complain_of_err(ctl, &err);
-	}
-	json_decref(queues);
 	if (ctl->globals.json)
-		print_json_line(json_pack("{s:I}", "moved", (json_int_t)all));
+		print_json_line(json_pack("{s:I}", "moved", (json_int_t)n));
 	else
-		printf("%lld moved\n", (long long)all);
+		printf("%lld moved\n", (long long)n);
 	return 0;
 }
 
@@ -361,7 +435,7 @@ run_move(struct ctl *ctl, int argc, char **argv, void *options)
 	    (o->selection.states != NULL &&
 	     (states = select_parse(o->selection.states, &err)) < 0))
 		return complain_of_err(ctl, &err);
-	if ((states & ~MOVE_STATES) != 0) {
+	if ((states & SELECT_RUNNING) != 0) {
 		err_set(&err, ERR_DATA, "a running task cannot be moved");
 		return complain_of_err(ctl, &err);
 	}
@@ -379,7 +453,7 @@ run_move(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_move = {
     .name = "move",
-    .summary = "Move waiting or delayed tasks to another queue or store",
+    .summary = "Move waiting, delayed or dead tasks to another queue or store",
     .usage = "--to QUEUE|--to-url URL ID...|FILTER...|--all [OPTION...]",
     .options = move_options,
     .n_options = sizeof(move_options) / sizeof(move_options[0]),

@@ -2,34 +2,13 @@
 /* Limits: their scopes and rules as texts. */
 #include "core/limit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "util/clock.h"
-#include "util/name.h"
-#include "util/utf8.h"
-
-/* UTF-8 without control characters. */
-static bool
-limit_is_text(struct slice text)
-{
-	size_t at = 0, len;
-
-	while (at < text.len) {
-		if ((unsigned char)text.p[at] < ' ' || text.p[at] == 0x7f ||
-		    (len = utf8_length(text.p + at, text.len - at)) == 0)
-			return false;
-		at += len;
-	}
-	return true;
-}
 
 int
 limit_check_group(struct slice group, enum err_code code, struct err *err)
 {
 	if (group.len > 0 && group.len <= LIMIT_GROUP_MAX &&
-	    limit_is_text(group))
+	    limit_words_text(group))
 		return 0;
 	return err_set(err, code,
 		       "the group \"%.*s\" is not valid: it must be 1 to %d "
@@ -38,22 +17,10 @@ limit_check_group(struct slice group, enum err_code code, struct err *err)
 		       LIMIT_GROUP_MAX);
 }
 
-/* Steps are names of members, or places in an array. */
 int
 limit_check_path(struct slice path, enum err_code code, struct err *err)
 {
-	static const char args[] = "args.", kwargs[] = "kwargs.";
-	size_t i;
-	bool ok = path.len <= LIMIT_PATH_MAX && limit_is_text(path);
-
-	if (path.len > strlen(args) && memcmp(path.p, args, strlen(args)) == 0)
-		;
-	else if (path.len <= strlen(kwargs) ||
-		 memcmp(path.p, kwargs, strlen(kwargs)) != 0)
-		ok = false;
-	for (i = 1; ok && i < path.len; i++)
-		ok = path.p[i] != '.' || path.p[i - 1] != '.';
-	if (ok && path.p[path.len - 1] != '.')
+	if (limit_words_path(path))
 		return 0;
 	return err_set(err, code,
 		       "the path \"%.*s\" is not valid: it must be kwargs.NAME "
@@ -139,18 +106,12 @@ limit_check_rule(const struct limit_rule *rule, struct err *err)
 int
 limit_rate_read(const char *text, struct limit_rule *ret, struct err *err)
 {
-	char *end;
-	int64_t us;
-
-	ret->rate = strtoll(text, &end, 10);
-	if (end == text || *end != '/' ||
-	    clock_parse_duration(end + 1, &us, NULL) != 0)
-		return err_set(err, ERR_DATA,
-			       "the rate \"%.40s\" is not valid: it must be "
-			       "N/DURATION, as 100/1m",
-			       text);
-	ret->period_ms = us / 1000;
-	return 0;
+	if (limit_words_rate(text, &ret->rate, &ret->period_ms))
+		return 0;
+	return err_set(err, ERR_DATA,
+		       "the rate \"%.40s\" is not valid: it must be "
+		       "N/DURATION, as 100/1m",
+		       text);
 }
 
 void
@@ -184,6 +145,41 @@ limit_number(struct slice text, const char *name)
 		if (n < LIMIT_PERIOD_MAX_MS)
 			n = 10 * n + (*p - '0');
 	return n;
+}
+
+void
+limit_rule_sign(struct buf *rule, const char *worker)
+{
+	if (rule->len > 0)
+		rule->len--;
+	buf_addf(rule, ",\"worker\":\"%s\"}", worker);
+}
+
+/* Of our own writing, too: it ends with the worker. */
+struct slice
+limit_rule_worker(struct slice text)
+{
+	static const char name[] = ",\"worker\":\"";
+	const char *at = memmem(text.p, text.len, name, strlen(name)), *end;
+
+	if (at == NULL)
+		return (struct slice){NULL, 0};
+	at += strlen(name);
+	end = memchr(at, '"', (size_t)(text.p + text.len - at));
+	return (struct slice){at, end != NULL ? (size_t)(end - at) : 0};
+}
+
+struct slice
+limit_rule_unsigned(struct slice text)
+{
+	const struct slice worker = limit_rule_worker(text);
+
+	if (worker.p != NULL)
+		text.len =
+		    (size_t)(worker.p - strlen(",\"worker\":\"") - text.p);
+	else if (text.len > 0)
+		text.len--;
+	return text;
 }
 
 bool

@@ -15,13 +15,12 @@
 
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/limit_words.h"
 
 enum limit_kind { LIMIT_QUEUE, LIMIT_TASK, LIMIT_GROUP, LIMIT_EACH_GROUP };
 
 /* A group: bytes of UTF-8 without control characters. */
 #define LIMIT_GROUP_MAX 200
-/* Where a task's group stands: bytes. */
-#define LIMIT_PATH_MAX 200
 #define LIMIT_CONCURRENCY_MAX 1000000
 /* Rules of a queue: all of them are shown at once. */
 #define LIMIT_RULES_MAX 1000
@@ -39,8 +38,6 @@ struct limit_rule {
 	 */
 	int64_t rate, period_ms, burst;
 };
-#define LIMIT_RATE_MAX 1000000
-#define LIMIT_PERIOD_MAX_MS (INT64_C(31) * 24 * 3600 * 1000)
 
 /* Microseconds from one start to the next, and how far a burst may be ahead. */
 int64_t limit_interval_us(const struct limit_rule *rule);
@@ -60,6 +57,12 @@ bool limit_scope_read(struct slice scope, struct limit_rule *ret);
 
 /* A rule as the stores keep it, without its scope: JSON. */
 void limit_rule_write(const struct limit_rule *rule, struct buf *out);
+/* One that the configuration of that worker has says so. */
+void limit_rule_sign(struct buf *rule, const char *worker);
+/* Points into `text`; empty: a command has set it. */
+struct slice limit_rule_worker(struct slice text);
+/* What two of them that say the same have in common, whose they are. */
+struct slice limit_rule_unsigned(struct slice text);
 /* Sets the rest. false: it is none. */
 bool limit_rule_read(struct slice text, struct limit_rule *ret);
 

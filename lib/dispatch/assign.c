@@ -256,7 +256,8 @@ assign_wants(struct dispatch *d)
 
 	/* A broker that is away keeps what it was told last, and a stop must
 	 * reach it all the same. */
-	if (!d->broker_state.up && !dispatch_is_stopping(d))
+	if ((!d->broker_state.up || declare_is_awaited(d)) &&
+	    !dispatch_is_stopping(d))
 		return;
 	sharing_begin(&s, d, now);
 	for (i = 0; i < d->n_queues; i++) {

@@ -180,8 +180,10 @@ on_worker_broker_state(bool up, bool final, const struct err *why, void *arg)
 		return;
 	}
 	log_state(&d->broker_state, up, "broker", broker_name(d->broker), why);
-	if (up && why == NULL)
+	if (up && why == NULL) {
+		declare_limits(d, false);
 		heartbeat_arrive(d);
+	}
 	dispatch_turn(d);
 }
 
@@ -412,6 +414,7 @@ dispatch_free(struct dispatch *d)
 	broker_close(d->broker);
 	tally_free(d->tally);
 	spool_close(d);
+	declare_close(d);
 	upkeep_close(d);
 	buf_done(&d->event);
 	pool_free(d->pool);

@@ -343,6 +343,7 @@ on_pool_reloaded(const struct err *why, void *arg)
 		/* Jobs that are held look their handlers up once more. */
 		claim_reroute(d);
 		heartbeat_register(d);
+		declare_limits(d, true);
 	}
 	/* Last: the program may free the old configuration in it. */
 	d->opt.on_reloaded(why, d->opt.arg);

@@ -23,6 +23,7 @@
  *	submit.c    tasks that handlers submit
  *	describe.c  what the worker tells of itself
  *	metrics.c   what a monitor sees of it
+ *	declare.c   limits that the configuration has
  *	idle.c      the end of a worker that has nothing to do
  *	mend.c      workflows that lack the end of a step
  *	upkeep.c    what housekeeping has deleted from dead lists
@@ -226,6 +227,13 @@ struct dispatch {
 	struct buf event; /* that is being told */
 	unsigned int beats;
 	struct upkeep upkeep;
+	struct {
+		struct declare_item *items; /* that wait for their answers */
+		bool wanted;		    /* when these are there */
+		/* The store knows what the configuration says. */
+		bool told;
+		bool awaited; /* it is being told */
+	} declare;
 	struct mend *mend; /* NULL: none was needed yet */
 	struct {
 		int64_t since_ms; /* monotonic: with nothing to do; 0: never */
@@ -571,6 +579,17 @@ void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
 bool upkeep_read_pending(struct slice record, struct buf *queue,
 			 struct buf *ended, void *arg);
 void upkeep_close(struct dispatch *d);
+
+/* --- declare.c ----------------------------------------------------------- */
+
+/* Tells the store of the limits that the configuration has; anew: it may be another
+ * one than before. */
+void declare_limits(struct dispatch *d, bool anew);
+/* The same, if it was put off. */
+void declare_turn(struct dispatch *d);
+/* Whether no task is to be asked for until the answers are there. */
+bool declare_is_awaited(const struct dispatch *d);
+void declare_close(struct dispatch *d);
 
 /* --- metrics.c ----------------------------------------------------------- */
 

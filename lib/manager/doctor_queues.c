@@ -21,6 +21,8 @@
 #define OVERDUE_US (10 * US_PER_S)
 /* A limit that holds a task for longer is worth a look. */
 #define HELD_US (600 * US_PER_S)
+/* One question for each queue: of many, those are looked at that hold something. */
+#define QUEUES_LOOKED_AT 1000
 /* What died within the last hour is news; older ones an operator has seen, and
  * keeps on purpose. */
 #define RECENT_US (3600 * US_PER_S)
@@ -239,18 +241,53 @@ examine_limit(struct doctor *d, const json_t *limit, const char *name)
 		    key != NULL ? key : "", member_text(limit, "held_since"));
 }
 
+static bool
+is_alive(const struct doctor *d, const char *id)
+{
+	const char *name;
+	json_t *worker;
+	size_t i;
+
+	json_array_foreach (d->workers, i, worker)
+		if ((name = member_text(worker, "worker")) != NULL &&
+		    strcmp(name, id) == 0)
+			return strcmp(member_text(worker, "state"), "dead") !=
+			       0;
+	return false;
+}
+
+/* One that is gone for good does not say what holds any more. */
+static void
+examine_declared(struct doctor *d, const json_t *limit, const char *name)
+{
+	const char *key = member_text(limit, "key"),
+		   *other = member_text(limit, "disputed_by");
+
+	if (other == NULL || !is_alive(d, other))
+		return;
+	doctor_find(
+	    d, DOCTOR_WARNING, "queues",
+	    "Give both the same [task NAME] section and reload them, or "
+	    "say what holds with flowrractl limit set.",
+	    "queue %s: workers %s and %s declare different limits of "
+	    "%s%s; that of %s holds",
+	    name, member_text(limit, "declared_by"), other,
+	    key != NULL ? "task " : "each group", key != NULL ? key : "",
+	    member_text(limit, "declared_by"));
+}
+
 /* Holding is what limits are for; what is held for long may not be meant. */
 static void
 examine_limits(struct doctor *d, const json_t *queue, const char *name)
 {
-	json_t *limits, *limit;
+	json_t *limits = query_limits(d->client, name, NULL), *limit;
 	size_t i;
 
-	if (number(queue, "held") == 0 ||
-	    (limits = query_limits(d->client, name, NULL)) == NULL)
-		return;
-	json_array_foreach (limits, i, limit)
-		examine_limit(d, limit, name);
+	json_array_foreach (limits, i, limit) {
+		if (number(queue, "held") > 0)
+			examine_limit(d, limit, name);
+		examine_declared(d, limit, name);
+	}
 	json_decref(limits);
 }
 
@@ -276,7 +313,8 @@ doctor_queues(struct doctor *d)
 		examine_servants(d, queue, name);
 		examine_unknown(d, queue);
 		examine_full(d, queue, name);
-		examine_limits(d, queue, name);
+		if (i < QUEUES_LOOKED_AT || number(queue, "held") > 0)
+			examine_limits(d, queue, name);
 	}
 	doctor_dead(d);
 }

@@ -97,6 +97,30 @@ limits_answer(const struct limits_target *t)
 			 "key", key);
 }
 
+/* What workers declare. */
+static json_t *
+limits_restore(struct flowrra_client *c, const struct limits_target *target,
+	       const struct broker_limit_change *change, struct err *err)
+{
+	json_t *answer = NULL;
+	bool found;
+
+	if (target->concurrency > 0 || target->rate != NULL ||
+	    target->by != NULL)
+		err_set(err, ERR_USAGE,
+			"cannot use --declared with --concurrency, --rate or "
+			"--by");
+	else if (query_limit_restore(c, change, &found, err) != 0)
+		;
+	else if (!found)
+		err_set(err, ERR_NOT_FOUND,
+			"no worker has declared such a limit of queue %s",
+			target->queue);
+	else if ((answer = limits_answer(target)) == NULL)
+		err_nomem(err);
+	return answer;
+}
+
 json_t *
 limits_set(struct flowrra_client *c, const struct limits_target *target,
 	   struct err *err)
@@ -105,8 +129,11 @@ limits_set(struct flowrra_client *c, const struct limits_target *target,
 	json_t *answer;
 	bool found;
 
-	if (limits_read_target(target, &change, err) != 0 ||
-	    query_limit_change(c, &change, &found, err) != 0)
+	if (limits_read_target(target, &change, err) != 0)
+		return NULL;
+	if (target->declared)
+		return limits_restore(c, target, &change, err);
+	if (query_limit_change(c, &change, &found, err) != 0)
 		return NULL;
 	if ((answer = limits_answer(target)) == NULL) {
 		err_nomem(err);

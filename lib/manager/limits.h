@@ -26,9 +26,11 @@ struct limits_target {
 	int64_t concurrency; /* 0: none is given */
 	const char *rate;    /* "100/1m"; NULL: none is given */
 	int64_t burst;	     /* 0: not given, which is 1 */
+	bool declared; /* as workers declare it; nothing else is given then */
 };
-/* {"queue", "scope", "key", "concurrency", "rate", "burst"}. NULL with *err: ERR_USAGE for what does
- * not fit together. */
+/* {"queue", "scope", "key", "concurrency", "rate", "burst"}, and without the last three
+ * if it is the declared one. NULL with *err: ERR_USAGE for what does not fit together,
+ * ERR_NOT_FOUND: no worker has declared it. */
 json_t *limits_set(struct flowrra_client *c, const struct limits_target *target,
 		   struct err *err);
 /* The same without what it limits; ERR_NOT_FOUND: there is no such limit. */

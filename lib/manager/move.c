@@ -463,3 +463,19 @@ move_task(struct flowrra_client *c, const char *id, const char *to,
 				     "moved", "queue", to)
 			 : NULL;
 }
+
+int64_t
+move_deliver(struct flowrra_client *c, const char *queue, struct err *err)
+{
+	json_t *queues = queues_list(c, queue, err), *one;
+	int64_t all = 0, n = queues != NULL ? 0 : -1;
+	size_t i;
+
+	json_array_foreach (queues, i, one) {
+		if (n >= 0)
+			n = client_deliver(c, member_text(one, "queue"), err);
+		all += n > 0 ? n : 0;
+	}
+	json_decref(queues);
+	return n < 0 ? -1 : all;
+}

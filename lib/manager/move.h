@@ -35,5 +35,9 @@ int move_tasks(struct flowrra_client *c, struct move *m, const json_t *tasks,
  * NULL with *err. */
 json_t *move_task(struct flowrra_client *c, const char *id, const char *to,
 		  struct err *err);
+/* Brings in what has left a queue, or any (NULL), and is on its way: how many, or -1
+ * with *err. */
+int64_t move_deliver(struct flowrra_client *c, const char *queue,
+		     struct err *err);
 
 #endif

@@ -57,16 +57,16 @@ leaving_id(const struct leaving *l)
 /* --- the other store ------------------------------------------------------- */
 
 /* Times may be written in several ways. */
-static bool
-is_same(const struct leaving *l)
+bool
+move_is_same(const json_t *task, const json_t *record)
 {
-	const char *there = member_text(l->record, "task_name");
-	const char *name = member_text(l->task, "name");
-	const int64_t submitted_us = member_time_us(l->task, "submitted_at");
+	const char *there = member_text(record, "task_name");
+	const char *name = member_text(task, "name");
+	const int64_t submitted_us = member_time_us(task, "submitted_at");
 
 	return there != NULL && name != NULL && strcmp(there, name) == 0 &&
 	       (submitted_us == 0 ||
-		member_time_us(l->record, "submitted_at") == submitted_us);
+		member_time_us(record, "submitted_at") == submitted_us);
 }
 
 /* Steps have a home in their store. */
@@ -78,7 +78,7 @@ leaving_check(struct leaving *l)
 			       "task %.200s is a step of a workflow, which "
 			       "stays in its store",
 			       leaving_id(l));
-	if (l->record != NULL && !is_same(l))
+	if (l->record != NULL && !move_is_same(l->task, l->record))
 		return err_set(&l->err, ERR_REFUSED,
 			       "the other store has another task with the ID "
 			       "%.200s",
@@ -143,30 +143,13 @@ between_import(struct between *b, struct err *err)
 
 /* --- this store -------------------------------------------------------------- */
 
-struct forgetting {
-	struct query q;
-	struct slice ids[BETWEEN_BATCH];
-	size_t n;
-};
-
-static void
-send_forgetting(struct query *q)
-{
-	struct forgetting *f = container_of(q, struct forgetting, q);
-
-	results_forget(q->client->results, f->ids, f->n);
-	query_end(q, NULL);
-}
-
 /* The task first: without a record it would still be here. */
 static int
 between_take_out(struct between *b, struct err *err)
 {
-	struct forgetting f = {.q = {.client = b->m->from,
-				     .of_results = true,
-				     .send = send_forgetting}};
+	const char *ids[BETWEEN_BATCH];
+	size_t i, n = 0;
 	bool found;
-	size_t i;
 
 	for (i = 0; i < b->n; i++) {
 		if (!b->batch[i].sent)
@@ -174,12 +157,9 @@ between_take_out(struct between *b, struct err *err)
 		if (client_take_out(b->m->from, b->hold,
 				    leaving_id(&b->batch[i]), &found, err) != 0)
 			return -1;
-		f.ids[f.n++] = slice_of(leaving_id(&b->batch[i]));
+		ids[n++] = leaving_id(&b->batch[i]);
 	}
-	if (f.n > 0 && query_run(&f.q, err) != 0)
-		return -1;
-	put_flush(b->m->from);
-	return 0;
+	return query_forget(b->m->from, ids, n, err);
 }
 
 /* Into the queue where it was. */
@@ -382,12 +362,16 @@ move_between(struct move_between *m, const json_t *tasks, struct err *err)
 int
 move_between_resume(struct move_between *m, const char *queue, struct err *err)
 {
-	json_t *queues = queues_list(m->from, NULL, err), *one;
 	const size_t len = strlen(MOVE_LEAVING);
+	json_t *queues = NULL, *one;
 	const char *hold;
-	int r = queues != NULL ? 0 : -1;
 	size_t i;
+	int r = 0;
 
+	/* Into the queue of those that leave, first of all. */
+	if (move_deliver(m->from, queue, err) < 0 ||
+	    (queues = queues_list(m->from, NULL, err)) == NULL)
+		r = -1;
 	json_array_foreach (queues, i, one) {
 		hold = member_text(one, "queue");
 		if (r == 0 && move_is_leaving(hold) &&

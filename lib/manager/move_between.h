@@ -44,4 +44,19 @@ int move_between(struct move_between *m, const json_t *tasks, struct err *err);
 int move_between_resume(struct move_between *m, const char *queue,
 			struct err *err);
 
+/* Whether a task, as an object, is the one of a record of the other store. */
+bool move_is_same(const json_t *task, const json_t *record);
+
+/* --- dead ones (move_dead.c) ----------------------------------------------- */
+
+/*
+ * Moves tasks of the dead list, an array of {"task_id", "queue"}, into that of
+ * m->queue, with what is known of their end. If from and to are the same, they move
+ * within the store, and m->queue must not be NULL. "gone": it is not dead any more.
+ * 0, or -1 with *err: the rest is in its list, or in both.
+ */
+int move_dead(struct move_between *m, const json_t *tasks, struct err *err);
+/* The one of an ID, in whichever list: moved and refused are 0 if it is in none. */
+int move_dead_task(struct move_between *m, const char *id, struct err *err);
+
 #endif

@@ -71,6 +71,11 @@ json_t *query_record(struct flowrra_client *c, const char *id, struct err *err);
 int query_records(struct flowrra_client *c, const char *const *ids, size_t n,
 		  json_t **rets, struct err *err);
 
+/* Deletes records, and waits until the store has done it. Each id stays the
+ * caller's. */
+int query_forget(struct flowrra_client *c, const char *const *ids, size_t n,
+		 struct err *err);
+
 /* Sends an order to the workers, and takes it. */
 int query_control(struct flowrra_client *c, json_t *order, struct err *err);
 int query_pause(struct flowrra_client *c, const char *queue, bool paused,
@@ -81,16 +86,24 @@ int query_pause(struct flowrra_client *c, const char *queue, bool paused,
 /* The limits of a queue, in the order of their scopes: an array of
  *	{"queue": "mail", "scope": "group", "key": "acme", "by": "kwargs.tenant",
  *	 "concurrency": 3, "rate": 100, "period": 60.0, "burst": 1,
- *	 "running": 1, "held": 0, "held_since": null}
+ *	 "running": 1, "held": 0, "held_since": null,
+ *	 "declared_by": "host:1", "disputed_by": null}
  * where scope is "queue", "task", "group" or "each_group"; key is null but for
  * "task" and "group"; what the limit does not say is null; `held_since` is a time;
- * `by` is null if a task's group stands only in its field. */
+ * `by` is null if a task's group stands only in its field. `declared_by` is the worker
+ * whose configuration has the limit, null if a command has set it; and `disputed_by`
+ * another one that had declared another limit before, and not this one since. */
 json_t *query_limits(struct flowrra_client *c, const char *queue,
 		     struct err *err);
 /* *ret_found: the rule that was to go was there. */
 int query_limit_change(struct flowrra_client *c,
 		       const struct broker_limit_change *change,
 		       bool *ret_found, struct err *err);
+/* What workers declare comes into force, whatever was set; only the queue and the
+ * scope of the change count. *ret_found: something was declared. */
+int query_limit_restore(struct flowrra_client *c,
+			const struct broker_limit_change *change,
+			bool *ret_found, struct err *err);
 
 /* --- pages ------------------------------------------------------------- */
 
@@ -147,6 +160,9 @@ int query_hasten(struct flowrra_client *c, const char *queue, const char *id,
  * nobody knows. */
 int query_requeue(struct flowrra_client *c, const char *queue,
 		  struct broker_requeue *batch, size_t n, struct err *err);
+/* The same of broker_add_dead(). */
+int query_add_dead(struct flowrra_client *c, const char *queue,
+		   struct broker_dead *batch, size_t n, struct err *err);
 
 /* Final records, as query_walk() does. `record` does not end in a NUL. */
 typedef int query_record_fn(struct slice record, void *arg, struct err *err);

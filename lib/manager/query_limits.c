@@ -39,19 +39,21 @@ json_of_limit(struct slice queue, const struct broker_limit *limit,
 {
 	const struct limit_rule *rule = &limit->rule;
 
-	return json_pack("{s:s%,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:o}",
-			 "queue", queue.p, queue.len, "scope",
-			 scope_words[limit->rule.kind], "key",
-			 text_or_null(limit->rule.key), "by", text_or_null(by),
-			 "concurrency", number_or_null(rule->concurrency, 1),
-			 "rate", number_or_null(rule->rate, 1), "period",
-			 number_or_null(rule->period_ms, 1000), "burst",
-			 number_or_null(rule->burst, 1), "running",
-			 (json_int_t)limit->running, "held",
-			 (json_int_t)limit->held, "held_since",
-			 limit->held_since_ms > 0
-			     ? member_of_time(limit->held_since_ms * 1000)
-			     : json_null());
+	return json_pack(
+	    "{s:s%,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o}", "queue",
+	    queue.p, queue.len, "scope", scope_words[limit->rule.kind], "key",
+	    text_or_null(limit->rule.key), "by", text_or_null(by),
+	    "concurrency", number_or_null(rule->concurrency, 1), "rate",
+	    number_or_null(rule->rate, 1), "period",
+	    number_or_null(rule->period_ms, 1000), "burst",
+	    number_or_null(rule->burst, 1), "running",
+	    (json_int_t)limit->running, "held", (json_int_t)limit->held,
+	    "held_since",
+	    limit->held_since_ms > 0
+		? member_of_time(limit->held_since_ms * 1000)
+		: json_null(),
+	    "declared_by", text_or_null(limit->declared_by), "disputed_by",
+	    text_or_null(limit->disputed_by));
 }
 
 static void
@@ -121,5 +123,42 @@ query_limit_change(struct flowrra_client *c,
 		result = query_run(&l.q, err);
 	*ret_found = l.q.present;
 	buf_done(&l.q.value);
+	return result;
+}
+
+static void
+on_restored(enum broker_declared_how how, struct slice worker,
+	    const struct err *err, void *arg)
+{
+	struct limits_query *l = arg;
+
+	l->found = how == BROKER_DECLARED_SET;
+	query_end(&l->q, err);
+}
+
+static void
+send_restore(struct query *q)
+{
+	struct limits_query *l = container_of(q, struct limits_query, q);
+	const struct broker_declaration declaration = {.queue =
+							   l->change->queue,
+						       .rule = l->change->rule,
+						       .restores = true};
+
+	broker_limits_declare(q->client->broker, &declaration, on_restored, l);
+}
+
+int
+query_limit_restore(struct flowrra_client *c,
+		    const struct broker_limit_change *change, bool *ret_found,
+		    struct err *err)
+{
+	struct limits_query l = {.q = {.client = c, .send = send_restore},
+				 .change = change};
+	int result = client_check(c, err);
+
+	if (result == 0)
+		result = query_run(&l.q, err);
+	*ret_found = l.found;
 	return result;
 }

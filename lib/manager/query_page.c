@@ -31,6 +31,7 @@ struct page {
 	bool enough;
 	struct buf next;
 	struct broker_requeue *batch;
+	struct broker_dead *dead;
 };
 
 /* The items up to the one that is enough. `seen` counts those that on_item has
@@ -300,6 +301,38 @@ query_requeue(struct flowrra_client *c, const char *queue,
 			       .once = true,
 			       .key = slice_of(queue)},
 			 .batch = batch,
+			 .n = (unsigned int)n};
+
+	if (client_check(c, err) != 0)
+		return -1;
+	return query_run(&p.q, err);
+}
+
+static void
+on_dead_added(struct broker_dead *batch, size_t n, void *arg)
+{
+	query_end(arg, NULL);
+}
+
+static void
+send_add_dead(struct query *q)
+{
+	const struct page *p = container_of(q, struct page, q);
+
+	broker_add_dead(q->client->broker, q->key, p->dead, p->n, on_dead_added,
+			q);
+}
+
+/* Not sent twice: then what the first has added would be reported as there. */
+int
+query_add_dead(struct flowrra_client *c, const char *queue,
+	       struct broker_dead *batch, size_t n, struct err *err)
+{
+	struct page p = {.q = {.client = c,
+			       .send = send_add_dead,
+			       .once = true,
+			       .key = slice_of(queue)},
+			 .dead = batch,
 			 .n = (unsigned int)n};
 
 	if (client_check(c, err) != 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/load.h"
+#include "client/put.h"
 #include "manager/query.h"
 #include "store/results.h"
 #include "util/err.h"
@@ -93,4 +94,45 @@ query_records(struct flowrra_client *c, const char *const *ids, size_t n,
 	result = query_run(&all.q, err);
 	free(all.wanted);
 	return result;
+}
+
+/* --- deleting ---------------------------------------------------------- */
+
+struct forget_query {
+	struct query q;
+	struct slice *ids;
+	size_t n;
+};
+
+static void
+send_forget(struct query *q)
+{
+	struct forget_query *f = container_of(q, struct forget_query, q);
+
+	results_forget(q->client->results, f->ids, f->n);
+	query_end(q, NULL);
+}
+
+/* put_flush() waits until the store has carried it out. */
+int
+query_forget(struct flowrra_client *c, const char *const *ids, size_t n,
+	     struct err *err)
+{
+	struct forget_query f = {
+	    .q = {.client = c, .of_results = true, .send = send_forget},
+	    .n = n};
+	size_t i;
+	int r;
+
+	if (n == 0)
+		return 0;
+	if ((f.ids = calloc(n, sizeof(*f.ids))) == NULL)
+		return err_nomem(err);
+	for (i = 0; i < n; i++)
+		f.ids[i] = slice_of(ids[i]);
+	r = query_run(&f.q, err);
+	free(f.ids);
+	if (r == 0)
+		put_flush(c);
+	return r;
 }

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "client/load.h"
-#include "client/put.h"
 #include "core/task.h"
 #include "manager/dead.h"
 #include "manager/member.h"
@@ -81,21 +80,6 @@ deletion_find(struct deletion *d, bool failed, struct err *err)
 
 /* --- deleting ---------------------------------------------------------- */
 
-struct forgetting {
-	struct query q;
-	struct slice ids[BATCH];
-	size_t n;
-};
-
-static void
-send_forgetting(struct query *q)
-{
-	struct forgetting *f = container_of(q, struct forgetting, q);
-
-	results_forget(q->client->results, f->ids, f->n);
-	query_end(q, NULL);
-}
-
 static bool
 is_final_record(const json_t *record)
 {
@@ -105,29 +89,23 @@ is_final_record(const json_t *record)
 				  strcmp(status, "failed") == 0);
 }
 
-/* put_flush() waits until the store has carried it out. */
 static int
 deletion_batch(struct deletion *d, const char *const *ids, size_t n,
 	       struct err *err)
 {
 	json_t *records[BATCH] = {NULL};
-	struct forgetting f = {.q = {.client = d->client,
-				     .of_results = true,
-				     .send = send_forgetting}};
+	const char *final[BATCH];
 	int r = query_records(d->client, ids, n, records, err);
-	size_t i;
+	size_t i, n_final = 0;
 
 	for (i = 0; i < n; i++) {
 		if (is_final_record(records[i]))
-			f.ids[f.n++] = slice_of(ids[i]);
+			final[n_final++] = ids[i];
 		json_decref(records[i]);
 	}
-	if (r != 0 || f.n == 0)
-		return r;
-	if (query_run(&f.q, err) != 0)
+	if (r != 0 || query_forget(d->client, final, n_final, err) != 0)
 		return -1;
-	put_flush(d->client);
-	d->done += (int64_t)f.n;
+	d->done += (int64_t)n_final;
 	return 0;
 }
 

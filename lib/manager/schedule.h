@@ -20,7 +20,7 @@ struct err;
  * NULL or "": not given. */
 struct schedule_form {
 	const char *id, *task, *type, *rule;
-	const char *tz, *args, *kwargs, *queue, *description;
+	const char *tz, *args, *kwargs, *queue, *group, *description;
 	const char *misfire, *overlap, *day_match, *traceparent;
 	int priority;
 	/* The task's settings, named as in struct flowrra_request;

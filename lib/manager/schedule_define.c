@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/value.h"
+#include "core/limit.h"
 #include "core/task.h"
 #include "core/trace_context.h"
 #include "cron/tz.h"
@@ -65,6 +66,9 @@ check_texts(const struct drafting *d, struct err *err)
 	if (is_given(f->queue) &&
 	    name_check_queue(slice_of(f->queue), ERR_DATA, err) != 0)
 		return blame(d, "queue");
+	if (is_given(f->group) &&
+	    limit_check_group(slice_of(f->group), ERR_DATA, err) != 0)
+		return blame(d, "group");
 	if (check_id(f->id, err) != 0)
 		return blame(d, "id");
 	if (f->end_us != 0 && f->end_us <= f->start_us) {

@@ -12,7 +12,7 @@ struct schedules_stats;
 
 /*
  * {"id", "task", "type", "rule", "words", "state", "tz", "args", "kwargs", "enabled",
- *  "next_run", "last_run", "runs", "queue", "max_retries", "retry_delay",
+ *  "next_run", "last_run", "runs", "queue", "group", "max_retries", "retry_delay",
  *  "retry_backoff", "retry_delay_max", "retry_jitter", "timeout", "expires",
  *  "priority", "description", "fault", "misfire", "max_catchup", "grace",
  *  "overlap", "jitter", "day_match", "start_at", "end_at", "max_runs",

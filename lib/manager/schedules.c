@@ -210,6 +210,8 @@ fill_request(const struct schedule *s, struct flowrra_request *request)
 	request->priority = s->priority;
 	if (s->queue[0] != '\0')
 		request->queue = s->queue;
+	if (s->group[0] != '\0')
+		request->group = s->group;
 #define TASK_SETTING(field, type, member, in_request, ...)                     \
 	if (s->settings.member != TASK_UNSET)                                  \
 		request->in_request = REQUESTED_##type(s->settings.member);

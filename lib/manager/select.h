@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A selection of tasks that have not ended, made before something is done to
- * them. */
+/* A selection of tasks that have not ended, or are dead, made before something is done
+ * to them. */
 #ifndef MANAGER_SELECT_H
 #define MANAGER_SELECT_H
 
@@ -18,7 +18,8 @@ enum select_states {
 	SELECT_DELAYED = 2,
 	SELECT_RETRYING = 4,
 	SELECT_RUNNING = 8,
-	SELECT_ALL = 15
+	SELECT_ALL = 15, /* that have not ended */
+	SELECT_DEAD = 16
 };
 
 /* Reads "waiting,delayed" (spaces or commas): the bits, or -1 with *err. */
@@ -33,7 +34,7 @@ struct select {
 };
 /*
  * All that match, as an array of {"task_id", "task_name", "queue", "state"}, each
- * task once. What is submitted meanwhile may be missing, and so may what moves on.
+ * task once, and each dead one once for each dead list that has it. What is submitted meanwhile may be missing, and so may what moves on.
  * NULL with *err.
  */
 json_t *select_tasks(struct flowrra_client *c, const struct select *s,

@@ -186,6 +186,9 @@ schedules_definition_id(const struct schedule *s,
 		else
 			buf_addf(&all, "%zu:%.*s", values[i].s.len,
 				 (int)values[i].s.len, values[i].s.p);
+	/* What came later leaves the IDs of those that do not have it. */
+	if (s->group != NULL && s->group[0] != '\0')
+		buf_addf(&all, "group%zu:%s", strlen(s->group), s->group);
 	sha256((struct slice){all.data, all.len}, digest);
 	failed = all.failed;
 	buf_done(&all);

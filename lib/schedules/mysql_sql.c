@@ -133,6 +133,19 @@ static migration migrations[] = {
 	"EXECUTE flowrra_change",
 	"DEALLOCATE PREPARE flowrra_change",
     },
+    /* 7: the group of its tasks */
+    {
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_schedules'"
+	" AND column_name = 'task_group') = 0,"
+	" 'ALTER TABLE flowrra_schedules"
+	" ADD COLUMN task_group varchar(200) NOT NULL DEFAULT ''''',"
+	" 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+    },
 };
 
 /* What is there stays as it is, and counts as not changed. INSERT IGNORE would

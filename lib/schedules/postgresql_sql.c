@@ -94,6 +94,11 @@ static migration migrations[] = {
 	"ALTER TABLE flowrra_schedules"
 	" ADD COLUMN traceparent text NOT NULL DEFAULT ''",
     },
+    /* 7: the group of its tasks */
+    {
+	"ALTER TABLE flowrra_schedules"
+	" ADD COLUMN task_group text NOT NULL DEFAULT ''",
+    },
 };
 
 const struct dialect sql_postgresql = {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/limit.h"
 #include "core/task.h"
 #include "core/trace_context.h"
 #include "util/err.h"
@@ -130,6 +131,7 @@ static const struct column columns[SQL_N_COLUMNS] = {
     N(rule_us, 0),
     T(owner, SCHEDULE_OWNER_MAX),
     T(traceparent, TRACEPARENT_MAX),
+    T(group, LIMIT_GROUP_MAX),
 };
 
 /* Reading, writing and checking all follow the table, and so agree. */
@@ -238,6 +240,9 @@ row_check(const struct schedule *s, struct err *err)
 		return bad_column(
 		    err, "queue",
 		    "must be a queue name: letters, digits, '_', '.' and '-'");
+	if (s->group != NULL && s->group[0] != '\0' &&
+	    limit_check_group(slice_of(s->group), ERR_DATA, err) != 0)
+		return err_prefix(err, "schedule");
 	if (s->rule == NULL || s->rule[0] == '\0')
 		return bad_column(err, "rule", "is missing");
 	/* It would be stored as enabled and never fire. */

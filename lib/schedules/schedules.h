@@ -132,6 +132,7 @@ struct schedule {
 	const char *args;   /* JSON array; "" is stored as "[]" */
 	const char *kwargs; /* JSON object; "" is stored as "{}" */
 	const char *queue;  /* "": the task's own */
+	const char *group;  /* of its tasks (core/limit.h); "": none */
 	const char *description;
 	bool enabled;
 

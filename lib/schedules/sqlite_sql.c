@@ -102,6 +102,11 @@ static migration migrations[] = {
 	"ALTER TABLE flowrra_schedules ADD COLUMN"
 	" traceparent TEXT NOT NULL DEFAULT ''",
     },
+    /* 7: the group of its tasks */
+    {
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" task_group TEXT NOT NULL DEFAULT ''",
+    },
 };
 
 const struct dialect sql_sqlite = {

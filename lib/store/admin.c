@@ -27,11 +27,14 @@ struct refusal {
 		broker_value_fn *on_value;
 		broker_queues_fn *on_queues;
 		broker_limits_fn *on_limits;
+		broker_declared_fn *on_declared;
 		broker_page_fn *on_page;
 		broker_requeued_fn *on_requeued;
+		broker_dead_fn *on_dead;
 	};
 	void *arg;
 	struct broker_requeue *batch;
+	struct broker_dead *dead;
 	size_t n;
 };
 
@@ -51,6 +54,13 @@ static void
 refusal_tell_limits(const struct refusal *r)
 {
 	r->on_limits(NULL, 0, (struct slice){NULL, 0}, &r->err, r->arg);
+}
+
+static void
+refusal_tell_declared(const struct refusal *r)
+{
+	r->on_declared(BROKER_DECLARED_NONE, (struct slice){NULL, 0}, &r->err,
+		       r->arg);
 }
 
 static void
@@ -76,6 +86,16 @@ refusal_tell_requeued(const struct refusal *r)
 	for (i = 0; i < r->n; i++)
 		r->batch[i].err = r->err;
 	r->on_requeued(r->batch, r->n, r->arg);
+}
+
+static void
+refusal_tell_dead(const struct refusal *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		r->dead[i].err = r->err;
+	r->on_dead(r->dead, r->n, r->arg);
 }
 
 /* After broker_close() nobody may be called back. */
@@ -245,6 +265,26 @@ broker_limits_change(struct broker *b, const struct broker_limit_change *change,
 }
 
 void
+broker_limits_declare(struct broker *b,
+		      const struct broker_declaration *declaration,
+		      broker_declared_fn *on_declared, void *arg)
+{
+	const struct broker_limit_change change = {.queue = declaration->queue,
+						   .rule = declaration->rule,
+						   .by = declaration->by,
+						   .unset =
+						       declaration->restores};
+	struct refusal r = {.tell = refusal_tell_declared,
+			    .on_declared = on_declared,
+			    .arg = arg};
+
+	if (check_limit(&change, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->limits_declare(b, declaration, on_declared, arg);
+}
+
+void
 broker_purge(struct broker *b, struct slice queue, unsigned int n,
 	     broker_page_fn *on_page, void *arg)
 {
@@ -346,4 +386,25 @@ broker_requeue(struct broker *b, struct slice queue,
 		refuse(b, &r);
 	else
 		b->ops->admin->requeue(b, queue, batch, n, on_done, arg);
+}
+
+void
+broker_add_dead(struct broker *b, struct slice queue, struct broker_dead *batch,
+		size_t n, broker_dead_fn *on_done, void *arg)
+{
+	struct refusal r = {.tell = refusal_tell_dead,
+			    .on_dead = on_done,
+			    .arg = arg,
+			    .dead = batch,
+			    .n = n};
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		batch[i].added = false;
+		batch[i].err = (struct err)ERR_INIT;
+	}
+	if (name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->add_dead(b, queue, batch, n, on_done, arg);
 }

@@ -221,6 +221,10 @@ struct broker_limit {
 	int64_t held;	 /* about how many it holds; of all its groups */
 	/* Since when it holds one of these, about, by the wall clock; 0: none. */
 	int64_t held_since_ms;
+	/* The worker whose configuration it is of, and another one that had declared
+	 * something else before, and not the same since; empty: a command has set it,
+	 * and there is none. */
+	struct slice declared_by, disputed_by;
 };
 /* `by`: where a task's group stands that has no field for it; empty: nowhere.
  * `limits` is NULL if err says why there is no answer. */
@@ -243,6 +247,39 @@ struct broker_limit_change {
 void broker_limits_change(struct broker *b,
 			  const struct broker_limit_change *change,
 			  broker_value_fn *on_value, void *arg);
+
+/*
+ * A limit as the configuration of a worker has it: a default. A limit that a command
+ * has set, or taken away, stays so; a worker that starts changes what was declared
+ * before, by whichever worker.
+ */
+struct broker_declaration {
+	struct slice queue;
+	struct limit_rule rule;
+	struct slice by;    /* a path; empty: none */
+	const char *worker; /* whose it is */
+	/* The worker starts, or has read its configuration again. Else it only comes
+	 * back to a store that may have lost what was declared. */
+	bool anew;
+	/* What was declared of the scope last comes into force, whatever a command has
+	 * said; of the rule only the scope counts. */
+	bool restores;
+};
+enum broker_declared_how {
+	BROKER_DECLARED_SET,
+	BROKER_DECLARED_SAME,	 /* as it was */
+	BROKER_DECLARED_CHANGED, /* another one had been declared */
+	BROKER_DECLARED_KEPT,	 /* a command has set another one */
+	BROKER_DECLARED_GONE,	 /* a command has taken it away */
+	BROKER_DECLARED_NONE	 /* restores: nothing was declared */
+};
+/* `worker` had declared it before; empty: nobody. ERR_FULL as of a change. */
+typedef void broker_declared_fn(enum broker_declared_how how,
+				struct slice worker, const struct err *err,
+				void *arg);
+void broker_limits_declare(struct broker *b,
+			   const struct broker_declaration *declaration,
+			   broker_declared_fn *on_declared, void *arg);
 
 /*
  * Takes one waiting or delayed task out of its queue for another one, and shows it;
@@ -288,6 +325,23 @@ void broker_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);
 
+/* One that comes from another dead list. */
+struct broker_dead {
+	struct slice key, bytes, info; /* as in struct broker_item */
+	int64_t time_ms;
+	bool added;	/* the answer: the list did not have that key */
+	struct err err; /* the answer */
+};
+typedef void broker_dead_fn(struct broker_dead *batch, size_t n, void *arg);
+/*
+ * Puts tasks into the dead list of a queue, each in one step. What the list has with
+ * that key already stays as it is; so the call may be repeated after a lost answer.
+ * The batch (at most BROKER_PAGE_MAX) and what it points to stay until then.
+ */
+void broker_add_dead(struct broker *b, struct slice queue,
+		     struct broker_dead *batch, size_t n,
+		     broker_dead_fn *on_done, void *arg);
+
 /* --- implementations --------------------------------------------------- */
 
 /* A call from the loop; or, with `closed`, from broker_close(). */
@@ -320,6 +374,9 @@ struct broker_admin_ops {
 	void (*limits_change)(struct broker *,
 			      const struct broker_limit_change *change,
 			      broker_value_fn *on_value, void *arg);
+	void (*limits_declare)(struct broker *,
+			       const struct broker_declaration *declaration,
+			       broker_declared_fn *on_declared, void *arg);
 	void (*purge)(struct broker *, struct slice queue, unsigned int n,
 		      broker_page_fn *on_page, void *arg);
 	void (*remove)(struct broker *, struct slice queue, struct slice id,
@@ -334,6 +391,9 @@ struct broker_admin_ops {
 	void (*requeue)(struct broker *, struct slice queue,
 			struct broker_requeue *batch, size_t n,
 			broker_requeued_fn *on_done, void *arg);
+	void (*add_dead)(struct broker *, struct slice queue,
+			 struct broker_dead *batch, size_t n,
+			 broker_dead_fn *on_done, void *arg);
 };
 
 #define STORE(name) extern const struct broker_admin_ops broker_##name##_admin;

@@ -17,6 +17,24 @@ limit_texts_write(struct limit_texts *t,
 		   : 0;
 }
 
+int
+limit_texts_declare(struct limit_texts *t,
+		    const struct broker_declaration *declaration,
+		    struct err *err)
+{
+	const struct broker_limit_change change = {.rule = declaration->rule,
+						   .by = declaration->by,
+						   .unset =
+						       declaration->restores};
+
+	limit_texts_write(t, &change, NULL);
+	if (!declaration->restores)
+		limit_rule_sign(&t->rule, declaration->worker);
+	return t->scope.failed || t->rule.failed || t->by.failed
+		   ? err_nomem(err)
+		   : 0;
+}
+
 void
 limit_texts_done(struct limit_texts *t)
 {

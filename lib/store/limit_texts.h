@@ -16,6 +16,10 @@ struct limit_texts {
 int limit_texts_write(struct limit_texts *t,
 		      const struct broker_limit_change *change,
 		      struct err *err);
+/* The rule with its worker, or without a rule if it restores. */
+int limit_texts_declare(struct limit_texts *t,
+			const struct broker_declaration *declaration,
+			struct err *err);
 void limit_texts_done(struct limit_texts *t);
 
 /* There are LIMIT_RULES_MAX already. Returns -1. */

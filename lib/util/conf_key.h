@@ -30,6 +30,8 @@ enum conf_type {
 	CONF_ARGUMENTS,
 	CONF_OUTPUT,
 	CONF_STATUSES,
+	CONF_RATE,
+	CONF_PATH,
 	/* Others. */
 	CONF_UINT,
 	CONF_DURATION,

@@ -12,6 +12,7 @@
 #include "util/closest.h"
 #include "util/conf_key.h"
 #include "util/err.h"
+#include "util/limit_words.h"
 #include "util/name.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
@@ -92,8 +93,8 @@ conf_task_free(struct conf_task *t)
 }
 
 /* The default of final_exit_codes goes, if retry_exit_codes is given. */
-int
-conf_task_check(const struct conf_task *t, struct err *err)
+static int
+check_codes(const struct conf_task *t, struct err *err)
 {
 	const struct conf_key *final =
 	    conf_task_key_find("final_exit_codes", NULL);
@@ -103,6 +104,35 @@ conf_task_check(const struct conf_task *t, struct err *err)
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		       "cannot use retry_exit_codes with final_exit_codes");
+}
+
+static int
+check_limit(const struct conf_task *t, struct err *err)
+{
+	int64_t n = 1, period_ms;
+
+	if (*t->group != '\0' && !conf_task_has_limit(t))
+		return err_set(err, ERR_CONFIG,
+			       "group needs a concurrency or a rate");
+	if (*t->rate != '\0')
+		limit_words_rate(t->rate, &n, &period_ms);
+	if (t->burst <= n)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       *t->rate != '\0' ? "burst is more than the rate has"
+					: "burst needs a rate");
+}
+
+bool
+conf_task_has_limit(const struct conf_task *t)
+{
+	return t->concurrency > 0 || *t->rate != '\0';
+}
+
+int
+conf_task_check(const struct conf_task *t, struct err *err)
+{
+	return check_codes(t, err) != 0 || check_limit(t, err) != 0 ? -1 : 0;
 }
 
 const struct conf_key *

@@ -28,6 +28,9 @@ void conf_task_free(struct conf_task *t);
 /* What several keys say together; -1 with *err (ERR_CONFIG). */
 int conf_task_check(const struct conf_task *t, struct err *err);
 
+/* Whether it says how many of these tasks may run or start. */
+bool conf_task_has_limit(const struct conf_task *t);
+
 /* 8 bits of a status are an exit code. */
 #define CONF_N_CODES 256
 /* Reads a list of exit codes; -1 with *err (ERR_CONFIG). */

@@ -18,6 +18,7 @@
 #include "util/conf_key.h"
 #include "util/conf_task.h"
 #include "util/err.h"
+#include "util/limit_words.h"
 #include "util/name.h"
 #include "util/utf8.h"
 
@@ -323,6 +324,33 @@ check_arguments(const char *text, struct err *err)
 	return err_set(err, ERR_CONFIG, "\"%.16s\" is not json or text", text);
 }
 
+static int
+check_rate(const char *text, struct err *err)
+{
+	int64_t n, period_ms;
+
+	if (*text == '\0')
+		return 0;
+	if (limit_words_rate(text, &n, &period_ms) && n >= 1 &&
+	    n <= LIMIT_RATE_MAX && period_ms >= 1 &&
+	    period_ms <= LIMIT_PERIOD_MAX_MS)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "not a rate such as 100/1m; allowed: 1 to %d in up to "
+		       "31 days",
+		       LIMIT_RATE_MAX);
+}
+
+static int
+check_path(const char *text, struct err *err)
+{
+	if (*text == '\0' || limit_words_path(slice_of(text)))
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "not kwargs.NAME or args.NUMBER, which may go on with "
+		       ".NAME");
+}
+
 /* --- all of them --------------------------------------------------------- */
 
 static int
@@ -341,6 +369,7 @@ static int (*const checks[])(const char *text, struct err *err) = {
     [CONF_QUEUE] = check_queue,		[CONF_LINE] = check_utf8,
     [CONF_CODES] = check_codes,		[CONF_ARGUMENTS] = check_arguments,
     [CONF_OUTPUT] = check_output,	[CONF_STATUSES] = check_statuses,
+    [CONF_RATE] = check_rate,		[CONF_PATH] = check_path,
 };
 
 bool

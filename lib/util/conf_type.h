@@ -28,6 +28,8 @@
 #define CONF_C_ARGUMENTS char *
 #define CONF_C_OUTPUT char *
 #define CONF_C_STATUSES char *
+#define CONF_C_RATE char *
+#define CONF_C_PATH char *
 
 /* Those that are OPTIONAL are CONF_UNSET when they were not given. */
 #define CONF_C_UINT int64_t

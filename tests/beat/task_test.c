@@ -44,6 +44,7 @@ START_TEST(a_fired_task_carries_what_its_schedule_says)
 	    .args = "[1]",
 	    .kwargs = "{}",
 	    .queue = "",
+	    .group = "tenant 7",
 	    .settings = {.max_retries = 7,
 			 .retry = {.delay_us = 1500000,
 				   .backoff = 1.25,
@@ -57,6 +58,7 @@ START_TEST(a_fired_task_carries_what_its_schedule_says)
 #define TASK_SETTING(field, type, member, ...)                                 \
 	ck_assert_msg(task->member == s.settings.member, "%s", #field);
 #include "core/task_options.def"
+	ck_assert_str_eq(task->group, "tenant 7");
 	ck_assert_int_eq(task->submitted_us, NOW_US);
 	ck_assert_int_eq(task->expires_us, NOW_US + 90000000);
 	/* The trace is over when it fires: it is no part of it. */
@@ -72,6 +74,7 @@ START_TEST(what_its_schedule_leaves_open_is_registered_or_configured)
 				   .args = "[1]",
 				   .kwargs = "{}",
 				   .queue = "",
+				   .group = "",
 				   .settings = TASK_SETTINGS_UNSET,
 				   .traceparent = ""};
 	struct task *task = fire(&s);
@@ -85,6 +88,7 @@ START_TEST(what_its_schedule_leaves_open_is_registered_or_configured)
 	ck_assert(task->retry.jitter == TASK_UNSET);
 	ck_assert_int_eq(task->timeout_us, TASK_UNSET);
 	ck_assert_int_eq(task->expires_us, 0);
+	ck_assert_ptr_null(task->group);
 	ck_assert_uint_eq(task->trace_link.len, 0);
 	task_free(task);
 }

@@ -161,8 +161,8 @@ copy(const char *id, int n, int64_t apart_us)
 	    " overlap, jitter_us, day_match, start_us + c.n * %" PRId64 ","
 	    " end_us, max_runs, created_us, updated_us, last_run_us,"
 	    " next_run_us + c.n * %" PRId64 ", due_us + c.n * %" PRId64 ","
-	    " runs, tz_data, fault, rule_us, owner, traceparent FROM %s, "
-	    "flowrra_schedules s"
+	    " runs, tz_data, fault, rule_us, owner, traceparent,"
+	    " task_group FROM %s, flowrra_schedules s"
 	    " WHERE s.id = '%s'",
 	    apart_us, apart_us, apart_us, numbers, id);
 	run_sql(sql);

@@ -57,7 +57,7 @@ on_worker_reload_command(void *arg)
 /* --- opening and closing ----------------------------------------------- */
 
 static struct conf *
-load_conf(const char *const *settings)
+load_conf(const char *file, const char *const *settings)
 {
 	const char *all[16] = {
 	    "executor.io_workers=2", "executor.cpu_workers=1",
@@ -68,8 +68,7 @@ load_conf(const char *const *settings)
 
 	while (settings != NULL && *settings != NULL)
 		all[n++] = *settings++;
-	ck_assert_msg(conf_load("/dev/null", all, &conf, &err) == 0, "%s",
-		      err.msg);
+	ck_assert_msg(conf_load(file, all, &conf, &err) == 0, "%s", err.msg);
 	return conf;
 }
 
@@ -99,7 +98,8 @@ worker_open(const struct worker_setup *setup)
 
 	w->base = event_base_new();
 	fake_store_init(&w->store, w->base);
-	w->conf = load_conf(setup->settings);
+	w->conf = load_conf(setup->file != NULL ? setup->file : "/dev/null",
+			    setup->settings);
 	snprintf(w->spool, sizeof(w->spool), "/tmp/dispatch-%d.spool",
 		 (int)getpid());
 	options.base = w->base;

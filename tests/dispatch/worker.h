@@ -41,6 +41,7 @@ struct worker {
  * fake executor.
  */
 struct worker_setup {
+	const char *file;	     /* the configuration; NULL: none */
 	const char *const *settings; /* "executor.cpu_workers=2" */
 	const char *const *modules;
 	const char *const *queues; /* NULL: "io" and "cpu" */

@@ -24,7 +24,8 @@ START_TEST(a_filter_cancels_what_it_selects_and_nothing_else)
 	ck_complains(ctl(w, "cancel"), 64, "missing selection");
 	ck_complains(ctl(w, "cancel --task add --all"), 64, "--all");
 	ck_complains(ctl(w, "cancel x --queue io"), 64, "cannot use IDs");
-	ck_complains(ctl(w, "cancel --state dead"), 65, "unknown state");
+	ck_complains(ctl(w, "cancel --state gone"), 65, "unknown state");
+	ck_complains(ctl(w, "cancel --state dead"), 65, "tasks delete --dead");
 	ck_complains(ctl(w, "cancel --task add </dev/null"), 64, "say --yes");
 	r = ctl(w, "cancel --all --dry-run");
 	ck_complains(r, 0, "4 would be cancelled");

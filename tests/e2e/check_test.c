@@ -78,6 +78,12 @@ static const struct {
     {"[task t]\ncommand = true\nretry_exit_codes = 75\n"
      "final_exit_codes = 2\n",
      {"x:1: [task t]: cannot use retry_exit_codes with final_exit_codes"}},
+    {"[task t]\ncommand = true\ngroup = args.0\n",
+     {"x:1: [task t]: group needs a concurrency or a rate"}},
+    {"[task t]\ncommand = true\nconcurrency = 3\nburst = 2\n",
+     {"x:1: [task t]: burst needs a rate"}},
+    {"[task t]\ncommand = true\nrate = 2/1s\nburst = 3\n",
+     {"x:1: [task t]: burst is more than the rate has"}},
     {"[task t]\ncommand = rm {0}\ntimeout = soon\n[task u]\ncommand = true\n",
      {"x:3: [task t] timeout"}},
     {"[task t]\ncomand = true\n",

@@ -77,6 +77,37 @@ START_TEST(dead_tasks_are_deleted)
 }
 END_TEST
 
+START_TEST(dead_tasks_are_moved_to_another_queue)
+{
+	struct world *w = with_dead(_i);
+	const char *was = world_text(w, "%s", ctl(w, "result a --json")->out);
+
+	/* --all are those that wait. */
+	ck_run(ctl(w, "move --all --to q --yes"), 0, "0 moved\n");
+	ck_complains(ctl(w, "move --state dead --queue io --to q --dry-run"), 0,
+		     "3 would be moved");
+	ck_run(ctl(w, "move --state dead --error luck --to q --yes"), 0,
+	       "1 moved\n");
+	ck_only(w, "tasks dead --queue q", "key", "a");
+	ck_only(w, "tasks dead --queue q", "reason", "failed");
+	ck_run(ctl(w, "move --to q c --json"), 0,
+	       "{\"task_id\":\"c\",\"outcome\":\"moved\",\"queue\":\"q\"}\n");
+	ck_complains(ctl(w, "move --to q c"), 77, "does not wait");
+	ck_complains(ctl(w, "move --to q nope"), 2, "nope");
+	ck_run(ctl(w, "move --state dead,waiting --to q --yes"), 0,
+	       "1 moved\n");
+	ck_run(ctl(w, "tasks dead --queue q | wc -l"), 0, "3\n");
+	ck_run(ctl(w, "tasks dead --queue io"), 0, "");
+	/* As it was, until it runs again. */
+	ck_assert_str_eq(ctl(w, "result a --json")->out, was);
+	ck_run(ctl(w, "tasks retry a"), 0, "1 retried\n");
+	ck_answer(w, "tasks show a", "queue", "q");
+	ck_answer(w, "tasks show a", "record.queue", "q");
+	ck_only(w, "tasks pending", "retries", "0");
+	world_stop(w);
+}
+END_TEST
+
 /* A variable of a script that is not set, or holds anything. */
 START_TEST(words_that_say_nothing_change_nothing)
 {
@@ -143,6 +174,7 @@ SUITE("dead")
 	TEST_BOTH(dead_tasks_are_listed_by_what_they_died_of);
 	TEST_BOTH(dead_tasks_are_retried_with_all_their_attempts);
 	TEST_BOTH(dead_tasks_are_deleted);
+	TEST_BOTH(dead_tasks_are_moved_to_another_queue);
 	TEST_BOTH(words_that_say_nothing_change_nothing);
 	TEST_BOTH(many_dead_tasks_are_put_back_once_each);
 	TEST(what_cannot_be_read_can_be_shown_and_deleted_but_not_retried);

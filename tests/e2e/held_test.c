@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Limits, as those see them who run it: what may run at once, on Redis and on
  * SQLite. */
+#include <hiredis/hiredis.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,18 +25,18 @@ START_TEST(limits_are_set_shown_and_unset)
 	ck_run(ctl(w, "limit set io --task echo --rate 100/1m --burst 5"), 0,
 	       "");
 	ck_run(ctl(w, "limit show io"), 0,
-	       "io\tqueue\t-\t5\t0\t0\tkwargs.tenant\t-\t-\t-\n"
-	       "io\ttask\techo\t-\t0\t0\tkwargs.tenant\t100\t1m\t5\n"
-	       "io\ttask\tsleep\t4\t0\t0\tkwargs.tenant\t-\t-\t-\n"
-	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\t-\t-\t-\n"
-	       "io\teach_group\t-\t2\t0\t0\tkwargs.tenant\t-\t-\t-\n");
+	       "io\tqueue\t-\t5\t0\t0\tkwargs.tenant\t-\t-\t-\t-\n"
+	       "io\ttask\techo\t-\t0\t0\tkwargs.tenant\t100\t1m\t5\t-\n"
+	       "io\ttask\tsleep\t4\t0\t0\tkwargs.tenant\t-\t-\t-\t-\n"
+	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\t-\t-\t-\t-\n"
+	       "io\teach_group\t-\t2\t0\t0\tkwargs.tenant\t-\t-\t-\t-\n");
 	ck_run(ctl(w, "limit unset io"), 0, "");
 	ck_run(ctl(w, "limit unset io --task sleep"), 0, "");
 	ck_run(ctl(w, "limit unset io --task echo"), 0, "");
 	ck_run(ctl(w, "limit unset io --each-group"), 0, "");
 	ck_complains(ctl(w, "limit unset io --each-group"), 2, "io");
 	ck_run(ctl(w, "limit list"), 0,
-	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\t-\t-\t-\n");
+	       "io\tgroup\tacme\t3\t0\t0\tkwargs.tenant\t-\t-\t-\t-\n");
 	ck_run(ctl(w, "limit unset io --group acme"), 0, "");
 	ck_run(ctl(w, "limit list io"), 0, "");
 	ck_complains(ctl(w, "limit set io --group a --task b --concurrency 1"),
@@ -47,6 +49,9 @@ START_TEST(limits_are_set_shown_and_unset)
 	ck_complains(ctl(w, "limit set io --rate 100"), 65, "100/1m");
 	ck_complains(ctl(w, "limit set io --concurrency 1 --burst 2"), 64,
 		     "needs a rate");
+	ck_complains(ctl(w, "limit set io --declared --concurrency 1"), 64,
+		     "--declared");
+	ck_complains(ctl(w, "limit set io --declared"), 2, "io");
 	world_stop(w);
 }
 END_TEST
@@ -108,9 +113,98 @@ START_TEST(a_killed_worker_leaves_no_place_taken_for_ever)
 }
 END_TEST
 
+START_TEST(a_limit_of_the_configuration_is_a_default)
+{
+	struct world *w =
+	    begin_with(_i, "[task nap]\ncommand = sleep {0}\nqueue = io\n"
+			   "concurrency = 1\n");
+	struct worker *worker;
+
+	/* They are there before the worker, and do not start beyond it. */
+	submit(w, "nap 0.2 --id a --force --queue io");
+	submit(w, "nap 0.2 --id b --force --queue io");
+	worker = worker_start(w, NULL);
+	ctl_ok(w, "wait a b --all --timeout 20 --quiet");
+	ck_one_after_another(w, "a", "b");
+	ck_only(w, "limit list io", "concurrency", "1");
+	ck_only(w, "limit list io", "declared_by", "test:1");
+	world_configure(w, "demo",
+			"[task nap]\ncommand = sleep {0}\nqueue = io\n"
+			"rate = 6000/1m\nburst = 2\n");
+	worker_signal(worker, SIGHUP);
+	WAIT_UNTIL(strcmp(json_field(w, only(w, "limit list io"), "rate"),
+			  "6000") == 0);
+	ck_only(w, "limit list io", "concurrency", "null");
+	ck_only(w, "limit list io", "burst", "2");
+	ck_only(w, "limit list io", "declared_by", "test:1");
+	/* A command has the last word. */
+	ck_run(ctl(w, "limit set io --task nap --concurrency 7"), 0, "");
+	ck_only(w, "limit list io", "declared_by", "null");
+	worker_stop(worker);
+	worker_restart(worker);
+	WAIT_UNTIL(worker_logged(worker, "a command has set another one"));
+	ck_only(w, "limit list io", "concurrency", "7");
+	ck_run(ctl(w, "limit unset io --task nap"), 0, "");
+	worker_stop(worker);
+	worker_restart(worker);
+	WAIT_UNTIL(worker_logged(worker, "a command has taken it away"));
+	ck_run(ctl(w, "limit list io"), 0, "");
+	ck_run(ctl(w, "limit set io --task nap --declared --json"), 0,
+	       "{\"queue\":\"io\",\"scope\":\"task\",\"key\":\"nap\"}\n");
+	ck_only(w, "limit list io", "rate", "6000");
+	world_stop(w);
+}
+END_TEST
+
+static bool
+has_watcher(struct world *w)
+{
+	redisReply *reply = redis_server_command(
+	    world_redis(w), "EXISTS {flowrra:queue:io}:watcher");
+	const bool has = reply->integer == 1;
+
+	freeReplyObject(reply);
+	return has;
+}
+
+/* Less than the 10 seconds after which an idle worker looks by itself. */
+#define SOON_MS 6000
+#define OTHER WORLD_COMMAND " -o worker.id=test:2 -o worker.state_dir=elsewhere"
+
+/* The first one is told of new tasks, since it was there before the other. */
+START_TEST(an_idle_worker_takes_a_new_task_when_the_other_is_dead_or_frozen)
+{
+	static const int signals[] = {SIGKILL, SIGSTOP};
+	struct world *w = begin(ON_REDIS);
+	struct worker *first, *second;
+
+	ck_run(ctl(w, "limit set io --concurrency 2"), 0, "");
+	first = worker_start(w, NULL);
+	submit(w, "sleep 0 --id before");
+	ctl_ok(w, "wait before --timeout 20 --quiet");
+	WAIT_UNTIL(has_watcher(w));
+	second = worker_start(w, OTHER);
+	if (signals[_i] == SIGKILL)
+		worker_kill(first);
+	else
+		worker_signal(first, SIGSTOP);
+	submit(w, "sleep 0 --id after");
+	WAIT_UNTIL_WITHIN(
+	    SOON_MS, says(w, "tasks show after", "record.status", "success"));
+	if (signals[_i] == SIGSTOP)
+		worker_signal(first, SIGCONT);
+	worker_stop(second);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("held")
 {
 	TEST_BOTH(limits_are_set_shown_and_unset);
 	TEST_BOTH(tasks_of_a_group_run_one_after_another);
+	TEST_BOTH(a_limit_of_the_configuration_is_a_default);
 	TEST_BOTH(a_killed_worker_leaves_no_place_taken_for_ever);
+	TEST_LOOP(
+	    an_idle_worker_takes_a_new_task_when_the_other_is_dead_or_frozen, 0,
+	    2);
 }

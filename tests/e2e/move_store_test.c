@@ -144,6 +144,73 @@ START_TEST(a_move_waits_for_what_runs)
 }
 END_TEST
 
+/* Dead tasks, d1 to dN, of queue q. */
+static void
+bury_many(struct world *w, int n)
+{
+	ctl_ok(w,
+	       "submit --stdin <<END\n$(seq %d | sed 's/.*/"
+	       "{\"name\":\"fail\",\"args\":[],\"max_retries\":0,"
+	       "\"queue\":\"q\",\"id\":\"d&\"}/')\nEND",
+	       n);
+	ctl(w, "wait --queue q");
+}
+
+START_TEST(dead_tasks_move_to_another_store_with_their_records)
+{
+	struct world *w = two_stores(_i);
+	const char *was;
+
+	bury_many(w, 130);
+	was = world_text(w, "%s\n", ctl_ok(w, "tasks show d7 --json"));
+	other(w, "submit add 9 9 --id d9");
+	ck_complains(ctl(w, "move --state dead --queue q " TO), 77,
+		     "another task with the ID d9");
+	ck_assert_str_eq(ctl_ok(w, "tasks dead --format '{task_id}'"), "d9");
+	ck_run(ctl(w, "tasks failed -n 500 --format '{task_id}'"), 0, "d9\n");
+	ck_run(run(w, "flowrractl -c other.conf tasks dead -n 500 "
+		      "--format '{queue}' | sort | uniq -c | tr -d ' '"),
+	       0, "129q\n");
+	/* As they were: why and when they died, and their records. */
+	ck_assert_str_eq(other(w, "tasks show d7 --json"), was);
+	/* There they run again. */
+	other(w, "queue resume io");
+	other(w, "move --state dead --task fail --to io --yes");
+	other(w, "tasks retry d7");
+	WAIT_UNTIL(strstr(other(w, "tasks show d7"), "failed") != NULL &&
+		   strstr(other(w, "tasks show d7"), "io") != NULL);
+	world_stop(w);
+}
+END_TEST
+
+/* Killed again and again, at any point: each is in one of the lists at least, and in
+ * the end in one. */
+START_TEST(a_move_of_dead_tasks_that_is_killed_loses_none)
+{
+	struct world *w = two_stores(_i);
+	int ms;
+
+	bury_many(w, 300);
+	for (ms = 2; ms < 100; ms += 7) {
+		ctl(w,
+		    "move --state dead " TO
+		    " & p=$!; sleep 0.%03d; kill -9 $p; wait",
+		    ms);
+		ck_run(run(w, "(flowrractl -c flowrra.conf tasks dead -n 500 "
+			      "--format '{task_id}'; flowrractl -c other.conf "
+			      "tasks dead -n 500 --format '{task_id}') | "
+			      "sort -u | wc -l"),
+		       0, "300\n");
+	}
+	ck_assert_int_eq(ctl(w, "move --state dead --queue q " TO)->status, 0);
+	ck_run(ctl(w, "tasks dead"), 0, "");
+	ck_run(run(w, "flowrractl -c other.conf tasks failed -n 500 "
+		      "--format '{task_id}' | sort -u | wc -l"),
+	       0, "300\n");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("move_store")
 {
 	SUITE_TIMEOUT(90);
@@ -151,4 +218,6 @@ SUITE("move_store")
 	TEST_LOOP(what_the_other_store_has_already_stays, 0, 2);
 	TEST_LOOP(a_move_that_is_killed_loses_and_doubles_nothing, 0, 2);
 	TEST_LOOP(a_move_waits_for_what_runs, 0, 2);
+	TEST_LOOP(dead_tasks_move_to_another_store_with_their_records, 0, 2);
+	TEST_LOOP(a_move_of_dead_tasks_that_is_killed_loses_none, 0, 2);
 }

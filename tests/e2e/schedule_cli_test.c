@@ -2,6 +2,8 @@
 /* The command line's verbs about schedules, with a scheduler and a worker. */
 #include <string.h>
 
+#include <hiredis/hiredis.h>
+
 #include "e2e/schedule_scene.h"
 
 static void
@@ -230,13 +232,28 @@ START_TEST(a_schedule_waits_for_its_last_task)
 }
 END_TEST
 
+/* All tasks of the queue "idle" have this. */
+static void
+ck_queued_with(struct world *w, size_t n, const char *text)
+{
+	struct redisReply *tasks = redis_server_command(
+	    world_redis(w), "LRANGE flowrra:queue:idle 0 -1");
+	size_t i;
+
+	ck_assert_uint_eq(tasks->elements, n);
+	for (i = 0; i < n; i++)
+		ck_assert_msg(strstr(tasks->element[i]->str, text) != NULL,
+			      "%s", tasks->element[i]->str);
+	freeReplyObject(tasks);
+}
+
 START_TEST(a_fired_task_has_the_options_of_its_schedule)
 {
 	static const char *const options[][2] = {
 	    {"max_retries", "7"},     {"retry_delay", "2.0"},
 	    {"retry_backoff", "1.5"}, {"retry_delay_max", "60.0"},
 	    {"retry_jitter", "0.1"},  {"timeout", "90.0"},
-	    {"expires", "3600.0"},
+	    {"expires", "3600.0"},    {"group", "tenant 7"},
 	};
 	struct world *w = schedule_world();
 	const char *shown;
@@ -245,7 +262,8 @@ START_TEST(a_fired_task_has_the_options_of_its_schedule)
 	ctl_ok(w, "schedule once add 'in 1s' --args '[1, 2]' --id once "
 		  "--queue idle --max-retries 7 --retry-delay 2 "
 		  "--retry-backoff 1.5 --retry-delay-max 1m "
-		  "--retry-jitter 0.1 --timeout 90s --expires 1h");
+		  "--retry-jitter 0.1 --timeout 90s --expires 1h "
+		  "--group 'tenant 7'");
 	shown = ctl_ok(w, "schedule show once --json");
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		ck_assert_str_eq(json_field(w, shown, options[i][0]),
@@ -254,6 +272,10 @@ START_TEST(a_fired_task_has_the_options_of_its_schedule)
 	WAIT_UNTIL(strstr(ctl_ok(w, "queues --json"), "\"idle\"") != NULL);
 	shown = ctl_ok(w, "tasks pending --queue idle --json");
 	ck_assert_msg(strstr(shown, "once:") != NULL, "%s", shown);
+	ck_queued_with(w, 1, "\"group\":\"tenant 7\"");
+	/* By hand, too. */
+	ctl_ok(w, "schedule run once");
+	ck_queued_with(w, 2, "\"group\":\"tenant 7\"");
 	world_stop(w);
 }
 END_TEST

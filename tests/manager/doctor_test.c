@@ -188,6 +188,26 @@ START_TEST(a_limit_that_holds_tasks_for_long_is_named)
 }
 END_TEST
 
+START_TEST(workers_that_declare_different_limits_are_named)
+{
+	static struct broker_limit limits[] = {
+	    {.rule = {.kind = LIMIT_TASK, .key = {"nap", 3}},
+	     .declared_by = {"w1", 2},
+	     .disputed_by = {"w2", 2}}};
+
+	be_well();
+	scene_task("io", BROKER_WAITING, "a", 0);
+	scene.limits = limits;
+	scene.n_limits = 1;
+	/* One that is gone says nothing any more. */
+	ck_assert_str_eq(findings(), "");
+	scene_worker("w2", true, 0, "{'state':'running','queues':['io']}");
+	ck_assert_str_eq(findings(),
+			 "warning queues: queue io: workers w1 and w2 declare "
+			 "different limits of task nap; that of w1 holds\n");
+}
+END_TEST
+
 START_TEST(queues_are_examined_one_by_one)
 {
 	be_well();
@@ -317,6 +337,7 @@ SUITE("manager-doctor")
 	TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named);
 	TEST(tasks_that_no_worker_has_are_found);
 	TEST(a_limit_that_holds_tasks_for_long_is_named);
+	TEST(workers_that_declare_different_limits_are_named);
 	TEST(queues_are_examined_one_by_one);
 	TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page);
 	TEST(a_dead_list_that_is_full_is_found);

@@ -9,6 +9,7 @@
 #include "suite.h"
 
 #define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+#define ID_WITHOUT_GROUP "55d682fa-f6f5-8f11-99a7-76c31777b22f"
 #define OTHER "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
 static struct schedule_form form;
@@ -239,6 +240,29 @@ declare_one(struct world *w, int fd)
 	_exit(0);
 }
 
+/* The IDs of those without one stay what they were before there were groups. */
+START_TEST(the_group_is_a_part_of_what_a_schedule_says)
+{
+	struct schedules_list *list;
+	const char *id, *other;
+
+	open_world(_i);
+	id = declare(false);
+	ck_assert_str_eq(id, ID_WITHOUT_GROUP);
+	form.group = "tenant 7";
+	other = declare(false);
+	ck_assert_str_ne(other, id);
+	ck_assert_str_eq(declare(true), other);
+	list = world_get(&planner.w, other);
+	ck_assert_str_eq(list->items[0].group, "tenant 7");
+	schedules_list_free(list);
+	form.id = other;
+	form.group = NULL;
+	CK_REFUSED("group: \"tenant 7\" -> null");
+	world_close(&planner.w);
+}
+END_TEST
+
 /* A program that declares its schedules does so in another trace each time. */
 START_TEST(the_trace_of_a_declaration_is_no_part_of_it)
 {
@@ -296,6 +320,7 @@ SUITE("manager-schedule-declare")
 	TEST_LOOP(a_moment_that_has_passed_is_told_as_ended, 0, N_WORLDS);
 	TEST_LOOP(what_programs_have_made_is_found_and_what_was_edited_is_told,
 		  0, N_WORLDS);
+	TEST_LOOP(the_group_is_a_part_of_what_a_schedule_says, 0, N_WORLDS);
 	TEST_LOOP(the_trace_of_a_declaration_is_no_part_of_it, 0, N_WORLDS);
 	TEST_LOOP(of_several_that_declare_at_the_same_time_one_makes_it, 0,
 		  N_WORLDS);

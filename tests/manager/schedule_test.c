@@ -130,6 +130,9 @@ static const struct {
     {{.start_us = 2, .end_us = 1},
      "end-at is before start-at; set end-at after start-at"},
     {{.misfire = "never"}, "misfire \"never\": not one of skip, once, all"},
+    {{.group = "a\nb"},
+     "the group \"a\nb\" is not valid: it must be 1 to 200 bytes of "
+     "UTF-8 without control characters"},
     {{.overlap = "queue"},
      "overlap \"queue\": not one of allow, skip, replace"},
     {{.day_match = "xor"}, "day-match \"xor\": not one of or, and"},
@@ -220,7 +223,8 @@ database(void)
 
 #define UNSET_JSON                                                             \
 	"'args':[],'kwargs':{},'last_run':null,'runs':0,'queue':null,"         \
-	"'max_retries':null,'retry_delay':null,'retry_backoff':null,"          \
+	"'group':null,'max_retries':null,'retry_delay':null,'retry_backoff':"  \
+	"null,"                                                                \
 	"'retry_delay_max':null,'retry_jitter':null,'timeout':null,"           \
 	"'expires':null,'priority':0,'description':null,'fault':null,"         \
 	"'misfire':'once','max_catchup':1000,'grace':null,"                    \

@@ -50,6 +50,7 @@ assert_times(const struct schedule *s, const struct schedule *wanted)
 	ck_assert_str_eq(s->tz_data, wanted->tz_data);
 	ck_assert_str_eq(s->owner, wanted->owner);
 	ck_assert_str_eq(s->traceparent, wanted->traceparent);
+	ck_assert_str_eq(s->group, wanted->group);
 }
 
 START_TEST(a_schedule_comes_back_as_it_was_stored)

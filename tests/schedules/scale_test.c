@@ -43,7 +43,7 @@ fill(struct world *w)
 	    " start_us, end_us, max_runs, created_us, updated_us,"
 	    " last_run_us, next_run_us + c.n * 1000000,"
 	    " due_us + c.n * 1000000, runs, tz_data, fault, rule_us, owner,"
-	    " traceparent"
+	    " traceparent, task_group"
 	    " FROM %s c%s, flowrra_schedules s WHERE s.id = 's0'",
 	    lite ? "'i' || c.n" : "concat('i', c.n)",
 	    lite ? "'c' || c.n" : "concat('c', c.n)", numbers[w->kind],

@@ -216,6 +216,7 @@ const struct schedule world_full = {
     .tz_data = "2026a",
     .owner = "team",
     .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    .group = "tenant \"7\"",
 };
 
 const char *

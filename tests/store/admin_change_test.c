@@ -419,106 +419,6 @@ START_TEST(one_of_many_is_found_and_withdrawn)
 }
 END_TEST
 
-/* --- the dead ---------------------------------------------------------- */
-
-START_TEST(the_dead_are_deleted_or_put_into_the_queue_again)
-{
-	struct broker_requeue batch[] = {
-	    {.key = SLICE("one"), .retry_bytes = SLICE("[1,\"again\"]")},
-	    {.key = SLICE("nobody"), .retry_bytes = SLICE("[\"no\"]")},
-	    {.key = SLICE("two")},
-	    {.key = SLICE("one"), .retry_bytes = SLICE("[\"twice\"]")},
-	    {.key = SLICE("three"),
-	     .retry_bytes = SLICE("[3,\"again\"]"),
-	     .priority = -5}};
-
-	op_open(_i);
-	op_bury("[1]", "one", "{}");
-	op_bury("[2]", "two", "{}");
-	op_bury("[3]", "three", "{}");
-	op_bury("[4]", "four", "{}");
-	broker_want(op.worker->broker, 0, 0);
-	op_exhume(op.producer, batch, 5);
-	ck_assert(batch[0].found && batch[2].found && batch[4].found);
-	ck_assert(!batch[1].found && !batch[3].found);
-	ck_assert_int_eq(batch[0].err.code, ERR_NONE);
-	ck_assert_int_eq(batch[1].err.code, ERR_NONE);
-	ck_assert_str_eq(op_view_all(op.producer, BROKER_DEAD, 10), "[4] ");
-	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 2);
-	ck_assert_int_eq(op_queue(op.producer, "io")->dead, 1);
-	op_take(op.worker, 2);
-	ck_assert(party_has(op.worker, 4, "[3,\"again\"]"));
-	ck_assert(party_has(op.worker, 5, "[1,\"again\"]"));
-	op_close();
-}
-END_TEST
-
-START_TEST(one_that_had_no_id_is_exhumed_by_the_name_that_was_made_up)
-{
-	struct broker_requeue one = {.retry_bytes = SLICE("[\"again\"]")};
-	char key[512];
-
-	op_open(_i);
-	op_bury("rubbish", "", "{}");
-	op_view(op.producer, BROKER_DEAD, "", 10);
-	ck_assert_uint_eq(op.told.n, 1);
-	snprintf(key, sizeof(key), "%s", op.told.items[0].key.p);
-	one.key = slice_of(key);
-	op_exhume(op.producer, &one, 1);
-	ck_assert(one.found);
-	ck_assert_str_eq(op_view_all(op.producer, BROKER_DEAD, 10), "");
-	op_take(op.worker, 1);
-	op_close();
-}
-END_TEST
-
-START_TEST(an_idle_worker_is_woken_by_what_was_exhumed)
-{
-	static const int32_t priorities[] = {0, 5, -5};
-	struct broker_requeue one = {.key = SLICE("dead"),
-				     .retry_bytes = SLICE("[\"again\"]")};
-	size_t i, n;
-
-	op_open(_i);
-	for (i = 0; i < 3; i++) {
-		op_bury("[1]", "dead", "{}");
-		n = op.worker->n_claims;
-		broker_want(op.worker->broker, 0, 10);
-		op_nothing_comes(op.worker);
-		one.priority = priorities[i];
-		op_exhume(op.producer, &one, 1);
-		ck_assert(one.found);
-		UNTIL(&op.stage, op.worker->n_claims == n + 1);
-	}
-	op_close();
-}
-END_TEST
-
-START_TEST(many_dead_are_exhumed_in_one_call)
-{
-	struct broker_requeue batch[BROKER_PAGE_MAX];
-	char keys[BROKER_PAGE_MAX][16];
-	size_t i;
-
-	op_open(_i);
-	for (i = 0; i < BROKER_PAGE_MAX; i++) {
-		snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
-		batch[i] = (struct broker_requeue){.key = slice_of(keys[i]),
-						   .retry_bytes = SLICE("[1]")};
-	}
-	op_bury("[1]", keys[0], "{}");
-	op_bury("[1]", keys[BROKER_PAGE_MAX - 1], "{}");
-	op_exhume(op.producer, batch, BROKER_PAGE_MAX);
-	for (i = 0; i < BROKER_PAGE_MAX; i++) {
-		ck_assert_int_eq(batch[i].err.code, ERR_NONE);
-		ck_assert(batch[i].found ==
-			  (i == 0 || i == BROKER_PAGE_MAX - 1));
-	}
-	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 2);
-	op_close();
-}
-END_TEST
-
 #define CASES(kind)                                                            \
 	X(tasks_go_to_another_queue_in_their_order_and_as_they_were, kind)     \
 	X(a_paused_queue_gives_nothing_until_it_is_resumed, kind)              \
@@ -533,10 +433,6 @@ END_TEST
 	X(only_the_task_with_the_very_id_is_withdrawn, kind)                   \
 	X(what_is_in_flight_is_not_withdrawn, kind)                            \
 	X(one_of_many_is_found_and_withdrawn, kind)                            \
-	X(the_dead_are_deleted_or_put_into_the_queue_again, kind)              \
-	X(one_that_had_no_id_is_exhumed_by_the_name_that_was_made_up, kind)    \
-	X(an_idle_worker_is_woken_by_what_was_exhumed, kind)                   \
-	X(many_dead_are_exhumed_in_one_call, kind)                             \
 	X(a_delayed_task_can_be_made_due, kind)
 
 OPERATE_SUITES

@@ -9,7 +9,7 @@
 
 START_TEST(no_more_tasks_of_a_queue_are_in_flight)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_QUEUE, "", 2);
 	lim_put("a", NULL, 0);
 	lim_put("b", NULL, 0);
@@ -30,7 +30,7 @@ END_TEST
 
 START_TEST(a_full_group_is_not_in_the_way_of_others)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_EACH_GROUP, "", 1);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 0);
@@ -53,7 +53,7 @@ START_TEST(what_is_held_starts_in_its_order)
 {
 	size_t i, at = 0;
 
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_GROUP, "a", 1);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 0);
@@ -75,7 +75,7 @@ END_TEST
 
 START_TEST(a_limit_of_a_name_and_one_of_a_group_both_count)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_TASK, "n", 2);
 	lim_set(LIMIT_EACH_GROUP, "", 1);
 	lim_put("a1", "a", 0);
@@ -96,7 +96,7 @@ END_TEST
 
 START_TEST(a_group_is_found_where_the_limit_says)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set_by(LIMIT_EACH_GROUP, "", 1, "kwargs.tenant");
 	ck_assert_str_eq(lim_shown(), "g 1 0 0; by kwargs.tenant");
 	op_submit("{\"id\":\"1\",\"name\":\"n\",\"kwargs\":{\"tenant\":7}}", 0,
@@ -118,7 +118,7 @@ END_TEST
 /* Numbers as JSON has them: as a double, two of these are one. */
 START_TEST(long_numbers_are_groups_of_their_own)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set_by(LIMIT_EACH_GROUP, "", 1, "kwargs.id");
 	lim_set(LIMIT_GROUP, "0.1", 2);
 	op_submit("{\"id\":\"1\",\"name\":\"n\",\"kwargs\":"
@@ -159,7 +159,7 @@ START_TEST(groups_of_any_text_are_kept_apart)
 	char bytes[400];
 	size_t i;
 
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_EACH_GROUP, "", 1);
 	for (i = 0; i < 2 * n; i++) {
 		snprintf(bytes, sizeof(bytes),
@@ -188,7 +188,7 @@ START_TEST(what_holds_a_task_is_told)
 	const int64_t begin_ms = clock_wall_us() / 1000;
 	size_t i;
 
-	op_open(_i);
+	lim_open(_i);
 	lim_set_by(LIMIT_EACH_GROUP, "", 1, "kwargs.tenant");
 	lim_set(LIMIT_TASK, "n", 2);
 	lim_put("a1", "a", 0);
@@ -231,7 +231,7 @@ START_TEST(each_end_of_a_claim_frees_its_place)
 	struct broker_settle release = {.disposition = BROKER_RELEASE};
 	struct party *a;
 
-	op_open(_i);
+	lim_open(_i);
 	a = lim_worker();
 	lim_set(LIMIT_GROUP, "a", 1);
 	lim_put("a1", "a", 0);
@@ -259,7 +259,7 @@ END_TEST
 
 START_TEST(held_tasks_are_shown_cancelled_and_purged)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_GROUP, "a", 1);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 3);
@@ -293,7 +293,7 @@ END_TEST
 
 START_TEST(a_limit_counts_what_is_in_flight_already)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 0);
 	lim_take(lim_worker(), 2);
@@ -312,7 +312,7 @@ END_TEST
  * what it ends then has to be counted all the same. */
 START_TEST(a_worker_that_is_full_learns_of_a_limit)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_put("a1", "a", 0);
 	op_take(lim_worker(), 1);
 	lim_set(LIMIT_EACH_GROUP, "", 1);
@@ -326,7 +326,7 @@ END_TEST
 
 START_TEST(without_a_limit_what_it_held_starts)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_GROUP, "a", 1);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 0);
@@ -346,7 +346,7 @@ END_TEST
 
 START_TEST(a_paused_queue_starts_nothing_that_is_held)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_GROUP, "a", 1);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 0);
@@ -365,7 +365,7 @@ START_TEST(workers_share_a_limit)
 {
 	struct party *b;
 
-	op_open(_i);
+	lim_open(_i);
 	b = party_open(&op.stage, "host:b");
 	lim_set(LIMIT_GROUP, "a", 1);
 	broker_want(b->broker, 0, 1);
@@ -390,7 +390,7 @@ START_TEST(what_a_worker_has_counts_when_it_is_gone)
 {
 	struct party *b;
 
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_GROUP, "a", 1);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 0);
@@ -417,7 +417,7 @@ START_TEST(groups_take_turns)
 	char id[16];
 	size_t i;
 
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_QUEUE, "", 1);
 	lim_set(LIMIT_EACH_GROUP, "", 1);
 	for (i = 0; i < 20; i++) {
@@ -444,7 +444,7 @@ START_TEST(many_groups_are_held_and_released)
 	char id[16], group[16];
 	size_t i;
 
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_EACH_GROUP, "", 1);
 	for (i = 0; i < 2 * GROUPS; i++) {
 		snprintf(id, sizeof(id), "t%zu", i);
@@ -470,7 +470,7 @@ START_TEST(what_cannot_be_a_limit_is_refused)
 						 .key = SLICE("\x01"),
 						 .concurrency = 1}};
 
-	op_open(_i);
+	lim_open(_i);
 	op.producer->answered = false;
 	broker_limits_change(op.producer->broker, &c, party_on_value,
 			     op.producer);

@@ -2,10 +2,20 @@
 /* What the contract tests of limits share. */
 #include "store/limits_scene.h"
 
+#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "store/redis/broker.h"
 #include "util/clock.h"
+
+void
+lim_open(int kind)
+{
+	op_open(kind);
+	if (kind == KIND_REDIS && op.stage.cluster == NULL)
+		event_del(((struct rbroker *)op.worker->broker)->liveness);
+}
 
 struct party *
 lim_worker(void)
@@ -67,6 +77,7 @@ lim_unset(enum limit_kind kind, const char *key)
 }
 
 static char shown[1024];
+static char owners[256];
 static int64_t since_ms[4];
 
 int64_t
@@ -80,7 +91,7 @@ on_limits(const struct broker_limit *limits, size_t n, struct slice by,
 	  const struct err *err, void *arg)
 {
 	struct party *p = arg;
-	struct buf text = BUF_INIT;
+	struct buf text = BUF_INIT, whose = BUF_INIT;
 	size_t i;
 
 	ck_assert_msg(err == NULL, "%s", err != NULL ? err->msg : "");
@@ -92,11 +103,17 @@ on_limits(const struct broker_limit *limits, size_t n, struct slice by,
 			 (long long)limits[i].rule.concurrency,
 			 (long long)limits[i].running,
 			 (long long)limits[i].held);
+		buf_addf(&whose, "%.*s/%.*s; ", (int)limits[i].declared_by.len,
+			 limits[i].declared_by.p,
+			 (int)limits[i].disputed_by.len,
+			 limits[i].disputed_by.p);
 	}
 	if (by.len > 0)
 		buf_addf(&text, "by %.*s", (int)by.len, by.p);
 	snprintf(shown, sizeof(shown), "%s", text.len > 0 ? text.data : "");
+	snprintf(owners, sizeof(owners), "%s", whose.len > 0 ? whose.data : "");
 	buf_done(&text);
+	buf_done(&whose);
 	p->answered = true;
 }
 
@@ -108,6 +125,13 @@ lim_shown(void)
 			  op.producer);
 	UNTIL(&op.stage, op.producer->answered);
 	return shown;
+}
+
+const char *
+lim_owners(void)
+{
+	lim_shown();
+	return owners;
 }
 
 /* --- tasks ----------------------------------------------------------------- */

@@ -6,6 +6,9 @@
 
 #include "store/admin_scene.h"
 
+/* As op_open(); the worker is told what changes, or does not learn it before 10
+ * seconds: that of Redis looks for nothing once a second. */
+void lim_open(int kind);
 /* The worker that is there from the start. */
 struct party *lim_worker(void);
 
@@ -22,6 +25,8 @@ void lim_set_by(enum limit_kind kind, const char *key, int64_t n,
 bool lim_unset(enum limit_kind kind, const char *key);
 /* "scope concurrency running held; " of each, and "by PATH". */
 const char *lim_shown(void);
+/* "declared by/disputed by; " of each. */
+const char *lim_owners(void);
 /* Since when, of the first ones that were shown last, in ms of the wall clock. */
 int64_t lim_since(size_t i);
 

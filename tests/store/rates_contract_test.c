@@ -43,7 +43,7 @@ ck_rate(enum limit_kind kind, const char *key)
 
 START_TEST(tasks_of_a_group_start_at_its_rate)
 {
-	op_open(_i);
+	lim_open(_i);
 	ck_rate(LIMIT_EACH_GROUP, "");
 	/* What has no rate is not in their way. */
 	lim_put("b1", NULL, 0);
@@ -54,7 +54,7 @@ END_TEST
 
 START_TEST(tasks_of_a_queue_start_at_its_rate)
 {
-	op_open(_i);
+	lim_open(_i);
 	ck_rate(LIMIT_QUEUE, "");
 	op_close();
 }
@@ -68,7 +68,7 @@ START_TEST(a_rate_that_has_no_room_holds_tasks_until_it_is_unset)
 						 .period_ms = HOUR_MS,
 						 .burst = 1}};
 
-	op_open(_i);
+	lim_open(_i);
 	lim_change(&c);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 0);
@@ -117,7 +117,7 @@ set_ahead(void)
 
 START_TEST(a_clock_that_was_set_back_stops_no_rate)
 {
-	op_open(_i);
+	lim_open(_i);
 	limit_rate(LIMIT_GROUP, "a", 10, 1);
 	lim_put("a1", "a", 0);
 	lim_take(lim_worker(), 1);
@@ -146,7 +146,7 @@ START_TEST(a_clock_that_was_set_ahead_lets_no_burst_through)
 	char id[8];
 	int i;
 
-	op_open(_i);
+	lim_open(_i);
 	lim_change(&c);
 	for (i = 0; i < 6; i++) {
 		snprintf(id, sizeof(id), "a%d", i);
@@ -170,7 +170,7 @@ START_TEST(a_rate_and_a_concurrency_both_hold)
 						 .period_ms = 1000,
 						 .burst = 1}};
 
-	op_open(_i);
+	lim_open(_i);
 	lim_change(&c);
 	lim_put("a1", "a", 0);
 	lim_put("a2", "a", 0);

@@ -64,7 +64,7 @@ put_later(const char *id, const char *arg, int64_t delay_ms, bool debounces)
 
 START_TEST(a_key_is_free_when_its_task_starts)
 {
-	op_open(_i);
+	lim_open(_i);
 	ck_assert(put("1", UNIQUE_START, NULL));
 	ck_assert(!put("2", UNIQUE_START, "1"));
 	ck_assert(!put("3", UNIQUE_END, "1"));
@@ -84,7 +84,7 @@ START_TEST(a_key_is_free_when_its_task_has_ended)
 {
 	size_t n = 1;
 
-	op_open(_i);
+	lim_open(_i);
 	ck_assert(put("1", UNIQUE_END, NULL));
 	lim_take(lim_worker(), n);
 	ck_assert(!put("2", UNIQUE_END, "1"));
@@ -103,7 +103,7 @@ END_TEST
 
 START_TEST(a_key_of_a_limited_queue_is_free_then)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_QUEUE, "", 5);
 	ck_assert(put("1", UNIQUE_START, NULL));
 	lim_take(lim_worker(), 1);
@@ -118,7 +118,7 @@ END_TEST
 
 START_TEST(what_is_held_by_a_limit_keeps_its_key)
 {
-	op_open(_i);
+	lim_open(_i);
 	lim_set(LIMIT_TASK, "n", 1);
 	lim_put("first", NULL, 0);
 	lim_take(lim_worker(), 1);
@@ -139,7 +139,7 @@ END_TEST
 
 START_TEST(what_is_removed_frees_its_key)
 {
-	op_open(_i);
+	lim_open(_i);
 	ck_assert(put("1", UNIQUE_END, NULL));
 	ck_assert(op_withdraw(op.producer, "1"));
 	ck_assert(put_later("2", "[]", 60000, false));
@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(a_key_that_lasts_for_a_time_stays)
 {
-	op_open(_i);
+	lim_open(_i);
 	ck_assert(put("1", UNIQUE_TIME, NULL));
 	ck_assert(op_withdraw(op.producer, "1"));
 	ck_assert(!put("2", UNIQUE_END, "1"));
@@ -166,7 +166,7 @@ END_TEST
 
 START_TEST(a_delayed_task_becomes_the_last_one_with_its_key)
 {
-	op_open(_i);
+	lim_open(_i);
 	ck_assert(put_later("1", "[1]", 60000, true));
 	ck_assert(!put_later("2", "[2]", 60000, true));
 	ck_assert(!put_later("3", "[3]", 50, true));
@@ -187,7 +187,7 @@ END_TEST
 /* One that waits is as it is: what came after it is not lost. */
 START_TEST(a_task_that_waits_does_not_become_another)
 {
-	op_open(_i);
+	lim_open(_i);
 	ck_assert(put("1", UNIQUE_START, NULL));
 	ck_assert(put_later("2", "[2]", 50, true));
 	ck_assert(!put_later("3", "[3]", 50, true));

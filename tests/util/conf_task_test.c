@@ -41,6 +41,10 @@ START_TEST(a_section_declares_a_task)
 				 "environment = B=\"2 3\" C={0}\n"
 				 "max_retries = 7\n"
 				 "cpu_bound = yes\n"
+				 "concurrency = 3\n"
+				 "rate = 100/1m\n"
+				 "burst = 5\n"
+				 "group = kwargs.host\n"
 				 "final_exit_codes = 1, 255\n"
 				 "[worker]\n"
 				 "id = a:b\n"
@@ -57,6 +61,11 @@ START_TEST(a_section_declares_a_task)
 	ck_assert_int_eq(t->timeout, INT64_C(5400000000));
 	ck_assert_int_eq(t->max_retries, 7);
 	ck_assert(t->cpu_bound);
+	ck_assert_int_eq(t->concurrency, 3);
+	ck_assert_str_eq(t->rate, "100/1m");
+	ck_assert_int_eq(t->burst, 5);
+	ck_assert_str_eq(t->group, "kwargs.host");
+	ck_assert(conf_task_has_limit(t));
 	ck_assert_str_eq(t->arguments, "text");
 	ck_assert_int_eq(conf_task_codes(t->final_exit_codes, codes, NULL), 0);
 	ck_assert(codes[1] && codes[255] && !codes[64]);
@@ -73,6 +82,7 @@ START_TEST(a_section_declares_a_task)
 	ck_assert_int_eq(t->retry_backoff, 1);
 	ck_assert_str_eq(t->final_exit_codes, "64 65");
 	ck_assert(!t->cpu_bound);
+	ck_assert(!conf_task_has_limit(t));
 	conf_free(conf);
 }
 END_TEST
@@ -158,6 +168,18 @@ static const struct {
     {IN_TASK("max_retries = -1"),
      ":3: [task t] max_retries = \"-1\": not a number; allowed: 0 to 1000000"},
     {IN_TASK("cpu_bound = maybe"), ":3: [task t] cpu_bound = \"maybe\": "},
+    {IN_TASK("concurrency = many"),
+     ":3: [task t] concurrency = \"many\": not a number; allowed: 0 to "
+     "1000000"},
+    {IN_TASK("rate = 100"),
+     ":3: [task t] rate = \"100\": not a rate such as 100/1m; allowed: 1 to "
+     "1000000 in up to 31 days"},
+    {IN_TASK("rate = 0/1s"), ":3: [task t] rate = \"0/1s\": not a rate"},
+    {IN_TASK("rate = 1/32d"), ":3: [task t] rate = \"1/32d\": not a rate"},
+    {IN_TASK("group = host"),
+     ":3: [task t] group = \"host\": not kwargs.NAME or args.NUMBER"},
+    {IN_TASK("group = kwargs.a..b"),
+     ":3: [task t] group = \"kwargs.a..b\": not kwargs.NAME"},
     {IN_TASK("directory = here"),
      ":3: [task t] directory = \"here\": the directory must begin with \"/\""},
     {IN_TASK("user = a b"),

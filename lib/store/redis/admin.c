@@ -469,10 +469,12 @@ const struct broker_admin_ops broker_redis_admin = {
     .pause = radmin_pause,
     .limits_get = radmin_limits_get,
     .limits_change = radmin_limits_change,
+    .limits_declare = radmin_limits_declare,
     .purge = radmin_purge,
     .remove = radmin_remove,
     .hasten = radmin_hasten,
     .send_off = radmin_send_off,
     .deliver = radmin_deliver,
     .requeue = radmin_requeue,
+    .add_dead = radmin_add_dead,
 };

@@ -6,8 +6,10 @@
  *	admin_stats.h	leads to the state of the queues and of the workers
  *	admin_find.c	which queues have tasks at a place
  *	admin_view.c	pages of tasks
- *	admin_change.c	pause, purge, remove, requeue
+ *	admin_change.c	pause, purge, remove
+ *	admin_dead.c	the dead list: requeue, add_dead
  *	admin_limit.c	limits
+ *	admin_declare.c	those that workers declare
  *	admin_deliver.c	what is on its way from one queue to another
  *	admin_examine.c	what may be wrong with the server
  *	admin_report.c	what was found, for the operator
@@ -129,6 +131,9 @@ void radmin_limits_get(struct broker *b, struct slice queue,
 void radmin_limits_change(struct broker *b,
 			  const struct broker_limit_change *change,
 			  broker_value_fn *on_value, void *arg);
+void radmin_limits_declare(struct broker *b,
+			   const struct broker_declaration *declaration,
+			   broker_declared_fn *on_declared, void *arg);
 void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
 void radmin_remove(struct broker *b, struct slice queue, struct slice id,
@@ -138,6 +143,9 @@ void radmin_hasten(struct broker *b, struct slice queue, struct slice id,
 void radmin_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);
+void radmin_add_dead(struct broker *b, struct slice queue,
+		     struct broker_dead *batch, size_t n,
+		     broker_dead_fn *on_done, void *arg);
 void radmin_send_off(struct broker *b, const struct broker_send_off *s,
 		     broker_page_fn *on_page, void *arg);
 void radmin_deliver(struct broker *b, struct slice queue,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The Redis broker: pausing queues, and taking tasks out of them. Tasks of the
- * dead list are put back by admin_requeue.c.
+ * dead list are put back by admin_dead.c.
  *
  * A queue may hold millions of tasks, and a script holds up all of the server:
  * so each call does a bounded stretch and says where to go on. The caller goes

@@ -9,7 +9,7 @@
 #include "store/redis/admin.h"
 
 /* What limits.lua tells of each rule. */
-#define RULE_WIDTH 5
+#define RULE_WIDTH 6
 
 struct limit_query {
 	struct rquery query;
@@ -119,23 +119,65 @@ radmin_limits_change(struct broker *b, const struct broker_limit_change *change,
 
 /* --- showing ------------------------------------------------------------ */
 
+/* The texts of a rule that outlive the reply: its scope, and by whom it was
+ * declared, and disputed. */
+#define RULE_TEXTS 3
+
+static void
+rlimits_texts(const struct redis_reply *reply, size_t k,
+	      struct slice ret[RULE_TEXTS])
+{
+	const size_t at = RULE_WIDTH * k + 1;
+
+	ret[0] = redis_reply_string(redis_reply_at(reply, at));
+	ret[1] = limit_rule_worker(
+	    redis_reply_string(redis_reply_at(reply, at + 1)));
+	ret[2] = redis_reply_string(redis_reply_at(reply, at + 5));
+}
+
+/* `kept` is where these texts are. false: it is none. */
+static bool
+rlimits_take_rule(const struct redis_reply *reply, size_t k, const char **kept,
+		  struct broker_limit *ret)
+{
+	const size_t at = RULE_WIDTH * k + 1;
+	struct slice texts[RULE_TEXTS];
+	size_t i;
+
+	rlimits_texts(reply, k, texts);
+	for (i = 0; i < RULE_TEXTS; i++) {
+		texts[i].p = *kept;
+		*kept += texts[i].len;
+	}
+	ret->declared_by = texts[1];
+	ret->disputed_by = texts[2];
+	ret->running = redis_reply_integer(redis_reply_at(reply, at + 2));
+	ret->held = redis_reply_integer(redis_reply_at(reply, at + 3));
+	ret->held_since_ms = redis_reply_integer(redis_reply_at(reply, at + 4));
+	return limit_scope_read(texts[0], &ret->rule) &&
+	       limit_rule_read(
+		   redis_reply_string(redis_reply_at(reply, at + 1)),
+		   &ret->rule);
+}
+
 /* The rules point into `scope`, which keeps their texts. */
 static void
 rlimits_take(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	struct limit_query *l = container_of(i, struct limit_query, query);
 	const size_t n = redis_reply_count(reply) / RULE_WIDTH;
-	struct broker_limit *limit;
-	struct slice scope, by = redis_reply_string(redis_reply_at(reply, 0));
-	size_t k;
+	struct slice texts[RULE_TEXTS],
+	    by = redis_reply_string(redis_reply_at(reply, 0));
+	const char *kept;
+	size_t k, t;
 
 	buf_reset(&l->texts.scope);
 	buf_reset(&l->texts.by);
 	buf_add(&l->texts.by, by.p, by.len);
 	for (k = 0; k < n; k++) {
-		scope = redis_reply_string(
-		    redis_reply_at(reply, RULE_WIDTH * k + 1));
-		buf_add(&l->texts.scope, scope.p, scope.len);
+		rlimits_texts(reply, k, texts);
+		for (t = 0; t < RULE_TEXTS; t++)
+			buf_add(&l->texts.scope, texts[t].p, texts[t].len);
 	}
 	free(l->limits);
 	l->limits = calloc(n + 1, sizeof(*l->limits));
@@ -144,26 +186,10 @@ rlimits_take(struct rquery *i, size_t none, const struct redis_reply *reply)
 		err_nomem(&i->err);
 		return;
 	}
-	scope.p = l->texts.scope.data;
-	for (k = 0; k < n; k++, scope.p += scope.len) {
-		limit = &l->limits[l->n];
-		scope.len = redis_reply_string(
-				redis_reply_at(reply, RULE_WIDTH * k + 1))
-				.len;
-		/* What others have put there is not shown. */
-		if (!limit_scope_read(scope, &limit->rule) ||
-		    !limit_rule_read(redis_reply_string(redis_reply_at(
-					 reply, RULE_WIDTH * k + 2)),
-				     &limit->rule))
-			continue;
-		limit->running = redis_reply_integer(
-		    redis_reply_at(reply, RULE_WIDTH * k + 3));
-		limit->held = redis_reply_integer(
-		    redis_reply_at(reply, RULE_WIDTH * k + 4));
-		limit->held_since_ms = redis_reply_integer(
-		    redis_reply_at(reply, RULE_WIDTH * k + 5));
-		l->n++;
-	}
+	kept = l->texts.scope.data;
+	/* What others have put there is not shown. */
+	for (k = 0; k < n; k++)
+		l->n += rlimits_take_rule(reply, k, &kept, &l->limits[l->n]);
 	limits_sort(l->limits, l->n);
 }
 
@@ -174,7 +200,8 @@ rlimits_ask(struct rquery *i)
 	    container_of(i, struct limit_query, query);
 	const struct slice keys[] = {slice_of(l->queue.keys[KEY_LIMITS]),
 				     slice_of(l->queue.keys[KEY_RUNNING]),
-				     slice_of(l->queue.keys[KEY_HELD_INDEX])};
+				     slice_of(l->queue.keys[KEY_HELD_INDEX]),
+				     slice_of(l->queue.keys[KEY_DECLARED])};
 
 	rquery_eval(i, rlimits_take, 0, SCRIPT_LIMITS, REDIS_ARGS(keys),
 		    (struct redis_args){NULL, 0});

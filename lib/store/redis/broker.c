@@ -363,6 +363,7 @@ rbroker_open_part(const struct broker_options *options, enum rbroker_part part,
 	TAILQ_INIT(&b->examinations);
 	TAILQ_INIT(&b->flow.deliveries);
 	TAILQ_INIT(&b->flow.paused);
+	TAILQ_INIT(&b->flow.gathering);
 	rbroker_lost_init(b);
 	rbroker_choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {

@@ -86,6 +86,7 @@ enum rqueue_key {
 	KEY_UNKNOWN,	/* names that no worker had, and when they were met */
 	KEY_IDLE,	/* since when nobody has used it */
 	KEY_LIMITS,	/* rules, by scope: see limit.c */
+	KEY_DECLARED,	/* what workers declare: see declare.lua */
 	KEY_RUNNING,	/* how many are in flight, by scope */
 	KEY_COUNTING,	/* the same, while it is counted */
 	KEY_HELD,	/* the lane of tasks that may not run yet … */
@@ -353,7 +354,12 @@ struct rflow {
 	TAILQ_HEAD(, rflow_delivery) deliveries;
 	TAILQ_HEAD(, rflow_turn) paused; /* until `again` */
 	struct event *again;
+	/* Ends of steps that are still collected, until `flush`. */
+	TAILQ_HEAD(, rflow_turn) gathering;
+	size_t n_gathering;
+	struct event *flush;
 	size_t settling; /* claims of this broker, before their settlement */
+	bool together;	 /* a script may have keys of several slots */
 };
 
 /* What of a worker's broker this is. */

@@ -35,6 +35,9 @@ rbroker_take_version(struct rbroker *b, struct slice info)
 	const bool known = redis_info_text(info, "redis_version").p != NULL;
 
 	b->version_known = true;
+	b->flow.together =
+	    !b->url.cluster &&
+	    slice_eq(redis_info_text(info, "redis_mode"), SLICE("standalone"));
 	rbroker_choose_scripts(
 	    b, !known || redis_info_number(info, "redis_version") >= 7);
 }

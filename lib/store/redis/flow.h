@@ -7,6 +7,10 @@
  * then it is struck off. Whoever dies on the way leaves what the next one finds: the
  * claim of the step that has ended, or, for housekeeping, `out`.
  *
+ * On a server that has all slots, a worker's call that ends steps has the list of their
+ * queue among its keys: what it releases for that queue, and needs no more than to be
+ * pushed, goes there in the same step, and is never in `out`.
+ *
  *	flow_list.c	what operators and housekeeping ask
  *	flow_change.c	beginning, sealing, cancelling, repairing
  *	flow_settle.c	a step that has ended, before its claim is settled
@@ -29,10 +33,12 @@
 
 #define RFLOW_KEYS 10
 
-/* The names of the keys of a workflow. */
+/* The names of the keys of a workflow; and that of one more, which a script is given
+ * with them. */
 struct rflow_home {
 	char *names;
-	struct slice keys[RFLOW_KEYS];
+	struct slice keys[RFLOW_KEYS + 1];
+	size_t n_keys;
 };
 /* 0, or -1 when memory runs out; rflow_home_done() is due in either case. */
 int rflow_home_init(struct rflow_home *h, const struct rbroker *b,
@@ -105,6 +111,8 @@ void rflow_drop_deliveries(struct rbroker *b);
 /* --- flow_turn.c ------------------------------------------------------------ */
 
 #define RFLOW_ARGS 3
+/* Steps that end in one call: about a ms of the server. */
+#define RFLOW_ENDS_MAX 200
 #define RFLOW_STATE_SIZE 12
 
 /* A script of a workflow, with what it is given before the place where it stopped. It
@@ -116,11 +124,15 @@ struct rflow_turn {
 	enum rscript script;
 	char *args[RFLOW_ARGS];
 	size_t n_args;
+	/* Behind them: steps that have ended, whose claims are settled then. */
+	struct pending_list ends;
+	size_t n_ends;
 	struct buf cursor; /* of the next call */
 	bool once;	   /* a page: it is called once; `cursor` is the next */
 	/* It is tried again until it has done all. */
 	bool insists;
-	TAILQ_ENTRY(rflow_turn) link; /* while it waits for that */
+	/* While it waits for that, or for the end of the loop's turn. */
+	TAILQ_ENTRY(rflow_turn) link;
 	struct rflow_delivery *delivery;
 	/* The answer: the state then ("": there is no workflow), and what the first
 	 * call said. */
@@ -137,9 +149,8 @@ struct rflow_turn {
 		broker_value_fn *on_value;
 		broker_steps_fn *on_page;
 		broker_names_fn *on_names;
-		struct broker_settle *settle;
+		const struct rqueue *queue; /* of the claims */
 	};
-	struct rbroker *owner; /* of the claim that is settled */
 	void *arg;
 };
 TAILQ_HEAD(rflow_turns, rflow_turn);
@@ -163,10 +174,11 @@ void rflow_close(struct rbroker *b);
 
 /* --- flow_settle.c ----------------------------------------------------------- */
 
-/* Ends a step, and then settles its claim, which is of `owner`; `b` reaches all
- * slots. */
-void rflow_settle(struct rbroker *b, struct rbroker *owner,
-		  struct broker_settle *settle);
+/* Ends a step, with others of its workflow that end in this turn of the loop, and then
+ * settles its claim; `b` reaches all slots. */
+void rflow_settle(struct rbroker *b, struct broker_settle *settle);
+/* Sends what is collected, if there is anything; as a callback of b->flow.flush. */
+void rflow_on_flush(int fd, short what, void *b);
 bool rflow_settles(const struct broker_settle *settle);
 /* The key that made the step unique is not needed much longer. */
 void rflow_forget_key(const struct rqueue *q,

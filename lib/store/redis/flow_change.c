@@ -42,7 +42,7 @@ change_tell_ended(struct rflow_turn *t)
 
 	if (change_judge(t) == 0 && t->first < 0)
 		err_set(&t->err, ERR_NOT_FOUND, "workflow %s has no step %s",
-			t->flow, t->args[0]);
+			t->flow, t->args[1]);
 	if (t->err.code != ERR_NONE)
 		t->on_value(none, &t->err, t->arg);
 	else
@@ -96,10 +96,10 @@ static void
 rflow_end_step(struct broker *b, const struct flow_end *end,
 	       broker_value_fn *on_value, void *arg)
 {
-	const struct slice args[] = {end->step,
-				     {&rflow_outcome_letters[end->outcome], 1}};
+	const struct slice args[] = {
+	    SLICE(""), end->step, {&rflow_outcome_letters[end->outcome], 1}};
 	struct rflow_turn *t = rflow_turn_new((struct rbroker *)b, end->flow,
-					      SCRIPT_FLOW_ADVANCE, args, 2);
+					      SCRIPT_FLOW_ADVANCE, args, 3);
 	struct err err;
 
 	if (t == NULL) {

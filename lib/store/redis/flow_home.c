@@ -61,6 +61,7 @@ rflow_home_init(struct rflow_home *h, const struct rbroker *b,
 		buf_addc(&names, '\0');
 		keys[i] = &h->keys[i];
 	}
+	h->n_keys = RFLOW_KEYS;
 	return take_names(&names, &h->names, keys, RFLOW_KEYS);
 }
 
@@ -73,7 +74,7 @@ rflow_home_done(struct rflow_home *h)
 struct redis_args
 rflow_home_keys(const struct rflow_home *h)
 {
-	return (struct redis_args){h->keys, RFLOW_KEYS};
+	return (struct redis_args){h->keys, h->n_keys};
 }
 
 int

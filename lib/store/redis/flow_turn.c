@@ -72,7 +72,8 @@ static void
 turn_pause(struct rflow_turn *t, const struct err *why)
 {
 	const struct timeval pause = {.tv_usec = PAUSE_MS * 1000};
-	struct rbroker *b = t->query.broker, *owner = t->owner;
+	struct rbroker *b = t->query.broker;
+	struct rbroker *owner = t->n_ends > 0 ? t->queue->broker : NULL;
 
 	TAILQ_INSERT_TAIL(&b->flow.paused, t, link);
 	if (!evtimer_pending(b->flow.again, NULL))
@@ -191,11 +192,20 @@ static void
 turn_ask(struct rquery *i)
 {
 	struct rflow_turn *t = container_of(i, struct rflow_turn, query);
-	struct slice args[RFLOW_ARGS + 1];
+	struct slice args[RFLOW_ARGS + 2 * RFLOW_ENDS_MAX + 1];
+	const struct pending *p;
 	size_t n;
 
 	for (n = 0; n < t->n_args; n++)
 		args[n] = slice_of(t->args[n]);
+	TAILQ_FOREACH (p, &t->ends, link) {
+		const struct broker_settle *s =
+		    container_of(p, const struct broker_settle, pending);
+
+		args[n++] = s->id;
+		args[n++] =
+		    (struct slice){&rflow_outcome_letters[s->outcome], 1};
+	}
 	args[n++] = (struct slice){t->cursor.data != NULL ? t->cursor.data : "",
 				   t->cursor.len};
 	rquery_eval(i, turn_take, 0, t->script, rflow_home_keys(&t->home),
@@ -242,6 +252,7 @@ rflow_turn_new(struct rbroker *b, struct slice flow, enum rscript script,
 				   .ask = turn_ask,
 				   .answered = turn_on_answered,
 				   .free = turn_free_query};
+	TAILQ_INIT(&t->ends);
 	t->script = script;
 	t->flow = strndup(flow.p, flow.len);
 	if (rflow_home_init(&t->home, b, flow) != 0 || t->flow == NULL ||
@@ -282,7 +293,9 @@ int
 rflow_open(struct rbroker *b, struct err *err)
 {
 	b->flow.again = evtimer_new(b->opt.base, turn_on_again, b);
-	return b->flow.again != NULL ? 0 : err_nomem(err);
+	b->flow.flush = evtimer_new(b->opt.base, rflow_on_flush, b);
+	return b->flow.again != NULL && b->flow.flush != NULL ? 0
+							      : err_nomem(err);
 }
 
 void
@@ -291,10 +304,13 @@ rflow_close(struct rbroker *b)
 	struct rflow_turn *t;
 
 	rflow_drop_deliveries(b);
+	TAILQ_CONCAT(&b->flow.paused, &b->flow.gathering, link);
 	while ((t = TAILQ_FIRST(&b->flow.paused)) != NULL) {
 		TAILQ_REMOVE(&b->flow.paused, t, link);
 		rflow_turn_free(t);
 	}
 	if (b->flow.again != NULL)
 		event_free(b->flow.again);
+	if (b->flow.flush != NULL)
+		event_free(b->flow.flush);
 }

@@ -15,12 +15,15 @@
  * next, and only if it wants nothing the others are woken.
  *
  * A queue with limits is not waited for in BLMOVE, which could not look at them:
- * the server tells when its list changes (track.c), but only one of the workers
- * that wait, or all would look for each task. That one, and who takes all that it
- * wants and leaves some, wakes the next; so does who frees a place (wake.lua). One
- * that is dead, or frozen, is made up for by the look of each every 10 seconds. Its acknowledgements, which
- * lower the counts, are collected and sent together: at the end of the loop's
- * turn, or before the next script.
+ * the server tells when its list changes (track.c), but only the watcher, which is
+ * one of the workers that wait, or all would look for each task. The watcher, and any
+ * worker that takes all that it wants and leaves some, wakes the next one; so does a
+ * worker that frees a place (wake.lua). The one that is woken may be dead or frozen,
+ * and so may the watcher: therefore the watcher looks again every second, and the
+ * others see every second whether there is one.
+ *
+ * Acknowledgements, which lower the counts, are collected and sent together: at the
+ * end of the loop's turn, or before the next script.
  *
  * Where the counts cannot be right (the limits have changed, a worker has come
  * that was not counted, something was taken out by hand) they are deleted; then
@@ -289,6 +292,46 @@ rlimit_look(struct rqueue *q)
 
 	if (q->phase == RQUEUE_READY)
 		redis_command(q->broker->redis, rlimit_on_look, q, 2, argv);
+}
+
+static bool
+rlimit_waits(const struct rqueue *q)
+{
+	return q->limited && q->phase == RQUEUE_READY && q->wanted > 0 &&
+	       q->asked == 0 && !evtimer_pending(q->retry, NULL) &&
+	       (q->content == RQUEUE_EMPTY || q->content == RQUEUE_FULL);
+}
+
+static void
+rlimit_look_again(struct rqueue *q)
+{
+	q->content = RQUEUE_MAYBE;
+	rqueue_pump(q);
+}
+
+/* No reply, or an error: this is asked again in a second. */
+static void
+rlimit_on_watcher(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+
+	if (redis_reply_type(reply) == REDIS_INTEGER &&
+	    redis_reply_integer(reply) == 0 && rlimit_waits(q))
+		rlimit_look_again(q);
+}
+
+void
+rlimit_watch(struct rqueue *q)
+{
+	const struct slice argv[] = {SLICE("EXISTS"),
+				     slice_of(q->keys[KEY_WATCHER])};
+
+	if (!rlimit_waits(q))
+		return;
+	if (q->watches)
+		rlimit_look_again(q);
+	else
+		redis_command(q->broker->redis, rlimit_on_watcher, q, 2, argv);
 }
 
 /* What the script says at the beginning: what is to be done next. */

@@ -24,7 +24,10 @@ void rlimit_begin(struct rqueue *q);
 /* Something is there for this worker, of those that wait: it looks; or, if it has no
  * room any more, another one is woken. */
 void rlimit_woken(struct rqueue *q);
-/* Finds out whether it has. */
+/* Once a second: the watcher looks for tasks again, and so does another worker that
+ * waits and finds that there is no watcher. */
+void rlimit_watch(struct rqueue *q);
+/* Finds out whether the queue has limits. */
 void rlimit_look(struct rqueue *q);
 /* Takes up to `count` tasks into a shard; 0, or -1: nothing was sent. */
 int rlimit_claim(struct rqueue *q, unsigned int count, unsigned int shard);

@@ -35,6 +35,7 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_UNKNOWN] = "unknown",
     [KEY_IDLE] = "idle",
     [KEY_LIMITS] = "limits",
+    [KEY_DECLARED] = "declared",
     [KEY_RUNNING] = "running",
     [KEY_COUNTING] = "counting",
     [KEY_HELD] = ("lane:" RLIMIT_LANE),

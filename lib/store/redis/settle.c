@@ -239,7 +239,7 @@ rbroker_settle(struct broker *broker, struct broker_settle *settle)
 	struct rbroker *b = (struct rbroker *)broker;
 
 	if (rflow_settles(settle))
-		rflow_settle(b, b, settle);
+		rflow_settle(b, settle);
 	else
 		outbox_add(&b->outbox, &settle->pending);
 }

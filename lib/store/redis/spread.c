@@ -310,8 +310,7 @@ rspread_settle(struct broker *broker, struct broker_settle *settle)
 
 	/* The home of a workflow may be on any node. */
 	if (rflow_settles(settle))
-		rflow_settle((struct rbroker *)broker, (struct rbroker *)part,
-			     settle);
+		rflow_settle((struct rbroker *)broker, settle);
 	else
 		rbroker_settle(part, settle);
 }

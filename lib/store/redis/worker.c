@@ -23,7 +23,8 @@
  * rest, and costs 17 lengths a queue. */
 #define RECONCILE_S 10
 /* How often the other workers are looked at. The key of a heartbeat lives a
- * second less than BROKER_HEARTBEAT_TTL_S, to make up for it. */
+ * second less than BROKER_HEARTBEAT_TTL_S, to make up for it. That of the watcher
+ * (claim_limited.lua) lives half a second longer than this. */
 #define LIVENESS_S 1
 /* Of a control message, which names a queue or a task. */
 #define REPLY_SLACK (64u << 10)
@@ -214,6 +215,7 @@ static void
 rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
 {
 	struct rbroker *b = arg;
+	unsigned int i;
 
 	if (b->entering != RENTER_IN || redis_state(b->redis) != REDIS_UP)
 		return;
@@ -222,6 +224,8 @@ rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
 	/* Nobody can tell us what has come: we look. */
 	if (!b->listening || (b->watch_needed && !b->tracking))
 		rbroker_wake_all(b);
+	for (i = 0; i < b->n_queues; i++)
+		rlimit_watch(&b->queues[i]);
 }
 
 /* --- opening ------------------------------------------------------------ */

@@ -463,9 +463,11 @@ const struct broker_admin_ops broker_sqlite_admin = {
     .pause = sadmin_pause,
     .limits_get = sadmin_limits_get,
     .limits_change = sadmin_limits_change,
+    .limits_declare = sadmin_limits_declare,
     .purge = sadmin_purge,
     .remove = sadmin_remove,
     .hasten = sadmin_hasten,
     .send_off = sadmin_send_off,
     .requeue = sadmin_requeue,
+    .add_dead = sadmin_add_dead,
 };

@@ -5,7 +5,8 @@
  *	admin.c		the state of queues and workers
  *	admin_find.c	which queues have tasks at a place
  *	admin_view.c	pages of tasks
- *	admin_change.c	pause, purge, remove, requeue
+ *	admin_change.c	pause, purge, remove
+ *	admin_dead.c	the dead list: requeue, add_dead
  *	admin_examine.c	what may be wrong with the file
  *
  * Functions named *_run, and what they call, run in the I/O thread (broker.h).
@@ -92,6 +93,19 @@ void sadmin_try(struct broker *b, broker_value_fn *on_value, void *arg);
 
 void sadmin_limits_get(struct broker *b, struct slice queue,
 		       broker_limits_fn *on_limits, void *arg);
+/* Whether there are as many rules as there may be, and this is another one. */
+int slimits_check_full(struct tx *tx, int64_t queue, struct slice scope,
+		       bool *ret_full, struct err *err);
+/* Where a task's group stands; nothing: only in its field. */
+int slimits_read_by(struct tx *tx, int64_t queue, struct buf *by,
+		    struct err *err);
+/* A rule has changed: what is in flight gets its scopes again, and what is held its
+ * turn. */
+int slimits_changed_run(struct tx *tx, int64_t queue, struct slice scope,
+			struct err *err);
+void sadmin_limits_declare(struct broker *b,
+			   const struct broker_declaration *declaration,
+			   broker_declared_fn *on_declared, void *arg);
 void sadmin_limits_change(struct broker *b,
 			  const struct broker_limit_change *change,
 			  broker_value_fn *on_value, void *arg);
@@ -108,5 +122,8 @@ void sadmin_send_off(struct broker *b, const struct broker_send_off *s,
 void sadmin_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);
+void sadmin_add_dead(struct broker *b, struct slice queue,
+		     struct broker_dead *batch, size_t n,
+		     broker_dead_fn *on_done, void *arg);
 
 #endif

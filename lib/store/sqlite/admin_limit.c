@@ -66,12 +66,10 @@ slimits_set_by(const struct limit_query *l, struct tx *tx, int64_t queue,
 		   : tx_run(tx, err, SQL_LIMIT_SET, queue, SLICE("by"), by);
 }
 
-/* Whether there are as many rules as there may be, and this is another one. */
-static int
-slimits_check_full(struct limit_query *l, struct tx *tx, int64_t queue,
-		   struct err *err)
+int
+slimits_check_full(struct tx *tx, int64_t queue, struct slice scope,
+		   bool *ret_full, struct err *err)
 {
-	const struct slice scope = {l->texts.scope.data, l->texts.scope.len};
 	int more, n = 0;
 	bool other = true;
 
@@ -81,7 +79,7 @@ slimits_check_full(struct limit_query *l, struct tx *tx, int64_t queue,
 		other =
 		    other && !slice_eq(tx_bytes(tx, SQL_LIMITS_OF, 0), scope);
 	}
-	l->full = other && n >= LIMIT_RULES_MAX;
+	*ret_full = other && n >= LIMIT_RULES_MAX;
 	return more;
 }
 
@@ -99,7 +97,7 @@ slimits_drop_rest(struct tx *tx, int64_t queue, struct err *err)
 	return more < 0 ? -1 : 0;
 }
 
-static int
+int
 slimits_read_by(struct tx *tx, int64_t queue, struct buf *by, struct err *err)
 {
 	const int more = tx_first(tx, err, SQL_LIMIT_GET, queue, SLICE("by"));
@@ -147,6 +145,18 @@ slimits_scope_all(struct tx *tx, int64_t queue, struct err *err)
 	return more < 0 ? -1 : 0;
 }
 
+int
+slimits_changed_run(struct tx *tx, int64_t queue, struct slice scope,
+		    struct err *err)
+{
+	if (slimits_scope_all(tx, queue, err) < 0 ||
+	    tx_run(tx, err, SQL_TAT_DROP, queue, scope) < 0 ||
+	    tx_run(tx, err, SQL_RESTING_ALL_DROP, queue) < 0 ||
+	    tx_run(tx, err, SQL_READY_ALL, queue) < 0)
+		return -1;
+	return swake_queue_run(tx, queue, err);
+}
+
 static int
 slimits_change_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -161,7 +171,8 @@ slimits_change_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (tx_run(tx, err, SQL_QUEUE_ADD, name) < 0 ||
 	    sadmin_queue_run(tx, name, &queue, err) < 0)
 		return -1;
-	if (rule.len > 0 && slimits_check_full(l, tx, queue, err) < 0)
+	if (rule.len > 0 &&
+	    slimits_check_full(tx, queue, scope, &l->full, err) < 0)
 		return -1;
 	if (l->full)
 		return 0;
@@ -172,13 +183,9 @@ slimits_change_run(struct database_job *job, struct tx *tx, struct err *err)
 		return -1;
 	l->found = rule.len > 0 || changed > 0;
 	if (slimits_set_by(l, tx, queue, err) < 0 ||
-	    slimits_drop_rest(tx, queue, err) < 0 ||
-	    slimits_scope_all(tx, queue, err) < 0 ||
-	    tx_run(tx, err, SQL_TAT_DROP, queue, scope) < 0 ||
-	    tx_run(tx, err, SQL_RESTING_ALL_DROP, queue) < 0 ||
-	    tx_run(tx, err, SQL_READY_ALL, queue) < 0)
+	    slimits_drop_rest(tx, queue, err) < 0)
 		return -1;
-	return swake_queue_run(tx, queue, err);
+	return slimits_changed_run(tx, queue, scope, err);
 }
 
 static void
@@ -224,7 +231,24 @@ sadmin_limits_change(struct broker *b, const struct broker_limit_change *change,
 
 /* --- showing ---------------------------------------------------------------- */
 
-/* The texts are kept one behind the other; their places follow at the end. */
+static void
+slimits_keep(struct limit_query *l, struct slice text)
+{
+	buf_add(&l->kept, text.p, text.len);
+	buf_addc(&l->kept, '\0');
+}
+
+static struct slice
+slimits_next(const char **kept)
+{
+	const struct slice text = slice_of(*kept);
+
+	*kept += text.len + 1;
+	return text;
+}
+
+/* The texts of a rule are its scope, and by whom it was declared, and disputed: they
+ * are kept one behind the other; their places follow at the end. */
 static int
 slimits_read_rules(struct limit_query *l, struct tx *tx, int64_t queue,
 		   struct err *err)
@@ -248,8 +272,9 @@ slimits_read_rules(struct limit_query *l, struct tx *tx, int64_t queue,
 			continue;
 		limit.rule.key.p = NULL; /* it moves */
 		l->limits[l->n++] = limit;
-		buf_add(&l->kept, scope.p, scope.len);
-		buf_addc(&l->kept, '\0');
+		slimits_keep(l, scope);
+		slimits_keep(l, limit_rule_worker(rule));
+		slimits_keep(l, tx_bytes(tx, SQL_LIMITS_OF, 2));
 	}
 	return more == 0 && (l->kept.failed || l->path.failed) ? err_nomem(err)
 							       : more;
@@ -316,7 +341,8 @@ slimits_get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct limit_query *l = container_of(job, struct limit_query, job);
 	const struct slice name = slice_of(l->queue);
-	const char *scope;
+	const char *kept;
+	struct slice scope;
 	int64_t queue;
 	size_t i;
 	int known;
@@ -332,11 +358,14 @@ slimits_get_run(struct database_job *job, struct tx *tx, struct err *err)
 		return known;
 	if (slimits_read_rules(l, tx, queue, err) < 0)
 		return -1;
-	scope = l->kept.data;
-	for (i = 0; i < l->n; i++, scope += strlen(scope) + 1)
-		if (slimits_look(tx, queue, slice_of(scope), &l->limits[i],
-				 err) != 0)
+	kept = l->kept.data;
+	for (i = 0; i < l->n; i++) {
+		scope = slimits_next(&kept);
+		l->limits[i].declared_by = slimits_next(&kept);
+		l->limits[i].disputed_by = slimits_next(&kept);
+		if (slimits_look(tx, queue, scope, &l->limits[i], err) != 0)
 			return -1;
+	}
 	return 0;
 }
 

@@ -387,6 +387,12 @@ static const char *const migrations[] = {
     " WHERE number = new.flow; END;"
     "ALTER TABLE waits ADD COLUMN flow INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE waits ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
+
+    /* 19: limits as workers declare them (admin_declare.c) */
+    "CREATE TABLE declared ("
+    " queue INTEGER NOT NULL, scope TEXT NOT NULL, rule TEXT NOT NULL,"
+    " path TEXT NOT NULL, other TEXT NOT NULL,"
+    " PRIMARY KEY (queue, scope)) WITHOUT ROWID",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

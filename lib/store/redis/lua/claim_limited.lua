@@ -45,6 +45,7 @@ local rates = redis.call('ZCARD', TATS) + redis.call('ZCARD', RESTING) > 0
 local idlers = redis.call('ZCARD', IDLERS)
 local has_uniques = redis.call('HLEN', UNIQUES) > 0
 local withdrawn = redis.call('GET', KEYS[5])
+local watcher = redis.call('GET', WATCHER) or ''
 if redis.call('ZCARD', HELD) == 0 and redis.call('EXISTS', LIMITS) == 0 then
   redis.call('UNLINK', RUNNING, INDEX, READY, TATS, RESTING, COUNTING, IDLERS, WATCHER)
   return {'none'}
@@ -118,16 +119,16 @@ if queue_rule and queue_rule.interval then
   room = math.min(room, math.floor((queue_rule.depth - ahead) / queue_rule.interval) + 1)
   rested = rests_until('q')
 end
--- Who waits for what. A worker that has room and finds nothing waits for a word of its
--- own, but one waits for new tasks, too.
-local WATCHER_MS = 30000
+-- A worker that has room and finds nothing waits until it is woken. One of these, the
+-- watcher, is told of new tasks, too, and looks again every second (limit.c): when
+-- its key has expired, it is dead, and the next one to notice takes its place. While
+-- the queue is full nobody has to be told: '' says that one has just looked.
+local WATCHER_MS = 1500
 local function note_idle(empty)
   redis.call('ZADD', IDLERS, string.format('%d', us / 1000), ARGV[5])
-  if not empty or ARGV[10] ~= '1' then return 0 end
-  local watcher = redis.call('GET', WATCHER)
-  if watcher and watcher ~= ARGV[5] then return 0 end
-  redis.call('SET', WATCHER, ARGV[5], 'PX', WATCHER_MS)
-  return 1
+  if ARGV[10] ~= '1' or (watcher ~= '' and watcher ~= ARGV[5]) then return 0 end
+  redis.call('SET', WATCHER, empty and ARGV[5] or '', 'PX', WATCHER_MS)
+  return empty and 1 or 0
 end
 
 -- This one has all that it wants. What there may be besides is another one's, who
@@ -135,7 +136,7 @@ end
 local function note_busy(more)
   if idlers == 0 then return end
   redis.call('ZREM', IDLERS, ARGV[5])
-  local watched = redis.call('GET', WATCHER) == ARGV[5]
+  local watched = watcher == ARGV[5]
   if watched then redis.call('DEL', WATCHER) end
   if more or watched then wake_one(ARGV[8], ARGV[9]) end
 end

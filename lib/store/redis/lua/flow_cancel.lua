@@ -14,5 +14,6 @@ if state == 'open' or state == 'running' then
   set_state('cancelling')
 end
 if state == 'cancelling' then cursor = skip_some() end
+commit()
 if cursor == '' then finish() end
 return {cursor, state, first, outs}

@@ -30,7 +30,7 @@ local function look(step)
   for _, wait in ipairs(waits) do
     local before = string.sub(wait, #step + 2)
     local outcome = outcome_of(before)
-    if outcome then ends[#ends + 1] = {before, outcome} end
+    if outcome then ends[#ends + 1] = {step, before, nil, outcome} end
   end
   if #ends > 0 then
     local entry = redis.call('HGET', INFO, step) or ''
@@ -38,7 +38,8 @@ local function look(step)
     for before, how in string.gmatch(string.match(entry, '^[^\n]*\n([^\n]*)') or '',
       '(%S+) (%S+)') do hows[before] = how end
   end
-  for _, one in ipairs(ends) do pass(step, one[1], hows[one[1]] or 'c', one[2]) end
+  for _, one in ipairs(ends) do one[3] = hows[one[2]] or 'c' end
+  pass(ends)
   if #waits == 0 then release(step, '') end
 end
 
@@ -52,6 +53,7 @@ for _, id in ipairs(ids) do
   tell(id)
   if bytes >= BYTES or effort <= 0 then break end
 end
+commit()
 local cursor = last ~= '' and (#ids == most or last ~= ids[#ids]) and last or ''
 if cursor == '' then finish() end
 return {cursor, state, 0, outs, released}

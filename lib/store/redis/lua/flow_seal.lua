@@ -13,6 +13,7 @@ if state == 'open' then
   first = 1
   set_state('running')
 end
-if state == 'running' then cursor = pass_on(SEAL, 's', cursor) else cursor = '' end
+if state == 'running' then cursor = pass_on({SEAL}, {'s'}, cursor) else cursor = '' end
+commit()
 if cursor == '' then finish() end
 return {cursor, state, first, outs}

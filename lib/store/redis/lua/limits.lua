@@ -2,15 +2,18 @@
 -- Shows a queue's limits, and how many tasks each counts and holds.
 --
 -- KEYS  1 limits (hash)   2 running (hash)   3 index of held tasks (zset)
+--       4 declared (hash): see declare.lua
 -- Returns {where a task's group stands or '', and then of each rule its scope, the
 -- rule, how many tasks are in flight, how many it holds, and since when about, in ms
--- since 1970, or 0}.
+-- since 1970, or 0; and, if a worker has declared it, which one had declared another,
+-- or ''}.
 
 local answer = {''}
 
 -- What has the wrong type fails here, also where no rule asks for it.
 redis.call('HLEN', KEYS[2])
 redis.call('ZCARD', KEYS[3])
+redis.call('HLEN', KEYS[4])
 
 local function held(first, last)
   return redis.call('ZLEXCOUNT', KEYS[3], '[' .. first, '(' .. last)
@@ -43,6 +46,9 @@ for i = 1, #fields, 2 do
     if scope == 'g' then first, last = 'g:', 'g;' end
     answer[#answer + 1] = held(first, last)
     answer[#answer + 1] = since(first, last)
+    local known = string.find(fields[i + 1], '"worker":', 1, true) and
+      redis.call('HGET', KEYS[4], scope)
+    answer[#answer + 1] = known and cjson.decode(known).other or ''
   end
 end
 return answer

@@ -19,7 +19,7 @@ const fireTable = () => new Table({caption: 'Past fires', key: f => f.fire_at, c
 empty: empty('It has not fired yet', 'Each fire shows here with its task, as long as [scheduler] history says.')});
 
 const policies = s => card('Settings', kv([['Rule', u(clip(s.words || s.rule, 120))], [s.type === 'cron' ? 'Expression' : 'Written', h('code', u(clip(s.rule, 100)))], ['Zone', u(s.tz)],
-  ['Queue', s.queue ? h('a', {href: at`queues/${s.queue}`}, u(clip(s.queue, 60))) : "the task's own"], ['Misfires', s.misfire], ['Overlap', s.overlap],
+  ['Queue', s.queue ? h('a', {href: at`queues/${s.queue}`}, u(clip(s.queue, 60))) : "the task's own"], s.group && ['Group', u(clip(s.group, 60))], ['Misfires', s.misfire], ['Overlap', s.overlap],
   s.grace !== null && ['Grace', dur(s.grace)], s.jitter ? ['Jitter', dur(s.jitter)] : null, s.start_at && ['From', when(s.start_at, true)], s.end_at && ['Until', when(s.end_at, true)],
   s.max_runs ? ['At most', plural(s.max_runs, 'run')] : null, ['Created', when(s.created_at, true)], ['Changed', when(s.updated_at, true)]]));
 

@@ -22,7 +22,7 @@ function settings(s) {
   const one = (name, label, control, help, read = v => v) => ({name, box: field({label, help, fault: name}, control), read});
   const n = v => v === '' ? null : Number(v);
   return [
-    one('queue', 'Queue', input(s.queue), "The task's own, if empty."), one('description', 'Description', input(s.description)),
+    one('queue', 'Queue', input(s.queue), "The task's own, if empty."), one('group', 'Group', input(s.group), 'The group that limits of the queue count its tasks in.'), one('description', 'Description', input(s.description)),
     one('misfire', 'Missed fires', select([['once', 'the latest becomes a task'], ['all', 'all become tasks'], ['skip', 'none becomes one']], s.misfire || 'once'), 'After the scheduler was away.'),
     one('overlap', 'Overlap', select([['allow', 'fire while the last task runs'], ['skip', 'skip the fire'], ['replace', 'cancel the last task']], s.overlap || 'allow')),
     one('grace', 'Grace', input(s.grace), 'Drop a fire that is later than this many seconds.', n), one('jitter', 'Jitter', input(s.jitter), 'Delay each fire by up to this many seconds.', n),

@@ -16,7 +16,7 @@
 -- one of these or "-". SEAL stands for the end that is the seal of a workflow that waits
 -- for it as a whole.
 local META, STEPS, OPEN, INFO, WAITS, NEXT, HELD, OUT, ENDED, ON = unpack(KEYS, 1, 10)
-local SEAL, PAGE, BYTES = '\1', 100, 262144
+local SEAL, PAGE, BYTES = '\1', 200, 262144
 
 -- What has the wrong type fails here, before anything has changed.
 for _, key in ipairs({META, INFO, OUT, ENDED}) do redis.call('HLEN', key) end
@@ -37,18 +37,47 @@ local function set_state(new)
 end
 
 -- For the answer, if it is to go to its queue: also when that was said before.
+local told = {}
 local function tell(step)
-  local out = redis.call('HGET', OUT, step)
+  local out = not told[step] and redis.call('HGET', OUT, step)
   if not out then return end
+  told[step] = true
   outs[#outs + 1], outs[#outs + 2] = step, out
   bytes = bytes + #out
 end
 
+-- The task of a step that may go to the list QUEUE as it is, if the script has one.
+local QUEUE, OF_QUEUE
+local function straight(entry)
+  if not QUEUE or string.sub(entry, 1, #OF_QUEUE) ~= OF_QUEUE then return nil end
+  local _, at = string.find(entry, '\n[^\n]*\n', #OF_QUEUE)
+  return at and string.sub(entry, at + 1)
+end
+
+-- Steps that wait no more: `fields` are those of OUT. Nothing is written before
+-- commit(), which the script calls when it has released what it will.
+local freed, tasks, fields = {}, {}, {}
 local function release(step, why)
   if state == 'cancelling' then why = '@' end
-  redis.call('HSET', OUT, step, why .. '\n' .. (redis.call('HGET', INFO, step) or ''))
-  redis.call('ZREM', HELD, step)
+  local entry = redis.call('HGET', INFO, step) or ''
+  local task = why == '' and straight(entry)
+  freed[#freed + 1], told[step] = step, true
+  bytes = bytes + #entry
+  if task then
+    tasks[#tasks + 1] = task
+  else
+    fields[#fields + 1], fields[#fields + 2] = step, why .. '\n' .. entry
+    outs[#outs + 1], outs[#outs + 2] = step, fields[#fields]
+  end
+end
+
+local function commit()
+  if #freed == 0 then return end
+  if #tasks > 0 then redis.call('LPUSH', QUEUE, unpack(tasks)) end
+  if #fields > 0 then redis.call('HSET', OUT, unpack(fields)) end
+  redis.call('ZREM', HELD, unpack(freed))
   redis.call('HSET', META, 'moved', now)
+  freed, tasks, fields = {}, {}, {}
 end
 
 local function is_met(how, outcome)
@@ -60,30 +89,54 @@ local function is_ready(step)
     'LIMIT', 0, 1) == 0
 end
 
--- One that the step waits for has ended.
-local function pass(step, before, how, outcome)
-  if not redis.call('ZSCORE', HELD, step) then return end
-  if not is_met(how, outcome) then
-    release(step, before .. ' ' .. outcome .. ' ' .. how)
-  else
-    redis.call('ZREM', WAITS, step .. ' ' .. before)
-    if is_ready(step) then release(step, '') end
+-- Ends have come that steps wait for: each is {the step, what has ended, how that was to
+-- end, how it did}. A step that is told already is looked up only. Returns how many of
+-- the ends were dealt with before the answer was too long.
+local function pass(ends)
+  local steps, gone, why_of = {}, {}, {}
+  if #ends == 0 then return 0 end
+  for i, one in ipairs(ends) do steps[i] = one[1] end
+  local held = redis.call('ZMSCORE', HELD, unpack(steps))
+  for i, one in ipairs(ends) do
+    local step, before, how, outcome = one[1], one[2], one[3], one[4]
+    if held[i] and is_met(how, outcome) then
+      gone[#gone + 1] = step .. ' ' .. before
+    elseif held[i] then
+      why_of[step] = why_of[step] or before .. ' ' .. outcome .. ' ' .. how
+    end
   end
+  if #gone > 0 then redis.call('ZREM', WAITS, unpack(gone)) end
+  for i, step in ipairs(steps) do
+    if i > 1 and bytes >= BYTES then return i - 1 end
+    if not held[i] then
+      tell(step)
+    elseif not told[step] and (why_of[step] or is_ready(step)) then
+      release(step, why_of[step] or '')
+    end
+  end
+  return #ends
 end
 
--- A page of those that come after, from where the last one ended. Returns where this
--- one did, or '' at the end.
-local function pass_on(before, outcome, cursor)
-  local from = cursor ~= '' and '(' .. cursor or '[' .. before .. ' '
-  local members = redis.call('ZRANGEBYLEX', NEXT, from, '(' .. before .. '!',
-    'LIMIT', 0, PAGE)
-  for _, member in ipairs(members) do
-    local step, how = string.match(member, ' (%S+) (%l)$')
-    pass(step, before, how, outcome)
-    tell(step)
-    if bytes >= BYTES then return member end
+-- A page of those that come after what has ended, from where the last one stopped.
+-- Returns where this one did, or '' at the end.
+local function pass_on(befores, outcomes, cursor)
+  local at, from = string.match(cursor, '^(%d+) (.*)$')
+  local ends, places = {}, {}
+  for i = tonumber(at or 1), #befores do
+    local before = befores[i]
+    local members = redis.call('ZRANGEBYLEX', NEXT,
+      from and '(' .. from or '[' .. before .. ' ', '(' .. before .. '!',
+      'LIMIT', 0, PAGE - #ends)
+    for _, member in ipairs(members) do
+      local step, how = string.match(member, ' (%S+) (%l)$')
+      ends[#ends + 1] = {step, before, how, outcomes[i]}
+      places[#ends] = {i, member}
+    end
+    from = nil
+    if #ends == PAGE then break end
   end
-  return #members == PAGE and members[PAGE] or ''
+  local n = pass(ends)
+  return (n < #ends or n == PAGE) and table.concat(places[n], ' ') or ''
 end
 
 -- A page of those that wait, in a workflow that is being cancelled. Returns '@', or ''
@@ -92,7 +145,6 @@ local function skip_some()
   local held = redis.call('ZRANGE', HELD, 0, PAGE - 1)
   for _, step in ipairs(held) do
     release(step, '@')
-    tell(step)
     if bytes >= BYTES then return '@' end
   end
   return #held == PAGE and '@' or ''
@@ -116,6 +168,7 @@ local function finish()
         redis.call('ZADD', ON, 1, callback)
       end
     end
+    commit()
     for i = 1, 10 do redis.call('EXPIRE', KEYS[i], life) end
   end
   if is_over() then

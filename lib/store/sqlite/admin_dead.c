@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker: putting dead tasks back into their queues, or deleting
- * them. Flushed to disk before it is answered.
+ * The SQLite broker: changing the dead list. Tasks of it are put back into their
+ * queue, or deleted; and those of another list are added. Flushed to disk before it
+ * is answered.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "store/sqlite/admin.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
+
+/* --- putting back -------------------------------------------------------- */
 
 /* The batch is the caller's, and stays until on_done. */
 struct requeue_job {
@@ -163,6 +166,101 @@ sadmin_requeue(struct broker *broker, struct slice queue,
 				  .n = n,
 				  .on_done = on_done,
 				  .arg = arg};
+	memcpy(x->queue, queue.p, queue.len);
+	database_post(&b->user, &x->job);
+}
+
+/* --- adding --------------------------------------------------------------- */
+
+struct add_dead_job {
+	struct database_job job;
+	char queue[TASK_QUEUE_MAX + 1];
+	struct broker_dead *batch;
+	size_t n;
+	broker_dead_fn *on_done;
+	void *arg;
+};
+
+static int
+sadd_dead_one(struct tx *tx, int64_t queue, struct broker_dead *e,
+	      struct err *err)
+{
+	int found = tx_first(tx, err, SQL_DEAD_FIND, queue, e->key);
+
+	if (found < 0)
+		return -1;
+	if (found == 1)
+		tx_end(tx, SQL_DEAD_FIND);
+	e->added = found == 0;
+	return e->added && tx_run(tx, err, SQL_DEAD_ADD, queue, e->time_ms,
+				  e->key, e->bytes, e->info) < 0
+		   ? -1
+		   : 0;
+}
+
+/* A queue that is not there yet is made. */
+static int
+sadd_dead_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	struct add_dead_job *x = container_of(job, struct add_dead_job, job);
+	const struct slice name = slice_of(x->queue);
+	int64_t queue;
+	size_t i;
+
+	if (tx_run(tx, err, SQL_QUEUE_ADD, name) < 0 ||
+	    sadmin_queue_run(tx, name, &queue, err) < 0)
+		return -1;
+	for (i = 0; i < x->n; i++)
+		if (sadd_dead_one(tx, queue, &x->batch[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+static void
+sadd_dead_drop(struct database_job *job)
+{
+	free(container_of(job, struct add_dead_job, job));
+}
+
+static void
+sadd_dead_done(struct database_job *job, const struct err *err)
+{
+	struct add_dead_job x = *container_of(job, struct add_dead_job, job);
+	size_t i;
+
+	for (i = 0; i < x.n && err != NULL; i++) {
+		x.batch[i].err = *err;
+		x.batch[i].added = false;
+	}
+	sadd_dead_drop(job);
+	x.on_done(x.batch, x.n, x.arg);
+}
+
+void
+sadmin_add_dead(struct broker *broker, struct slice queue,
+		struct broker_dead *batch, size_t n, broker_dead_fn *on_done,
+		void *arg)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct add_dead_job *x = calloc(1, sizeof(*x));
+	size_t i;
+
+	if (x == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&batch[i].err);
+		on_done(batch, n, arg);
+		return;
+	}
+	*x = (struct add_dead_job){.job = {.run = sadd_dead_run,
+					   .done = sadd_dead_done,
+					   .drop = sadd_dead_drop,
+					   .sync = DATABASE_NOW,
+					   .absent = DATABASE_FAIL,
+					   .rows = (unsigned int)n},
+				   .batch = batch,
+				   .n = n,
+				   .on_done = on_done,
+				   .arg = arg};
 	memcpy(x->queue, queue.p, queue.len);
 	database_post(&b->user, &x->job);
 }
