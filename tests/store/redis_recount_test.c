@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The Redis broker: what is in flight is counted in steps, and stays right while
  * workers claim, settle and die in between. */
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/limits_scene.h"
+#include "store/redis/broker.h"
 #include "store/script_case.h"
 
 #define LIMIT_KEYS                                                             \
@@ -144,6 +147,44 @@ START_TEST(a_number_that_is_right_by_chance_is_not_right_for_ever)
 }
 END_TEST
 
+/* Each worker asks about that, and there are many. */
+START_TEST(whether_a_check_is_due_is_known_without_a_look_at_the_lists)
+{
+	redisReply *stats;
+
+	open_world();
+	ck_step("due", "1", "99", "due");
+	ck_step("begin", "1", "99", "done");
+	freeReplyObject(script_command("CONFIG RESETSTAT"));
+	ck_step("due", "1", "99", "done");
+	stats = script_command("INFO commandstats");
+	ck_assert_ptr_null(strstr(stats->str, "cmdstat_llen"));
+	freeReplyObject(stats);
+	redis_server_run(script_server, "HSET %s @at 1", K("running"));
+	ck_step("due", "1", "99", "due");
+	redis_server_stop(script_server);
+}
+END_TEST
+
+/* As after a worker that keeps no counts has ended a task. */
+START_TEST(a_worker_finds_that_the_counts_are_wrong)
+{
+	lim_open(KIND_REDIS);
+	lim_set(LIMIT_GROUP, "a", 1);
+	lim_put("1", NULL, 0);
+	lim_take(lim_worker(), 1);
+	redis_server_run(op.stage.server, "HSET %s g:a 1 q 2 @at 1",
+			 K("running"));
+	lim_put("2", "a", 0);
+	UNTIL(&op.stage, strcmp(lim_shown(), "g:a 1 1 1; ") == 0);
+	event_active(((struct rbroker *)lim_worker()->broker)->reconcile,
+		     EV_TIMEOUT, 0);
+	UNTIL(&op.stage, lim_worker()->n_claims == 2);
+	lim_in_time();
+	op_close();
+}
+END_TEST
+
 START_TEST(a_takeover_has_a_count_begin_again)
 {
 	static const struct script_case t = {
@@ -197,6 +238,8 @@ SUITE("redis-recount")
 {
 	TEST(what_changes_between_two_steps_is_counted_right);
 	TEST(a_number_that_is_right_by_chance_is_not_right_for_ever);
+	TEST(whether_a_check_is_due_is_known_without_a_look_at_the_lists);
+	TEST(a_worker_finds_that_the_counts_are_wrong);
 	TEST(a_takeover_has_a_count_begin_again);
 	TEST(one_count_is_under_way_at_a_time);
 	TEST(a_count_ends_with_what_it_is_to_replace);

@@ -32,13 +32,17 @@ struct recount {
 	bool begun;
 	struct buf name;
 	struct rnames names; /* of the workers */
-	char **ids;	     /* of those: this one and all that are listed */
+	/* Of those: this one and all that are listed; NULL: it is not known whether
+	 * they are needed. */
+	char **ids;
 	size_t n_ids;
 	size_t at; /* the first of those that are not counted */
 	bool last; /* no others follow those that are asked about */
 };
 
 static void rrecount_ask(struct recount *c);
+static void rrecount_on_workers(struct redis_request *request,
+				const struct redis_reply *reply);
 
 static void
 rrecount_free(struct recount *c)
@@ -53,6 +57,17 @@ static void
 rrecount_drop(struct redis_request *request)
 {
 	rrecount_free(container_of(request, struct recount, request));
+}
+
+static int
+rrecount_ask_workers(struct recount *c)
+{
+	struct slice argv[RNAMES_ARGS];
+
+	c->request.on_reply = rrecount_on_workers;
+	rnames_command(&c->names, slice_of(c->queue->broker->workers_key),
+		       argv);
+	return redis_request_command(&c->request, REDIS_ARGS(argv));
 }
 
 /* Nothing more is done; without `retry`, since it has been. */
@@ -91,6 +106,9 @@ rrecount_on_step(struct redis_request *request, const struct redis_reply *reply)
 		rqueue_refused(q, "counting what is in flight", reply);
 	} else if (slice_eq(word, SLICE("done"))) {
 		rrecount_end(c, false);
+	} else if (slice_eq(word, SLICE("due"))) {
+		if (rrecount_ask_workers(c) != 0)
+			rrecount_end(c, true);
 	} else if (slice_eq(word, SLICE("more"))) {
 		c->begun = true;
 		rrecount_ask(c);
@@ -141,7 +159,9 @@ rrecount_send(struct recount *c, struct recount_call *call)
 		if (rrecount_add_worker(call, q, c->ids[i]) != 0)
 			return -1;
 	c->last = i == c->n_ids;
-	call->args[0] = slice_of(c->begun ? "on" : words[c->why]);
+	call->args[0] = slice_of(c->ids == NULL ? "due"
+				 : c->begun	? "on"
+						: words[c->why]);
 	call->args[1] = (struct slice){c->name.data, c->name.len};
 	call->args[2] = c->last ? SLICE("1") : SLICE("0");
 	call->args[3] = SLICE(CHECK_MS);
@@ -171,16 +191,6 @@ rrecount_ask(struct recount *c)
 		rrecount_end(c, true);
 }
 
-static int
-rrecount_ask_workers(struct recount *c)
-{
-	struct slice argv[RNAMES_ARGS];
-
-	rnames_command(&c->names, slice_of(c->queue->broker->workers_key),
-		       argv);
-	return redis_request_command(&c->request, REDIS_ARGS(argv));
-}
-
 static void
 rrecount_on_workers(struct redis_request *request,
 		    const struct redis_reply *reply)
@@ -206,12 +216,11 @@ rrecount_new(struct rqueue *q, enum rrecount_why why)
 
 	if (c == NULL)
 		return NULL;
-	*c = (struct recount){.request = {.queue = q->broker->requests,
-					  .on_reply = rrecount_on_workers,
-					  .drop = rrecount_drop},
-			      .queue = q,
-			      .why = why,
-			      .names = RNAMES_INIT};
+	*c = (struct recount){
+	    .request = {.queue = q->broker->requests, .drop = rrecount_drop},
+	    .queue = q,
+	    .why = why,
+	    .names = RNAMES_INIT};
 	/* This one counts also if it is not listed. */
 	rnames_add(&c->names, slice_of(q->broker->opt.worker));
 	buf_addf(&c->name, "%s %" PRId64, q->broker->opt.worker,
@@ -233,7 +242,9 @@ rrecount_begin(struct rqueue *q, enum rrecount_why why)
 		return;
 	}
 	q->counting = q->counting || why != RRECOUNT_CHECK;
-	if (rrecount_ask_workers(c) != 0)
+	if (why == RRECOUNT_CHECK)
+		rrecount_ask(c);
+	else if (rrecount_ask_workers(c) != 0)
 		rrecount_end(c, true);
 }
 

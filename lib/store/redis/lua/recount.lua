@@ -10,15 +10,16 @@
 --       '@w:ID' of a worker all of whose tasks are; '@l:KEY' of a list of another
 --       one: how many are, from its tail, or 'all'; '@touched', when, in ms
 --       6 … the parts of the workers' in-flight lists, as many of each
--- ARGV  1 why: 'check': what is known may be right; 'begin': it has to be counted;
---       'anew': so that a count that is under way is none; 'on': the next step
+-- ARGV  1 why: 'due': whether a check is; 'check': what is known may be right;
+--       'begin': it has to be counted; 'anew': so that a count that is under way is
+--       none; 'on': the next step
 --       2 the count's name, which stands in `running` as '@count': who deletes
 --       that makes the count worthless, too
 --       3 '1': the last of the workers are among these
 --       4 ms for which a count is good that was found right
 --       5 how many tasks to read at most   6 bytes in all, about, at most
 --       7 … ids of the workers
--- Returns 'done' (there is nothing more to do), 'more' (the same is to be asked
+-- Returns 'done' (there is nothing more to do), 'due', 'more' (the same is to be asked
 -- again), 'next' (the same of the next workers) or 'busy': another count is under
 -- way.
 
@@ -30,34 +31,39 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 
+local function is_within(at, ms)
+  return at and math.abs(now - tonumber(at)) < ms
+end
+
+-- Each worker asks this. The rest is for one of them, of all lists of all workers.
+if why == 'due' or why == 'check' then
+  if is_within(redis.call('HGET', RUNNING, '@at'), good) then return 'done' end
+  if why == 'due' then return 'due' end
+end
+
 -- What has the wrong type fails here, before anything has changed.
 redis.call('HLEN', LIMITS)
 redis.call('ZCARD', READY)
 redis.call('HLEN', COUNTING)
 local total, n_held = 0, redis.call('ZCARD', INDEX)
 for i = LISTS + 1, #KEYS do total = total + redis.call('LLEN', KEYS[i]) end
-local known = redis.call('HMGET', RUNNING, 'q', '@at', '@full', '@count')
-
-local function is_within(at, ms)
-  return at and math.abs(now - tonumber(at)) < ms
-end
+local known = redis.call('HMGET', RUNNING, 'q', '@full', '@count')
 
 -- As many as were counted are taken for the same ones, but not for ever: a worker
 -- that does not count may have put one in the place of another. All is read again
 -- the more seldom the more there is to read.
 local function is_right()
-  if is_within(known[2], good) then return true end
   local right = known[1] and (not last or tonumber(known[1]) == total) and
-    is_within(known[3], good + total + n_held)
+    is_within(known[2], good + total + n_held)
   if right then redis.call('HSET', RUNNING, '@at', stamp) end
   return right
 end
 
 if why == 'on' then
-  if known[4] ~= name then return 'busy' end
+  if known[3] ~= name then return 'busy' end
 else
   if why == 'check' and is_right() then return 'done' end
-  if why ~= 'anew' and known[4] and
+  if why ~= 'anew' and known[3] and
     is_within(redis.call('HGET', COUNTING, '@touched'), 1000) then return 'busy' end
   redis.call('UNLINK', COUNTING)
   redis.call('HSET', RUNNING, '@count', name)
