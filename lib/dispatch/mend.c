@@ -3,57 +3,59 @@
  * Workflows that lack the end of a step: something took its task out of the store, or
  * ended it, without a word to them (store/flow.h). Of those in which nothing happens any
  * more, one after the other, the steps that have been released are looked up page by
- * page; what has a final record, or none any more, has ended.
+ * page; what has a final record, or none any more, has ended. What has not may be lost.
  */
+#include "dispatch/mend.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/result_json.h"
-#include "dispatch/state.h"
-#include "store/flow.h"
 #include "util/log.h"
-
-/* One of a page. */
-struct mend_step {
-	struct mend *mend;
-	char id[TASK_ID_MAX + 1];
-};
-
-struct mend {
-	struct dispatch *dispatch;
-	bool under_way;
-	struct buf flows; /* each with a NUL behind; `at` is the one at hand */
-	size_t at;
-	struct buf cursor; /* of its next page */
-	struct mend_step *steps;
-	size_t n;
-	size_t left; /* answers, and one more while they are asked for */
-};
 
 static void mend_next(struct mend *m);
 static void mend_look(struct mend *m);
 
-static const char *
-mend_flow(const struct mend *m)
+static void
+mend_drop_steps(struct mend *m)
 {
-	return m->flows.data + m->at;
+	size_t i;
+
+	for (i = 0; i < m->n; i++) {
+		buf_done(&m->steps[i].queue);
+		buf_done(&m->steps[i].ended);
+	}
+	free(m->steps);
+	m->steps = NULL;
+	m->n = 0;
 }
 
 static void
 mend_rest(struct mend *m)
 {
-	free(m->steps);
-	m->steps = NULL;
-	m->n = 0;
+	mend_drop_steps(m);
 	m->under_way = false;
+}
+
+void
+mend_list(struct buf *flows, struct slice flow)
+{
+	size_t at = 0;
+
+	for (; !flows->failed && at < flows->len;
+	     at += strlen(flows->data + at) + 1)
+		if (slice_eq(slice_of(flows->data + at), flow))
+			return;
+	buf_add(flows, flow.p, flow.len);
+	buf_addc(flows, '\0');
 }
 
 /* --- a page of steps --------------------------------------------------------------- */
 
-static void
+void
 mend_answered(struct mend *m)
 {
-	if (--m->left > 0)
+	if (--m->left > 0 || mend_lost_ask(m))
 		return;
 	if (m->cursor.len > 0 && !m->cursor.failed)
 		mend_look(m);
@@ -66,16 +68,25 @@ mend_on_ended(struct slice value, const struct err *err, void *arg)
 {
 	struct mend_step *step = arg;
 
-	if (slice_eq(value, SLICE("1")))
+	if (slice_eq(value, SLICE("1")) && step->ended.len == 0)
 		log_notice("workflow %s: step %s had ended, and its workflow "
 			   "did not know",
 			   mend_flow(step->mend), step->id);
 	mend_answered(step->mend);
 }
 
-/* How it has ended; false: it has not. What has no record any more has ended long ago,
- * and nobody knows how. */
-static bool
+void
+mend_end(struct mend_step *step, enum flow_outcome outcome)
+{
+	const struct flow_end end = {.flow = slice_of(mend_flow(step->mend)),
+				     .step = slice_of(step->id),
+				     .outcome = outcome};
+
+	broker_flow_end_step(step->mend->dispatch->broker, &end, mend_on_ended,
+			     step);
+}
+
+bool
 mend_judge(struct slice record, enum flow_outcome *ret)
 {
 	struct buf scratch = BUF_INIT;
@@ -98,15 +109,15 @@ static void
 mend_on_record(struct slice record, const struct err *err, void *arg)
 {
 	struct mend_step *step = arg;
-	struct mend *m = step->mend;
-	struct flow_end end = {.flow = slice_of(mend_flow(m)),
-			       .step = slice_of(step->id)};
+	enum flow_outcome outcome;
 
-	if (err == NULL && mend_judge(record, &end.outcome))
-		broker_flow_end_step(m->dispatch->broker, &end, mend_on_ended,
-				     step);
-	else
-		mend_answered(m);
+	if (err == NULL && mend_judge(record, &outcome)) {
+		mend_end(step, outcome);
+		return;
+	}
+	if (err == NULL)
+		mend_lost_suspect(step, record);
+	mend_answered(step->mend);
 }
 
 static int
@@ -114,8 +125,7 @@ mend_copy(struct mend *m, const struct flow_page *page)
 {
 	size_t i;
 
-	free(m->steps);
-	m->n = 0;
+	mend_drop_steps(m);
 	buf_reset(&m->cursor);
 	buf_add(&m->cursor, page->next.p, page->next.len);
 	m->steps = calloc(page->n + 1, sizeof(*m->steps));
@@ -179,13 +189,11 @@ mend_on_stale(const struct slice *names, size_t n, const struct err *err,
 	struct mend *m = arg;
 	size_t i;
 
-	buf_reset(&m->flows);
+	mend_lost_begin(m);
 	buf_reset(&m->cursor);
 	m->at = 0;
-	for (i = 0; err == NULL && i < n; i++) {
-		buf_add(&m->flows, names[i].p, names[i].len);
-		buf_addc(&m->flows, '\0');
-	}
+	for (i = 0; err == NULL && i < n; i++)
+		mend_list(&m->flows, names[i]);
 	if (m->flows.len > 0 && !m->flows.failed)
 		mend_look(m);
 	else
@@ -215,8 +223,10 @@ mend_close(struct dispatch *d)
 
 	if (m == NULL)
 		return;
+	mend_drop_steps(m);
+	mend_lost_done(m);
 	buf_done(&m->flows);
 	buf_done(&m->cursor);
-	free(m->steps);
 	free(m);
+	d->mend = NULL;
 }

@@ -26,6 +26,7 @@
  *	declare.c   limits that the configuration has
  *	idle.c      the end of a worker that has nothing to do
  *	mend.c      workflows that lack the end of a step
+ *	mend_lost.c released steps that no queue has
  *	upkeep.c    what housekeeping has deleted from dead lists
  *	heartbeat.c tells others that the worker lives, and what it can run
  *	control.c   commands from outside
@@ -575,6 +576,11 @@ void mend_close(struct dispatch *d);
 /* Has the broker do its housekeeping, and says what it has come to. */
 void upkeep_turn(struct dispatch *d);
 void upkeep_note(struct dispatch *d, const struct broker_trimmed *trimmed);
+/* Reads a record that is not final: appends the queue of its task, and the record with
+ * which that ends if it is lost. false: it is not understood, or, unless `of_steps`, is
+ * that of a step of a workflow. */
+bool upkeep_read_lost(const struct dispatch *d, struct slice record,
+		      bool of_steps, struct buf *queue, struct buf *ended);
 /* As broker_options.on_pending. */
 bool upkeep_read_pending(struct slice record, struct buf *queue,
 			 struct buf *ended, void *arg);

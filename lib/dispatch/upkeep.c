@@ -13,6 +13,7 @@
 
 #include "codec/result_json.h"
 #include "dispatch/state.h"
+#include "store/flow.h"
 #include "util/clock.h"
 
 /* Between two lines of the log. */
@@ -98,7 +99,6 @@ upkeep_count(struct dispatch *d)
 	results_measure(d->results, clock_wall_us() / 1000000, batch, n,
 			upkeep_on_counted, d);
 	upkeep_forget(&d->upkeep);
-	mend_close(d);
 }
 
 /* Each time: they come in batches, and somebody has to see to it. */
@@ -160,36 +160,56 @@ upkeep_turn(struct dispatch *d)
 	mend_turn(d);
 }
 
-/* All that its producer said of it stays, so that it can be submitted again. A step of
- * a workflow may be in no queue, and wait. */
-bool
-upkeep_read_pending(struct slice record, struct buf *queue, struct buf *ended,
-		    void *arg)
+/* All that its producer said of it stays, so that it can be submitted again. */
+static void
+upkeep_end_lost(const struct dispatch *d, struct result *record,
+		struct buf *ended)
 {
 	static const char why[] =
 	    "The task was lost: its queue does not have it, and it is neither "
 	    "in flight nor dead. Submit it again if it has to run (flowrractl "
 	    "submit); its arguments are in this record.";
-	const struct dispatch *d = arg;
+	static const char why_step[] =
+	    "The task was lost: its queue does not have it, and it is neither "
+	    "in flight nor dead. It counts as failed in its workflow; its "
+	    "arguments are in this record.";
+
+	record->status = RESULT_FAILED;
+	record->reason = SLICE(RESULT_LOST);
+	record->error = record->flow.len > 0 ? SLICE(why_step) : SLICE(why);
+	record->finished_us = clock_wall_us();
+	record->times = d->conf->worker.foreign_times;
+	result_encode(record, ended);
+}
+
+bool
+upkeep_read_lost(const struct dispatch *d, struct slice record, bool of_steps,
+		 struct buf *queue, struct buf *ended)
+{
 	struct buf scratch = BUF_INIT;
 	struct result result;
 	bool known;
 
 	known = result_decode_as(d->conf->worker.foreign_times, record,
 				 &scratch, &result, NULL) == 0 &&
-		result.queue.len > 0 && result.flow.len == 0 &&
+		result.queue.len > 0 && (of_steps || result.flow.len == 0) &&
 		!result_status_final(result.status);
 	if (known) {
 		buf_add(queue, result.queue.p, result.queue.len);
-		result.status = RESULT_FAILED;
-		result.reason = SLICE(RESULT_LOST);
-		result.error = SLICE(why);
-		result.finished_us = clock_wall_us();
-		result.times = d->conf->worker.foreign_times;
-		result_encode(&result, ended);
+		upkeep_end_lost(d, &result, ended);
 	}
 	buf_done(&scratch);
 	return known && !queue->failed && !ended->failed;
+}
+
+bool
+upkeep_read_pending(struct slice record, struct buf *queue, struct buf *ended,
+		    void *arg)
+{
+	const struct dispatch *d = arg;
+
+	return upkeep_read_lost(d, record, !broker_flow_hides_steps(d->broker),
+				queue, ended);
 }
 
 void

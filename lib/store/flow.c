@@ -353,3 +353,28 @@ broker_flow_repair(struct broker *b, struct slice flow, struct slice cursor,
 	else
 		b->ops->flow->repair(b, flow, cursor, on_page, arg);
 }
+
+bool
+broker_flow_hides_steps(const struct broker *b)
+{
+	return b->ops->flow != NULL && b->ops->flow->missing != NULL;
+}
+
+void
+broker_flow_missing(struct broker *b, const struct flow_missing *ask,
+		    broker_names_fn *on_names, void *arg)
+{
+	struct flow_refusal r = {.on_names = on_names, .arg = arg};
+
+	if (ask->n > FLOW_MISSING_MAX ||
+	    !task_name_valid(ask->queue, TASK_QUEUE_MAX))
+		err_set(&r.err, ERR_DATA,
+			"that is not a queue, with at most "
+			"%d of its tasks",
+			FLOW_MISSING_MAX);
+	if (r.err.code != ERR_NONE || ask->n == 0 ||
+	    !broker_flow_hides_steps(b))
+		flow_refuse(b, &r);
+	else
+		b->ops->flow->missing(b, ask, on_names, arg);
+}

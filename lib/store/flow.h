@@ -184,6 +184,27 @@ void broker_flow_repair(struct broker *b, struct slice flow,
 			struct slice cursor, broker_steps_fn *on_page,
 			void *arg);
 
+/*
+ * A step that has been released can be lost, as any task (lost.h), and its workflow
+ * would wait for ever. While it waits for others it is in no queue either, and
+ * broker_options.on_pending cannot tell one from the other: so where this is so, it
+ * leaves steps alone, and broker_flow_missing() is asked about those that a repair
+ * has found released.
+ */
+
+/* Whether that is so, with this store. */
+bool broker_flow_hides_steps(const struct broker *b);
+#define FLOW_MISSING_MAX 500
+/* Which of these tasks are in no place of that queue, at most FLOW_MISSING_MAX: all places
+ * are looked at in one step. */
+struct flow_missing {
+	struct slice queue;
+	const struct slice *ids;
+	size_t n;
+};
+void broker_flow_missing(struct broker *b, const struct flow_missing *ask,
+			 broker_names_fn *on_names, void *arg);
+
 /* --- implementations ------------------------------------------------------- */
 
 /* Whether a store may look at a task that is to be a step: 0, or -1 with task->err. */
@@ -215,6 +236,9 @@ struct broker_flow_ops {
 	void (*stale)(struct broker *, broker_names_fn *on_names, void *arg);
 	void (*repair)(struct broker *, struct slice flow, struct slice cursor,
 		       broker_steps_fn *on_page, void *arg);
+	/* May be missing: steps are where all tasks are. */
+	void (*missing)(struct broker *, const struct flow_missing *ask,
+			broker_names_fn *on_names, void *arg);
 };
 
 #endif

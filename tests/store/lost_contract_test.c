@@ -29,6 +29,7 @@ on_pending(struct slice record, struct buf *queue, struct buf *ended, void *arg)
 	const char *status = memmem(record.p, record.len, "\"status\":", 9);
 
 	ck_assert_ptr_nonnull(status);
+	ck_assert_ptr_eq(arg, op.worker);
 	if (memmem(record.p, record.len, "strange", 7) != NULL)
 		return false;
 	buf_adds(queue, "io");

@@ -313,6 +313,13 @@ struct rtidy {
 	int64_t rank, left; /* where weigh.lua goes on */
 };
 
+/* What is known of the lists of a queue; see places.h. */
+struct rplaces {
+	struct buf lists; /* keys, each with a NUL behind */
+	size_t n_lists;
+	unsigned int tries; /* to have all of them */
+};
+
 /* What housekeeping does about tasks that may be lost. */
 struct rlost_case;
 struct rlost {
@@ -329,9 +336,7 @@ struct rlost {
 	unsigned int under_way;		/* … of which so many are */
 	bool failed;			/* one of them has */
 	const struct rlost_case *asked; /* the first one of the call */
-	struct buf lists; /* all places of its queue, each with a NUL behind */
-	size_t n_lists;
-	unsigned int tries; /* to have all of them */
+	struct rplaces places;		/* of its queue */
 };
 
 /* What happens before tasks are taken from a new connection; see gather.c. */

@@ -12,6 +12,7 @@
  * pushed, goes there in the same step, and is never in `out`.
  *
  *	flow_list.c	what operators and housekeeping ask
+ *	flow_missing.c	released steps that are in no queue
  *	flow_change.c	beginning, sealing, cancelling, repairing
  *	flow_settle.c	a step that has ended, before its claim is settled
  *	flow_add.c	steps that are submitted
@@ -183,6 +184,11 @@ bool rflow_settles(const struct broker_settle *settle);
 /* The key that made the step unique is not needed much longer. */
 void rflow_forget_key(const struct rqueue *q,
 		      const struct broker_settle *settle);
+
+/* --- flow_missing.c ----------------------------------------------------------- */
+
+void rflow_missing(struct broker *b, const struct flow_missing *ask,
+		   broker_names_fn *on_names, void *arg);
 
 /* --- for housekeeping --------------------------------------------------------- */
 

@@ -267,4 +267,5 @@ const struct broker_flow_ops rbroker_flow_ops = {
     .steps = rflow_steps,
     .stale = rflow_stale,
     .repair = rflow_repair,
+    .missing = rflow_missing,
 };

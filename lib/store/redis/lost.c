@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/redis/places.h"
 #include "store/redis/tidy.h"
 
 /* Pages of keys, or batches of suspects, in a round; keys in a page. */
@@ -36,7 +37,7 @@ rlost_end(struct rbroker *b)
 	struct rlost *l = &b->lost;
 
 	rlost_drop_cases(l);
-	rlost_drop_lists(l);
+	rplaces_forget(&l->places);
 	buf_reset(&l->ids);
 	l->at = l->taken = 0;
 	rbroker_tidy_done(b);
@@ -242,6 +243,6 @@ rbroker_lost_done(struct rbroker *b)
 	free(l->calls);
 	free(l->cursor);
 	buf_done(&l->ids);
-	buf_done(&l->lists);
+	rplaces_done(&l->places);
 	lost_done(&l->suspects);
 }

@@ -55,7 +55,5 @@ void rlost_drop_cases(struct rlost *l);
 size_t rlost_choose(struct rlost *l);
 /* Sends it, after which rlost_next() is called; -1: it could not be sent. */
 int rlost_check(struct rbroker *b, size_t n);
-/* Forgets what was told of the queue's lists. */
-void rlost_drop_lists(struct rlost *l);
 
 #endif

@@ -1,32 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The Redis broker: whether tasks that may be lost are anywhere. Those of one queue
- * go to lost.lua together, which reads all places of the queue: at first without
- * their names, which it tells. A queue with more in it than can be read in one step
- * is left: its records are looked at again in the next round.
+ * are asked about together (places.h). A queue with more in it than can be read in one
+ * step is left: its records are looked at again in the next round.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/redis/lost.h"
-#include "store/results.h"
-
-/* Records in one call. */
-#define LOST_BATCH 500
-/* What one call reads of a queue: it takes the server some 10 ms. */
-#define LOST_TASKS "3000"
-#define LOST_BYTES "524288"
-/* Of workers, each of which has a list in as many parts as it has shards. */
-#define LOST_WORKERS 200
-/* How often in a row the names of a queue's lists may have changed. */
-#define LOST_TRIES 3
-
-void
-rlost_drop_lists(struct rlost *l)
-{
-	buf_reset(&l->lists);
-	l->n_lists = l->tries = 0;
-}
+#include "store/redis/places.h"
 
 size_t
 rlost_choose(struct rlost *l)
@@ -37,7 +19,7 @@ rlost_choose(struct rlost *l)
 
 	for (c = l->cases; c < l->cases + l->n_cases; c++) {
 		c->asked =
-		    !c->settled && n < LOST_BATCH &&
+		    !c->settled && n < RPLACES_BATCH &&
 		    (first == NULL || strcmp(c->queue, first->queue) == 0);
 		if (!c->asked)
 			continue;
@@ -47,52 +29,6 @@ rlost_choose(struct rlost *l)
 	}
 	l->asked = first;
 	return n;
-}
-
-/* An array of names, each with what stands before and behind it in its key. */
-static void
-rlost_add_lists(struct rlost *l, const char *queue, const char *kind,
-		const struct redis_reply *names, unsigned int shards)
-{
-	struct slice name;
-	unsigned int shard;
-	size_t i;
-
-	for (i = 0; i < redis_reply_count(names); i++)
-		for (shard = 0; shard < shards; shard++) {
-			name = redis_reply_string(redis_reply_at(names, i));
-			buf_addf(&l->lists, "{%s}:%s:%.*s", queue, kind,
-				 (int)name.len, name.p != NULL ? name.p : "");
-			if (shard > 0)
-				buf_addf(&l->lists, "#%u", shard);
-			buf_addc(&l->lists, '\0');
-			l->n_lists++;
-		}
-}
-
-/* Whether it may be asked again, with these. */
-static bool
-rlost_learn_lists(struct rbroker *b, const struct redis_reply *told)
-{
-	struct rlost *l = &b->lost;
-	const struct redis_reply *workers = redis_reply_at(told, 2);
-	const unsigned int tries = l->tries + 1;
-	struct buf queue = BUF_INIT;
-
-	rlost_drop_lists(l);
-	l->tries = tries;
-	if (tries > LOST_TRIES || redis_reply_count(workers) > LOST_WORKERS)
-		return false;
-	buf_addf(&queue, "%s:%s", b->queue_key, l->asked->queue);
-	buf_addc(&queue, '\0');
-	if (!queue.failed) {
-		rlost_add_lists(l, queue.data, "p", redis_reply_at(told, 0), 1);
-		rlost_add_lists(l, queue.data, "lane", redis_reply_at(told, 1),
-				1);
-		rlost_add_lists(l, queue.data, "inflight", workers, SHARDS);
-	}
-	buf_done(&queue);
-	return !queue.failed && !l->lists.failed;
 }
 
 /* Those of the call that are nowhere: suspects, or they end. */
@@ -105,7 +41,7 @@ rlost_take_answers(struct rlost *l, const struct redis_reply *reply)
 	for (c = l->cases; c < l->cases + l->n_cases; c++) {
 		if (!c->asked)
 			continue;
-		if (redis_reply_integer(redis_reply_at(reply, i++)) != 1)
+		if (!rplaces_is_missing(reply, i++))
 			continue;
 		if (l->taken > 0)
 			c->gone = true;
@@ -113,6 +49,20 @@ rlost_take_answers(struct rlost *l, const struct redis_reply *reply)
 			lost_add(&l->suspects, slice_of(rlost_id(l, c)),
 				 c->digest);
 	}
+}
+
+/* Whether the queue is asked once more. */
+static bool
+rlost_learn(struct rbroker *b, const struct redis_reply *reply)
+{
+	struct rqueue q;
+	bool again = false;
+
+	if (rqueue_init(&q, b, b->lost.asked->queue, 0) == 0) {
+		again = rplaces_learn(&b->lost.places, &q, reply);
+		rqueue_done(&q);
+	}
+	return again;
 }
 
 static void
@@ -128,57 +78,39 @@ rlost_on_checked(struct redis_request *request, const struct redis_reply *reply)
 		rlost_end(b);
 		return;
 	}
-	if (redis_reply_type(redis_reply_at(reply, 0)) == REDIS_ARRAY &&
-	    rlost_learn_lists(b, reply)) {
+	if (rlost_learn(b, reply)) {
 		rlost_next(b);
 		return;
 	}
-	if (redis_reply_type(redis_reply_at(reply, 0)) == REDIS_INTEGER)
-		rlost_take_answers(l, reply);
-	rlost_drop_lists(l);
+	rlost_take_answers(l, reply);
+	rplaces_forget(&l->places);
 	for (c = l->cases; c < l->cases + l->n_cases; c++)
 		c->settled = c->settled || c->asked;
 	rlost_next(b);
 }
 
-#define LOST_KEYS 7
-#define LOST_ARGS 2
-
 static int
 rlost_ask(struct rbroker *b, const struct rqueue *q, size_t n)
 {
 	struct rlost *l = &b->lost;
+	struct slice *ids = calloc(n, sizeof(*ids));
 	const struct rlost_case *c;
-	struct buf workers = BUF_INIT;
-	const struct slice head[LOST_KEYS] = {
-	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
-	    slice_of(q->keys[KEY_DELAYED]), slice_of(q->keys[KEY_DEAD]),
-	    slice_of(q->keys[KEY_LANES]),   rqueue_add_workers(&workers, q),
-	    slice_of(q->keys[KEY_LEAVING])};
-	const size_t n_keys = LOST_KEYS + l->n_lists;
-	struct slice *all = calloc(n_keys + LOST_ARGS + n, sizeof(*all));
-	struct slice *at = all;
-	const char *p = l->lists.data;
+	struct rplaces_call call;
+	size_t i = 0;
 	int sent = -1;
-	size_t i;
 
-	if (all != NULL && !workers.failed) {
-		at = mempcpy(at, head, sizeof(head));
-		for (i = 0; i < l->n_lists; i++, p += strlen(p) + 1)
-			*at++ = slice_of(p);
-		*at++ = SLICE(LOST_TASKS);
-		*at++ = SLICE(LOST_BYTES);
-		for (c = l->cases; c < l->cases + l->n_cases; c++)
-			if (c->asked)
-				*at++ = slice_of(rlost_id(l, c));
-		b->tidy.request.on_reply = rlost_on_checked;
-		sent = redis_request_eval(
-		    &b->tidy.request, &b->scripts[SCRIPT_LOST],
-		    (struct redis_args){all, n_keys},
-		    (struct redis_args){all + n_keys, LOST_ARGS + n});
-	}
-	buf_done(&workers);
-	free(all);
+	if (ids == NULL)
+		return -1;
+	for (c = l->cases; c < l->cases + l->n_cases; c++)
+		if (c->asked)
+			ids[i++] = slice_of(rlost_id(l, c));
+	b->tidy.request.on_reply = rlost_on_checked;
+	if (rplaces_call_init(&call, &l->places, q, ids, n) == 0)
+		sent = redis_request_eval(&b->tidy.request,
+					  &b->scripts[SCRIPT_LOST], call.keys,
+					  call.args);
+	rplaces_call_done(&call);
+	free(ids);
 	return sent;
 }
 

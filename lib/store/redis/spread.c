@@ -93,6 +93,41 @@ part_warn(struct rpart *p, const struct err *why)
 	s->opt.on_state(true, false, why, s->opt.arg);
 }
 
+/* For those who list workers: the heartbeats that count are beside the queues. */
+static void
+rspread_show(struct rspread *s, struct slice description)
+{
+	const struct slice name = slice_of(s->opt.worker);
+	struct buf key = BUF_INIT;
+	char life[ARG_NUMBER_SIZE];
+	const struct slice set[] = {
+	    SLICE("SET"), arg_key(&key, s->hub->worker_prefix, name),
+	    description, SLICE("EX"),
+	    arg_number(life, BROKER_HEARTBEAT_TTL_S - 1)};
+
+	if (!key.failed && redis_state(s->hub->redis) == REDIS_UP) {
+		redis_command(s->hub->redis, NULL, NULL, 5, set);
+		rbroker_note_times(s->hub, slice_of(s->hub->workers_key), &name,
+				   1);
+	}
+	buf_done(&key);
+}
+
+/* The whole is there, and may be claimed from: what it has in flight is counted from
+ * the first claim on. Its queues have said already which process it is. */
+static void
+rspread_tell_up(struct rspread *s)
+{
+	const struct buf *description;
+	unsigned int i = 0;
+
+	while (!s->parts[i].up)
+		i++;
+	description = &s->parts[i].broker->description;
+	rspread_show(s, (struct slice){description->data, description->len});
+	s->opt.on_state(true, false, NULL, s->opt.arg);
+}
+
 static void
 part_on_state(bool up, bool final, const struct err *why, void *arg)
 {
@@ -102,7 +137,7 @@ part_on_state(bool up, bool final, const struct err *why, void *arg)
 	if (up && why == NULL) {
 		p->up = true;
 		if (s->itself.up)
-			s->opt.on_state(true, false, NULL, s->opt.arg);
+			rspread_tell_up(s);
 		return;
 	}
 	p->up = p->up && up;
@@ -132,7 +167,7 @@ hub_on_state(bool up, bool final, const struct err *why, void *arg)
 			rbroker_name_queue(s->hub, s->opt.queues[i]);
 		/* Without it nothing can be registered. */
 		if (rspread_any_up(s))
-			s->opt.on_state(true, false, NULL, s->opt.arg);
+			rspread_tell_up(s);
 	}
 }
 
@@ -190,6 +225,15 @@ hub_on_trimmed(const struct broker_trimmed *trimmed, void *arg)
 
 	if (s->opt.on_trimmed != NULL)
 		s->opt.on_trimmed(trimmed, s->opt.arg);
+}
+
+static bool
+hub_on_pending(struct slice record, struct buf *queue, struct buf *ended,
+	       void *arg)
+{
+	const struct rspread *s = arg;
+
+	return s->opt.on_pending(record, queue, ended, s->opt.arg);
 }
 
 /* --- orders -------------------------------------------------------------- */
@@ -345,26 +389,6 @@ rspread_unsettled(const struct broker *broker)
 	return n;
 }
 
-/* For those who list workers: the heartbeats that count are beside the queues. */
-static void
-rspread_show(struct rspread *s, struct slice description)
-{
-	const struct slice name = slice_of(s->opt.worker);
-	struct buf key = BUF_INIT;
-	char life[ARG_NUMBER_SIZE];
-	const struct slice set[] = {
-	    SLICE("SET"), arg_key(&key, s->hub->worker_prefix, name),
-	    description, SLICE("EX"),
-	    arg_number(life, BROKER_HEARTBEAT_TTL_S - 1)};
-
-	if (!key.failed && redis_state(s->hub->redis) == REDIS_UP) {
-		redis_command(s->hub->redis, NULL, NULL, 5, set);
-		rbroker_note_times(s->hub, slice_of(s->hub->workers_key), &name,
-				   1);
-	}
-	buf_done(&key);
-}
-
 static void
 rspread_heartbeat(struct broker *broker, struct slice description)
 {
@@ -458,6 +482,7 @@ rspread_open_part(struct rspread *s, unsigned int i, struct err *err)
 	options.on_idle = part_on_idle;
 	options.on_state = part_on_state;
 	options.on_control = NULL;
+	options.on_pending = NULL; /* the hub does the housekeeping */
 	options.arg = p;
 	p->broker = rbroker_open_part(&options, RBROKER_QUEUE, i, err);
 	return p->broker != NULL ? 0 : -1;
@@ -473,6 +498,8 @@ rspread_open_hub(struct rspread *s, struct err *err)
 	options.n_queues = 0;
 	options.on_state = hub_on_state;
 	options.on_trimmed = hub_on_trimmed;
+	if (options.on_pending != NULL)
+		options.on_pending = hub_on_pending;
 	options.arg = s;
 	hub = rbroker_open_part(&options, RBROKER_HUB, 0, err);
 	if (hub != NULL)

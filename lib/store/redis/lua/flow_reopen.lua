@@ -77,6 +77,7 @@ if what == '1' then
     end
     if state == 'cancelling' then return {'', before, 2, {}} end
     open_again(step, 'f')
+    redis.call('HSET', META, 'moved', now)
     revive()
   elseif redis.call('ZSCORE', HELD, step) then
     return {'', before, 0, {}}
