@@ -3,9 +3,9 @@
  * The map of a Redis Cluster, which all its connections of one loop and URL
  * share. See cluster.h.
  *
- * A question goes to one node after the other, by a connection of its own that is
- * closed with the answer: first to the masters of the map, then to the hosts of
- * the URL. None of what a node says is believed but as a place to try: each node
+ * A question goes to one node after the other, until one has answered, by
+ * connections of its own that are closed then: first to the masters of the map, then
+ * to the hosts of the URL. None of what a node says is believed but as a place to try: each node
  * answers only for keys that it has.
  */
 #include "redis/cluster.h"
@@ -17,13 +17,23 @@
 
 #include "util/clock.h"
 
-/* One node has this long to answer: there are others. */
+/* One node has this long to answer: there are others. Of these the next is asked, too,
+ * when it has not answered for a moment: it may stand still. */
 #define ASK_MS 1000
+#define NEXT_MS 100
 /* Between two questions; doubled, up to the second, while nobody answers. */
 #define PAUSE_MS 500
 #define PAUSE_MAX_MS 2000
 /* An answer of 1000 masters with replicas, each with some ranges. */
 #define MAP_MAX (16u << 20)
+
+/* One node that is asked. */
+struct asked {
+	struct redis_cluster *cluster;
+	struct redis *redis;
+	struct redis_host place;
+	TAILQ_ENTRY(asked) link;
+};
 
 struct redis_cluster {
 	struct event_base *base;
@@ -34,9 +44,10 @@ struct redis_cluster {
 	unsigned int answers;	/* so far, for redis_cluster_user.told */
 	struct event *question; /* the next one */
 	int64_t asked_ms; /* when the last one began; monotonic; 0: never */
-	/* A question under way: */
-	struct redis *asked;
-	struct redis_host place; /* of that */
+	/* A question under way: who is asked, until when there is just the last of
+	 * them, and how many were. */
+	TAILQ_HEAD(, asked) asked;
+	struct event *next;
 	size_t tried;
 	bool refused;	       /* all that were tried have */
 	unsigned int failures; /* questions in a row that nobody answered */
@@ -65,6 +76,28 @@ redis_cluster_node_url(const struct redis_url *cluster,
 }
 
 static void
+asked_free(struct asked *a)
+{
+	redis_free(a->redis);
+	free(a->place.host);
+	free(a);
+}
+
+static void
+cluster_end_question(struct redis_cluster *c)
+{
+	struct asked *a;
+
+	while ((a = TAILQ_FIRST(&c->asked)) != NULL) {
+		TAILQ_REMOVE(&c->asked, a, link);
+		asked_free(a);
+	}
+	if (c->next != NULL)
+		evtimer_del(c->next);
+	c->tried = 0;
+}
+
+static void
 cluster_unuse(struct redis_cluster *c)
 {
 	bool last;
@@ -76,10 +109,11 @@ cluster_unuse(struct redis_cluster *c)
 	pthread_mutex_unlock(&all_clusters_lock);
 	if (!last)
 		return;
-	redis_free(c->asked);
+	cluster_end_question(c);
 	if (c->question != NULL)
 		event_free(c->question);
-	free(c->place.host);
+	if (c->next != NULL)
+		event_free(c->next);
 	redis_slots_done(&c->slots);
 	redis_url_done(&c->url);
 	free(c);
@@ -119,44 +153,38 @@ cluster_tell(struct redis_cluster *c, const struct err *why)
 	cluster_unuse(c);
 }
 
-static void
-cluster_end_question(struct redis_cluster *c)
-{
-	redis_free(c->asked);
-	c->asked = NULL;
-	c->tried = 0;
-}
-
 static void cluster_ask_next(struct redis_cluster *c);
 
 /* The connection is freed, as one that comes back by itself. */
 static void
-cluster_failed(struct redis_cluster *c, const struct err *why)
+asked_failed(struct asked *a, const struct err *why)
 {
+	struct redis_cluster *c = a->cluster;
+
 	c->why = *why;
 	c->refused = c->refused && why->code == ERR_REFUSED;
-	redis_free(c->asked);
-	c->asked = NULL;
-	c->tried++;
+	TAILQ_REMOVE(&c->asked, a, link);
+	asked_free(a);
 	cluster_ask_next(c);
 }
 
 static void
 cluster_on_slots(struct redis *r, const struct redis_reply *reply, void *arg)
 {
-	struct redis_cluster *c = arg;
+	struct asked *a = arg;
+	struct redis_cluster *c = a->cluster;
 	struct err why;
 
 	if (reply == NULL)
 		return; /* told with the state */
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		redis_fault_err(r, "CLUSTER SLOTS", reply, &why);
-		cluster_failed(c, &why);
+		asked_failed(a, &why);
 		return;
 	}
-	if (redis_slots_read(reply, &c->place, &c->slots, &why) != 0) {
+	if (redis_slots_read(reply, &a->place, &c->slots, &why) != 0) {
 		err_prefix(&why, "%s", redis_name(r));
-		cluster_failed(c, &why);
+		asked_failed(a, &why);
 		return;
 	}
 	cluster_end_question(c);
@@ -173,14 +201,13 @@ cluster_on_asked_state(struct redis *r, enum redis_state state,
 		       const struct err *why, void *arg)
 {
 	const struct slice argv[] = {SLICE("CLUSTER"), SLICE("SLOTS")};
-	struct redis_cluster *c = arg;
 	struct err err;
 
 	if (state != REDIS_UP) {
-		cluster_failed(c, why);
-	} else if (redis_command(r, cluster_on_slots, c, 2, argv) != 0) {
+		asked_failed(arg, why);
+	} else if (redis_command(r, cluster_on_slots, arg, 2, argv) != 0) {
 		err_nomem(&err);
-		cluster_failed(c, &err);
+		asked_failed(arg, &err);
 	}
 }
 
@@ -208,11 +235,12 @@ cluster_candidate(const struct redis_cluster *c)
 				  : &c->url.hosts[n - slots->n_nodes];
 }
 
-static struct redis *
+static int
 cluster_dial(struct redis_cluster *c, const struct redis_host *host,
 	     struct err *err)
 {
 	const struct redis_url url = redis_cluster_node_url(&c->url, host);
+	struct asked *a = calloc(1, sizeof(*a));
 	const struct redis_options options = {
 	    .url = &url,
 	    .client_name = "flowrra-cluster",
@@ -220,33 +248,27 @@ cluster_dial(struct redis_cluster *c, const struct redis_host *host,
 	    .max_reply = MAP_MAX,
 	    .replica_too = true,
 	    .on_state = cluster_on_asked_state,
-	    .arg = c};
-	char *name = strdup(host->host);
+	    .arg = a};
 
-	if (name == NULL) {
-		err_nomem(err);
-		return NULL;
+	if (a == NULL || (a->place.host = strdup(host->host)) == NULL) {
+		free(a);
+		return err_nomem(err);
 	}
-	free(c->place.host);
-	c->place = (struct redis_host){name, host->port};
-	return redis_new(c->base, &options, err);
+	a->place.port = host->port;
+	a->cluster = c;
+	if ((a->redis = redis_new(c->base, &options, err)) == NULL) {
+		asked_free(a);
+		return -1;
+	}
+	TAILQ_INSERT_TAIL(&c->asked, a, link);
+	return 0;
 }
 
 static void
-cluster_ask_next(struct redis_cluster *c)
+cluster_no_answer(struct redis_cluster *c)
 {
-	const struct redis_host *host;
-	struct err err;
+	struct err err = c->why;
 
-	while ((host = cluster_candidate(c)) != NULL) {
-		c->asked = cluster_dial(c, host, &err);
-		if (c->asked != NULL)
-			return;
-		c->why = err;
-		c->refused = false;
-		c->tried++;
-	}
-	err = c->why;
 	err.code = c->refused ? ERR_REFUSED : ERR_UNAVAILABLE;
 	cluster_end_question(c);
 	if (!c->refused)
@@ -256,12 +278,40 @@ cluster_ask_next(struct redis_cluster *c)
 	cluster_tell(c, &err);
 }
 
+/* The question ends with the last of those that are asked. */
+static void
+cluster_ask_next(struct redis_cluster *c)
+{
+	const struct timeval tv = {.tv_usec = NEXT_MS * 1000};
+	const struct redis_host *host;
+
+	while ((host = cluster_candidate(c)) != NULL) {
+		c->tried++;
+		if (cluster_dial(c, host, &c->why) == 0) {
+			evtimer_add(c->next, &tv);
+			return;
+		}
+		c->refused = false;
+	}
+	if (TAILQ_EMPTY(&c->asked))
+		cluster_no_answer(c);
+}
+
+static void
+cluster_on_next(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_cluster *c = arg;
+
+	if (!TAILQ_EMPTY(&c->asked))
+		cluster_ask_next(c);
+}
+
 static void
 cluster_on_question(evutil_socket_t fd, short what, void *arg)
 {
 	struct redis_cluster *c = arg;
 
-	if (c->asked != NULL)
+	if (!TAILQ_EMPTY(&c->asked))
 		return;
 	c->asked_ms = clock_mono_ms();
 	c->refused = true;
@@ -274,7 +324,7 @@ redis_cluster_doubt(struct redis_cluster *c)
 {
 	const int64_t since = clock_mono_ms() - c->asked_ms;
 
-	if (c->asked == NULL && !evtimer_pending(c->question, NULL))
+	if (TAILQ_EMPTY(&c->asked) && !evtimer_pending(c->question, NULL))
 		cluster_ask_later(c, c->asked_ms == 0 || since >= PAUSE_MS
 					 ? 0
 					 : PAUSE_MS - since);
@@ -283,7 +333,7 @@ redis_cluster_doubt(struct redis_cluster *c)
 bool
 redis_cluster_in_doubt(const struct redis_cluster *c)
 {
-	return c->asked != NULL || evtimer_pending(c->question, NULL);
+	return !TAILQ_EMPTY(&c->asked) || evtimer_pending(c->question, NULL);
 }
 
 /* What else has moved with it, the map will show. */
@@ -314,6 +364,7 @@ cluster_new(struct event_base *base, const struct redis_url *url,
 		return NULL;
 	}
 	TAILQ_INIT(&c->users);
+	TAILQ_INIT(&c->asked);
 	c->base = base;
 	c->timeout_ms = timeout_ms;
 	c->uses = 1;
@@ -321,7 +372,9 @@ cluster_new(struct event_base *base, const struct redis_url *url,
 	TAILQ_INSERT_TAIL(&all_clusters, c, link);
 	pthread_mutex_unlock(&all_clusters_lock);
 	c->question = evtimer_new(base, cluster_on_question, c);
-	if (c->question == NULL || redis_url_copy(&c->url, url) != 0) {
+	c->next = evtimer_new(base, cluster_on_next, c);
+	if (c->question == NULL || c->next == NULL ||
+	    redis_url_copy(&c->url, url) != 0) {
 		cluster_unuse(c);
 		err_nomem(err);
 		return NULL;

@@ -32,6 +32,9 @@
  * reconnect under five.
  */
 #define CONNECT_MAX_MS 2000
+/* A node of a Cluster that has not answered for so long may have been replaced: the
+ * others are asked, again and again. It keeps its whole time. */
+#define DOUBT_MS 500
 
 /* What a phase is doing when its time runs out. */
 static const char *const phase_waits_for[] = {
@@ -92,11 +95,23 @@ time_left_ms(const struct redis *r)
 	return r->since_ms + limit - clock_mono_ms();
 }
 
+static bool
+conn_is_late(const struct redis *r)
+{
+	const struct redis_due *first = redis_ring_first(&r->due);
+
+	return redis_find_doubts(r) && !idle(r) &&
+	       clock_mono_ms() - r->since_ms -
+		       (first != NULL ? first->block_ms : 0) >=
+		   DOUBT_MS;
+}
+
 /*
  * One timer serves all commands. It is not moved with each command and each
  * reply, which would cost two heap operations a command: it expires now and
  * then and computes what is left. It is never set further ahead than
- * timeout_ms, so it expires in time for any command.
+ * timeout_ms, so it expires in time for any command, or than it takes to doubt a
+ * node.
  */
 static void
 conn_set_deadline(struct redis *r)
@@ -106,6 +121,8 @@ conn_set_deadline(struct redis *r)
 
 	if (ms > r->options.timeout_ms)
 		ms = r->options.timeout_ms;
+	if (ms > DOUBT_MS && redis_find_doubts(r))
+		ms = DOUBT_MS;
 	if (ms < 1)
 		ms = 1;
 	tv.tv_sec = ms / 1000;
@@ -123,6 +140,8 @@ redis_conn_on_deadline(int fd, short what, void *arg)
 	if (idle(r) && !r->subscriber)
 		return;
 	if (time_left_ms(r) > 0) {
+		if (conn_is_late(r))
+			redis_find_doubt(r);
 		conn_set_deadline(r);
 		return;
 	}
@@ -193,7 +212,7 @@ static int64_t
 next_pause_ms(struct redis *r)
 {
 	const int64_t max =
-	    r->member.peers != NULL ? SEEK_PAUSE_MAX_MS : PAUSE_MAX_MS;
+	    redis_find_seeks(r) ? SEEK_PAUSE_MAX_MS : PAUSE_MAX_MS;
 	const unsigned int n = r->failures++;
 	int64_t ms = n < 6 ? (int64_t)PAUSE_MIN_MS << n : max;
 	uint16_t random;

@@ -165,6 +165,10 @@ bool redis_find_seeks(const struct redis *r);
 void redis_find_start(struct redis *r);
 /* What was begun is of no use any more. */
 void redis_find_stop(struct redis *r);
+/* Whether others can tell that another server has taken over from this one, but do
+ * not unasked; then they are asked. The connection leaves if it is so. */
+bool redis_find_doubts(const struct redis *r);
+void redis_find_doubt(struct redis *r);
 /* The server is where it was looked for. */
 void redis_find_found(struct redis *r);
 /* It is not: the error gets its place in front. Whether to look elsewhere at

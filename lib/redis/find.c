@@ -100,6 +100,18 @@ redis_find_hurry(struct redis *r)
 	redis_conn_schedule(r, 0);
 }
 
+bool
+redis_find_doubts(const struct redis *r)
+{
+	return r->member.user.cluster != NULL;
+}
+
+void
+redis_find_doubt(struct redis *r)
+{
+	redis_cluster_doubt(r->member.user.cluster);
+}
+
 void
 redis_find_found(struct redis *r)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Nodes of a Redis Cluster that say what is wrong, or lead astray. */
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "redis/session.h"
 #include "redis/slots.h"
 #include "suite.h"
+#include "util/clock.h"
 
 /* A server that says of itself what it is told to, and which connects to nothing. */
 static const char *const nonsense[] = {
@@ -70,13 +72,11 @@ struct node {
 	const char *redirects; /* instead of an answer, so often … */
 	int times;	       /* … -1: for ever */
 	int questions;	       /* about the slots */
+	bool still;	       /* it answers nothing */
+	const struct node *other;
+	int beside; /* connections of that when it was last asked about the slots */
+	int port;
 };
-
-static int
-node_port(const struct node *node)
-{
-	return atoi(strrchr(fake_url(node->fake), ':') + 1);
-}
 
 static void
 node_on_command(struct fake_peer *peer, const char *words, void *arg)
@@ -84,17 +84,19 @@ node_on_command(struct fake_peer *peer, const char *words, void *arg)
 	struct node *node = arg;
 	char slots[100];
 
-	if (fake_login(peer, words) != 0)
+	if (node->still || fake_login(peer, words) != 0)
 		return;
 	if (strcmp(words, "CLUSTER SLOTS") == 0) {
 		node->questions++;
+		if (node->other != NULL)
+			node->beside = fake_connected(node->other->fake);
 		if (node->owner == NULL) {
 			fake_say(peer, "*0\r\n");
 			return;
 		}
 		snprintf(slots, sizeof(slots),
 			 "*1\r\n*3\r\n:%d\r\n:%d\r\n*2\r\n$0\r\n\r\n:%d\r\n",
-			 node->first, node->last, node_port(node->owner));
+			 node->first, node->last, node->owner->port);
 		fake_say(peer, slots);
 	} else if (node->times != 0) {
 		node->times -= node->times > 0;
@@ -110,6 +112,7 @@ node_start(struct node *node, struct event_base *base)
 {
 	*node = (struct node){.owner = node, .last = REDIS_SLOTS - 1};
 	node->fake = fake_new(base, node_on_command, node);
+	node->port = atoi(strrchr(fake_url(node->fake), ':') + 1);
 }
 
 static void
@@ -119,7 +122,7 @@ nodes_connect(struct session *s, struct event_base *base, const struct node *a,
 	char url[100];
 
 	snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d,127.0.0.1:%d",
-		 node_port(a), node_port(b));
+		 a->port, b->port);
 	session_init_on(s, base, url, NULL);
 }
 
@@ -213,8 +216,7 @@ START_TEST(a_key_that_moves_for_ever_is_given_up)
 	node_start(&a, base);
 	nodes_connect(&s, base, &a, &a);
 	session_wait(&s, &s.ups, 1);
-	snprintf(moved, sizeof(moved), "-MOVED 3300 127.0.0.1:%d\r\n",
-		 node_port(&a));
+	snprintf(moved, sizeof(moved), "-MOVED 3300 127.0.0.1:%d\r\n", a.port);
 	a.redirects = moved;
 	a.times = -1;
 	ck_assert_int_eq(strncmp(session_ask(&s, "GET b"), "-MOVED", 6), 0);
@@ -223,6 +225,96 @@ START_TEST(a_key_that_moves_for_ever_is_given_up)
 	ck_assert_int_eq(strncmp(session_ask(&s, "GET b"), "-MOVED 7", 8), 0);
 	redis_free(s.r);
 	fake_free(a.fake);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(a_node_that_stands_still_is_not_waited_for_before_another_is_asked)
+{
+	struct event_base *base = event_base_new();
+	struct node a, b;
+	struct session s;
+
+	node_start(&a, base);
+	node_start(&b, base);
+	a.still = true;
+	b.other = &a;
+	nodes_connect(&s, base, &a, &b);
+	session_wait(&s, &s.ups, 1);
+	ck_assert_int_eq(b.beside, 1);
+	/* With the answer, what was asked of the others is over. */
+	session_ask(&s, "GET b");
+	ck_assert_int_eq(fake_connected(a.fake), 0);
+	redis_free(s.r);
+	fake_free(a.fake);
+	fake_free(b.fake);
+	event_base_free(base);
+}
+END_TEST
+
+/* A connection to who has the slot of "b", which is the first of two nodes. */
+static struct event_base *
+nodes_connect_pinned(struct session *s, struct node *a, struct node *b,
+		     bool still)
+{
+	const struct redis_options at_b = {.timeout_ms = 60000, .key = "b"};
+	struct event_base *base = event_base_new();
+	char url[100];
+
+	node_start(a, base);
+	node_start(b, base);
+	b->owner = a;
+	a->still = still;
+	snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d,127.0.0.1:%d",
+		 a->port, b->port);
+	session_init_on(s, base, url, &at_b);
+	if (!still)
+		session_wait(s, &s->ups, 1);
+	return base;
+}
+
+/* Long before its time to answer is over: a command, or who comes. */
+START_TEST(a_master_that_stands_still_is_left_when_another_has_its_slots)
+{
+	struct node a, b;
+	struct session s;
+	struct event_base *base = nodes_connect_pinned(&s, &a, &b, _i == 1);
+	const int ups = s.ups, asked = b.questions;
+
+	if (_i == 0) {
+		a.still = true;
+		session_send(&s, "GET b");
+	}
+	session_wait(&s, &b.questions, asked + 2);
+	ck_assert_int_eq(s.downs + s.lost, 0);
+	b.owner = &b;
+	session_wait(&s, &s.ups, ups + 1);
+	ck_assert_int_eq(s.lost, _i == 0);
+	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
+	redis_free(s.r);
+	fake_free(a.fake);
+	fake_free(b.fake);
+	event_base_free(base);
+}
+END_TEST
+
+/* Four pauses as of a lone server take four seconds at least. */
+START_TEST(a_master_that_is_gone_is_looked_for_often)
+{
+	struct node a, b;
+	struct session s;
+	struct event_base *base = nodes_connect_pinned(&s, &a, &b, false);
+	int64_t since_ms;
+
+	fake_free(a.fake);
+	session_wait(&s, &s.downs, 7);
+	since_ms = clock_mono_ms();
+	session_wait(&s, &s.downs, 11);
+	ck_assert_int_lt(clock_mono_ms() - since_ms, 3500);
+	b.owner = &b;
+	session_wait(&s, &s.ups, 2);
+	redis_free(s.r);
+	fake_free(b.fake);
 	event_base_free(base);
 }
 END_TEST
@@ -236,4 +328,9 @@ SUITE("redis_cluster-lies")
 	TEST(a_node_that_knows_only_itself_does_not_hide_the_others);
 	TEST_LOOP(a_key_that_moved_to_nowhere_is_looked_for_again, 0, 4);
 	TEST(a_key_that_moves_for_ever_is_given_up);
+	TEST(
+	    a_node_that_stands_still_is_not_waited_for_before_another_is_asked);
+	TEST_LOOP(a_master_that_stands_still_is_left_when_another_has_its_slots,
+		  0, 2);
+	TEST(a_master_that_is_gone_is_looked_for_often);
 }

@@ -160,6 +160,17 @@ fake_accepted(const struct fake *fake)
 }
 
 int
+fake_connected(const struct fake *fake)
+{
+	const struct fake_peer *peer;
+	int n = 0;
+
+	TAILQ_FOREACH (peer, &fake->peers, link)
+		n++;
+	return n;
+}
+
+int
 fake_number(const struct fake_peer *peer)
 {
 	return peer->number;

@@ -23,6 +23,8 @@ void fake_free(struct fake *fake);
 const char *fake_url(const struct fake *fake);
 /* How many connections it has had; the first has number 1. */
 int fake_accepted(const struct fake *fake);
+/* How many of them are open. */
+int fake_connected(const struct fake *fake);
 
 int fake_number(const struct fake_peer *peer);
 void fake_send(struct fake_peer *peer, const char *bytes, size_t len);

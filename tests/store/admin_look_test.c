@@ -115,6 +115,24 @@ START_TEST(workers_are_told_with_what_they_have)
 }
 END_TEST
 
+START_TEST(what_a_worker_has_counts_before_it_says_anything)
+{
+	struct party *other;
+
+	op_open(_i);
+	other = party_open(&op.stage, "host:b");
+	op_submit("[1]", 0, 0);
+	op_take(other, 1);
+	ck_assert_int_eq(op_queue(op.producer, "io")->in_flight, 1);
+	ck_assert_uint_eq(op_workers(op.producer), 2);
+	ck_assert_int_eq(op.told.workers[1].in_flight, 1);
+	/* SQLite takes a word for that. */
+	ck_assert(op.told.workers[1].alive || op.stage.kind == KIND_SQLITE);
+	party_close(other);
+	op_close();
+}
+END_TEST
+
 /* Many enough that it is asked first who may have anything where. "host:a" lists
  * another queue than that whose tasks it has; the last one is dead, and lists
  * nothing. */
@@ -571,6 +589,7 @@ END_TEST
 	X(an_unknown_queue_is_empty_and_stays_unknown, kind)                   \
 	X(all_queues_that_were_named_are_told_in_their_order, kind)            \
 	X(workers_are_told_with_what_they_have, kind)                          \
+	X(what_a_worker_has_counts_before_it_says_anything, kind)              \
 	X(among_many_queues_and_workers_none_in_flight_is_missed, kind)        \
 	X(a_worker_that_is_silent_is_not_alive_and_one_that_left_is_gone,      \
 	  kind)                                                                \

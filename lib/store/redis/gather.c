@@ -28,9 +28,10 @@
 #include "store/redis/broker.h"
 #include "store/redis/levels.h"
 
-/* Between two looks at whether the others have come: doubled, up to a second. */
+/* Between two looks at whether the others have come: doubled, up to the second. All
+ * stand still meanwhile, and those who come at all come within seconds. */
 #define LOOK_MIN_MS 20
-#define LOOK_MAX_MS 1000
+#define LOOK_MAX_MS 100
 
 /* What one call brings; the server does nothing else meanwhile. */
 #define RECLAIM_TASKS 500

@@ -93,6 +93,41 @@ part_warn(struct rpart *p, const struct err *why)
 	s->opt.on_state(true, false, why, s->opt.arg);
 }
 
+/* For those who list workers: the heartbeats that count are beside the queues. */
+static void
+rspread_show(struct rspread *s, struct slice description)
+{
+	const struct slice name = slice_of(s->opt.worker);
+	struct buf key = BUF_INIT;
+	char life[ARG_NUMBER_SIZE];
+	const struct slice set[] = {
+	    SLICE("SET"), arg_key(&key, s->hub->worker_prefix, name),
+	    description, SLICE("EX"),
+	    arg_number(life, BROKER_HEARTBEAT_TTL_S - 1)};
+
+	if (!key.failed && redis_state(s->hub->redis) == REDIS_UP) {
+		redis_command(s->hub->redis, NULL, NULL, 5, set);
+		rbroker_note_times(s->hub, slice_of(s->hub->workers_key), &name,
+				   1);
+	}
+	buf_done(&key);
+}
+
+/* The whole is there, and may be claimed from: what it has in flight is counted from
+ * the first claim on. Its queues have said already which process it is. */
+static void
+rspread_tell_up(struct rspread *s)
+{
+	const struct buf *description;
+	unsigned int i = 0;
+
+	while (!s->parts[i].up)
+		i++;
+	description = &s->parts[i].broker->description;
+	rspread_show(s, (struct slice){description->data, description->len});
+	s->opt.on_state(true, false, NULL, s->opt.arg);
+}
+
 static void
 part_on_state(bool up, bool final, const struct err *why, void *arg)
 {
@@ -102,7 +137,7 @@ part_on_state(bool up, bool final, const struct err *why, void *arg)
 	if (up && why == NULL) {
 		p->up = true;
 		if (s->itself.up)
-			s->opt.on_state(true, false, NULL, s->opt.arg);
+			rspread_tell_up(s);
 		return;
 	}
 	p->up = p->up && up;
@@ -132,7 +167,7 @@ hub_on_state(bool up, bool final, const struct err *why, void *arg)
 			rbroker_name_queue(s->hub, s->opt.queues[i]);
 		/* Without it nothing can be registered. */
 		if (rspread_any_up(s))
-			s->opt.on_state(true, false, NULL, s->opt.arg);
+			rspread_tell_up(s);
 	}
 }
 
@@ -352,26 +387,6 @@ rspread_unsettled(const struct broker *broker)
 	for (i = 0; i < s->n; i++)
 		n += rbroker_unsettled(&s->parts[i].broker->pub);
 	return n;
-}
-
-/* For those who list workers: the heartbeats that count are beside the queues. */
-static void
-rspread_show(struct rspread *s, struct slice description)
-{
-	const struct slice name = slice_of(s->opt.worker);
-	struct buf key = BUF_INIT;
-	char life[ARG_NUMBER_SIZE];
-	const struct slice set[] = {
-	    SLICE("SET"), arg_key(&key, s->hub->worker_prefix, name),
-	    description, SLICE("EX"),
-	    arg_number(life, BROKER_HEARTBEAT_TTL_S - 1)};
-
-	if (!key.failed && redis_state(s->hub->redis) == REDIS_UP) {
-		redis_command(s->hub->redis, NULL, NULL, 5, set);
-		rbroker_note_times(s->hub, slice_of(s->hub->workers_key), &name,
-				   1);
-	}
-	buf_done(&key);
 }
 
 static void
