@@ -7,6 +7,7 @@
 -- there is no workflow.
 
 -- include flow
+-- include flow_types
 
 if not state then return {} end
 local from, most = ARGV[1] ~= '' and '(' .. ARGV[1] or '-', tonumber(ARGV[2])
