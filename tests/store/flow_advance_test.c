@@ -260,6 +260,25 @@ START_TEST(an_end_that_is_told_twice_in_a_call_counts_once)
 }
 END_TEST
 
+/* One that waited was cancelled in the same turn. */
+START_TEST(what_ends_in_a_call_is_not_released_by_it)
+{
+	static const struct script_case t = {SCRIPT_FLOW_ADVANCE,
+					     {KEYS, Q},
+					     {"io", "a", "s", "b", "k", ""},
+					     {WORLD}};
+	redisReply *reply = call(&t);
+
+	ck_assert_uint_eq(reply->element[3]->elements, 0);
+	ck_world("LLEN " Q, "1");
+	ck_world("LINDEX " Q " 0", "c");
+	ck_world("HGET " HOME("ended") " b", "k");
+	ck_world("ZCARD " HOME("held"), "0");
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
 START_TEST(without_a_queue_all_is_told)
 {
 	static const struct script_case t = {
@@ -355,6 +374,7 @@ SUITE("flow-advance")
 	TEST(a_step_that_is_skipped_says_why_where_it_is_run);
 	TEST(only_a_server_of_all_slots_is_given_keys_of_several);
 	TEST(an_end_that_is_told_twice_in_a_call_counts_once);
+	TEST(what_ends_in_a_call_is_not_released_by_it);
 	TEST(without_a_queue_all_is_told);
 	TEST(many_steps_that_several_ends_release_take_several_calls);
 	TEST(large_steps_that_several_ends_release_take_several_calls);
