@@ -11,6 +11,7 @@
 -- is no such step; IDs of steps that wait again}.
 
 -- include flow
+-- include flow_types
 
 local LONG = '316224000'
 local step, what, cursor = ARGV[1], ARGV[2], ARGV[3]

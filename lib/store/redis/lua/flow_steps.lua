@@ -8,6 +8,7 @@
 -- there is no workflow.
 
 -- include flow
+-- include flow_types
 
 if not state then return {} end
 local from, most = ARGV[1] ~= '' and '(' .. ARGV[1] or '-', math.min(tonumber(ARGV[2]), PAGE)
