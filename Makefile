@@ -156,9 +156,10 @@ $(B)/libexec/flowrra/flowrra-spawner: $(call objs,cmd/flowrra-spawner) \
     $(call ar,spawn util)
 	$(link) -pie $(inputs)
 
-# Of lib/manager it has what public.c needs.
+# Of lib/manager it has what public.c needs. It stays where it was loaded: SQLite, which
+# its program may use, too, is told of a VFS of ours.
 $(CLIENT): $(call ar,$(CTL_LIBS)) lib/client/libflowrra.map
-	$(link) -shared -Wl,-soname,$(@F) \
+	$(link) -shared -Wl,-soname,$(@F) -Wl,-z,nodelete \
 	    -Wl,--version-script=lib/client/libflowrra.map \
 	    -Wl,--whole-archive $(B)/lib/client.a -Wl,--no-whole-archive \
 	    $(B)/lib/manager/public.o \

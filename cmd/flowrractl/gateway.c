@@ -28,6 +28,7 @@ LIBRARY("HTTP", curl);
 struct gateway {
 	char *socket;
 	CURL *curl;
+	long status; /* of the last answer; 0: there was none */
 };
 
 struct gateway *
@@ -230,12 +231,14 @@ gateway_ask(struct gateway *g, const struct gateway_request *request,
 	long status = 0;
 	CURLcode code;
 
+	g->status = 0;
 	for (;;) {
 		buf_reset(ret);
 		code = ask_once(g, request, ret);
 		if (code != CURLE_OK)
 			return fail_transfer(g, request, code, err);
 		curl_easy_getinfo(g->curl, CURLINFO_RESPONSE_CODE, &status);
+		g->status = status;
 		if (status < 400)
 			return 0;
 		if (!is_busy(g, status, &after_us) ||
@@ -244,6 +247,12 @@ gateway_ask(struct gateway *g, const struct gateway_request *request,
 		pause = (struct timespec){after_us / 1000000, 0};
 		nanosleep(&pause, NULL);
 	}
+}
+
+long
+gateway_status(const struct gateway *g)
+{
+	return g->status;
 }
 
 json_t *

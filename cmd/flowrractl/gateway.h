@@ -22,6 +22,8 @@ struct err;
 struct flowrra_record;
 struct flowrra_request;
 struct gateway;
+struct schedule_form;
+struct schedule_query;
 struct tasks_query;
 
 /* Connects with the first request. NULL with *err. */
@@ -43,10 +45,19 @@ struct gateway_request {
 };
 int gateway_ask(struct gateway *g, const struct gateway_request *request,
 		struct buf *ret, struct err *err);
+/* The status of the last answer, such as 201; 0: there was none. */
+long gateway_status(const struct gateway *g);
 /* The same, and a GET, with an answer in JSON. NULL with *err. */
 json_t *gateway_json(struct gateway *g, const struct gateway_request *request,
 		     struct err *err);
 json_t *gateway_get(struct gateway *g, const char *path, struct err *err);
+
+/* Appends a part of a path or query, percent-encoded. */
+void gateway_add_part(struct buf *path, const char *text);
+/* Appends "/api/v1/ROOT/NAME" and what follows; -1 with *err: such a name cannot stand in
+ * a path. */
+int gateway_path(struct buf *path, const char *root, const char *name,
+		 const char *more, struct err *err);
 
 /* --- operations (gateway_tasks.c) ------------------------------------------- */
 
@@ -73,5 +84,21 @@ json_t *gateway_queues(struct gateway *g, const char *queue, struct err *err);
  * answer before) what follows. */
 json_t *gateway_logs(struct gateway *g, const char *id, const char *after,
 		     struct err *err);
+
+/* --- schedules (gateway_schedules.c) ------------------------------------------ */
+
+/* All that match; in the order of their next fires, if that is asked for. */
+json_t *gateway_schedules(struct gateway *g, const struct schedule_query *query,
+			  struct err *err);
+/* A schedule; `more` "/next?n=3": what the server has below it. */
+json_t *gateway_schedule(struct gateway *g, const char *id, const char *more,
+			 struct err *err);
+/* The schedule that is made, or that was there (*ret_existing). */
+json_t *gateway_schedule_make(struct gateway *g,
+			      const struct schedule_form *form,
+			      bool *ret_existing, struct err *err);
+/* `what`: "enable", "disable", "run", or "delete". What the server answers. */
+json_t *gateway_schedule_change(struct gateway *g, const char *id,
+				const char *what, struct err *err);
 
 #endif

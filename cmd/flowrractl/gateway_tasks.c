@@ -17,10 +17,9 @@
 /* The longest wait of one request: WEB_WAIT_S of the server. */
 #define WAIT_S 60.0
 
-/* Appends a part of a path or query, percent-encoded: all but what RFC 3986 calls
- * unreserved. */
-static void
-add_part(struct buf *path, const char *text)
+/* All but what RFC 3986 calls unreserved. */
+void
+gateway_add_part(struct buf *path, const char *text)
 {
 	const unsigned char *p;
 
@@ -32,10 +31,9 @@ add_part(struct buf *path, const char *text)
 			buf_addf(path, "%%%02X", *p);
 }
 
-/* "/api/v1/tasks/ID/more". -1 with *err: such a name cannot stand in a path. */
-static int
-path_of(struct buf *path, const char *root, const char *name, const char *more,
-	struct err *err)
+int
+gateway_path(struct buf *path, const char *root, const char *name,
+	     const char *more, struct err *err)
 {
 	if (name[0] == '\0' || strcmp(name, ".") == 0 ||
 	    strcmp(name, "..") == 0)
@@ -44,7 +42,7 @@ path_of(struct buf *path, const char *root, const char *name, const char *more,
 			       "whole ID is the one that submit has printed",
 			       name);
 	buf_addf(path, "/api/v1/%s/", root);
-	add_part(path, name);
+	gateway_add_part(path, name);
 	buf_adds(path, more);
 	return path->failed ? err_nomem(err) : 0;
 }
@@ -56,7 +54,7 @@ get_of(struct gateway *g, const char *root, const char *name, const char *more,
 	struct buf path = BUF_INIT;
 	json_t *json = NULL;
 
-	if (path_of(&path, root, name, more, err) == 0)
+	if (gateway_path(&path, root, name, more, err) == 0)
 		json = gateway_get(g, path.data, err);
 	buf_done(&path);
 	return json;
@@ -127,7 +125,7 @@ record_at(struct gateway *g, const char *id, const char *more, double wait_s,
 	struct gateway_request r = {.method = "GET", .wait_s = wait_s};
 	int result = -1;
 
-	if (path_of(&path, "tasks", id, more, err) == 0) {
+	if (gateway_path(&path, "tasks", id, more, err) == 0) {
 		r.path = path.data;
 		if (gateway_ask(g, &r, &answer, err) == 0 &&
 		    (*ret = record_new((struct slice){answer.data, answer.len},
@@ -186,7 +184,7 @@ gateway_cancel(struct gateway *g, const char *id, struct err *err)
 	struct buf path = BUF_INIT;
 	json_t *json = NULL;
 
-	if (path_of(&path, "tasks", id, "/cancel", err) == 0) {
+	if (gateway_path(&path, "tasks", id, "/cancel", err) == 0) {
 		r.path = path.data;
 		json = gateway_json(g, &r, err);
 	}
@@ -211,7 +209,7 @@ gateway_logs(struct gateway *g, const char *id, const char *after,
 	buf_adds(&more, "/logs");
 	if (after != NULL) {
 		buf_adds(&more, "?after=");
-		add_part(&more, after);
+		gateway_add_part(&more, after);
 	}
 	if (more.failed)
 		err_nomem(err);
@@ -251,15 +249,15 @@ list_step(struct gateway *g, const char *state, const struct tasks_query *q,
 		 PAGE_LIMIT_MAX);
 	if (q->filter.queue != NULL) {
 		buf_adds(&path, "&queue=");
-		add_part(&path, q->filter.queue);
+		gateway_add_part(&path, q->filter.queue);
 	}
 	if (q->filter.task != NULL) {
 		buf_adds(&path, "&task=");
-		add_part(&path, q->filter.task);
+		gateway_add_part(&path, q->filter.task);
 	}
 	if (cursor != NULL) {
 		buf_adds(&path, "&cursor=");
-		add_part(&path, cursor);
+		gateway_add_part(&path, cursor);
 	}
 	if (path.failed)
 		err_nomem(err);

@@ -53,7 +53,8 @@ is_refused(const struct ctl *ctl, const struct err *why)
 	if (ctl->conf == NULL)
 		return why->code == ERR_CONFIG && why->sys == EACCES;
 	return why->code == ERR_REFUSED &&
-	       !ctl->conf->stores[CONF_STORE_BROKER].withheld;
+	       !ctl->conf->stores[CONF_STORE_BROKER].withheld &&
+	       !ctl->conf->stores[CONF_STORE_SCHEDULES].withheld;
 }
 
 char *
@@ -131,6 +132,22 @@ int
 ctl_open(struct ctl *ctl)
 {
 	return ctl_open_client(ctl, false);
+}
+
+int
+ctl_reach_schedules(struct ctl *ctl)
+{
+	struct err err = ERR_INIT;
+	struct conf *conf;
+
+	if (ctl->gateway != NULL)
+		return 0;
+	conf = ctl_conf(ctl, true, &err);
+	if (conf != NULL &&
+	    conf_check_client(conf, CONF_STORE_SCHEDULES, &err) == 0 &&
+	    place_check_url(conf->scheduler.database_url, &err) == 0)
+		return 0;
+	return ctl_open_gateway(ctl, &err);
 }
 
 int

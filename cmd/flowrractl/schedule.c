@@ -35,6 +35,17 @@ open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 }
 
 int
+reach_schedules(struct ctl *ctl, bool reads, struct schedules **ret)
+{
+	int status = ctl_reach_schedules(ctl);
+
+	*ret = NULL;
+	if (status == 0 && ctl->gateway == NULL)
+		*ret = open_schedules(ctl, reads, &status);
+	return status;
+}
+
+int
 schedule_time(struct ctl *ctl, struct schedules *db, int64_t *ret_us)
 {
 	struct err err = ERR_INIT;

@@ -22,6 +22,10 @@ struct schedules;
  * schedules_close(). */
 struct schedules *open_schedules(struct ctl *ctl, bool reads, int *ret_status);
 
+/* The same, or opens ctl->gateway, if this user may not open the database, and then
+ * *ret is NULL. 0, or the exit status after a complaint. */
+int reach_schedules(struct ctl *ctl, bool reads, struct schedules **ret);
+
 /* schedules_now(), with a complaint if this machine's clock is another one: what
  * it was told in times from now may mean something else. 0, or the exit status
  * after a complaint. */

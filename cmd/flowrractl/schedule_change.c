@@ -4,6 +4,7 @@
  * (schedules_changed()). */
 #include <stdio.h>
 
+#include "gateway.h"
 #include "manager/member.h"
 #include "manager/schedules.h"
 #include "result.h"
@@ -44,7 +45,8 @@ static int delete (struct schedules *db, const char *id, int64_t now_us,
 }
 
 struct changing {
-	struct schedules *db;
+	struct schedules *db; /* NULL: by the gateway */
+	const char *verb;
 	int64_t now_us;
 	change_fn *fn;
 	const char *what;
@@ -58,9 +60,12 @@ static int
 change_one(struct ctl *ctl, const struct changing *c, const char *id)
 {
 	struct err err = ERR_INIT;
-	int status = 0;
+	int status = 0, r;
 
-	if (c->fn(c->db, id, c->now_us, &err) != 0) {
+	r = c->db != NULL ? c->fn(c->db, id, c->now_us, &err)
+			  : done(gateway_schedule_change(ctl->gateway, id,
+							 c->verb, &err));
+	if (r != 0) {
 		status = complain_of_err(ctl, &err);
 		print_if_json(ctl, json_pack("{s:o,s:i,s:o}", "id",
 					     member_of_text(id), "code", status,
@@ -80,15 +85,17 @@ change_one(struct ctl *ctl, const struct changing *c, const char *id)
  * (2). */
 static int
 change_each(struct ctl *ctl, int argc, char **argv, change_fn *fn,
-	    const char *what)
+	    const char *verb, const char *what)
 {
-	struct changing c = {.fn = fn, .what = what, .several = argc > 1};
-	int status = 0, one, i;
+	struct changing c = {
+	    .fn = fn, .verb = verb, .what = what, .several = argc > 1};
+	int status, one, i;
 
-	if ((c.db = open_schedules(ctl, false, &status)) == NULL)
+	if ((status = reach_schedules(ctl, false, &c.db)) != 0)
 		return status;
-	status = schedule_time(ctl, c.db, &c.now_us);
-	for (i = 0; i < argc && c.now_us != 0; i++)
+	if (c.db != NULL)
+		status = schedule_time(ctl, c.db, &c.now_us);
+	for (i = 0; i < argc && (c.db == NULL || c.now_us != 0); i++)
 		if ((one = change_one(ctl, &c, argv[i])) > status)
 			status = one;
 	schedules_close(c.db);
@@ -98,19 +105,19 @@ change_each(struct ctl *ctl, int argc, char **argv, change_fn *fn,
 static int
 run_enable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change_each(ctl, argc, argv, enable, "enabled");
+	return change_each(ctl, argc, argv, enable, "enable", "enabled");
 }
 
 static int
 run_disable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change_each(ctl, argc, argv, disable, "disabled");
+	return change_each(ctl, argc, argv, disable, "disable", "disabled");
 }
 
 static int
 run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change_each(ctl, argc, argv, delete, "deleted");
+	return change_each(ctl, argc, argv, delete, "delete", "deleted");
 }
 
 /* --- run ----------------------------------------------------------------- */
@@ -141,6 +148,22 @@ print_run(struct ctl *ctl, const char *schedule, const char *id,
 	return 0;
 }
 
+static int
+run_through_gateway(struct ctl *ctl, const char *schedule,
+		    char id[FLOWRRA_ID_SIZE])
+{
+	struct err err = ERR_INIT;
+	json_t *answer =
+	    gateway_schedule_change(ctl->gateway, schedule, "run", &err);
+	const char *task = member_text(answer, "task_id");
+
+	if (answer == NULL)
+		return complain_of_err(ctl, &err);
+	snprintf(id, FLOWRRA_ID_SIZE, "%s", task != NULL ? task : "");
+	json_decref(answer);
+	return 0;
+}
+
 /* The task gets an ID of its own: it is not a fire, and neither the history nor
  * the overlap of the schedule know of it. The database is closed before the task
  * is waited for: that may take hours. */
@@ -162,10 +185,12 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "--wait-timeout needs --wait");
 		return err_exit_status(ERR_USAGE);
 	}
-	if ((db = open_schedules(ctl, false, &status)) == NULL)
+	if ((status = reach_schedules(ctl, false, &db)) != 0)
 		return status;
-	if ((status = ctl_open_all(ctl)) == 0 &&
-	    schedule_run(db, ctl->client, &run, id, &err) != 0)
+	if (db == NULL)
+		status = run_through_gateway(ctl, argv[0], id);
+	else if ((status = ctl_open_all(ctl)) == 0 &&
+		 schedule_run(db, ctl->client, &run, id, &err) != 0)
 		status = complain_of_err(ctl, &err);
 	schedules_close(db);
 	return status != 0 ? status : print_run(ctl, argv[0], id, o);
@@ -189,6 +214,7 @@ static const struct option_spec run_options[] = {
 	    .min_args = 1,                                                     \
 	    .max_args = -1,                                                    \
 	    .words = WORD_SCHEDULE,                                            \
+	    .gateway = true,                                                   \
 	    .run = run_##word,                                                 \
 	}
 
@@ -207,5 +233,6 @@ const struct verb verb_schedule_run = {
     .min_args = 1,
     .max_args = 1,
     .words = WORD_SCHEDULE,
+    .gateway = true,
     .run = run_run,
 };

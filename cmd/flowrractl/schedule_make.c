@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway.h"
+#include "manager/member.h"
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
 #include "schedule.h"
@@ -97,6 +99,26 @@ print_made(struct ctl *ctl, const char *id, bool existing, int64_t next_us)
 			 id);
 }
 
+/* The server checks all of it, and knows the default zone. */
+static int
+make_through_gateway(struct ctl *ctl, const struct schedule_form *form)
+{
+	struct err err = ERR_INIT;
+	bool existing = false;
+	json_t *made =
+	    gateway_schedule_make(ctl->gateway, form, &existing, &err);
+
+	if (made == NULL)
+		return complain_of_err(ctl, &err);
+	print_made(ctl, member_text(made, "id"), existing,
+		   existing ? 0 : member_time_us(made, "next_run"));
+	if (!existing)
+		tell_moment(ctl, "next run", member_time_us(made, "next_run"));
+	warn_of_rule(ctl, form->rule);
+	json_decref(made);
+	return 0;
+}
+
 /* argv: the task, and the rule. With --force the broker is not asked, and may
  * be down: only the database is needed then. */
 static int
@@ -116,6 +138,10 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 	o->form.enabled = !o->disabled;
 	if (o->form.traceparent == NULL)
 		o->form.traceparent = submit_trace();
+	if ((status = ctl_reach_schedules(ctl)) != 0)
+		return status;
+	if (ctl->gateway != NULL)
+		return make_through_gateway(ctl, &o->form);
 	/* A period is the same in all zones. */
 	if (strcmp(type, "interval") != 0 &&
 	    choose_zone(ctl, &words, argv[1], &o->form.tz, &err) != 0)
@@ -166,6 +192,7 @@ const struct verb verb_schedule_cron = {
     .min_args = 2,
     .max_args = 2,
     .words = WORD_TASK_NAME,
+    .gateway = true,
     .run = run_cron,
 };
 
@@ -180,6 +207,7 @@ const struct verb verb_schedule_interval = {
     .min_args = 2,
     .max_args = 2,
     .words = WORD_TASK_NAME,
+    .gateway = true,
     .run = run_interval,
 };
 
@@ -194,5 +222,6 @@ const struct verb verb_schedule_once = {
     .min_args = 2,
     .max_args = 2,
     .words = WORD_TASK_NAME,
+    .gateway = true,
     .run = run_once,
 };

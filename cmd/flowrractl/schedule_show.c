@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway.h"
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
 #include "schedule.h"
@@ -105,9 +106,10 @@ run_list(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *list;
 
 	if ((status = read_list_options(ctl, options, &query)) != 0 ||
-	    (db = open_schedules(ctl, true, &status)) == NULL)
+	    (status = reach_schedules(ctl, true, &db)) != 0)
 		return status;
-	list = read_schedules(db, query, &err);
+	list = db != NULL ? read_schedules(db, query, &err)
+			  : gateway_schedules(ctl->gateway, &query, &err);
 	schedules_close(db);
 	if (list == NULL)
 		return complain_of_err(ctl, &err);
@@ -137,6 +139,7 @@ const struct verb verb_schedule_list = {
     .options = list_options,
     .n_options = sizeof(list_options) / sizeof(list_options[0]),
     .options_size = sizeof(struct list_options),
+    .gateway = true,
     .run = run_list,
 };
 
@@ -148,11 +151,14 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 	struct err err = ERR_INIT;
 	struct schedules *db;
 	json_t *schedule;
-	int status = 0;
+	int status;
 
-	if ((db = open_schedules(ctl, true, &status)) == NULL)
+	if ((status = reach_schedules(ctl, true, &db)) != 0)
 		return status;
-	if ((schedule = schedule_show(db, argv[0], &err)) == NULL) {
+	schedule = db != NULL
+		       ? schedule_show(db, argv[0], &err)
+		       : gateway_schedule(ctl->gateway, argv[0], "", &err);
+	if (schedule == NULL) {
 		status = complain_of_err(ctl, &err);
 	} else {
 		if (!ctl->globals.json)
@@ -173,6 +179,7 @@ const struct verb verb_schedule_show = {
     .min_args = 1,
     .max_args = 1,
     .words = WORD_SCHEDULE,
+    .gateway = true,
     .run = run_show,
 };
 

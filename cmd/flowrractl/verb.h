@@ -169,6 +169,10 @@ int ctl_need_store(const struct ctl *ctl, const char *what, struct err *err);
 /* The same for a verb that looks at the schedules, too. */
 int ctl_open_all(struct ctl *ctl);
 
+/* Whether this user may open the schedules' database; if not, and the verb can use it,
+ * opens ctl->gateway. 0, or the exit status after a complaint. */
+int ctl_reach_schedules(struct ctl *ctl);
+
 /* Tells a person when something will run, since times may be written in a local or
  * short form: on standard error, if that is a terminal. 0: never. */
 void tell_moment(struct ctl *ctl, const char *what, int64_t us);

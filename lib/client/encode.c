@@ -185,6 +185,7 @@ check_request_flow(const struct flowrra_request *r, struct task *task,
 				     "%s needs a workflow (flow)",
 				     r->after != NULL ? "after" : "on");
 	task->flow = slice_of(r->flow);
+	task->on = slice_of(r->on != NULL ? r->on : "");
 	if (!flow_id_valid(task->flow))
 		return err_set(err, ERR_DATA,
 			       "flow \"%.64s\" is not valid: 1 to %d of the "

@@ -76,6 +76,7 @@ enum {
 	AT_root,
 	AT_trace_link,
 	AT_flow,
+	AT_on,
 	AT_skipped,
 	N_FIELDS
 };
@@ -126,6 +127,7 @@ static const struct field fields[N_FIELDS] = {
     FIELD(root, ANY, task.root),
     FIELD(trace_link, ANY, task.trace_link),
     FIELD(flow, ANY, task.flow),
+    FIELD(on, ANY, task.on),
     FIELD(skipped, ANY, task.skipped),
 };
 
@@ -302,6 +304,8 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 	task->root = moved(quoted_id(d->task.root), bytes, task->raw.p);
 	task->flow =
 	    moved(plain_name(d->task.flow, TASK_FLOW_MAX), bytes, task->raw.p);
+	task->on =
+	    moved(plain_name(d->task.on, TASK_FLOW_MAX), bytes, task->raw.p);
 	task->skipped = moved(d->task.skipped, bytes, task->raw.p);
 	if (task->skipped.len > 0 && task->skipped.p[0] != '"')
 		task->skipped = (struct slice){NULL, 0};
@@ -390,6 +394,8 @@ write_options(const struct task *task, struct buf *out)
 		write_text(out, WRITE_NEXT("trace_link"), task->trace_link);
 	if (task->flow.len > 0)
 		write_text(out, WRITE_NEXT("flow"), task->flow);
+	if (task->on.len > 0)
+		write_text(out, WRITE_NEXT("on"), task->on);
 }
 
 static void

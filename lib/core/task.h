@@ -98,6 +98,8 @@ struct task {
 	 * schedule: its own trace begins with it. Empty: nothing, as above. */
 	struct slice trace_link;
 	struct slice flow; /* the workflow that it is a step of; empty: none */
+	struct slice
+	    on; /* of a callback of that: after which end; empty: it is none */
 	/* Why it is not to run, since a step before it has not ended as it had to: a
 	 * JSON string; empty: it is. */
 	struct slice skipped;

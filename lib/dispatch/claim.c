@@ -134,6 +134,8 @@ route(struct job *job)
 		job->run.kind = pool_kind_alone(job->run.kind);
 	if (references_wanted(job))
 		references_fetch(job, on_referred);
+	else if (callback_wanted(job))
+		callback_fetch(job, on_referred);
 	else
 		job_hold(job, false);
 }

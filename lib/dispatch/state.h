@@ -16,6 +16,7 @@
  *	outcome.c   what follows from how an attempt ended
  *	unknown.c   tasks that no module here handles
  *	references.c  results of other steps, in arguments
+ *	callback.c  what callbacks of workflows are told
  *	claim.c     a claim becomes a job, or goes where it belongs
  *	assign.c    jobs go to the pool as it has room; how much to claim
  *	timeout.c   timeouts and cancellation
@@ -130,6 +131,7 @@ struct job {
 	 * are there, or there is nothing to be put in. */
 	struct buf args, kwargs;
 	bool referred;
+	bool called; /* a callback has been told of its workflow */
 	/* Of await.c: the waits of its processes, and those without an answer. */
 	LIST_HEAD(, await) awaits;
 	unsigned int n_waits;
@@ -450,6 +452,13 @@ bool references_wanted(const struct job *job);
  */
 typedef void references_fn(struct job *job, const struct err *err);
 void references_fetch(struct job *job, references_fn *done);
+
+/* --- callback.c -------------------------------------------------------- */
+
+/* Whether it is a callback of a workflow that has not been told of that. */
+bool callback_wanted(const struct job *job);
+/* Tells it, in its keyword arguments; as references_fetch(). */
+void callback_fetch(struct job *job, references_fn *done);
 
 /* --- outcome.c --------------------------------------------------------- */
 

@@ -86,6 +86,7 @@ on_report(const struct broker_report *report, void *arg)
 	const struct broker_finding *f;
 
 	e->clock_us = report->clock_us;
+	e->doctor->foreign = report->foreign;
 	for (f = report->findings; f < report->findings + report->n; f++)
 		doctor_find(e->doctor, f->error ? DOCTOR_ERROR : DOCTOR_WARNING,
 			    "broker", f->remedy, "%s", f->what);

@@ -15,6 +15,7 @@ struct doctor {
 	struct flowrra_client *client;
 	json_t *errors, *warnings;
 	json_t *queues, *workers; /* NULL: the broker is out of reach */
+	int64_t foreign;	  /* as of broker_report */
 	/* The broker's clock, 0 if it is not known, and ours when it was read. */
 	int64_t broker_us, broker_read_us;
 };

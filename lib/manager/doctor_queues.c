@@ -276,6 +276,23 @@ examine_declared(struct doctor *d, const json_t *limit, const char *name)
 	    member_text(limit, "declared_by"));
 }
 
+/* Workers of the Python package, and others like them, say nothing of themselves; and
+ * of which queue they take tasks, nobody knows. */
+static void
+examine_foreign(struct doctor *d, const json_t *limits, const char *name)
+{
+	if (json_array_size(limits) == 0 || d->foreign == 0)
+		return;
+	doctor_find(d, DOCTOR_WARNING, "queues",
+		    "Let the queue be served by flowrrad alone; see "
+		    "flowrra-limits(7).",
+		    "queue %s has limits, which do not bind workers of the "
+		    "Python package: %lld client%s of the broker take%s tasks "
+		    "as they do (BRPOP), of this queue or another one",
+		    name, (long long)d->foreign, d->foreign == 1 ? "" : "s",
+		    d->foreign == 1 ? "s" : "");
+}
+
 /* Holding is what limits are for; what is held for long may not be meant. */
 static void
 examine_limits(struct doctor *d, const json_t *queue, const char *name)
@@ -288,6 +305,7 @@ examine_limits(struct doctor *d, const json_t *queue, const char *name)
 			examine_limit(d, limit, name);
 		examine_declared(d, limit, name);
 	}
+	examine_foreign(d, limits, name);
 	json_decref(limits);
 }
 

@@ -25,6 +25,8 @@ struct schedules;
 struct schedule_query {
 	int enabled; /* 1: those that are; 0: those that are not; -1: any */
 	const char *task; /* NULL: any */
+	/* With by_next false: only those whose ID begins so, and is longer. NULL: any */
+	const char *prefix;
 	/* In the id, task, rule, its words, or description; letters of ASCII in
 	 * any case. NULL: any */
 	const char *text;

@@ -65,7 +65,8 @@ question(const struct schedule_query *q)
 	struct buf text = BUF_INIT;
 	uint64_t seed;
 
-	buf_addf(&text, "%d\n%d\n%s\n%s", q->enabled, q->by_next,
+	buf_addf(&text, "%d\n%d\n%s\n%s\n%s", q->enabled, q->by_next,
+		 q->prefix != NULL ? q->prefix : "",
 		 q->task != NULL ? q->task : "",
 		 q->text != NULL ? q->text : "");
 	seed = cron_seed((struct slice){text.data, text.len});
@@ -84,6 +85,8 @@ read_place(struct listing *l, struct slice text, struct err *err)
 
 	*p =
 	    (struct list_place){.part = l->query->by_next ? PART_DUE : PART_ID};
+	if (l->query->prefix != NULL)
+		snprintf(p->id, sizeof(p->id), "%s", l->query->prefix);
 	if (text.len == 0)
 		return 0;
 	if (strchr("idn", text.p[0]) == NULL ||
@@ -185,12 +188,18 @@ read_page(const struct listing *l, size_t n, struct schedules_list **ret,
 	return schedules_list(l->db, &filter, ret, err);
 }
 
-/* Takes a schedule, if it is looked for; the place is behind it then. */
+/* Takes a schedule, if it is looked for; the place is behind it then. By ID, those
+ * with a prefix stand together. */
 static int
 take_schedule(struct listing *l, const struct schedule *s, struct err *err)
 {
+	const char *prefix = l->query->prefix;
 	json_t *item;
 
+	if (prefix != NULL && strncmp(s->id, prefix, strlen(prefix)) != 0) {
+		l->ended = true;
+		return 0;
+	}
 	if (schedule_has_text(s, l->query->text)) {
 		if (page_wanted(&l->step) == 0) {
 			l->full = true;
@@ -247,7 +256,8 @@ fill_list(struct listing *l, struct err *err)
 					   : page_wanted(&l->step) + 1;
 		if (read_page(l, n, &page, err) != 0)
 			return -1;
-		for (i = 0; i < page->n && result == 0 && !l->full; i++)
+		for (i = 0; i < page->n && result == 0 && !l->full && !l->ended;
+		     i++)
 			result = take_schedule(l, &page->items[i], err);
 		if (result == 0 && !l->full && page->n < n)
 			next_part(l);

@@ -28,6 +28,7 @@
 #include "sqlite/place.h"
 #include "sqlite/relay.h"
 #include "sqlite/reserve.h"
+#include "sqlite/vfs.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/suspend.h"
@@ -185,7 +186,7 @@ file_connect(struct tx *tx, struct err *err)
 	if (!file_is_frozen(tx)) {
 		status = sqlite3_open_v2(
 		    tx->path, &tx->db,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs_name());
 	} else if ((uri = file_frozen_uri(tx->path)) != NULL) {
 		status =
 		    sqlite3_open_v2(uri, &tx->db,

@@ -25,8 +25,20 @@
 
 static const char SCHEME[] = "sqlite://";
 
-/* For the default place, all directories above it; else only the last one, so
- * that a mistyped path is an error. */
+/* Nobody has typed it: where the database is by default, or with --user. */
+static bool
+place_is_ours(const struct tx *tx, const char *dir)
+{
+	char *personal = tx->default_place ? NULL : path_personal_dir(NULL);
+	const bool ours = tx->default_place ||
+			  (personal != NULL && strcmp(dir, personal) == 0);
+
+	free(personal);
+	return ours;
+}
+
+/* What nobody has typed, with all directories above it; else only the last one,
+ * so that a mistyped path is an error. */
 static int
 place_make_dir(const struct tx *tx, struct err *err)
 {
@@ -36,7 +48,7 @@ place_make_dir(const struct tx *tx, struct err *err)
 
 	if (dir == NULL)
 		return err_nomem(err);
-	if (tx->default_place)
+	if (place_is_ours(tx, dir))
 		result = path_make_dir(dir, err);
 	else if (dir[0] != '\0' && mkdir(dir, 0700) != 0 && errno != EEXIST)
 		result = err_sys(err, ERR_CONFIG,

@@ -159,6 +159,9 @@ struct broker_finding {
 struct broker_report {
 	const char *server; /* "Redis 7.0.15" */
 	int64_t clock_us;   /* its wall clock */
+	/* Clients that wait for tasks as the workers of the Python package do, which
+	 * no limit of a queue binds; of which queue, the server does not tell. */
+	int64_t foreign;
 	const struct broker_finding *findings;
 	size_t n;
 };

@@ -98,6 +98,7 @@ static const struct web_param frame_session_params[] = {
 static const struct web_param frame_events_params[] = {
     {"topics", WEB_TEXT, WEB_QUERY, .required = true,
      .help = "overview, queues, workers, running, schedules, dead, workflows, "
+	     "limits, "
 	     "feed or "
 	     "task:ID, separated by commas"},
     {"live", WEB_TEXT, WEB_QUERY, .help = "of the page; ignored"},

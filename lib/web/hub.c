@@ -23,9 +23,9 @@
 #include "web/hub_private.h"
 #include "web/sampler.h"
 
-static const char *const hub_names[] = {"overview", "queues", "workers",
-					"running",  "dead",   "workflows",
-					"schedules"};
+static const char *const hub_names[] = {"overview", "queues",	"workers",
+					"running",  "dead",	"workflows",
+					"limits",   "schedules"};
 
 /* For /readyz and the status line; the sampler pings also while nobody looks. */
 int64_t
@@ -86,7 +86,7 @@ hub_check_topic(const char *name, struct err *err)
 		return 0;
 	return err_set(err, ERR_USAGE,
 		       "topics: \"%.64s\" is not overview, queues, workers, "
-		       "running, schedules, dead, workflows, feed or "
+		       "running, schedules, dead, workflows, limits, feed or "
 		       "task:ID",
 		       name);
 }

@@ -8,7 +8,7 @@
  * backlog but, when it has caught up, the newest whole state. Nothing is asked
  * while nobody looks, but whether the stores answer.
  *
- * Topics: overview, queues, workers, running, schedules, dead, workflows; task:ID, the
+ * Topics: overview, queues, workers, running, schedules, dead, workflows, limits; task:ID, the
  * record of a task; and feed, each change of a task as it happens: with whole
  * records that costs the workers up to half of their speed.
  */

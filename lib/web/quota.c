@@ -19,12 +19,15 @@
 /* Records that are asked for at a time. */
 #define QUOTA_PAGE 200
 #define LOOK_MS 1000
+#define COUNT_MS 60000
 
 struct submitter {
 	LIST_ENTRY(submitter) entry;
 	pthread_mutex_t lock;
 	json_t *ids;	   /* an object with a member for each */
 	int64_t looked_ms; /* 0: never */
+	size_t n_schedules;
+	int64_t counted_ms; /* 0: never */
 	bool seeded;
 	char prefix[];
 };
@@ -178,22 +181,38 @@ submitter_look(struct submitter *s, struct flowrra_client *c, struct err *err)
 
 /* --- taking ------------------------------------------------------------------------ */
 
+/* Room for one more. */
 static int
-submitter_take(struct submitter *s, struct flowrra_client *c, const char *id,
-	       size_t max, struct err *err)
+submitter_check(struct submitter *s, struct flowrra_client *c, size_t max,
+		struct err *err)
 {
 	if (!s->seeded && submitter_seed(s, c, err) != 0)
 		return -1;
-	if (json_object_size(s->ids) >= max &&
+	if (json_object_size(s->ids) + s->n_schedules >= max &&
 	    clock_mono_ms() - s->looked_ms >= LOOK_MS &&
 	    submitter_look(s, c, err) != 0)
 		return -1;
-	if (json_object_size(s->ids) >= max)
+	if (json_object_size(s->ids) + s->n_schedules < max)
+		return 0;
+	if (s->n_schedules == 0)
 		return err_set(err, ERR_FULL,
 			       "%zu of your tasks have not finished, and [web] "
 			       "submit_max of the server allows no more; wait "
 			       "for some of them, or cancel them",
 			       json_object_size(s->ids));
+	return err_set(err, ERR_FULL,
+		       "you have %zu schedules, and %zu of your tasks have not "
+		       "finished; [web] submit_max of the server allows no "
+		       "more; wait for some tasks, or delete schedules",
+		       s->n_schedules, json_object_size(s->ids));
+}
+
+static int
+submitter_take(struct submitter *s, struct flowrra_client *c, const char *id,
+	       size_t max, struct err *err)
+{
+	if (submitter_check(s, c, max, err) != 0)
+		return -1;
 	return json_object_set_new(s->ids, id, json_true()) == 0
 		   ? 0
 		   : err_nomem(err);
@@ -210,6 +229,56 @@ quota_take(struct web_quota *q, struct flowrra_client *c, const char *prefix,
 		return err_nomem(err);
 	pthread_mutex_lock(&s->lock);
 	r = submitter_take(s, c, id, max, err);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+/* --- schedules ----------------------------------------------------------------------- */
+
+bool
+quota_wants_schedules(struct web_quota *q, const char *prefix)
+{
+	struct submitter *s = quota_find(q, prefix);
+	const int64_t now_ms = clock_mono_ms();
+	bool wants;
+
+	if (s == NULL)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	wants = s->counted_ms == 0 || now_ms - s->counted_ms >= COUNT_MS;
+	if (wants)
+		s->counted_ms = now_ms;
+	pthread_mutex_unlock(&s->lock);
+	return wants;
+}
+
+void
+quota_note_schedules(struct web_quota *q, const char *prefix, size_t n)
+{
+	struct submitter *s = quota_find(q, prefix);
+
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->n_schedules = n;
+	pthread_mutex_unlock(&s->lock);
+}
+
+int
+quota_take_schedule(struct web_quota *q, struct flowrra_client *c,
+		    const char *prefix, size_t n, size_t max, struct err *err)
+{
+	struct submitter *s = quota_find(q, prefix);
+	int r;
+
+	if (s == NULL)
+		return err_nomem(err);
+	pthread_mutex_lock(&s->lock);
+	/* Another call may have made one since they were counted. */
+	if (n > s->n_schedules)
+		s->n_schedules = n;
+	r = submitter_check(s, c, max, err);
+	s->n_schedules += r == 0;
 	pthread_mutex_unlock(&s->lock);
 	return r;
 }

@@ -20,6 +20,7 @@ extern const struct web_route web_health_routes[];
 extern const struct web_route web_logs_routes[];
 extern const struct web_route web_metrics_routes[];
 extern const struct web_route web_overview_routes[];
+extern const struct web_route web_queue_limits_routes[];
 extern const struct web_route web_queues_routes[];
 extern const struct web_route web_registry_routes[];
 extern const struct web_route web_schedules_change_routes[];
@@ -41,6 +42,7 @@ const struct web_route *const web_routes[] = {
     web_logs_routes,
     web_metrics_routes,
     web_overview_routes,
+    web_queue_limits_routes,
     web_queues_routes,
     web_registry_routes,
     web_schedules_change_routes,

@@ -41,14 +41,22 @@ schedules_get_all(struct web_call *call, struct err *err)
 	    .limit = (size_t)web_int(call, "limit", 0),
 	    .figures = web_bool(call, "spark", false)};
 	struct schedules *db = web_schedules(call, err);
+	const char *prefix = web_own_prefix(call);
 	json_t *list;
 
 	if (db == NULL)
 		return -1;
+	query.prefix = prefix[0] != '\0' ? prefix : NULL;
 	if (order != NULL && !query.by_next && strcmp(order, "id") != 0) {
 		err_set(err, ERR_USAGE, "order \"%.64s\": not one of id, next",
 			order);
 		return web_fault(call, "order", NULL, err);
+	}
+	/* The place where a page ends would name the schedules of others. */
+	if (query.prefix != NULL && query.by_next) {
+		web_status(call, 403);
+		return err_set(err, ERR_REFUSED,
+			       "a submitter's schedules are listed by ID");
 	}
 	/* Absent is neither true nor false. */
 	if (web_bool(call, "enabled", true) == web_bool(call, "enabled", false))
@@ -63,11 +71,11 @@ static int
 schedules_get_one(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
+	const char *id = schedules_id(call, err);
 
-	if (db == NULL)
+	if (db == NULL || id == NULL)
 		return -1;
-	return schedules_answer(
-	    call, schedule_show(db, web_text(call, "id"), err), err);
+	return schedules_answer(call, schedule_show(db, id, err), err);
 }
 
 /* Also of a schedule that was deleted, as long as its fires are kept: what it has
@@ -77,13 +85,13 @@ schedules_get_fires(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
 	const struct schedule_fires_query query = {
-	    .id = web_text(call, "id"),
+	    .id = schedules_id(call, err),
 	    .cursor = web_text(call, "cursor"),
 	    .before_us = web_time_us(call, "before", 0),
 	    .limit = (size_t)web_int(call, "limit", 0)};
 	json_t *list;
 
-	if (db == NULL)
+	if (db == NULL || query.id == NULL)
 		return -1;
 	list = schedule_fires(db, web_client(call), &query, err);
 	return list != NULL ? web_answer(call, list, err)
@@ -95,11 +103,12 @@ static int
 schedules_get_next(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
+	const char *id = schedules_id(call, err);
 	json_t *next;
 
-	if (db == NULL)
+	if (db == NULL || id == NULL)
 		return -1;
-	next = schedule_next_fires(db, web_text(call, "id"),
+	next = schedule_next_fires(db, id,
 				   web_time_us(call, "after", clock_wall_us()),
 				   (size_t)web_int(call, "n", 10), err);
 	return next != NULL ? web_answer(call, next, err) : -1;
@@ -189,20 +198,21 @@ static const struct web_param schedules_preview_params[] = {N_PARAM,
 							    {.name = NULL}};
 
 const struct web_route web_schedules_routes[] = {
-    {HTTP_GET, "/api/v1/schedules", WEB_VIEWER, 0, schedules_list_params,
+    {HTTP_GET, "/api/v1/schedules", WEB_VIEWER, WEB_OWN, schedules_list_params,
      schedules_get_all, "Lists schedules.",
      "{items, next, complete, looked_at} of schedules"},
     {HTTP_POST, "/api/v1/schedules/preview", WEB_VIEWER,
      WEB_ANY_BODY | WEB_QUIET, schedules_preview_params, schedules_run_preview,
      "Tells when a schedule would fire, or what is wrong with it.",
      "{items: [{at, local, note}], tz, words}"},
-    {HTTP_GET, "/api/v1/schedules/{id}", WEB_VIEWER, 0, schedules_id_params,
-     schedules_get_one, "Shows a schedule.", SCHEDULE_ANSWER},
-    {HTTP_GET, "/api/v1/schedules/{id}/next", WEB_VIEWER, 0,
+    {HTTP_GET, "/api/v1/schedules/{id}", WEB_VIEWER, WEB_OWN,
+     schedules_id_params, schedules_get_one, "Shows a schedule.",
+     SCHEDULE_ANSWER},
+    {HTTP_GET, "/api/v1/schedules/{id}/next", WEB_VIEWER, WEB_OWN,
      schedules_next_params, schedules_get_next,
      "Tells when a schedule fires next.",
      "{items: [{at, local, note}], tz, words}"},
-    {HTTP_GET, "/api/v1/schedules/{id}/fires", WEB_VIEWER, 0,
+    {HTTP_GET, "/api/v1/schedules/{id}/fires", WEB_VIEWER, WEB_OWN,
      schedules_fires_params, schedules_get_fires,
      "Lists what a schedule has fired, missed and skipped, the latest first.",
      "{items, next, complete, looked_at} of {fire_at, last_at, n, task_id, "

@@ -4,6 +4,7 @@
 #ifndef WEB_SCHEDULES_H
 #define WEB_SCHEDULES_H
 
+#include "flowrra/client.h"
 #include "manager/schedule.h"
 #include "manager/schedule_zone.h"
 #include "web/lists.h"
@@ -27,7 +28,20 @@ int schedules_read_form(struct web_call *call, struct schedule_form *form,
 /* Gives a form that says no zone the default one ([scheduler] timezone). */
 int schedules_choose_zone(struct web_call *call, struct schedule_form *form,
 			  struct zone_words *words, struct err *err);
+/* The ID of the path; a submitter's with its prefix (web_own_id()). NULL with *err. */
+const char *schedules_id(struct web_call *call, struct err *err);
 /* Answers with a schedule (taken; NULL: *err); its version is its ETag. */
 int schedules_answer(struct web_call *call, json_t *schedule, struct err *err);
+
+/* --- a submitter's (schedules_own.c) ---------------------------------------- */
+
+/* Makes the schedule of a form, which it completes: 201, or 200 if it is there. */
+int schedules_own_make(struct web_call *call, struct schedules *db,
+		       struct schedule_form *form, struct err *err);
+/* Puts an ID for the task of a schedule that runs now into *own_id, and takes room for
+ * it; not of a submitter, or of one with a key, leaves it as it is. */
+int schedules_own_run(struct web_call *call, struct schedules *db,
+		      const char *id, char own_id[FLOWRRA_ID_SIZE],
+		      struct err *err);
 
 #endif

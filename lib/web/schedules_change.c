@@ -15,6 +15,7 @@
 #include "manager/schedules.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "web/own.h"
 
 /* --- forms and answers ----------------------------------------------------- */
 
@@ -86,6 +87,12 @@ schedules_answer(struct web_call *call, json_t *schedule, struct err *err)
 	return web_answer(call, schedule, err);
 }
 
+const char *
+schedules_id(struct web_call *call, struct err *err)
+{
+	return web_own_id(call, web_text(call, "id"), err);
+}
+
 /* --- changing -------------------------------------------------------------- */
 
 /* 201 with the new one; 200 with the identical one that was there. */
@@ -135,7 +142,9 @@ schedules_run_make(struct web_call *call, struct err *err)
 	schedule_form_init(&form);
 	form.traceparent = web_trace(call).parent;
 	if (db != NULL && schedules_read_form(call, &form, &texts, err) == 0)
-		result = schedules_make(call, db, &form, err);
+		result = web_own_prefix(call)[0] != '\0'
+			     ? schedules_own_make(call, db, &form, err)
+			     : schedules_make(call, db, &form, err);
 	buf_done(&texts.scratch);
 	return result;
 }
@@ -256,10 +265,12 @@ static int
 schedules_run_delete(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
-	const char *id = web_text(call, "id");
+	const char *id = schedules_id(call, err);
 
-	if (db == NULL || schedules_delete(db, id, err) != 0)
+	if (db == NULL || id == NULL || schedules_delete(db, id, err) != 0)
 		return -1;
+	if (web_own_prefix(call)[0] != '\0')
+		own_recount_schedules(call, db);
 	web_audit(call, "schedule.delete", id, 1);
 	web_status(call, 204);
 	return web_answer(call, json_null(), err);
@@ -270,10 +281,11 @@ static int
 schedules_run_enable(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
-	const char *id = web_text(call, "id");
+	const char *id = schedules_id(call, err);
 	int64_t now_us, off_us;
 
-	if (db == NULL || schedules_now(db, &now_us, &off_us, err) != 0)
+	if (db == NULL || id == NULL ||
+	    schedules_now(db, &now_us, &off_us, err) != 0)
 		return -1;
 	web_audit(call, "schedule.enable", id, 1);
 	return schedules_answer(call, schedule_enable(db, id, now_us, err),
@@ -285,10 +297,11 @@ static int
 schedules_run_disable(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
-	const char *id = web_text(call, "id");
+	const char *id = schedules_id(call, err);
 	int64_t now_us, off_us;
 
-	if (db == NULL || schedules_now(db, &now_us, &off_us, err) != 0)
+	if (db == NULL || id == NULL ||
+	    schedules_now(db, &now_us, &off_us, err) != 0)
 		return -1;
 	web_audit(call, "schedule.disable", id, 1);
 	return schedules_answer(call, schedule_disable(db, id, now_us, err),
@@ -300,16 +313,19 @@ static int
 schedules_run_task(struct web_call *call, struct err *err)
 {
 	struct schedules *db = web_schedules(call, err);
-	const char *id = web_text(call, "id"), *own = web_task_id(call);
+	const char *whole = schedules_id(call, err), *own = web_task_id(call);
 	const struct web_trace trace = web_trace(call);
-	const struct schedule_run run = {.id = id,
-					 .task_id = own,
-					 .traceparent = trace.parent,
-					 .tracestate = trace.state};
+	char id[SCHEDULE_ID_MAX + 1], own_id[FLOWRRA_ID_SIZE] = "";
+	struct schedule_run run = {
+	    .id = id, .traceparent = trace.parent, .tracestate = trace.state};
 	char task_id[FLOWRRA_ID_SIZE];
 
-	if (db == NULL)
+	if (db == NULL || whole == NULL)
 		return -1;
+	snprintf(id, sizeof(id), "%s", whole);
+	if (schedules_own_run(call, db, id, own_id, err) != 0)
+		return -1;
+	run.task_id = own_id[0] != '\0' ? own_id : own;
 	if (schedule_run(db, web_client(call), &run, task_id, err) != 0) {
 		if (own == NULL || err->code != ERR_REFUSED)
 			return -1;
@@ -335,7 +351,7 @@ static const struct web_param schedules_edit_params[] = {SCHEDULE_ID_PARAM,
 							 {.name = NULL}};
 
 const struct web_route web_schedules_change_routes[] = {
-    {HTTP_POST, "/api/v1/schedules", WEB_OPERATOR, WEB_ANY_BODY,
+    {HTTP_POST, "/api/v1/schedules", WEB_OPERATOR, WEB_ANY_BODY | WEB_OWN,
      schedules_make_params, schedules_run_make,
      "Makes a schedule: task, type (cron, interval, once) and rule, and what "
      "else may be said.",
@@ -345,15 +361,15 @@ const struct web_route web_schedules_change_routes[] = {
      "Replaces what a schedule says; If-Match has its ETag. A fire that is due "
      "is still done.",
      SCHEDULE_ANSWER},
-    {HTTP_DELETE, "/api/v1/schedules/{id}", WEB_OPERATOR, 0,
+    {HTTP_DELETE, "/api/v1/schedules/{id}", WEB_OPERATOR, WEB_OWN,
      schedules_id_params, schedules_run_delete, "Deletes a schedule.", "204"},
-    {HTTP_POST, "/api/v1/schedules/{id}/enable", WEB_OPERATOR, 0,
+    {HTTP_POST, "/api/v1/schedules/{id}/enable", WEB_OPERATOR, WEB_OWN,
      schedules_id_params, schedules_run_enable,
      "Enables a schedule, from now on.", SCHEDULE_ANSWER},
-    {HTTP_POST, "/api/v1/schedules/{id}/disable", WEB_OPERATOR, 0,
+    {HTTP_POST, "/api/v1/schedules/{id}/disable", WEB_OPERATOR, WEB_OWN,
      schedules_id_params, schedules_run_disable, "Disables a schedule.",
      SCHEDULE_ANSWER},
-    {HTTP_POST, "/api/v1/schedules/{id}/run", WEB_OPERATOR, 0,
-     schedules_id_params, schedules_run_task,
+    {HTTP_POST, "/api/v1/schedules/{id}/run", WEB_OPERATOR,
+     WEB_OWN | WEB_SUBMITS, schedules_id_params, schedules_run_task,
      "Submits the task of a schedule now.", "201 and {task_id}"},
     WEB_ROUTES_END};

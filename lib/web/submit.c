@@ -10,7 +10,6 @@
  * A batch is not one transaction: each line is queued or refused by itself, and
  * has an answer of its own, so that a client can send the refused ones again.
  */
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,7 @@
 #include "util/uuid.h"
 #include "web/call.h"
 #include "web/lists.h"
-#include "web/quota.h"
+#include "web/own.h"
 
 /* One message to the broker; see flowrra_batch. */
 #define BATCH_LINES 256
@@ -53,21 +52,6 @@ struct submit_own {
 	struct buf unique;
 };
 
-/* Whether [web] submit_tasks has a task of that name. */
-static bool
-own_permits(const struct conf *conf, const char *name)
-{
-	char **patterns = conf_list(conf->web.submit_tasks);
-	bool found = false;
-	size_t i;
-
-	for (i = 0; patterns != NULL && patterns[i] != NULL && !found; i++)
-		found = name != NULL && fnmatch(patterns[i], name, 0) == 0;
-	if (patterns != NULL)
-		conf_list_free(patterns);
-	return found;
-}
-
 static int
 own_refuse(struct web_call *call, const struct flowrra_request *request,
 	   struct err *err)
@@ -80,21 +64,7 @@ own_refuse(struct web_call *call, const struct flowrra_request *request,
 	if (request->flow != NULL)
 		return err_set(err, ERR_REFUSED,
 			       "flow: a submitter adds no steps to workflows");
-	return err_set(err, ERR_REFUSED,
-		       "name: [web] submit_tasks of the server does not have "
-		       "\"%.64s\"",
-		       request->name != NULL ? request->name : "");
-}
-
-static int
-own_count(struct web_call *call, const struct flowrra_request *request,
-	  struct err *err)
-{
-	if (call->shared->quota == NULL)
-		return 0;
-	return quota_take(call->shared->quota, web_client(call),
-			  web_own_prefix(call), request->id,
-			  (size_t)web_conf(call)->web.submit_max, err);
+	return own_refuse_task(call, request->name, err);
 }
 
 /* Unique keys get the prefix as well: a user who guesses the key of another must neither
@@ -122,7 +92,7 @@ own_take(struct web_call *call, struct submit_own *own,
 		snprintf(own->id, sizeof(own->id), "%s", id);
 		request->id = own->id;
 	}
-	if (own_count(call, request, err) != 0)
+	if (own_take_task(call, request->id, err) != 0)
 		return -1;
 	if (request->unique == NULL)
 		return 0;

@@ -36,7 +36,8 @@ static const struct topic_route {
     {"running", "/api/v1/tasks", "state=running&limit=100", "task_id"},
     {"schedules", "/api/v1/schedules", "limit=200&order=next", "id"},
     {"dead", "/api/v1/dead", "limit=50", "key"},
-    {"workflows", "/api/v1/workflows", "limit=50", "workflow"}};
+    {"workflows", "/api/v1/workflows", "limit=50", "workflow"},
+    {"limits", "/api/v1/limits", "", "id"}};
 #define N_ROUTES (sizeof(topic_routes) / sizeof(topic_routes[0]))
 
 /* What a topic said the last time; NULL: its readers are owed all of it. */

@@ -101,7 +101,15 @@ START_TEST(what_the_gateway_does_not_do_is_told)
 	} asked[] = {
 	    {"queue purge io", 77, "does not have this command"},
 	    {"tasks retry x", 77, "does not have this command"},
-	    {"schedule list", 77, "/var/lib/flowrra"},
+	    {"schedule export", 77, "/var/lib/flowrra"},
+	    {"schedule show nope", 2, "uid" USER ":nope"},
+	    {"schedule show ..", 65, "cannot ask flowrra-web"},
+	    {"schedule delete a/b", 65, "encoded slash"},
+	    {"schedule cron echo '0 25 * * *'", 65, "0 to 23"},
+	    {"schedule interval nosuch 1h", 65, "nosuch"},
+	    {"schedule interval exec.run 1h", 65, "exec.run"},
+	    {"schedule interval echo 1h --args '[1'", 65, "not JSON"},
+	    {"schedule interval echo 1h --force", 77, "registered"},
 	    {"tasks show --tree a", 64, "not possible through flowrra-web"},
 	    {"cancel --all --yes", 64, "not possible through flowrra-web"},
 	    {"tasks failed --error x", 64, "not possible through"},
@@ -131,6 +139,74 @@ START_TEST(what_the_gateway_does_not_do_is_told)
 		   "'{\"name\":\"exec.run\",\"queue\":\"run\"}' "
 		   "http://localhost/api/v1/tasks"),
 	       0, "409");
+	services_stop(s);
+}
+END_TEST
+
+START_TEST(a_user_has_schedules_of_its_own)
+{
+	struct services *s = services_start(_i == 0, EVERYBODY);
+	struct run *beat;
+	struct world *w;
+
+	if (s == NULL)
+		return;
+	w = s->w;
+	ck_run(run(w, AS_STRANGER "flowrractl schedule list"), 0, "");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule interval echo 1 --id "
+				  "often --args '[12345678901234567]' "
+				  "--max-runs 1"),
+	       0, "uid" USER ":often\n");
+	ck_run(run(w, AS_STRANGER
+		   "flowrractl schedule cron echo '0 9 * * "
+		   "MON-FRI' --tz Europe/Berlin --id c "
+		   "--timeout 5 --disabled --json | cut -d , -f 1,2"),
+	       0, "{\"id\":\"uid" USER ":c\",\"existing\":false\n");
+	ck_complains(run(w, AS_STRANGER "flowrractl schedule cron echo '0 9 * "
+					"* MON-FRI' --tz Europe/Berlin --id c "
+					"--timeout 5 --disabled"),
+		     0, "an identical schedule exists");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule once echo 'in 1h' --id "
+				  "o"),
+	       0, "uid" USER ":o\n");
+	/* With no ID the same words find it again. */
+	ck_run(run(w, "a=$(" AS_STRANGER "flowrractl -q schedule interval "
+		      "echo 5h); b=$(" AS_STRANGER "flowrractl -q schedule "
+		      "interval echo 5h); test $a = $b && " AS_STRANGER
+		      "flowrractl schedule delete $a"),
+	       0, "");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule list --order next | "
+				  "cut -f 1-3"),
+	       0,
+	       "uid" USER ":often\techo\tinterval\nuid" USER
+	       ":o\techo\tonce\nuid" USER ":c\techo\tcron\n");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule show c --json | grep "
+				  "-o '\"timeout\":5.0,'"),
+	       0, "\"timeout\":5.0,\n");
+	ck_run(run(w, AS_OTHER "flowrractl schedule list"), 0, "");
+	ck_complains(
+	    run(w, AS_OTHER "flowrractl schedule delete uid" USER ":o"), 2,
+	    "uid");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule enable c o"), 0,
+	       "enabled c\nenabled o\n");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule run o --wait"), 0,
+	       "{\"args\":[],\"kwargs\":{}}\n");
+	/* Its fires are its own. */
+	beat = run_start(w, AS_SERVICE "flowrra-beat");
+	WAIT_UNTIL(run(w, AS_STRANGER "flowrractl tasks completed | grep -q "
+				      "uid" USER ":often:")
+		       ->status == 0);
+	ck_run(run(w, AS_STRANGER "flowrractl result $(" AS_STRANGER
+				  "flowrractl tasks completed | grep often: | "
+				  "cut -f 1)"),
+	       0, "{\"args\":[12345678901234567],\"kwargs\":{}}\n");
+	ck_run(run(w, AS_OTHER "flowrractl tasks completed"), 0, "");
+	kill(beat->pid, SIGTERM);
+	ck_assert_int_eq(run_end(w, beat)->status, 0);
+	ck_run(run(w, AS_STRANGER "flowrractl schedule delete c often o"), 0,
+	       "deleted c\ndeleted often\ndeleted o\n");
+	/* The services see whose it was. */
+	ck_run(run(w, AS_SERVICE "flowrractl schedule list"), 0, "");
 	services_stop(s);
 }
 END_TEST
@@ -359,6 +435,7 @@ SUITE("gateway")
 	TEST_LOOP(a_user_submits_waits_sees_and_cancels_its_own, 0, 2);
 	TEST(many_tasks_are_submitted_in_the_order_of_their_lines);
 	TEST(what_the_gateway_does_not_do_is_told);
+	TEST_LOOP(a_user_has_schedules_of_its_own, 0, 2);
 	TEST(a_user_reads_what_its_command_has_printed);
 	TEST(the_group_of_the_services_submits_by_default_and_others_do_not);
 	TEST(what_a_user_may_not_read_or_open_leads_to_the_gateway);

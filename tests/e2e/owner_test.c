@@ -332,6 +332,33 @@ START_TEST(what_a_foreign_worker_runs_cannot_be_cancelled)
 }
 END_TEST
 
+START_TEST(a_foreign_worker_is_named_where_a_queue_has_limits)
+{
+	const struct world_options o = {.modules = "demo", .no_worker = true};
+	struct world *w = world_start(&o);
+	struct run *worker =
+	    run_start(w, "/usr/bin/python3 %s %s/redis.sock 0",
+		      world_source(w, "tests/e2e/foreign_worker.py"),
+		      redis_server_dir(world_redis(w)));
+
+	WAIT_UNTIL(strstr(redis_text(w, world_redis(w), "CLIENT LIST"),
+			  "cmd=brpop") != NULL);
+	ck_run(ctl(w, "limit set io --task other --concurrency 1"), 0, "");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl(w, "doctor")->out,
+		   "queue io has limits, which do not bind workers of the "
+		   "Python package: 1 client of the broker takes tasks"));
+	ck_run(ctl(w, "limit unset io --task other"), 0, "");
+	ck_assert_ptr_null(strstr(ctl(w, "doctor")->out, "Python"));
+	ck_run(ctl(w, "limit set io --task other --concurrency 1"), 0, "");
+	submit(w, "add 1 2 --force --queue io");
+	redis_server_run(world_redis(w), "LPUSH go 1");
+	ck_run(run_end(w, worker), 0, "");
+	ck_assert_ptr_null(strstr(ctl(w, "doctor")->out, "Python"));
+	world_stop(w);
+}
+END_TEST
+
 SUITE("owner")
 {
 	SUITE_TIMEOUT(180);
@@ -347,4 +374,5 @@ SUITE("owner")
 	TEST_LOOP(the_record_of_a_task_that_is_put_back_says_that_it_waits, 0,
 		  2);
 	TEST_LOOP(what_a_foreign_worker_runs_cannot_be_cancelled, 0, 2);
+	TEST(a_foreign_worker_is_named_where_a_queue_has_limits);
 }

@@ -61,19 +61,18 @@ static void
 submit_steps(struct world *w, const char *queue)
 {
 	static const char *const steps[] = {
-	    "--id a",
-	    "--id later --delay 1h",
-	    "--id b --after a",
-	    "--id c --after a:failure",
-	    "--id d --after b:complete",
-	    "--id x --on failure",
+	    "add 1 1 --id a",
+	    "add 1 1 --id later --delay 1h",
+	    "add 1 1 --id b --after a",
+	    "add 1 1 --id c --after a:failure",
+	    "add 1 1 --id d --after b:complete",
+	    "echo 1 1 --id x --on failure",
 	};
 	size_t i;
 
 	ctl_ok(w, "workflow begin --id W");
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
-		submit(w, "add 1 1 --flow W --force --queue %s %s", queue,
-		       steps[i]);
+		submit(w, "%s --flow W --force --queue %s", steps[i], queue);
 	ctl_ok(w, "workflow seal W");
 }
 
@@ -90,7 +89,11 @@ ck_went_on(struct world *w)
 	ck_flow(w, "W", "failed", "1");
 	ck_flow(w, "W", "released", "1");
 	ck_run(ctl(w, "cancel later"), 0, "");
-	ck_run(ctl(w, "wait x --timeout 60"), 0, "2\n");
+	ck_run(ctl(w, "wait x --timeout 60"), 0,
+	       "{\"args\":[1,1],\"kwargs\":{\"flow\":\"W\",\"outcome\":"
+	       "\"failed\",\"failed\":[\"a\",\"later\"],\"counts\":{"
+	       "\"steps\":5,\"succeeded\":2,\"failed\":2,\"skipped\":1,"
+	       "\"unlisted\":0}}}\n");
 	ck_flow(w, "W", "state", "failed");
 }
 

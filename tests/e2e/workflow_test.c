@@ -78,6 +78,46 @@ START_TEST(what_cannot_run_is_skipped_and_callbacks_tell)
 }
 END_TEST
 
+/* Whoever submits it: a client, a file, or a step of the workflow. */
+START_TEST(a_callback_is_told_how_its_workflow_has_ended)
+{
+	static const char told_of[] =
+	    "\"outcome\":\"succeeded\",\"failed\":[],\"counts\":{\"steps\":"
+	    "1,\"succeeded\":1,\"failed\":0,\"skipped\":0,\"unlisted\":0}";
+	struct world *w = begin_with(
+	    _i, "[task adder]\ncommand = flowrractl submit tell --flow {0} "
+		"--on complete --id inner\nqueue = io\n"
+		"[task tell]\ncommand = echo {flow} {outcome} {failed}\n"
+		"queue = io\n");
+	const char *id;
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "adder W --flow W");
+	submit(w, "echo --kw flow=mine --flow W --on success --id own");
+	ctl_ok(w, "workflow seal W");
+	WAIT_UNTIL(is(w, "own", "status", "success"));
+	ck_run(ctl(w, "result own"), 0,
+	       world_text(w,
+			  "{\"args\":[],\"kwargs\":{\"flow\":\"mine\",%s}}\n",
+			  told_of));
+	WAIT_UNTIL(is(w, "inner", "status", "success"));
+	ck_run(ctl(w, "result inner"), 0, "\"W succeeded []\"\n");
+	id = submit_file(w,
+			 "{\"id\":\"a\",\"name\":\"add\",\"args\":[1,1]}\n"
+			 "{\"id\":\"b\",\"name\":\"echo\",\"on\":\"complete\","
+			 "\"kwargs\":{\"sum\":{\"$from\":\"a\"}}}\n",
+			 "");
+	WAIT_UNTIL(is(w, at(w, id, "b"), "status", "success"));
+	ck_run(ctl(w, "result %s", at(w, id, "b")), 0,
+	       world_text(w,
+			  "{\"args\":[],\"kwargs\":{\"sum\":2,\"flow\":\"%s\""
+			  ",%s}}\n",
+			  id, told_of));
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_file_runs_as_a_whole)
 {
 	struct world *w = begin(_i);
@@ -403,6 +443,7 @@ SUITE("workflow")
 	SUITE_TIMEOUT(120);
 	TEST_BOTH(a_step_runs_after_those_that_it_waits_for);
 	TEST_BOTH(what_cannot_run_is_skipped_and_callbacks_tell);
+	TEST_BOTH(a_callback_is_told_how_its_workflow_has_ended);
 	TEST_BOTH(a_file_runs_as_a_whole);
 	TEST_BOTH(a_chain_passes_results_on);
 	TEST_BOTH(a_batch_is_joined_by_a_callback);

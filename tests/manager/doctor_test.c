@@ -208,6 +208,25 @@ START_TEST(workers_that_declare_different_limits_are_named)
 }
 END_TEST
 
+START_TEST(workers_that_no_limit_binds_are_named)
+{
+	static struct broker_limit limit = {
+	    .rule = {.kind = LIMIT_TASK, .key = {"nap", 3}}};
+
+	be_well();
+	scene_queue("io", false);
+	scene.foreign = 2;
+	ck_assert_str_eq(findings(), "");
+	scene.limits = &limit;
+	scene.n_limits = 1;
+	ck_assert_str_eq(
+	    findings(),
+	    "warning queues: queue io has limits, which do not bind workers of "
+	    "the Python package: 2 clients of the broker take tasks as they do "
+	    "(BRPOP), of this queue or another one\n");
+}
+END_TEST
+
 START_TEST(queues_are_examined_one_by_one)
 {
 	be_well();
@@ -338,6 +357,7 @@ SUITE("manager-doctor")
 	TEST(tasks_that_no_worker_has_are_found);
 	TEST(a_limit_that_holds_tasks_for_long_is_named);
 	TEST(workers_that_declare_different_limits_are_named);
+	TEST(workers_that_no_limit_binds_are_named);
 	TEST(queues_are_examined_one_by_one);
 	TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page);
 	TEST(a_dead_list_that_is_full_is_found);

@@ -75,6 +75,7 @@ struct scene {
 	size_t n_limits;
 	const struct broker_finding *findings; /* of the examination */
 	size_t n_findings;
+	int64_t foreign;
 	int64_t clock_us; /* the broker's; 0: noon */
 	/* What is heard by who listens; NULL at the end. "!" is trouble. */
 	const char *const *heard;

@@ -53,6 +53,7 @@ give_typed(const struct scene_answer *a, const struct err *err)
 	const struct broker_report report = {
 	    .server = "scene",
 	    .clock_us = scene.clock_us != 0 ? scene.clock_us : SCENE_NOON_US,
+	    .foreign = scene.foreign,
 	    .findings = scene.findings,
 	    .n = scene.n_findings};
 

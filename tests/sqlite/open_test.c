@@ -119,6 +119,28 @@ START_TEST(a_missing_directory_is_named)
 }
 END_TEST
 
+/* A new user's home has no .local yet. */
+START_TEST(the_users_own_place_is_made_with_all_above_it)
+{
+	char home[sizeof(w.dir) + 8];
+	struct stat st;
+	struct party *p;
+
+	stage_open(&w, KIND_SQLITE);
+	snprintf(home, sizeof(home), "%s/home", w.dir);
+	ck_assert_int_eq(mkdir(home, 0755), 0);
+	setenv("HOME", home, 1);
+	unsetenv("XDG_STATE_HOME");
+	snprintf(w.url, sizeof(w.url),
+		 "sqlite://%s/.local/state/flowrra/flowrra.db", home);
+	p = party_open(&w, NULL);
+	ck_assert_int_eq(party_submit(p, "1", "[1]", 0, 0), ERR_NONE);
+	ck_assert_int_eq(stat(stage_path(&w), &st), 0);
+	party_close(p);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(a_relative_path_is_refused)
 {
 	struct err err;
@@ -352,6 +374,7 @@ SUITE("sqlite-open")
 	TEST(the_first_submission_makes_the_file_and_no_question_does);
 	TEST(opening_a_file_that_is_there_writes_nothing);
 	TEST(a_missing_directory_is_named);
+	TEST(the_users_own_place_is_made_with_all_above_it);
 	TEST(a_relative_path_is_refused);
 	TEST(a_file_that_is_no_database_is_refused_and_left_alone);
 	TEST(the_database_of_another_program_is_refused);

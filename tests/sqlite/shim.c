@@ -2,6 +2,8 @@
 /* A VFS that fails when it is told to. */
 #include "sqlite/shim.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -9,14 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHUNK 65536
-
 struct shim_file {
 	sqlite3_file pub;
 	sqlite3_file *real;
+	int is_log;
 };
 
-static sqlite3_vfs *real_vfs;
+static sqlite3_vfs real_vfs;
 static atomic_int fault, countdown, times_left, operations, failures;
 
 void
@@ -62,48 +63,81 @@ is_hit(void)
 
 /* --- power cuts -------------------------------------------------------- */
 
-/* The log as it was flushed last; there is one connection in the process. */
-static struct {
-	sqlite3_file *real;
-	char path[256];
+/* The log as it was flushed last, by any connection of the process. Not through SQLite,
+ * whose connections come and go; it has no locks on the log. */
+struct log_copy {
 	char *p;
-	sqlite3_int64 len;
-} flushed;
+	off_t len;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	char path[256];
+	struct log_copy copy;
+} flushed = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct log_copy
+log_read(void)
+{
+	const int fd = open(flushed.path, O_RDONLY | O_CLOEXEC);
+	struct log_copy copy = {NULL, lseek(fd, 0, SEEK_END)};
+
+	copy.p = malloc((size_t)copy.len + 1);
+	if (fd < 0 || copy.p == NULL ||
+	    (copy.len = pread(fd, copy.p, (size_t)copy.len, 0)) < 0)
+		abort();
+	close(fd);
+	return copy;
+}
 
 static void
-note_flushed(void)
+log_set(struct log_copy copy)
 {
-	free(flushed.p);
-	flushed.p = NULL;
-	if (flushed.real->pMethods->xFileSize(flushed.real, &flushed.len) !=
-		SQLITE_OK ||
-	    flushed.len == 0)
-		return;
-	flushed.p = malloc((size_t)flushed.len);
-	if (flushed.p == NULL ||
-	    flushed.real->pMethods->xRead(flushed.real, flushed.p,
-					  (int)flushed.len, 0) != SQLITE_OK)
-		abort();
+	free(flushed.copy.p);
+	flushed.copy = copy;
+}
+
+/* What an earlier process wrote, it has flushed, or we do not count on it. */
+static void
+log_note_opened(const char *path)
+{
+	pthread_mutex_lock(&flushed.lock);
+	if (strcmp(path, flushed.path) != 0) {
+		strncpy(flushed.path, path, sizeof(flushed.path) - 1);
+		log_set(log_read());
+	}
+	pthread_mutex_unlock(&flushed.lock);
+}
+
+/* What another thread writes meanwhile, it may not have flushed. */
+static int
+log_sync(sqlite3_file *real, int flags)
+{
+	struct log_copy copy;
+	int status;
+
+	pthread_mutex_lock(&flushed.lock);
+	copy = log_read();
+	if ((status = real->pMethods->xSync(real, flags)) == SQLITE_OK)
+		log_set(copy);
+	else
+		free(copy.p);
+	pthread_mutex_unlock(&flushed.lock);
+	return status;
 }
 
 /* The log goes back to what the disk surely has; the shared memory is gone. */
 static void
 cut_power(void)
 {
-	size_t len = strlen(flushed.path);
-	sqlite3_int64 at;
-	int n;
+	int fd;
 
-	if (flushed.real != NULL) {
-		flushed.real->pMethods->xTruncate(flushed.real, 0);
-		/* SQLite's own file system takes no more than this at once. */
-		for (at = 0; at < flushed.len; at += n) {
-			n = flushed.len - at < CHUNK ? (int)(flushed.len - at)
-						     : CHUNK;
-			flushed.real->pMethods->xWrite(flushed.real,
-						       flushed.p + at, n, at);
-		}
-		memcpy(flushed.path + len - 3, "shm", 3);
+	pthread_mutex_lock(&flushed.lock);
+	if ((fd = open(flushed.path, O_WRONLY | O_TRUNC | O_CLOEXEC)) >= 0) {
+		if (write(fd, flushed.copy.p, (size_t)flushed.copy.len) !=
+		    flushed.copy.len)
+			abort();
+		memcpy(flushed.path + strlen(flushed.path) - 3, "shm", 3);
 		unlink(flushed.path);
 	}
 	kill(getpid(), SIGKILL);
@@ -146,7 +180,7 @@ static int
 shim_sync(sqlite3_file *file, int flags)
 {
 	sqlite3_file *real = real_of(file);
-	int what = atomic_load(&fault), status;
+	int what = atomic_load(&fault);
 
 	if (what != SHIM_FULL && is_hit()) {
 		if (what == SHIM_POWER)
@@ -157,10 +191,9 @@ shim_sync(sqlite3_file *file, int flags)
 			return SQLITE_IOERR_FSYNC;
 		kill(getpid(), SIGSTOP);
 	}
-	status = real->pMethods->xSync(real, flags);
-	if (what == SHIM_POWER && real == flushed.real)
-		note_flushed();
-	return status;
+	if (what == SHIM_POWER && ((struct shim_file *)(void *)file)->is_log)
+		return log_sync(real, flags);
+	return real->pMethods->xSync(real, flags);
 }
 
 #define FORWARD(name, parameters, ...)                                         \
@@ -202,8 +235,6 @@ shim_close(sqlite3_file *file)
 	sqlite3_file *real = real_of(file);
 	int status = real->pMethods->xClose(real);
 
-	if (real == flushed.real)
-		flushed.real = NULL;
 	free(real);
 	return status;
 }
@@ -242,34 +273,30 @@ shim_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
 		flags &= ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 		flags |= SQLITE_OPEN_READONLY;
 	}
-	if ((shim->real = calloc(1, (size_t)real_vfs->szOsFile)) == NULL)
+	if ((shim->real = calloc(1, (size_t)real_vfs.szOsFile)) == NULL)
 		return SQLITE_NOMEM;
-	status = real_vfs->xOpen(real_vfs, name, shim->real, flags, out_flags);
+	status = real_vfs.xOpen(&real_vfs, name, shim->real, flags, out_flags);
 	if (status != SQLITE_OK)
 		free(shim->real);
 	else
 		shim->pub.pMethods = &methods;
-	if (status == SQLITE_OK && (flags & SQLITE_OPEN_WAL)) {
-		flushed.real = shim->real;
-		strncpy(flushed.path, name, sizeof(flushed.path) - 1);
-		/* What an earlier process wrote, it has flushed, or we do not
-		 * count on it. */
-		note_flushed();
-	}
+	shim->is_log = (flags & SQLITE_OPEN_WAL) != 0;
+	if (status == SQLITE_OK && shim->is_log)
+		log_note_opened(name);
 	return status;
 }
 
+/* In place: the default may have been taken as the base of another one already. Its files
+ * are larger than ours. */
 void
 shim_install(void)
 {
-	static sqlite3_vfs vfs;
+	sqlite3_vfs *vfs;
 
 	sqlite3_initialize();
-	real_vfs = sqlite3_vfs_find(NULL);
-	vfs = *real_vfs;
-	vfs.zName = "shim";
-	vfs.szOsFile = sizeof(struct shim_file);
-	vfs.pNext = NULL;
-	vfs.xOpen = shim_open;
-	sqlite3_vfs_register(&vfs, 1);
+	vfs = sqlite3_vfs_find(NULL);
+	if (vfs->xOpen == shim_open)
+		return;
+	real_vfs = *vfs;
+	vfs->xOpen = shim_open;
 }

@@ -198,6 +198,58 @@ START_TEST(a_task_that_waits_does_not_become_another)
 }
 END_TEST
 
+/* By a producer that stores records. */
+static bool
+put_recorded(struct party *p, const char *id, const char *arg,
+	     enum unique_until until, bool debounces)
+{
+	struct broker_submit task;
+	char record[256];
+
+	memset(bytes, 0, sizeof(bytes));
+	task = unique_task(id, arg, until);
+	snprintf(record, sizeof(record),
+		 "{\"task_id\":\"%s\",\"status\":\"pending\",\"args\":%s}", id,
+		 arg);
+	task.record = slice_of(record);
+	task.delay_ms = 60000;
+	task.debounces = debounces;
+	ck_assert_int_eq(party_submit_with(p, &task), ERR_NONE);
+	return !task.duplicate;
+}
+
+/* A task of each key is delayed: one that may become another, and one that may not. */
+START_TEST(a_record_says_what_its_task_has_become)
+{
+	static const struct {
+		enum unique_until until;
+		const char *record;
+	} cases[] = {
+	    {UNIQUE_START,
+	     "{\"task_id\":\"1\",\"status\":\"pending\",\"args\":[2]}"},
+	    {UNIQUE_END,
+	     "{\"task_id\":\"1\",\"status\":\"pending\",\"args\":[1]}"}};
+	struct backend *results;
+	struct party *p;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		lim_open(_i);
+		op.stage.options.with_results = true;
+		p = party_open(&op.stage, NULL);
+		results = backend_open(&op.stage);
+		ck_assert(put_recorded(p, "1", "[1]", cases[i].until, false));
+		ck_assert(!put_recorded(p, "2", "[2]", UNIQUE_START, true));
+		ck_assert_str_eq(backend_get(&op.stage, results, "1"),
+				 cases[i].record);
+		UNTIL(&op.stage, backend_get(&op.stage, results, "2") == NULL);
+		backend_close(results);
+		party_close(p);
+		op_close();
+	}
+}
+END_TEST
+
 #define CASES(kind)                                                            \
 	X(a_key_is_free_when_its_task_starts, kind)                            \
 	X(a_key_is_free_when_its_task_has_ended, kind)                         \
@@ -206,6 +258,7 @@ END_TEST
 	X(what_is_removed_frees_its_key, kind)                                 \
 	X(a_key_that_lasts_for_a_time_stays, kind)                             \
 	X(a_delayed_task_becomes_the_last_one_with_its_key, kind)              \
-	X(a_task_that_waits_does_not_become_another, kind)
+	X(a_task_that_waits_does_not_become_another, kind)                     \
+	X(a_record_says_what_its_task_has_become, kind)
 
 LIMITS_SUITES("unique")

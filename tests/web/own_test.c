@@ -261,6 +261,14 @@ START_TEST(a_submitter_has_these_routes_and_no_others)
 					  "/api/v1/session",
 					  "/healthz",
 					  "/readyz"};
+	static const char *const schedules[] = {
+	    "/api/v1/schedules",
+	    "/api/v1/schedules/{id}",
+	    "/api/v1/schedules/{id}/next",
+	    "/api/v1/schedules/{id}/fires",
+	    "/api/v1/schedules/{id}/enable",
+	    "/api/v1/schedules/{id}/disable",
+	    "/api/v1/schedules/{id}/run"};
 	const struct web_route *const *table;
 	const struct web_route *r;
 	bool found;
@@ -272,6 +280,10 @@ START_TEST(a_submitter_has_these_routes_and_no_others)
 			     i < sizeof(own) / sizeof(own[0]); i++)
 				found |= strcmp(own[i], r->path) == 0 &&
 					 r->method != HTTP_DELETE;
+			for (i = 0;
+			     i < sizeof(schedules) / sizeof(schedules[0]); i++)
+				found |= strcmp(schedules[i], r->path) == 0 &&
+					 r->method != HTTP_PUT;
 			found |= strcmp(r->path, "/api/v1/session") == 0;
 			ck_assert_msg(routes_permit(r, WEB_SUBMITTER) == found,
 				      "%s", r->path);

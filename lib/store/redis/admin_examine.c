@@ -21,6 +21,7 @@ struct examined {
 	char *name; /* NULL: the only one */
 	struct buf info, save, appendfsync;
 	bool has_save;
+	int64_t foreign; /* as of broker_report */
 	int64_t clock_us;
 	int64_t ahead_us;
 	int64_t asked_us; /* our clock when we asked for its */
@@ -175,6 +176,38 @@ rexamine_take_setting(struct rquery *i, size_t index,
 	e->has_save = e->has_save || index % 2 == 0;
 }
 
+/* One that takes tasks without a trace in the server, in our database: so says the
+ * last command of a connection that waits. */
+static bool
+examined_is_foreign(const struct rbroker *b, struct slice client)
+{
+	char database[32];
+
+	snprintf(database, sizeof(database), " db=%d ", b->url.db);
+	return memmem(client.p, client.len, " cmd=brpop ",
+		      strlen(" cmd=brpop ")) != NULL &&
+	       memmem(client.p, client.len, database, strlen(database)) != NULL;
+}
+
+static void
+rexamine_take_clients(struct rquery *i, size_t k,
+		      const struct redis_reply *reply)
+{
+	const struct slice text = redis_reply_string(reply);
+	const char *at = text.p, *end = text.p + text.len, *line;
+
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
+		return;
+	examined_at(i, k)->foreign = 0;
+	for (; at < end; at = line + 1) {
+		line = memchr(at, '\n', (size_t)(end - at));
+		if (line == NULL)
+			line = end;
+		examined_at(i, k)->foreign += examined_is_foreign(
+		    i->broker, (struct slice){at, (size_t)(line - at)});
+	}
+}
+
 static void
 ask_info(struct rquery *i)
 {
@@ -195,7 +228,7 @@ ask_info(struct rquery *i)
 }
 
 /* In a phase of its own: managed servers forbid CONFIG, and an error fails all
- * of its phase. */
+ * of its phase. Not all users may list clients, either. */
 static void
 ask_settings(struct rquery *i)
 {
@@ -204,6 +237,8 @@ ask_settings(struct rquery *i)
 				     SLICE("save")};
 	const struct slice fsync[] = {SLICE("CONFIG"), SLICE("GET"),
 				      SLICE("appendfsync")};
+	const struct slice clients[] = {SLICE("CLIENT"), SLICE("LIST"),
+					SLICE("TYPE"), SLICE("normal")};
 	size_t k;
 
 	for (k = 0; k < e->n_nodes; k++) {
@@ -213,6 +248,8 @@ ask_settings(struct rquery *i)
 			     REDIS_ARGS(save));
 		examined_ask(i, k, rexamine_take_setting, 2 * k + 1,
 			     REDIS_ARGS(fsync));
+		examined_ask(i, k, rexamine_take_clients, k,
+			     REDIS_ARGS(clients));
 	}
 }
 
@@ -323,6 +360,8 @@ rexamine_report(struct examination *e, struct broker_finding *findings)
 
 	snprintf(name, sizeof(name), "Redis %.*s", (int)version.len,
 		 version.p != NULL ? version.p : "");
+	for (k = 0; k < e->n_nodes; k++)
+		report.foreign += e->nodes[k].foreign;
 	for (k = 0; k < e->report.n; k++)
 		findings[k] = (struct broker_finding){
 		    .error = e->report.findings[k].error,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/restate.h"
 #include "store/redis/levels.h"
 #include "store/redis/submit.h"
 
@@ -31,6 +32,52 @@ rpush_forget_record(struct rbroker *b, const struct broker_submit *task)
 	buf_done(&key);
 }
 
+static void
+rpush_on_restated(struct redis_request *request,
+		  const struct redis_reply *reply)
+{
+	struct rrun run = *container_of(request, struct rrun, request);
+
+	free(container_of(request, struct rrun, request));
+	rbatch_ended(run.batch);
+}
+
+/* The task that has the key of this one has become it: so does its record, unless it
+ * has started since. A record that could not be replaced is no reason to fail. */
+static void
+rpush_restate_record(struct rbatch *batch, size_t i)
+{
+	const struct broker_submit *task = &batch->tasks[i];
+	const struct slice owner = slice_of(task->owner);
+	struct rbroker *b = batch->broker;
+	struct buf record = BUF_INIT, key = BUF_INIT, channel = BUF_INIT;
+	struct slice keys[1], args[3];
+	struct rrun *run = NULL;
+	struct err err;
+
+	if (!b->opt.with_results || task->record.p == NULL ||
+	    restate_text(task->record, "task_id", owner, &record, &err) != 0)
+		return;
+	buf_adds(&channel, RRESULTS_CHANGED);
+	buf_add(&channel, owner.p, owner.len);
+	keys[0] = arg_key(&key, ARG_RECORD, owner);
+	args[0] = (struct slice){record.data, record.len};
+	args[1] = (struct slice){channel.data, channel.len};
+	args[2] = SLICE("pending");
+	if (!record.failed && !key.failed && !channel.failed)
+		run = rbatch_run(batch, i, 1, rpush_on_restated);
+	if (run != NULL &&
+	    redis_request_eval(&run->request, &b->scripts[SCRIPT_NOTE],
+			       (struct redis_args){keys, 1},
+			       (struct redis_args){args, 3}) == 0)
+		batch->under_way++;
+	else
+		free(run);
+	buf_done(&record);
+	buf_done(&key);
+	buf_done(&channel);
+}
+
 /* The task that has the same unique key, maybe this one, sent before. */
 static void
 set_owner(struct broker_submit *task, struct slice id)
@@ -39,11 +86,29 @@ set_owner(struct broker_submit *task, struct slice id)
 	snprintf(task->owner, sizeof(task->owner), "%.*s", (int)id.len, id.p);
 }
 
+/* The ID of another task; with this before it, that has become the one that was
+ * submitted. */
+#define BECAME '\1'
+
+static void
+take_owner(struct rbatch *batch, size_t i, struct slice id)
+{
+	struct broker_submit *task = &batch->tasks[i];
+	const bool became = id.len > 0 && id.p[0] == BECAME;
+
+	if (became)
+		id = (struct slice){id.p + 1, id.len - 1};
+	set_owner(task, id);
+	if (became)
+		rpush_restate_record(batch, i);
+	rpush_forget_record(batch->broker, task);
+}
+
 /* What the submit script says of one task; a plain push says nothing. */
 static void
-take_answer(struct rbroker *b, struct broker_submit *task,
-	    const struct redis_reply *reply)
+take_answer(struct rbatch *batch, size_t i, const struct redis_reply *reply)
 {
+	struct broker_submit *task = &batch->tasks[i];
 	const bool taken = redis_reply_type(reply) == REDIS_STRING;
 	const int64_t answer = taken ? QUEUED : redis_reply_integer(reply);
 
@@ -60,11 +125,11 @@ take_answer(struct rbroker *b, struct broker_submit *task,
 			"later",
 			task->queue, RLEVELS_MAX);
 	if (taken)
-		set_owner(task, redis_reply_string(reply));
+		take_owner(batch, i, redis_reply_string(reply));
 	else if (answer == QUEUED_BEFORE)
 		set_owner(task, task->id);
-	if (task->err.code != ERR_NONE || taken)
-		rpush_forget_record(b, task);
+	if (task->err.code != ERR_NONE)
+		rpush_forget_record(batch->broker, task);
 }
 
 static void rpush_by_script(struct rbatch *batch, size_t first, size_t n);
@@ -114,7 +179,8 @@ on_pushed(struct redis_request *request, const struct redis_reply *reply)
 			    task->unique.len == 0)
 				rpush_forget_record(b, task);
 		} else if (redis_reply_type(reply) == REDIS_ARRAY) {
-			take_answer(b, task, redis_reply_at(reply, i));
+			take_answer(run.batch, run.first + i,
+				    redis_reply_at(reply, i));
 		}
 	}
 	rbatch_ended(run.batch);

@@ -20,11 +20,11 @@ const routes = [
   [/^schedules\/([^/]+)$/, 'schedule', 'view', 'schedules'],
   [/^schedules\/([^/]+)\/edit$/, 'schedule_form', 'form', 'schedules'],
   [/^workflows$/, 'workflows'], [/^workflows\/([^/]+)$/, 'workflows', 'detail'],
-  [/^calendar$/, 'calendar'], [/^dead$/, 'dead'], [/^enqueue$/, 'enqueue'],
+  [/^limits$/, 'limits'], [/^calendar$/, 'calendar'], [/^dead$/, 'dead'], [/^enqueue$/, 'enqueue'],
   [/^health$/, 'health'], [/^login$/, 'login'], [/^about$/, 'about'],
 ];
 const pages = [['overview', '', 'Overview'], ['queues', 'queues', 'Queues'], ['tasks', 'tasks', 'Tasks'],
-  ['workers', 'workers', 'Workers'], ['schedules', 'schedules', 'Schedules'], ['workflows', 'workflows', 'Workflows'], ['calendar', 'calendar', 'Calendar'],
+  ['workers', 'workers', 'Workers'], ['schedules', 'schedules', 'Schedules'], ['workflows', 'workflows', 'Workflows'], ['limits', 'limits', 'Limits'], ['calendar', 'calendar', 'Calendar'],
   ['dead', 'dead', 'Dead'], ['enqueue', 'enqueue', 'Enqueue'], ['health', 'health', 'Health'], ['about', 'about', 'About']];
 /* The rest is behind "More" on a phone. */
 const first = ['overview', 'queues', 'tasks', 'schedules'];

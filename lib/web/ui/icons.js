@@ -9,6 +9,7 @@ const paths = {
   workers: 'M6 6h12v12H6zM10 10h4v4h-4zM9 2v4M15 2v4M9 18v4M15 18v4M2 9h4M2 15h4M18 9h4M18 15h4',
   schedules: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3 2',
   workflows: 'M3 9h6v6H3zM15 3h6v6h-6zM15 15h6v6h-6zM9 12h3M12 6v12M12 6h3M12 18h3',
+  limits: 'M5 19a9 9 0 1 1 14 0M12 13l4-5',
   calendar: 'M4 6h16v14H4zM4 10h16M8 3v5M16 3v5',
   dead: 'M8 3h8l5 5v8l-5 5H8l-5-5V8zM9 9l6 6M15 9l-6 6',
   enqueue: 'M12 5v14M5 12h14',

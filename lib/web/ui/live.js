@@ -24,7 +24,7 @@ export const onState = f => listeners.add(f);
 export const isPaused = () => paused;
 
 const paths = {overview: 'overview', queues: 'queues', workers: 'workers',
-  running: 'tasks?state=running', schedules: 'schedules?order=next', dead: 'dead', workflows: 'workflows'};
+  running: 'tasks?state=running', schedules: 'schedules?order=next', dead: 'dead', workflows: 'workflows', limits: 'limits'};
 
 class Watch {
   constructor(topics, onEvent) {

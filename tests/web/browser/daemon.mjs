@@ -83,6 +83,34 @@ test('a workflow is drawn, moves on by push, and is cancelled', async () => {
   await tell('POST', `tasks/${workflow}.right/cancel`);
 }, {realOnly: true});
 
+test('a limit is set, holds, is changed and taken away', async () => {
+  await on('limits', {}, async page => {
+    const row = id => `tr[data-row="${id}"]`, said = (id, text) => page.waitForFunction(([r, t]) => document.querySelector(r)?.innerText.includes(t), [row(id), text], {timeout: 20000});
+    await page.click('button:has-text("Set a limit")');
+    const dialog = page.locator('dialog[open]');
+    await dialog.getByLabel('Queue').fill('io');
+    await dialog.getByLabel('Limits').selectOption('task');
+    await dialog.getByLabel('Name or group').fill('sleep');
+    await dialog.locator('footer button').nth(1).click();
+    await page.waitForFunction(() => document.querySelector('dialog .status').innerText.includes('a concurrency or a rate'));
+    await dialog.getByLabel('Run at once').fill('1');
+    await dialog.locator('footer button').nth(1).click();
+    await page.waitForSelector(row('io task sleep'));
+    const ids = [];
+    for (let i = 0; i < 3; i++) ids.push((await tell('POST', 'tasks', {name: 'sleep', args: [60]})).task_id);
+    await page.waitForFunction(r => /sleep\s+1\s+–\s+1\s+2/.test(document.querySelector(r).innerText), row('io task sleep'), {timeout: 20000});
+    await page.click(`${row('io task sleep')} button[title=Change]`);
+    await page.locator('dialog[open]').getByLabel('Run at once').fill('2');
+    await page.locator('dialog[open] footer button').nth(1).click();
+    await page.waitForFunction(r => /sleep\s+2\s+–\s+2\s+1/.test(document.querySelector(r).innerText), row('io task sleep'), {timeout: 20000});
+    await said('io task sleep', 'a command');
+    await page.click(`${row('io task sleep')} button[title="Take away"]`);
+    await confirm(page);
+    await page.waitForFunction(r => !document.querySelector(r), row('io task sleep'));
+    for (const id of ids) await tell('POST', `tasks/${id}/cancel`);
+  });
+}, {realOnly: true});
+
 test('a queue is paused and resumed, and the list says so by push', async () => {
   await on('queues/io', {}, async page => {
     await page.click('header.page button:has-text("Pause")');

@@ -27,7 +27,7 @@ export async function pages() {
   return Object.entries({overview: '', queues: 'queues', queue: queue && `queues/${e(queue)}`, tasks: 'tasks', delayed: 'tasks?state=delayed', running: 'tasks?state=running', retrying: 'tasks?state=retrying',
     succeeded: 'tasks?state=success', failed: 'tasks?state=failed', task: failed && `tasks/${e(failed)}`, 'task-done': done && `tasks/${e(done)}`, 'task-running': running && `tasks/${e(running)}`, 'task-dead': dead && `tasks/${e(dead)}`,
     workers: 'workers', worker: worker && `workers/${e(worker)}`, schedules: 'schedules', schedule: schedule && `schedules/${e(schedule)}`, 'schedule-new': 'schedules/new?task=resize', 'schedule-edit': schedule && `schedules/${e(schedule)}/edit`,
-    workflows: 'workflows', workflow: flow && `workflows/${e(flow)}`, calendar: 'calendar', dead: 'dead', enqueue: 'enqueue', health: 'health', about: 'about', login: 'login'}).filter(([, path]) => path !== undefined);
+    limits: 'limits', workflows: 'workflows', workflow: flow && `workflows/${e(flow)}`, calendar: 'calendar', dead: 'dead', enqueue: 'enqueue', health: 'health', about: 'about', login: 'login'}).filter(([, path]) => path !== undefined);
 }
 
 export const reset = order => env.mock?.set(order || {});

@@ -61,6 +61,10 @@ const pushed = {
     const id = await flow();
     return {path: `workflows/${id}`, change: async () => { await tell('POST', `workflows/${id}/cancel`); return [() => !!document.querySelector('.flow .s-skipped'), null]; }};
   },
+  'limits': async () => {
+    await tell('POST', 'limits', {queue: 'images', group: 'pushed', concurrency: 5});
+    return {path: 'limits', change: async () => { await tell('POST', 'limits', {queue: 'images', group: 'pushed', concurrency: 777}); return inRow('images group pushed', '777'); }, after: () => tell('POST', 'limits/unset', {queue: 'images', group: 'pushed'})};
+  },
   'dead': async () => {
     const {key} = (await ask('dead')).items[0];
     return {path: 'dead', change: async () => { await tell('POST', 'dead/delete', {ids: [key]}); return gone(key); }};

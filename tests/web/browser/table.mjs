@@ -26,6 +26,7 @@ const table = [
   ['schedule', 'schedule', 'header.page .badge', GONE, AWAY],
   ['schedule-new', 'schedule_form', 'form button[type=submit]', 'form button[type=submit]', AWAY],
   ['schedule-edit', 'schedule_form', 'form button[type=submit]', GONE, AWAY],
+  ['limits', 'limits', ROWS, EMPTY, AWAY],
   ['workflows', 'workflows', ROWS, EMPTY, AWAY],
   ['workflow', 'workflows', '.flow .node', GONE, AWAY],
   ['calendar', 'calendar', 'main table, main [role=grid], main .week', EMPTY, AWAY],

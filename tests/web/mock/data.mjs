@@ -83,6 +83,10 @@ function workflows() {
     flow('w2', null, 'succeeded', [step('only', 'success')])];
 }
 
+const limits = () => [['io', 'queue', null, 40, null], ['io', 'task', 'resize', 3, 2], ['mail', 'each_group', null, null, 100], ['io', 'group', HOSTILE.html, 1, null]]
+  .map(([queue, scope, key, concurrency, rate], i) => ({id: [queue, scope, key].filter(x => x !== null).join(' '), queue, scope, key, by: i > 1 ? 'kwargs.tenant' : null, concurrency, rate, period: rate && 60, burst: rate && 5,
+    running: i, held: i * 1200, held_since: i ? iso(-700) : null, declared_by: i === 1 ? WORKERS[0] : null, disputed_by: i === 1 ? WORKERS[1] : null}));
+
 function schedules() {
   const rules = [['cron', '0 9 * * MON-FRI', 'at 09:00, Monday to Friday'], ['cron', '*/5 * * * *', 'every 5 minutes'], ['interval', '300', 'every 5 min'],
     ['cron', '30 2 * * *', 'at 02:30, every day'], ['once', iso(7200), 'once'], ['cron', '0 0 1 * *', 'at 00:00 on the first of the month']];
@@ -98,7 +102,7 @@ function schedules() {
 
 export function world() {
   seed = 7;
-  const w = {tasks: [], dead: [], workers: workers(), queues: QUEUES.map(queueOf), schedules: schedules(), workflows: workflows(), audit: []};
+  const w = {tasks: [], dead: [], workers: workers(), queues: QUEUES.map(queueOf), schedules: schedules(), workflows: workflows(), limits: limits(), audit: []};
   const sizes = {pending: 320, delayed: 120, running: 27, retrying: 40, success: 320, failed: 173};
   for (const [state, n] of Object.entries(sizes)) for (let i = 0; i < n; i++) w.tasks.push(task(state, i));
   const evil = [HOSTILE.html, HOSTILE.bidi, HOSTILE.ansi, HOSTILE.quote];
@@ -120,7 +124,7 @@ export function world() {
   return w;
 }
 
-export const empty = () => ({tasks: [], dead: [], workers: [], queues: [], schedules: [], workflows: [], audit: [], registry: []});
+export const empty = () => ({tasks: [], dead: [], workers: [], queues: [], schedules: [], workflows: [], limits: [], audit: [], registry: []});
 
 export function series(name, from, to, step, none) {
   const points = [], buckets = Array.from({length: 28}, (_, i) => 0.001 * 2 ** (i * 0.75));

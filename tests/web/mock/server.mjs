@@ -215,6 +215,9 @@ const routes = [
   ['POST', 'schedules/:id/:verb', ({id, verb}) => { need(); const s = find(w.schedules, 'id', id, 'schedule'); if (verb === 'run') return [201, {task_id: uuid()}]; s.enabled = verb === 'enable'; s.state = s.enabled ? 'enabled' : 'disabled'; return s; }],
   ['GET', 'schedules/:id/next', () => nextFires()],
   ['GET', 'schedules/:id/fires', ({q}) => page(Array.from({length: 64}, (_, i) => ({fire_at: iso(-i * 300), task_id: i % 8 === 3 ? null : w.tasks[i].task_id, sent_at: i % 8 === 3 ? null : iso(-i * 300 + 0.08), outcome: i % 8 === 3 ? 'missed' : 'sent', reason: i % 8 === 3 ? 'late' : null, status: i % 8 === 3 ? null : ['success', 'failed', 'running'][i % 3]})), q)],
+  ['GET', 'limits', () => ({items: w.limits})],
+  ['POST', 'limits', ({body}) => { need(); if (!body.concurrency && !body.rate) throw new Fault(422, 'unprocessable', 'a limit needs a concurrency or a rate'); return {...body, scope: 'queue'}; }],
+  ['POST', 'limits/unset', ({body}) => { need(); w.limits = w.limits.filter(l => l.queue !== body.queue || l.key !== (body.task ?? body.group ?? null)); return {queue: body.queue}; }],
   ['GET', 'workflows', () => ({items: w.workflows, more: false})],
   ['GET', 'workflows/:id', ({id}) => find(w.workflows, 'workflow', id, 'workflow')],
   ['GET', 'calendar', ({q}) => calendar(q)],
@@ -237,7 +240,7 @@ function events(req, res, q) {
   streams.add(s);
   req.on('close', () => streams.delete(s));
   if (mode === 'away') return res.write(`event: stale\ndata: ${JSON.stringify({since: iso(-12), why: 'the store at 10.0.4.2 does not answer'})}\n\n`);
-  const full = {overview, queues: () => ({items: w.queues}), workers: () => ({items: w.workers}), running: () => tasksList(new URLSearchParams('state=running')), schedules: () => page(w.schedules, new URLSearchParams()), dead: () => page(w.dead, new URLSearchParams()), workflows: () => ({items: w.workflows, more: false})};
+  const full = {overview, queues: () => ({items: w.queues}), workers: () => ({items: w.workers}), running: () => tasksList(new URLSearchParams('state=running')), schedules: () => page(w.schedules, new URLSearchParams()), dead: () => page(w.dead, new URLSearchParams()), workflows: () => ({items: w.workflows, more: false}), limits: () => ({items: w.limits})};
   for (const topic of s.topics) if (full[topic]) res.write(`event: ${topic}\nid: ${++s.n}\ndata: ${JSON.stringify({snapshot: true, at: iso(0), ...full[topic]()})}\n\n`);
 }
 

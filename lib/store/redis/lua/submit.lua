@@ -21,8 +21,8 @@
 --       this one, and keeps its id
 -- Returns for each task 1 (queued), 0 (the queue is full), 2 (it was queued
 -- before, with this key), 3 (its level would be one too many, or there are too
--- many already), or the id of another task that has its unique key, and may have
--- become this one.
+-- many already), or the id of another task that has its unique key, with '\1' before it
+-- if that has become this one.
 -- Where a list was needed that is not in KEYS, all there is in the answer is a
 -- list of the levels, and nothing was done.
 

@@ -104,7 +104,7 @@ for i = 6, #ARGV, 9 do
     wake = wake or due < tonumber(owner.due)
     keep(unique, owner, due, ARGV[i + 7])
     kept[#kept + 1] = owner
-    answers[#answers + 1] = owner.id == id and 2 or owner.id
+    answers[#answers + 1] = owner.id == id and 2 or '\1' .. owner.id
   elseif owner and not debounces then
     answers[#answers + 1] = owner.id == id and 2 or owner.id
   elseif limit > 0 and length >= limit then
