@@ -16,6 +16,7 @@
 #include "util/conf.h"
 #include "util/daemon.h"
 #include "util/err.h"
+#include "util/findings.h"
 #include "util/log.h"
 
 /* A name of 100 bytes (Linux has 64), a colon and a number. */
@@ -183,6 +184,24 @@ beat_check(const struct conf *conf, struct err *err)
 		   : -1;
 }
 
+/* The same, and all of it. */
+static void
+beat_examine(const struct conf *conf, struct findings *findings)
+{
+	struct err err;
+
+	stores_examine(conf, findings);
+	if (metrics_endpoint_check("[metrics] beat_listen",
+				   conf->metrics.beat_listen, &err) != 0) {
+		conf_prefix_place(conf, "metrics", "beat_listen", &err);
+		findings_add(findings, &err);
+	}
+	if (schedules_check_url(conf->scheduler.database_url, &err) != 0) {
+		conf_prefix_place(conf, "scheduler", "database_url", &err);
+		findings_add(findings, &err);
+	}
+}
+
 static int
 print_schema(const struct conf *conf, struct err *err)
 {
@@ -199,6 +218,7 @@ main(int argc, char **argv)
 	    .notes = notes,
 	    .precise_timers = true,
 	    .check = beat_check,
+	    .examine = beat_examine,
 	    .print_option = "print-schema",
 	    .print_help = "print the SQL that makes the tables, and end",
 	    .print = print_schema,

@@ -109,7 +109,7 @@ main(int argc, char **argv)
 						      .usage = usage,
 						      .notes = notes,
 						      .check = web_check,
-						      .probe = web_probe,
+						      .examine = web_examine,
 						      .stores =
 							  beat_store_names,
 						      .start = start,

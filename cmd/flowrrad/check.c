@@ -13,26 +13,12 @@
 #include "loadable.h"
 #include "metrics/endpoint.h"
 #include "modules.h"
-#include "sqlite/place.h"
 #include "store/store.h"
 #include "trace/exporter.h"
 #include "util/conf.h"
 #include "util/conf_task.h"
 #include "util/err.h"
 #include "util/findings.h"
-
-static void
-check_url(const struct conf *conf, const char *url, const char *section,
-	  struct findings *findings)
-{
-	struct err err;
-
-	if (stores_check_url(url, section, &err) == 0 &&
-	    place_check_makeable(url, &err) == 0)
-		return;
-	conf_prefix_place(conf, section, "url", &err);
-	findings_add(findings, &err);
-}
 
 /* It was read already, but others may still read it. */
 static void
@@ -137,10 +123,7 @@ check_examine(const struct conf *conf, struct findings *findings)
 {
 	struct err err;
 
-	check_url(conf, conf->broker.url, "broker", findings);
-	if (conf->backend.url != NULL && conf->backend.url[0] != '\0' &&
-	    strcmp(conf->backend.url, conf->broker.url) != 0)
-		check_url(conf, conf->backend.url, "backend", findings);
+	stores_examine(conf, findings);
 	check_mode(conf, findings);
 	check_observing(conf, findings);
 	if (files_check(conf, &err) != 0)

@@ -494,6 +494,8 @@ struct broker_ops {
 	const char *const *schemes; /* "redis://", … NULL at the end */
 	/* What open() would say of a URL; asks no server, and opens no file. */
 	int (*check_url)(const char *url, struct err *err);
+	/* Whether it is there, or could be made on this machine; NULL: nobody asks. */
+	int (*check_makeable)(const char *url, struct err *err);
 	/* Its name, as name() of the opened store has it: a URL without user and
 	 * password, by which two can be compared. NULL with *err. free() it. */
 	char *(*url_name)(const char *url, struct err *err);

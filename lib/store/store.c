@@ -14,6 +14,7 @@
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
+#include "util/findings.h"
 
 /* Durations of a configuration are in µs, those of the stores in ms. */
 #define US_PER_MS 1000
@@ -121,6 +122,40 @@ stores_check(const struct conf *conf, struct err *err)
 	return backend_is_broker(conf)
 		   ? 0
 		   : stores_check_url(conf->backend.url, "backend", err);
+}
+
+static int
+stores_check_place(const char *url, const char *section, struct err *err)
+{
+	const struct store *store;
+
+	if (stores_check_url(url, section, err) != 0)
+		return -1;
+	store = store_find(url, section, err);
+	return store->broker->check_makeable == NULL
+		   ? 0
+		   : store->broker->check_makeable(url, err);
+}
+
+static void
+stores_examine_url(const struct conf *conf, const char *url,
+		   const char *section, struct findings *findings)
+{
+	struct err err;
+
+	if (stores_check_place(url, section, &err) == 0)
+		return;
+	conf_prefix_place(conf, section, "url", &err);
+	findings_add(findings, &err);
+}
+
+void
+stores_examine(const struct conf *conf, struct findings *findings)
+{
+	stores_examine_url(conf, conf->broker.url, "broker", findings);
+	if (!backend_is_broker(conf))
+		stores_examine_url(conf, conf->backend.url, "backend",
+				   findings);
 }
 
 static char *

@@ -19,6 +19,7 @@ struct broker_trimmed;
 struct broker_options;
 struct conf;
 struct err;
+struct findings;
 struct event_base;
 struct results;
 struct results_ops;
@@ -86,6 +87,8 @@ struct results *stores_open_results(const struct stores_options *options,
 
 /* What stores_open() would say of the URLs; asks no server, and opens no file. */
 int stores_check(const struct conf *conf, struct err *err);
+/* All that is wrong with them, with its place, and whether a file can be made. */
+void stores_examine(const struct conf *conf, struct findings *findings);
 /* The same of one; `section` is where the URL stands. */
 int stores_check_url(const char *url, const char *section, struct err *err);
 

@@ -40,11 +40,8 @@ struct daemon_program {
 	/* Whether this machine can do what the configuration says. May block:
 	 * a reload runs it in a thread. NULL: nothing to check. */
 	int (*check)(const struct conf *conf, struct err *err);
-	/* What --check tries beyond that, since a start may go on without it.
-	 * NULL: nothing. */
-	int (*probe)(const struct conf *conf, struct err *err);
-	/* All that --check finds, in the place of the two, which stop at the
-	 * first fault. NULL: they do. */
+	/* All that --check finds, in its place, which stops at the first fault;
+	 * and what a start may go on without. NULL: it does. */
 	void (*examine)(const struct conf *conf, struct findings *findings);
 	/*
 	 * The stores it uses, to be announced on this machine (util/running.h):

@@ -43,8 +43,7 @@ daemon_examine(const struct daemon_program *program, const struct conf *conf,
 
 	if (program->examine != NULL)
 		program->examine(conf, found);
-	else if ((program->check != NULL && program->check(conf, &err) != 0) ||
-		 (program->probe != NULL && program->probe(conf, &err) != 0))
+	else if (program->check != NULL && program->check(conf, &err) != 0)
 		findings_add(found, &err);
 }
 

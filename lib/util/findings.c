@@ -36,6 +36,12 @@ findings_add(struct findings *f, const struct err *err)
 }
 
 void
+findings_add_text(struct findings *f, bool warning, const char *text)
+{
+	findings_put(f, warning, strdup(text));
+}
+
+void
 findings_warn(struct findings *f, const char *fmt, ...)
 {
 	char *text;

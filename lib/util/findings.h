@@ -28,6 +28,8 @@ struct findings {
 
 /* Adds an error. */
 void findings_add(struct findings *f, const struct err *err);
+/* Adds one that another program has found; copies the text. */
+void findings_add_text(struct findings *f, bool warning, const char *text);
 /* Adds a warning. */
 void findings_warn(struct findings *f, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

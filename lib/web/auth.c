@@ -71,30 +71,65 @@ auth_start_token(struct web_auth *auth, struct err *err)
 	return r;
 }
 
-/* For --check and the start: reads the files without keeping them. */
-int
-auth_check(const struct conf *conf, struct err *err)
-{
-	const struct conf_web *web = &conf->web;
-	char **proxies = conf_list(web->proxies);
-	char **hosts = conf_list(web->hosts);
-	struct web_users *users = NULL;
-	struct web_peers *peers = NULL;
+/* --- for a check -------------------------------------------------------------- */
 
-	if (proxies == NULL || hosts == NULL)
-		err_nomem(err);
-	else if (access_check_hosts(hosts, err) == 0 &&
-		 access_check_proxies(proxies, err) == 0 &&
-		 (peers = peers_new(web->peers, err)) != NULL)
-		users = users_new(web->users, web->tokens, err);
-	conf_list_free(proxies);
+static int
+auth_check_list(const char *list, int (*check)(char *const *, struct err *),
+		struct err *err)
+{
+	char **words = conf_list(list);
+	const int r = words != NULL ? check(words, err) : err_nomem(err);
+
+	conf_list_free(words);
+	return r;
+}
+
+int
+auth_check_hosts(const struct conf *conf, struct err *err)
+{
+	return auth_check_list(conf->web.hosts, access_check_hosts, err);
+}
+
+int
+auth_check_proxies(const struct conf *conf, struct err *err)
+{
+	return auth_check_list(conf->web.proxies, access_check_proxies, err);
+}
+
+int
+auth_check_peers(const struct conf *conf, struct err *err)
+{
+	struct web_peers *peers = peers_new(conf->web.peers, err);
+
 	peers_free(peers);
-	conf_list_free(hosts);
-	if (users == NULL)
+	return peers != NULL ? 0 : -1;
+}
+
+/* Reads the files without keeping them. */
+static int
+auth_check_files(const char *users, const char *tokens, struct err *err)
+{
+	struct web_users *read = users_new(users, tokens, err);
+
+	if (read == NULL)
 		return -1;
-	users_free(users);
+	users_free(read);
 	return 0;
 }
+
+int
+auth_check_users(const struct conf *conf, struct err *err)
+{
+	return auth_check_files(conf->web.users, "", err);
+}
+
+int
+auth_check_tokens(const struct conf *conf, struct err *err)
+{
+	return auth_check_files("", conf->web.tokens, err);
+}
+
+/* --- what it reads ------------------------------------------------------------ */
 
 static char *
 auth_state_dir(const struct conf_web *web, struct err *err)

@@ -20,8 +20,14 @@ struct conf;
 struct err;
 struct web_auth;
 
-/* Whether auth_new() would find what the configuration names. Changes nothing. */
-int auth_check(const struct conf *conf, struct err *err);
+/* Whether auth_new() would take what the configuration says, key by key. Changes
+ * nothing. */
+int auth_check_hosts(const struct conf *conf, struct err *err);
+int auth_check_proxies(const struct conf *conf, struct err *err);
+int auth_check_peers(const struct conf *conf, struct err *err);
+/* The files of users and tokens. */
+int auth_check_users(const struct conf *conf, struct err *err);
+int auth_check_tokens(const struct conf *conf, struct err *err);
 
 /* Reads the files that the configuration names; makes the token of the start if
  * there is no other way to log in. */

@@ -22,6 +22,15 @@ static const struct http_address_of of = {
     .denied = "this user may not: have flowrra-web.socket listen there, or set "
 	      "another one"};
 
+static int
+listen_check_count(int n, struct err *err)
+{
+	return n <= LISTEN_MAX
+		   ? 0
+		   : err_set(err, ERR_CONFIG, "[web] listen: at most %d",
+			     LISTEN_MAX);
+}
+
 /* All or none: a daemon that listens on half of what it was told is found out
  * late. */
 int
@@ -33,10 +42,7 @@ listen_open(const struct conf *conf, int fds[LISTEN_MAX], struct err *err)
 	if (words == NULL)
 		return err_nomem(err);
 	for (; words[n] != NULL; n++) {
-		if (n == LISTEN_MAX)
-			err_set(err, ERR_CONFIG, "[web] listen: at most %d",
-				LISTEN_MAX);
-		if (n == LISTEN_MAX ||
+		if (listen_check_count(n + 1, err) != 0 ||
 		    (fds[n] = http_address_open(&of, words[n], err)) < 0) {
 			while (n > 0)
 				close(fds[--n]);
@@ -119,8 +125,9 @@ listen_check_words(const struct conf *conf, struct err *err)
 	if (words == NULL)
 		return err_nomem(err);
 	for (i = 0; r == 0 && words[i] != NULL; i++)
-		r = http_address_parse(&of, words[i], &address, &len, err) !=
-				0 ||
+		r = listen_check_count(i + 1, err) != 0 ||
+			    http_address_parse(&of, words[i], &address, &len,
+					       err) != 0 ||
 			    listen_check_address(conf, &address, err) != 0
 			? -1
 			: 0;

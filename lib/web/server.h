@@ -10,6 +10,7 @@
 
 struct conf;
 struct err;
+struct findings;
 struct event_base;
 struct web;
 
@@ -38,7 +39,7 @@ void web_status_line(const struct web *web, char *text, size_t size);
 
 /* Whether [web] makes sense: names and addresses. */
 int web_check(const struct conf *conf, struct err *err);
-/* Whether what it names is there and in order: certificates, users and tokens. */
-int web_probe(const struct conf *conf, struct err *err);
+/* All that is wrong, also with what it names: certificates, users and tokens. */
+void web_examine(const struct conf *conf, struct findings *findings);
 
 #endif

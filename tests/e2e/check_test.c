@@ -171,6 +171,90 @@ START_TEST(a_check_tells_all_that_is_wrong_with_40_broken_configurations)
 }
 END_TEST
 
+/* What the other daemons refuse when they start, each with a part of its words. */
+static const struct {
+	const char *text, *program, *place, *says;
+} refused[] = {
+    {"[web]\nprefix = x\n", "flowrra-web",
+     "x:2: ", "[web] prefix: \"x\" is not a path"},
+    {"[web]\nlisten = nowhere\n", "flowrra-web", "x:2: ", "[web] listen"},
+    {"[web]\nlisten = 0.0.0.0:7480\n", "flowrra-web",
+     "x:2: ", "[web] listen: other machines reach 0.0.0.0"},
+    {"[web]\nlisten = 127.0.0.1:1 127.0.0.1:2 127.0.0.1:3 127.0.0.1:4 "
+     "127.0.0.1:5 127.0.0.1:6 127.0.0.1:7 127.0.0.1:8 127.0.0.1:9 "
+     "127.0.0.1:10 127.0.0.1:11 127.0.0.1:12 127.0.0.1:13 127.0.0.1:14 "
+     "127.0.0.1:15 127.0.0.1:16 127.0.0.1:17\n",
+     "flowrra-web", "x:2: ", "[web] listen: at most 16"},
+    {"[web]\n\ntls_cert = /x\n", "flowrra-web",
+     "x:3: ", "[web] tls_cert and tls_key: set both, or none"},
+    {"[web]\ntls_ca = /x\n", "flowrra-web",
+     "x:2: ", "[web] tls_ca: needs tls_cert and tls_key"},
+    {"[web]\ntls_cert = /x\ntls_key = /y\n", "flowrra-web",
+     "x:2: ", "[web] tls_cert: there is no /x"},
+    {"[web]\nuser_header = X-User\n", "flowrra-web",
+     "x:2: ", "[web] user_header: name the proxies"},
+    {"[web]\nhosts = http://a/\n", "flowrra-web",
+     "x:2: ", "[web] hosts: \"http://a/\" is not a name"},
+    {"[web]\nproxies = here\n", "flowrra-web",
+     "x:2: ", "[web] proxies: \"here\" is neither"},
+    {"[web]\npeers = root\n", "flowrra-web", "x:2: ", "[web] peers"},
+    {"[web]\nusers = /missing\n", "flowrra-web",
+     "x:2: ", "[web] users: cannot read /missing"},
+    {"[web]\ntokens = /missing\n", "flowrra-web",
+     "x:2: ", "[web] tokens: cannot read /missing"},
+    {"[scheduler]\ndatabase_url = http://a/\n", "flowrra-beat",
+     "x:2: ", "[scheduler] database_url"},
+    {"[scheduler]\ndatabase_url = http://a/\n", "flowrra-web",
+     "x:2: ", "[scheduler] database_url"},
+    {"[metrics]\nbeat_listen = 0.0.0.0:9465\n", "flowrra-beat",
+     "x:2: ", "[metrics] beat_listen"},
+    {"[broker]\nurl = http://a/\n", "flowrra-beat", "x:2: ", "[broker] url"},
+};
+
+START_TEST(what_a_daemon_refuses_at_its_start_a_check_tells_in_the_same_words)
+{
+	static const char many[] = "[web]\nprefix = x\nhosts = http://a/\n"
+				   "[scheduler]\ntimezone = Mars/Olympus\n"
+				   "database_url = a:b\n[executer]\n";
+	const struct world_options o = {.no_worker = true, .embedded = true};
+	struct world *w = world_start(&o);
+	struct run *r;
+	size_t i;
+
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		world_write(w, "x", refused[i].text, strlen(refused[i].text));
+		r = run(w, "unset FLOWRRA_BROKER_URL; flowrractl check -q -c "
+			   "x");
+		ck_complains(r, 78, refused[i].says);
+		ck_assert_msg(strstr(r->err, refused[i].place) != NULL &&
+				  count_lines(r->err) == 1,
+			      "%s: %s", refused[i].text, r->err);
+		ck_complains(run(w, "unset FLOWRRA_BROKER_URL; exec %s -c x",
+				 refused[i].program),
+			     78, refused[i].says);
+	}
+	/* All of them, and each once; one that no daemon refuses. */
+	world_write(w, "x", many, strlen(many));
+	r = run(w, "unset FLOWRRA_BROKER_URL; flowrractl check -q -c x");
+	ck_complains(r, 78, "flowrra-web: x:2: [web] prefix");
+	ck_complains(r, 78, "flowrra-web: x:3: [web] hosts");
+	ck_complains(r, 78, "flowrra-web: x:5: [scheduler] timezone");
+	ck_complains(r, 78, "flowrra-beat: x:6: [scheduler] database_url");
+	ck_complains(r, 78, "flowrrad: x:7: unknown section [executer]");
+	ck_assert_uint_eq(count_lines(r->err), 5);
+	r = run(w, "unset FLOWRRA_BROKER_URL; flowrractl check --json -c x | "
+		   "grep -o '\"severity\":\"error\"' | wc -l");
+	ck_assert_str_eq(r->out, "5\n");
+	/* What is not installed is not asked. */
+	ck_run(run(w, "b=$(dirname $(command -v flowrractl)); mkdir bin && cp "
+		      "-L $b/flowrractl $b/flowrrad bin && ln -s $b/../lib "
+		      "$b/../libexec . && bin/flowrractl check -q -c "
+		      "flowrra.conf"),
+	       0, "");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_good_configuration_passes_and_warnings_do_not_fail_it)
 {
 	const struct world_options o = {.no_worker = true, .embedded = true};
@@ -178,7 +262,9 @@ START_TEST(a_good_configuration_passes_and_warnings_do_not_fail_it)
 	struct run *r;
 
 	ck_run(run(w, "flowrractl check -c flowrra.conf"), 0,
-	       "flowrrad: the configuration is good\n");
+	       "flowrrad: the configuration is good\n"
+	       "flowrra-beat: the configuration is good\n"
+	       "flowrra-web: the configuration is good\n");
 	ck_run(run(w, "flowrractl check -q -c flowrra.conf"), 0, "");
 	ck_run(run(w, "flowrractl check --json -c flowrra.conf"), 0, "[]\n");
 	world_configure(w, "demo",
@@ -265,6 +351,8 @@ END_TEST
 SUITE("check")
 {
 	SUITE_TIMEOUT(120);
+	TEST(
+	    what_a_daemon_refuses_at_its_start_a_check_tells_in_the_same_words);
 	TEST(a_check_tells_all_that_is_wrong_with_40_broken_configurations);
 	TEST(a_good_configuration_passes_and_warnings_do_not_fail_it);
 	TEST(a_state_directory_that_cannot_be_made_is_told);

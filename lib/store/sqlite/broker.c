@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sqlite/place.h"
 #include "store/admin.h"
 #include "util/pending.h"
 
@@ -150,6 +151,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 const struct broker_ops broker_sqlite = {
     .schemes = (const char *const[]){"sqlite://", NULL},
     .check_url = database_check_url,
+    .check_makeable = place_check_makeable,
     .url_name = database_url_name,
     .open = sbroker_open,
     .close = sbroker_close,
