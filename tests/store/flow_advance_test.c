@@ -308,6 +308,37 @@ END_TEST
 	    ".." task                                                          \
 	    ")\tend\tend 3 " HOME("next") " " HOME("held") " " HOME("info")
 
+/* It waits for one more. */
+START_TEST(a_step_that_many_ends_lead_to_is_looked_at_once_a_call)
+{
+	static const struct script_case t = {
+	    SCRIPT_FLOW_ADVANCE,
+	    {KEYS, Q},
+	    {"io", "a1", "s", "a2", "s", "a3", "s", ""},
+	    {"HSET " HOME("meta") " state running policy continue life 60",
+	     "ZADD " HOME("open") " 0 a1 0 a2 0 a3 0 a4 0 j",
+	     "ZADD " HOME("held") " 0 j",
+	     "EVAL for\ti=1,4\tdo\t"
+	     "redis.call('ZADD',KEYS[1],0,'a'..i..'\\32j\\32s')\t"
+	     "redis.call('ZADD',KEYS[2],0,'j\\32a'..i)\tend 2 " HOME(
+		 "next") " " HOME("waits")}};
+	redisReply *reply;
+
+	script_server_open();
+	script_make_world(&t);
+	redis_server_run(script_server, "CONFIG RESETSTAT");
+	freeReplyObject(script_call(&t));
+	reply = script_command("INFO commandstats");
+	/* For what comes after each of the three, and for what it waits for. */
+	ck_assert_ptr_nonnull(
+	    strstr(reply->str, "cmdstat_zrangebylex:calls=4,"));
+	freeReplyObject(reply);
+	ck_world("ZCARD " HOME("held"), "1");
+	ck_world("ZCARD " HOME("waits"), "1");
+	redis_server_stop(script_server);
+}
+END_TEST
+
 /* Until it says that this was all; returns what was told in all. */
 static size_t
 call_on(struct script_case *t, size_t *ret_calls)
@@ -376,6 +407,7 @@ SUITE("flow-advance")
 	TEST(an_end_that_is_told_twice_in_a_call_counts_once);
 	TEST(what_ends_in_a_call_is_not_released_by_it);
 	TEST(without_a_queue_all_is_told);
+	TEST(a_step_that_many_ends_lead_to_is_looked_at_once_a_call);
 	TEST(many_steps_that_several_ends_release_take_several_calls);
 	TEST(large_steps_that_several_ends_release_take_several_calls);
 }

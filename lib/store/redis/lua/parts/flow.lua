@@ -101,7 +101,7 @@ end
 -- too long.
 local closed = {}
 local function pass(ends)
-  local steps, passed, why_of = {}, {}, {}
+  local steps, passed, why_of, asked = {}, {}, {}, {}
   if #ends == 0 then return 0 end
   for i, one in ipairs(ends) do steps[i] = one[1] end
   local held = redis.call('ZMSCORE', HELD, unpack(steps))
@@ -120,9 +120,9 @@ local function pass(ends)
     if i > 1 and bytes >= BYTES then return i - 1 end
     if not held[i] and not closed[step] then
       tell(step)
-    elseif not closed[step] and not told[step] and
-      (why_of[step] or is_ready(step, passed[step])) then
-      release(step, why_of[step] or '')
+    elseif not closed[step] and not told[step] and not asked[step] then
+      asked[step] = true
+      if why_of[step] or is_ready(step, passed[step]) then release(step, why_of[step] or '') end
     end
   end
   return #ends
