@@ -53,6 +53,12 @@ run_export(struct ctl *ctl, int argc, char **argv, void *options)
 			 "%lld tasks are running, or were just taken, and are "
 			 "not in it",
 			 (long long)e.running);
+	if (e.flows > 0 || e.steps > 0)
+		complain(ctl,
+			 "workflows stay in their store: %lld that have not "
+			 "ended, and %lld of their tasks in queues, are not in "
+			 "it",
+			 (long long)e.flows, (long long)e.steps);
 	return 0;
 }
 

@@ -41,7 +41,9 @@ struct carry_export {
 	/* A line with its end; not 0 ends it. */
 	int (*on_line)(struct slice line, void *arg);
 	void *arg;
-	int64_t lines, running; /* the answer: running tasks stay behind */
+	/* The answer. Running tasks stay behind, and so do workflows: those that have
+	 * not ended, and tasks in queues that are steps. */
+	int64_t lines, running, flows, steps;
 };
 /* Changes nothing. What moves meanwhile may be missing, or be there twice: pause
  * the queues first. 0, or -1 with *err. */

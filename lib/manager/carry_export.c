@@ -13,7 +13,10 @@
 #include <unistd.h>
 
 #include "client/load.h"
+#include "codec/task_json.h"
+#include "core/task.h"
 #include "manager/carry.h"
+#include "manager/flows.h"
 #include "manager/member.h"
 #include "manager/query.h"
 #include "manager/queues.h"
@@ -58,6 +61,9 @@ carry_parse(const char *text, struct err *err)
 	return bits != 0 ? bits : err_set(err, ERR_DATA, "missing state");
 }
 
+/* Workflows that are looked at. */
+#define FLOWS_MAX 100000
+
 /* One list. */
 struct export
 {
@@ -82,16 +88,35 @@ export_put(struct export *x, json_t *line, struct err *err)
 	return 0;
 }
 
+/* The name of the member is looked for first: most tasks do not have it. */
+static bool
+export_is_step(struct slice bytes)
+{
+	struct task *task;
+	bool is_step;
+
+	if (memmem(bytes.p, bytes.len, "\"flow\"", 6) == NULL ||
+	    task_decode(bytes, &task, NULL) != 0)
+		return false;
+	is_step = task->flow.len > 0;
+	task_free(task);
+	return is_step;
+}
+
 static int
 export_on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct export *x = arg;
 	const enum broker_location place = carry_places[x->place].place;
-	json_t *line =
-	    json_pack("{s:s,s:s}", "kind", carry_places[x->place].kind, "queue",
-		      x->queue);
+	json_t *line;
 	int r = 0;
 
+	if (export_is_step(item->bytes)) {
+		x->what->steps++;
+		return 0;
+	}
+	line = json_pack("{s:s,s:s}", "kind", carry_places[x->place].kind,
+			 "queue", x->queue);
 	if (place == BROKER_DELAYED)
 		r |= task_info_set_due(line, item);
 	if (place == BROKER_DEAD) {
@@ -214,6 +239,22 @@ export_list(struct flowrra_client *c, struct carry_export *e, size_t place,
 	return r;
 }
 
+/* A store that has no workflows has none that could stay behind. */
+static int
+export_count_flows(struct flowrra_client *c, struct carry_export *e,
+		   struct err *err)
+{
+	json_t *flows = flows_list(c, FLOWS_MAX, NULL, err), *one;
+	size_t i;
+
+	if (flows == NULL && err->code == ERR_CONFIG)
+		return 0;
+	json_array_foreach (flows, i, one)
+		e->flows += json_is_null(json_object_get(one, "ended_at"));
+	json_decref(flows);
+	return flows != NULL ? 0 : -1;
+}
+
 int
 carry_export(struct flowrra_client *c, struct carry_export *e, struct err *err)
 {
@@ -221,7 +262,7 @@ carry_export(struct flowrra_client *c, struct carry_export *e, struct err *err)
 	int r = queues != NULL ? 0 : -1;
 	size_t i, n;
 
-	e->lines = e->running = 0;
+	e->lines = e->running = e->flows = e->steps = 0;
 	json_array_foreach (queues, i, queue) {
 		e->running +=
 		    json_integer_value(json_object_get(queue, "in_flight"));
@@ -234,5 +275,7 @@ carry_export(struct flowrra_client *c, struct carry_export *e, struct err *err)
 	if (r == 0 && (e->kinds & CARRY_RECORDS) != 0)
 		r = export_list(c, e, N_PLACES - 1, NULL, err);
 	json_decref(queues);
+	if (r == 0 && e->kinds != CARRY_RECORDS)
+		r = export_count_flows(c, e, err);
 	return r < 0 ? -1 : 0;
 }

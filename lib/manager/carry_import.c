@@ -89,6 +89,12 @@ carried_read_task(const struct carry_import *im, struct carried *x, bool again,
 		return -1;
 	if (!task_id_valid(slice_of(x->task->id)))
 		return err_set(err, ERR_DATA, "the task has no valid ID");
+	if (x->task->flow.len > 0)
+		return err_set(err, ERR_REFUSED,
+			       "task %s is a step of workflow %.*s, which "
+			       "stays in its store",
+			       x->task->id, (int)x->task->flow.len,
+			       x->task->flow.p);
 	if (again) {
 		task_encode_again(x->task, &none, &bytes);
 		buf_done(&x->bytes);

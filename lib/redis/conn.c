@@ -4,7 +4,7 @@
  *
  * WAITING → (FINDING) → DIALING → (SECURING) → LOGGING_IN → UP. A failure in any phase
  * leads back to WAITING, or to REFUSED, which is final, when the server rejects
- * our password or permissions. All of it runs from the loop, never from a
+ * our password or permissions (of a Cluster: all of its nodes). All of it runs from the loop, never from a
  * public function.
  */
 #include "redis/conn.h"
@@ -238,9 +238,11 @@ answer_all_with_null(struct redis *r)
 void
 redis_conn_fail(struct redis *r, const struct err *why)
 {
-	bool refused = why->code == ERR_REFUSED;
 	struct err err = *why;
 	const bool at_once = redis_find_lost(r, &err);
+	const bool refused = err.code == ERR_REFUSED;
+	/* By a node, which others may replace: no sooner than it is told of. */
+	const bool rejected = !refused && why->code == ERR_REFUSED;
 
 	err_prefix(&err, "%s", r->name);
 	/*
@@ -263,7 +265,9 @@ redis_conn_fail(struct redis *r, const struct err *why)
 	if (!r->freed && r->options.on_state != NULL)
 		r->options.on_state(r, redis_state(r), &err, r->options.arg);
 	if (!r->freed && !refused)
-		redis_conn_schedule(r, at_once ? 0 : next_pause_ms(r));
+		redis_conn_schedule(r, at_once	  ? 0
+				       : rejected ? PAUSE_MAX_MS
+						  : next_pause_ms(r));
 	redis_conn_release(r);
 }
 

@@ -171,8 +171,8 @@ bool redis_find_doubts(const struct redis *r);
 void redis_find_doubt(struct redis *r);
 /* The server is where it was looked for. */
 void redis_find_found(struct redis *r);
-/* It is not: the error gets its place in front. Whether to look elsewhere at
- * once. */
+/* It is not: the error gets its place in front, and is not final where others may
+ * take its place. Whether to look elsewhere at once. */
 bool redis_find_lost(struct redis *r, struct err *err);
 
 /* --- transport.c, plain.c, secure.c --------------------------------------- */

@@ -129,6 +129,8 @@ redis_find_lost(struct redis *r, struct err *err)
 	if (r->member.place.host == NULL)
 		return true; /* redis_find_move() */
 	if (r->member.user.cluster != NULL) {
+		if (err->code == ERR_REFUSED)
+			err->code = ERR_UNAVAILABLE;
 		redis_find_node_lost(r);
 		return false;
 	}

@@ -208,6 +208,7 @@ struct redis_node {
 	const char *host;
 	uint16_t port;
 	bool up;
+	const char *why; /* it was out of reach last; "": never */
 };
 bool redis_get_node(const struct redis *r, size_t n, struct redis_node *ret);
 

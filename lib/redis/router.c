@@ -6,7 +6,9 @@
 #include "redis/router.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "redis/conn.h"
 #include "redis/reader.h"
@@ -109,10 +111,11 @@ static const char late[] = "CLUSTERDOWN no node has carried it out in time";
 
 /* An answer may end the router: `r` is held. */
 static void
-router_answer_late(struct redis_router *router, struct routed_list *list)
+router_answer_late(struct redis_router *router, struct routed_list *list,
+		   const char *text)
 {
 	const struct redis_reply reply = {
-	    .type = REDIS_ERROR, .len = sizeof(late) - 1, .bytes = late};
+	    .type = REDIS_ERROR, .len = strlen(text), .bytes = text};
 	const struct redis *r = router->r;
 	const int64_t now_ms = clock_mono_ms();
 	struct routed *c;
@@ -121,6 +124,17 @@ router_answer_late(struct redis_router *router, struct routed_list *list)
 		TAILQ_REMOVE(list, c, link);
 		redis_routed_answer(c, &reply);
 	}
+}
+
+/* The same of what waits for a node. */
+static void
+node_answer_late(struct router_node *node)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "CLUSTERDOWN %.150s:%u is out of reach",
+		 node->place.host, (unsigned int)node->place.port);
+	router_answer_late(node->router, &node->held, text);
 }
 
 static void
@@ -196,11 +210,11 @@ router_on_look(evutil_socket_t fd, short what, void *arg)
 		    router->state != REDIS_REFUSED &&
 		    node->again_ms <= clock_mono_ms())
 			redis_node_dial(node);
-	router_answer_late(router, &router->later);
+	router_answer_late(router, &router->later, late);
 	for (node = r->freed ? NULL : TAILQ_FIRST(&router->nodes);
 	     !r->freed && node != NULL;
 	     node = r->freed ? NULL : TAILQ_NEXT(node, link))
-		router_answer_late(router, &node->held);
+		node_answer_late(node);
 	if (!r->freed) {
 		router_send_due(router);
 		router_free_old_nodes(router);
@@ -351,7 +365,7 @@ redis_router_get_node(const struct redis_router *router, size_t n,
 
 	if (node == NULL)
 		return false;
-	*ret =
-	    (struct redis_node){node->place.host, node->place.port, node->up};
+	*ret = (struct redis_node){node->place.host, node->place.port, node->up,
+				   node->why.msg};
 	return true;
 }

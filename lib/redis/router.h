@@ -26,6 +26,7 @@
 #include "redis/redis.h"
 #include "redis/url.h"
 #include "util/buf.h"
+#include "util/err.h"
 
 struct event;
 struct event_base;
@@ -56,6 +57,7 @@ struct router_node {
 	int64_t again_ms; /* then */
 	bool up, tried;	  /* tried: it was up, or out of reach */
 	bool told;	  /* that it is out of reach */
+	struct err why;	  /* it was so last */
 	bool in_map;
 	struct routed_list sent, held; /* held: until it is up */
 	TAILQ_ENTRY(router_node) link;

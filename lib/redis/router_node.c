@@ -96,6 +96,8 @@ node_on_state(struct redis *redis, enum redis_state state,
 
 	node->up = state == REDIS_UP;
 	node->tried = true;
+	if (!node->up)
+		node->why = *why;
 	if (state == REDIS_REFUSED) {
 		redis_free(node->redis);
 		node->redis = NULL;
@@ -129,6 +131,7 @@ redis_node_dial(struct router_node *node)
 	node->redis = redis_new(router->base, &options, &err);
 	if (node->redis != NULL)
 		return 0;
+	node->why = err;
 	node->tried = true;
 	node->again_ms = clock_mono_ms() + REFUSED_MS;
 	redis_router_look_soon(router);

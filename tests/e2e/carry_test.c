@@ -173,6 +173,44 @@ START_TEST(bytes_that_are_no_text_are_exported)
 }
 END_TEST
 
+/* Whether they wait for others, in a queue, or are dead. */
+START_TEST(workflows_stay_in_their_store)
+{
+	struct world *w = begin(_i);
+	const struct run *r;
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "fail --max-retries 0 --flow W --id dead");
+	ck_complains(ctl(w, "wait dead"), 1, "dead");
+	worker_stop(worker_of(w));
+	submit(w, "add 1 1 --flow W --id queued");
+	submit(w, "add 1 1 --flow W --id later --delay 1h");
+	submit(w, "add 1 1 --flow W --id held --after queued");
+	submit(w, "echo '\"flow\"' --id plain");
+	r = run(w, CTL "export --state waiting,delayed,dead >a");
+	ck_assert_int_eq(r->status, 0);
+	ck_assert_ptr_nonnull(strstr(
+	    r->err, world_text(w,
+			       "workflows stay in their store: 1 that have not "
+			       "ended, and %d of their tasks in queues",
+			       _i == ON_SQLITE ? 4 : 3)));
+	ck_run(run(w, "grep -c . a; grep -c plain a"), 0, "1\n1\n");
+	/* As an older version has exported it. */
+	run(w, "echo '{\"kind\":\"waiting\",\"queue\":\"io\",\"bytes\":"
+	       "\"{\\\"id\\\":\\\"x\\\",\\\"name\\\":\\\"add\\\","
+	       "\\\"flow\\\":\\\"W\\\"}\"}' >b");
+	r = run(w, CTL "import <b");
+	ck_assert_int_eq(r->status, 77);
+	ck_assert_ptr_nonnull(strstr(r->err, "x is a step of workflow W"));
+	ck_complains(ctl(w, "result x"), 2, "x");
+	/* The workflow is as it was. */
+	ck_run(ctl(w, "workflow show W --json | grep -o '\"steps\":[0-9]*'"), 0,
+	       "\"steps\":4\n");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("carry")
 {
 	SUITE_TIMEOUT(180);
@@ -180,4 +218,5 @@ SUITE("carry")
 	TEST_LOOP(an_import_that_is_killed_is_repeated, 0, N_WAYS);
 	TEST_LOOP(bad_lines_are_told_and_the_others_imported, 0, N_WAYS);
 	TEST(bytes_that_are_no_text_are_exported);
+	TEST_BOTH(workflows_stay_in_their_store);
 }

@@ -73,6 +73,31 @@ START_TEST(what_a_killed_worker_had_goes_on_on_each_node)
 }
 END_TEST
 
+/* It is dead, stands still, or wants a password that the others do not want. */
+static void
+node_fails(struct redis_server *node, int how)
+{
+	if (how == 0) {
+		redis_server_kill(node);
+	} else if (how == 1) {
+		redis_server_pause(node);
+	} else {
+		redis_server_run(node, "CONFIG SET requirepass another");
+		redis_server_run(node, "CLIENT KILL TYPE normal");
+	}
+}
+
+static void
+node_mends(struct redis_server *node, int how)
+{
+	if (how == 0)
+		redis_server_restart(node);
+	else if (how == 1)
+		redis_server_continue(node);
+	else
+		redis_server_run(node, "CONFIG SET requirepass %s", "");
+}
+
 START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
 {
 	const struct redis_cluster_options o = {.partial = true};
@@ -81,10 +106,7 @@ START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
 
 	cluster_begin(&s, &o);
 	cluster_adds_in(&s, s.queues[0]);
-	if (_i == 0)
-		redis_server_kill(redis_cluster_server(s.c, 0));
-	else
-		redis_server_pause(redis_cluster_server(s.c, 0));
+	node_fails(redis_cluster_server(s.c, 0), _i);
 	WAIT_UNTIL(worker_logged(worker_of(s.w), "127.0.0.1"));
 	/* Records of any of these may be on the node that is away: they are told
 	 * when it is back, but run at once. */
@@ -96,10 +118,7 @@ START_TEST(a_node_that_is_away_stalls_only_its_own_queues)
 	WAIT_UNTIL(ctl(s.w, "submit add 1 1 --queue %s --wait --wait-timeout 5",
 		       s.queues[2])
 		       ->status == 0);
-	if (_i == 0)
-		redis_server_restart(redis_cluster_server(s.c, 0));
-	else
-		redis_server_continue(redis_cluster_server(s.c, 0));
+	node_mends(redis_cluster_server(s.c, 0), _i);
 	redis_cluster_settle(s.c);
 	cluster_adds_again_in(&s, s.queues[0]);
 	id = submit(s.w, "noop --queue %s", s.queues[0]);
@@ -341,7 +360,11 @@ START_TEST(the_doctor_knows_clusters)
 		      r->out, r->err);
 	redis_server_kill(redis_cluster_server(s.c, 2));
 	WAIT_UNTIL(strstr(ctl(s.w, "doctor")->out,
-			  "1 of its 3 masters out of reach") != NULL);
+			  "has a master out of reach") != NULL);
+	ck_assert(doctor_says(
+	    &s, "has a master out of reach",
+	    world_text(s.w, "(127.0.0.1:%d)",
+		       redis_server_port(redis_cluster_server(s.c, 2)))));
 	redis_server_restart(redis_cluster_server(s.c, 2));
 	redis_cluster_settle(s.c);
 	for (i = 0; i < N_NODES; i++)
@@ -361,7 +384,7 @@ SUITE("cluster")
 	SUITE_TIMEOUT(180);
 	TEST(queues_on_all_nodes_work);
 	TEST_LOOP(what_a_killed_worker_had_goes_on_on_each_node, 0, 2);
-	TEST_LOOP(a_node_that_is_away_stalls_only_its_own_queues, 0, 2);
+	TEST_LOOP(a_node_that_is_away_stalls_only_its_own_queues, 0, 3);
 	TEST_LOOP(queues_and_records_may_be_apart, 0, 2);
 	TEST(slots_that_move_under_load_lose_nothing);
 	TEST_LOOP(a_failover_under_load_loses_nothing, 0, 2);

@@ -72,7 +72,7 @@ struct node {
 	const char *redirects; /* instead of an answer, so often … */
 	int times;	       /* … -1: for ever */
 	int questions;	       /* about the slots */
-	bool still;	       /* it answers nothing */
+	const char *says;      /* instead of any answer, to all; "": nothing */
 	const struct node *other;
 	int beside; /* connections of that when it was last asked about the slots */
 	int port;
@@ -84,7 +84,11 @@ node_on_command(struct fake_peer *peer, const char *words, void *arg)
 	struct node *node = arg;
 	char slots[100];
 
-	if (node->still || fake_login(peer, words) != 0)
+	if (node->says != NULL) {
+		fake_say(peer, node->says);
+		return;
+	}
+	if (fake_login(peer, words) != 0)
 		return;
 	if (strcmp(words, "CLUSTER SLOTS") == 0) {
 		node->questions++;
@@ -237,7 +241,7 @@ START_TEST(a_node_that_stands_still_is_not_waited_for_before_another_is_asked)
 
 	node_start(&a, base);
 	node_start(&b, base);
-	a.still = true;
+	a.says = "";
 	b.other = &a;
 	nodes_connect(&s, base, &a, &b);
 	session_wait(&s, &s.ups, 1);
@@ -255,7 +259,7 @@ END_TEST
 /* A connection to who has the slot of "b", which is the first of two nodes. */
 static struct event_base *
 nodes_connect_pinned(struct session *s, struct node *a, struct node *b,
-		     bool still)
+		     const char *says)
 {
 	const struct redis_options at_b = {.timeout_ms = 60000, .key = "b"};
 	struct event_base *base = event_base_new();
@@ -264,11 +268,11 @@ nodes_connect_pinned(struct session *s, struct node *a, struct node *b,
 	node_start(a, base);
 	node_start(b, base);
 	b->owner = a;
-	a->still = still;
+	a->says = says;
 	snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d,127.0.0.1:%d",
 		 a->port, b->port);
 	session_init_on(s, base, url, &at_b);
-	if (!still)
+	if (says == NULL)
 		session_wait(s, &s->ups, 1);
 	return base;
 }
@@ -278,11 +282,12 @@ START_TEST(a_master_that_stands_still_is_left_when_another_has_its_slots)
 {
 	struct node a, b;
 	struct session s;
-	struct event_base *base = nodes_connect_pinned(&s, &a, &b, _i == 1);
+	struct event_base *base =
+	    nodes_connect_pinned(&s, &a, &b, _i == 0 ? NULL : "");
 	const int ups = s.ups, asked = b.questions;
 
 	if (_i == 0) {
-		a.still = true;
+		a.says = "";
 		session_send(&s, "GET b");
 	}
 	session_wait(&s, &b.questions, asked + 2);
@@ -303,7 +308,7 @@ START_TEST(a_master_that_is_gone_is_looked_for_often)
 {
 	struct node a, b;
 	struct session s;
-	struct event_base *base = nodes_connect_pinned(&s, &a, &b, false);
+	struct event_base *base = nodes_connect_pinned(&s, &a, &b, NULL);
 	int64_t since_ms;
 
 	fake_free(a.fake);
@@ -314,6 +319,46 @@ START_TEST(a_master_that_is_gone_is_looked_for_often)
 	b.owner = &b;
 	session_wait(&s, &s.ups, 2);
 	redis_free(s.r);
+	fake_free(b.fake);
+	event_base_free(base);
+}
+END_TEST
+
+/* The others let us in: it is that one's fault, and may be mended. */
+START_TEST(one_node_that_refuses_us_is_asked_again)
+{
+	struct node a, b;
+	struct session s;
+	struct event_base *base = nodes_connect_pinned(
+	    &s, &a, &b, "-NOAUTH Authentication required.\r\n");
+
+	session_wait(&s, &s.downs, 1);
+	ck_assert_int_eq(s.refusals, 0);
+	ck_assert_msg(strstr(s.why.msg, "requires a password") != NULL, "%s",
+		      s.why.msg);
+	a.says = NULL;
+	session_wait(&s, &s.ups, 1);
+	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
+	redis_free(s.r);
+	fake_free(a.fake);
+	fake_free(b.fake);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(nodes_that_all_refuse_us_have_the_last_word)
+{
+	struct event_base *base = event_base_new();
+	struct node a, b;
+	struct session s;
+
+	node_start(&a, base);
+	node_start(&b, base);
+	a.says = b.says = "-NOAUTH Authentication required.\r\n";
+	nodes_connect(&s, base, &a, &b);
+	session_wait(&s, &s.refusals, 1);
+	redis_free(s.r);
+	fake_free(a.fake);
 	fake_free(b.fake);
 	event_base_free(base);
 }
@@ -333,4 +378,6 @@ SUITE("redis_cluster-lies")
 	TEST_LOOP(a_master_that_stands_still_is_left_when_another_has_its_slots,
 		  0, 2);
 	TEST(a_master_that_is_gone_is_looked_for_often);
+	TEST(one_node_that_refuses_us_is_asked_again);
+	TEST(nodes_that_all_refuse_us_have_the_last_word);
 }

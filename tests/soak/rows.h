@@ -10,6 +10,8 @@
 	X(worker)                                                              \
 	X(takeover)                                                            \
 	X(limits)                                                              \
+	X(limits_clock)                                                        \
+	X(greedy)                                                              \
 	X(frozen)                                                              \
 	X(sigterm)                                                             \
 	X(sigterm_hard)                                                        \

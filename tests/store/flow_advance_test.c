@@ -260,6 +260,25 @@ START_TEST(an_end_that_is_told_twice_in_a_call_counts_once)
 }
 END_TEST
 
+/* One that waited was cancelled in the same turn. */
+START_TEST(what_ends_in_a_call_is_not_released_by_it)
+{
+	static const struct script_case t = {SCRIPT_FLOW_ADVANCE,
+					     {KEYS, Q},
+					     {"io", "a", "s", "b", "k", ""},
+					     {WORLD}};
+	redisReply *reply = call(&t);
+
+	ck_assert_uint_eq(reply->element[3]->elements, 0);
+	ck_world("LLEN " Q, "1");
+	ck_world("LINDEX " Q " 0", "c");
+	ck_world("HGET " HOME("ended") " b", "k");
+	ck_world("ZCARD " HOME("held"), "0");
+	freeReplyObject(reply);
+	redis_server_stop(script_server);
+}
+END_TEST
+
 START_TEST(without_a_queue_all_is_told)
 {
 	static const struct script_case t = {
@@ -288,6 +307,37 @@ END_TEST
 	    "\\0320\\n\\n'"                                                    \
 	    ".." task                                                          \
 	    ")\tend\tend 3 " HOME("next") " " HOME("held") " " HOME("info")
+
+/* It waits for one more. */
+START_TEST(a_step_that_many_ends_lead_to_is_looked_at_once_a_call)
+{
+	static const struct script_case t = {
+	    SCRIPT_FLOW_ADVANCE,
+	    {KEYS, Q},
+	    {"io", "a1", "s", "a2", "s", "a3", "s", ""},
+	    {"HSET " HOME("meta") " state running policy continue life 60",
+	     "ZADD " HOME("open") " 0 a1 0 a2 0 a3 0 a4 0 j",
+	     "ZADD " HOME("held") " 0 j",
+	     "EVAL for\ti=1,4\tdo\t"
+	     "redis.call('ZADD',KEYS[1],0,'a'..i..'\\32j\\32s')\t"
+	     "redis.call('ZADD',KEYS[2],0,'j\\32a'..i)\tend 2 " HOME(
+		 "next") " " HOME("waits")}};
+	redisReply *reply;
+
+	script_server_open();
+	script_make_world(&t);
+	redis_server_run(script_server, "CONFIG RESETSTAT");
+	freeReplyObject(script_call(&t));
+	reply = script_command("INFO commandstats");
+	/* For what comes after each of the three, and for what it waits for. */
+	ck_assert_ptr_nonnull(
+	    strstr(reply->str, "cmdstat_zrangebylex:calls=4,"));
+	freeReplyObject(reply);
+	ck_world("ZCARD " HOME("held"), "1");
+	ck_world("ZCARD " HOME("waits"), "1");
+	redis_server_stop(script_server);
+}
+END_TEST
 
 /* Until it says that this was all; returns what was told in all. */
 static size_t
@@ -355,7 +405,9 @@ SUITE("flow-advance")
 	TEST(a_step_that_is_skipped_says_why_where_it_is_run);
 	TEST(only_a_server_of_all_slots_is_given_keys_of_several);
 	TEST(an_end_that_is_told_twice_in_a_call_counts_once);
+	TEST(what_ends_in_a_call_is_not_released_by_it);
 	TEST(without_a_queue_all_is_told);
+	TEST(a_step_that_many_ends_lead_to_is_looked_at_once_a_call);
 	TEST(many_steps_that_several_ends_release_take_several_calls);
 	TEST(large_steps_that_several_ends_release_take_several_calls);
 }

@@ -192,6 +192,50 @@ END_TEST
 
 /* --- looking -------------------------------------------------------------------- */
 
+static bool
+has_ended(void)
+{
+	flow_state();
+	return flow_state_has_ended(fs.info.state);
+}
+
+/* More than a call of the store does: because of its failure, or all of them. */
+static void
+take_back_many(int kind, bool cancelled)
+{
+	char name[16];
+	const char *p;
+	int i, n = 0;
+
+	flow_open(kind);
+	flow_begin_one();
+	flow_add("a", NULL);
+	for (i = 0; i < FLOW_MANY; i++) {
+		snprintf(name, sizeof(name), "m%d", i);
+		flow_add(name, "a:success");
+	}
+	if (cancelled)
+		flow_cancel_one();
+	else
+		flow_seal_one();
+	flow_run("a", "failed");
+	UNTIL(&fs.stage, flow_is_claimed("x") || has_ended());
+	CK_COUNTS("351 0 0 0 1 350");
+	for (p = flow_reopen_one("a"); (p = strchr(p, ' ')) != NULL; p++)
+		n++;
+	ck_assert_int_eq(n, FLOW_MANY + 1);
+	CK_COUNTS("351 350 1 0 0 0");
+	ck_assert_str_eq(flow_state(), "running");
+	flow_close();
+}
+
+START_TEST(however_many_were_skipped_all_are_taken_back)
+{
+	take_back_many(_i, false);
+	take_back_many(_i, true);
+}
+END_TEST
+
 START_TEST(its_steps_are_shown_with_what_they_wait_for)
 {
 	flow_open(_i);
@@ -274,6 +318,7 @@ END_TEST
 	FLOW_EACH(                                                             \
 	    a_step_that_has_failed_is_reopened_with_what_was_skipped_after_it, \
 	    kind)                                                              \
+	FLOW_EACH(however_many_were_skipped_all_are_taken_back, kind)          \
 	FLOW_EACH(its_steps_are_shown_with_what_they_wait_for, kind)           \
 	FLOW_EACH(workflows_are_listed_the_last_one_first, kind)
 

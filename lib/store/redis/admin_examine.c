@@ -305,6 +305,9 @@ examined_info(const struct examination *e, const struct examined *node)
 	    .fails_over = b->url.master != NULL || b->url.cluster};
 
 	redis_get_nodes(b->redis, &info.nodes);
+	if (node->name != NULL &&
+	    !redis_get_node(b->redis, (size_t)(node - e->nodes), &info.node))
+		info.node.host = NULL;
 	return info;
 }
 

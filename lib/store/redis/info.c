@@ -289,9 +289,19 @@ check_clock(const struct redis_info *i, struct redis_finding *ret)
 }
 
 /* In the order of the report. */
-redis_check_fn *const redis_checks[] = {
-    rinfo_check_version, check_role,	   redis_check_eviction,
-    check_evicted,	 check_memory,	   redis_check_persistence,
-    check_fsync,	 check_writes,	   check_fork,
-    check_clients,	 check_clock,	   redis_check_replicas,
-    redis_check_cut_off, redis_check_mode, NULL};
+redis_check_fn *const redis_checks[] = {redis_check_away,
+					rinfo_check_version,
+					check_role,
+					redis_check_eviction,
+					check_evicted,
+					check_memory,
+					redis_check_persistence,
+					check_fsync,
+					check_writes,
+					check_fork,
+					check_clients,
+					check_clock,
+					redis_check_replicas,
+					redis_check_cut_off,
+					redis_check_mode,
+					NULL};

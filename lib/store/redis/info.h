@@ -20,7 +20,8 @@ struct redis_info {
 	int64_t replicas; /* that submissions need */
 	bool fails_over;  /* Sentinels may make another one the master */
 	struct redis_nodes
-	    nodes; /* of the connection: its URL is a Cluster's */
+	    nodes; /* of the connection: its URL is a Cluster's … */
+	struct redis_node node; /* … and it is this one; host NULL: it is not */
 };
 
 /* The value of a field; p == NULL if there is none. */
@@ -51,6 +52,8 @@ bool redis_check_cut_off(const struct redis_info *info,
 			 struct redis_finding *ret);
 /* info_cluster.c: the URL is not a Cluster's, but the server is of one. */
 bool redis_check_mode(const struct redis_info *info, struct redis_finding *ret);
+/* info_cluster.c: it is a master of a Cluster, out of reach. */
+bool redis_check_away(const struct redis_info *info, struct redis_finding *ret);
 /* Those of a server, which may be one of several; NULL at the end. */
 extern redis_check_fn *const redis_checks[];
 /* info_cluster.c: those of a Cluster as a whole, which look at `nodes`. */

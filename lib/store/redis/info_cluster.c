@@ -23,18 +23,20 @@ redis_check_mode(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
-static bool
-cluster_check_nodes(const struct redis_info *i, struct redis_finding *ret)
+bool
+redis_check_away(const struct redis_info *i, struct redis_finding *ret)
 {
+	const struct redis_node *node = &i->node;
+
 	ret->error = true;
-	if (i->nodes.n == 0 || i->nodes.away == 0)
+	if (node->host == NULL || node->up)
 		return false;
 	snprintf(ret->what, sizeof(ret->what),
-		 "has %zu of its %zu masters out of reach: what is on them "
-		 "waits",
-		 i->nodes.away, i->nodes.n);
-	ret->remedy = "start them, and give each of them a replica; redis-cli "
-		      "cluster nodes says which they are";
+		 "has a master out of reach, and what is on it waits: %s%s",
+		 node->why, node->why[0] == '\0' ? "it does not answer" : "");
+	ret->remedy = "start it, and give it a replica; if it runs, all nodes "
+		      "need the same users, and each an address that clients "
+		      "reach (its cluster-announce-ip)";
 	return true;
 }
 
@@ -69,5 +71,5 @@ cluster_check_majority(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
-redis_check_fn *const redis_cluster_checks[] = {
-    cluster_check_nodes, cluster_check_slots, cluster_check_majority, NULL};
+redis_check_fn *const redis_cluster_checks[] = {cluster_check_slots,
+						cluster_check_majority, NULL};

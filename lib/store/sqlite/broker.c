@@ -43,6 +43,7 @@ sbroker_on_wake(struct database_user *user)
 		return; /* it looks when it is */
 	sworker_wake(b);
 	sclaim_wake(b);
+	spass_on(b);
 }
 
 static const char *

@@ -73,6 +73,9 @@ struct squeue {
 	unsigned int asked;
 	bool drained;	     /* no more is there: we will be woken */
 	int64_t next_due_ms; /* of the delayed tasks; 0: none */
+	bool limited;	     /* it had limits */
+	/* pass.c: it is asked about, and was not among those that wait. */
+	bool passing, passed;
 };
 
 /* One job at a time for each of these; `again`: one more has to follow. */
@@ -81,6 +84,11 @@ struct claiming {
 	bool under_way;
 	struct sclaims found;
 	size_t budget;
+};
+
+struct passing {
+	struct database_job job;
+	bool under_way, again;
 };
 
 struct settling {
@@ -209,6 +217,7 @@ struct sbroker {
 	struct entering entering;
 	struct beating beating;
 	struct ordering ordering;
+	struct passing passing;
 	struct recalling recalling;
 	struct stidying tidying;
 	struct slosing losing;
@@ -402,6 +411,17 @@ int stakeover_sweep_run(struct tx *tx, struct err *err);
 
 /* Wakes the workers that wait for the queue, which they do not any more then. */
 int swake_queue_run(struct tx *tx, int64_t queue, struct err *err);
+/* The same of `n` of them, for as many places that were freed. */
+int swake_some_run(struct tx *tx, int64_t queue, size_t n, struct err *err);
+/* Of each queue with limits that holds tasks, one: a worker that was woken for a place
+ * may have died, or hang, before it looked. */
+int swake_hung_run(struct tx *tx, struct err *err);
+
+/* --- pass.c ------------------------------------------------------------- */
+
+void spass_init(struct sbroker *b);
+/* This worker was woken: where it wants nothing, another one is. */
+void spass_on(struct sbroker *b);
 
 /* --- registry.c --------------------------------------------------------- */
 

@@ -269,6 +269,7 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 
 	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
 		return -1;
+	q->limited = limited;
 	if (!paused && limited)
 		n = slimits_claim_run(b, tx, index, queue, &limits, err);
 	else if (!paused)

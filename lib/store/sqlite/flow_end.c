@@ -208,7 +208,10 @@ sflow_skip_run(struct swaits_work *w, struct tx *tx, const struct sflow *flow,
 		return look_at(tx, flow, err);
 	while (w->left > 0 && more == 1)
 		more = skip_next(w, tx, flow, err);
-	return more < 0 ? -1 : sflow_look_run(tx, flow->number, err);
+	if (more < 0 ||
+	    (more == 1 && swaits_leave_cancel(w, flow->number, err) != 0))
+		return -1;
+	return sflow_look_run(tx, flow->number, err);
 }
 
 int

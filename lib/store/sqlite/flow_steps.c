@@ -2,6 +2,7 @@
 /* Steps of workflows in the database: how they are added, go on and end. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/sqlite/broker.h"
@@ -83,6 +84,7 @@ sstep_find_run(struct tx *tx, struct slice id, struct sstep *ret,
 
 #define NAME_SEAL "seal "
 #define NAME_REOPEN "reopen "
+#define NAME_CANCEL "cancel "
 
 static struct slice
 name_write(char name[SSTEPS_NAME_SIZE], const char *what, struct slice of)
@@ -103,6 +105,24 @@ struct slice
 ssteps_name_reopen(char name[SSTEPS_NAME_SIZE], struct slice id)
 {
 	return name_write(name, NAME_REOPEN, id);
+}
+
+struct slice
+ssteps_name_cancel(char name[SSTEPS_NAME_SIZE], int64_t flow)
+{
+	char text[24];
+	const int len = snprintf(text, sizeof(text), "%" PRId64, flow);
+
+	return name_write(name, NAME_CANCEL, (struct slice){text, (size_t)len});
+}
+
+bool
+ssteps_is_cancel(const char *name, int64_t *ret_flow)
+{
+	if (strncmp(name, NAME_CANCEL, strlen(NAME_CANCEL)) != 0)
+		return false;
+	*ret_flow = strtoll(name + strlen(NAME_CANCEL), NULL, 10);
+	return true;
 }
 
 /* No ID has a space. */

@@ -90,6 +90,10 @@ int ssteps_add_run(struct tx *tx, const struct broker_submit *task,
 #define SSTEPS_NAME_SIZE (TASK_ID_MAX + 16)
 struct slice ssteps_name_seal(char name[SSTEPS_NAME_SIZE], struct slice flow);
 struct slice ssteps_name_reopen(char name[SSTEPS_NAME_SIZE], struct slice id);
+/* The name of an end that stands for what is left to be skipped of a workflow, by its
+ * number; whether that is one. */
+struct slice ssteps_name_cancel(char name[SSTEPS_NAME_SIZE], int64_t flow);
+bool ssteps_is_cancel(const char *name, int64_t *ret_flow);
 /* As swaits_look() of waits.c: of such a name, and of a step without a record. */
 bool ssteps_is_name(struct slice id);
 int ssteps_look_run(struct tx *tx, struct slice id, struct swaits_end *end,
@@ -130,7 +134,7 @@ int sflow_look_run(struct tx *tx, int64_t flow, struct err *err);
 #define SFLOW_CANCELLED "did not run: its workflow was cancelled"
 /* Nothing of it is released from now on. */
 int sflow_cancel_run(struct tx *tx, struct sflow *flow, struct err *err);
-/* Skips some of those that wait, if it is being cancelled. */
+/* Skips some of those that wait, if it is being cancelled; the rest is noted in *w. */
 int sflow_skip_run(struct swaits_work *w, struct tx *tx,
 		   const struct sflow *flow, struct err *err);
 /* The same in a step of its own. */

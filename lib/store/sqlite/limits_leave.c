@@ -68,26 +68,44 @@ slimits_leave_run(struct tx *tx, int64_t worker_id, int64_t number,
 	return result;
 }
 
+/* How many of them, from the first one on, are of the same queue. */
+static size_t
+slimits_count_run(struct sclaim *const *claims, size_t n)
+{
+	size_t i;
+
+	for (i = 1; i < n && claims[i]->queue == claims[0]->queue; i++)
+		;
+	return i;
+}
+
+/* Each frees a place, for one of the workers that wait. */
+static int
+slimits_leave_queue_run(struct tx *tx, struct sclaim *const *claims, size_t n,
+			struct err *err)
+{
+	const int64_t queue = claims[0]->queue;
+	const int limited = tx_any(tx, err, SQL_QUEUE_LIMITED, queue);
+	size_t i;
+
+	if (limited <= 0)
+		return limited;
+	for (i = 0; i < n; i++)
+		if (slimits_leave_run(tx, claims[i]->broker->worker_id,
+				      claims[i]->number, queue, err) < 0)
+			return -1;
+	return swake_some_run(tx, queue, n, err);
+}
+
 int
 slimits_leave_all_run(struct tx *tx, struct sclaim *const *claims, size_t n,
 		      struct err *err)
 {
-	int64_t queue = 0;
-	int limited = 0;
-	size_t i;
+	size_t count;
 
-	for (i = 0; i < n; i++) {
-		if (claims[i]->queue != queue) {
-			queue = claims[i]->queue;
-			limited = tx_any(tx, err, SQL_QUEUE_LIMITED, queue);
-			if (limited < 0 ||
-			    (limited == 1 &&
-			     swake_queue_run(tx, queue, err) < 0))
-				return -1;
-		}
-		if (limited == 1 &&
-		    slimits_leave_run(tx, claims[i]->broker->worker_id,
-				      claims[i]->number, queue, err) < 0)
+	for (; n > 0; claims += count, n -= count) {
+		count = slimits_count_run(claims, n);
+		if (slimits_leave_queue_run(tx, claims, count, err) < 0)
 			return -1;
 	}
 	return 0;

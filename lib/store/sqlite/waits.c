@@ -336,17 +336,43 @@ swaits_next(struct swaits_work *w, struct tx *tx, const struct swaits_ended *by,
 	return swaits_one(w, tx, &row, by, err) != 0 ? -1 : 1;
 }
 
+int
+swaits_leave_cancel(struct swaits_work *w, int64_t flow, struct err *err)
+{
+	const struct swaits_end none = {.outcome = SWAITS_SKIPPED};
+	char name[SSTEPS_NAME_SIZE];
+
+	ssteps_name_cancel(name, flow);
+	return swaits_note(w, name, &none, err);
+}
+
+/* What was left of that. What is left now is noted once more. */
+static int
+swaits_cancel(struct swaits_work *w, struct tx *tx, int64_t number,
+	      struct err *err)
+{
+	struct sflow flow;
+	const int found = sflow_get_run(tx, number, &flow, err);
+
+	return found == 1 ? sflow_skip_run(w, tx, &flow, err) : found;
+}
+
 static int
 swaits_work(struct swaits_work *w, struct tx *tx, struct err *err)
 {
 	struct swaits_ended by;
+	int64_t flow;
 	int more = 0;
 
 	while (w->left > 0 && w->at < w->ended.len) {
 		/* A copy: the list may move while it grows. */
 		memcpy(&by, w->ended.data + w->at, sizeof(by));
-		while (w->left > 0 && (more = swaits_next(w, tx, &by, err)) > 0)
-			;
+		if (ssteps_is_cancel(by.id, &flow))
+			more = swaits_cancel(w, tx, flow, err);
+		else
+			while (w->left > 0 &&
+			       (more = swaits_next(w, tx, &by, err)) > 0)
+				;
 		if (more < 0)
 			return -1;
 		if (more == 0)

@@ -78,6 +78,8 @@ int swaits_work_run(struct swaits_work *w, struct tx *tx, struct err *err);
 int swaits_skip_run(struct swaits_work *w, struct tx *tx,
 		    const struct swaits_row *row, const char *why,
 		    int64_t expires, struct err *err);
+/* Steps of a workflow, by its number, are left to be skipped. */
+int swaits_leave_cancel(struct swaits_work *w, int64_t flow, struct err *err);
 /*
  * Housekeeping: looks at some that are waited for, those behind *after, which is
  * moved on, and emptied at the end. `ttl_s` is of the records of those that are

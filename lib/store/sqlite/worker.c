@@ -305,7 +305,7 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 		   tx_now(tx) + BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) < 0 ||
 	    srecords_tidy_run(tx, 500, SRECORDS_EXPIRE_BYTES, err) < 0 ||
 	    count_waiters(b, tx, err) != 0 || stakeover_run(b, tx, err) != 0 ||
-	    slanes_reconcile_run(tx, err) != 0)
+	    slanes_reconcile_run(tx, err) != 0 || swake_hung_run(tx, err) != 0)
 		return -1;
 	sdeputy_open_run(b, tx);
 	recall = srecall_any_run(b, tx, err);
@@ -441,6 +441,7 @@ sworker_init(struct sbroker *b)
 	    .run = order_run, .done = order_done, .must = true};
 	b->beating.job =
 	    (struct database_job){.run = beat_run, .done = beat_done};
+	spass_init(b);
 }
 
 void

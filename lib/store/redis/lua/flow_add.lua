@@ -12,6 +12,7 @@
 -- that is not there: nothing.
 
 -- include flow
+-- include flow_types
 
 if not state then return {} end
 local waits_for_seal = state == 'open' and redis.call('HGET', META, 'whole') == '1'

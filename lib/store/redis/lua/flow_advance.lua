@@ -15,64 +15,67 @@
 
 -- include flow
 
+-- Nothing is written before all has been read: what has the wrong type fails until then.
 local cursor = ARGV[#ARGV]
 if KEYS[11] then
   QUEUE, OF_QUEUE = KEYS[11], ARGV[1] .. ' 0 0 0 - '
   redis.call('LLEN', QUEUE)
 end
 if not state then return {'', '', -1, {}} end
+local n_open, n_held, n_out = redis.call('ZCARD', OPEN), redis.call('ZCARD', HELD),
+  redis.call('HLEN', OUT)
 
 -- Those that are there, and which of them have not ended before.
-local ids, outcomes, new, first = {}, {}, {}, nil
-local counts = {s = 0, f = 0, k = 0}
+local ids, befores, outcomes, new = {}, {}, {}, {}
+local ends, seen, first, has_failed = {}, {}, nil, false
 for i = 2, #ARGV - 1, 2 do ids[#ids + 1] = ARGV[i] end
 local ended = redis.call('HMGET', ENDED, unpack(ids))
 local open = redis.call('ZMSCORE', OPEN, unpack(ids))
-local befores, seen = {}, {}
 for i, id in ipairs(ids) do
   local outcome, is_step = ended[i] or seen[id] or ARGV[2 * i + 1], open[i]
-  local ends = not ended[i] and not seen[id]
-  if not ends or is_step or redis.call('ZSCORE', ON, id) then
+  local is_new = not ended[i] and not seen[id]
+  if not is_new or is_step or redis.call('ZSCORE', ON, id) then
     befores[#befores + 1], outcomes[#outcomes + 1] = id, outcome
     seen[id] = outcome
-    if ends then
-      new[#new + 1] = id
-      if is_step then counts[outcome] = counts[outcome] + 1 end
+    if is_new then
+      new[#new + 1], closed[id] = id, true
+      ends[#ends + 1], ends[#ends + 2] = id, outcome
+      if is_step then
+        n_open = n_open - 1
+        counts[outcome] = counts[outcome] + 1
+        meta[#meta + 1], meta[#meta + 2] = outcome, counts[outcome]
+        has_failed = has_failed or outcome == 'f'
+      end
     end
-    first = first or (ends and 1 or 0)
+    first = first or (is_new and 1 or 0)
   end
   first = first or -1
 end
-
-local function note_ends()
-  local pairs_of = {}
-  for _, id in ipairs(new) do
-    pairs_of[#pairs_of + 1], pairs_of[#pairs_of + 2] = id, seen[id]
-  end
-  redis.call('HSET', ENDED, unpack(pairs_of))
-  for outcome, n in pairs(counts) do
-    if n > 0 then redis.call('HINCRBY', META, outcome, n) end
-  end
-  redis.call('ZREM', OPEN, unpack(new))
-  redis.call('ZREM', HELD, unpack(new))
-  redis.call('HDEL', OUT, unpack(new))
-  redis.call('HSET', META, 'moved', now)
-  if is_over() then redis.call('EXPIRE', ENDED, life) end
-  if counts.f > 0 and policy == 'cancel' and (state == 'open' or state == 'running') then
-    set_state('cancelling')
-  end
-end
-
-if #new > 0 then note_ends() end
 if #befores == 0 then return {'', state, first, {}} end
+local cancels = has_failed and policy == 'cancel' and (state == 'open' or state == 'running')
+if cancels then state = 'cancelling' end
+if n_open == 0 then
+  redis.call('ZCARD', ON)
+  redis.call('HLEN', INFO)
+end
 if cursor == '@' then
   cursor = skip_some()
 else
   cursor = pass_on(befores, outcomes, cursor)
 end
+
+if #new > 0 then
+  redis.call('HSET', ENDED, unpack(ends))
+  redis.call('ZREM', OPEN, unpack(new))
+  if n_held > 0 then redis.call('ZREM', HELD, unpack(new)) end
+  if n_out > 0 then redis.call('HDEL', OUT, unpack(new)) end
+  if is_over() then redis.call('EXPIRE', ENDED, life) end
+  meta[#meta + 1], meta[#meta + 2] = 'moved', now
+end
 commit()
+if cancels then set_state(state) end
 if cursor == '' and state == 'cancelling' and redis.call('ZCARD', HELD) > 0 then
   cursor = '@'
 end
-if cursor == '' then finish() end
+if cursor == '' and (n_open == 0 or is_over()) then finish() end
 return {cursor, state, first, outs}

@@ -5,6 +5,7 @@
 -- Returns 1, or 0 if there is one.
 
 -- include flow
+-- include flow_types
 
 if state then return 0 end
 redis.call('HSET', META, 'state', 'open', 'label', ARGV[1], 'policy', ARGV[2],

@@ -7,6 +7,7 @@
 -- nothing.
 
 -- include flow
+-- include flow_types
 
 if not state then return {} end
 local answer = redis.call('HMGET', META, 'state', 'policy', 'whole', 'label', 'life',

@@ -11,16 +11,12 @@
 -- is no such step; IDs of steps that wait again}.
 
 -- include flow
+-- include flow_types
 
 local LONG = '316224000'
 local step, what, cursor = ARGV[1], ARGV[2], ARGV[3]
 local before, again = state, {}
 if not state then return {'', '', -1, {}} end
-
-local function is_met_now(one, how)
-  local outcome = redis.call('HGET', ENDED, one)
-  return outcome and is_met(how, outcome)
-end
 
 local function turn_again(id)
   local fields, turn, rest = string.match(redis.call('HGET', INFO, id) or '',
@@ -51,21 +47,52 @@ local function open_again(id, outcome)
   redis.call('ZADD', OPEN, 0, id)
 end
 
+-- What it waits for, of the ends that it comes after: as many at once as the stack of
+-- Lua bears.
+local CHUNK = 1000
+local function await(id, befores, hows, first, last)
+  local ended = redis.call('HMGET', ENDED, unpack(befores, first, last))
+  local met, waits = {}, {}
+  for i = first, last do
+    local outcome, member = ended[i - first + 1], id .. ' ' .. befores[i]
+    if outcome and is_met(hows[i], outcome) then
+      met[#met + 1] = member
+    else
+      waits[#waits + 1], waits[#waits + 2] = 0, member
+    end
+  end
+  if #met > 0 then redis.call('ZREM', WAITS, unpack(met)) end
+  if #waits > 0 then redis.call('ZADD', WAITS, unpack(waits)) end
+end
+
+-- A call looks at about so many ends, which takes some ms; those of one step are looked
+-- at together, as when it was added.
+local effort = 500
 local function reopen(id)
+  effort = effort - 1
   if redis.call('HGET', ENDED, id) ~= 'k' then return end
   local after = turn_again(id)
   if not after then return end
-  redis.call('ZADD', HELD, 0, id)
+  local befores, hows = {}, {}
   for one, how in string.gmatch(after, '(%S+) (%S+)') do
-    if is_met_now(one, how) then
-      redis.call('ZREM', WAITS, id .. ' ' .. one)
-    else
-      redis.call('ZADD', WAITS, 0, id .. ' ' .. one)
-    end
+    befores[#befores + 1], hows[#hows + 1] = one, how
+  end
+  redis.call('ZADD', HELD, 0, id)
+  for first = 1, #befores, CHUNK do
+    await(id, befores, hows, first, math.min(first + CHUNK - 1, #befores))
   end
   redis.call('ZREM', WAITS, id .. ' ' .. SEAL)
   open_again(id, 'k')
   again[#again + 1] = id
+  effort = effort - 8 - #befores
+end
+
+local function reopen_some(ids, id_of)
+  for i, one in ipairs(ids) do
+    reopen(id_of(one))
+    if effort <= 0 and i < #ids then return one end
+  end
+  return #ids == PAGE and ids[PAGE] or ''
 end
 
 local from, ids
@@ -86,10 +113,10 @@ if what == '1' then
 elseif what == '*' then
   from = cursor ~= '' and '(' .. cursor or '-'
   ids = redis.call('ZRANGEBYLEX', STEPS, from, '+', 'LIMIT', 0, PAGE)
-  for _, id in ipairs(ids) do reopen(id) end
+  cursor = reopen_some(ids, function(id) return id end)
 else
   from = cursor ~= '' and '(' .. cursor or '[' .. step .. ' '
   ids = redis.call('ZRANGEBYLEX', NEXT, from, '(' .. step .. '!', 'LIMIT', 0, PAGE)
-  for _, member in ipairs(ids) do reopen(string.match(member, ' (%S+) %l$')) end
+  cursor = reopen_some(ids, function(member) return string.match(member, ' (%S+) %l$') end)
 end
-return {#ids == PAGE and ids[PAGE] or '', before, 1, again}
+return {cursor, before, 1, again}

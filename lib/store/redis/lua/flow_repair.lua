@@ -9,6 +9,7 @@
 -- released}.
 
 -- include flow
+-- include flow_types
 
 if not state then return {'', '', -1, {}, {}} end
 local from, most = ARGV[2] ~= '' and '(' .. ARGV[2] or '-', tonumber(ARGV[1])

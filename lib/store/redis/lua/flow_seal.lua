@@ -6,6 +6,7 @@
 -- Returns as flow_advance.lua.
 
 -- include flow
+-- include flow_types
 
 local cursor, first = ARGV[1], 0
 if not state then return {'', '', -1, {}} end

@@ -1,15 +1,17 @@
 -- A page of the steps and callbacks of a workflow.
 --
 -- KEYS  1-10 its home (parts/flow.lua)
--- ARGV  1 the last ID of the page before, or ''   2 how many
+-- ARGV  1 the last ID of the page before, or ''   2 how many, at most; there may be
+--       fewer
 -- Returns {the last ID, or '' if that was all; for each: ID, where it is (w: it waits,
 -- r: it was released, s, f or k: it has ended so), "ROLE BEFORE HOW …"}, or nothing if
 -- there is no workflow.
 
 -- include flow
+-- include flow_types
 
 if not state then return {} end
-local from, most = ARGV[1] ~= '' and '(' .. ARGV[1] or '-', tonumber(ARGV[2])
+local from, most = ARGV[1] ~= '' and '(' .. ARGV[1] or '-', math.min(tonumber(ARGV[2]), PAGE)
 local ids = redis.call('ZRANGEBYLEX', STEPS, from, '+', 'LIMIT', 0, most)
 local page, last = {''}, ''
 

@@ -18,13 +18,11 @@
 local META, STEPS, OPEN, INFO, WAITS, NEXT, HELD, OUT, ENDED, ON = unpack(KEYS, 1, 10)
 local SEAL, PAGE, BYTES = '\1', 200, 262144
 
--- What has the wrong type fails here, before anything has changed.
-for _, key in ipairs({META, INFO, OUT, ENDED}) do redis.call('HLEN', key) end
-for _, key in ipairs({STEPS, OPEN, WAITS, NEXT, HELD, ON}) do redis.call('ZCARD', key) end
-
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local state, policy, life = unpack(redis.call('HMGET', META, 'state', 'policy', 'life'))
+local fields = redis.call('HMGET', META, 'state', 'policy', 'life', 's', 'f', 'k')
+local state, policy, life = fields[1], fields[2], fields[3]
+local counts = {s = fields[4] or 0, f = fields[5] or 0, k = fields[6] or 0}
 local outs, bytes = {}, 0
 
 local function is_over()
@@ -54,9 +52,9 @@ local function straight(entry)
   return at and string.sub(entry, at + 1)
 end
 
--- Steps that wait no more: `fields` are those of OUT. Nothing is written before
+-- Steps that wait no more, and what they have waited for. Nothing is written before
 -- commit(), which the script calls when it has released what it will.
-local freed, tasks, fields = {}, {}, {}
+local freed, tasks, sent, gone, meta = {}, {}, {}, {}, {}
 local function release(step, why)
   if state == 'cancelling' then why = '@' end
   local entry = redis.call('HGET', INFO, step) or ''
@@ -66,52 +64,65 @@ local function release(step, why)
   if task then
     tasks[#tasks + 1] = task
   else
-    fields[#fields + 1], fields[#fields + 2] = step, why .. '\n' .. entry
-    outs[#outs + 1], outs[#outs + 2] = step, fields[#fields]
+    sent[#sent + 1], sent[#sent + 2] = step, why .. '\n' .. entry
+    outs[#outs + 1], outs[#outs + 2] = step, sent[#sent]
   end
 end
 
 local function commit()
-  if #freed == 0 then return end
   if #tasks > 0 then redis.call('LPUSH', QUEUE, unpack(tasks)) end
-  if #fields > 0 then redis.call('HSET', OUT, unpack(fields)) end
-  redis.call('ZREM', HELD, unpack(freed))
-  redis.call('HSET', META, 'moved', now)
-  freed, tasks, fields = {}, {}, {}
+  if #sent > 0 then redis.call('HSET', OUT, unpack(sent)) end
+  if #gone > 0 then redis.call('ZREM', WAITS, unpack(gone)) end
+  if #freed > 0 then
+    redis.call('ZREM', HELD, unpack(freed))
+    meta[#meta + 1], meta[#meta + 2] = 'moved', now
+  end
+  if #meta > 0 then redis.call('HSET', META, unpack(meta)) end
+  freed, tasks, sent, gone, meta = {}, {}, {}, {}, {}
 end
 
 local function is_met(how, outcome)
   return how == 'c' or (how == outcome and outcome ~= 'k')
 end
 
-local function is_ready(step)
-  return #redis.call('ZRANGEBYLEX', WAITS, '[' .. step .. ' ', '(' .. step .. '!',
-    'LIMIT', 0, 1) == 0
+-- Whether it waits for nothing but what `passed` has: how many ends, and which.
+local function is_ready(step, passed)
+  local waits = redis.call('ZRANGEBYLEX', WAITS, '[' .. step .. ' ', '(' .. step .. '!',
+    'LIMIT', 0, passed.n + 1)
+  for _, wait in ipairs(waits) do
+    if not passed[wait] then return false end
+  end
+  return true
 end
 
 -- Ends have come that steps wait for: each is {the step, what has ended, how that was to
--- end, how it did}. A step that is told already is looked up only. Returns how many of
--- the ends were dealt with before the answer was too long.
+-- end, how it did}. One of `closed` has itself ended in this call, and what waits no more
+-- is told once more. Returns how many of the ends were dealt with before the answer was
+-- too long.
+local closed = {}
 local function pass(ends)
-  local steps, gone, why_of = {}, {}, {}
+  local steps, passed, why_of, asked = {}, {}, {}, {}
   if #ends == 0 then return 0 end
   for i, one in ipairs(ends) do steps[i] = one[1] end
   local held = redis.call('ZMSCORE', HELD, unpack(steps))
   for i, one in ipairs(ends) do
     local step, before, how, outcome = one[1], one[2], one[3], one[4]
     if held[i] and is_met(how, outcome) then
+      local of_step = passed[step] or {n = 0}
+      passed[step], of_step.n = of_step, of_step.n + 1
       gone[#gone + 1] = step .. ' ' .. before
+      of_step[gone[#gone]] = true
     elseif held[i] then
       why_of[step] = why_of[step] or before .. ' ' .. outcome .. ' ' .. how
     end
   end
-  if #gone > 0 then redis.call('ZREM', WAITS, unpack(gone)) end
   for i, step in ipairs(steps) do
     if i > 1 and bytes >= BYTES then return i - 1 end
-    if not held[i] then
+    if not held[i] and not closed[step] then
       tell(step)
-    elseif not told[step] and (why_of[step] or is_ready(step)) then
-      release(step, why_of[step] or '')
+    elseif not closed[step] and not told[step] and not asked[step] then
+      asked[step] = true
+      if why_of[step] or is_ready(step, passed[step]) then release(step, why_of[step] or '') end
     end
   end
   return #ends
@@ -158,7 +169,7 @@ end
 -- Whether all steps have ended; then it ends, too, and callbacks are released.
 local function finish()
   if (state == 'running' or state == 'cancelling') and redis.call('ZCARD', OPEN) == 0 then
-    local failed = tonumber(redis.call('HGET', META, 'f') or 0) > 0
+    local failed = tonumber(counts.f) > 0
     set_state(state == 'cancelling' and 'cancelled' or failed and 'failed' or 'succeeded')
     redis.call('HSET', META, 'ended', now)
     for _, callback in ipairs(redis.call('ZRANGE', ON, 0, -1)) do
