@@ -47,6 +47,7 @@
 	X(fleet_executor)                                                      \
 	X(fleet_reload)                                                        \
 	X(graphs)                                                              \
+	X(vanish)                                                              \
 	X(handlers)                                                            \
 	X(garbage)
 
