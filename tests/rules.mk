@@ -323,6 +323,11 @@ $(B)/tests/bench/follower_bench: $(B)/tests/bench/follower_bench.o \
     $(SERVER_OBJS) $(call ar,redis util)
 	$(link) $(inputs) $(SERVER_LIBS)
 
+$(B)/tests/bench/limit_bench: $(B)/tests/bench/limit_bench.o \
+    $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o usage.o) \
+    $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
+	$(link) $(inputs) $(SERVER_LIBS)
+
 $(B)/tests/bench/flow_bench: $(B)/tests/bench/flow_bench.o \
     $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o usage.o) \
     $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
@@ -342,6 +347,8 @@ bench:
 	@.ci/deps build test bench
 	$(again) $(JOBS) bench-programs
 	@$(TEST_ENV) $(B)/tests/bench/run $(BENCH)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/limit_bench redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/limit_bench sqlite)
 
 #: bench-peers the same beside other task queues; PEERS="rq sidekiq" ROUNDS=3
 bench-peers:

@@ -101,10 +101,7 @@ print_ended(struct ctl *ctl, json_t *flow, bool with_id)
 			 "were skipped",
 			 id, state, count_of(flow, "steps"),
 			 count_of(flow, "failed"), count_of(flow, "skipped"));
-	if (ctl->globals.json)
-		print_json_line(flow);
-	else
-		json_decref(flow);
+	print_if_json(ctl, flow);
 	return status;
 }
 
@@ -294,10 +291,7 @@ run_retry(struct ctl *ctl, int argc, char **argv, void *options)
 			 "%lld failed steps were not put back: they are not on "
 			 "the dead list, or were refused",
 			 left);
-	if (ctl->globals.json)
-		print_json_line(answer);
-	else
-		json_decref(answer);
+	print_if_json(ctl, answer);
 	return left > 0 ? err_exit_status(ERR_REFUSED) : 0;
 }
 

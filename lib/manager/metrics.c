@@ -10,10 +10,12 @@
 #include <jansson.h>
 
 #include "client/client.h"
+#include "manager/flows.h"
 #include "manager/metrics_families.h"
 #include "manager/queues.h"
 #include "manager/series.h"
 #include "manager/server.h"
+#include "metrics/metrics.h"
 #include "metrics/text.h"
 #include "schedules/health.h"
 #include "schedules/schedules.h"
@@ -22,7 +24,7 @@
 
 /* What one look brings; what is out of reach is missing. */
 struct look {
-	json_t *queues, *workers;
+	json_t *queues, *workers, *flows;
 	struct series_total *totals;
 	size_t n_totals;
 	struct schedules_stats *schedules;
@@ -42,6 +44,7 @@ metrics_look(const struct metrics_stores *stores, struct look *look)
 	*look = (struct look){.rtt_s = server_broker_rtt(client)};
 	if (look->rtt_s >= 0) {
 		look->queues = queues_and_workers(client, &look->workers, &err);
+		look->flows = flows_list(client, METRICS_FLOWS_MAX, NULL, &err);
 	}
 	/* Where both are one store, one wait for it is enough. */
 	if (look->rtt_s >= 0 || !client->one_store)
@@ -64,6 +67,7 @@ look_done(struct look *look)
 {
 	json_decref(look->queues);
 	json_decref(look->workers);
+	json_decref(look->flows);
 	series_totals_free(look->totals, look->n_totals);
 	if (look->schedules != NULL)
 		schedules_stats_free(look->schedules);
@@ -102,6 +106,8 @@ metrics_write_stores(struct metrics_text *m,
 		metrics_write_workers(m, look.workers);
 	if (look.backend)
 		metrics_write_totals(m, look.totals, look.n_totals);
+	if (look.flows != NULL)
+		metrics_write_flows(m, look.flows);
 	if (look.schedules != NULL || look.no_schedules)
 		metrics_write_schedules(
 		    m, look.schedules != NULL ? look.schedules : &none);

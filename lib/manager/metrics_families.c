@@ -18,6 +18,7 @@
 #include "metrics/text.h"
 #include "schedules/health.h"
 #include "schedules/schedules.h"
+#include "store/flow.h"
 #include "util/clock.h"
 #include "util/sat.h"
 
@@ -244,6 +245,79 @@ metrics_write_totals(struct metrics_text *m, const struct series_total *totals,
 	write_deleted(m, totals, n);
 	metrics_write_times(m, tasks, n);
 	free(tasks);
+}
+
+/* --- workflows --------------------------------------------------------- */
+
+/* All states, at 0 too. */
+static void
+write_flow_states(struct metrics_text *m, const json_t *flows)
+{
+	static const char *const states[] = {
+#define X(name, word, has_ended) word,
+	    FLOW_STATES(X)
+#undef X
+	};
+	const size_t n_states = sizeof(states) / sizeof(states[0]);
+	const char *state;
+	json_t *flow;
+	size_t i, k, n;
+
+	metrics_begin(m, METRIC_WORKFLOWS);
+	for (k = 0; k < n_states; k++) {
+		n = 0;
+		json_array_foreach (flows, i, flow)
+			n += (state = member_text(flow, "state")) != NULL &&
+			     strcmp(state, states[k]) == 0;
+		metrics_sample(m, METRICS_LABELS({"state", states[k]}),
+			       (double)n);
+	}
+}
+
+static void
+write_flow_steps(struct metrics_text *m, const json_t *flows)
+{
+	static const char *const states[] = {"waiting", "released", "succeeded",
+					     "failed", "skipped"};
+	double n;
+	json_t *flow;
+	size_t i, k;
+
+	metrics_begin(m, METRIC_WORKFLOW_STEPS);
+	for (k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
+		n = 0;
+		json_array_foreach (flows, i, flow)
+			n += number_of(flow, states[k]);
+		metrics_sample(m, METRICS_LABELS({"state", states[k]}), n);
+	}
+}
+
+void
+metrics_write_flows(struct metrics_text *m, const json_t *flows)
+{
+	double oldest_s = 0, longest_s = 0, s;
+	int64_t ended_us;
+	json_t *flow;
+	size_t i;
+
+	write_flow_states(m, flows);
+	write_flow_steps(m, flows);
+	json_array_foreach (flows, i, flow) {
+		ended_us = member_time_us(flow, "ended_at");
+		s = ended_us == 0
+			? age_s(flow, "begun_at")
+			: (double)sat_sub(ended_us,
+					  member_time_us(flow, "begun_at")) /
+			      US_PER_S;
+		if (ended_us == 0 && s > oldest_s)
+			oldest_s = s;
+		else if (ended_us != 0 && s > longest_s)
+			longest_s = s;
+	}
+	metrics_begin(m, METRIC_WORKFLOW_OLDEST);
+	metrics_sample(m, METRICS_NO_LABELS, oldest_s);
+	metrics_begin(m, METRIC_WORKFLOW_LONGEST);
+	metrics_sample(m, METRICS_NO_LABELS, longest_s);
 }
 
 /* --- schedules --------------------------------------------------------- */

@@ -15,6 +15,8 @@ struct series_total;
 void metrics_write_queues(struct metrics_text *m, const json_t *queues);
 /* An array of workers_list(). */
 void metrics_write_workers(struct metrics_text *m, const json_t *workers);
+/* Of flows_list(), at most METRICS_FLOWS_MAX. */
+void metrics_write_flows(struct metrics_text *m, const json_t *flows);
 /* What series_totals() gives: sorted by task. */
 void metrics_write_totals(struct metrics_text *m,
 			  const struct series_total *totals, size_t n);

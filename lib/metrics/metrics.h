@@ -8,6 +8,9 @@
  * pays for each series, and a producer may make up any number of names. */
 #define METRICS_TASKS_MAX 200
 #define METRICS_OTHER "other"
+/* The workflows that are looked at, those that were begun last: a look costs as much,
+ * however many there are. The texts say this number. */
+#define METRICS_FLOWS_MAX 500
 
 enum metrics_type { METRICS_GAUGE, METRICS_COUNTER, METRICS_HISTOGRAM };
 

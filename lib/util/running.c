@@ -79,8 +79,14 @@ place_of_daemon(struct buf *out)
 {
 	if (place_of_unit(out))
 		return true;
-	if (path_is_personal())
-		return place_of_user(out);
+	if (path_is_personal()) {
+		if (!place_of_user(out))
+			return false;
+		/* No unit makes it for a worker that a command has started. */
+		if (!out->failed)
+			mkdir(out->data, 0700);
+		return true;
+	}
 	buf_adds(out, SERVICES);
 	return true;
 }

@@ -143,6 +143,21 @@ START_TEST(without_a_worker_a_command_stays_queued_and_that_is_said)
 }
 END_TEST
 
+/* Nothing but the worker itself makes its directory. */
+START_TEST(a_worker_that_a_command_has_started_is_shown_by_where)
+{
+	struct world *w = own_world();
+
+	ck_run(run(w, "mkdir -m 700 runtime && " OWN "XDG_RUNTIME_DIR=$PWD/"
+		      "runtime flowrractl run --wait -- echo here"),
+	       0, "here\n");
+	ck_run(run(w, OWN "XDG_RUNTIME_DIR=$PWD/runtime flowrractl --user "
+			  "where | grep -c '^flowrrad'"),
+	       0, "1\n");
+	own_stop(w);
+}
+END_TEST
+
 SUITE("run-worker")
 {
 	SUITE_TIMEOUT(120);
@@ -152,4 +167,5 @@ SUITE("run-worker")
 	TEST(a_lock_outlives_its_executor_until_the_command_is_gone);
 	TEST(a_worker_with_nothing_to_do_ends_and_the_next_call_starts_one);
 	TEST(without_a_worker_a_command_stays_queued_and_that_is_said);
+	TEST(a_worker_that_a_command_has_started_is_shown_by_where);
 }

@@ -10,6 +10,8 @@
 	X(worker)                                                              \
 	X(takeover)                                                            \
 	X(limits)                                                              \
+	X(limits_clock)                                                        \
+	X(greedy)                                                              \
 	X(frozen)                                                              \
 	X(sigterm)                                                             \
 	X(sigterm_hard)                                                        \
@@ -45,6 +47,7 @@
 	X(fleet_executor)                                                      \
 	X(fleet_reload)                                                        \
 	X(graphs)                                                              \
+	X(vanish)                                                              \
 	X(handlers)                                                            \
 	X(garbage)
 

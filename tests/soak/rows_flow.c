@@ -2,7 +2,8 @@
 /*
  * Workflows by chance, while their worker is killed: of each step that has to run the
  * end is on record, after those before it and once; nothing else has run, each callback
- * was called that had to be, and no workflow is left without an end.
+ * was called that had to be, and no workflow is left without an end. And workflows of
+ * which a step vanishes from its queue.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include <flowrra/client.h>
 
+#include "redis_server.h"
 #include "soak/graph.h"
 #include "soak/rows.h"
 #include "soak/soak.h"
@@ -75,7 +77,8 @@ submit_task(struct scene *s, const struct planned *p, const char *name,
 	snprintf(args, sizeof(args), "[\"%s\",%u]", ledger_path(s->ledger), ms);
 	request.name = name;
 	request.args = args;
-	request.queue = "io";
+	if (request.queue == NULL)
+		request.queue = "io";
 	request.force = true;
 	request.flow = p->id;
 	ck_assert_msg(flowrra_submit(s->client, &request, NULL, &error) == 0,
@@ -288,6 +291,95 @@ judge_graph(struct scene *s, const struct planned *p)
 		judge_call(s, p, i);
 	s->tally->acknowledged += (unsigned int)p->graph.n;
 }
+
+/* --- a step that vanishes --------------------------------------------------------- */
+
+#define NOWHERE "gone" /* a queue that no worker serves */
+
+/* The first step waits in it; the second runs after its failure. */
+static void
+submit_chain(struct scene *s, struct planned *p)
+{
+	struct flowrra_flow_options options = FLOWRRA_FLOW_OPTIONS_INIT;
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	struct flowrra_error error;
+	char first[ID_SIZE + FLOWRRA_FLOW_ID_SIZE],
+	    second[ID_SIZE + FLOWRRA_FLOW_ID_SIZE],
+	    after[ID_SIZE + FLOWRRA_FLOW_ID_SIZE + 12];
+
+	ck_assert_msg(flowrra_flow_begin(s->client, &options, p->id, &error) ==
+			  0,
+		      "%s", error.message);
+	step_id(first, p, 0);
+	step_id(second, p, 1);
+	snprintf(after, sizeof(after), "[\"%s:failure\"]", first);
+	request.id = first;
+	request.queue = NOWHERE;
+	submit_task(s, p, "ledger", 0, &request);
+	request.id = second;
+	request.queue = NULL;
+	request.after = after;
+	submit_task(s, p, "ledger", 0, &request);
+	ck_assert_msg(flowrra_flow_seal(s->client, p->id, &error) == 0, "%s",
+		      error.message);
+}
+
+/* Its list is deleted, and nothing has happened in it for long. */
+static void
+lose_first(struct scene *s, const struct planned *p)
+{
+	redis_server_run(scene_redis(s), "DEL flowrra:queue:" NOWHERE);
+	redis_server_run(scene_redis(s),
+			 "HSET {flowrra:queue:flow:%s}:meta moved 1", p->id);
+	redis_server_run(scene_redis(s), "ZADD {flowrra:queue:flows}:due 1 %s",
+			 p->id);
+	s->tally->faults++;
+}
+
+static void
+judge_chain(struct scene *s, const struct planned *p)
+{
+	struct flowrra_error error;
+	char second[ID_SIZE + FLOWRRA_FLOW_ID_SIZE], *json;
+
+	ck_assert_msg(
+	    flowrra_flow_wait(s->client, p->id, END_S, &json, &error) == 0,
+	    "workflow %s: %s", p->id, error.message);
+	ck_assert_msg(strstr(json, "\"succeeded\":1,\"failed\":1") != NULL,
+		      "%s", json);
+	flowrra_free(json);
+	scene_look(s);
+	step_id(second, p, 1);
+	judge_ran(find_task(s, second), true);
+	s->tally->acknowledged += 2;
+}
+
+static void
+vanish(struct scene *s)
+{
+	const unsigned int n = times(s, 5, 50);
+	struct planned *all = calloc(n, sizeof(*all));
+	unsigned int i;
+
+	ck_assert_ptr_nonnull(all);
+	scene_start(s,
+		    &(struct scene_options){
+			.workers = 2, .config = "[worker]\nlost_after = 1s\n"});
+	for (i = 0; i < n; i++)
+		submit_chain(s, &all[i]);
+	for (i = 0; i < n; i++)
+		lose_first(s, &all[i]);
+	for (i = 0; i < n; i++)
+		judge_chain(s, &all[i]);
+	scene_end(s);
+	free(all);
+}
+
+const struct row row_vanish = {.name = "vanish",
+			       .fault = "a step's list is deleted",
+			       .brokers = ON_REDIS,
+			       .runs = {1, 2},
+			       .run = vanish};
 
 /* --- the row -------------------------------------------------------------------------- */
 

@@ -12,9 +12,8 @@
 #include <flowrra/client.h>
 
 #include "redis_server.h"
+#include "soak/clocks.h"
 #include "soak/rows.h"
-
-#define HOUR_US (3600ll * 1000000)
 
 /* --- a disk that is full ------------------------------------------------- */
 
@@ -147,73 +146,11 @@ const struct row row_disk_full = {.name = "disk-full",
 
 /* --- a clock that is wrong ----------------------------------------------- */
 
-/* The shift of a program's clock, in µs. */
-static volatile int64_t *
-clock_of(struct scene *s, const char *clocks, const char *program)
-{
-	char path[4096];
-	void *p;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s.%s", clocks, program);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, sizeof(int64_t)), 0);
-	p = mmap(NULL, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		 0);
-	ck_assert_ptr_ne(p, MAP_FAILED);
-	close(fd);
-	return p;
-}
-
-/* All programs that are started from now on have clocks that can be wrong. */
-static void
-preload(char clocks[static 32])
-{
-	char shim[4096];
-
-	strcpy(clocks, "/tmp/flowrra-clock-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(clocks));
-	snprintf(shim, sizeof(shim), "%s/tests/soak/clock_shim.so",
-		 getenv("BUILD_DIR"));
-	strcat(clocks, "/");
-	setenv("SOAK_CLOCK", clocks, 1);
-	setenv("LD_PRELOAD", shim, 1);
-}
-
-static void
-clean_up(const char *clocks)
-{
-	const char *const programs[] = {"flowrrad", "flowrra-executor",
-					basename(redis_server_program())};
-	char path[4096];
-	size_t i;
-
-	for (i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		snprintf(path, sizeof(path), "%s.%s", clocks, programs[i]);
-		unlink(path);
-	}
-	snprintf(path, sizeof(path), "%s", clocks);
-	path[strlen(path) - 1] = '\0';
-	rmdir(path);
-}
-
 /*
  * What is for later is due by the clock of the store. Where the clock is set, it
  * may begin early or late, but none is lost and none runs twice. In the end the
  * clock is ahead of all steps, so that whatever is due by any of them is due.
  */
-#define END_US (HOUR_US + INT64_C(60000000))
-
-static void
-step(struct scene *s, volatile int64_t *shift)
-{
-	static const int64_t steps[] = {HOUR_US, -HOUR_US, 0};
-
-	*shift = steps[rng_between(&s->rng, 0, 2)];
-	s->tally->faults++;
-}
-
 static void
 clocks_are_stepped(struct scene *s)
 {
@@ -221,19 +158,20 @@ clocks_are_stepped(struct scene *s)
 	char clocks[32];
 	unsigned int i;
 
-	preload(clocks);
-	worker = clock_of(s, clocks, "flowrrad");
-	executor = clock_of(s, clocks, "flowrra-executor");
+	clocks_preload(clocks);
+	worker = clocks_of(s, clocks, "flowrrad");
+	executor = clocks_of(s, clocks, "flowrra-executor");
 	scene_start(s, &(struct scene_options){.workers = 2});
 	s->clock_was_set = true;
 	load_start(s, &(struct load){.delays = true, .retries = true});
 	for (i = 0; i < times(s, 12, 100); i++) {
 		scene_sleep_between(s, 50, 400);
-		step(s, rng_between(&s->rng, 0, 3) > 0 ? worker : executor);
+		clocks_step(s,
+			    rng_between(&s->rng, 0, 3) > 0 ? worker : executor);
 	}
-	*worker = END_US;
+	*worker = CLOCKS_END_US;
 	scene_end(s);
-	clean_up(clocks);
+	clocks_clean_up(clocks);
 }
 
 const struct row row_clock = {.name = "clock",
@@ -249,8 +187,8 @@ redis_clock_is_stepped(struct scene *s)
 	char clocks[32];
 	unsigned int i;
 
-	preload(clocks);
-	redis = clock_of(s, clocks, basename(redis_server_program()));
+	clocks_preload(clocks);
+	redis = clocks_of(s, clocks, basename(redis_server_program()));
 	scene_start(s, &(struct scene_options){.workers = 2});
 	s->clock_was_set = true;
 	load_start(s, &(struct load){.max_ms = 300,
@@ -259,11 +197,11 @@ redis_clock_is_stepped(struct scene *s)
 				     .retries = true});
 	for (i = 0; i < times(s, 8, 100); i++) {
 		scene_sleep_between(s, 250, 1000);
-		step(s, redis);
+		clocks_step(s, redis);
 	}
-	*redis = END_US;
+	*redis = CLOCKS_END_US;
 	scene_end(s);
-	clean_up(clocks);
+	clocks_clean_up(clocks);
 }
 
 const struct row row_redis_clock = {.name = "redis-clock",

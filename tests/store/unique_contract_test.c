@@ -198,6 +198,37 @@ START_TEST(a_task_that_waits_does_not_become_another)
 }
 END_TEST
 
+/* It takes no more room than before. */
+START_TEST(a_full_queue_has_room_for_what_a_task_becomes)
+{
+	struct broker_submit task;
+	struct party *p;
+
+	lim_open(_i);
+	op.stage.options.max_queue_size = 1;
+	p = party_open(&op.stage, NULL);
+	ck_assert(put_later("1", "[1]", 60000, true));
+	memset(bytes, 0, sizeof(bytes));
+	task = unique_task("2", "[2]", UNIQUE_START);
+	task.delay_ms = 50;
+	task.debounces = true;
+	ck_assert_int_eq(party_submit_with(p, &task), ERR_NONE);
+	ck_assert(task.duplicate);
+	ck_assert_str_eq(task.owner, "1");
+	ck_assert_int_eq(party_submit(p, "3", "[3]", 0, 0), ERR_FULL);
+	lim_take(lim_worker(), 1);
+	ck_assert_ptr_nonnull(memmem(lim_worker()->claims[0]->bytes.p,
+				     lim_worker()->claims[0]->bytes.len,
+				     "\"args\":[2]", 10));
+	/* It has started: this is another one, for which there is room now. */
+	task.duplicate = false;
+	ck_assert_int_eq(party_submit_with(p, &task), ERR_NONE);
+	ck_assert(!task.duplicate);
+	party_close(p);
+	op_close();
+}
+END_TEST
+
 /* By a producer that stores records. */
 static bool
 put_recorded(struct party *p, const char *id, const char *arg,
@@ -259,6 +290,7 @@ END_TEST
 	X(a_key_that_lasts_for_a_time_stays, kind)                             \
 	X(a_delayed_task_becomes_the_last_one_with_its_key, kind)              \
 	X(a_task_that_waits_does_not_become_another, kind)                     \
+	X(a_full_queue_has_room_for_what_a_task_becomes, kind)                 \
 	X(a_record_says_what_its_task_has_become, kind)
 
 LIMITS_SUITES("unique")

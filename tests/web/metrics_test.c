@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "manager/flows.h"
+#include "metrics/metrics.h"
 #include "metrics/text.h"
 #include "metrics_grammar.h"
 #include "store/results.h"
@@ -207,6 +209,42 @@ START_TEST(the_metrics_have_what_the_stores_know)
 }
 END_TEST
 
+/* A look is at those that were begun last, however many there are. */
+START_TEST(the_metrics_have_the_workflows_that_were_begun_last)
+{
+	const struct flows_begin begin = {.id = NULL};
+	struct desk *d = desk_open((enum desk_store)_i);
+	char id[TASK_FLOW_MAX + 1];
+	struct err err;
+	size_t i;
+
+	ck_assert_uint_eq(
+	    desk_ask(d, "POST", "/api/v1/workflows?id=W",
+		     "[{\"id\":\"a\",\"name\":\"t\",\"queue\":\"io\","
+		     "\"force\":true},{\"id\":\"b\",\"name\":\"t\","
+		     "\"queue\":\"io\",\"force\":true,\"after\":[\"a\"]}]"),
+	    201);
+	ck_assert_int_eq(flows_begin(d->client, &begin, id, &err), 0);
+	get(d, NULL, true);
+	ck_has(&d->bytes, "flowrra_workflows{state=\"running\"} 1\n");
+	ck_has(&d->bytes, "flowrra_workflows{state=\"open\"} 1\n");
+	ck_has(&d->bytes, "flowrra_workflows{state=\"failed\"} 0\n");
+	ck_has(&d->bytes, "flowrra_workflow_steps{state=\"waiting\"} 1\n");
+	ck_has(&d->bytes, "flowrra_workflow_steps{state=\"released\"} 1\n");
+	ck_has(&d->bytes, "flowrra_workflow_longest_seconds 0\n");
+	ck_assert_ptr_null(
+	    strstr(text_of(&d->bytes), "flowrra_workflow_oldest_seconds 0\n"));
+	for (i = 0; i < METRICS_FLOWS_MAX; i++)
+		ck_assert_int_eq(flows_begin(d->client, &begin, id, &err), 0);
+	figures_metrics(d->shared.figures)->made_ms -= METRICS_LIFE_MS;
+	get(d, NULL, true);
+	ck_has(&d->bytes, "flowrra_workflows{state=\"open\"} 500\n");
+	ck_has(&d->bytes, "flowrra_workflows{state=\"running\"} 0\n");
+	ck_has(&d->bytes, "flowrra_workflow_steps{state=\"waiting\"} 0\n");
+	desk_close(d);
+}
+END_TEST
+
 START_TEST(who_takes_only_plain_text_gets_the_older_format)
 {
 	struct desk *d = desk_open(DESK_SQLITE);
@@ -321,6 +359,7 @@ SUITE("web-metrics")
 		  sizeof(forms) / sizeof(forms[0]));
 	TEST(whatever_is_written_is_well_formed);
 	TEST_LOOP(the_metrics_have_what_the_stores_know, 0, DESK_N_STORES);
+	TEST_BOTH(the_metrics_have_the_workflows_that_were_begun_last);
 	TEST(who_takes_only_plain_text_gets_the_older_format);
 	TEST(a_second_look_within_five_seconds_costs_nothing);
 	TEST(more_tasks_than_the_limit_are_one_series);
