@@ -55,9 +55,8 @@ run_export(struct ctl *ctl, int argc, char **argv, void *options)
 			 (long long)e.running);
 	if (e.flows > 0 || e.steps > 0)
 		complain(ctl,
-			 "workflows stay in their store: %lld that have not "
-			 "ended, and %lld of their tasks in queues, are not in "
-			 "it",
+			 "workflows are not exported: %lld have not ended, and "
+			 "%lld of their tasks are in queues",
 			 (long long)e.flows, (long long)e.steps);
 	return 0;
 }

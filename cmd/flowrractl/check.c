@@ -113,7 +113,7 @@ check_ask(const struct ctl *ctl, const char *path, struct err *err)
 	if (json_is_array(findings))
 		return findings;
 	json_decref(findings);
-	err_set(err, ERR_INTERNAL, "%s --check did not say what it has found",
+	err_set(err, ERR_INTERNAL, "%s --check did not print its findings",
 		path);
 	return NULL;
 }

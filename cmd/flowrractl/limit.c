@@ -84,12 +84,13 @@ static const struct option_spec set_options[] = {
     OPTION("concurrency", "N", INT, concurrency, 1, LIMIT_CONCURRENCY_MAX,
 	   "tasks that run at once"),
     OPTION("rate", "N/DURATION", TEXT, target.rate, 0, 0,
-	   "tasks that start in this time, as 100/1m"),
+	   "tasks that start in this time, such as 100/1m"),
     OPTION("burst", "N", INT, burst, 1, LIMIT_RATE_MAX,
 	   "with --rate: tasks that may start at once after a pause; 1 by "
 	   "default"),
     OPTION("declared", NULL, FLAG, target.declared, 0, 0,
-	   "as the configuration of workers has it"),
+	   "restore the limit that a worker declared last from its "
+	   "configuration"),
 };
 
 static const struct option_spec unset_options[] = {

@@ -178,7 +178,8 @@ on_after(void *arg, const struct scan_value *value, struct err *err)
 	struct writing *w = arg;
 
 	if (value->type != SCAN_STRING || value->escaped)
-		return err_set(err, ERR_DATA, "\"after\" is not of names");
+		return err_set(err, ERR_DATA,
+			       "\"after\" is not a list of names");
 	buf_addf(w->out, "%s\"%s.%.*s\"", w->n++ > 0 ? "," : "", w->fire->id,
 		 (int)value->text.len, value->text.p);
 	return 0;

@@ -110,7 +110,7 @@ limit_rate_read(const char *text, struct limit_rule *ret, struct err *err)
 		return 0;
 	return err_set(err, ERR_DATA,
 		       "the rate \"%.40s\" is not valid: it must be "
-		       "N/DURATION, as 100/1m",
+		       "N/DURATION, such as 100/1m",
 		       text);
 }
 

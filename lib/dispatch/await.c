@@ -103,9 +103,10 @@ await_check(const struct job *job, struct err *err)
 	    job->dispatch->n_waiting[kind] + 1 < slots)
 		return 0;
 	return err_set(err, ERR_FULL,
-		       "all %u handlers of the worker would wait, and none "
-		       "would be left for what they wait for; raise [executor] "
-		       "%s, or let the other task go on",
+		       "all %u handlers of this worker would wait, and none "
+		       "would be left to run the tasks that they wait for; "
+		       "raise [executor] %s, or let the other task submit what "
+		       "is to follow",
 		       slots,
 		       kind == POOL_THREAD ? "io_workers" : "cpu_workers");
 }

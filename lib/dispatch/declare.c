@@ -55,8 +55,8 @@ declare_log(const struct declare_item *i, enum broker_declared_how how,
 
 	switch (how) {
 	case BROKER_DECLARED_SET:
-		log_info("[task %s]: its limit holds in queue %s", i->task,
-			 i->queue);
+		log_info("[task %s]: its limit is in force in queue %s",
+			 i->task, i->queue);
 		break;
 	case BROKER_DECLARED_CHANGED:
 		if (slice_eq(worker, slice_of(d->opt.worker)))
@@ -64,19 +64,20 @@ declare_log(const struct declare_item *i, enum broker_declared_how how,
 				   "changed",
 				   i->task, i->queue);
 		else
-			log_notice("[task %s]: its limit holds in queue %s; "
-				   "worker %.*s had declared another one",
+			log_notice("[task %s]: its limit is in force in queue "
+				   "%s, and replaces the one that worker %.*s "
+				   "declared",
 				   i->task, i->queue, (int)worker.len,
 				   worker.p);
 		break;
 	case BROKER_DECLARED_KEPT:
 	case BROKER_DECLARED_GONE:
-		log_notice("[task %s]: its limit does not hold in queue %s, "
-			   "where a command has %s; see flowrractl limit set "
-			   "%s %s%s --declared",
+		log_notice("[task %s]: its limit is not in force in queue %s, "
+			   "because a command has %s; to restore it, use "
+			   "flowrractl limit set %s %s%s --declared",
 			   i->task, i->queue,
-			   how == BROKER_DECLARED_KEPT ? "set another one"
-						       : "taken it away",
+			   how == BROKER_DECLARED_KEPT ? "set another limit"
+						       : "removed it",
 			   i->queue, option, name);
 		break;
 	case BROKER_DECLARED_SAME:
@@ -184,9 +185,9 @@ declare_is_second(const struct conf *conf, size_t n)
 		    strcmp(before->rate, t->rate) != 0 ||
 		    before->burst != t->burst ||
 		    strcmp(before->group, t->group) != 0)
-			log_warning("[task %s]: each group of queue %s has the "
-				    "limit of [task %s]",
-				    t->name, declare_queue(t), before->name);
+			log_warning("[task %s]: its limit is not used, because "
+				    "[task %s] limits each group of queue %s",
+				    t->name, before->name, declare_queue(t));
 		return true;
 	}
 	return false;

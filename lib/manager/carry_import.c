@@ -91,8 +91,8 @@ carried_read_task(const struct carry_import *im, struct carried *x, bool again,
 		return err_set(err, ERR_DATA, "the task has no valid ID");
 	if (x->task->flow.len > 0)
 		return err_set(err, ERR_REFUSED,
-			       "task %s is a step of workflow %.*s, which "
-			       "stays in its store",
+			       "task %s is a step of workflow %.*s; steps "
+			       "cannot be imported",
 			       x->task->id, (int)x->task->flow.len,
 			       x->task->flow.p);
 	if (again) {

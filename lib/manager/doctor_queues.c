@@ -267,10 +267,10 @@ examine_declared(struct doctor *d, const json_t *limit, const char *name)
 		return;
 	doctor_find(
 	    d, DOCTOR_WARNING, "queues",
-	    "Give both the same [task NAME] section and reload them, or "
-	    "say what holds with flowrractl limit set.",
+	    "Give both workers the same [task NAME] section and reload them, "
+	    "or set the limit with flowrractl limit set.",
 	    "queue %s: workers %s and %s declare different limits of "
-	    "%s%s; that of %s holds",
+	    "%s%s; that of %s is in force",
 	    name, member_text(limit, "declared_by"), other,
 	    key != NULL ? "task " : "each group", key != NULL ? key : "",
 	    member_text(limit, "declared_by"));
@@ -284,11 +284,10 @@ examine_foreign(struct doctor *d, const json_t *limits, const char *name)
 	if (json_array_size(limits) == 0 || d->foreign == 0)
 		return;
 	doctor_find(d, DOCTOR_WARNING, "queues",
-		    "Let the queue be served by flowrrad alone; see "
-		    "flowrra-limits(7).",
-		    "queue %s has limits, which do not bind workers of the "
-		    "Python package: %lld client%s of the broker take%s tasks "
-		    "as they do (BRPOP), of this queue or another one",
+		    "Let only flowrrad serve the queue; see flowrra-limits(7).",
+		    "queue %s has limits, which workers of the Python package "
+		    "ignore: %lld client%s of the broker take%s tasks the way "
+		    "they do (BRPOP), from this queue or another one",
 		    name, (long long)d->foreign, d->foreign == 1 ? "" : "s",
 		    d->foreign == 1 ? "s" : "");
 }

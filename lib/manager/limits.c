@@ -114,7 +114,7 @@ limits_restore(struct flowrra_client *c, const struct limits_target *target,
 		;
 	else if (!found)
 		err_set(err, ERR_NOT_FOUND,
-			"no worker has declared such a limit of queue %s",
+			"no worker has declared this limit of queue %s",
 			target->queue);
 	else if ((answer = limits_answer(target)) == NULL)
 		err_nomem(err);

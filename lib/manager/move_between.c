@@ -75,8 +75,8 @@ leaving_check(struct leaving *l)
 {
 	if (json_object_get(l->task, "flow") != NULL)
 		return err_set(&l->err, ERR_REFUSED,
-			       "task %.200s is a step of a workflow, which "
-			       "stays in its store",
+			       "task %.200s is a step of a workflow, and "
+			       "cannot be moved to another store",
 			       leaving_id(l));
 	if (l->record != NULL && !move_is_same(l->task, l->record))
 		return err_set(&l->err, ERR_REFUSED,

@@ -108,11 +108,11 @@ corpse_read(struct dead_move *d, struct corpse *x)
 	id = member_text(x->task, "id");
 	if (id == NULL || strcmp(id, x->id) != 0)
 		err_set(&x->err, ERR_REFUSED,
-			"task %.200s cannot be read; it stays", x->id);
+			"cannot read task %.200s; it is not moved", x->id);
 	else if (!is_within(d) && json_object_get(x->task, "flow") != NULL)
 		err_set(&x->err, ERR_REFUSED,
-			"task %.200s is a step of a workflow, which stays in "
-			"its store",
+			"task %.200s is a step of a workflow, and cannot be "
+			"moved to another store",
 			x->id);
 	else if (d->m->queue != NULL)
 		restate_text(bytes, "queue", slice_of(d->to), &x->moved,

@@ -142,7 +142,7 @@ check_flow(const struct drafting *d, struct err *err)
 		return 0;
 	if ((stray = schedule_flow_stray(d->form)) != NULL) {
 		err_set(err, ERR_DATA,
-			"%s means nothing beside a workflow; say it in its "
+			"%s cannot be used with a workflow; set it in its "
 			"steps",
 			stray);
 		return blame(d, stray);

@@ -124,13 +124,15 @@ check_step(const struct flow_file_step *s, const char **ret_member,
 		return -1;
 	*ret_member = "at";
 	if (r->at_us != 0)
-		return err_set(err, ERR_DATA,
-			       "\"at\" is the same moment for each fire; use "
-			       "\"delay\"");
+		return err_set(
+		    err, ERR_DATA,
+		    "\"at\" would be the same time for each fire; use "
+		    "\"delay\"");
 	*ret_member = "traceparent";
 	if (r->traceparent != NULL || r->tracestate != NULL)
 		return err_set(err, ERR_DATA,
-			       "each fire begins traces of its own");
+			       "not in a schedule, because each fire "
+			       "begins a new trace");
 	*ret_member = "args";
 	if (check_json("args", r->args, err) != 0)
 		return -1;

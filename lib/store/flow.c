@@ -368,8 +368,7 @@ broker_flow_missing(struct broker *b, const struct flow_missing *ask,
 	if (ask->n > FLOW_MISSING_MAX ||
 	    !task_name_valid(ask->queue, TASK_QUEUE_MAX))
 		err_set(&r.err, ERR_DATA,
-			"that is not a queue, with at most "
-			"%d of its tasks",
+			"not a queue and at most %d of its tasks",
 			FLOW_MISSING_MAX);
 	if (r.err.code != ERR_NONE || ask->n == 0 ||
 	    !broker_flow_hides_steps(b))

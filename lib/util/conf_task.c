@@ -119,7 +119,7 @@ check_limit(const struct conf_task *t, struct err *err)
 	if (t->burst <= n)
 		return 0;
 	return err_set(err, ERR_CONFIG,
-		       *t->rate != '\0' ? "burst is more than the rate has"
+		       *t->rate != '\0' ? "burst is larger than N of rate"
 					: "burst needs a rate");
 }
 

@@ -347,7 +347,7 @@ check_path(const char *text, struct err *err)
 	if (*text == '\0' || limit_words_path(slice_of(text)))
 		return 0;
 	return err_set(err, ERR_CONFIG,
-		       "not kwargs.NAME or args.NUMBER, which may go on with "
+		       "not kwargs.NAME or args.NUMBER, optionally followed by "
 		       ".NAME");
 }
 

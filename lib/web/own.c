@@ -39,8 +39,8 @@ own_refuse_task(struct web_call *call, const char *name, struct err *err)
 {
 	web_status(call, 403);
 	return err_set(err, ERR_REFUSED,
-		       "name: [web] submit_tasks of the server does not have "
-		       "\"%.64s\"",
+		       "name: \"%.64s\" is not in [web] submit_tasks of the "
+		       "server",
 		       name != NULL ? name : "");
 }
 

@@ -121,7 +121,7 @@ static const struct web_param limits_set_params[] = {
      .min = 1,
      .max = LIMIT_CONCURRENCY_MAX,
      .help = "tasks that run at once"},
-    LIST_BODY("rate", WEB_TEXT, "tasks that start in a time, as 100/1m"),
+    LIST_BODY("rate", WEB_TEXT, "tasks that start in a time, such as 100/1m"),
     {.name = "burst",
      .type = WEB_INT,
      .in = WEB_BODY,
@@ -129,8 +129,8 @@ static const struct web_param limits_set_params[] = {
      .max = LIMIT_RATE_MAX,
      .help = "tasks that may start at once after a pause; 1 by default"},
     LIST_BODY("declared", WEB_BOOL,
-	      "as the configuration of workers has it; the other numbers are "
-	      "left out then"),
+	      "restore the limit that a worker declared last from its "
+	      "configuration; without by, concurrency and rate"),
     {.name = NULL}};
 static const struct web_param limits_unset_params[] = {TARGET_PARAMS,
 						       {.name = NULL}};
@@ -138,12 +138,12 @@ static const struct web_param limits_unset_params[] = {TARGET_PARAMS,
 const struct web_route web_queue_limits_routes[] = {
     {HTTP_GET, "/api/v1/limits", WEB_VIEWER, 0, limits_get_params,
      queue_limits_get, "Lists the limits of queues.",
-     "{\"items\": [limit]}: each as flowrractl limit list --json has it, with "
+     "{\"items\": [limit]}: each as flowrractl limit list --json prints it, "
+     "and "
      "an \"id\""},
     {HTTP_POST, "/api/v1/limits", WEB_OPERATOR, 0, limits_set_params,
      queue_limits_set, "Limits how many tasks run at once, or start in a time.",
      "{\"queue\", \"scope\", \"key\", \"concurrency\", \"rate\", \"burst\"}"},
     {HTTP_POST, "/api/v1/limits/unset", WEB_OPERATOR, 0, limits_unset_params,
-     queue_limits_unset, "Takes a limit away.",
-     "{\"queue\", \"scope\", \"key\"}"},
+     queue_limits_unset, "Removes a limit.", "{\"queue\", \"scope\", \"key\"}"},
     WEB_ROUTES_END};

@@ -56,7 +56,7 @@ schedules_get_all(struct web_call *call, struct err *err)
 	if (query.prefix != NULL && query.by_next) {
 		web_status(call, 403);
 		return err_set(err, ERR_REFUSED,
-			       "a submitter's schedules are listed by ID");
+			       "a submitter can list schedules only by ID");
 	}
 	/* Absent is neither true nor false. */
 	if (web_bool(call, "enabled", true) == web_bool(call, "enabled", false))

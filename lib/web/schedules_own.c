@@ -34,13 +34,15 @@ own_check_form(struct web_call *call, struct schedule_form *form,
 	       struct err *err)
 {
 	if (form->force)
-		return own_refuse_form(call, "force",
-				       "a submitter schedules registered tasks",
-				       err);
+		return own_refuse_form(
+		    call, "force",
+		    "a submitter can schedule only registered "
+		    "tasks",
+		    err);
 	/* Its steps would be tasks that are nobody's. */
 	if (!schedule_flow_is_none(form->workflow))
 		return own_refuse_form(call, "workflow",
-				       "a submitter's schedules begin no "
+				       "a submitter's schedules cannot begin "
 				       "workflows",
 				       err);
 	if (!own_permits(web_conf(call), form->task))
@@ -49,8 +51,8 @@ own_check_form(struct web_call *call, struct schedule_form *form,
 		form->overlap = "skip";
 	if (strcmp(form->overlap, "skip") != 0)
 		return own_refuse_form(call, "overlap",
-				       "a submitter's schedules skip fires "
-				       "while the last task has not finished",
+				       "the overlap of a submitter's schedules "
+				       "must be skip",
 				       err);
 	return 0;
 }

@@ -114,12 +114,13 @@ START_TEST(the_first_of_two_limits_of_groups_is_declared)
 	ck_assert_int_eq(w->store.declaration.rule.kind, LIMIT_EACH_GROUP);
 	ck_assert_int_eq(w->store.declaration.rule.concurrency, 3);
 	ck_assert_ptr_nonnull(strstr(worker_log(),
-				     "[task b]: each group of queue io has the "
-				     "limit of [task a]"));
+				     "[task b]: its limit is not used, because "
+				     "[task a] limits each group of queue io"));
 	tell(w, BROKER_DECLARED_CHANGED, NULL);
-	ck_assert_ptr_nonnull(
-	    strstr(worker_log(), "[task a]: its limit holds in queue io; "
-				 "worker test:other had declared another one"));
+	ck_assert_ptr_nonnull(strstr(worker_log(),
+				     "[task a]: its limit is in force in queue "
+				     "io, and replaces the one that worker "
+				     "test:other declared"));
 	worker_end(w);
 }
 END_TEST

@@ -192,8 +192,8 @@ START_TEST(workflows_stay_in_their_store)
 	ck_assert_int_eq(r->status, 0);
 	ck_assert_ptr_nonnull(strstr(
 	    r->err, world_text(w,
-			       "workflows stay in their store: 1 that have not "
-			       "ended, and %d of their tasks in queues",
+			       "workflows are not exported: 1 have not ended, "
+			       "and %d of their tasks are in queues",
 			       _i == ON_SQLITE ? 4 : 3)));
 	ck_run(run(w, "grep -c . a; grep -c plain a"), 0, "1\n1\n");
 	/* As an older version has exported it. */

@@ -83,7 +83,7 @@ static const struct {
     {"[task t]\ncommand = true\nconcurrency = 3\nburst = 2\n",
      {"x:1: [task t]: burst needs a rate"}},
     {"[task t]\ncommand = true\nrate = 2/1s\nburst = 3\n",
-     {"x:1: [task t]: burst is more than the rate has"}},
+     {"x:1: [task t]: burst is larger than N of rate"}},
     {"[task t]\ncommand = rm {0}\ntimeout = soon\n[task u]\ncommand = true\n",
      {"x:3: [task t] timeout"}},
     {"[task t]\ncomand = true\n",

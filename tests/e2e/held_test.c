@@ -142,12 +142,12 @@ START_TEST(a_limit_of_the_configuration_is_a_default)
 	ck_only(w, "limit list io", "declared_by", "null");
 	worker_stop(worker);
 	worker_restart(worker);
-	WAIT_UNTIL(worker_logged(worker, "a command has set another one"));
+	WAIT_UNTIL(worker_logged(worker, "a command has set another limit"));
 	ck_only(w, "limit list io", "concurrency", "7");
 	ck_run(ctl(w, "limit unset io --task nap"), 0, "");
 	worker_stop(worker);
 	worker_restart(worker);
-	WAIT_UNTIL(worker_logged(worker, "a command has taken it away"));
+	WAIT_UNTIL(worker_logged(worker, "a command has removed it"));
 	ck_run(ctl(w, "limit list io"), 0, "");
 	ck_run(ctl(w, "limit set io --task nap --declared --json"), 0,
 	       "{\"queue\":\"io\",\"scope\":\"task\",\"key\":\"nap\"}\n");

@@ -346,8 +346,8 @@ START_TEST(a_foreign_worker_is_named_where_a_queue_has_limits)
 	ck_run(ctl(w, "limit set io --task other --concurrency 1"), 0, "");
 	ck_assert_ptr_nonnull(
 	    strstr(ctl(w, "doctor")->out,
-		   "queue io has limits, which do not bind workers of the "
-		   "Python package: 1 client of the broker takes tasks"));
+		   "queue io has limits, which workers of the Python package "
+		   "ignore: 1 client of the broker takes tasks"));
 	ck_run(ctl(w, "limit unset io --task other"), 0, "");
 	ck_assert_ptr_null(strstr(ctl(w, "doctor")->out, "Python"));
 	ck_run(ctl(w, "limit set io --task other --concurrency 1"), 0, "");

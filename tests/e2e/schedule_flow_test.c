@@ -181,7 +181,7 @@ START_TEST(an_edit_makes_a_workflow_of_a_task_and_back)
 
 	ctl_ok(w, "schedule cron add '0 3 * * *' --args '[1,2]' --id n");
 	ck_complains(ctl(w, "schedule edit n --workflow flow.json"), 65,
-		     "args means nothing beside a workflow");
+		     "args cannot be used with a workflow");
 	ctl_ok(w, "schedule edit n --workflow flow.json --args ''");
 	ck_assert_ptr_nonnull(
 	    strstr(answer(w, "schedule show n", "workflow"), "\"id\":\"sum\""));

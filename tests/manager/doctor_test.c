@@ -204,7 +204,8 @@ START_TEST(workers_that_declare_different_limits_are_named)
 	scene_worker("w2", true, 0, "{'state':'running','queues':['io']}");
 	ck_assert_str_eq(findings(),
 			 "warning queues: queue io: workers w1 and w2 declare "
-			 "different limits of task nap; that of w1 holds\n");
+			 "different limits of task nap; that of w1 is in "
+			 "force\n");
 }
 END_TEST
 
@@ -221,9 +222,9 @@ START_TEST(workers_that_no_limit_binds_are_named)
 	scene.n_limits = 1;
 	ck_assert_str_eq(
 	    findings(),
-	    "warning queues: queue io has limits, which do not bind workers of "
-	    "the Python package: 2 clients of the broker take tasks as they do "
-	    "(BRPOP), of this queue or another one\n");
+	    "warning queues: queue io has limits, which workers of the Python "
+	    "package ignore: 2 clients of the broker take tasks the way they "
+	    "do (BRPOP), from this queue or another one\n");
 }
 END_TEST
 

@@ -95,14 +95,16 @@ static const struct {
      "{\"name\":\"a\",\"id\":\"b\",\"after\":[\"a\"]}]",
      "waits for itself", 1},
     {"[{\"name\":\"add\",\n\"at\":\"2090-01-01T00:00:00Z\"}]",
-     "workflow, line 2: step \"1\": \"at\" is the same moment", 2},
+     "workflow, line 2: step \"1\": \"at\" would be the same "
+     "time",
+     2},
     {"[{\"name\":\"add\",\n\"expires_at\":\"2090-01-01T00:00:00Z\"}]",
      "workflow, line 2: step \"1\": \"expires_at\": a schedule needs a "
      "duration",
      2},
     {"[{\"name\":\"add\",\"traceparent\":"
      "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"}]",
-     "each fire begins traces of its own", 1},
+     "each fire begins a new trace", 1},
     {"[{\"name\":\"a b\"}]", "step \"1\": \"a b\" is not a valid task name", 1},
     {"[{\"name\":\"exec.run\"}]", "exec.run", 1},
     {"[{\"name\":\"add\",\"queue\":\"a/b\"}]",

@@ -31,12 +31,13 @@ redis_check_away(const struct redis_info *i, struct redis_finding *ret)
 	ret->error = true;
 	if (node->host == NULL || node->up)
 		return false;
-	snprintf(ret->what, sizeof(ret->what),
-		 "has a master out of reach, and what is on it waits: %s%s",
-		 node->why, node->why[0] == '\0' ? "it does not answer" : "");
-	ret->remedy = "start it, and give it a replica; if it runs, all nodes "
-		      "need the same users, and each an address that clients "
-		      "reach (its cluster-announce-ip)";
+	snprintf(
+	    ret->what, sizeof(ret->what),
+	    "has a master out of reach, whose queues and records wait: %s%s",
+	    node->why, node->why[0] == '\0' ? "it does not answer" : "");
+	ret->remedy = "start it, and give it a replica; if it is running, give "
+		      "all nodes the same users, and each an address that "
+		      "clients can reach (its cluster-announce-ip)";
 	return true;
 }
 
