@@ -49,6 +49,10 @@ void warn_of_rule(struct ctl *ctl, const char *text);
 int choose_zone(struct ctl *ctl, struct zone_words *words, const char *rule,
 		const char **tz, struct err *err);
 
+/* Reads the file of a workflow for a schedule, as it is stored, with a NUL. 0, or the
+ * exit status after a complaint for each mistake. */
+int schedule_flow_file(struct ctl *ctl, const char *path, struct buf *out);
+
 /* --- files --------------------------------------------------------------- */
 
 /* Whose mistakes are told; `arg` of schedule_tell(). */

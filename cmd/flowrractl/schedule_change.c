@@ -12,6 +12,7 @@
 #include "submit.h"
 #include "util/err.h"
 #include "verb.h"
+#include "workflow.h"
 
 /* 0, or -1 with *err: ERR_NOT_FOUND for an ID that is not there. */
 typedef int change_fn(struct schedules *db, const char *id, int64_t now_us,
@@ -135,14 +136,21 @@ run_init(void *options)
 }
 
 static int
-print_run(struct ctl *ctl, const char *schedule, const char *id,
+print_run(struct ctl *ctl, const char *schedule, const char *id, bool flow,
 	  const struct run_options *o)
 {
+	if (o->wait && flow && ctl->gateway != NULL) {
+		complain(ctl, "workflow %s is running; --wait needs the store",
+			 id);
+		return err_exit_status(ERR_USAGE);
+	}
+	if (o->wait && flow)
+		return workflow_wait(ctl, id, o->wait_timeout_s, false);
 	if (o->wait)
 		return print_when_finished(ctl, id, o->wait_timeout_s, false);
 	if (ctl->globals.json)
-		print_json_line(
-		    json_pack("{s:s,s:s}", "schedule", schedule, "id", id));
+		print_json_line(json_pack("{s:s,s:s}", "schedule", schedule,
+					  flow ? "workflow" : "id", id));
 	else
 		puts(id);
 	return 0;
@@ -150,15 +158,19 @@ print_run(struct ctl *ctl, const char *schedule, const char *id,
 
 static int
 run_through_gateway(struct ctl *ctl, const char *schedule,
-		    char id[FLOWRRA_ID_SIZE])
+		    char id[FLOWRRA_ID_SIZE], bool *ret_flow)
 {
 	struct err err = ERR_INIT;
 	json_t *answer =
 	    gateway_schedule_change(ctl->gateway, schedule, "run", &err);
 	const char *task = member_text(answer, "task_id");
+	const char *flow = member_text(answer, "workflow");
 
 	if (answer == NULL)
 		return complain_of_err(ctl, &err);
+	*ret_flow = flow != NULL;
+	if (flow != NULL)
+		task = flow;
 	snprintf(id, FLOWRRA_ID_SIZE, "%s", task != NULL ? task : "");
 	json_decref(answer);
 	return 0;
@@ -177,6 +189,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	struct schedules *db;
 	struct schedule_run run = {.id = argv[0]};
 	int status = 0;
+	bool flow = false;
 
 	submit_take_trace(&traced);
 	run.traceparent = traced.traceparent;
@@ -188,12 +201,12 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	if ((status = reach_schedules(ctl, false, &db)) != 0)
 		return status;
 	if (db == NULL)
-		status = run_through_gateway(ctl, argv[0], id);
+		status = run_through_gateway(ctl, argv[0], id, &flow);
 	else if ((status = ctl_open_all(ctl)) == 0 &&
-		 schedule_run(db, ctl->client, &run, id, &err) != 0)
+		 schedule_run(db, ctl->client, &run, id, &flow, &err) != 0)
 		status = complain_of_err(ctl, &err);
 	schedules_close(db);
-	return status != 0 ? status : print_run(ctl, argv[0], id, o);
+	return status != 0 ? status : print_run(ctl, argv[0], id, flow, o);
 }
 
 #define OPTION(...) VERB_OPTION(struct run_options, 0, __VA_ARGS__)
@@ -224,7 +237,7 @@ VERB(delete, "Delete schedules");
 
 const struct verb verb_schedule_run = {
     .name = "schedule run",
-    .summary = "Submit a schedule's task now and print the task ID",
+    .summary = "Submit a schedule's task or workflow now and print its ID",
     .usage = "ID [--wait] [--wait-timeout DURATION]",
     .options = run_options,
     .n_options = sizeof(run_options) / sizeof(run_options[0]),

@@ -118,12 +118,20 @@ is_anything_given(const struct edit_options *o)
 	return false;
 }
 
+/* Only tasks' names are asked about at the broker. */
+static bool
+asks_broker(const struct edit_options *o)
+{
+	return (o->texts[EDIT_task] != NULL ||
+		o->texts[EDIT_workflow] != NULL) &&
+	       !o->force;
+}
+
 /* schedule_edit() reads the schedule, has apply_options() change it, and tries
  * again if somebody else has changed it meanwhile. */
 static int
-run_edit(struct ctl *ctl, int argc, char **argv, void *options)
+edit_with(struct ctl *ctl, char **argv, struct edit_options *o)
 {
-	struct edit_options *o = options;
 	struct schedule_edit edit = {
 	    .id = argv[0], .apply = apply_options, .arg = o};
 	struct zone_words words = {.local = ""};
@@ -134,15 +142,9 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 	int status = 0;
 	bool stale;
 
-	if (!is_anything_given(o)) {
-		complain(ctl, "nothing to change: give an option");
-		return err_exit_status(ERR_USAGE);
-	}
 	if (zone_complete(&words, &o->texts[EDIT_tz], &err) != 0)
 		return complain_of_err(ctl, &err);
-	/* Only a task's name is asked about at the broker. */
-	if (o->texts[EDIT_task] != NULL && !o->force &&
-	    (status = ctl_open_all(ctl)) != 0)
+	if (asks_broker(o) && (status = ctl_open_all(ctl)) != 0)
 		return status;
 	edit.client = ctl->client;
 	if ((db = open_schedules(ctl, false, &status)) == NULL)
@@ -158,6 +160,28 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 					    &err);
 	print_if_json(ctl, schedule);
 	return 0;
+}
+
+static int
+run_edit(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct edit_options *o = options;
+	const char **file = &o->texts[EDIT_workflow];
+	struct buf flow = BUF_INIT;
+	int status = 0;
+
+	if (!is_anything_given(o)) {
+		complain(ctl, "nothing to change: give an option");
+		return err_exit_status(ERR_USAGE);
+	}
+	if (*file != NULL && (*file)[0] != '\0') {
+		status = schedule_flow_file(ctl, *file, &flow);
+		*file = flow.data;
+	}
+	if (status == 0)
+		status = edit_with(ctl, argv, o);
+	buf_done(&flow);
+	return status;
 }
 
 const struct verb verb_schedule_edit = {

@@ -33,6 +33,7 @@ static const struct column columns[] = {
     {"STARTED", "started_at", cell_time, COLUMN_WHOLE | COLUMN_DROP(3)},
     {"DURATION", "duration", cell_duration, COLUMN_RIGHT | COLUMN_DROP(3)},
     {"ERROR", "error", NULL, 0},
+    {"WORKFLOW", "workflow", NULL, COLUMN_WHOLE | COLUMN_DROP(1)},
 };
 
 /* Page by page, as many as are asked for; NULL with *err. */

@@ -122,7 +122,8 @@ make_through_gateway(struct ctl *ctl, const struct schedule_form *form)
 /* argv: the task, and the rule. With --force the broker is not asked, and may
  * be down: only the database is needed then. */
 static int
-make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
+make_form(struct ctl *ctl, const char *type, char **argv,
+	  struct make_options *o)
 {
 	struct schedule_declared declared;
 	struct zone_words words = {.local = ""};
@@ -160,6 +161,23 @@ make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 		warn_of_rule(ctl, argv[1]);
 	}
 	schedules_close(db);
+	return status;
+}
+
+/* A file of a workflow is checked before all else. */
+static int
+make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
+{
+	struct buf flow = BUF_INIT;
+	int status = 0;
+
+	if (o->form.workflow != NULL && o->form.workflow[0] != '\0') {
+		status = schedule_flow_file(ctl, o->form.workflow, &flow);
+		o->form.workflow = flow.data;
+	}
+	if (status == 0)
+		status = make_form(ctl, type, argv, o);
+	buf_done(&flow);
 	return status;
 }
 

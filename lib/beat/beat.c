@@ -237,6 +237,7 @@ beat_free(struct beat *b)
 	turn_done(b);
 	tz_set_free(b->zones);
 	buf_done(&b->text);
+	flow_form_done(&b->flow);
 	buf_done(&b->lacks);
 	free(b);
 }

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "beat/flow_form.h"
 #include "beat/lookup.h"
 #include "beat/outage.h"
 #include "beat/overlap.h"
@@ -48,6 +49,21 @@ is_lacking(const struct schedule *s, const struct cron_fault *fault)
 	       tz_name_is_valid(zone_of(s));
 }
 
+/* The callee copies the reason when the callback is over. */
+static void
+set_aside(struct beat *b, const struct schedule *s, struct schedule_verdict *v,
+	  const char *why, const char *in_short)
+{
+	const struct log_subject about = {.schedule = s->id,
+					  .task_name = s->task};
+
+	log_about(LOG_LEVEL_warning, &about, "schedule %s cannot fire: %s",
+		  s->id, why);
+	buf_reset(&b->text);
+	buf_adds(&b->text, why);
+	v->fault = b->text.failed ? in_short : b->text.data;
+}
+
 /* What no edit can mend is tried again, what only an edit can mend sets the
  * schedule aside until then. */
 enum decide_rule
@@ -73,12 +89,7 @@ decide_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 		postpone(b, v, LACKING_POSTPONE_US);
 		return DECIDE_RULE_UNREADABLE;
 	}
-	log_about(LOG_LEVEL_warning, &about, "schedule %s cannot fire: %s",
-		  s->id, err.msg);
-	/* The callee copies it when the callback is over. */
-	buf_reset(&b->text);
-	buf_adds(&b->text, err.msg);
-	v->fault = b->text.failed ? "its rule is wrong" : b->text.data;
+	set_aside(b, s, v, err.msg, "its rule is wrong");
 	return DECIDE_RULE_WRONG;
 }
 
@@ -98,23 +109,43 @@ queue_of(const struct schedule *s, const struct registered *defaults)
 	return s->queue[0] != '\0' ? s->queue : defaults->queue;
 }
 
+/* What a fire becomes, into b->text: a task, or a workflow. */
+static int
+encode_fire(struct beat *b, const struct schedule *s,
+	    const struct registered *defaults, int64_t fire_us,
+	    struct schedule_verdict *v)
+{
+	char id[SCHEDULE_TASK_ID_SIZE];
+	const struct flow_fire flow = {
+	    .schedule = s, .id = id, .conf = b->opt.conf, .now_us = b->now_us};
+	struct err err = ERR_INIT;
+
+	schedule_fire_id(s, fire_us, id);
+	buf_reset(&b->text);
+	if (s->workflow[0] == '\0')
+		fire_encode(s, defaults, b->opt.conf, id, b->now_us, &b->text);
+	else if (flow_form_encode(&b->flow, &flow, &b->text, &err) != 0 &&
+		 err.code == ERR_DATA) {
+		set_aside(b, s, v, err.msg, "its workflow is wrong");
+		return -1;
+	}
+	return b->text.failed ? -1 : 0;
+}
+
 /* Into the outbox, as they go to the broker: who sends them later needs neither
  * the schedule, which may be gone, nor its task's registration. */
 static int
 add_fires(struct beat *b, const struct schedule *s,
 	  const struct registered *defaults, struct schedule_verdict *v)
 {
-	char id[SCHEDULE_TASK_ID_SIZE];
 	struct schedule_fire fire = {.queue = queue_of(s, defaults),
-				     .priority = s->priority};
+				     .priority = s->priority,
+				     .workflow = s->workflow[0] != '\0'};
 	size_t i;
 
 	for (i = 0; i < b->plan.n_fires; i++) {
 		fire.fire_us = b->plan.fires[i];
-		schedule_task_id(s->id, fire.fire_us, id);
-		buf_reset(&b->text);
-		fire_encode(s, defaults, b->opt.conf, id, b->now_us, &b->text);
-		if (b->text.failed)
+		if (encode_fire(b, s, defaults, fire.fire_us, v) != 0)
 			return -1;
 		fire.task = b->text.data;
 		if (schedule_fire_add(v, &fire) != 0)
@@ -159,7 +190,7 @@ apply(struct beat *b, const struct schedule *s, const struct rule *r,
 {
 	const struct plan *p = &b->plan;
 
-	/* Out of memory: the claim fails as a whole. */
+	/* Out of memory: the claim fails as a whole; or it was set aside. */
 	if (add_fires(b, s, defaults, v) != 0 || note_skipped(p, v) != 0)
 		return;
 	v->next.next_run_us = p->next_run_us;
@@ -189,6 +220,40 @@ apply_unless(struct beat *b, const struct schedule *s, const struct rule *r,
 		apply(b, s, r, defaults, v);
 }
 
+/* What is registered of its task, or of those of all steps. */
+static enum lookup_state
+ask_defaults(struct beat *b, const struct schedule *s, struct registered *ret)
+{
+	enum lookup_state all = LOOKUP_KNOWN, one;
+	size_t i;
+
+	if (s->workflow[0] == '\0')
+		return lookup_defaults(b->lookup, s->task, ret);
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; i < b->flow.n; i++) {
+		one = lookup_defaults(b->lookup, b->flow.steps[i].name,
+				      &b->flow.steps[i].defaults);
+		if (one != LOOKUP_KNOWN && all != LOOKUP_FAILED)
+			all = one;
+	}
+	return all;
+}
+
+/* False: it is set aside. */
+static bool
+read_flow(struct beat *b, const struct schedule *s, struct schedule_verdict *v)
+{
+	struct err err = ERR_INIT;
+
+	flow_form_done(&b->flow);
+	if (s->workflow[0] == '\0' ||
+	    flow_form_read(&b->flow, s->workflow, &err) == 0)
+		return true;
+	err_prefix(&err, "its workflow");
+	set_aside(b, s, v, err.msg, "its workflow is wrong");
+	return false;
+}
+
 /* Both questions are noted before either is waited for, so that one more claim
  * has both answers. */
 static void
@@ -206,7 +271,9 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 			leave(b, s, v);
 		return;
 	}
-	task = lookup_defaults(b->lookup, s->task, &defaults);
+	if (!read_flow(b, s, v))
+		return;
+	task = ask_defaults(b, s, &defaults);
 	last = overlap_ask(b, s, &last_task);
 	if (task == LOOKUP_FAILED || last == LOOKUP_FAILED) {
 		postpone(b, v, DECIDE_POSTPONE_US);

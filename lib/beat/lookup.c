@@ -18,6 +18,7 @@
 #include "codec/result_json.h"
 #include "core/result.h"
 #include "store/broker.h"
+#include "store/flow.h"
 #include "store/results.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -37,12 +38,14 @@
 #define TRACES_MAX 8
 
 enum state { IDLE, NOTED, ASKED, ANSWERED, FAILED };
+/* What is asked about. */
+enum kind { OF_DEFAULTS, OF_TASK, OF_FLOW };
 
 struct question {
 	TAILQ_ENTRY(question) link;
 	struct lookup *lookup;
 	enum state state;
-	bool of_fate;
+	enum kind kind;
 	int64_t answered_us; /* monotonic */
 	struct registered defaults;
 	enum fate fate;
@@ -53,7 +56,7 @@ struct question {
 	struct buf record;
 	bool missing, same; /* same: the record, as it was then */
 	bool traceable;	    /* it is to be looked for */
-	char key[];	    /* a task's name, or its id */
+	char key[];	    /* a task's name, its ID, or that of a workflow */
 };
 TAILQ_HEAD(question_list, question);
 
@@ -70,8 +73,8 @@ compare_questions(const void *a, const void *b)
 {
 	const struct question *p = a, *q = b;
 
-	if (p->of_fate != q->of_fate)
-		return p->of_fate - q->of_fate;
+	if (p->kind != q->kind)
+		return (int)p->kind - (int)q->kind;
 	return strcmp(p->key, q->key);
 }
 
@@ -115,7 +118,7 @@ lookup_free(struct lookup *l)
 
 /* The question, made if there is none. NULL when memory runs out. */
 static struct question *
-find_question(struct lookup *l, bool of_fate, const char *key)
+find_question(struct lookup *l, enum kind kind, const char *key)
 {
 	const size_t len = strlen(key);
 	struct question *q = calloc(1, sizeof(*q) + len + 1), **old;
@@ -123,7 +126,7 @@ find_question(struct lookup *l, bool of_fate, const char *key)
 	if (q == NULL)
 		return NULL;
 	q->lookup = l;
-	q->of_fate = of_fate;
+	q->kind = kind;
 	memcpy(q->key, key, len + 1);
 	if ((old = tfind(q, &l->tree, compare_questions)) != NULL ||
 	    tsearch(q, &l->tree, compare_questions) == NULL) {
@@ -137,7 +140,7 @@ find_question(struct lookup *l, bool of_fate, const char *key)
 static bool
 is_fresh(const struct question *q)
 {
-	const int64_t life = q->of_fate || q->state == FAILED
+	const int64_t life = q->kind != OF_DEFAULTS || q->state == FAILED
 				 ? FATE_FRESH_US
 				 : DEFAULTS_FRESH_US;
 
@@ -170,7 +173,7 @@ question_state(struct question *q)
 enum lookup_state
 lookup_defaults(struct lookup *l, const char *task, struct registered *ret)
 {
-	struct question *q = find_question(l, false, task);
+	struct question *q = find_question(l, OF_DEFAULTS, task);
 	const enum lookup_state state = question_state(q);
 
 	if (state == LOOKUP_KNOWN)
@@ -179,9 +182,10 @@ lookup_defaults(struct lookup *l, const char *task, struct registered *ret)
 }
 
 static enum lookup_state
-fate_of(struct lookup *l, const char *task_id, bool traceable, enum fate *ret)
+fate_of(struct lookup *l, enum kind kind, const char *id, bool traceable,
+	enum fate *ret)
 {
-	struct question *q = find_question(l, true, task_id);
+	struct question *q = find_question(l, kind, id);
 	const enum lookup_state state = question_state(q);
 
 	if (q != NULL && traceable)
@@ -194,13 +198,19 @@ fate_of(struct lookup *l, const char *task_id, bool traceable, enum fate *ret)
 enum lookup_state
 lookup_fate(struct lookup *l, const char *task_id, enum fate *ret)
 {
-	return fate_of(l, task_id, true, ret);
+	return fate_of(l, OF_TASK, task_id, true, ret);
 }
 
 enum lookup_state
 lookup_record(struct lookup *l, const char *task_id, enum fate *ret)
 {
-	return fate_of(l, task_id, false, ret);
+	return fate_of(l, OF_TASK, task_id, false, ret);
+}
+
+enum lookup_state
+lookup_flow(struct lookup *l, const char *id, enum fate *ret)
+{
+	return fate_of(l, OF_FLOW, id, false, ret);
 }
 
 /* --- asking ------------------------------------------------------------ */
@@ -335,6 +345,43 @@ on_record(struct slice bytes, const struct err *err, void *arg)
 	finish_question(q, ANSWERED);
 }
 
+/* --- workflows --------------------------------------------------------- */
+
+static void
+on_flow(const struct flow_info *flows, size_t n, struct slice next,
+	const struct err *err, void *arg)
+{
+	struct question *q = arg;
+
+	if (err != NULL && err->code != ERR_NOT_FOUND) {
+		finish_question(q, FAILED);
+		return;
+	}
+	if (err != NULL || n == 0)
+		q->fate = FATE_NO_RECORD;
+	else
+		q->fate = flow_state_has_ended(flows[0].state)
+			      ? FATE_FINISHED
+			      : FATE_UNFINISHED;
+	finish_question(q, ANSWERED);
+}
+
+/* --- rounds ------------------------------------------------------------ */
+
+static void
+ask_question(struct question *q)
+{
+	const struct lookup_options *opt = &q->lookup->opt;
+
+	if (q->kind == OF_TASK)
+		results_get(opt->results, slice_of(q->key), on_record, q);
+	else if (q->kind == OF_FLOW)
+		broker_flow_get(opt->broker, slice_of(q->key), on_flow, q);
+	else
+		broker_registered(opt->broker, slice_of(q->key), on_registered,
+				  q);
+}
+
 /* Here, and not when they become stale: no timer is needed, and the list is
  * short as long as nobody asks. */
 static void
@@ -372,12 +419,7 @@ lookup_ask(struct lookup *l)
 		if (q->state != NOTED)
 			continue;
 		q->state = ASKED;
-		if (q->of_fate)
-			results_get(l->opt.results, slice_of(q->key), on_record,
-				    q);
-		else
-			broker_registered(l->opt.broker, slice_of(q->key),
-					  on_registered, q);
+		ask_question(q);
 	}
 	return true;
 }

@@ -56,6 +56,9 @@ enum lookup_state lookup_fate(struct lookup *l, const char *task_id,
 enum lookup_state lookup_record(struct lookup *l, const char *task_id,
 				enum fate *ret);
 
+/* The same of a workflow. */
+enum lookup_state lookup_flow(struct lookup *l, const char *id, enum fate *ret);
+
 /* Asks what was noted. False: nothing was, on_answers() will not be called. */
 bool lookup_ask(struct lookup *l);
 /* Whether there are answers to wait for. */

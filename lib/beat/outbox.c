@@ -7,6 +7,8 @@
  * claimed in the database, then queued under its own id, then marked. A
  * scheduler that dies between two of these steps leaves an unmarked fire, which
  * is sent again, by another one too; the broker takes it for what it is.
+ * Workflows follow when the tasks of a batch have their answers, one at a time
+ * (flow_send.c).
  */
 #include "beat/outbox.h"
 
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "beat/flow_send.h"
 #include "beat/late.h"
 #include "beat/outage.h"
 #include "beat/task.h"
@@ -62,6 +65,10 @@ struct batch {
 	size_t n_marks;
 	char (*why)[128]; /* of refused ones; of as many as there are marks */
 	size_t n_left;	  /* they are sent again later */
+	/* Those of workflows; the one that is being sent is before next_flow. */
+	const struct schedule_fire **flows;
+	size_t n_flows, next_flow;
+	struct flow_send *flow;
 };
 
 struct outbox {
@@ -88,6 +95,8 @@ batch_free(struct batch *t)
 	free(t->created);
 	free(t->marks);
 	free(t->why);
+	free(t->flows);
+	flow_send_free(t->flow);
 	free(t);
 }
 
@@ -108,9 +117,10 @@ batch_new(struct outbox *o, struct schedules_fires *fires)
 	t->created = calloc(fires->n, sizeof(*t->created));
 	t->marks = calloc(fires->n, sizeof(*t->marks));
 	t->why = calloc(fires->n, sizeof(*t->why));
+	t->flows = calloc(fires->n, sizeof(void *));
 	if (t->of == NULL || t->submits == NULL || t->ids == NULL ||
 	    t->bodies == NULL || t->created == NULL || t->marks == NULL ||
-	    t->why == NULL) {
+	    t->why == NULL || t->flows == NULL) {
 		batch_free(t);
 		return NULL;
 	}
@@ -197,6 +207,8 @@ drop_fire(struct batch *t, const struct schedule_fire *fire, const char *why)
 	snprintf(text, sizeof(t->why[0]), "%.*s", (int)sizeof(t->why[0]) - 1,
 		 why);
 	m->refused = text;
+	if (fire->workflow)
+		return;
 	results_forget(t->outbox->opt.results,
 		       &(struct slice){fire->task_id, strlen(fire->task_id)},
 		       1);
@@ -275,6 +287,45 @@ finish_batch(struct batch *t)
 	o->opt.on_sent(&sent, o->opt.arg);
 }
 
+/* --- workflows ----------------------------------------------------------- */
+
+static void send_flows(struct batch *t);
+
+static void
+on_flow_sent(const struct err *why, void *arg)
+{
+	struct batch *t = arg;
+
+	t->flow = NULL;
+	settle_fire(t, t->flows[t->next_flow - 1], why);
+	send_flows(t);
+}
+
+/* Ends the batch when there are none left. */
+static void
+send_flows(struct batch *t)
+{
+	const struct outbox_options *opt = &t->outbox->opt;
+	struct flow_send_options options = {.broker = opt->broker,
+					    .results = opt->results,
+					    .one_store = opt->one_store,
+					    .times = t->outbox->times,
+					    .on_sent = on_flow_sent,
+					    .arg = t};
+	struct err err = ERR_INIT;
+
+	while (t->next_flow < t->n_flows) {
+		options.fire = t->flows[t->next_flow++];
+		t->flow = flow_send_start(&options, &err);
+		if (t->flow != NULL)
+			return;
+		settle_fire(t, options.fire, &err);
+	}
+	finish_batch(t);
+}
+
+/* --- tasks --------------------------------------------------------------- */
+
 static void
 on_submitted(struct broker_submit *submits, size_t n, void *arg)
 {
@@ -283,7 +334,7 @@ on_submitted(struct broker_submit *submits, size_t n, void *arg)
 
 	for (i = 0; i < n; i++)
 		settle_fire(t, t->of[i], &submits[i].err);
-	finish_batch(t);
+	send_flows(t);
 }
 
 /* --- sending ----------------------------------------------------------- */
@@ -293,7 +344,7 @@ static void
 submit_fires(struct batch *t)
 {
 	if (t->n == 0)
-		finish_batch(t);
+		send_flows(t);
 	else
 		broker_submit(t->outbox->opt.broker, t->submits, t->n,
 			      on_submitted, t);
@@ -334,6 +385,10 @@ fill_submission(struct batch *t, const struct schedule_fire *fire, size_t *ends)
 	const struct slice id = slice_of(fire->task_id);
 	struct err err = ERR_INIT;
 
+	if (fire->workflow) {
+		t->flows[t->n_flows++] = fire;
+		return;
+	}
 	if (fire_record(fire, t->outbox->times, &t->records, &err) != 0) {
 		settle_fire(t, fire, &err);
 		return;
@@ -415,7 +470,7 @@ outbox_send(struct outbox *o, struct schedules_fires *fires,
 	t->first_due_us = first_due_us;
 	t->begin_us = clock_mono_us();
 	if (fill_batch(t, age, &left) != 0 ||
-	    t->n + t->n_marks + t->n_left == 0)
+	    t->n + t->n_flows + t->n_marks + t->n_left == 0)
 		batch_free(t);
 	else
 		begin_batch(t);

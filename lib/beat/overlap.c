@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fires whose schedule's last task has not finished: skipped (plan.c), or in its
+ * Fires whose schedule's last task, or workflow, has not finished: skipped (plan.c), or in its
  * place (overlap=replace).
  *
  * For a replacement the last task is cancelled before the fire is claimed: who
@@ -59,9 +59,12 @@ overlap_ask(struct beat *b, const struct schedule *s, enum overlap_last *ret)
 	*ret = OVERLAP_NONE;
 	if (s->overlap == SCHEDULE_OVERLAP_ALLOW || s->last_run_us == 0)
 		return LOOKUP_KNOWN;
-	schedule_task_id(s->id, s->last_run_us, id);
-	state = replace ? lookup_record(b->lookup, id, &fate)
-			: lookup_fate(b->lookup, id, &fate);
+	schedule_fire_id(s, s->last_run_us, id);
+	if (s->workflow[0] != '\0')
+		state = lookup_flow(b->lookup, id, &fate);
+	else
+		state = replace ? lookup_record(b->lookup, id, &fate)
+				: lookup_fate(b->lookup, id, &fate);
 	if (state == LOOKUP_NOTED)
 		return state;
 	if (state == LOOKUP_KNOWN && fate == FATE_NO_RECORD)
@@ -101,14 +104,16 @@ overlap_wait(struct beat *b, const struct schedule *s, const struct rule *r,
 	     const char *queue, enum overlap_last last)
 {
 	char id[SCHEDULE_TASK_ID_SIZE];
-	const struct replace_task task = {
-	    .schedule = s->id, .id = id, .queue = queue};
+	const struct replace_task task = {.schedule = s->id,
+					  .id = id,
+					  .queue = queue,
+					  .workflow = s->workflow[0] != '\0'};
 	int64_t wait_us = COMING_US;
 
 	if (s->overlap != SCHEDULE_OVERLAP_REPLACE || last == OVERLAP_NONE ||
 	    b->plan.n_fires == 0)
 		return 0;
-	schedule_task_id(s->id, s->last_run_us, id);
+	schedule_fire_id(s, s->last_run_us, id);
 	if (last == OVERLAP_RUNNING)
 		wait_us = replace_wait(b->replace, &task);
 	if (wait_us == 0 || !is_lost_in(b, s, r, wait_us))

@@ -24,6 +24,7 @@
 #include "codec/order.h"
 #include "codec/result_json.h"
 #include "store/admin.h"
+#include "store/flow.h"
 #include "store/results.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -57,6 +58,7 @@ struct victim {
 	struct buf record, cursor; /* as found; of the page to come */
 	enum result_status status;
 	bool foreign; /* by its record, if it is not found either */
+	bool workflow;
 	struct trace trace;
 	struct buf ended; /* the record that is being stored */
 	struct results_put put;
@@ -137,7 +139,8 @@ end_victim(struct victim *v, enum log_level level, const char *what)
 	    .schedule = v->schedule, .task_id = v->id, .queue = v->queue};
 
 	if (!v->over && what != NULL)
-		log_about(level, &about, "task %s %s", v->id, what);
+		log_about(level, &about, "%s %s %s",
+			  v->workflow ? "workflow" : "task", v->id, what);
 	v->over = true;
 	end_round(v);
 }
@@ -153,9 +156,10 @@ give_up_victim(struct victim *v)
 		return;
 	v->over = true;
 	log_about(LOG_LEVEL_warning, &about,
-		  "task %s has not ended within %.1f s of being cancelled%s%s; "
+		  "%s %s has not ended within %.1f s of being cancelled%s%s; "
 		  "the later fire of its schedule may run beside it",
-		  v->id, s, v->trouble.code != ERR_NONE ? ": " : "",
+		  v->workflow ? "workflow" : "task", v->id, s,
+		  v->trouble.code != ERR_NONE ? ": " : "",
 		  v->trouble.code != ERR_NONE ? v->trouble.msg : "");
 }
 
@@ -307,6 +311,27 @@ remove_victim(struct victim *v)
 		      on_victim_removed, v);
 }
 
+/* --- workflows ----------------------------------------------------------- */
+
+/* Its steps that run go on to their end, and are waited for. */
+static void
+on_flow_cancelled(struct slice value, const struct err *err, void *arg)
+{
+	struct victim *v = arg;
+	enum flow_state state;
+
+	v->trouble = err != NULL ? *err : (struct err)ERR_INIT;
+	if (err != NULL && err->code == ERR_NOT_FOUND)
+		end_victim(v, LOG_LEVEL_debug, "is gone: it has ended");
+	else if (err == NULL && flow_state_parse(value, &state) == 0 &&
+		 flow_state_has_ended(state))
+		end_victim(v, LOG_LEVEL_info,
+			   "has ended: a later fire of its schedule replaces "
+			   "it");
+	else
+		end_round(v);
+}
+
 /* --- a round ------------------------------------------------------------- */
 
 /* Keeps what the record says; false: it is no record, or out of memory. Another
@@ -370,6 +395,17 @@ on_victim_record(struct slice bytes, const struct err *err, void *arg)
 	}
 }
 
+static void
+begin_round(struct victim *v)
+{
+	if (v->workflow)
+		broker_flow_cancel(v->replace->opt.broker, slice_of(v->id),
+				   on_flow_cancelled, v);
+	else
+		results_get(v->replace->opt.results, slice_of(v->id),
+			    on_victim_record, v);
+}
+
 /* Before a task is asked for after so long, its record is (lookup.h): so what is
  * forgotten here is not found again. */
 void
@@ -383,8 +419,7 @@ replace_go_on(struct replace *r)
 		if (v->wanted && !v->busy && !v->over) {
 			v->wanted = false;
 			v->busy = true;
-			results_get(r->opt.results, slice_of(v->id),
-				    on_victim_record, v);
+			begin_round(v);
 		} else if (!v->busy && v->asked_us < before_us) {
 			drop_victim(v);
 		}
@@ -414,6 +449,7 @@ make_victim(struct replace *r, const struct replace_task *task)
 		return NULL;
 	}
 	v->replace = r;
+	v->workflow = task->workflow;
 	snprintf(v->id, sizeof(v->id), "%s", task->id);
 	snprintf(v->queue, sizeof(v->queue), "%s", task->queue);
 	v->begun_us = clock_mono_us();

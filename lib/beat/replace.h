@@ -39,6 +39,7 @@ void replace_set_conf(struct replace *r, const struct conf *conf);
 struct replace_task {
 	const char *schedule, *id;
 	const char *queue; /* if its record names none */
+	bool workflow;	   /* it is no task */
 };
 /*
  * 0: the task has ended, or is where nobody can end it, or was waited for in

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "beat/beat.h"
+#include "beat/flow_form.h"
 #include "beat/plan.h"
 #include "beat/task.h"
 #include "cron/tz.h"
@@ -139,6 +140,7 @@ struct beat {
 
 	/* Of the schedule in hand; and later, if it waits. */
 	struct plan plan, later;
+	struct flow_form flow; /* if it begins workflows */
 	struct buf text;
 	int64_t now_us;	      /* of the claim under way */
 	int64_t first_due_us; /* of what was claimed on time; NEVER */

@@ -210,6 +210,10 @@ turn_failed(struct beat *b, const struct err *why, int64_t mono)
 		beat_end(b, why);
 		return;
 	}
+	/* A newer program may have changed the schema: the next connection is
+	 * told. */
+	if (!schedules_transient(why))
+		schedules_disconnect(b->db);
 	if (beat_reached(&b->db_reach, false))
 		log_warning("schedules: %s; retrying", why->msg);
 	beat_forget_due(b);

@@ -221,7 +221,12 @@ schedule_draft_with(struct schedule_zones *zones,
 			     .fault = fault,
 			     .zones = zones};
 
-	return drafting_define(&d, err) == 0 ? fill_next(&d, err) : -1;
+	if (drafting_define(&d, err) != 0)
+		return -1;
+	if (fill_next(&d, err) == 0)
+		return 0;
+	schedule_draft_done(ret);
+	return -1;
 }
 
 int

@@ -20,7 +20,7 @@ struct err;
  * NULL or "": not given. */
 struct schedule_form {
 	const char *id, *task, *type, *rule;
-	const char *tz, *args, *kwargs, *queue, *group, *description;
+	const char *tz, *args, *kwargs, *workflow, *queue, *group, *description;
 	const char *misfire, *overlap, *day_match, *traceparent;
 	int priority;
 	/* The task's settings, named as in struct flowrra_request;
@@ -73,7 +73,10 @@ struct schedule_draft {
 	char id[UUID_TEXT_SIZE];
 	char rule[CLOCK_TEXT_SIZE]; /* of an interval or a time */
 	char tz_data[TZ_VERSION_SIZE];
+	struct buf flow; /* its workflow, as it is stored */
 };
+/* After each draft that was made. */
+void schedule_draft_done(struct schedule_draft *draft);
 
 /*
  * Checks it all and computes the next fire. The rule is an expression, a period

@@ -29,6 +29,7 @@ place_entry(const struct applying *ap, struct schedule_entry *e,
 	const bool keeps = old != NULL && old->type != SCHEDULE_INTERVAL;
 	struct schedule_draft draft;
 	struct schedule_fault fault;
+	int r;
 
 	if (!applying_wants_zone(&e->form))
 		return 0;
@@ -37,21 +38,27 @@ place_entry(const struct applying *ap, struct schedule_entry *e,
 		return 0;
 	if (schedule_define(&e->form, ap->a->now_us, &draft, &fault, err) != 0)
 		return -1;
-	return schedules_definition_id(&draft.schedule, e->id, err);
+	r = schedules_definition_id(&draft.schedule, e->id, err);
+	schedule_draft_done(&draft);
+	return r;
 }
 
 /* --- planning -------------------------------------------------------------- */
 
-/* Each name is asked about once. */
+/* Each name is asked about once; those of steps by the client. */
 static int
-check_task(struct applying *ap, const struct schedule_form *form,
+check_task(struct applying *ap, const struct planned *p,
 	   struct schedule_fault *fault, struct err *err)
 {
+	const struct schedule_form *form = &p->entry->form;
 	char **names;
 	size_t i;
 
 	if (ap->a->force || form->force)
 		return 0;
+	if (p->draft.schedule.workflow[0] != '\0')
+		return check_runnable(ap->a->client, &p->draft.schedule, fault,
+				      err);
 	for (i = 0; i < ap->n_names; i++)
 		if (strcmp(ap->names[i], form->task) == 0)
 			return 0;
@@ -130,11 +137,12 @@ plan_entry(struct applying *ap, struct planned *p, const struct schedule *old,
 		   (old->next_run_us == 0 || old->next_run_us == INT64_MAX);
 	if (!p->does_something)
 		return 0;
+	schedule_draft_done(&p->draft);
 	if (schedule_draft_with(&ap->zones, &e->form, old, ap->a->now_us,
 				&p->draft, fault, err) != 0)
 		return -1;
-	if ((old == NULL || strcmp(old->task, e->form.task) != 0) &&
-	    check_task(ap, &e->form, fault, err) != 0)
+	if ((old == NULL || makes_another(old, &p->draft.schedule)) &&
+	    check_task(ap, p, fault, err) != 0)
 		return -1;
 	p->draft.schedule.owner = owner;
 	p->step = (struct schedules_step){
@@ -410,8 +418,10 @@ applying_done(struct applying *ap)
 {
 	size_t i;
 
-	for (i = 0; i < ap->n_planned; i++)
+	for (i = 0; i < ap->n_planned; i++) {
 		json_decref(ap->planned[i].fields);
+		schedule_draft_done(&ap->planned[i].draft);
+	}
 	for (i = 0; i < ap->n_pages; i++)
 		schedules_list_free(ap->pages[i]);
 	for (i = 0; i < ap->n_names; i++)

@@ -51,6 +51,22 @@ judge_rule(struct applying *ap, const struct schedule *s, struct err *err)
 		   : -1;
 }
 
+static void
+judge_entry(struct applying *ap, struct schedule_entry *e,
+	    const struct schedule *s)
+{
+	struct err why = ERR_INIT;
+
+	if (schedules_definition_id(s, e->id, &why) != 0) {
+		applying_mistake(ap, e, NULL, &why);
+		return;
+	}
+	if (!is_given(e->form.id))
+		e->form.id = e->id;
+	if (judge_rule(ap, s, &why) != 0)
+		applying_mistake(ap, e, "rule", &why);
+}
+
 /* Of a file without IDs, they are made of what the entries say. */
 static void
 judge_entries(struct applying *ap)
@@ -67,16 +83,12 @@ judge_entries(struct applying *ap)
 		if (applying_wants_zone(&e->form) && !is_given(e->form.id))
 			e->form.tz = ap->a->zone;
 		if (schedule_define(&e->form, ap->a->now_us, &draft, &fault,
-				    &why) != 0 ||
-		    schedules_definition_id(&draft.schedule, e->id, &why) !=
-			0) {
+				    &why) != 0) {
 			applying_mistake(ap, e, fault.field, &why);
 			continue;
 		}
-		if (!is_given(e->form.id))
-			e->form.id = e->id;
-		if (judge_rule(ap, &draft.schedule, &why) != 0)
-			applying_mistake(ap, e, "rule", &why);
+		judge_entry(ap, e, &draft.schedule);
+		schedule_draft_done(&draft);
 	}
 }
 

@@ -163,9 +163,11 @@ make_it(struct declaring *d, struct flowrra_client *c, const char *id,
 
 	/* H draws its values from the ID. */
 	form.id = id;
+	schedule_draft_done(&d->draft);
 	if (schedule_draft(&form, NULL, d->now_us, &d->draft, d->fault, err) !=
 		0 ||
-	    (!form.force && check_registered(c, form.task, d->fault, err) != 0))
+	    (!form.force &&
+	     check_runnable(c, &d->draft.schedule, d->fault, err) != 0))
 		return -1;
 	step.schedule = &d->draft.schedule;
 	if (schedules_take_steps(d->db, &step, 1, d->now_us, err) != 0)
@@ -173,6 +175,32 @@ make_it(struct declaring *d, struct flowrra_client *c, const char *id,
 	*ret_next_us = d->draft.schedule.next_run_us;
 	*ret_done = step.done;
 	return 0;
+}
+
+static int
+find_or_make(struct declaring *d, struct flowrra_client *c,
+	     struct schedule_declared *ret, struct err *err)
+{
+	const char *id = has_id(d) ? d->form->id : d->wanted;
+	bool done = false;
+	int found, tries;
+
+	for (tries = 0; !done && tries < TRIES_MAX; tries++) {
+		found = look_for(d, id, ret->id, err);
+		if (found != 0) {
+			ret->existing = found > 0;
+			return found > 0 ? 0 : -1;
+		}
+		snprintf(ret->id, sizeof(ret->id), "%s", id);
+		if (make_it(d, c, id, &ret->next_us, &done, err) != 0)
+			return -1;
+	}
+	return done ? 0
+		    : err_set(
+			  err, ERR_REFUSED,
+			  "schedule %s is made and deleted by another client "
+			  "at the same time; try again",
+			  id);
 }
 
 /* Looks before the rule is checked: a moment that has passed is no mistake if its
@@ -185,29 +213,13 @@ schedule_declare(struct schedules *db, struct flowrra_client *c,
 {
 	struct declaring d = {
 	    .db = db, .form = form, .now_us = now_us, .fault = fault};
-	const char *id;
-	bool done = false;
-	int found, tries;
+	int r = -1;
 
 	*ret = (struct schedule_declared){.existing = false};
-	if (schedule_define(form, now_us, &d.draft, fault, err) != 0 ||
-	    schedules_definition_id(&d.draft.schedule, d.wanted, err) != 0)
+	if (schedule_define(form, now_us, &d.draft, fault, err) != 0)
 		return -1;
-	id = has_id(&d) ? form->id : d.wanted;
-	for (tries = 0; !done && tries < TRIES_MAX; tries++) {
-		found = look_for(&d, id, ret->id, err);
-		if (found != 0) {
-			ret->existing = found > 0;
-			return found > 0 ? 0 : -1;
-		}
-		snprintf(ret->id, sizeof(ret->id), "%s", id);
-		if (make_it(&d, c, id, &ret->next_us, &done, err) != 0)
-			return -1;
-	}
-	return done ? 0
-		    : err_set(
-			  err, ERR_REFUSED,
-			  "schedule %s is made and deleted by another client "
-			  "at the same time; try again",
-			  id);
+	if (schedules_definition_id(&d.draft.schedule, d.wanted, err) == 0)
+		r = find_or_make(&d, c, ret, err);
+	schedule_draft_done(&d.draft);
+	return r;
 }

@@ -11,6 +11,7 @@
 #include "core/trace_context.h"
 #include "cron/tz.h"
 #include "manager/moment.h"
+#include "manager/schedule_flow.h"
 #include "manager/schedule_private.h"
 #include "manager/schedule_zone.h"
 #include "util/err.h"
@@ -131,6 +132,28 @@ check_choices(const struct drafting *d, struct err *err)
 	return 0;
 }
 
+/* It is stored in one form, however it was written. */
+static int
+check_flow(const struct drafting *d, struct err *err)
+{
+	const char *stray;
+
+	if (schedule_flow_is_none(d->form->workflow))
+		return 0;
+	if ((stray = schedule_flow_stray(d->form)) != NULL) {
+		err_set(err, ERR_DATA,
+			"%s means nothing beside a workflow; say it in its "
+			"steps",
+			stray);
+		return blame(d, stray);
+	}
+	if (schedule_flow_write(d->form->workflow, NULL, NULL, &d->draft->flow,
+				err) != 0)
+		return blame(d, "workflow");
+	buf_addc(&d->draft->flow, '\0');
+	return d->draft->flow.failed ? err_nomem(err) : 0;
+}
+
 /* --- fields ------------------------------------------------------------ */
 
 /* What is not set is so in both units. */
@@ -180,6 +203,7 @@ fill_schedule(const struct drafting *d)
 	/* The database has these where nothing is said. */
 	s->args = is_given(s->args) ? s->args : "[]";
 	s->kwargs = is_given(s->kwargs) ? s->kwargs : "{}";
+	s->workflow = d->draft->flow.len > 0 ? d->draft->flow.data : "";
 	s->enabled = f->enabled;
 	s->created_us = d->old != NULL ? d->old->created_us : d->now_us;
 	s->owner = "";
@@ -259,6 +283,12 @@ fill_rule(const struct drafting *d, struct err *err)
 	return zone_check(rule, s->tz, err);
 }
 
+void
+schedule_draft_done(struct schedule_draft *draft)
+{
+	buf_done(&draft->flow);
+}
+
 /* In the order of what a person sees: the form's own mistakes first, then those
  * that need the rule. */
 int
@@ -267,12 +297,16 @@ drafting_define(const struct drafting *d, struct err *err)
 	*d->fault = (struct schedule_fault){.field = NULL};
 	memset(d->draft, 0, sizeof(*d->draft));
 	d->draft->schedule.fault = d->draft->schedule.tz_data = "";
-	if (check_texts(d, err) != 0 || check_choices(d, err) != 0)
-		return -1;
-	fill_schedule(d);
-	if (fill_rule(d, err) == 0)
-		return 0;
-	return d->fault->field != NULL ? -1 : blame(d, "rule");
+	if (check_texts(d, err) == 0 && check_choices(d, err) == 0 &&
+	    check_flow(d, err) == 0) {
+		fill_schedule(d);
+		if (fill_rule(d, err) == 0)
+			return 0;
+		if (d->fault->field == NULL)
+			blame(d, "rule");
+	}
+	schedule_draft_done(d->draft);
+	return -1;
 }
 
 int

@@ -53,8 +53,10 @@ schedule_import_add(struct schedule_import *import, struct schedule_file *file,
 	} else {
 		e = &file->entries[file->n - 1];
 		if (schedule_draft(&e->form, NULL, import->now_us, &draft,
-				   &fault, &why) == 0)
+				   &fault, &why) == 0) {
+			schedule_draft_done(&draft);
 			return 0;
+		}
 		buf_done(&e->scratch);
 		free(e->owner);
 		file->n--;

@@ -146,6 +146,12 @@ words_json(const struct schedule *s)
 	return json;
 }
 
+static json_t *
+workflow_json(const struct schedule *s)
+{
+	return s->workflow[0] != '\0' ? json_text(s->workflow) : json_null();
+}
+
 /* In the order in which a human reads it: what it is, when it runs, then its
  * policies. */
 json_t *
@@ -153,14 +159,15 @@ schedule_json(const struct schedule *s)
 {
 	json_t *policies = policies_json(s);
 	json_t *json = json_pack(
-	    "{s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:o,s:o,s:b,s:o,s:o,s:I,s:o,s:o}",
+	    "{s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:o,s:o,s:o,s:b,s:o,s:o,s:I,s:o,s:o}",
 	    "id", s->id, "task", s->task, "type", schedule_type_name(s->type),
 	    "rule", s->rule, "words", words_json(s), "state", schedule_state(s),
 	    "tz", s->tz[0] != '\0' ? s->tz : "UTC", "args", json_text(s->args),
-	    "kwargs", json_text(s->kwargs), "enabled", s->enabled, "next_run",
-	    moment_json(s->next_run_us), "last_run",
-	    moment_json(s->last_run_us), "runs", (json_int_t)s->runs, "queue",
-	    text_or_json_null(s->queue), "group", text_or_json_null(s->group));
+	    "kwargs", json_text(s->kwargs), "workflow", workflow_json(s),
+	    "enabled", s->enabled, "next_run", moment_json(s->next_run_us),
+	    "last_run", moment_json(s->last_run_us), "runs",
+	    (json_int_t)s->runs, "queue", text_or_json_null(s->queue), "group",
+	    text_or_json_null(s->group));
 
 	add_settings(json, s);
 	json_object_update(json, policies);

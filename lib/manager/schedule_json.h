@@ -11,7 +11,7 @@ struct schedule;
 struct schedules_stats;
 
 /*
- * {"id", "task", "type", "rule", "words", "state", "tz", "args", "kwargs", "enabled",
+ * {"id", "task", "type", "rule", "words", "state", "tz", "args", "kwargs", "workflow", "enabled",
  *  "next_run", "last_run", "runs", "queue", "group", "max_retries", "retry_delay",
  *  "retry_backoff", "retry_delay_max", "retry_jitter", "timeout", "expires",
  *  "priority", "description", "fault", "misfire", "max_catchup", "grace",

@@ -3,15 +3,18 @@
  * somebody has made it another schedule than the editor saw. */
 #include "manager/schedules.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/client.h"
 #include "client/registry.h"
 #include "core/task.h"
+#include "manager/schedule_flow.h"
 #include "manager/schedule_json.h"
 #include "manager/schedules_private.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/uuid.h"
 
 #define US_PER_S 1e6
 /* A schedule is claimed once a second at most, and an edit takes
@@ -38,6 +41,21 @@ check_registered(struct flowrra_client *c, const char *task,
 	return -1;
 }
 
+int
+check_runnable(struct flowrra_client *c, const struct schedule *s,
+	       struct schedule_fault *fault, struct err *err)
+{
+	if (s->workflow[0] == '\0')
+		return check_registered(c, s->task, fault, err);
+	if (schedule_flow_check(c, s->workflow, err) == 0)
+		return 0;
+	fault->field = "workflow";
+	fault->forcible = err->code == ERR_DATA;
+	if (err->code == ERR_NOT_FOUND)
+		err->code = ERR_DATA;
+	return -1;
+}
+
 /* --- making -------------------------------------------------------------- */
 
 /* A name that no worker knows is most likely misspelt; `force` is for workers
@@ -50,18 +68,20 @@ schedule_create(struct schedules *db, struct flowrra_client *c,
 		struct err *err)
 {
 	struct schedule_draft draft;
+	int r = 0;
 
 	/* The name of the task last, since it costs a question. */
-	if (schedule_draft(form, NULL, now_us, &draft, fault, err) != 0 ||
-	    (!form->force && check_registered(c, form->task, fault, err) != 0))
+	if (schedule_draft(form, NULL, now_us, &draft, fault, err) != 0)
 		return -1;
-	if (schedules_create(db, &draft.schedule, now_us, ret_id, ret_existing,
-			     err) != 0) {
+	if (!form->force)
+		r = check_runnable(c, &draft.schedule, fault, err);
+	if (r == 0 && (r = schedules_create(db, &draft.schedule, now_us, ret_id,
+					    ret_existing, err)) != 0)
 		fault->field = err->code == ERR_REFUSED ? "id" : NULL;
-		return -1;
-	}
-	*ret_next_us = *ret_existing ? 0 : draft.schedule.next_run_us;
-	return 0;
+	if (r == 0)
+		*ret_next_us = *ret_existing ? 0 : draft.schedule.next_run_us;
+	schedule_draft_done(&draft);
+	return r;
 }
 
 /* --- editing ------------------------------------------------------------- */
@@ -69,30 +89,48 @@ schedule_create(struct schedules *db, struct flowrra_client *c,
 /* What an edit comes to. */
 enum edited { EDIT_FAILED, EDIT_DONE, EDIT_AGAIN };
 
+bool
+makes_another(const struct schedule *old, const struct schedule *new)
+{
+	return strcmp(new->workflow, old->workflow) != 0 ||
+	       (new->workflow[0] == '\0' && strcmp(new->task, old->task) != 0);
+}
+
+static enum edited
+edit_store(struct schedules *db, const struct schedule_edit *e,
+	   const struct schedule *old, const struct schedule_draft *draft,
+	   struct err *err)
+{
+	const struct schedules_change change = {
+	    .schedule = &draft->schedule,
+	    .old_updated_us = old->updated_us,
+	    .old_next_run_us = old->next_run_us,
+	    .dropped = draft->dropped.n > 0 ? &draft->dropped : NULL};
+	bool done;
+
+	if (schedules_update(db, &change, e->now_us, &done, err) != 0)
+		return EDIT_FAILED;
+	return done ? EDIT_DONE : EDIT_AGAIN;
+}
+
 static enum edited
 edit_once(struct schedules *db, const struct schedule_edit *e,
 	  const struct schedule *old, struct schedule_fault *fault,
 	  struct err *err)
 {
-	struct schedules_change change = {.old_updated_us = old->updated_us,
-					  .old_next_run_us = old->next_run_us};
+	enum edited edited = EDIT_FAILED;
 	struct schedule_draft draft;
 	struct schedule_form form;
-	bool done;
 
 	schedule_form_of(old, &form);
 	if (e->apply(&form, e->arg, fault, err) != 0 ||
 	    schedule_draft(&form, old, e->now_us, &draft, fault, err) != 0)
 		return EDIT_FAILED;
-	if (!form.force && strcmp(form.task, old->task) != 0 &&
-	    check_registered(e->client, form.task, fault, err) != 0)
-		return EDIT_FAILED;
-	change.schedule = &draft.schedule;
-	if (draft.dropped.n > 0)
-		change.dropped = &draft.dropped;
-	if (schedules_update(db, &change, e->now_us, &done, err) != 0)
-		return EDIT_FAILED;
-	return done ? EDIT_DONE : EDIT_AGAIN;
+	if (form.force || !makes_another(old, &draft.schedule) ||
+	    check_runnable(e->client, &draft.schedule, fault, err) == 0)
+		edited = edit_store(db, e, old, &draft, err);
+	schedule_draft_done(&draft);
+	return edited;
 }
 
 static int
@@ -158,7 +196,10 @@ check_enabled(const struct schedule *s, int64_t now_us, struct err *err)
 		return 0;
 	resumed.enabled = false;
 	schedule_form_of(s, &form);
-	return schedule_draft(&form, &resumed, now_us, &draft, &fault, err);
+	if (schedule_draft(&form, &resumed, now_us, &draft, &fault, err) != 0)
+		return -1;
+	schedule_draft_done(&draft);
+	return 0;
 }
 
 json_t *
@@ -224,10 +265,29 @@ fill_request(const struct schedule *s, struct flowrra_request *request)
 
 /* With an ID of its own it is not a fire: history and overlap are not
  * touched. */
+static int
+run_flow(struct flowrra_client *c, const struct schedule *s,
+	 const struct schedule_run *run, char ret_id[FLOWRRA_ID_SIZE],
+	 struct err *err)
+{
+	struct schedule_flow_run flow = {.workflow = s->workflow,
+					 .id = run->task_id,
+					 .name = s->task,
+					 .traceparent = run->traceparent,
+					 .tracestate = run->tracestate};
+	char made[UUID_TEXT_SIZE];
+
+	uuid_make(made);
+	if (flow.id == NULL)
+		flow.id = made;
+	snprintf(ret_id, FLOWRRA_ID_SIZE, "%s", flow.id);
+	return schedule_flow_run(c, &flow, err);
+}
+
 int
 schedule_run(struct schedules *db, struct flowrra_client *c,
-	     const struct schedule_run *run, char ret_task_id[FLOWRRA_ID_SIZE],
-	     struct err *err)
+	     const struct schedule_run *run, char ret_id[FLOWRRA_ID_SIZE],
+	     bool *ret_flow, struct err *err)
 {
 	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
 	const struct submission submission = {.request = &request};
@@ -236,11 +296,17 @@ schedule_run(struct schedules *db, struct flowrra_client *c,
 
 	if (schedules_get(db, run->id, &found, err) != 0)
 		return -1;
+	*ret_flow = found->items[0].workflow[0] != '\0';
+	if (*ret_flow) {
+		result = run_flow(c, &found->items[0], run, ret_id, err);
+		schedules_list_free(found);
+		return result;
+	}
 	fill_request(&found->items[0], &request);
 	request.id = run->task_id;
 	request.traceparent = run->traceparent;
 	request.tracestate = run->tracestate;
-	result = client_submit(c, &submission, ret_task_id, err);
+	result = client_submit(c, &submission, ret_id, err);
 	schedules_list_free(found);
 	return result;
 }

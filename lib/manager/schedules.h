@@ -170,14 +170,15 @@ json_t *schedule_disable(struct schedules *db, const char *id, int64_t now_us,
 
 struct schedule_run {
 	const char *id;
-	const char *task_id; /* NULL: a new UUID */
+	const char *task_id; /* or of the workflow; NULL: a new UUID */
 	/* The trace of who asks for it, which the task continues; or NULL. */
 	const char *traceparent, *tracestate;
 };
-/* Submits the task of a schedule now, as a scheduler would, under an id of its
- * own: it is not a fire of the schedule. */
+/* Submits the task of a schedule now, or begins its workflow, as a scheduler would,
+ * under an id of its own: it is not a fire of the schedule. *ret_flow: it is that of
+ * a workflow. */
 int schedule_run(struct schedules *db, struct flowrra_client *c,
-		 const struct schedule_run *run,
-		 char ret_task_id[FLOWRRA_ID_SIZE], struct err *err);
+		 const struct schedule_run *run, char ret_id[FLOWRRA_ID_SIZE],
+		 bool *ret_flow, struct err *err);
 
 #endif

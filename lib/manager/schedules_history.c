@@ -12,6 +12,7 @@
 
 #include "client/client.h"
 #include "cron/cron.h"
+#include "manager/flows.h"
 #include "manager/page.h"
 #include "manager/query.h"
 #include "manager/schedule_json.h"
@@ -51,16 +52,18 @@ reason_json(const struct schedule_past *past)
 static json_t *
 past_json(const struct schedule_past *past)
 {
-	const bool task = past->task_id[0] != '\0';
+	const bool made = past->task_id[0] != '\0';
+	const bool flow = made && schedule_is_flow_id(past->task_id);
 
 	return json_pack(
-	    "{s:o,s:o,s:I,s:o,s:o,s:s,s:o,s:n,s:n,s:n,s:n}", "fire_at",
+	    "{s:o,s:o,s:I,s:o,s:o,s:s,s:o,s:n,s:n,s:n,s:n,s:o}", "fire_at",
 	    moment_json(past->fire_us), "last_at", moment_json(past->last_us),
 	    "n", (json_int_t)past->n, "task_id",
-	    task ? json_string(past->task_id) : json_null(), "sent_at",
-	    moment_json(task ? past->sent_us : 0), "outcome",
+	    made && !flow ? json_string(past->task_id) : json_null(), "sent_at",
+	    moment_json(made ? past->sent_us : 0), "outcome",
 	    schedule_outcome_name(past->outcome), "reason", reason_json(past),
-	    "status", "started_at", "duration", "error");
+	    "status", "started_at", "duration", "error", "workflow",
+	    flow ? json_string(past->task_id) : json_null());
 }
 
 /* --- what became of its task ------------------------------------------------ */
@@ -86,12 +89,10 @@ missing_record(const struct flowrra_client *c, const struct schedule_past *past)
 
 /* Anybody may write records: what is not a time is left out. */
 static json_t *
-run_duration(const json_t *record)
+run_duration(const json_t *record, const char *begin, const char *end)
 {
-	const char *from =
-	    json_string_value(json_object_get(record, "started_at"));
-	const char *to =
-	    json_string_value(json_object_get(record, "finished_at"));
+	const char *from = json_string_value(json_object_get(record, begin));
+	const char *to = json_string_value(json_object_get(record, end));
 	int64_t from_us, to_us;
 
 	if (from == NULL || to == NULL ||
@@ -129,11 +130,67 @@ add_outcome(const struct flowrra_client *c, const struct schedule_past *past,
 	set_member(item, "status", json_copy((json_t *)status));
 	if (json_is_string(started))
 		set_member(item, "started_at", json_copy((json_t *)started));
-	set_member(item, "duration", run_duration(record));
+	set_member(item, "duration",
+		   run_duration(record, "started_at", "finished_at"));
 	set_member(item, "error", first_line(json_object_get(record, "error")));
 }
 
-/* One question for all. */
+/* --- what became of its workflow -------------------------------------------- */
+
+static json_t *
+failed_steps(const json_t *flow)
+{
+	const json_int_t n =
+	    json_integer_value(json_object_get(flow, "failed"));
+
+	return n == 0 ? NULL
+		      : json_sprintf("%lld of %lld steps have failed",
+				     (long long)n,
+				     (long long)json_integer_value(
+					 json_object_get(flow, "steps")));
+}
+
+/* One question for each: a page has some, and a store answers soon. */
+static int
+add_flow(struct flowrra_client *c, const struct schedule_past *past,
+	 json_t *item, struct err *err)
+{
+	struct err why = ERR_INIT;
+	json_t *flow = flows_get(c, past->task_id, &why);
+
+	if (flow == NULL && why.code != ERR_NOT_FOUND)
+		return err_set(err, why.code, "%s", why.msg);
+	if (flow == NULL) {
+		set_member(item, "status",
+			   json_string(missing_record(c, past)));
+		return 0;
+	}
+	set_member(item, "status", json_copy(json_object_get(flow, "state")));
+	set_member(item, "started_at",
+		   json_copy(json_object_get(flow, "begun_at")));
+	set_member(item, "duration",
+		   run_duration(flow, "begun_at", "ended_at"));
+	set_member(item, "error", failed_steps(flow));
+	json_decref(flow);
+	return 0;
+}
+
+static int
+add_flows(struct flowrra_client *c, const struct schedules_history *h,
+	  json_t *items, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(items); i++)
+		if (h->items[i].outcome == SCHEDULE_SENT &&
+		    schedule_is_flow_id(h->items[i].task_id) &&
+		    add_flow(c, &h->items[i], json_array_get(items, i), err) !=
+			0)
+			return -1;
+	return 0;
+}
+
+/* One question for all tasks. */
 static int
 add_outcomes(struct flowrra_client *c, const struct schedules_history *h,
 	     json_t *items, struct err *err)
@@ -144,7 +201,8 @@ add_outcomes(struct flowrra_client *c, const struct schedules_history *h,
 	int result;
 
 	for (i = 0; i < json_array_size(items); i++)
-		if (h->items[i].outcome == SCHEDULE_SENT) {
+		if (h->items[i].outcome == SCHEDULE_SENT &&
+		    !schedule_is_flow_id(h->items[i].task_id)) {
 			at[n] = i;
 			ids[n++] = h->items[i].task_id;
 		}
@@ -155,7 +213,7 @@ add_outcomes(struct flowrra_client *c, const struct schedules_history *h,
 				    json_array_get(items, at[i]));
 		json_decref(records[i]);
 	}
-	return result;
+	return result == 0 ? add_flows(c, h, items, err) : -1;
 }
 
 /* --- a page of them --------------------------------------------------------- */

@@ -101,13 +101,16 @@ schedule_preview(const struct schedule_form *form, int64_t after_us, size_t n,
 {
 	struct schedule_form named = *form;
 	struct schedule_draft draft;
+	json_t *answer;
 
 	/* People fill forms in from the top. */
 	if (named.task == NULL || named.task[0] == '\0')
 		named.task = "preview";
 	if (schedule_draft(&named, NULL, after_us, &draft, fault, err) != 0)
 		return NULL;
-	return next_of_schedule(&draft.schedule, after_us, n, err);
+	answer = next_of_schedule(&draft.schedule, after_us, n, err);
+	schedule_draft_done(&draft);
+	return answer;
 }
 
 /* --- the calendar --------------------------------------------------------- */

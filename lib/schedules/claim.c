@@ -30,7 +30,8 @@ schedule_fire_add(struct schedule_verdict *verdict,
 	char task_id[SCHEDULE_TASK_ID_SIZE];
 	struct schedule_fire whole = *fire;
 
-	schedule_task_id(plan->current, fire->fire_us, task_id);
+	(fire->workflow ? schedule_flow_id : schedule_task_id)(
+	    plan->current, fire->fire_us, task_id);
 	whole.schedule = plan->current;
 	whole.task_id = task_id;
 	whole.created_us = plan->claim->now_us;

@@ -29,10 +29,12 @@ struct schedule_patience {
 struct schedule_fire {
 	const char *schedule; /* its id */
 	int64_t fire_us;      /* the moment of the rule, without jitter */
-	const char *task_id;  /* schedule_task_id() of the two */
+	const char *task_id;  /* schedule_fire_id() of the two */
+	bool workflow;	      /* which it is */
 	const char *queue;
 	int32_t priority;
-	const char *task;		   /* JSON, as it goes to the broker */
+	/* JSON, as it goes to the broker; of a workflow, see beat/flow.h. */
+	const char *task;
 	int64_t created_us;		   /* when it was claimed */
 	struct schedule_patience patience; /* of schedules_unsent() alone */
 };

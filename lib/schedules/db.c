@@ -156,7 +156,8 @@ db_enter(struct db *db, struct err *err)
 	if (db->prepared)
 		return 0;
 	/* Once a connection: the schema does not change under a program that
-	 * runs, except to a newer version, which keeps what older ones use. */
+	 * runs, except to a newer version, which keeps what older ones use, or
+	 * takes from them what they must not use any more (version 8). */
 	if (schema_update(db, db->sql, err) != 0) {
 		db_disconnect(db);
 		return -1;

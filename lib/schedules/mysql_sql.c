@@ -146,6 +146,27 @@ static migration migrations[] = {
 	"EXECUTE flowrra_change",
 	"DEALLOCATE PREPARE flowrra_change",
     },
+    /* 8: what a fire begins instead of a task. A scheduler of an earlier version
+     * would make a task of it, also one that has been connected all the time:
+     * it does not find the column that every fire needs, and fires nothing. */
+    {
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_schedules'"
+	" AND column_name = 'workflow') = 0,"
+	" 'ALTER TABLE flowrra_schedules"
+	" ADD COLUMN workflow " LONG "', 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_fires' AND column_name = 'body') = 0,"
+	" 'ALTER TABLE flowrra_fires CHANGE task body " LONG "', 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+    },
 };
 
 /* What is there stays as it is, and counts as not changed. INSERT IGNORE would
@@ -167,7 +188,7 @@ const struct dialect sql_mysql = {
 		", identity) VALUES (" SQL_COLUMN_MARKS ", ?)" KEEP("id"),
 	    [Q_ADD_FIRE] =
 		"INSERT INTO flowrra_fires (schedule_id, fire_us, task_id,"
-		" queue, priority, task, created_us, waits_us, claim)"
+		" queue, priority, body, created_us, waits_us, claim)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)" KEEP("fire_us"),
 	    [Q_ADD_SKIPPED] =
 		"INSERT INTO flowrra_skipped_fires (schedule_id, fire_us,"

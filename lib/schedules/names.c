@@ -8,8 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/task.h"
 #include "schedules/history.h"
 #include "schedules/schedules.h"
+#include "util/sha.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -144,9 +146,10 @@ schedule_reason_is_missed(enum schedule_reason reason)
 	       reason != SCHEDULE_REFUSED;
 }
 
-void
-schedule_task_id(const char *id, int64_t fire_us,
-		 char text[SCHEDULE_TASK_ID_SIZE])
+/* UTC, in ISO 8601's basic form; a fraction only where there is one. */
+#define TIME_SIZE (SCHEDULE_TASK_ID_SIZE - SCHEDULE_ID_MAX - 1)
+static void
+fire_time(int64_t fire_us, char text[TIME_SIZE])
 {
 	int64_t us = fire_us % 1000000;
 	time_t seconds;
@@ -158,13 +161,65 @@ schedule_task_id(const char *id, int64_t fire_us,
 		us += 1000000;
 	seconds = (time_t)((fire_us - us) / 1000000);
 	gmtime_r(&seconds, &tm);
-	/* UTC, in ISO 8601's basic form; a fraction only where there is one. */
-	n = (size_t)snprintf(text, SCHEDULE_ID_MAX + 2,
-			     "%.*s:", SCHEDULE_ID_MAX, id);
-	n +=
-	    strftime(text + n, SCHEDULE_TASK_ID_SIZE - n, "%Y%m%dT%H%M%S", &tm);
+	n = strftime(text, TIME_SIZE, "%Y%m%dT%H%M%S", &tm);
 	if (us != 0)
-		n += (size_t)snprintf(text + n, SCHEDULE_TASK_ID_SIZE - n,
-				      ".%06" PRId64, us);
-	snprintf(text + n, SCHEDULE_TASK_ID_SIZE - n, "Z");
+		n += (size_t)snprintf(text + n, TIME_SIZE - n, ".%06" PRId64,
+				      us);
+	snprintf(text + n, TIME_SIZE - n, "Z");
+}
+
+void
+schedule_task_id(const char *id, int64_t fire_us,
+		 char text[SCHEDULE_TASK_ID_SIZE])
+{
+	char at[TIME_SIZE];
+
+	fire_time(fire_us, at);
+	snprintf(text, SCHEDULE_TASK_ID_SIZE, "%.*s:%s", SCHEDULE_ID_MAX, id,
+		 at);
+}
+
+/* In the shape of a UUID of version 8 (RFC 9562), which is for digests. */
+static void
+flow_digest(const char *task_id, char text[SCHEDULE_TASK_ID_SIZE])
+{
+	unsigned char digest[SHA256_SIZE];
+	char hex[33];
+
+	sha256(slice_of(task_id), digest);
+	digest[6] = (unsigned char)(0x80 | (digest[6] & 0x0f));
+	digest[8] = (unsigned char)(0x80 | (digest[8] & 0x3f));
+	sha_hex(digest, 16, hex);
+	snprintf(text, SCHEDULE_TASK_ID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex,
+		 hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+/* The time has a length of its own, so that no two fires have one ID. */
+void
+schedule_flow_id(const char *id, int64_t fire_us,
+		 char text[SCHEDULE_TASK_ID_SIZE])
+{
+	char at[TIME_SIZE], task_id[SCHEDULE_TASK_ID_SIZE];
+
+	fire_time(fire_us, at);
+	snprintf(text, SCHEDULE_TASK_ID_SIZE, "%.*s-%s", SCHEDULE_ID_MAX, id,
+		 at);
+	if (name_valid(slice_of(text), TASK_FLOW_MAX))
+		return;
+	schedule_task_id(id, fire_us, task_id);
+	flow_digest(task_id, text);
+}
+
+bool
+schedule_is_flow_id(const char *fire_id)
+{
+	return strchr(fire_id, ':') == NULL;
+}
+
+void
+schedule_fire_id(const struct schedule *s, int64_t fire_us,
+		 char text[SCHEDULE_TASK_ID_SIZE])
+{
+	(s->workflow[0] != '\0' ? schedule_flow_id
+				: schedule_task_id)(s->id, fire_us, text);
 }

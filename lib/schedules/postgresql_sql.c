@@ -99,6 +99,14 @@ static migration migrations[] = {
 	"ALTER TABLE flowrra_schedules"
 	" ADD COLUMN task_group text NOT NULL DEFAULT ''",
     },
+    /* 8: what a fire begins instead of a task. A scheduler of an earlier version
+     * would make a task of it, also one that has been connected all the time:
+     * it does not find the column that every fire needs, and fires nothing. */
+    {
+	"ALTER TABLE flowrra_schedules"
+	" ADD COLUMN workflow text NOT NULL DEFAULT ''",
+	"ALTER TABLE flowrra_fires RENAME COLUMN task TO body",
+    },
 };
 
 const struct dialect sql_postgresql = {
@@ -183,7 +191,7 @@ const struct dialect sql_postgresql = {
 		" fault, id) WHERE s.id = v.id",
 	    [Q_ADD_FIRE] =
 		"INSERT INTO flowrra_fires (schedule_id, fire_us, task_id,"
-		" queue, priority, task, created_us, waits_us, claim)"
+		" queue, priority, body, created_us, waits_us, claim)"
 		" SELECT * FROM unnest(?::text[], ?::bigint[], ?::text[],"
 		" ?::text[], ?::integer[], ?::text[], ?::bigint[],"
 		" ?::bigint[], ?::bigint[]) ON CONFLICT DO NOTHING",
@@ -194,7 +202,7 @@ const struct dialect sql_postgresql = {
 		 " ?::bigint[], ?::text[], ?::bigint[]) ON CONFLICT DO "
 		 "NOTHING"),
 	    [Q_MARK] =
-		"UPDATE flowrra_fires f SET waits_us = NULL, task = '',"
+		"UPDATE flowrra_fires f SET waits_us = NULL, body = '',"
 		" marked_us = v.marked_us, refused = v.refused"
 		" FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bigint[])"
 		" AS v (marked_us, refused, schedule_id, fire_us)"

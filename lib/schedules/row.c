@@ -132,6 +132,7 @@ static const struct column columns[SQL_N_COLUMNS] = {
     T(owner, SCHEDULE_OWNER_MAX),
     T(traceparent, TRACEPARENT_MAX),
     T(group, LIMIT_GROUP_MAX),
+    T(workflow, SCHEDULE_ARGS_MAX),
 };
 
 /* Reading, writing and checking all follow the table, and so agree. */

@@ -131,8 +131,11 @@ struct schedule {
 	const char *tz;	    /* "": UTC */
 	const char *args;   /* JSON array; "" is stored as "[]" */
 	const char *kwargs; /* JSON object; "" is stored as "{}" */
-	const char *queue;  /* "": the task's own */
-	const char *group;  /* of its tasks (core/limit.h); "": none */
+	/* "": each fire becomes a task. Else each fire begins a workflow, which
+	 * `task` only is a name for: JSON as manager/schedule_flow.h writes it. */
+	const char *workflow;
+	const char *queue; /* "": the task's own */
+	const char *group; /* of its tasks (core/limit.h); "": none */
 	const char *description;
 	bool enabled;
 
@@ -181,6 +184,16 @@ struct schedule {
  * is not at a full second. */
 #define SCHEDULE_TASK_ID_SIZE (SCHEDULE_ID_MAX + 32)
 void schedule_task_id(const char *id, int64_t fire_us,
+		      char text[SCHEDULE_TASK_ID_SIZE]);
+/* The same of the workflow of a fire: "report-20261123T090000Z". An ID of a
+ * schedule that is too long for that, or has other characters than that of a
+ * workflow may have, is a digest there. */
+void schedule_flow_id(const char *id, int64_t fire_us,
+		      char text[SCHEDULE_TASK_ID_SIZE]);
+/* Which of the two an ID of a fire is: that of a workflow has no colon. */
+bool schedule_is_flow_id(const char *fire_id);
+/* The ID of what a fire of the schedule becomes. */
+void schedule_fire_id(const struct schedule *schedule, int64_t fire_us,
 		      char text[SCHEDULE_TASK_ID_SIZE]);
 
 /* --- opening ------------------------------------------------------------- */

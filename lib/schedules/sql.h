@@ -115,13 +115,13 @@ extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 	" expires_us, priority, misfire, max_catchup, grace_us, overlap,"      \
 	" jitter_us, day_match, start_us, end_us, max_runs, created_us, "      \
 	"updated_us, last_run_us, next_run_us, due_us, runs,"                  \
-	" tz_data, fault, rule_us, owner, traceparent, task_group"
+	" tz_data, fault, rule_us, owner, traceparent, task_group, workflow"
 #define SQL_SELECT "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-#define SQL_N_COLUMNS 39
+#define SQL_N_COLUMNS 40
 #define SQL_DUE_COLUMN 31 /* from 0 */
 #define SQL_COLUMN_MARKS                                                       \
 	"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
-	" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+	" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 /* The columns that an edit writes, in the order of SQL_COLUMNS: all but those
  * that SQL_KEPT names, which are the id and what only fires change. */
 #define SQL_SET                                                                \
@@ -133,7 +133,8 @@ extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 	" max_catchup = ?, grace_us = ?, overlap = ?, jitter_us = ?,"          \
 	" day_match = ?, start_us = ?, end_us = ?, max_runs = ?,"              \
 	" updated_us = ?, next_run_us = ?, due_us = ?, tz_data = ?,"           \
-	" fault = ?, rule_us = ?, owner = ?, traceparent = ?, task_group = ?"
+	" fault = ?, rule_us = ?, owner = ?, traceparent = ?, task_group = ?," \
+	" workflow = ?"
 /* Places in SQL_COLUMNS: id, created_us, last_run_us, runs. */
 #define SQL_KEPT                                                               \
 	{                                                                      \

@@ -107,6 +107,14 @@ static migration migrations[] = {
 	"ALTER TABLE flowrra_schedules ADD COLUMN"
 	" task_group TEXT NOT NULL DEFAULT ''",
     },
+    /* 8: what a fire begins instead of a task. A scheduler of an earlier version
+     * would make a task of it, also one that has been connected all the time:
+     * it does not find the column that every fire needs, and fires nothing. */
+    {
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" workflow TEXT NOT NULL DEFAULT ''",
+	"ALTER TABLE flowrra_fires RENAME COLUMN task TO body",
+    },
 };
 
 const struct dialect sql_sqlite = {

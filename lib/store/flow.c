@@ -160,8 +160,7 @@ flow_check_step(struct broker *b, struct slice flow, struct slice step,
 				 err);
 }
 
-/* It is shown to people. */
-static bool
+bool
 flow_label_valid(struct slice label)
 {
 	size_t at = 0, len;

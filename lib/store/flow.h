@@ -37,6 +37,9 @@
 /* Whether text can be a workflow's ID: 1 to TASK_FLOW_MAX bytes of [A-Za-z0-9_.-]. */
 bool flow_id_valid(struct slice text);
 
+/* Whether text can be its label, which is shown to people. */
+bool flow_label_valid(struct slice label);
+
 /* What a failed step does to the others. */
 enum flow_policy {
 	FLOW_CONTINUE, /* those that come after its success are skipped */

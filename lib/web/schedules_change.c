@@ -318,7 +318,8 @@ schedules_run_task(struct web_call *call, struct err *err)
 	char id[SCHEDULE_ID_MAX + 1], own_id[FLOWRRA_ID_SIZE] = "";
 	struct schedule_run run = {
 	    .id = id, .traceparent = trace.parent, .tracestate = trace.state};
-	char task_id[FLOWRRA_ID_SIZE];
+	char made[FLOWRRA_ID_SIZE];
+	bool flow = false;
 
 	if (db == NULL || whole == NULL)
 		return -1;
@@ -326,14 +327,15 @@ schedules_run_task(struct web_call *call, struct err *err)
 	if (schedules_own_run(call, db, id, own_id, err) != 0)
 		return -1;
 	run.task_id = own_id[0] != '\0' ? own_id : own;
-	if (schedule_run(db, web_client(call), &run, task_id, err) != 0) {
+	if (schedule_run(db, web_client(call), &run, made, &flow, err) != 0) {
 		if (own == NULL || err->code != ERR_REFUSED)
 			return -1;
-		snprintf(task_id, sizeof(task_id), "%s", own);
+		snprintf(made, sizeof(made), "%s", own);
 	}
 	web_audit(call, "schedule.run", id, 1);
 	web_status(call, 201);
-	return web_answer(call, json_pack("{s:s}", "task_id", task_id), err);
+	return web_answer(
+	    call, json_pack("{s:s}", flow ? "workflow" : "task_id", made), err);
 }
 
 /* --- the table ------------------------------------------------------------- */
@@ -371,5 +373,6 @@ const struct web_route web_schedules_change_routes[] = {
      SCHEDULE_ANSWER},
     {HTTP_POST, "/api/v1/schedules/{id}/run", WEB_OPERATOR,
      WEB_OWN | WEB_SUBMITS, schedules_id_params, schedules_run_task,
-     "Submits the task of a schedule now.", "201 and {task_id}"},
+     "Submits the task of a schedule now, or begins its workflow.",
+     "201 and {task_id} or {workflow}"},
     WEB_ROUTES_END};

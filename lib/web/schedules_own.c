@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "manager/schedule_flow.h"
 #include "manager/schedules.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -36,6 +37,12 @@ own_check_form(struct web_call *call, struct schedule_form *form,
 		return own_refuse_form(call, "force",
 				       "a submitter schedules registered tasks",
 				       err);
+	/* Its steps would be tasks that are nobody's. */
+	if (!schedule_flow_is_none(form->workflow))
+		return own_refuse_form(call, "workflow",
+				       "a submitter's schedules begin no "
+				       "workflows",
+				       err);
 	if (!own_permits(web_conf(call), form->task))
 		return own_refuse_task(call, form->task, err);
 	if (form->overlap == NULL || form->overlap[0] == '\0')
@@ -56,11 +63,14 @@ own_name(struct web_call *call, struct schedule_form *form, int64_t now_us,
 	struct schedule_fault fault = {.field = NULL};
 	struct schedule_draft draft;
 	const char *id = form->id;
+	int r;
 
 	if (id == NULL || id[0] == '\0') {
 		if (schedule_define(form, now_us, &draft, &fault, err) != 0)
 			return schedules_fail(call, &fault, form->rule, err);
-		if (schedules_definition_id(&draft.schedule, wanted, err) != 0)
+		r = schedules_definition_id(&draft.schedule, wanted, err);
+		schedule_draft_done(&draft);
+		if (r != 0)
 			return -1;
 		id = wanted;
 	}
@@ -123,7 +133,8 @@ schedules_own_run(struct web_call *call, struct schedules *db, const char *id,
 	if (schedules_get(db, id, &list, err) != 0)
 		return -1;
 	/* The configuration may have changed since it was made. */
-	if (!own_permits(web_conf(call), list->items[0].task))
+	if (list->items[0].workflow[0] != '\0' ||
+	    !own_permits(web_conf(call), list->items[0].task))
 		r = own_refuse_task(call, list->items[0].task, err);
 	schedules_list_free(list);
 	if (r != 0)

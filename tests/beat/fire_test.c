@@ -71,7 +71,7 @@ START_TEST(a_task_goes_where_its_module_or_its_schedule_says)
 	/* What was sent stays in the outbox, without its text. */
 	ck_assert_int_eq(
 	    beat_scene_number(s, "SELECT count(*) FROM flowrra_fires WHERE"
-				 " marked_us IS NOT NULL AND task = ''"),
+				 " marked_us IS NOT NULL AND body = ''"),
 	    2);
 	beat_scene_free(s);
 }

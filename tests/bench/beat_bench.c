@@ -162,7 +162,7 @@ copy(const char *id, int n, int64_t apart_us)
 	    " end_us, max_runs, created_us, updated_us, last_run_us,"
 	    " next_run_us + c.n * %" PRId64 ", due_us + c.n * %" PRId64 ","
 	    " runs, tz_data, fault, rule_us, owner, traceparent,"
-	    " task_group FROM %s, flowrra_schedules s"
+	    " task_group, workflow FROM %s, flowrra_schedules s"
 	    " WHERE s.id = '%s'",
 	    apart_us, apart_us, apart_us, numbers, id);
 	run_sql(sql);

@@ -215,6 +215,7 @@ scene_schedule(struct scene *s, int n, int64_t period_ms)
 					    .type = SCHEDULE_INTERVAL,
 					    .rule = rule,
 					    .queue = "io",
+					    .workflow = s->workflow,
 					    .enabled = true,
 					    .settings = TASK_SETTINGS_UNSET,
 					    .misfire = SCHEDULE_ALL,
@@ -336,13 +337,15 @@ enqueued_ids(struct scene *s, size_t *ret_n)
 static long long
 check_schedule(const struct schedule *s, char **ids, size_t n)
 {
-	char text[SCHEDULE_TASK_ID_SIZE], *key = text;
+	char text[SCHEDULE_TASK_ID_SIZE + 2], *key = text;
 	int64_t fire, period_us;
 	long long found = 0;
 
 	ck_assert_int_eq(clock_parse_duration(s->rule, &period_us, NULL), 0);
 	for (fire = s->start_us; fire < s->next_run_us; fire += period_us) {
-		schedule_task_id(s->id, fire, text);
+		schedule_fire_id(s, fire, text);
+		if (s->workflow[0] != '\0')
+			strcat(text, ".a");
 		ck_assert_msg(bsearch(&key, ids, n, sizeof(*ids), compare) !=
 				  NULL,
 			      "fire %s is lost", text);

@@ -31,6 +31,9 @@ struct scene {
 	int64_t grace_us; /* of schedules that are made; 0: none, misfire=all */
 	enum schedule_overlap overlap; /* … and of these */
 	int64_t max_runs;	       /* … */
+	/* The same: they begin workflows, of a first step "a" and others behind
+	 * it; NULL: they make tasks. */
+	const char *workflow;
 };
 
 /* Starts the servers; no scheduler yet. */
@@ -56,7 +59,7 @@ void scene_schedule(struct scene *s, int n, int64_t period_ms);
 
 /* Fires that became no tasks for this reason. */
 long long scene_skipped(struct scene *s, enum schedule_reason reason);
-/* Tasks in the queue. */
+/* Tasks in the queue; of workflows, their first steps. */
 long long scene_enqueued(struct scene *s);
 /*
  * Disables all schedules, waits until all that has fired is sent, and compares:

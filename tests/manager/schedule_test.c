@@ -222,7 +222,8 @@ database(void)
 }
 
 #define UNSET_JSON                                                             \
-	"'args':[],'kwargs':{},'last_run':null,'runs':0,'queue':null,"         \
+	"'args':[],'kwargs':{},'workflow':null,'last_run':null,'runs':0,'"     \
+	"queue':null,"                                                         \
 	"'group':null,'max_retries':null,'retry_delay':null,'retry_backoff':"  \
 	"null,"                                                                \
 	"'retry_delay_max':null,'retry_jitter':null,'timeout':null,"           \
@@ -289,6 +290,7 @@ START_TEST(the_state_of_a_schedule_is_what_it_comes_to)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		s = cases[i].schedule;
 		s.id = s.task = s.rule = s.tz = s.queue = s.description = "";
+		s.group = s.workflow = "";
 		/* What is in the database may be no JSON. */
 		s.args = s.kwargs = "nonsense";
 		s.settings = (struct task_settings)TASK_SETTINGS_UNSET;

@@ -51,6 +51,7 @@ assert_times(const struct schedule *s, const struct schedule *wanted)
 	ck_assert_str_eq(s->owner, wanted->owner);
 	ck_assert_str_eq(s->traceparent, wanted->traceparent);
 	ck_assert_str_eq(s->group, wanted->group);
+	ck_assert_str_eq(s->workflow, wanted->workflow);
 }
 
 START_TEST(a_schedule_comes_back_as_it_was_stored)
@@ -72,6 +73,31 @@ START_TEST(a_schedule_comes_back_as_it_was_stored)
 	ck_assert_int_eq(s->last_run_us, 0);
 	ck_assert_int_eq(s->runs, 0);
 	ck_assert_str_eq(s->fault, "");
+	schedules_list_free(list);
+	world_close(&w);
+}
+END_TEST
+
+/* Without a workflow it would be the same as the first. */
+START_TEST(a_schedule_with_a_workflow_is_another_one)
+{
+	static const char text[] = "{\"steps\":[{\"id\":\"\u00e4\"}]}";
+	struct schedule s = world_full;
+	struct schedules_list *list;
+	struct world w;
+	bool existing;
+
+	world_open(&w, _i);
+	world_store(&w, &world_full, &existing);
+	s.id = "flow";
+	s.workflow = text;
+	ck_assert_str_eq(world_store(&w, &s, &existing), "flow");
+	ck_assert(!existing);
+	s.id = "again";
+	ck_assert_str_eq(world_store(&w, &s, &existing), "flow");
+	ck_assert(existing);
+	list = world_get(&w, "flow");
+	ck_assert_str_eq(list->items[0].workflow, text);
 	schedules_list_free(list);
 	world_close(&w);
 }
@@ -379,6 +405,7 @@ SUITE("schedules")
 	SUITE_TIMEOUT(60);
 	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
 	TEST_LOOP(a_schedule_comes_back_as_it_was_stored, 0, N_WORLDS_POOLED);
+	TEST_LOOP(a_schedule_with_a_workflow_is_another_one, 0, N_WORLDS);
 	TEST_LOOP(an_identical_schedule_returns_the_id_of_the_first, 0,
 		  N_WORLDS_POOLED);
 	TEST_LOOP(bad_values_are_refused_by_name, 0, N_WORLDS_POOLED);

@@ -52,6 +52,7 @@ edit_all(struct world *w)
 	new.tz_data = "";
 	new.traceparent = "";
 	new.group = "other";
+	new.workflow = "{\"steps\":[]}";
 	/* These are not the edit's to change. */
 	new.runs = 99;
 	new.last_run_us = 98;
@@ -92,6 +93,7 @@ START_TEST(an_edit_changes_all_but_what_fires_change)
 	ck_assert_str_eq(s->tz_data, "");
 	ck_assert_str_eq(s->traceparent, "");
 	ck_assert_str_eq(s->group, "other");
+	ck_assert_str_eq(s->workflow, "{\"steps\":[]}");
 	ck_assert_int_eq(s->updated_us, 100);
 	ck_assert_int_eq(s->created_us, 42);
 	ck_assert_int_eq(s->runs, 0);

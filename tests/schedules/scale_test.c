@@ -43,14 +43,14 @@ fill(struct world *w)
 	    " start_us, end_us, max_runs, created_us, updated_us,"
 	    " last_run_us, next_run_us + c.n * 1000000,"
 	    " due_us + c.n * 1000000, runs, tz_data, fault, rule_us, owner,"
-	    " traceparent, task_group"
+	    " traceparent, task_group, workflow"
 	    " FROM %s c%s, flowrra_schedules s WHERE s.id = 's0'",
 	    lite ? "'i' || c.n" : "concat('i', c.n)",
 	    lite ? "'c' || c.n" : "concat('c', c.n)", numbers[w->kind],
 	    w->kind == WORLD_POSTGRESQL ? "(n)" : "");
 	world_run(w,
 		  "INSERT INTO flowrra_fires (schedule_id, fire_us, task_id,"
-		  " queue, priority, task, created_us, marked_us, claim)"
+		  " queue, priority, body, created_us, marked_us, claim)"
 		  " SELECT 's', c.n, 't', 'io', 0, '{}', 1, 1, 1 FROM %s c%s",
 		  numbers[w->kind], w->kind == WORLD_POSTGRESQL ? "(n)" : "");
 	for (i = 0; i < 2; i++)

@@ -138,6 +138,7 @@ START_TEST(schedules_of_the_first_schema_leave_new_settings_to_the_module)
 	ck_assert_int_eq(s->expires_us, 0);
 	ck_assert_str_eq(s->traceparent, "");
 	ck_assert_str_eq(s->group, "");
+	ck_assert_str_eq(s->workflow, "");
 	schedules_list_free(list);
 	/* Where a migration is not a transaction, it may be repeated. */
 	if (_i == WORLD_MARIADB) {

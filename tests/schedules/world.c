@@ -217,6 +217,7 @@ const struct schedule world_full = {
     .owner = "team",
     .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     .group = "tenant \"7\"",
+    .workflow = "",
 };
 
 const char *

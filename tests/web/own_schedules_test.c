@@ -151,6 +151,9 @@ START_TEST(a_submitter_schedules_what_it_may_submit)
 	    {EVERY ",\"overlap\":\"skip\",\"id\":\"x\"}", 201},
 	    {EVERY ",\"overlap\":\"allow\",\"id\":\"y\"}", 403},
 	    {EVERY ",\"overlap\":\"replace\",\"id\":\"y\"}", 403},
+	    {EVERY
+	     ",\"workflow\":{\"steps\":[{\"name\":\"add\"}]},\"id\":\"y\"}",
+	     403},
 	    {EVERY ",\"force\":true,\"id\":\"y\"}", 403},
 	    {"{\"task\":\"fail\",\"type\":\"interval\",\"rule\":\"1h\"}", 403},
 	    {"{\"task\":\"rendering\",\"type\":\"interval\",\"rule\":\"1h\"}",

@@ -248,6 +248,47 @@ START_TEST(a_schedule_is_run_once_for_one_key)
 }
 END_TEST
 
+#define FLOW(steps)                                                            \
+	"{\"id\":\"flow\",\"task\":\"nightly\",\"type\":\"interval\","         \
+	"\"rule\":\"1h\",\"force\":true,\"workflow\":{\"steps\":[" steps "]}}"
+
+START_TEST(a_schedule_begins_a_workflow)
+{
+	struct desk *d = desk_open(_i);
+	char id[80];
+
+	ck_assert_uint_eq(
+	    desk_ask(d, "POST", "/api/v1/schedules",
+		     FLOW("{\"name\":\"add\",\"after\":[\"x\"]}")),
+	    422);
+	ck_assert_str_eq(said(d, "field"), "workflow");
+	ck_assert_uint_eq(
+	    desk_ask(d, "POST", "/api/v1/schedules",
+		     FLOW("{\"id\":\"a\",\"name\":\"add\",\"queue\":\"io\","
+			  "\"force\":true}")),
+	    201);
+	ck_assert_ptr_nonnull(strstr(said(d, "workflow"), "\"name\":\"add\""));
+	desk_header(d, "Idempotency-Key", "once");
+	ck_assert_uint_eq(
+	    desk_ask(d, "POST", "/api/v1/schedules/flow/run", NULL), 201);
+	snprintf(id, sizeof(id), "%s", said(d, "workflow"));
+	ck_assert_uint_gt(strlen(id), 30);
+	desk_header(d, "Idempotency-Key", "once");
+	ck_assert_uint_eq(
+	    desk_ask(d, "POST", "/api/v1/schedules/flow/run", NULL), 201);
+	ck_assert_str_eq(said(d, "workflow"), id);
+	/* What is said takes the place of all. */
+	desk_header(d, "If-Match", "*");
+	ck_assert_uint_eq(
+	    desk_ask(d, "PUT", "/api/v1/schedules/flow",
+		     "{\"task\":\"add\",\"type\":\"interval\",\"rule\":\"1h\","
+		     "\"queue\":\"io\",\"force\":true}"),
+	    200);
+	ck_assert_str_eq(said(d, "workflow"), "null");
+	desk_close(d);
+}
+END_TEST
+
 START_TEST(lists_of_schedules_are_filtered_and_gone_on_with)
 {
 	struct desk *d = desk_open(_i);
@@ -406,6 +447,7 @@ SUITE("web-schedules")
 	TEST_LOOP(an_edit_that_does_not_say_so_leaves_a_schedule_disabled, 0,
 		  DESK_N_STORES);
 	TEST_LOOP(a_schedule_is_run_once_for_one_key, 0, DESK_N_STORES);
+	TEST_LOOP(a_schedule_begins_a_workflow, 0, DESK_N_STORES);
 	TEST_LOOP(lists_of_schedules_are_filtered_and_gone_on_with, 0,
 		  DESK_N_STORES);
 	TEST_LOOP(next_and_past_fires_are_told, 0, DESK_N_STORES);

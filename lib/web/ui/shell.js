@@ -33,10 +33,11 @@ export function submitLine({name, args, kwargs, ...rest}) {
 }
 
 /* A schedule: body of POST schedules. */
-export function scheduleLine({task, type, rule, args, kwargs, enabled, ...rest}) {
+export function scheduleLine({task, type, rule, args, kwargs, enabled, workflow, ...rest}) {
   const line = ['schedule', type, word(task || 'TASK'), word(rule || 'RULE')];
   if (args?.length) line.push('--args', word(JSON.stringify(args)));
   if (kwargs && Object.keys(kwargs).length) line.push('--kwargs', word(JSON.stringify(kwargs)));
+  if (workflow) line.push('--workflow', 'FILE');
   if (enabled === false) line.push('--disabled');
   for (const [key, value] of Object.entries(rest))
     if (value !== null && value !== '' && value !== undefined) line.push(dashes(key), word(said(value)));

@@ -14,14 +14,17 @@ import {scheduleActions} from './schedules.js';
 
 const fireTable = () => new Table({caption: 'Past fires', key: f => f.fire_at, columns: [
   {label: 'Fire', cell: f => when(f.fire_at, true)}, {label: 'Outcome', cell: f => [badge(f.outcome), f.reason && h('span.sub', u(clip(f.reason, 60)))]},
-  {label: 'Task', cell: f => f.task_id ? taskLink(f.task_id) : '–'}, {label: 'Its state', cell: f => f.status ? badge(f.status) : '–'},
+  {label: 'Task or workflow', cell: f => f.workflow ? h('a.mono', {href: at`workflows/${f.workflow}`}, u(clip(f.workflow, 60))) : f.task_id ? taskLink(f.task_id) : '–'}, {label: 'Its state', cell: f => f.status ? badge(f.status) : '–'},
   {label: 'Late by', num: true, cell: f => dur(between(f.fire_at, f.sent_at))}],
-empty: empty('It has not fired yet', 'Each fire shows here with its task, as long as [scheduler] history says.')});
+empty: empty('It has not fired yet', 'Each fire shows here with its task or workflow, as long as [scheduler] history says.')});
 
 const policies = s => card('Settings', kv([['Rule', u(clip(s.words || s.rule, 120))], [s.type === 'cron' ? 'Expression' : 'Written', h('code', u(clip(s.rule, 100)))], ['Zone', u(s.tz)],
   ['Queue', s.queue ? h('a', {href: at`queues/${s.queue}`}, u(clip(s.queue, 60))) : "the task's own"], s.group && ['Group', u(clip(s.group, 60))], ['Misfires', s.misfire], ['Overlap', s.overlap],
   s.grace !== null && ['Grace', dur(s.grace)], s.jitter ? ['Jitter', dur(s.jitter)] : null, s.start_at && ['From', when(s.start_at, true)], s.end_at && ['Until', when(s.end_at, true)],
   s.max_runs ? ['At most', plural(s.max_runs, 'run')] : null, ['Created', when(s.created_at, true)], ['Changed', when(s.updated_at, true)]]));
+
+/* Each behind those that it comes after. */
+const steps = w => kv(w.steps.slice(0, 50).map(one => [clip(one.id, 60), [h('code', u(clip(one.name, 60))), h('span.sub', u(clip(one.on ? `on ${one.on}` : one.after ? `after ${one.after.map(a => a.replace(/:success$/, '')).join(', ')}` : 'first', 120)))]]));
 
 export async function view(ctx) {
   const [id] = ctx.params, path = at`schedules/${id}`;
@@ -33,7 +36,7 @@ export async function view(ctx) {
   h('p.sub', link('schedules', 'Schedules'), ' ', badge(s.state), ' ', h('code', u(clip(id, 60)))));
   ctx.show(s.fault && h('div.banner', {'data-state': 'failed'}, badge('failed', 'set aside'), u(clip(s.fault, 300)), ' – edit it, then enable it.'),
     s.description && h('p', u(clip(s.description, 400))), h('div.split', h('div.stack', card('Next fires', next), h('section.card.flush', {'aria-label': 'Past fires'}, h('h2', 'Past fires'), table.el, pager.el)),
-      h('div.stack', policies(s), card('Arguments', json(s.args, 'arguments')), card('Keyword arguments', json(s.kwargs, 'keyword arguments')))));
+      h('div.stack', policies(s), ...(s.workflow ? [card('Workflow', steps(s.workflow), json(s.workflow, 'workflow'))] : [card('Arguments', json(s.args, 'arguments')), card('Keyword arguments', json(s.kwargs, 'keyword arguments'))]))));
   get(`${path}/next?n=10`, {signal: ctx.signal}).then(n => fill(next, fireList(n)), e => { if (e.name !== 'AbortError') fill(next, problem(e)); });
   await pager.first();
   ctx.watch(['schedules'], (topic, data) => {

@@ -19,8 +19,8 @@ const zones = () => h('datalist', {id: 'zones'},
 
 /* Members of the body that are not of the rule, each with its field. */
 function settings(s) {
-  const one = (name, label, control, help, read = v => v) => ({name, box: field({label, help, fault: name}, control), read});
-  const n = v => v === '' ? null : Number(v);
+  const one = (name, label, control, help, read = v => v, bad = 'This is not a number') => ({name, box: field({label, help, fault: name}, control), read, bad});
+  const n = v => v === '' ? null : Number(v), object = v => { try { return v === '' ? null : JSON.parse(v); } catch { return NaN; } };
   return [
     one('queue', 'Queue', input(s.queue), "The task's own, if empty."), one('group', 'Group', input(s.group), 'The group that limits of the queue count its tasks in.'), one('description', 'Description', input(s.description)),
     one('misfire', 'Missed fires', select([['once', 'the latest becomes a task'], ['all', 'all become tasks'], ['skip', 'none becomes one']], s.misfire || 'once'), 'After the scheduler was away.'),
@@ -28,7 +28,8 @@ function settings(s) {
     one('grace', 'Grace', input(s.grace), 'Drop a fire that is later than this many seconds.', n), one('jitter', 'Jitter', input(s.jitter), 'Delay each fire by up to this many seconds.', n),
     one('priority', 'Priority', input(s.priority, {inputmode: 'numeric'}), 'Lower numbers run first.', n), one('max_retries', 'Retries', input(s.max_retries, {inputmode: 'numeric'}), "The task's own, if empty.", n),
     one('timeout', 'Time limit', input(s.timeout), 'Seconds of one attempt.', n), one('expires', 'Expires', input(s.expires), 'Do not start its tasks this many seconds after the fire.', n),
-    one('start_at', 'Not before', input(s.start_at)), one('end_at', 'Not after', input(s.end_at)), one('max_runs', 'Runs at most', input(s.max_runs || '', {inputmode: 'numeric'}), null, n)];
+    one('start_at', 'Not before', input(s.start_at)), one('end_at', 'Not after', input(s.end_at)), one('max_runs', 'Runs at most', input(s.max_runs || '', {inputmode: 'numeric'}), null, n),
+    one('workflow', 'Workflow', h('textarea.mono', {rows: 6, spellcheck: 'false', value: s.workflow ? JSON.stringify(s.workflow, null, 1) : ''}), 'Begin this workflow instead of a task, which is its name then: a file as of workflow submit.', object, 'This is not JSON')];
 }
 
 /* What the schedule is now, from the page's query (of Enqueue) or the server. */
@@ -46,7 +47,7 @@ export async function form(ctx) {
   const tasks = (await known('registry')).items;
   if (!mayWrite()) throw new Problem(403, {});
   let type = s.type || 'cron', args = null, picked = null;
-  const task = field({label: 'Task', required: true, fault: 'task', help: 'A registered task.'}, input(s.task, {list: 'tasks', oninput: () => drawArgs()}));
+  const task = field({label: 'Task', required: true, fault: 'task', help: 'A registered task; of a workflow, its name.'}, input(s.task, {list: 'tasks', oninput: () => drawArgs()}));
   const tz = field({label: 'Time zone', fault: 'tz', help: 'The expression is read in this zone.'}, input(s.tz || 'UTC', {list: 'zones'}));
   const rule = field({label: 'Rule', required: true, fault: 'rule', help: ' '}, input(s.rule, {class: 'mono'}));
   const id = field({label: 'ID', fault: 'id', help: 'A new UUID, if empty.'}, input('')), more = settings(s), start = h('label.check', h('input', {type: 'checkbox', checked: s.enabled !== false}), 'Enabled');
@@ -83,7 +84,7 @@ export async function form(ctx) {
     if (type === 'cron') body.tz = tz.control.value.trim() || 'UTC';
     for (const m of more) {
       const raw = m.box.control.value.trim(), value = m.read(raw);
-      if (Number.isNaN(value)) { m.box.say('This is not a number'); return null; }
+      if (Number.isNaN(value)) { m.box.say(m.bad); return null; }
       if (value !== null && value !== '') body[m.name] = value;
     }
     if (!editing && id.control.value) body.id = id.control.value;

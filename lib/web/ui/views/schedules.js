@@ -20,8 +20,8 @@ export function scheduleActions(s, after, short) {
   };
   return [
     action(short ? '' : 'Run now', 'play', async () => {
-      const answer = await ask({title: `Run ${clip(s.task, 50)} now?`, verb: 'Run now', text: 'Its task is submitted once, with an ID of its own. The schedule does not change.',
-        request: {method: 'POST', path: at`schedules/${id}/run`}, ctl: ctl('schedule', 'run', word(id)), done: r => `Submitted ${clip(r.task_id || r.id, 40)}`});
+      const answer = await ask({title: `Run ${clip(s.task, 50)} now?`, verb: 'Run now', text: s.workflow ? 'Its workflow is begun once, with an ID of its own. The schedule does not change.' : 'Its task is submitted once, with an ID of its own. The schedule does not change.',
+        request: {method: 'POST', path: at`schedules/${id}/run`}, ctl: ctl('schedule', 'run', word(id)), done: r => `Submitted ${clip(r.workflow || r.task_id || r.id, 40)}`});
       if (answer) after();
     }, name('Run now')),
     action(short ? '' : verb === 'enable' ? 'Enable' : 'Disable', verb === 'enable' ? 'success' : 'pause', () => act(at`schedules/${id}/${verb}`, `Schedule ${verb}d`), name(verb === 'enable' ? 'Enable' : 'Disable')),
@@ -34,7 +34,7 @@ export function scheduleActions(s, after, short) {
 }
 
 const columns = reload => [
-  {label: 'Schedule', wide: true, cell: s => [h('a.strong', {href: at`schedules/${s.id}`}, u(clip(s.task, 60))), h('span.sub', u(clip(s.description || s.id, 80)))]},
+  {label: 'Schedule', wide: true, cell: s => [h('a.strong', {href: at`schedules/${s.id}`}, u(clip(s.task, 60))), s.workflow && h('span.dim', ' workflow'), h('span.sub', u(clip(s.description || s.id, 80)))]},
   {label: 'State', cell: s => badge(s.state)},
   {label: 'Rule', wide: true, cell: s => [h('span', u(clip(s.words || s.rule, 80))), h('span.sub', h('code', u(clip(s.rule, 60))), s.tz !== 'UTC' && [' ', u(clip(s.tz, 40))])]},
   {label: 'Next', num: true, cell: s => when(s.next_run)},
