@@ -128,40 +128,60 @@ flows_reopen_step(struct flowrra_client *c, struct slice flow, const char *step,
 
 /* --- all that have failed ---------------------------------------------------- */
 
+/* Those whose member of that name is so. */
 static size_t
-failed_ids(const json_t *steps, const char **ret)
+ids_where(const json_t *steps, const char *name, const char *value,
+	  const char **ret)
 {
 	const json_t *one;
-	const char *outcome;
+	const char *text;
 	size_t i, n = 0;
 
 	json_array_foreach (steps, i, one) {
-		outcome = member_text(one, "outcome");
-		if (outcome != NULL && strcmp(outcome, "failed") == 0)
+		text = member_text(one, name);
+		if (text != NULL && strcmp(text, value) == 0)
 			ret[n++] = member_text(one, "task_id");
 	}
 	return n;
 }
 
-static json_t *
-retry_ids(struct flowrra_client *c, const char *id, const char *const *ids,
-	  size_t n, struct err *err)
+struct retried {
+	json_int_t done, refused, gone;
+};
+
+static int
+retry_ids(struct flowrra_client *c, const char *const *ids, size_t n,
+	  struct retried *ret, struct err *err)
 {
 	const struct dead_change change = {.filter = {.ids = ids, .n_ids = n},
 					   .retry = true};
 	json_t *answer = n > 0 ? dead_change(c, &change, err) : json_object();
-	json_int_t retried, refused;
-	json_t *ret = NULL;
 
 	if (answer == NULL)
-		return NULL;
-	retried = json_integer_value(json_object_get(answer, "done"));
-	refused = json_integer_value(json_object_get(answer, "refused"));
-	ret = json_pack("{s:s,s:I,s:I,s:I}", "workflow", id, "retried", retried,
-			"refused", refused, "gone",
-			(json_int_t)n - retried - refused);
+		return -1;
+	ret->done = json_integer_value(json_object_get(answer, "done"));
+	ret->refused = json_integer_value(json_object_get(answer, "refused"));
+	ret->gone = (json_int_t)n - ret->done - ret->refused;
 	json_decref(answer);
-	return ret;
+	return 0;
+}
+
+/* A step that has been released and is on the dead list is one that somebody was about
+ * to retry, and died; most that have been released are not. */
+static json_t *
+retry_steps(struct flowrra_client *c, const char *id, const json_t *steps,
+	    const char **ids, struct err *err)
+{
+	struct retried failed, begun;
+
+	if (retry_ids(c, ids, ids_where(steps, "outcome", "failed", ids),
+		      &failed, err) != 0 ||
+	    retry_ids(c, ids, ids_where(steps, "place", "released", ids),
+		      &begun, err) != 0)
+		return NULL;
+	return json_pack("{s:s,s:I,s:I,s:I}", "workflow", id, "retried",
+			 failed.done + begun.done, "refused", failed.refused,
+			 "gone", failed.gone);
 }
 
 json_t *
@@ -174,7 +194,7 @@ flows_retry(struct flowrra_client *c, const char *id, struct err *err)
 		return NULL;
 	ids = calloc(json_array_size(steps) + 1, sizeof(*ids));
 	if (ids != NULL)
-		ret = retry_ids(c, id, ids, failed_ids(steps, ids), err);
+		ret = retry_steps(c, id, steps, ids, err);
 	else
 		err_nomem(err);
 	free(ids);

@@ -132,10 +132,37 @@ START_TEST(it_does_so_in_a_cluster)
 }
 END_TEST
 
+/* Who retried it died when its record was pending, and it was on the dead list. */
+START_TEST(a_retry_that_was_cut_off_is_repeated)
+{
+	static const char *const begun[] = {
+	    "HSET {flowrra:queue:flow:W}:meta state running f 0",
+	    "HDEL {flowrra:queue:flow:W}:ended a",
+	    "ZADD {flowrra:queue:flow:W}:open 0 a",
+	    "SET flowrra:task:a {\"task_id\":\"a\",\"status\":\"pending\","
+	    "\"queue\":\"io\",\"flow\":\"W\"}"};
+	struct world *w = begin_with(
+	    ON_REDIS, "[task gate]\ncommand = test -e gate\nqueue = io\n");
+	size_t i;
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "gate --flow W --id a --max-retries 0");
+	ck_complains(ctl(w, "workflow seal W --wait"), 1, "W failed");
+	for (i = 0; i < sizeof(begun) / sizeof(begun[0]); i++)
+		redis_server_run(world_redis(w), begun[i]);
+	world_write(w, "gate", "", 0);
+	ck_run(ctl(w, "workflow retry W"), 0, "1\n");
+	ck_run(ctl(w, "workflow wait W"), 0, "succeeded\n");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("workflow-lost")
 {
 	SUITE_TIMEOUT(120);
 	TEST_LOOP(a_step_that_vanished_fails_and_its_workflow_goes_on, 0,
 		  N_STORES);
 	TEST(it_does_so_in_a_cluster);
+	TEST(a_retry_that_was_cut_off_is_repeated);
 }

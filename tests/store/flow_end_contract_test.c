@@ -192,6 +192,26 @@ END_TEST
 
 /* --- looking -------------------------------------------------------------------- */
 
+/* Who had taken it back died before the task was in its queue. */
+START_TEST(a_failure_is_taken_back_twice_if_its_task_is_still_dead)
+{
+	size_t i = 0;
+
+	flow_open(_i);
+	flow_begin_one();
+	flow_add("a", NULL);
+	flow_record("a", "failed");
+	while (!flow_is_claim_of(i, "a"))
+		i++;
+	party_bury(fs.worker, i, "a", "{}");
+	flow_end_one("a", FLOW_STEP_FAILED);
+	ck_assert_str_eq(flow_reopen_one("a"), "a ");
+	flow_reopen_record("a");
+	ck_assert_str_eq(flow_reopen_one("a"), "a ");
+	flow_close();
+}
+END_TEST
+
 static bool
 has_ended(void)
 {
@@ -318,6 +338,8 @@ END_TEST
 	FLOW_EACH(                                                             \
 	    a_step_that_has_failed_is_reopened_with_what_was_skipped_after_it, \
 	    kind)                                                              \
+	FLOW_EACH(a_failure_is_taken_back_twice_if_its_task_is_still_dead,     \
+		  kind)                                                        \
 	FLOW_EACH(however_many_were_skipped_all_are_taken_back, kind)          \
 	FLOW_EACH(its_steps_are_shown_with_what_they_wait_for, kind)           \
 	FLOW_EACH(workflows_are_listed_the_last_one_first, kind)

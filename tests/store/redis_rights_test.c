@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The rights that a user of Redis needs: those of the scripts are among them, and
  * the manual shows just these. */
+#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "redis_server.h"
 #include "store/redis/scripts.h"
+#include "store/script_case.h"
 #include "suite.h"
 
 static const char *const examples[] = {
@@ -76,8 +79,53 @@ START_TEST(the_manual_shows_just_the_rights_that_are_checked)
 }
 END_TEST
 
+/* Queues a task with a key, as a user who lacks this; it is refused, and what there
+ * was stays as it was. */
+static void
+ck_submits_nothing(const char *until, const char *lacking)
+{
+	const struct script_case t = {
+	    SCRIPT_SUBMIT,
+	    {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"),
+	     K("uniques"), K("unique:k")},
+	    {"0", "control", "wake", "0", "256", "1", "0", "60000", "0",
+	     "{\"id\":\"2\"}", "2", "7", "60", until},
+	    {"ZADD " K("delayed") " 9e12 {\"id\":\"1\"}",
+	     "HSET " K("uniques") " j 1"}};
+	redisReply *reply;
+
+	script_make_world(&t);
+	redis_server_run(script_server,
+			 "ACL SETUSER narrow on nopass ~* &* +@all %s",
+			 lacking);
+	reply = script_call_as(&t, "narrow");
+	ck_assert_int_eq(reply->type, REDIS_REPLY_ERROR);
+	freeReplyObject(reply);
+	reply = script_command("ZCARD " K("delayed"));
+	ck_assert_int_eq(reply->integer, 1);
+	freeReplyObject(reply);
+	/* A stub is not a key that a task has. */
+	redis_server_run(script_server, "ACL SETUSER narrow +@all");
+	reply = script_call_as(&t, "narrow");
+	ck_assert_int_eq(reply->type, REDIS_REPLY_ARRAY);
+	ck_assert_int_eq(reply->element[0]->integer, 1);
+	freeReplyObject(reply);
+}
+
+START_TEST(without_a_right_nothing_is_queued_by_halves)
+{
+	script_server_open();
+	ck_submits_nothing("end", "-hset");
+	ck_submits_nothing("start", "-hset");
+	ck_submits_nothing("debounce", "-hset");
+	ck_submits_nothing("debounce", "-zrem");
+	redis_server_stop(script_server);
+}
+END_TEST
+
 SUITE("redis-rights")
 {
 	TEST(each_command_of_a_script_is_among_the_rights);
 	TEST(the_manual_shows_just_the_rights_that_are_checked);
+	TEST(without_a_right_nothing_is_queued_by_halves);
 }

@@ -222,8 +222,8 @@ take_back_all(struct flow_names *q, struct tx *tx, const struct sflow *flow,
 	return more;
 }
 
-/* Whether its end was taken back already, and nothing has followed from that: by one who
- * died, or has not got the answer. */
+/* Whether its end was taken back already, and its task was not put into its queue: by
+ * one who died, or has not got the answer. Its record may be reopened by then. */
 static int
 was_taken_back(struct tx *tx, struct slice id, const struct sstep *step,
 	       struct err *err)
@@ -233,7 +233,9 @@ was_taken_back(struct tx *tx, struct slice id, const struct sstep *step,
 			      ? srecord_find_run(tx, id, &r, err)
 			      : 0;
 
-	return found == 1 ? r.final != SRECORD_OPEN : found;
+	if (found != 1 || r.final != SRECORD_OPEN)
+		return found;
+	return r.task > 0 ? tx_any(tx, err, SQL_TASK_DEAD, r.task, id) : 0;
 }
 
 /* 1; 0: it is no failed step, or its workflow cannot go on, as q->wrong says; or -1. */

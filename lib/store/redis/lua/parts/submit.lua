@@ -75,6 +75,26 @@ if n_levels <= most then
   end
 end
 
+-- So does what the user may not do, which else would be found out when the task is
+-- there. What is written here was there, or has expired.
+local function try_rights()
+  local kept, debounced = false, false
+  for i = 6, #ARGV, 9 do
+    local unique, till = KEYS[tonumber(ARGV[i + 6])], ARGV[i + 8]
+    if till ~= '' and not kept then
+      local name = name_of(unique)
+      redis.call('HSET', KEYS[6], name,
+        redis.call('HGET', KEYS[6], name) or ARGV[i + 5] .. ' 0 end')
+      kept = true
+    end
+    if till == 'debounce' and not debounced then
+      redis.call('ZREM', KEYS[3], '')
+      debounced = true
+    end
+  end
+end
+try_rights()
+
 local function is_too_many(level, waits)
   if limit == 0 or known[level] then return false end
   return n_levels > most or (waits and level ~= '0' and n_levels == most)
