@@ -142,6 +142,12 @@ browser-picture:
 	    BROWSER_STORES=sqlite
 	cp build/browser/screenshots/flowrra-web.png cmd/flowrra-web/
 
+# Times and rates in it are fixed: it changes with what the programs print alone.
+#: cast     the moving picture of a terminal that README shows
+cast: all
+	tests/cast/cast $(B)/bin >$(B)/cast.svg
+	cp $(B)/cast.svg conf/
+
 #: mount    the dashboard behind proxies and inside applications, only
 mount: all
 	@BUILD_DIR=$(B) tests/web/mount/check
@@ -438,7 +444,7 @@ compile-flags:
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
 	check-debian \
-	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
+	browser browser-daemon browser-short browser-picture cast check asan tsan soak-programs soak \
 	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth bench-lives \
 	bench-beat bench-operate bench-commands bench-web bench-follower bench-flows wrong-year coverage deps lint format compile-flags

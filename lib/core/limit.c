@@ -160,8 +160,10 @@ struct slice
 limit_rule_worker(struct slice text)
 {
 	static const char name[] = ",\"worker\":\"";
-	const char *at = memmem(text.p, text.len, name, strlen(name)), *end;
+	const char *at = NULL, *end;
 
+	if (text.len > 0)
+		at = memmem(text.p, text.len, name, strlen(name));
 	if (at == NULL)
 		return (struct slice){NULL, 0};
 	at += strlen(name);

@@ -2,8 +2,10 @@
 /*
  * Measures workflows of tasks that do nothing, each time from a fresh store:
  *
- *	chains	BENCH_TASKS / 50 chains of 50 steps at the same time: steps a second,
- *		and the CPU time of a step (of the worker and the server)
+ *	chains	BENCH_TASKS / 50 chains of 50 steps at the same time, of one workflow:
+ *		steps a second, and the CPU time of a step (of the worker and the
+ *		server; and of the server alone)
+ *	own	the same, each chain a workflow of its own
  *	plain	as many tasks that belong to no workflow, for comparison
  *	join	a step that comes after 1,000 others: from the end of the last of them
  *		to its start
@@ -44,6 +46,10 @@
 #define FIGURES(X)                                                             \
 	X(chains, "chains", "steps/s")                                         \
 	X(chain_cpu, "chains, CPU time", "us/step")                            \
+	X(chain_server, "chains, CPU time of the server", "us/step")           \
+	X(own, "chains, each a workflow", "steps/s")                           \
+	X(own_cpu, "chains, each a workflow, CPU time", "us/step")             \
+	X(own_server, "chains, each a workflow, of the server", "us/step")     \
 	X(plain, "tasks of no workflow", "tasks/s")                            \
 	X(plain_cpu, "tasks of no workflow, CPU time", "us/task")              \
 	X(join, "join of 1000 steps, until the next starts", "ms")             \
@@ -213,30 +219,60 @@ seconds_of_page(void)
 	       1e9;
 }
 
+/* Steps of `n` workflows, between which the chains are shared out. */
+static void
+add_chains(struct scene *s, char (*flows)[FLOWRRA_FLOW_ID_SIZE], long n)
+{
+	const long chains = opt.tasks / CHAIN, each = chains / n;
+	long flow, i, k;
+
+	for (flow = 0; flow < n; flow++) {
+		begin_flow(s, flows[flow]);
+		for (k = 0; k < CHAIN; k++)
+			for (i = 0; i < each; i++)
+				add_step(s, flows[flow], "noop", k * each + i,
+					 (k - 1) * each + i);
+	}
+	send_batch(s);
+}
+
+static void
+measure_chains_of(const struct system_type *type, long n_flows,
+		  double *ret_rate, double *ret_cpu, double *ret_server)
+{
+	const long n = opt.tasks / CHAIN * CHAIN;
+	char(*flows)[FLOWRRA_FLOW_ID_SIZE] = calloc(n_flows, sizeof(*flows));
+	double before, server;
+	struct scene s;
+	long i;
+
+	if (flows == NULL)
+		err(71, NULL);
+	scene_open(&s, type);
+	expect(n);
+	add_chains(&s, flows, n_flows);
+	before = used(&s);
+	server = usage_cpu_of(s.system.server).cpu_s;
+	for (i = 0; i < n_flows; i++)
+		seal_flow(&s, flows[i]);
+	await_ended(n);
+	*ret_cpu = (used(&s) - before) * 1e6 / (double)n;
+	*ret_server =
+	    (usage_cpu_of(s.system.server).cpu_s - server) * 1e6 / (double)n;
+	*ret_rate = (double)n / seconds_of_page();
+	scene_close(&s);
+	free(flows);
+}
+
 static void
 measure_chains(const struct system_type *type, long round)
 {
-	const long chains = opt.tasks / CHAIN, n = chains * CHAIN;
-	char flow[FLOWRRA_FLOW_ID_SIZE];
-	struct scene s;
-	double before;
-	long i, k;
-
-	scene_open(&s, type);
-	expect(n);
-	begin_flow(&s, flow);
-	for (k = 0; k < CHAIN; k++)
-		for (i = 0; i < chains; i++)
-			add_step(&s, flow, "noop", k * chains + i,
-				 (k - 1) * chains + i);
-	send_batch(&s);
-	before = used(&s);
-	seal_flow(&s, flow);
-	await_ended(n);
-	figures[FIGURE_chain_cpu][round] =
-	    (used(&s) - before) * 1e6 / (double)n;
-	figures[FIGURE_chains][round] = (double)n / seconds_of_page();
-	scene_close(&s);
+	measure_chains_of(type, 1, &figures[FIGURE_chains][round],
+			  &figures[FIGURE_chain_cpu][round],
+			  &figures[FIGURE_chain_server][round]);
+	measure_chains_of(type, opt.tasks / CHAIN, &figures[FIGURE_own][round],
+			  &figures[FIGURE_own_cpu][round],
+			  &figures[FIGURE_own_server][round]);
 }
 
 static void

@@ -27,8 +27,8 @@ static struct flows {
 	bool stale;   /* it is due */
 	bool missing; /* no place of the queue has the step */
 	unsigned int pages, asked;
-	char queue[64];	  /* that was asked last */
-	struct buf ended; /* "f/a failed; " */
+	char queue[64]; /* that was asked last */
+	char ended[64]; /* "f/a 1; ", with how it has ended */
 	broker_names_fn *on_names;
 	broker_steps_fn *on_page;
 	broker_value_fn *on_value;
@@ -114,7 +114,8 @@ static void
 flows_end_step(struct broker *b, const struct flow_end *end,
 	       broker_value_fn *on_value, void *arg)
 {
-	buf_addf(&f.ended, "%.*s/%.*s %d; ", (int)end->flow.len, end->flow.p,
+	snprintf(f.ended + strlen(f.ended), sizeof(f.ended) - strlen(f.ended),
+		 "%.*s/%.*s %d; ", (int)end->flow.len, end->flow.p,
 		 (int)end->step.len, end->step.p, (int)end->outcome);
 	f.on_value = on_value;
 	f.arg = arg;
@@ -178,16 +179,6 @@ look(struct worker *w)
 	FAKE_WAIT(&w->store, is_at_rest(w));
 }
 
-static const char *
-ended(void)
-{
-	struct buf text = BUF_INIT;
-
-	buf_add(&text, f.ended.data, f.ended.len);
-	buf_addc(&text, '\0');
-	return text.data;
-}
-
 /* With the default of [worker] lost_after. */
 START_TEST(a_step_that_stays_nowhere_ends_as_lost)
 {
@@ -199,13 +190,13 @@ START_TEST(a_step_that_stays_nowhere_ends_as_lost)
 	f.stale = true;
 	look(w);
 	ck_assert_uint_eq(f.asked, 2);
-	ck_assert_str_eq(ended(), "");
+	ck_assert_str_eq(f.ended, "");
 	look(w);
 	ck_assert_uint_eq(f.pages, 2);
 	/* It is looked at now though nobody says that it is due. */
 	ahead_ms += 60000;
 	look(w);
-	ck_assert_str_eq(ended(), "f/a 1; ");
+	ck_assert_str_eq(f.ended, "f/a 1; ");
 	ck_record(w, "\"status\":\"failed\"");
 	ck_record(w, "\"reason\":\"lost\"");
 	ck_record(w, "failed in its workflow");
@@ -228,17 +219,17 @@ START_TEST(a_step_with_another_record_is_not_lost)
 	w->store.stored = MOVED;
 	look(w);
 	ck_assert_str_eq(f.queue, "cpu");
-	ck_assert_str_eq(ended(), "");
+	ck_assert_str_eq(f.ended, "");
 	ck_journal(w, "");
 	/* With that record, it begins once more. */
 	f.stale = true;
 	look(w);
 	ahead_ms += HOUR_MS - 1000;
 	look(w);
-	ck_assert_str_eq(ended(), "");
+	ck_assert_str_eq(f.ended, "");
 	ahead_ms += 1000;
 	look(w);
-	ck_assert_str_eq(ended(), "f/a 1; ");
+	ck_assert_str_eq(f.ended, "f/a 1; ");
 	worker_end(w);
 }
 END_TEST
@@ -257,7 +248,7 @@ START_TEST(a_step_that_is_somewhere_is_not_lost)
 	f.stale = true;
 	look(w);
 	ck_assert_uint_eq(f.asked, 3);
-	ck_assert_str_eq(ended(), "");
+	ck_assert_str_eq(f.ended, "");
 	ck_journal(w, "");
 	worker_end(w);
 }
@@ -272,12 +263,12 @@ START_TEST(an_end_that_comes_first_stays)
 	ahead_ms += HOUR_MS;
 	w->store.answer = RESULTS_ENDED;
 	look(w);
-	ck_assert_str_eq(ended(), "");
+	ck_assert_str_eq(f.ended, "");
 	ck_assert_int_eq(w->dispatch->upkeep.lost, 0);
 	w->store.stored = DONE;
 	f.stale = true;
 	look(w);
-	ck_assert_str_eq(ended(), "f/a 0; ");
+	ck_assert_str_eq(f.ended, "f/a 0; ");
 	worker_end(w);
 }
 END_TEST
@@ -295,7 +286,7 @@ START_TEST(a_look_goes_on_while_counts_are_stored)
 	upkeep_note(w->dispatch, &trimmed);
 	upkeep_turn(w->dispatch);
 	FAKE_WAIT(&w->store, is_at_rest(w));
-	ck_assert_str_eq(ended(), "f/a 1; ");
+	ck_assert_str_eq(f.ended, "f/a 1; ");
 	worker_end(w);
 }
 END_TEST

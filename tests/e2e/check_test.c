@@ -229,9 +229,12 @@ START_TEST(what_a_daemon_refuses_at_its_start_a_check_tells_in_the_same_words)
 		ck_assert_msg(strstr(r->err, refused[i].place) != NULL &&
 				  count_lines(r->err) == 1,
 			      "%s: %s", refused[i].text, r->err);
-		ck_complains(run(w, "unset FLOWRRA_BROKER_URL; exec %s -c x",
-				 refused[i].program),
-			     78, refused[i].says);
+		ck_complains(
+		    run(w,
+			"unset FLOWRRA_BROKER_URL; STATE_DIRECTORY=$PWD/"
+			"state exec %s -c x",
+			refused[i].program),
+		    78, refused[i].says);
 	}
 	/* All of them, and each once; one that no daemon refuses. */
 	world_write(w, "x", many, strlen(many));

@@ -127,7 +127,8 @@ END_TEST
 
 /* One that is not plain, or is for another queue. */
 static void
-add_other(const char *id, const char *queue, int32_t priority, int64_t delay_ms)
+add_other(const char *id, const char *queue, int32_t priority, int64_t delay_ms,
+	  const char *after)
 {
 	struct broker_submit task = {.id = slice_of(id),
 				     .flow = SLICE("f"),
@@ -135,16 +136,16 @@ add_other(const char *id, const char *queue, int32_t priority, int64_t delay_ms)
 				     .priority = priority,
 				     .delay_ms = delay_ms};
 
-	ck_assert_int_eq(flow_add_with(&task, "a:success"), ERR_NONE);
+	ck_assert_int_eq(flow_add_with(&task, after), ERR_NONE);
 }
 
 START_TEST(a_step_that_is_not_plain_goes_by_way_of_its_submission)
 {
 	open_flow();
 	flow_add("a", NULL);
-	add_other("urgent", "io", -5, 0);
-	add_other("late", "io", 0, 3600000);
-	add_other("other", "cpu", 0, 0);
+	add_other("urgent", "io", -5, 0, "a:success");
+	add_other("late", "io", 0, 3600000, "a:success");
+	add_other("other", "cpu", 0, 0, "a:success");
 	flow_run("a", "success");
 	UNTIL(&fs.stage, flow_is_claimed("urgent"));
 	UNTIL(&fs.stage, number("LLEN flowrra:queue:cpu") == 1);
@@ -165,6 +166,31 @@ START_TEST(a_step_that_is_skipped_says_why_where_it_is_run)
 	flow_run("a", "success");
 	flow_wait_skipped("b", "task a succeeded");
 	ck_assert_int_eq(number("EXISTS " UNIQUE("b")), 1);
+	flow_close();
+}
+END_TEST
+
+/* All but those of the first call of the seal. */
+START_TEST(many_steps_that_a_seal_releases_go_straight_to_their_queue)
+{
+	const struct flow_begin begin = {
+	    .id = SLICE("f"), .whole = true, .life_s = 1000};
+	char name[16];
+	int i;
+
+	flow_open(KIND_REDIS);
+	ck_assert_int_eq(flow_begin_with(&begin), ERR_NONE);
+	for (i = 0; i < FLOW_MANY; i++) {
+		snprintf(name, sizeof(name), "m%03d", i);
+		flow_add(name, NULL);
+	}
+	add_other("urgent", "io", -5, 0, NULL);
+	ck_assert_str_eq(flow_seal_one(), "running");
+	UNTIL(&fs.stage, fs.worker->n_claims == FLOW_MANY + 1);
+	ck_assert_int_eq(number("EXISTS " UNIQUE("m000")), 1);
+	ck_assert_int_eq(number("EXISTS " UNIQUE("m349")), 0);
+	ck_assert_int_eq(number("EXISTS " UNIQUE("urgent")), 1);
+	ck_assert_int_eq(number("EXISTS " HOME("out")), 0);
 	flow_close();
 }
 END_TEST
@@ -403,6 +429,7 @@ SUITE("flow-advance")
 	TEST(a_step_of_the_same_queue_goes_there_in_the_call_that_releases_it);
 	TEST(a_step_that_is_not_plain_goes_by_way_of_its_submission);
 	TEST(a_step_that_is_skipped_says_why_where_it_is_run);
+	TEST(many_steps_that_a_seal_releases_go_straight_to_their_queue);
 	TEST(only_a_server_of_all_slots_is_given_keys_of_several);
 	TEST(an_end_that_is_told_twice_in_a_call_counts_once);
 	TEST(what_ends_in_a_call_is_not_released_by_it);

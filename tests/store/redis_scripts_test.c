@@ -54,7 +54,8 @@ static const struct script_case cases[] = {
      {ADVANCED_HOME, Q},
      {"io", "a", "s", "c", "s", ""},
      {META("running"), STEPS("0 a"), "ZADD " F("on") " 1 c", NEXT_OF_A}},
-    {SCRIPT_FLOW_SEAL, {HOME}, {""}, {META("open"), STEPS("0 a")}},
+    {SCRIPT_FLOW_SEAL, {HOME}, {"", ""}, {META("open"), STEPS("0 a")}},
+    {SCRIPT_FLOW_SEAL, {HOME, Q}, {"io", ""}, {META("open"), STEPS("0 a")}},
     {SCRIPT_FLOW_CANCEL, {HOME}, {""}, {META("running"), STEPS("0 b")}},
     {SCRIPT_FLOW_GET, {HOME}, {NULL}, {META("open"), STEPS("0 a 0 b")}},
     {SCRIPT_FLOW_STEPS, {HOME}, {"", "10"}, {META("open"), STEPS("0 a 0 b")}},
@@ -477,7 +478,9 @@ is_of_several_slots(const struct script_case *t)
 		if (those[i] == t->script)
 			return true;
 	/* It gets one only where it may. */
-	return t->script == SCRIPT_FLOW_ADVANCE && t->keys[10] != NULL;
+	return (t->script == SCRIPT_FLOW_ADVANCE ||
+		t->script == SCRIPT_FLOW_SEAL) &&
+	       t->keys[10] != NULL;
 }
 
 static void

@@ -8,8 +8,9 @@
  * claim of the step that has ended, or, for housekeeping, `out`.
  *
  * On a server that has all slots, a worker's call that ends steps has the list of their
- * queue among its keys: what it releases for that queue, and needs no more than to be
- * pushed, goes there in the same step, and is never in `out`.
+ * queue among its keys, and a seal, from its second call on, that of the first step that
+ * it has released: what is released for that queue, and needs no more than to be pushed,
+ * goes there in the same step, and is never in `out`.
  *
  *	flow_list.c	what operators and housekeeping ask
  *	flow_missing.c	released steps that are in no queue
@@ -125,7 +126,8 @@ struct rflow_turn {
 	enum rscript script;
 	char *args[RFLOW_ARGS];
 	size_t n_args;
-	/* Behind them: steps that have ended, whose claims are settled then. */
+	char *list; /* that a seal has among its keys; NULL: none */
+	/* Behind the arguments: steps that have ended, whose claims are settled then. */
 	struct pending_list ends;
 	size_t n_ends;
 	struct buf cursor; /* of the next call */

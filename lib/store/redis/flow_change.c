@@ -55,8 +55,11 @@ static void
 change_begin(struct broker *b, struct slice flow, enum rscript script,
 	     const struct rflow_turn *how)
 {
+	/* The seal is given a queue later; see flow_turn.c. */
+	static const struct slice no_queue = {"", 0};
 	struct rflow_turn *t =
-	    rflow_turn_new((struct rbroker *)b, flow, script, NULL, 0);
+	    rflow_turn_new((struct rbroker *)b, flow, script, &no_queue,
+			   script == SCRIPT_FLOW_SEAL);
 	struct err err;
 
 	if (t == NULL) {

@@ -47,6 +47,7 @@ rflow_turn_free(struct rflow_turn *t)
 	rflow_delivery_free(t->delivery);
 	rflow_home_done(&t->home);
 	turn_free_args(t);
+	free(t->list);
 	buf_done(&t->cursor);
 	buf_done(&t->names);
 	free(t->flow);
@@ -125,6 +126,30 @@ turn_on_answered(struct rquery *i)
 
 /* --- the answer ----------------------------------------------------------------- */
 
+/* A seal that has released a step has the list of its queue among its keys from now on,
+ * where they may be in one call: most of the others are for the same. */
+static int
+turn_take_queue(struct rflow_turn *t, struct slice out)
+{
+	const struct rbroker *b = t->query.broker;
+	struct rflow_out step;
+	char *queue;
+
+	if (t->script != SCRIPT_FLOW_SEAL || t->list != NULL ||
+	    !b->flow.together || rflow_out_read(out, &step) != 0)
+		return 0;
+	if ((queue = strndup(step.queue.p, step.queue.len)) == NULL ||
+	    asprintf(&t->list, "%s:%s", b->queue_key, queue) < 0) {
+		free(queue);
+		t->list = NULL;
+		return -1;
+	}
+	free(t->args[0]);
+	t->args[0] = queue;
+	t->home.keys[t->home.n_keys++] = slice_of(t->list);
+	return 0;
+}
+
 static int
 turn_take_outs(struct rflow_turn *t, const struct redis_reply *outs)
 {
@@ -133,6 +158,9 @@ turn_take_outs(struct rflow_turn *t, const struct redis_reply *outs)
 
 	if (n == 0)
 		return 0;
+	if (turn_take_queue(t, redis_reply_string(redis_reply_at(outs, 1))) !=
+	    0)
+		return -1;
 	t->delivery = rflow_delivery_new(t->query.broker, slice_of(t->flow));
 	if (t->delivery == NULL)
 		return -1;

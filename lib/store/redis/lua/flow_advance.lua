@@ -17,10 +17,6 @@
 
 -- Nothing is written before all has been read: what has the wrong type fails until then.
 local cursor = ARGV[#ARGV]
-if KEYS[11] then
-  QUEUE, OF_QUEUE = KEYS[11], ARGV[1] .. ' 0 0 0 - '
-  redis.call('LLEN', QUEUE)
-end
 if not state then return {'', '', -1, {}} end
 local n_open, n_held, n_out = redis.call('ZCARD', OPEN), redis.call('ZCARD', HELD),
   redis.call('HLEN', OUT)

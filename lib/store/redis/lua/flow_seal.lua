@@ -2,13 +2,14 @@
 -- Seals a workflow. To be called until it says that this was all.
 --
 -- KEYS  1-10 its home (parts/flow.lua)
--- ARGV  1 where the last call stopped, or ''
+--       11 the list of a queue, as for flow_advance.lua
+-- ARGV  1 the name of that queue, or ''   2 where the last call stopped, or ''
 -- Returns as flow_advance.lua.
 
 -- include flow
 -- include flow_types
 
-local cursor, first = ARGV[1], 0
+local cursor, first = ARGV[2], 0
 if not state then return {'', '', -1, {}} end
 if state == 'open' then
   first = 1

@@ -44,8 +44,10 @@ local function tell(step)
   bytes = bytes + #out
 end
 
--- The task of a step that may go to the list QUEUE as it is, if the script has one.
-local QUEUE, OF_QUEUE
+-- The task of a step that may go as it is to a list that the script has for that: its
+-- KEYS[11], of the queue ARGV[1].
+local QUEUE, OF_QUEUE = KEYS[11], ARGV[1] and ARGV[1] .. ' 0 0 0 - '
+if QUEUE then redis.call('LLEN', QUEUE) end
 local function straight(entry)
   if not QUEUE or string.sub(entry, 1, #OF_QUEUE) ~= OF_QUEUE then return nil end
   local _, at = string.find(entry, '\n[^\n]*\n', #OF_QUEUE)
