@@ -12,8 +12,8 @@
 #include "util/clock.h"
 #include "util/err.h"
 
-/* More than SQL_N_COLUMNS and the identity. */
-#define PARAMETERS_MAX 40
+/* A row and its identity, and what tells the row that an edit is of. */
+#define PARAMETERS_MAX (SQL_N_COLUMNS + 4)
 /* The types of numbers, of catalog/pg_type.dat; the client library has no
  * header with them. They never change: stored data of all versions relies on
  * them. */
