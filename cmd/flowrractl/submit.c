@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -273,18 +274,21 @@ check_file(struct ctl *ctl, const struct submit_options *o, struct err *err)
 		       name, name);
 }
 
-/* Most likely its name is misspelt. The answer is known from the submission; only
+/* Most likely its name is misspelt, or no worker runs. The answer is known from the submission; only
  * where it was bad, the workers are asked. */
 static void
 warn_of_unserved(struct ctl *ctl, const struct flowrra_request *request)
 {
-	if (request->queue != NULL && ctl->own == NULL &&
-	    ctl->gateway == NULL && !ctl->globals.quiet &&
-	    !request_is_served(ctl->client, request))
+	char *queue = NULL;
+
+	if (ctl->own == NULL && ctl->gateway == NULL && !ctl->globals.quiet)
+		queue = request_unserved(ctl->client, request);
+	if (queue != NULL)
 		complain(ctl,
 			 "warning: no living worker serves queue \"%s\"; the "
 			 "task waits until one does",
-			 request->queue);
+			 queue);
+	free(queue);
 }
 
 void

@@ -422,19 +422,19 @@ registry_check_served(struct flowrra_client *c, const char *queue,
 	return 0;
 }
 
-bool
-registry_is_deserted(struct flowrra_client *c, const char *queue,
-		     const char *name)
+char *
+registry_deserted(struct flowrra_client *c, const char *queue, const char *name)
 {
 	const struct cached *cached;
-	bool is;
+	char *found = NULL;
 
 	pthread_mutex_lock(&c->registry->lock);
 	cached = cache_find(c->registry, name);
-	is = cached != NULL && cached->deserted &&
-	     strcmp(cached->queue, queue) == 0;
+	if (cached != NULL && cached->deserted &&
+	    (queue == NULL || strcmp(cached->queue, queue) == 0))
+		found = strdup(cached->queue);
 	pthread_mutex_unlock(&c->registry->lock);
-	return is;
+	return found;
 }
 
 int

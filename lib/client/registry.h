@@ -34,11 +34,12 @@ int registry_find(struct flowrra_client *c, const char *name, const char *queue,
 int registry_check_served(struct flowrra_client *c, const char *queue,
 			  const char *name, struct err *err);
 
-/* Whether that question, when it was asked last, had the answer that no living
- * worker of the queue says what it has: none lives, or all are too old to tell.
- * Asks nothing by itself. */
-bool registry_is_deserted(struct flowrra_client *c, const char *queue,
-			  const char *name);
+/* The queue of that question, when it was asked last of that name, if the answer was that
+ * no living worker of it says what it has: none lives, or all are too old to tell. NULL:
+ * another answer, or it was about another queue than `queue`, unless that is NULL. Asks
+ * nothing by itself; free() it. */
+char *registry_deserted(struct flowrra_client *c, const char *queue,
+			const char *name);
 
 /* Sets *err, with `code`, to say that nobody has registered `name`; asks the
  * broker for close ones. Returns -1. */

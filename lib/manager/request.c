@@ -131,20 +131,26 @@ add_json_string(struct slice text, struct buf *out, struct err *err)
 		       (int)(text.len < 64 ? text.len : 64), text.p);
 }
 
-bool
-request_is_served(struct flowrra_client *c,
-		  const struct flowrra_request *request)
+char *
+request_unserved(struct flowrra_client *c,
+		 const struct flowrra_request *request)
 {
+	char *queue = NULL;
 	json_t *workers;
-	bool served;
 
-	if (!request->force && request->name != NULL &&
-	    !registry_is_deserted(c, request->queue, request->name))
-		return true;
+	if (!request->force && request->name != NULL)
+		queue = registry_deserted(c, request->queue, request->name);
+	else if (request->queue != NULL)
+		queue = strdup(request->queue);
+	if (queue == NULL)
+		return NULL;
 	workers = workers_list(c, NULL);
-	served = workers == NULL || workers_serve(workers, request->queue);
+	if (workers == NULL || workers_serve(workers, queue)) {
+		free(queue);
+		queue = NULL;
+	}
 	json_decref(workers);
-	return served;
+	return queue;
 }
 
 /* What the registration says; the name is checked when the task is submitted,

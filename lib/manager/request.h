@@ -51,10 +51,10 @@ int request_words_of(struct flowrra_client *c,
 		     const struct flowrra_request *request,
 		     enum request_words *ret, struct err *err);
 
-/* After a submission: whether a living worker serves the queue that it names. Only
- * where the submission found none, or did not look, the workers are asked; if they
- * cannot be, it is true. */
-bool request_is_served(struct flowrra_client *c,
+/* After a submission: the queue that it went to, if no living worker serves it; free()
+ * it. NULL: one does, or it is not known. Only where the submission found none, or did not
+ * look, the workers are asked. */
+char *request_unserved(struct flowrra_client *c,
 		       const struct flowrra_request *request);
 
 /* Appends an argument: as it is if it is JSON that a value may be

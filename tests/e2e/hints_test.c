@@ -56,6 +56,20 @@ START_TEST(a_queue_that_nobody_serves_is_warned_of)
 }
 END_TEST
 
+/* What a worker serves is believed a little longer than it lives. */
+START_TEST(a_task_whose_own_queue_nobody_serves_any_more_is_warned_of)
+{
+	struct world *w = begin(_i);
+
+	worker_stop(worker_start(w, NULL));
+	WAIT_UNTIL(strstr(ctl(w, "submit add 1 2")->err,
+			  "warning: no living worker serves queue \"io\"") !=
+		   NULL);
+	ck_assert_str_eq(ctl(w, "submit add 1 2 -q")->err, "");
+	world_stop(w);
+}
+END_TEST
+
 /* --- many lines ---------------------------------------------------------- */
 
 START_TEST(a_problem_of_many_lines_is_told_three_times_and_counted)
@@ -217,6 +231,7 @@ SUITE("hints")
 	SUITE_TIMEOUT(120);
 	TEST_BOTH(a_queue_that_nobody_knows_is_paused_with_a_warning);
 	TEST_BOTH(a_queue_that_nobody_serves_is_warned_of);
+	TEST_BOTH(a_task_whose_own_queue_nobody_serves_any_more_is_warned_of);
 	TEST_BOTH(a_problem_of_many_lines_is_told_three_times_and_counted);
 	TEST_BOTH(dead_tasks_are_listed_and_retried_since_a_time);
 	TEST_BOTH(a_task_is_shown_once);
