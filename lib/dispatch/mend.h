@@ -54,8 +54,8 @@ mend_flow(const struct mend *m)
 void mend_list(struct buf *flows, struct slice flow);
 /* One of the answers in `left` has come. */
 void mend_answered(struct mend *m);
-/* Whether that is the record of a step that has ended, and how. What has no record any
- * more has ended long ago, and nobody knows how. */
+/* Whether that is the record of a step that has ended, and how. A step whose record is
+ * gone ended long ago, with an unknown outcome. */
 bool mend_judge(struct slice record, enum flow_outcome *ret);
 /* Tells the workflow; mend_answered() follows. */
 void mend_end(struct mend_step *step, enum flow_outcome outcome);

@@ -26,7 +26,7 @@ struct limits_target {
 	int64_t concurrency; /* 0: none is given */
 	const char *rate;    /* "100/1m"; NULL: none is given */
 	int64_t burst;	     /* 0: not given, which is 1 */
-	bool declared; /* as workers declare it; nothing else is given then */
+	bool declared; /* restore what was declared last; excludes the others */
 };
 /* {"queue", "scope", "key", "concurrency", "rate", "burst"}, and without the last three
  * if it is the declared one. NULL with *err: ERR_USAGE for what does not fit together,

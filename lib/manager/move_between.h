@@ -56,7 +56,8 @@ bool move_is_same(const json_t *task, const json_t *record);
  * 0, or -1 with *err: the rest is in its list, or in both.
  */
 int move_dead(struct move_between *m, const json_t *tasks, struct err *err);
-/* The one of an ID, in whichever list: moved and refused are 0 if it is in none. */
+/* Moves the dead task with this ID, from any dead list; moved and refused are 0 if no
+ * list has it. */
 int move_dead_task(struct move_between *m, const char *id, struct err *err);
 
 #endif

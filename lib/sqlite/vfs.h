@@ -8,8 +8,8 @@
  * one that is there.
  *
  * What makes that safe: a log in which there is something is in a directory that was
- * flushed. Who makes a log, or finds an empty one (whose maker may have been killed),
- * flushes the directory before anything is written into it.
+ * flushed. A connection that makes a log, or finds an empty one (the process that made it
+ * may have been killed), flushes the directory before it writes into the log.
  */
 #ifndef SQLITE_VFS_H
 #define SQLITE_VFS_H

@@ -159,8 +159,8 @@ struct broker_finding {
 struct broker_report {
 	const char *server; /* "Redis 7.0.15" */
 	int64_t clock_us;   /* its wall clock */
-	/* Clients that wait for tasks as the workers of the Python package do, which
-	 * no limit of a queue binds; of which queue, the server does not tell. */
+	/* Clients that wait for tasks the way workers of the Python package do. They
+	 * ignore limits; the server does not say for which queue they wait. */
 	int64_t foreign;
 	const struct broker_finding *findings;
 	size_t n;
@@ -224,9 +224,9 @@ struct broker_limit {
 	int64_t held;	 /* about how many it holds; of all its groups */
 	/* Since when it holds one of these, about, by the wall clock; 0: none. */
 	int64_t held_since_ms;
-	/* The worker whose configuration it is of, and another one that had declared
-	 * something else before, and not the same since; empty: a command has set it,
-	 * and there is none. */
+	/* The worker that declared the limit; empty: a command set it. And another
+	 * worker that declared a different limit and has not declared this one since;
+	 * empty: none. */
 	struct slice declared_by, disputed_by;
 };
 /* `by`: where a task's group stands that has no field for it; empty: nowhere.
@@ -252,20 +252,20 @@ void broker_limits_change(struct broker *b,
 			  broker_value_fn *on_value, void *arg);
 
 /*
- * A limit as the configuration of a worker has it: a default. A limit that a command
- * has set, or taken away, stays so; a worker that starts changes what was declared
- * before, by whichever worker.
+ * A default limit, from the configuration of a worker. It does not replace a limit
+ * that a command has set, and does not restore one that a command has removed. A worker
+ * that starts replaces the limit that any worker declared before.
  */
 struct broker_declaration {
 	struct slice queue;
 	struct limit_rule rule;
 	struct slice by;    /* a path; empty: none */
 	const char *worker; /* whose it is */
-	/* The worker starts, or has read its configuration again. Else it only comes
-	 * back to a store that may have lost what was declared. */
+	/* true: the worker starts, or has reloaded its configuration. false: it has
+	 * reconnected to a store that may have lost the declaration. */
 	bool anew;
-	/* What was declared of the scope last comes into force, whatever a command has
-	 * said; of the rule only the scope counts. */
+	/* Puts into force what was declared for the scope last, and overrides
+	 * commands. Of the rule, only the scope is read. */
 	bool restores;
 };
 enum broker_declared_how {
@@ -276,7 +276,7 @@ enum broker_declared_how {
 	BROKER_DECLARED_GONE,	 /* a command has taken it away */
 	BROKER_DECLARED_NONE	 /* restores: nothing was declared */
 };
-/* `worker` had declared it before; empty: nobody. ERR_FULL as of a change. */
+/* `worker` declared the limit before; empty: none did. ERR_FULL as for a change. */
 typedef void broker_declared_fn(enum broker_declared_how how,
 				struct slice worker, const struct err *err,
 				void *arg);
