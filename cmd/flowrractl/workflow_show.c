@@ -87,13 +87,14 @@ name_references(json_t *rows)
 					 member_text(row, "step")));
 }
 
-/* Adds to *left_out how many of the steps are not drawn. */
+/* `beyond`: how many steps there are besides these. */
 static int
-draw_tree(struct ctl *ctl, const json_t *steps, size_t max, size_t *left_out)
+draw_tree(struct ctl *ctl, const json_t *steps, size_t max, size_t beyond)
 {
 	struct err err = ERR_INIT;
-	size_t more = 0;
-	json_t *rows = flows_tree(steps, max, &more);
+	size_t left_out = 0;
+	bool cut = false;
+	json_t *rows = flows_tree(steps, max, &cut, &left_out);
 	int status;
 
 	if (rows == NULL || flows_tree_times(ctl->client, rows, &err) != 0) {
@@ -102,11 +103,15 @@ draw_tree(struct ctl *ctl, const json_t *steps, size_t max, size_t *left_out)
 		json_decref(rows);
 		return complain_of_err(ctl, &err);
 	}
-	*left_out += more;
+	left_out += beyond;
 	name_references(rows);
 	branches_draw(rows, "step");
 	status = print_rows(ctl, drawn, sizeof(drawn) / sizeof(drawn[0]), rows);
 	json_decref(rows);
+	if (left_out > 0)
+		complain(ctl, "%zu steps are not drawn; see --steps", left_out);
+	else if (cut)
+		complain(ctl, "the tree goes on; see --steps");
 	return status;
 }
 
@@ -125,20 +130,17 @@ static int
 print_steps(struct ctl *ctl, const json_t *flow, const json_t *steps, bool more,
 	    size_t max)
 {
-	size_t left_out = more ? steps_beyond(flow, steps) : 0;
-	const bool tree = draws_tree(ctl);
+	const size_t n = sizeof(columns) / sizeof(columns[0]);
 	int status = 0;
 
-	if (json_array_size(steps) > 0) {
+	if (json_array_size(steps) > 0)
 		putchar('\n');
-		status = tree ? draw_tree(ctl, steps, max, &left_out)
-			      : print_rows(ctl, columns,
-					   sizeof(columns) / sizeof(columns[0]),
-					   steps);
-	}
-	if (tree && left_out > 0)
-		complain(ctl, "%zu steps are not drawn; see --steps", left_out);
-	else if (more)
+	if (draws_tree(ctl))
+		return draw_tree(ctl, steps, max,
+				 more ? steps_beyond(flow, steps) : 0);
+	if (json_array_size(steps) > 0)
+		status = print_rows(ctl, columns, n, steps);
+	if (more)
 		complain(ctl, "there are more steps; see --steps");
 	return status;
 }

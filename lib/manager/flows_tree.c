@@ -38,6 +38,7 @@ struct flow_tree {
 	size_t n_open;
 	json_t *rows;
 	size_t max;
+	bool is_cut;
 };
 
 static json_t *
@@ -178,7 +179,8 @@ flow_tree_tell_all(struct flow_tree *t)
 			continue;
 		t->open[t->n_open++] = (struct flow_next){root, 0};
 		while (t->n_open > 0) {
-			if (json_array_size(t->rows) == t->max)
+			t->is_cut = json_array_size(t->rows) == t->max;
+			if (t->is_cut)
 				return 0;
 			if (flow_tree_tell(t, t->open[--t->n_open]) != 0)
 				return -1;
@@ -199,7 +201,7 @@ flow_edges_most(const json_t *steps)
 }
 
 json_t *
-flows_tree(const json_t *steps, size_t max, size_t *ret_left_out)
+flows_tree(const json_t *steps, size_t max, bool *ret_cut, size_t *ret_left_out)
 {
 	const size_t n = json_array_size(steps), most = flow_edges_most(steps);
 	struct flow_tree t = {
@@ -223,6 +225,7 @@ flows_tree(const json_t *steps, size_t max, size_t *ret_left_out)
 	}
 	for (i = 0, *ret_left_out = n; r == 0 && i < n; i++)
 		*ret_left_out -= t.is_told[i];
+	*ret_cut = t.is_cut;
 	if (r != 0) {
 		json_decref(t.rows);
 		t.rows = NULL;
@@ -254,7 +257,7 @@ flow_row_time(json_t *row, const json_t *record)
 			    json_real((double)(to_us - from_us) / US_PER_S));
 }
 
-/* A page of them, which ends with `n` rows that have a task of their own. */
+/* A page of rows that have a task of their own. */
 static int
 flow_rows_times(struct flowrra_client *c, json_t **rows, size_t n,
 		struct err *err)

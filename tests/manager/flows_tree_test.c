@@ -34,13 +34,15 @@ steps_of(const char *text)
 
 /* "0a 1b 2c 1c*": depth and name of each row, with a mark where it refers. */
 static void
-ck_tree(const char *text, size_t max, const char *expected, size_t left_out)
+ck_tree(const char *text, size_t max, const char *expected, size_t left_out,
+	bool is_cut)
 {
 	json_t *steps = steps_of(text), *rows, *row;
 	struct buf seen = BUF_INIT;
 	size_t i, n = (size_t)-1;
+	bool cut = true;
 
-	rows = flows_tree(steps, max, &n);
+	rows = flows_tree(steps, max, &cut, &n);
 	ck_assert_ptr_nonnull(rows);
 	json_array_foreach (rows, i, row)
 		buf_addf(&seen, "%s%lld%s%s", i > 0 ? " " : "",
@@ -52,6 +54,7 @@ ck_tree(const char *text, size_t max, const char *expected, size_t left_out)
 	buf_addc(&seen, '\0');
 	ck_assert_str_eq(seen.data, expected);
 	ck_assert_uint_eq(n, left_out);
+	ck_assert_int_eq(cut, is_cut);
 	buf_done(&seen);
 	json_decref(rows);
 	json_decref(steps);
@@ -59,49 +62,50 @@ ck_tree(const char *text, size_t max, const char *expected, size_t left_out)
 
 START_TEST(a_step_stands_below_the_one_that_it_comes_after)
 {
-	ck_tree("a; b<a; c<b; d<a; e", 100, "0a 1b 2c 1d 0e", 0);
-	ck_tree("", 100, "", 0);
+	ck_tree("a; b<a; c<b; d<a; e", 100, "0a 1b 2c 1d 0e", 0, false);
+	ck_tree("", 100, "", 0, false);
 }
 END_TEST
 
 /* And is not told again with all that comes after it. */
 START_TEST(of_several_the_first_has_it_and_the_others_refer_to_it)
 {
-	ck_tree("a; b<a; c<a; d<b,c; e<d", 100, "0a 1b 2d 3e 1c 2d*", 0);
+	ck_tree("a; b<a; c<a; d<b,c; e<d", 100, "0a 1b 2d 3e 1c 2d*", 0, false);
 	/* The first is the one that is drawn first, whatever the step says. */
-	ck_tree("a; b; c<b,a", 100, "0a 1c 0b 1c*", 0);
+	ck_tree("a; b; c<b,a", 100, "0a 1c 0b 1c*", 0, false);
 }
 END_TEST
 
 START_TEST(of_success_and_failure_of_one_it_is_told_once)
 {
-	ck_tree("a; b<a:success,a:failure; c<b:complete", 100, "0a 1b 2c", 0);
+	ck_tree("a; b<a:success,a:failure; c<b:complete", 100, "0a 1b 2c", 0,
+		false);
 }
 END_TEST
 
 START_TEST(after_what_is_not_there_it_begins_a_tree)
 {
-	ck_tree("b<gone; c<gone,b", 100, "0b 1c", 0);
+	ck_tree("b<gone; c<gone,b", 100, "0b 1c", 0, false);
 }
 END_TEST
 
 START_TEST(no_more_rows_than_asked_for_and_the_rest_is_counted)
 {
-	ck_tree("a; b<a; c<a; d<b,c; e<d", 3, "0a 1b 2d", 2);
-	ck_tree("a; b", 0, "", 2);
+	ck_tree("a; b<a; c<a; d<b,c; e<d", 3, "0a 1b 2d", 2, true);
+	ck_tree("a; b", 0, "", 2, true);
 	/* References are rows, too, but leave no step out. */
-	ck_tree("a; b; c<a,b", 3, "0a 1c 0b", 0);
-	ck_tree("a; b; c<a,b; d", 4, "0a 1c 0b 1c*", 1);
+	ck_tree("a; b; c<a,b", 3, "0a 1c 0b", 0, true);
+	ck_tree("a; b; c<a,b; d", 4, "0a 1c 0b 1c*", 1, true);
 }
 END_TEST
 
-/* Of two layers each step of one comes after all of the other; and one behind the
- * other, deeper than a stack of calls should be. */
+/* Each comes after the 20 before it: deeper than a stack of calls should be. */
 START_TEST(many_steps_are_told_in_bounded_memory_and_depth)
 {
 	json_t *steps = json_array(), *rows, *step;
 	char id[16], before[16];
 	size_t left = 0;
+	bool cut;
 	int i, k;
 
 	for (i = 0; i < 10000; i++) {
@@ -115,12 +119,14 @@ START_TEST(many_steps_are_told_in_bounded_memory_and_depth)
 		}
 		json_array_append_new(steps, step);
 	}
-	rows = flows_tree(steps, 1000, &left);
+	rows = flows_tree(steps, 1000, &cut, &left);
 	ck_assert_uint_eq(json_array_size(rows), 1000);
 	ck_assert_uint_eq(left, 9000);
+	ck_assert(cut);
 	json_decref(rows);
-	rows = flows_tree(steps, 1000000, &left);
+	rows = flows_tree(steps, 1000000, &cut, &left);
 	ck_assert_uint_eq(left, 0);
+	ck_assert(!cut);
 	/* Each edge has a row, and the step that comes after nothing. */
 	ck_assert_uint_eq(json_array_size(rows), 1 + 10000 * 20 - 210);
 	json_decref(rows);
