@@ -126,10 +126,12 @@ awaited_free(struct awaited *t)
 static void
 await_stop(struct await *a)
 {
-	struct awaited *t;
+	struct awaited *t, *next;
 
-	while ((t = LIST_FIRST(&a->tasks)) != NULL)
+	for (t = LIST_FIRST(&a->tasks); t != NULL; t = next) {
+		next = LIST_NEXT(t, link);
 		awaited_free(t);
+	}
 	if (a->deadline != NULL)
 		event_free(a->deadline);
 	a->deadline = NULL;
@@ -390,10 +392,12 @@ await_forget(struct job *job, uint32_t wait)
 void
 await_drop(struct job *job)
 {
-	struct await *a;
+	struct await *a, *next;
 
-	while ((a = LIST_FIRST(&job->awaits)) != NULL)
+	for (a = LIST_FIRST(&job->awaits); a != NULL; a = next) {
+		next = LIST_NEXT(a, of_job);
 		await_free(a);
+	}
 }
 
 void

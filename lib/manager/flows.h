@@ -65,6 +65,20 @@ json_t *flows_graph(struct flowrra_client *c, const char *id, size_t max,
 		    bool *ret_more, struct err *err);
 
 /*
+ * What flows_graph() answers as the rows of a tree, `max` at most: each step below the
+ * first of those that it comes after, with "depth". Below the others there is a row with
+ * "step", "depth" and "again": true. *ret_cut is whether `max` left out rows, and
+ * *ret_left_out how many of the steps have none.
+ * A new array, whose rows are the steps themselves; NULL: no memory.
+ */
+json_t *flows_tree(const json_t *steps, size_t max, bool *ret_cut,
+		   size_t *ret_left_out);
+
+/* Gives those rows of a tree whose tasks have begun "started_at", and "took": the seconds
+ * for which one ran, or has run so far. */
+int flows_tree_times(struct flowrra_client *c, json_t *rows, struct err *err);
+
+/*
  * Waits until it has ended, `timeout_s` at most (below 0: without end; 0: looks
  * once), and returns it as flows_get() does; ERR_TIMEOUT.
  */

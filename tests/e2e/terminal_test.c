@@ -320,6 +320,95 @@ START_TEST(help_goes_through_the_pager_of_a_terminal)
 }
 END_TEST
 
+/* A diamond, which has run: one of its steps failed. */
+static struct world *
+diamond(int broker)
+{
+	struct world *w = begin(broker);
+
+	worker_start(w, NULL);
+	ctl_ok(w, "workflow begin --id W --whole");
+	submit(w, "echo x --flow W --id W.top");
+	submit(w, "fail no --max-retries 0 --flow W --id W.left --after W.top");
+	submit(w, "echo x --flow W --id W.right --after W.top");
+	submit(w, "echo x --flow W --id W.join --after W.left:complete "
+		  "--after W.right");
+	ctl_ok(w, "workflow seal W");
+	ck_assert_str_eq(ctl(w, "workflow wait W")->out, "failed\n");
+	return w;
+}
+
+START_TEST(a_workflow_is_drawn_as_a_tree)
+{
+	static const char *const rows[][2] = {
+	    {"\ntop ", "\ntop "},
+	    {"\n\xe2\x94\x9c\xe2\x94\x80 left ", "\n|- left "},
+	    {"\n\xe2\x94\x82  \xe2\x94\x94\xe2\x94\x80 join ", "\n|  `- join "},
+	    {"\n\xe2\x94\x94\xe2\x94\x80 right ", "\n`- right "},
+	    {"\n   \xe2\x94\x94\xe2\x94\x80 join (see above) ",
+	     "\n   `- join (see above) "},
+	};
+	struct world *w = diamond(_i);
+	const char *out, *at;
+	size_t i, k;
+
+	for (k = 0; k < 2; k++) {
+		out = on_terminal(
+		    w, k == 0 ? "NO_COLOR=1 LANG=C.UTF-8" : "NO_COLOR=1 LANG=C",
+		    120, "workflow show W");
+		for (at = out, i = 0; i < 5; i++) {
+			at = strstr(at, rows[i][k]);
+			ck_assert_msg(at != NULL, "%s in:\n%s", rows[i][k],
+				      out);
+		}
+		/* When each began, and for how long it ran. */
+		ck_assert(strstr(out, "ago ") != NULL ||
+			  strstr(out, " now ") != NULL);
+		ck_assert_ptr_nonnull(strstr(out, "TOOK"));
+		ck_assert_ptr_nonnull(strstr(out, " 0."));
+		ck_assert_ptr_null(strstr(out, "not drawn"));
+	}
+	out = on_terminal(w, "LANG=C", 120, "workflow show W");
+	ck_assert_ptr_nonnull(strstr(out, "\033[31mfailed"));
+	out = on_terminal(w, "LANG=C", 40, "workflow show W");
+	for (at = strstr(out, "STEP"); *at != '\0'; at += *at == '\n') {
+		ck_assert_msg(columns_of(at) <= 40, "too wide:\n%s", out);
+		at += strcspn(at, "\n");
+	}
+	ck_assert_ptr_nonnull(strstr(out, "STATE"));
+	ck_assert_ptr_null(strstr(out, "TASK-ID"));
+	world_stop(w);
+}
+END_TEST
+
+/* How many are left out is told; what is sorted or for a program stays a table. */
+START_TEST(a_tree_of_steps_has_an_end_and_programs_get_a_table)
+{
+	struct world *w = diamond(_i);
+	const char *out;
+
+	out = on_terminal(w, "LANG=C NO_COLOR=1", 120,
+			  "workflow show W --steps 2");
+	ck_assert_ptr_nonnull(
+	    strstr(out, "2 steps are not drawn; see --steps"));
+	ck_assert_ptr_null(strstr(out, "there are more"));
+	out = on_terminal(w, "LANG=C NO_COLOR=1", 120,
+			  "workflow show W --steps 4");
+	ck_assert_ptr_nonnull(strstr(out, "the tree goes on; see --steps"));
+	out = on_terminal(w, "LANG=C NO_COLOR=1", 120,
+			  "workflow show W --sort step");
+	ck_assert_ptr_null(strstr(out, "see above"));
+	ck_assert_ptr_nonnull(strstr(out, "\njoin "));
+	ck_run(ctl(w, "workflow show W | tail -n 4 | cut -f 1-4"), 0,
+	       "top\techo\tsuccess\t-\nleft\tfail\tfailed\ttop\n"
+	       "right\techo\tsuccess\ttop\n"
+	       "join\techo\tsuccess\tleft:complete,right\n");
+	ck_assert_ptr_null(
+	    strstr(on_terminal(w, "", 120, "workflow show W --json"), "took"));
+	world_stop(w);
+}
+END_TEST
+
 SUITE("terminal")
 {
 	SUITE_TIMEOUT(120);
@@ -327,6 +416,8 @@ SUITE("terminal")
 	TEST_BOTH(what_does_not_fit_is_cut_and_marked_and_wide_shows_all);
 	TEST_BOTH(colour_is_for_terminals_that_have_it);
 	TEST_BOTH(times_are_told_from_now_to_people);
+	TEST_BOTH(a_workflow_is_drawn_as_a_tree);
+	TEST_BOTH(a_tree_of_steps_has_an_end_and_programs_get_a_table);
 	TEST_BOTH(columns_are_chosen_and_lists_sorted);
 	TEST_BOTH(the_beginning_of_an_id_is_enough);
 	TEST(help_goes_through_the_pager_of_a_terminal);

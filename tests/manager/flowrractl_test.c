@@ -265,7 +265,7 @@ START_TEST(a_long_stream_loses_nothing_and_a_long_line_only_itself)
 			 0);
 	ck_assert_str_eq(output, "flowrractl: submit: line 5001: longer than "
 				 "1064960 bytes ([worker] max_task_size)\n"
-				 "5003 5001\n");
+				 "5004 5001\n");
 	ck_assert_int_eq(fixture_integer(server, "LLEN", "flowrra:queue:io"),
 			 5001);
 	end();

@@ -132,6 +132,19 @@ START_TEST(what_a_command_has_set_holds)
 }
 END_TEST
 
+/* Nobody's word is in force that another one could dispute. */
+START_TEST(what_workers_disagreed_on_is_settled_by_a_command)
+{
+	op_open(_i);
+	declare_n("host:a", 2, true);
+	declare_n("host:b", 3, true);
+	ck_assert_str_eq(lim_owners(), "host:b/host:a; ");
+	lim_set(LIMIT_TASK, "n", 7);
+	ck_assert_str_eq(lim_owners(), "/; ");
+	op_close();
+}
+END_TEST
+
 START_TEST(what_a_command_has_taken_away_does_not_come_back)
 {
 	op_open(_i);
@@ -191,6 +204,7 @@ END_TEST
 	X(the_first_worker_declares_and_a_later_start_changes, kind)           \
 	X(a_declared_limit_holds_at_once, kind)                                \
 	X(what_a_command_has_set_holds, kind)                                  \
+	X(what_workers_disagreed_on_is_settled_by_a_command, kind)             \
 	X(what_a_command_has_taken_away_does_not_come_back, kind)              \
 	X(a_declared_path_gives_way_to_that_of_a_command, kind)                \
 	X(a_limit_too_many_is_refused, kind)

@@ -253,7 +253,7 @@ static int
 slimits_read_rules(struct limit_query *l, struct tx *tx, int64_t queue,
 		   struct err *err)
 {
-	struct slice scope, rule;
+	struct slice scope, rule, worker, other;
 	struct broker_limit limit;
 	int more;
 
@@ -273,8 +273,12 @@ slimits_read_rules(struct limit_query *l, struct tx *tx, int64_t queue,
 		limit.rule.key.p = NULL; /* it moves */
 		l->limits[l->n++] = limit;
 		slimits_keep(l, scope);
-		slimits_keep(l, limit_rule_worker(rule));
-		slimits_keep(l, tx_bytes(tx, SQL_LIMITS_OF, 2));
+		worker = limit_rule_worker(rule);
+		/* The word of a command ends a dispute. */
+		other = worker.len > 0 ? tx_bytes(tx, SQL_LIMITS_OF, 2)
+				       : (struct slice){NULL, 0};
+		slimits_keep(l, worker);
+		slimits_keep(l, other);
 	}
 	return more == 0 && (l->kept.failed || l->path.failed) ? err_nomem(err)
 							       : more;
