@@ -87,9 +87,10 @@ name_references(json_t *rows)
 					 member_text(row, "step")));
 }
 
-/* `beyond`: how many steps there are besides these. */
+/* `more`: there are others than these, of which `beyond` are steps. */
 static int
-draw_tree(struct ctl *ctl, const json_t *steps, size_t max, size_t beyond)
+draw_tree(struct ctl *ctl, const json_t *steps, size_t max, bool more,
+	  size_t beyond)
 {
 	struct err err = ERR_INIT;
 	size_t left_out = 0;
@@ -110,20 +111,23 @@ draw_tree(struct ctl *ctl, const json_t *steps, size_t max, size_t beyond)
 	json_decref(rows);
 	if (left_out > 0)
 		complain(ctl, "%zu steps are not drawn; see --steps", left_out);
-	else if (cut)
+	else if (cut || more)
 		complain(ctl, "the tree goes on; see --steps");
 	return status;
 }
 
-/* How many of the workflow's steps are not even in `steps`. */
+/* How many of the workflow's steps are not even in `steps`. Callbacks, which are, do not
+ * count as steps. */
 static size_t
 steps_beyond(const json_t *flow, const json_t *steps)
 {
-	const size_t n = json_array_size(steps);
-	const json_int_t all =
-	    json_integer_value(json_object_get(flow, "steps"));
+	json_int_t n = json_integer_value(json_object_get(flow, "steps"));
+	const json_t *one;
+	size_t i;
 
-	return all > 0 && (size_t)all > n ? (size_t)all - n : 0;
+	json_array_foreach (steps, i, one)
+		n -= strcmp(member_text(one, "role"), "step") == 0;
+	return n > 0 ? (size_t)n : 0;
 }
 
 static int
@@ -136,7 +140,7 @@ print_steps(struct ctl *ctl, const json_t *flow, const json_t *steps, bool more,
 	if (json_array_size(steps) > 0)
 		putchar('\n');
 	if (draws_tree(ctl))
-		return draw_tree(ctl, steps, max,
+		return draw_tree(ctl, steps, max, more,
 				 more ? steps_beyond(flow, steps) : 0);
 	if (json_array_size(steps) > 0)
 		status = print_rows(ctl, columns, n, steps);

@@ -3,7 +3,8 @@
  * Workflows that lack the end of a step: something took its task out of the store, or
  * ended it, without a word to them (store/flow.h). Of those in which nothing happens any
  * more, one after the other, the steps that have been released are looked up page by
- * page; what has a final record, or none any more, has ended. What has not may be lost.
+ * page, and the callbacks of one that has ended. What has a final record, or, of steps,
+ * none any more, has ended. What has not may be lost.
  */
 #include "dispatch/mend.h"
 
@@ -87,7 +88,7 @@ mend_end(struct mend_step *step, enum flow_outcome outcome)
 }
 
 bool
-mend_judge(struct slice record, enum flow_outcome *ret)
+mend_judge(enum flow_role role, struct slice record, enum flow_outcome *ret)
 {
 	struct buf scratch = BUF_INIT;
 	struct result result;
@@ -95,7 +96,7 @@ mend_judge(struct slice record, enum flow_outcome *ret)
 
 	*ret = FLOW_STEP_FAILED;
 	if (record.p == NULL)
-		return true;
+		return role == FLOW_STEP;
 	if (result_decode(record, &scratch, &result, NULL) == 0 &&
 	    result_status_final(result.status)) {
 		*ret = ending_of_step(ending_recall(&result));
@@ -111,7 +112,7 @@ mend_on_record(struct slice record, const struct err *err, void *arg)
 	struct mend_step *step = arg;
 	enum flow_outcome outcome;
 
-	if (err == NULL && mend_judge(record, &outcome)) {
+	if (err == NULL && mend_judge(step->role, record, &outcome)) {
 		mend_end(step, outcome);
 		return;
 	}
@@ -135,6 +136,7 @@ mend_copy(struct mend *m, const struct flow_page *page)
 		if (!task_id_valid(page->steps[i].id))
 			continue;
 		m->steps[m->n].mend = m;
+		m->steps[m->n].role = page->steps[i].role;
 		memcpy(m->steps[m->n++].id, page->steps[i].id.p,
 		       page->steps[i].id.len);
 	}

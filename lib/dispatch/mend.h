@@ -16,6 +16,7 @@
 struct mend_step {
 	struct mend *mend;
 	char id[TASK_ID_MAX + 1];
+	enum flow_role role;
 	/* Of one that may be lost: its queue, with a NUL behind, which is asked for
 	 * it once; and the digest of its record. */
 	struct buf queue;
@@ -55,8 +56,9 @@ void mend_list(struct buf *flows, struct slice flow);
 /* One of the answers in `left` has come. */
 void mend_answered(struct mend *m);
 /* Whether that is the record of a step that has ended, and how. A step whose record is
- * gone ended long ago, with an unknown outcome. */
-bool mend_judge(struct slice record, enum flow_outcome *ret);
+ * gone ended long ago, with an unknown outcome; a callback has none before it runs. */
+bool mend_judge(enum flow_role role, struct slice record,
+		enum flow_outcome *ret);
 /* Tells the workflow; mend_answered() follows. */
 void mend_end(struct mend_step *step, enum flow_outcome outcome);
 

@@ -174,6 +174,8 @@ void broker_flow_steps(struct broker *b, struct slice flow, struct slice cursor,
  * So who does the housekeeping asks for workflows in which nothing has happened for
  * FLOW_REPAIR_S, and looks at those of their steps that have been released: what has
  * a final record, or none any more, has ended, and broker_flow_end_step() says so.
+ * When the workflow has ended, callbacks that have been released and have not ended are
+ * looked at in the same way; but one without a record may not have begun.
  */
 
 /* Whether that can be, with this store. */
@@ -182,7 +184,7 @@ bool broker_flow_may_hang(const struct broker *b);
  * store in which nothing can be left so has none. */
 void broker_flow_stale(struct broker *b, broker_names_fn *on_names, void *arg);
 /* Sends what should have left, and did not; then a page of those of its steps that
- * have been released and have not ended (FLOW_RELEASED). */
+ * have been released and have not ended (FLOW_RELEASED), or of such callbacks. */
 void broker_flow_repair(struct broker *b, struct slice flow,
 			struct slice cursor, broker_steps_fn *on_page,
 			void *arg);

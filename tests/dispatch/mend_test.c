@@ -24,8 +24,9 @@ static struct flows {
 	struct event_base *base;
 	struct broker_ops ops;
 	struct broker_flow_ops flow;
-	bool stale;   /* it is due */
-	bool missing; /* no place of the queue has the step */
+	bool stale;	     /* it is due */
+	enum flow_role role; /* of "a" */
+	bool missing;	     /* no place of the queue has the step */
 	unsigned int pages, asked;
 	char queue[64]; /* that was asked last */
 	char ended[64]; /* "f/a 1; ", with how it has ended */
@@ -56,8 +57,8 @@ answer_missing(evutil_socket_t fd, short what, void *arg)
 static void
 answer_page(evutil_socket_t fd, short what, void *arg)
 {
-	const struct flow_step step = {.id = SLICE("a"),
-				       .place = FLOW_RELEASED};
+	const struct flow_step step = {
+	    .id = SLICE("a"), .role = f.role, .place = FLOW_RELEASED};
 	const struct flow_page page = {.steps = &step, .n = 1};
 
 	f.pages++;
@@ -273,6 +274,41 @@ START_TEST(an_end_that_comes_first_stays)
 }
 END_TEST
 
+START_TEST(a_callback_that_stays_nowhere_ends_as_lost)
+{
+	struct worker *w = begin();
+
+	f.role = FLOW_ON_FAILURE;
+	look(w);
+	ck_assert_str_eq(f.queue, "io");
+	ck_assert_str_eq(f.ended, "");
+	ahead_ms += HOUR_MS;
+	look(w);
+	ck_assert_str_eq(f.ended, "f/a 1; ");
+	ck_record(w, "\"reason\":\"lost\"");
+	worker_end(w);
+}
+END_TEST
+
+/* With records elsewhere it has none before it runs. */
+START_TEST(a_callback_without_a_record_has_not_ended)
+{
+	struct worker *w = begin();
+
+	f.role = FLOW_ON_FAILURE;
+	w->store.stored = NULL;
+	look(w);
+	ck_assert_uint_eq(f.pages, 1);
+	ck_assert_uint_eq(f.asked, 0);
+	ck_assert_str_eq(f.ended, "");
+	f.role = FLOW_STEP;
+	f.stale = true;
+	look(w);
+	ck_assert_str_eq(f.ended, "f/a 1; ");
+	worker_end(w);
+}
+END_TEST
+
 /* Counts of dead lists are stored in between; that ends no look at workflows. */
 START_TEST(a_look_goes_on_while_counts_are_stored)
 {
@@ -297,5 +333,7 @@ SUITE("dispatch-mend")
 	TEST(a_step_with_another_record_is_not_lost);
 	TEST(a_step_that_is_somewhere_is_not_lost);
 	TEST(an_end_that_comes_first_stays);
+	TEST(a_callback_that_stays_nowhere_ends_as_lost);
+	TEST(a_callback_without_a_record_has_not_ended);
 	TEST(a_look_goes_on_while_counts_are_stored);
 }

@@ -395,6 +395,12 @@ START_TEST(a_tree_of_steps_has_an_end_and_programs_get_a_table)
 	out = on_terminal(w, "LANG=C NO_COLOR=1", 120,
 			  "workflow show W --steps 4");
 	ck_assert_ptr_nonnull(strstr(out, "the tree goes on; see --steps"));
+	/* A callback is no step, but it is in the tree. */
+	ctl_ok(w, "workflow begin --id V");
+	submit(w, "echo x --flow V --id V.a --force --queue other");
+	submit(w, "echo x --flow V --id V.done --on success");
+	out = on_terminal(w, "LANG=C", 120, "workflow show V --steps 1");
+	ck_assert_ptr_nonnull(strstr(out, "; see --steps"));
 	out = on_terminal(w, "LANG=C NO_COLOR=1", 120,
 			  "workflow show W --sort step");
 	ck_assert_ptr_null(strstr(out, "see above"));

@@ -110,6 +110,24 @@ START_TEST(a_step_that_vanished_fails_and_its_workflow_goes_on)
 }
 END_TEST
 
+/* Its workflow has no steps, and has ended. */
+START_TEST(a_callback_that_vanished_is_lost)
+{
+	struct world *w = begin_store(_i);
+
+	ctl_ok(w, "workflow begin --id W");
+	submit(w, "echo 1 1 --id x --on complete --flow W --force --queue io");
+	ctl_ok(w, "workflow seal W");
+	delete_list(w, _i);
+	pass_time(w, _i);
+	worker_start(w, NULL);
+	ck_complains(ctl(w, "wait x --timeout 60"), 1, "lost");
+	ck_assert_str_eq(told(w, "x", "reason"), "lost");
+	ck_flow(w, "W", "state", "succeeded");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(it_does_so_in_a_cluster)
 {
 	struct cluster_scene s = {.w = NULL};
@@ -163,6 +181,7 @@ SUITE("workflow-lost")
 	SUITE_TIMEOUT(120);
 	TEST_LOOP(a_step_that_vanished_fails_and_its_workflow_goes_on, 0,
 		  N_STORES);
+	TEST_LOOP(a_callback_that_vanished_is_lost, 0, WITH_RECORDS_APART);
 	TEST(it_does_so_in_a_cluster);
 	TEST(a_retry_that_was_cut_off_is_repeated);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Workflows of Redis: which of their released steps are in no place of a queue. */
+#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "redis_server.h"
 #include "store/flow_scene.h"
 #include "suite.h"
+#include "util/clock.h"
 
 #define HOUR_MS INT64_C(3600000)
 
@@ -129,11 +131,94 @@ START_TEST(something_happens_in_a_workflow_when_a_failure_is_taken_back)
 }
 END_TEST
 
+/* The page of a repair, as "ID ", with "on " before callbacks. */
+static void
+on_page(const struct flow_page *page, const struct err *err, void *arg)
+{
+	struct party *p = arg;
+	size_t i;
+
+	ck_assert_ptr_null(err);
+	p->value[0] = '\0';
+	for (i = 0; i < page->n; i++)
+		snprintf(p->value + strlen(p->value),
+			 sizeof(p->value) - strlen(p->value), "%s%.*s ",
+			 page->steps[i].role == FLOW_ON_COMPLETE ? "on " : "",
+			 (int)page->steps[i].id.len, page->steps[i].id.p);
+	p->answered = true;
+}
+
+static const char *
+repaired(void)
+{
+	fs.client->answered = false;
+	broker_flow_repair(fs.client->broker, SLICE("f"), SLICE(""), on_page,
+			   fs.client);
+	UNTIL(&fs.stage, fs.client->answered);
+	return fs.client->value;
+}
+
+/* Those that are due, when housekeeping looks at "f" an hour after something happened. */
+static const char *
+stale_after_an_hour(void)
+{
+	redis_server_run(server_of("{flowrra:queue:flow:f}"),
+			 "HINCRBY {flowrra:queue:flow:f}:meta moved -3600000");
+	redis_server_run(server_of("{flowrra:queue:flows}"),
+			 "ZADD {flowrra:queue:flows}:due 1 f");
+	fs.client->answered = false;
+	broker_flow_stale(fs.client->broker, party_on_names, fs.client);
+	UNTIL(&fs.stage, fs.client->answered);
+	return fs.client->value;
+}
+
+/* In how many seconds it is looked at next: a minute, until housekeeping notes another
+ * time. */
+static int64_t
+due_s(void)
+{
+	struct redisReply *reply =
+	    redis_server_command(server_of("{flowrra:queue:flows}"),
+				 "ZSCORE {flowrra:queue:flows}:due f");
+	int64_t due_ms;
+
+	ck_assert_ptr_nonnull(reply->str);
+	due_ms = strtoll(reply->str, NULL, 10);
+	freeReplyObject(reply);
+	return (due_ms - clock_wall_us() / 1000) / 1000;
+}
+
+/* It lives for 1000 s. "no" is not called. */
+START_TEST(callbacks_are_looked_at_until_they_have_ended)
+{
+	flow_open(KIND_REDIS);
+	flow_begin_one();
+	flow_add("a", NULL);
+	flow_add_callback("yes", FLOW_ON_COMPLETE);
+	flow_add_callback("no", FLOW_ON_FAILURE);
+	flow_seal_one();
+	UNTIL(&fs.stage, flow_is_claimed("a"));
+	ck_assert_str_eq(repaired(), "a ");
+	flow_run("a", "success");
+	UNTIL(&fs.stage, flow_is_claimed("yes"));
+	ck_assert_str_eq(stale_after_an_hour(), "f ");
+	ck_assert_str_eq(repaired(), "on yes ");
+	UNTIL(&fs.stage, due_s() > 100);
+	ck_assert_int_le(due_s(), 600);
+	flow_end_one("yes", FLOW_STEP_FAILED);
+	ck_assert_str_eq(repaired(), "");
+	ck_assert_str_eq(stale_after_an_hour(), "");
+	UNTIL(&fs.stage, due_s() > 800);
+	flow_close();
+}
+END_TEST
+
 #define CASES(kind)                                                            \
 	TEST(a_step_is_missing_when_no_place_has_it);                          \
 	TEST(a_step_is_not_missing_while_a_worker_has_it_or_when_it_is_dead);  \
 	TEST(of_a_queue_that_is_too_long_to_read_nothing_is_missing);          \
-	TEST(something_happens_in_a_workflow_when_a_failure_is_taken_back);
+	TEST(something_happens_in_a_workflow_when_a_failure_is_taken_back);    \
+	TEST(callbacks_are_looked_at_until_they_have_ended);
 
 SUITE("flow-missing")
 {

@@ -143,6 +143,7 @@ struct rflow_turn {
 	int64_t first;
 	bool answered;
 	struct buf names; /* of a page: IDs, each with a NUL behind */
+	struct buf roles; /* of each, a letter */
 	size_t n_names;
 	size_t at;  /* reopening: where in `names` the next one begins */
 	bool whole; /* the same: all that were skipped */

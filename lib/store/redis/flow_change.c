@@ -224,9 +224,11 @@ repair_tell(struct rflow_turn *t)
 
 	if (change_judge(t) == 0 && steps == NULL)
 		err_nomem(&t->err);
-	for (i = 0; steps != NULL && i < t->n_names; i++, p += strlen(p) + 1)
+	for (i = 0; steps != NULL && i < t->n_names; i++, p += strlen(p) + 1) {
 		steps[i] = (struct flow_step){.id = slice_of(p),
 					      .place = FLOW_RELEASED};
+		rflow_role_read(t->roles.data[i], &steps[i].role);
+	}
 	if (t->err.code != ERR_NONE)
 		t->on_page(NULL, &t->err, t->arg);
 	else

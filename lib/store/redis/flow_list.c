@@ -6,7 +6,8 @@
  * What is in a list and not there any more, since its life has ended, is struck off by
  * who meets it. A workflow is looked at FLOW_REPAIR_S after it was begun, and then
  * FLOW_REPAIR_S after something has happened in it, or at the end of its life. When it is
- * due for repair, the next look comes after as long as nothing has happened.
+ * due for repair, or its callbacks have not ended, the next look comes after as long as
+ * nothing has happened.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 /* One in which nothing happens is looked at no less often than that. */
 #define STALE_MAX_MS INT64_C(600000)
 /* What flow_get.lua tells, before the time. */
-#define GET_FIELDS 14
+#define GET_FIELDS 15
 
 struct rflow_query {
 	struct rquery query;
@@ -29,6 +30,7 @@ struct rflow_query {
 	size_t n;
 	struct flow_info *infos; /* of those that are there: `id` is set */
 	char (*labels)[FLOW_LABEL_MAX + 1]; /* theirs */
+	int64_t *called; /* and how many callbacks they wait for */
 	int64_t now_ms;
 	int64_t offset;
 	unsigned int most;
@@ -44,6 +46,7 @@ look_free(struct rquery *i)
 
 	rflow_lists_done(&q->lists);
 	buf_done(&q->ids);
+	free(q->called);
 	free(q->labels);
 	free(q->infos);
 	free(q);
@@ -71,9 +74,12 @@ look_make_room(struct rflow_query *q)
 {
 	free(q->infos);
 	free(q->labels);
+	free(q->called);
 	q->infos = calloc(q->n + 1, sizeof(*q->infos));
 	q->labels = calloc(q->n + 1, sizeof(*q->labels));
-	return q->infos != NULL && q->labels != NULL ? 0 : -1;
+	q->called = calloc(q->n + 1, sizeof(*q->called));
+	return q->infos != NULL && q->labels != NULL && q->called != NULL ? 0
+									  : -1;
 }
 
 /* --- what each of them is ----------------------------------------------------- */
@@ -116,6 +122,7 @@ get_read(struct rflow_query *q, size_t k, const struct redis_reply *reply)
 	info->ended[FLOW_STEP_SUCCEEDED] = get_number(reply, 11);
 	info->ended[FLOW_STEP_FAILED] = get_number(reply, 12);
 	info->ended[FLOW_STEP_SKIPPED] = get_number(reply, 13);
+	q->called[k] = get_number(reply, 14);
 	q->now_ms = get_number(reply, GET_FIELDS);
 }
 
@@ -329,6 +336,22 @@ stale_on_cancelled(struct slice state, const struct err *err, void *arg)
 {
 }
 
+/* When one that has ended is looked at next: a second after its life it is gone. */
+static int64_t
+stale_ended_next(const struct rflow_query *q, const struct flow_info *info,
+		 int64_t quiet)
+{
+	const int64_t gone =
+	    info->ended_ms + 1000 * (info->life_s + 1) - q->now_ms;
+	int64_t next = quiet < STALE_MAX_MS ? quiet : STALE_MAX_MS;
+
+	if (q->called[info - q->infos] == 0)
+		return gone;
+	if (next < FLOW_REPAIR_S * 1000)
+		next = FLOW_REPAIR_S * 1000;
+	return next < gone ? next : gone;
+}
+
 static bool
 stale_is_due(struct rflow_query *q, const struct flow_info *info)
 {
@@ -337,12 +360,10 @@ stale_is_due(struct rflow_query *q, const struct flow_info *info)
 	if (info->begun_ms == 0) {
 		look_note(q, "-", info->id, 0);
 	} else if (flow_state_has_ended(info->state)) {
-		/* A second later it is gone. */
-		look_note(q, "0", info->id,
-			  info->ended_ms + 1000 * (info->life_s + 1) -
-			      q->now_ms);
+		look_note(q, "0", info->id, stale_ended_next(q, info, quiet));
 		/* What its callbacks need, once more. */
-		return quiet < 2 * FLOW_REPAIR_S * 1000;
+		return quiet < 2 * FLOW_REPAIR_S * 1000 ||
+		       q->called[info - q->infos] > 0;
 	} else if (quiet < FLOW_REPAIR_S * 1000) {
 		look_note(q, "0", info->id, FLOW_REPAIR_S * 1000 - quiet);
 	} else if (info->state == FLOW_OPEN &&

@@ -50,6 +50,7 @@ rflow_turn_free(struct rflow_turn *t)
 	free(t->list);
 	buf_done(&t->cursor);
 	buf_done(&t->names);
+	buf_done(&t->roles);
 	free(t->flow);
 	free(t);
 }
@@ -175,7 +176,8 @@ turn_take_outs(struct rflow_turn *t, const struct redis_reply *outs)
 }
 
 static void
-turn_take_names(struct rflow_turn *t, const struct redis_reply *names)
+turn_take_names(struct rflow_turn *t, const struct redis_reply *names,
+		struct slice roles)
 {
 	struct slice name;
 	size_t i;
@@ -186,6 +188,9 @@ turn_take_names(struct rflow_turn *t, const struct redis_reply *names)
 			continue;
 		buf_add(&t->names, name.p, name.len);
 		buf_addc(&t->names, '\0');
+		buf_addc(&t->roles, i < roles.len
+					? roles.p[i]
+					: rflow_role_letter(FLOW_STEP));
 		t->n_names++;
 	}
 }
@@ -208,9 +213,10 @@ turn_take(struct rquery *i, size_t none, const struct redis_reply *reply)
 	if (!t->answered)
 		t->first = redis_reply_integer(redis_reply_at(reply, 2));
 	t->answered = true;
-	turn_take_names(t, redis_reply_at(reply, reopens ? 3 : 4));
+	turn_take_names(t, redis_reply_at(reply, reopens ? 3 : 4),
+			redis_reply_string(redis_reply_at(reply, 5)));
 	if ((!reopens && turn_take_outs(t, redis_reply_at(reply, 3)) != 0) ||
-	    t->cursor.failed || t->names.failed)
+	    t->cursor.failed || t->names.failed || t->roles.failed)
 		err_nomem(&i->err);
 }
 

@@ -3,8 +3,8 @@
 -- KEYS  1-10 its home (parts/flow.lua)
 -- ARGV  none
 -- Returns {state, policy, whole, label, life, begun, moved, ended, how many steps there
--- are, wait, have not ended, have succeeded, have failed, were skipped; the time}, or
--- nothing.
+-- are, wait, have not ended, have succeeded, have failed, were skipped; how many
+-- callbacks it waits for, once it has ended; the time}, or nothing.
 
 -- include flow
 -- include flow_types
@@ -17,5 +17,6 @@ answer[10] = redis.call('ZCARD', HELD)
 answer[11] = redis.call('ZCARD', OPEN)
 local ended = redis.call('HMGET', META, 's', 'f', 'k')
 for i = 1, 3 do answer[11 + i] = ended[i] or 0 end
-answer[15] = now
+answer[15] = is_over() and #called() or 0
+answer[16] = now
 return answer

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Looks at a page of the steps of a workflow that have not ended: releases what should
--- have been, and tells what is to go to its queue.
+-- have been, and tells what is to go to its queue. One that has ended has callbacks only.
 --
 -- KEYS  1-10 its home (parts/flow.lua)
 -- ARGV  1 how many   2 the last ID of the page before, or ''
 -- Returns {the last ID, or '' if that was all; the state, '' if there is no workflow;
 -- 0; what is to go to its queue: IDs, each with its out; IDs of those that were
--- released}.
+-- released; their roles, a letter for each}.
 
 -- include flow
 -- include flow_types
@@ -14,7 +14,7 @@
 if not state then return {'', '', -1, {}, {}} end
 local from, most = ARGV[2] ~= '' and '(' .. ARGV[2] or '-', tonumber(ARGV[1])
 local ids = redis.call('ZRANGEBYLEX', OPEN, from, '+', 'LIMIT', 0, most)
-local last, released, effort = '', {}, 1000
+local last, released, roles, effort = '', {}, '', 1000
 
 local function outcome_of(before)
   if before == SEAL then return state ~= 'open' and 's' end
@@ -49,7 +49,7 @@ for _, id in ipairs(ids) do
   if redis.call('ZSCORE', HELD, id) then
     if state == 'cancelling' then release(id, '@') else look(id) end
   elseif redis.call('HEXISTS', OUT, id) == 0 then
-    released[#released + 1] = id
+    released[#released + 1], roles = id, roles .. '-'
   end
   tell(id)
   if bytes >= BYTES or effort <= 0 then break end
@@ -57,4 +57,11 @@ end
 commit()
 local cursor = last ~= '' and (#ids == most or last ~= ids[#ids]) and last or ''
 if cursor == '' then finish() end
-return {cursor, state, 0, outs, released}
+if cursor == '' and is_over() then
+  for _, callback in ipairs(called()) do
+    if redis.call('HEXISTS', OUT, callback) == 0 then
+      released[#released + 1], roles = callback, roles .. (role_of(callback) or 'c')
+    end
+  end
+end
+return {cursor, state, 0, outs, released, roles}

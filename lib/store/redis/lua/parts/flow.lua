@@ -163,6 +163,16 @@ local function skip_some()
   return #held == PAGE and '@' or ''
 end
 
+-- Callbacks that were released and have not ended.
+local function called()
+  local on = redis.call('ZRANGEBYSCORE', ON, 1, 1)
+  local ended, still = #on > 0 and redis.call('HMGET', ENDED, unpack(on)), {}
+  for i, callback in ipairs(on) do
+    if not ended[i] then still[#still + 1] = callback end
+  end
+  return still
+end
+
 local function role_of(callback)
   local entry = redis.call('HGET', INFO, callback) or ''
   return string.match(entry, '^%S+ %S+ %S+ %S+ (%S)')
