@@ -94,6 +94,36 @@ START_TEST(a_limit_of_a_name_and_one_of_a_group_both_count)
 }
 END_TEST
 
+static void
+put_named(const char *id, const char *name, const char *group)
+{
+	char bytes[256];
+
+	snprintf(bytes, sizeof(bytes),
+		 "{\"id\":\"%s\",\"name\":\"%s\",\"group\":\"%s\","
+		 "\"args\":[],\"kwargs\":{}}",
+		 id, name, group);
+	ck_assert_int_eq(party_submit(op.producer, id, bytes, 0, 0), ERR_NONE);
+}
+
+/* One behind the other, they differ by their group, then by their name. */
+START_TEST(tasks_that_come_together_count_where_they_belong)
+{
+	lim_open(_i);
+	lim_set(LIMIT_TASK, "m", 9);
+	lim_set(LIMIT_TASK, "n", 9);
+	lim_set(LIMIT_GROUP, "a", 9);
+	put_named("1", "n", "a");
+	put_named("2", "n", "a");
+	put_named("3", "n", "b");
+	put_named("4", "m", "b");
+	put_named("5", "n", "a");
+	lim_take(lim_worker(), 5);
+	ck_assert_str_eq(lim_shown(), "t:m 9 1 0; t:n 9 4 0; g:a 9 3 0; ");
+	op_close();
+}
+END_TEST
+
 START_TEST(a_group_is_found_where_the_limit_says)
 {
 	lim_open(_i);
@@ -499,6 +529,7 @@ END_TEST
 	X(a_full_group_is_not_in_the_way_of_others, kind)                      \
 	X(what_is_held_starts_in_its_order, kind)                              \
 	X(a_limit_of_a_name_and_one_of_a_group_both_count, kind)               \
+	X(tasks_that_come_together_count_where_they_belong, kind)              \
 	X(a_group_is_found_where_the_limit_says, kind)                         \
 	X(long_numbers_are_groups_of_their_own, kind)                          \
 	X(groups_of_any_text_are_kept_apart, kind)                             \

@@ -52,6 +52,14 @@ START_TEST(tasks_of_a_group_start_at_its_rate)
 }
 END_TEST
 
+START_TEST(tasks_of_a_name_start_at_its_rate)
+{
+	lim_open(_i);
+	ck_rate(LIMIT_TASK, "n");
+	op_close();
+}
+END_TEST
+
 START_TEST(tasks_of_a_queue_start_at_its_rate)
 {
 	lim_open(_i);
@@ -189,6 +197,7 @@ END_TEST
 
 #define CASES(kind)                                                            \
 	X(tasks_of_a_group_start_at_its_rate, kind)                            \
+	X(tasks_of_a_name_start_at_its_rate, kind)                             \
 	X(tasks_of_a_queue_start_at_its_rate, kind)                            \
 	X(a_rate_that_has_no_room_holds_tasks_until_it_is_unset, kind)         \
 	X(a_clock_that_was_set_back_stops_no_rate, kind)                       \

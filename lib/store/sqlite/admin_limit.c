@@ -131,7 +131,7 @@ slimits_scope_all(struct tx *tx, int64_t queue, struct err *err)
 		if (task.failed || group.failed)
 			more = err_nomem(err);
 		else if (tx_run(tx, err, SQL_RUNNING_SET, worker, number,
-				(struct slice){task.data, task.len},
+				number, (struct slice){task.data, task.len},
 				(struct slice){group.data, group.len}) < 0)
 			more = -1;
 		else

@@ -8,7 +8,10 @@
  * takes a row out of `inflight` lists its scopes in `ready`. Claims take one task of
  * each of these in turns, and then go on with what waits.
  *
- * Each task is recorded before the next one is judged, so that it counts.
+ * Tasks that come one behind the other and count in the same scopes are a run: the
+ * first is judged by what is on record, and says how many may follow; then all are
+ * recorded together. What does not belong to the run is judged when that is on record,
+ * so that it counts. If only the queue has a limit, no task counts in any scope.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,15 +26,25 @@
 #define LOOK_MAX 1000
 #define READ_MAX 128
 
+/* Tasks that may run, which are not on record yet. */
+struct run {
+	struct sclaims claims;
+	struct buf task, group; /* the scopes of each */
+	int64_t n;
+	int64_t room; /* so many more may follow */
+};
+
 /* A claim from one queue. */
 struct limiting {
 	struct sbroker *b;
 	struct sroom at;
 	unsigned int index;
 	int64_t want;
-	int n;	  /* that were taken */
-	int look; /* that may still be looked at */
+	int n;	    /* that were taken */
+	int look;   /* that may still be looked at */
+	bool plain; /* only the queue has a limit */
 	struct buf by;
+	struct run run;
 	struct buf task, group; /* scopes of the task that is judged */
 	int64_t until; /* when the one that holds it has room by its rate; 0:
 			  that is not what it lacks */
@@ -41,6 +54,106 @@ static struct slice
 slice_of_buf(const struct buf *b)
 {
 	return (struct slice){b->data, b->len};
+}
+
+/* --- a run ------------------------------------------------------------------ */
+
+static bool
+buf_same(const struct buf *a, const struct buf *b)
+{
+	return slice_eq(slice_of_buf(a), slice_of_buf(b));
+}
+
+static bool
+run_takes(const struct limiting *l)
+{
+	return l->run.n > 0 && l->run.room > 0 &&
+	       buf_same(&l->run.task, &l->task) &&
+	       buf_same(&l->run.group, &l->group);
+}
+
+/* Of those whose numbers follow one another at once. */
+static int
+run_set_scopes(struct limiting *l)
+{
+	const struct slice task = slice_of_buf(&l->run.task),
+			   group = slice_of_buf(&l->run.group);
+	struct sclaim *c, *last, *next;
+
+	if (task.len == 0 && group.len == 0)
+		return 0;
+	for (c = TAILQ_FIRST(&l->run.claims); c != NULL; c = next) {
+		last = c;
+		while ((next = TAILQ_NEXT(last, link)) != NULL &&
+		       next->number == last->number + 1)
+			last = next;
+		if (tx_run(l->at.tx, l->at.err, SQL_RUNNING_SET,
+			   l->b->worker_id, c->number, last->number, task,
+			   group) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+limiting_leave(struct limiting *l, const struct sclaim *c)
+{
+	return c->aside
+		   ? tx_run(l->at.tx, l->at.err, SQL_SET_ASIDE_DROP, c->number)
+		   : tx_run(l->at.tx, l->at.err, SQL_WAITING_DROP, c->queue,
+			    c->priority, c->seq);
+}
+
+/* Of one alone each row is found sooner than a range of them. */
+static int
+run_take(struct limiting *l)
+{
+	const struct sclaim *c = TAILQ_FIRST(&l->run.claims);
+
+	if (l->run.n > 1)
+		return sclaims_take_run(l->b, l->at.tx, &l->run.claims,
+					l->at.err);
+	return limiting_leave(l, c) < 0 ||
+		       tx_run(l->at.tx, l->at.err, SQL_INFLIGHT_ADD,
+			      l->b->worker_id, c->number, c->queue, c->priority,
+			      c->seq) < 0
+		   ? -1
+		   : 0;
+}
+
+/* They are the broker's then. */
+static int
+run_record(struct limiting *l)
+{
+	struct run *run = &l->run;
+	struct sclaim *c;
+
+	if (run->n == 0)
+		return 0;
+	if (run_take(l) != 0 || run_set_scopes(l) != 0 ||
+	    sroom_spend(&l->at, slice_of_buf(&run->task), run->n) != 0 ||
+	    sroom_spend(&l->at, slice_of_buf(&run->group), run->n) != 0)
+		return -1;
+	TAILQ_FOREACH (c, &run->claims, link)
+		if (sunique_start_run(l->at.tx, c, l->at.err) != 0)
+			return -1;
+	TAILQ_CONCAT(&l->b->claiming.found, &run->claims, link);
+	run->n = 0;
+	return 0;
+}
+
+/* With the task that was judged, of whose scopes so many may run. */
+static int
+run_begin(struct limiting *l, int64_t room)
+{
+	struct run *run = &l->run;
+
+	buf_reset(&run->task);
+	buf_reset(&run->group);
+	buf_add(&run->task, l->task.data, l->task.len);
+	buf_add(&run->group, l->group.data, l->group.len);
+	run->room = room;
+	return run->task.failed || run->group.failed ? err_nomem(l->at.err) : 0;
 }
 
 /* --- one task --------------------------------------------------------------- */
@@ -60,25 +173,36 @@ limiting_read_by(struct limiting *l)
 	return l->by.failed ? err_nomem(l->at.err) : 0;
 }
 
-/* What it counts in, and sets *ret_held to the first of these that has no room;
- * empty: it may run. */
+/* What it counts in. */
+static int
+limiting_read_scopes(struct limiting *l, const struct sclaim *c)
+{
+	buf_reset(&l->task);
+	buf_reset(&l->group);
+	/* What is too large only goes to the dead list. */
+	if (!l->plain && c->pub.whole == 0)
+		limit_scopes(c->pub.bytes, slice_of_buf(&l->by), &l->task,
+			     &l->group);
+	return l->task.failed || l->group.failed ? err_nomem(l->at.err) : 0;
+}
+
+/* Sets *ret_held to the first of its scopes that has no room; empty: it may run, as
+ * one of the run. */
 static int
 limiting_judge(struct limiting *l, const struct sclaim *c,
 	       struct slice *ret_held)
 {
 	const struct buf *scopes[] = {&l->task, &l->group};
-	int64_t room;
+	int64_t room, least = INT64_MAX;
 	size_t i;
 
 	*ret_held = (struct slice){NULL, 0};
-	buf_reset(&l->task);
-	buf_reset(&l->group);
-	/* What is too large only goes to the dead list. */
-	if (c->pub.whole == 0)
-		limit_scopes(c->pub.bytes, slice_of_buf(&l->by), &l->task,
-			     &l->group);
-	if (l->task.failed || l->group.failed)
-		return err_nomem(l->at.err);
+	if (limiting_read_scopes(l, c) != 0)
+		return -1;
+	if (run_takes(l))
+		return 0;
+	if (run_record(l) != 0)
+		return -1;
 	for (i = 0; i < 2; i++) {
 		if (scopes[i]->len == 0)
 			continue;
@@ -89,41 +213,24 @@ limiting_judge(struct limiting *l, const struct sclaim *c,
 			*ret_held = slice_of_buf(scopes[i]);
 			return 0;
 		}
+		if (room < least)
+			least = room;
 	}
-	return 0;
+	return run_begin(l, least);
 }
 
-static int
-limiting_leave(struct limiting *l, const struct sclaim *c)
-{
-	return c->aside
-		   ? tx_run(l->at.tx, l->at.err, SQL_SET_ASIDE_DROP, c->number)
-		   : tx_run(l->at.tx, l->at.err, SQL_WAITING_DROP, c->queue,
-			    c->priority, c->seq);
-}
-
-/* It is the broker's then. */
-static int
+static void
 limiting_take(struct limiting *l, struct sclaim *c)
 {
 	struct claiming *claiming = &l->b->claiming;
 
-	if (limiting_leave(l, c) < 0 ||
-	    sunique_start_run(l->at.tx, c, l->at.err) != 0 ||
-	    tx_run(l->at.tx, l->at.err, SQL_INFLIGHT_ADD, l->b->worker_id,
-		   c->number, c->queue, c->priority, c->seq) < 0 ||
-	    tx_run(l->at.tx, l->at.err, SQL_RUNNING_SET, l->b->worker_id,
-		   c->number, slice_of_buf(&l->task),
-		   slice_of_buf(&l->group)) < 0 ||
-	    sroom_spend(&l->at, slice_of_buf(&l->task), 1) != 0 ||
-	    sroom_spend(&l->at, slice_of_buf(&l->group), 1) != 0)
-		return -1;
 	claiming->budget -= c->pub.bytes.len < claiming->budget
 				? c->pub.bytes.len
 				: claiming->budget;
-	TAILQ_INSERT_TAIL(&claiming->found, c, link);
+	TAILQ_INSERT_TAIL(&l->run.claims, c, link);
+	l->run.n++;
+	l->run.room--;
 	l->n++;
-	return 0;
 }
 
 /* `scope` is one of the task's. */
@@ -152,8 +259,10 @@ limiting_place(struct limiting *l, struct sclaim *c)
 	l->look--;
 	if (limiting_judge(l, c, &held) != 0)
 		return -1;
-	if (held.len == 0)
-		return limiting_take(l, c);
+	if (held.len == 0) {
+		limiting_take(l, c);
+		return 0;
+	}
 	if (limiting_hold(l, c, held) != 0)
 		return -1;
 	free(c);
@@ -211,7 +320,7 @@ limiting_serve(struct limiting *l, struct slice scope, int64_t turn)
 		free(c);
 		return -1;
 	}
-	if (more < 0)
+	if (more < 0 || run_record(l) != 0)
 		return -1;
 	return (more == 1 ? tx_run(l->at.tx, l->at.err, SQL_READY_TURN,
 				   l->at.queue, scope, turn + 1)
@@ -342,7 +451,7 @@ limiting_place_all(struct limiting *l, struct sclaims *found)
 			return -1;
 		}
 	}
-	return 0;
+	return run_record(l);
 }
 
 /* Those that were set aside for this worker have their place among the rest. */
@@ -392,15 +501,20 @@ slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
 			     .at = {.tx = tx, .err = err, .queue = queue},
 			     .index = index,
 			     .want = b->queues[index].asked,
-			     .look = LOOK_MAX};
+			     .look = LOOK_MAX,
+			     .run.claims =
+				 TAILQ_HEAD_INITIALIZER(l.run.claims)};
 	int64_t until, queue_until, room;
-	int result = -1;
+	int result = -1, inner;
 
 	if (tx_run(tx, err, SQL_TATS_PAST, queue, tx_now(tx) * 1000) < 0 ||
 	    (room = sroom_of(&l.at, SLICE("q"), &queue_until)) < 0)
 		return -1;
 	if (room < l.want)
 		l.want = room;
+	if ((inner = tx_any(tx, err, SQL_LIMITS_TASKS, queue)) < 0)
+		return -1;
+	l.plain = inner == 0;
 	if (limiting_read_by(&l) == 0 &&
 	    limiting_wake_rested(&l, &until) == 0 &&
 	    limiting_serve_ring(&l) == 0 && limiting_take_waiting(&l) == 0 &&
@@ -412,5 +526,8 @@ slimits_claim_run(struct sbroker *b, struct tx *tx, unsigned int index,
 	buf_done(&l.by);
 	buf_done(&l.task);
 	buf_done(&l.group);
+	buf_done(&l.run.task);
+	buf_done(&l.run.group);
+	sclaims_free(&l.run.claims);
 	return result == 0 ? l.n : -1;
 }

@@ -79,18 +79,22 @@ slimits_count_run(struct sclaim *const *claims, size_t n)
 	return i;
 }
 
-/* Each frees a place, for one of the workers that wait. */
+/* Each frees a place, for one of the workers that wait. Where nothing is held, no
+ * scope has a turn to give. */
 static int
 slimits_leave_queue_run(struct tx *tx, struct sclaim *const *claims, size_t n,
 			struct err *err)
 {
 	const int64_t queue = claims[0]->queue;
-	const int limited = tx_any(tx, err, SQL_QUEUE_LIMITED, queue);
+	const int limited = tx_first(tx, err, SQL_QUEUE_LIMITED, queue);
+	int64_t held;
 	size_t i;
 
 	if (limited <= 0)
 		return limited;
-	for (i = 0; i < n; i++)
+	held = tx_int(tx, SQL_QUEUE_LIMITED, 0);
+	tx_end(tx, SQL_QUEUE_LIMITED);
+	for (i = 0; held > 0 && i < n; i++)
 		if (slimits_leave_run(tx, claims[i]->broker->worker_id,
 				      claims[i]->number, queue, err) < 0)
 			return -1;
