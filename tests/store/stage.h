@@ -141,6 +141,8 @@ struct asked {
 void party_ask_everything(struct party *p, struct asked asked[STAGE_ASKED]);
 
 struct backend *backend_open(struct stage *w);
+/* The same, with a record stored: what only reads makes no database. */
+struct backend *backend_begin(struct stage *w);
 void backend_close(struct backend *r);
 void backend_put(struct stage *w, struct backend *r, const char *id,
 		 const char *record, bool final, int64_t ttl_s);
@@ -150,6 +152,9 @@ void backend_put_of(struct stage *w, struct backend *r, const char *id,
 		    const struct broker_claim *claim);
 /* Asks, and returns the record, or NULL if there is none. */
 const char *backend_get(struct stage *w, struct backend *r, const char *id);
+/* A task that has ended is to run once more, with this record. */
+void backend_reopen(struct stage *w, struct backend *r, const char *id,
+		    const char *record);
 void backend_on_record(struct slice record, const struct err *err, void *arg);
 
 /*

@@ -93,6 +93,17 @@ backend_put_of(struct stage *w, struct backend *r, const char *id,
 	backend_store(w, r, &put);
 }
 
+struct backend *
+backend_begin(struct stage *w)
+{
+	struct backend *r = backend_open(w);
+
+	backend_put(w, r, "before",
+		    "{\"task_id\":\"before\",\"status\":\"running\"}", false,
+		    0);
+	return r;
+}
+
 void
 backend_on_record(struct slice record, const struct err *err, void *arg)
 {
@@ -116,4 +127,16 @@ backend_get(struct stage *w, struct backend *r, const char *id)
 	UNTIL(w, r->answered);
 	ck_assert_msg(r->err.code == ERR_NONE, "%s", r->err.msg);
 	return r->found ? r->record : NULL;
+}
+
+void
+backend_reopen(struct stage *w, struct backend *r, const char *id,
+	       const char *record)
+{
+	r->answered = false;
+	results_reopen(r->results, slice_of(id), slice_of(record),
+		       backend_on_record, r);
+	UNTIL(w, r->answered);
+	ck_assert_msg(r->err.code == ERR_NONE, "%s", r->err.msg);
+	ck_assert(!r->found);
 }
