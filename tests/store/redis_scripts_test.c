@@ -2,7 +2,8 @@
 /*
  * The Redis scripts by themselves: each gets each of its keys with the wrong
  * type in turn, and must say so and change nothing; and what is not among its keys
- * it must not touch. What they do is in script_effects_test.c.
+ * it must not touch. What they do is in script_effects_test.c and
+ * script_record_effects_test.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
