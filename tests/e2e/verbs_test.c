@@ -232,7 +232,7 @@ static const struct {
      "words_are_completed_from_verbs_and_servers"},
     {"version", "../manager/flowrractl_test.c",
      "what_cannot_be_printed_is_an_error"},
-    {"help", "../manager/flowrractl_test.c",
+    {"help", "../manager/flowrractl_help_test.c",
      "the_manual_page_has_all_verbs_and_options_and_no_other"},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
