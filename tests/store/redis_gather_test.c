@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "redis_server.h"
+#include "store/redis/broker.h"
 #include "store/redis_stage.h"
 #include "store/stage.h"
 #include "suite.h"
@@ -172,6 +173,44 @@ START_TEST(nobody_claims_before_all_have_come)
 }
 END_TEST
 
+/* Until it looks once more; -1: it is about to, or awaits the answer. */
+static int64_t
+ms_until_look(const struct party *p)
+{
+	const struct rbroker *b = (const struct rbroker *)p->broker;
+	struct timeval at, now, left;
+
+	if (!evtimer_pending(b->gather.look, &at))
+		return -1;
+	event_base_gettimeofday_cached(w.base, &now);
+	evutil_timersub(&at, &now, &left);
+	return (int64_t)left.tv_sec * 1000 + left.tv_usec / 1000;
+}
+
+START_TEST(who_awaits_others_looks_ten_times_a_second)
+{
+	int64_t deadline, last_ms = -1, ms;
+	struct party *a;
+	int looks = 0;
+
+	stage_open(&w, KIND_REDIS);
+	a = worker_with("host:a", "1", "[1]", 0);
+	redis_server_run(w.server,
+			 "ZADD flowrra:workers 99999999999999 host:c");
+	fail_over();
+	for (deadline = stage_deadline(); looks < 8; last_ms = ms) {
+		ck_assert(stage_turn(&w, deadline));
+		ms = ms_until_look(a);
+		/* The loop's clock and the wall's differ by some. */
+		ck_assert_int_le(ms, 110);
+		looks += ms > last_ms;
+	}
+	ck_assert_int_eq(stage_number(&w, "ZCARD " ABSENT), 1);
+	party_close(a);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(who_comes_too_late_has_lost_its_claims)
 {
 	struct party *a;
@@ -258,5 +297,6 @@ SUITE("redis-gather")
 	TEST_LOOP(a_claim_that_was_lost_is_put_back_on_record, 0, 4);
 	TEST(equal_claims_are_put_back_each);
 	TEST(nobody_claims_before_all_have_come);
+	TEST(who_awaits_others_looks_ten_times_a_second);
 	TEST(who_comes_too_late_has_lost_its_claims);
 }

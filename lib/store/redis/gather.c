@@ -28,7 +28,7 @@
 #include "store/redis/broker.h"
 #include "store/redis/levels.h"
 
-/* Between two looks at whether the others have come: doubled, up to the second. All
+/* Between two looks at whether the others have come: doubled, up to LOOK_MAX_MS. All
  * stand still meanwhile, and those who come at all come within seconds. */
 #define LOOK_MIN_MS 20
 #define LOOK_MAX_MS 100
@@ -311,8 +311,9 @@ rgather_look_later(struct rbroker *b)
 				   .tv_usec = b->gather.look_ms % 1000 * 1000};
 
 	evtimer_add(b->gather.look, &tv);
-	if (b->gather.look_ms < LOOK_MAX_MS)
-		b->gather.look_ms *= 2;
+	b->gather.look_ms *= 2;
+	if (b->gather.look_ms > LOOK_MAX_MS)
+		b->gather.look_ms = LOOK_MAX_MS;
 }
 
 static void
