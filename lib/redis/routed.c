@@ -39,13 +39,51 @@ redis_routed_answer(struct routed *c, const struct redis_reply *reply)
 		call.on_reply(r, reply, call.arg);
 }
 
+void
+redis_routed_why(const struct routed *c, char *text, size_t size)
+{
+	const struct router_node *node = c->node;
+
+	if (node != NULL)
+		snprintf(text, size, "CLUSTERDOWN %.150s:%u is out of reach",
+			 node->place.host, (unsigned int)node->place.port);
+	else if (c->why != NULL)
+		snprintf(text, size, "CLUSTERDOWN %s", c->why);
+	else if (c->slot >= 0)
+		snprintf(text, size, "CLUSTERDOWN no master has slot %d",
+			 c->slot);
+	else
+		snprintf(text, size, "CLUSTERDOWN no master is known");
+}
+
 static void
-routed_send_later(struct routed *c)
+routed_send_later(struct routed *c, const char *why)
 {
 	c->node = NULL;
+	c->why = why;
 	c->again_ms = clock_mono_ms() + AGAIN_MS;
 	TAILQ_INSERT_TAIL(&c->router->later, c, link);
 	redis_router_look_soon(c->router);
+}
+
+/* Why the node did not carry it out, for now; NULL: it is another answer. */
+static const char *
+routed_why_later(const struct redis_reply *reply)
+{
+	static const struct {
+		const char *code, *why;
+	} reasons[] = {
+	    {"TRYAGAIN", "its slot is being moved"},
+	    {"CLUSTERDOWN", "the nodes say that the Cluster is down; start "
+			    "the masters that are missing, or their replicas"},
+	    {"READONLY", "its node has become a replica"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (redis_reply_is_error(reply, reasons[i].code))
+			return reasons[i].why;
+	return NULL;
 }
 
 /* Whether the reply says that it was not carried out, and where to, or when, it is
@@ -57,6 +95,7 @@ routed_follow(struct routed *c, const struct router_node *from,
 	struct redis_cluster *cluster = c->router->user.cluster;
 	struct redis_host node = {.host = NULL};
 	unsigned int slot;
+	const char *why;
 
 	if (redis_slots_redirected(reply, &from->place, &slot, &node)) {
 		if (++c->follows > FOLLOWS_MAX || (int)slot != c->slot ||
@@ -73,15 +112,12 @@ routed_follow(struct routed *c, const struct router_node *from,
 		redis_routed_send(c);
 		return true;
 	}
-	if (!redis_reply_is_error(reply, "TRYAGAIN") &&
-	    !redis_reply_is_error(reply, "CLUSTERDOWN") &&
-	    !redis_reply_is_error(reply, "READONLY"))
-		return false;
-	if (clock_mono_ms() >= c->until_ms)
+	why = routed_why_later(reply);
+	if (why == NULL || clock_mono_ms() >= c->until_ms)
 		return false;
 	if (!redis_reply_is_error(reply, "TRYAGAIN"))
 		redis_cluster_doubt(cluster);
-	routed_send_later(c);
+	routed_send_later(c, why);
 	return true;
 }
 
@@ -173,7 +209,7 @@ redis_routed_send(struct routed *c)
 	c->node = routed_node(c);
 	if (c->node == NULL) {
 		redis_cluster_doubt(c->router->user.cluster);
-		routed_send_later(c);
+		routed_send_later(c, NULL);
 	} else if (!c->node->up) {
 		TAILQ_INSERT_TAIL(&c->node->held, c, link);
 		redis_router_look_soon(c->router);
@@ -184,7 +220,7 @@ redis_routed_send(struct routed *c)
 		if (sent == 0)
 			TAILQ_INSERT_TAIL(&c->node->sent, c, link);
 		else
-			routed_send_later(c);
+			routed_send_later(c, "it could not be sent");
 	}
 }
 

@@ -6,7 +6,6 @@
 #include "redis/router.h"
 
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,35 +105,24 @@ list_find_late(struct routed_list *list, int64_t now_ms)
 }
 
 /* It was not carried out: told as a node would. That the connection broke would be
- * wrong, and nothing would say that it is back. */
-static const char late[] = "CLUSTERDOWN no node has carried it out in time";
-
-/* An answer may end the router: `r` is held. */
+ * wrong, and nothing would say that it is back. The answer may end the router: `r` is
+ * held. */
 static void
-router_answer_late(struct redis_router *router, struct routed_list *list,
-		   const char *text)
+router_answer_late(struct redis_router *router, struct routed_list *list)
 {
-	const struct redis_reply reply = {
-	    .type = REDIS_ERROR, .len = strlen(text), .bytes = text};
 	const struct redis *r = router->r;
 	const int64_t now_ms = clock_mono_ms();
+	struct redis_reply reply = {.type = REDIS_ERROR};
 	struct routed *c;
+	char text[200];
 
 	while (!r->freed && (c = list_find_late(list, now_ms)) != NULL) {
 		TAILQ_REMOVE(list, c, link);
+		redis_routed_why(c, text, sizeof(text));
+		reply.bytes = text;
+		reply.len = strlen(text);
 		redis_routed_answer(c, &reply);
 	}
-}
-
-/* The same of what waits for a node. */
-static void
-node_answer_late(struct router_node *node)
-{
-	char text[200];
-
-	snprintf(text, sizeof(text), "CLUSTERDOWN %.150s:%u is out of reach",
-		 node->place.host, (unsigned int)node->place.port);
-	router_answer_late(node->router, &node->held, text);
 }
 
 static void
@@ -210,11 +198,11 @@ router_on_look(evutil_socket_t fd, short what, void *arg)
 		    router->state != REDIS_REFUSED &&
 		    node->again_ms <= clock_mono_ms())
 			redis_node_dial(node);
-	router_answer_late(router, &router->later, late);
+	router_answer_late(router, &router->later);
 	for (node = r->freed ? NULL : TAILQ_FIRST(&router->nodes);
 	     !r->freed && node != NULL;
 	     node = r->freed ? NULL : TAILQ_NEXT(node, link))
-		node_answer_late(node);
+		router_answer_late(router, &node->held);
 	if (!r->freed) {
 		router_send_due(router);
 		router_free_old_nodes(router);

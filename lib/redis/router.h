@@ -41,6 +41,8 @@ struct routed {
 	unsigned int follows;
 	int64_t until_ms; /* it waits; monotonic */
 	int64_t again_ms; /* it is sent again */
+	const char
+	    *why; /* it was not carried out yet; NULL: nobody has its slot */
 	struct redis_host
 	    asked; /* it is sent there, once; host NULL: by the map */
 	TAILQ_ENTRY(routed) link;
@@ -110,6 +112,8 @@ struct router_node *redis_router_any_node(struct redis_router *router);
 void redis_routed_send(struct routed *c);
 /* It is on no list. The user may free the router. */
 void redis_routed_answer(struct routed *c, const struct redis_reply *reply);
+/* What it waits for, as the error of a node. */
+void redis_routed_why(const struct routed *c, char *text, size_t size);
 void redis_routed_free(struct routed *c);
 
 #endif

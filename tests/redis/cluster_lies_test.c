@@ -119,25 +119,55 @@ node_start(struct node *node, struct event_base *base)
 	node->port = atoi(strrchr(fake_url(node->fake), ':') + 1);
 }
 
+/* `b` NULL: one node is all of them. */
+static struct event_base *
+nodes_start(struct node *a, struct node *b)
+{
+	struct event_base *base = event_base_new();
+
+	node_start(a, base);
+	if (b != NULL)
+		node_start(b, base);
+	return base;
+}
+
 static void
-nodes_connect(struct session *s, struct event_base *base, const struct node *a,
-	      const struct node *b)
+nodes_connect_with(struct session *s, struct event_base *base,
+		   const struct node *a, const struct node *b,
+		   const struct redis_options *options)
 {
 	char url[100];
 
 	snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d,127.0.0.1:%d",
-		 a->port, b->port);
-	session_init_on(s, base, url, NULL);
+		 a->port, b != NULL ? b->port : a->port);
+	session_init_on(s, base, url, options);
+}
+
+static void
+nodes_connect(struct session *s, struct event_base *base, const struct node *a,
+	      const struct node *b)
+{
+	nodes_connect_with(s, base, a, b, NULL);
+}
+
+/* Of those that are still there. */
+static void
+nodes_end(struct session *s, struct node *a, struct node *b)
+{
+	redis_free(s->r);
+	if (a->fake != NULL)
+		fake_free(a->fake);
+	if (b != NULL)
+		fake_free(b->fake);
+	event_base_free(s->base);
 }
 
 START_TEST(a_node_that_has_no_slots_is_not_the_last_that_is_asked)
 {
-	struct event_base *base = event_base_new();
 	struct node a, b;
+	struct event_base *base = nodes_start(&a, &b);
 	struct session s;
 
-	node_start(&a, base);
-	node_start(&b, base);
 	a.owner = b.owner = NULL;
 	nodes_connect(&s, base, &a, &b);
 	session_wait(&s, &s.downs, 1);
@@ -154,44 +184,35 @@ START_TEST(a_node_that_has_no_slots_is_not_the_last_that_is_asked)
 	session_wait(&s, &b.questions, 3);
 	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
 	ck_assert_int_eq(s.ups, 1);
-	redis_free(s.r);
-	fake_free(a.fake);
-	fake_free(b.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, &b);
 }
 END_TEST
 
 /* Such as one that was taken out of the Cluster, and is in the URL. */
 START_TEST(a_node_that_knows_only_itself_does_not_hide_the_others)
 {
-	struct event_base *base = event_base_new();
 	struct node a, b;
+	struct event_base *base = nodes_start(&a, &b);
 	struct session s;
 
-	node_start(&a, base);
-	node_start(&b, base);
 	a.last = 5;
 	nodes_connect(&s, base, &a, &b);
 	session_wait(&s, &s.ups, 1);
 	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
-	redis_free(s.r);
-	fake_free(a.fake);
-	fake_free(b.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, &b);
 }
 END_TEST
 
 START_TEST(a_key_that_moved_to_nowhere_is_looked_for_again)
 {
-	struct event_base *base = event_base_new();
 	static const char *const to[] = {
 	    "-MOVED 3300 127.0.0.1:1\r\n", "-MOVED 3300 ::1:1\r\n",
 	    "-MOVED 3300 nowhere.invalid:1\r\n", "-ASK 3300 127.0.0.1:1\r\n"};
 	struct node a;
+	struct event_base *base = nodes_start(&a, NULL);
 	struct session s;
 
-	node_start(&a, base);
-	nodes_connect(&s, base, &a, &a);
+	nodes_connect(&s, base, &a, NULL);
 	session_wait(&s, &s.ups, 1);
 	a.redirects = to[_i];
 	a.times = 1;
@@ -204,21 +225,18 @@ START_TEST(a_key_that_moved_to_nowhere_is_looked_for_again)
 	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
 	ck_assert_int_eq(s.ups, 1);
 	ck_assert_int_eq(s.downs, 0);
-	redis_free(s.r);
-	fake_free(a.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, NULL);
 }
 END_TEST
 
 START_TEST(a_key_that_moves_for_ever_is_given_up)
 {
-	struct event_base *base = event_base_new();
 	char moved[60];
 	struct node a;
+	struct event_base *base = nodes_start(&a, NULL);
 	struct session s;
 
-	node_start(&a, base);
-	nodes_connect(&s, base, &a, &a);
+	nodes_connect(&s, base, &a, NULL);
 	session_wait(&s, &s.ups, 1);
 	snprintf(moved, sizeof(moved), "-MOVED 3300 127.0.0.1:%d\r\n", a.port);
 	a.redirects = moved;
@@ -227,20 +245,16 @@ START_TEST(a_key_that_moves_for_ever_is_given_up)
 	/* It is not what was asked for. */
 	a.redirects = "-MOVED 7 127.0.0.1:1\r\n";
 	ck_assert_int_eq(strncmp(session_ask(&s, "GET b"), "-MOVED 7", 8), 0);
-	redis_free(s.r);
-	fake_free(a.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, NULL);
 }
 END_TEST
 
 START_TEST(a_node_that_stands_still_is_not_waited_for_before_another_is_asked)
 {
-	struct event_base *base = event_base_new();
 	struct node a, b;
+	struct event_base *base = nodes_start(&a, &b);
 	struct session s;
 
-	node_start(&a, base);
-	node_start(&b, base);
 	a.says = "";
 	b.other = &a;
 	nodes_connect(&s, base, &a, &b);
@@ -249,32 +263,23 @@ START_TEST(a_node_that_stands_still_is_not_waited_for_before_another_is_asked)
 	/* With the answer, what was asked of the others is over. */
 	session_ask(&s, "GET b");
 	ck_assert_int_eq(fake_connected(a.fake), 0);
-	redis_free(s.r);
-	fake_free(a.fake);
-	fake_free(b.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, &b);
 }
 END_TEST
 
 /* A connection to who has the slot of "b", which is the first of two nodes. */
-static struct event_base *
+static void
 nodes_connect_pinned(struct session *s, struct node *a, struct node *b,
 		     const char *says)
 {
 	const struct redis_options at_b = {.timeout_ms = 60000, .key = "b"};
-	struct event_base *base = event_base_new();
-	char url[100];
+	struct event_base *base = nodes_start(a, b);
 
-	node_start(a, base);
-	node_start(b, base);
 	b->owner = a;
 	a->says = says;
-	snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d,127.0.0.1:%d",
-		 a->port, b->port);
-	session_init_on(s, base, url, &at_b);
+	nodes_connect_with(s, base, a, b, &at_b);
 	if (says == NULL)
 		session_wait(s, &s->ups, 1);
-	return base;
 }
 
 /* Long before its time to answer is over: a command, or who comes. */
@@ -282,10 +287,11 @@ START_TEST(a_master_that_stands_still_is_left_when_another_has_its_slots)
 {
 	struct node a, b;
 	struct session s;
-	struct event_base *base =
-	    nodes_connect_pinned(&s, &a, &b, _i == 0 ? NULL : "");
-	const int ups = s.ups, asked = b.questions;
+	int ups, asked;
 
+	nodes_connect_pinned(&s, &a, &b, _i == 0 ? NULL : "");
+	ups = s.ups;
+	asked = b.questions;
 	if (_i == 0) {
 		a.says = "";
 		session_send(&s, "GET b");
@@ -296,10 +302,7 @@ START_TEST(a_master_that_stands_still_is_left_when_another_has_its_slots)
 	session_wait(&s, &s.ups, ups + 1);
 	ck_assert_int_eq(s.lost, _i == 0);
 	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
-	redis_free(s.r);
-	fake_free(a.fake);
-	fake_free(b.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, &b);
 }
 END_TEST
 
@@ -308,19 +311,18 @@ START_TEST(a_master_that_is_gone_is_looked_for_often)
 {
 	struct node a, b;
 	struct session s;
-	struct event_base *base = nodes_connect_pinned(&s, &a, &b, NULL);
 	int64_t since_ms;
 
+	nodes_connect_pinned(&s, &a, &b, NULL);
 	fake_free(a.fake);
+	a.fake = NULL;
 	session_wait(&s, &s.downs, 7);
 	since_ms = clock_mono_ms();
 	session_wait(&s, &s.downs, 11);
 	ck_assert_int_lt(clock_mono_ms() - since_ms, 3500);
 	b.owner = &b;
 	session_wait(&s, &s.ups, 2);
-	redis_free(s.r);
-	fake_free(b.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, &b);
 }
 END_TEST
 
@@ -329,9 +331,9 @@ START_TEST(one_node_that_refuses_us_is_asked_again)
 {
 	struct node a, b;
 	struct session s;
-	struct event_base *base = nodes_connect_pinned(
-	    &s, &a, &b, "-NOAUTH Authentication required.\r\n");
 
+	nodes_connect_pinned(&s, &a, &b,
+			     "-NOAUTH Authentication required.\r\n");
 	session_wait(&s, &s.downs, 1);
 	ck_assert_int_eq(s.refusals, 0);
 	ck_assert_msg(strstr(s.why.msg, "requires a password") != NULL, "%s",
@@ -339,28 +341,48 @@ START_TEST(one_node_that_refuses_us_is_asked_again)
 	a.says = NULL;
 	session_wait(&s, &s.ups, 1);
 	ck_assert_str_eq(session_ask(&s, "GET b"), "done");
-	redis_free(s.r);
-	fake_free(a.fake);
-	fake_free(b.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, &b);
 }
 END_TEST
 
 START_TEST(nodes_that_all_refuse_us_have_the_last_word)
 {
-	struct event_base *base = event_base_new();
 	struct node a, b;
+	struct event_base *base = nodes_start(&a, &b);
 	struct session s;
 
-	node_start(&a, base);
-	node_start(&b, base);
 	a.says = b.says = "-NOAUTH Authentication required.\r\n";
 	nodes_connect(&s, base, &a, &b);
 	session_wait(&s, &s.refusals, 1);
-	redis_free(s.r);
-	fake_free(a.fake);
-	fake_free(b.fake);
-	event_base_free(base);
+	nodes_end(&s, &a, &b);
+}
+END_TEST
+
+static const struct {
+	int last;
+	const char *redirects, *why;
+} in_vain[] = {
+    {REDIS_SLOTS - 1, "-CLUSTERDOWN The cluster is down\r\n",
+     "Cluster is down"},
+    {5, NULL, "no master has slot 3300"},
+};
+
+START_TEST(what_is_not_carried_out_in_time_is_told_why)
+{
+	const struct redis_options soon = {.timeout_ms = 300};
+	struct node a;
+	struct event_base *base = nodes_start(&a, NULL);
+	struct session s;
+
+	a.last = in_vain[_i].last;
+	a.redirects = in_vain[_i].redirects;
+	a.times = a.redirects != NULL ? -1 : 0;
+	nodes_connect_with(&s, base, &a, NULL, &soon);
+	ck_assert_int_eq(strncmp(session_ask(&s, "GET b"), "-CLUSTERDOWN", 12),
+			 0);
+	ck_assert_msg(strcasestr(s.reply, in_vain[_i].why) != NULL, "%s",
+		      s.reply);
+	nodes_end(&s, &a, NULL);
 }
 END_TEST
 
@@ -380,4 +402,5 @@ SUITE("redis_cluster-lies")
 	TEST(a_master_that_is_gone_is_looked_for_often);
 	TEST(one_node_that_refuses_us_is_asked_again);
 	TEST(nodes_that_all_refuse_us_have_the_last_word);
+	TEST_LOOP(what_is_not_carried_out_in_time_is_told_why, 0, 2);
 }
