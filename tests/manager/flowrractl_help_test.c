@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What flowrractl says of itself: its help, and its manual page. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
