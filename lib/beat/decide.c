@@ -122,14 +122,15 @@ encode_fire(struct beat *b, const struct schedule *s,
 
 	schedule_fire_id(s, fire_us, id);
 	buf_reset(&b->text);
-	if (s->workflow[0] == '\0')
+	if (s->workflow[0] == '\0') {
 		fire_encode(s, defaults, b->opt.conf, id, b->now_us, &b->text);
-	else if (flow_form_encode(&b->flow, &flow, &b->text, &err) != 0 &&
-		 err.code == ERR_DATA) {
-		set_aside(b, s, v, err.msg, "its workflow is wrong");
-		return -1;
+		return b->text.failed ? -1 : 0;
 	}
-	return b->text.failed ? -1 : 0;
+	if (flow_form_encode(&b->flow, &flow, &b->text, &err) == 0)
+		return 0;
+	if (err.code == ERR_DATA)
+		set_aside(b, s, v, err.msg, "its workflow is wrong");
+	return -1;
 }
 
 /* Into the outbox, as they go to the broker: who sends them later needs neither

@@ -133,12 +133,12 @@ row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
 	if (result == 0)
 		result =
 		    add_json(&all, "kwargs", s->kwargs, "{}", JSON_OBJECT, err);
-	if (result == 0 && all.failed)
-		result = err_nomem(err);
 	/* What came later leaves the identity of those that do not have it. */
 	if (result == 0 && s->workflow != NULL && s->workflow[0] != '\0')
 		result = add_json(&all, "workflow", s->workflow, "{}",
 				  JSON_OBJECT, err);
+	if (result == 0 && all.failed)
+		result = err_nomem(err);
 	sha256((struct slice){all.data, all.len}, digest);
 	sha_hex(digest, sizeof(digest), text);
 	buf_done(&all);
