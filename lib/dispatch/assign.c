@@ -7,6 +7,7 @@
  * of this is worked out afresh at the end of a turn, from what there is then;
  * nothing here remembers what was decided before.
  */
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 

@@ -14,6 +14,7 @@
 #include "codec/result_json.h"
 #include "codec/salvage.h"
 #include "dispatch/cancelled_ids.h"
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/limits.h"

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "dispatch/cancelled_ids.h"
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "store/store.h"
 #include "util/clock.h"

@@ -3,6 +3,8 @@
  * The ways in which an attempt ends: what each of them means, how the log and
  * the heartbeat tell of it, and how the task remembers it.
  */
+#include "dispatch/ending.h"
+
 #include <inttypes.h>
 
 #include "codec/history.h"

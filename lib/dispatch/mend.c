@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "codec/result_json.h"
+#include "dispatch/ending.h"
 #include "util/log.h"
 
 static void mend_next(struct mend *m);

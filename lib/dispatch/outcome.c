@@ -12,6 +12,7 @@
  */
 #include "codec/result_json.h"
 #include "codec/scan.h"
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"

@@ -2,6 +2,7 @@
 /*
  * Retries: whether a task gets another attempt, with which counters, and when.
  */
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 

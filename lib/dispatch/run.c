@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "ipc/ipc.h"
 #include "pool/executor_process.h"

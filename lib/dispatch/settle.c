@@ -5,6 +5,7 @@
  * Neither happens while a record in passing is under way, and a final record is
  * not stored while it is in doubt whether the claim is ours.
  */
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 
 static void

@@ -8,6 +8,7 @@
  * that one that answers nothing does not suspend it. What waits in an executor
  * is called back within ms, so for a job that is not stuck both are the same.
  */
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"

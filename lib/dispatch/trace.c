@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "trace/exporter.h"
 #include "util/clock.h"

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 
+#include "dispatch/ending.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"

@@ -248,9 +248,9 @@ examine_frozen(struct doctor *d, const char *name, const char *pid,
 		 pid, pid);
 	doctor_find(d, DOCTOR_ERROR, "workers", remedy,
 		    "worker %s says nothing any more, but its process %s still "
-		    "exists: it keeps %lld tasks in flight, which no other "
+		    "exists: it keeps %lld task%s in flight, which no other "
 		    "worker takes over",
-		    name, pid, held);
+		    name, pid, held, doctor_s(held));
 }
 
 /* What becomes of the tasks of a worker that says nothing depends on whether its
@@ -277,8 +277,8 @@ examine_dead(struct doctor *d, const json_t *worker, const char *name,
 					  "takes them over."
 					: "Start it again, or start another "
 					  "worker for its queues.",
-			    "worker %s is dead and has %lld tasks in flight",
-			    name, held);
+			    "worker %s is dead and has %lld task%s in flight",
+			    name, held, doctor_s(held));
 	}
 }
 

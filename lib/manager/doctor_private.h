@@ -20,6 +20,13 @@ struct doctor {
 	int64_t broker_us, broker_read_us;
 };
 
+/* Of a noun of which there are `n`: its ending. */
+static inline const char *
+doctor_s(long long n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* Notes a finding. `remedy` is a whole sentence. */
 void doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 		 const char *remedy, const char *fmt, ...)

@@ -74,21 +74,21 @@ examine_servants(struct doctor *d, const json_t *queue, const char *name)
 			    "--to-config, as before.",
 			    "%lld task%s of queue %s did not get to another "
 			    "store: a move was interrupted",
-			    waiting, waiting == 1 ? "" : "s",
+			    waiting, doctor_s(waiting),
 			    name + strlen(MOVE_LEAVING));
 	else if (alive == 0)
 		doctor_find(d, DOCTOR_ERROR, "queues",
 			    "Start a worker with this queue in [worker] "
 			    "queues, or purge the queue.",
 			    "queue %s has %lld task%s and no worker serves it",
-			    name, waiting, waiting == 1 ? "" : "s");
+			    name, waiting, doctor_s(waiting));
 	else
 		doctor_find(d, DOCTOR_WARNING, "queues",
 			    "Run flowrractl worker resume to make one take "
 			    "tasks again.",
-			    "queue %s has %lld tasks and none of its workers "
+			    "queue %s has %lld task%s and none of its workers "
 			    "takes any",
-			    name, waiting);
+			    name, waiting, doctor_s(waiting));
 }
 
 static void
@@ -179,7 +179,7 @@ doctor_dead(struct doctor *d)
 				    "queue %s: %lld task%s%s died within the "
 				    "last hour",
 				    cursors[i].queue, recent[i].n,
-				    recent[i].n == 1 ? "" : "s",
+				    doctor_s((long long)recent[i].n),
 				    cursors[i].more ? " or more" : "");
 		query_cursor_done(&cursors[i]);
 	}
@@ -288,7 +288,7 @@ examine_foreign(struct doctor *d, const json_t *limits, const char *name)
 		    "queue %s has limits, which workers of the Python package "
 		    "ignore: %lld client%s of the broker take%s tasks the way "
 		    "they do (BRPOP), from this queue or another one",
-		    name, (long long)d->foreign, d->foreign == 1 ? "" : "s",
+		    name, (long long)d->foreign, doctor_s(d->foreign),
 		    d->foreign == 1 ? "s" : "");
 }
 
@@ -313,18 +313,20 @@ doctor_queues(struct doctor *d)
 {
 	json_t *queue;
 	const char *name;
+	long long waiting;
 	size_t i;
 
 	json_array_foreach (d->queues, i, queue) {
 		if ((name = member_text(queue, "queue")) == NULL)
 			continue;
+		waiting = number(queue, "waiting");
 		/* Delayed tasks of a paused queue are late by intent. */
 		if (json_is_true(json_object_get(queue, "paused")))
 			doctor_find(d, DOCTOR_WARNING, "queues",
 				    "Run flowrractl queue resume.",
-				    "queue %s is paused, with %lld tasks "
+				    "queue %s is paused, with %lld task%s "
 				    "waiting",
-				    name, number(queue, "waiting"));
+				    name, waiting, doctor_s(waiting));
 		else
 			examine_delayed(d, queue, name);
 		examine_servants(d, queue, name);

@@ -106,9 +106,9 @@ examine_schedulers(struct doctor *d, const struct schedules_stats *s,
 		doctor_find(d, DOCTOR_ERROR, ABOUT,
 			    "Start flowrra-beat, for example with systemctl "
 			    "start flowrra-beat.",
-			    "%" PRId64
-			    " schedules are enabled, but no scheduler is alive",
-			    s->enabled);
+			    "no scheduler is alive for %" PRId64
+			    " enabled schedule%s",
+			    s->enabled, doctor_s(s->enabled));
 }
 
 /* Others see only what they made themselves, in a file of their own machine, and
@@ -211,9 +211,9 @@ examine_far(struct doctor *d, const struct schedules_check *c)
 	doctor_find(d, DOCTOR_ERROR, ABOUT,
 		    "Restart flowrra-beat, which computes them again; a clock "
 		    "was wrong.",
-		    "the next runs of %zu schedules are further away than "
+		    "the next runs of %zu schedule%s are further away than "
 		    "their rules allow: %s fires at %s, not at %s",
-		    c->far, c->far_id, far, near);
+		    c->far, doctor_s((long long)c->far), c->far_id, far, near);
 }
 
 /* Ours, and a clock that was ahead for long or is behind now. */

@@ -27,11 +27,11 @@ static const char SCHEME[] = "sqlite://";
 
 /* Nobody has typed it: where the database is by default, or with --user. */
 static bool
-place_is_ours(const struct tx *tx, const char *dir)
+place_is_ours(bool is_default, const char *dir)
 {
-	char *personal = tx->default_place ? NULL : path_personal_dir(NULL);
-	const bool ours = tx->default_place ||
-			  (personal != NULL && strcmp(dir, personal) == 0);
+	char *personal = is_default ? NULL : path_personal_dir(NULL);
+	const bool ours =
+	    is_default || (personal != NULL && strcmp(dir, personal) == 0);
 
 	free(personal);
 	return ours;
@@ -48,7 +48,7 @@ place_make_dir(const struct tx *tx, struct err *err)
 
 	if (dir == NULL)
 		return err_nomem(err);
-	if (place_is_ours(tx, dir))
+	if (place_is_ours(tx->default_place, dir))
 		result = path_make_dir(dir, err);
 	else if (dir[0] != '\0' && mkdir(dir, 0700) != 0 && errno != EEXIST)
 		result = err_sys(err, ERR_CONFIG,
@@ -221,22 +221,34 @@ place_check_url(const char *url, struct err *err)
 	return result < 0 ? -1 : 0;
 }
 
-/* As place_make_dir(): the directory itself may be missing, but not the one above. */
+/* Cuts the last part off; false: nothing would be left. */
+static bool
+place_go_up(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash == NULL || path[1] == '\0')
+		return false;
+	slash[slash == path] = '\0';
+	return true;
+}
+
+/* As place_make_dir(): what may be missing of the directory. */
 static int
 place_check_dir(const char *path, struct err *err)
 {
-	char *dir = strdup(path), *slash = NULL;
-	int r = 0, i;
+	char *dir = strdup(path);
+	bool ours;
+	int r = 0;
 
-	for (i = 0; dir != NULL && i < 2; i++) {
-		if ((slash = strrchr(dir, '/')) == NULL)
-			break;
-		slash[slash == dir] = '\0';
-		if (access(dir, F_OK) == 0)
-			break;
-	}
 	if (dir == NULL)
 		return err_nomem(err);
+	place_go_up(dir);
+	ours = place_is_ours(false, dir);
+	if (access(dir, F_OK) != 0)
+		place_go_up(dir);
+	while (ours && access(dir, F_OK) != 0 && place_go_up(dir))
+		;
 	if (access(dir, W_OK | X_OK) != 0)
 		r = err_sys(err, ERR_CONFIG, "cannot create %s: directory %s",
 			    path, dir);

@@ -299,8 +299,6 @@ START_TEST(a_good_configuration_passes_and_warnings_do_not_fail_it)
 }
 END_TEST
 
-/* Modules that crash are named one by one. init() is not called: what fails there
- * keeps a reload from the worker, which goes on, and says so. */
 /* What a start would meet, with nothing made by the check. */
 START_TEST(a_state_directory_that_cannot_be_made_is_told)
 {
@@ -320,6 +318,22 @@ START_TEST(a_state_directory_that_cannot_be_made_is_told)
 }
 END_TEST
 
+/* Its home has no .local yet; the first submission makes it. */
+START_TEST(the_configuration_of_a_new_user_passes)
+{
+	const struct world_options o = {.no_worker = true, .embedded = true};
+	struct world *w = world_start(&o);
+
+	ck_run(run(w, "mkdir home && unset XDG_STATE_HOME FLOWRRA_BROKER_URL "
+		      "FLOWRRA_WORKER_STATE_DIR && export HOME=$PWD/home && "
+		      "flowrractl check --user -q && ! test -e home/.local"),
+	       0, "");
+	world_stop(w);
+}
+END_TEST
+
+/* Modules that crash are named one by one. init() is not called: what fails there
+ * keeps a reload from the worker, which goes on, and says so. */
 START_TEST(modules_are_loaded_without_init_and_a_late_failure_is_seen)
 {
 	const struct world_options o = {.no_worker = true};
@@ -359,5 +373,6 @@ SUITE("check")
 	TEST(a_check_tells_all_that_is_wrong_with_40_broken_configurations);
 	TEST(a_good_configuration_passes_and_warnings_do_not_fail_it);
 	TEST(a_state_directory_that_cannot_be_made_is_told);
+	TEST(the_configuration_of_a_new_user_passes);
 	TEST(modules_are_loaded_without_init_and_a_late_failure_is_seen);
 }

@@ -422,7 +422,7 @@ START_TEST(the_doctor_finds_what_is_stuck_and_says_what_to_do)
 	ctl_ok(w, "worker quiet test:1");
 	WAIT_UNTIL(finds(w, "worker test:1 is quiet", "worker resume"));
 	ctl_ok(w, "schedule interval add 1h --args '[1,2]'");
-	ck_assert(finds(w, "1 schedules are enabled", "Start flowrra-beat"));
+	ck_assert(finds(w, "for 1 enabled schedule", "Start flowrra-beat"));
 	world_stop(w);
 }
 END_TEST

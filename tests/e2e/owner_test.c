@@ -194,7 +194,7 @@ START_TEST(
 	worker_start(w, OTHER);
 	WAIT_UNTIL_WITHIN(LIFE_MS, strstr(ctl(w, "doctor")->out, cont) != NULL);
 	out = ctl(w, "doctor")->out;
-	ck_assert_ptr_nonnull(strstr(out, "keeps 1 tasks in flight"));
+	ck_assert_ptr_nonnull(strstr(out, "keeps 1 task in flight"));
 	ck_assert_ptr_null(strstr(out, "Wait half a minute"));
 	ck_assert_ptr_nonnull(
 	    strstr(ctl_ok(w, "workers --json"), "\"frozen\":true"));

@@ -242,7 +242,7 @@ START_TEST(queues_are_examined_one_by_one)
 	    findings(),
 	    "error queues: queue lost has 2 tasks and no worker serves it\n"
 	    "error queues: queue io has a delayed task that was due 11 s ago\n"
-	    "warning queues: queue net has 1 tasks and none of its workers "
+	    "warning queues: queue net has 1 task and none of its workers "
 	    "takes any\n"
 	    "warning queues: queue io: 2 tasks died within the last hour\n");
 	scene_queue("io", true);

@@ -136,8 +136,8 @@ START_TEST(schedules_are_examined)
 	add_schedule("s1", SCENE_NOON_US);
 	add_scheduler("old", SCENE_NOON_US - 31000000, 0);
 	ck_assert_str_eq(findings(),
-			 "error schedules: 1 schedules are enabled, but no "
-			 "scheduler is alive\n"
+			 "error schedules: no scheduler is alive for 1 "
+			 "enabled schedule\n"
 			 "warning schedules: scheduler old was last seen 31 s "
 			 "ago\n");
 	add_scheduler("old", SCENE_NOON_US, HEALTH_LAG_US + 500000);
@@ -178,7 +178,7 @@ START_TEST(what_holds_schedules_up_is_examined)
 	    "database's: it claims nothing\n"
 	    "error schedules: 1 schedules are overdue, s1 for 60 s: scheduler "
 	    "b is disabled ([scheduler] enabled = no)\n"
-	    "error schedules: the next runs of 1 schedules are further away "
+	    "error schedules: the next runs of 1 schedule are further away "
 	    "than their rules allow: 90s fires at "
 	    "2029-08-19T12:00:00.000000+00:00, not at "
 	    "2026-11-23T12:01:30.000000+00:00\n"
