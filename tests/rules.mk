@@ -148,6 +148,15 @@ cast: all
 	tests/cast/cast $(B)/bin >$(B)/cast.svg
 	cp $(B)/cast.svg conf/
 
+#: cast-check whether that is still what the programs print
+cast-check: all
+	@tests/cast/cast $(B)/bin >$(B)/cast.svg
+	@diff conf/cast.svg $(B)/cast.svg || \
+	    { echo "conf/cast.svg is out of date; \"make cast\" makes it" >&2; false; }
+
+# With sanitizers it would show the same, and only later.
+cast-short: $(if $(filter release,$(CONFIG)),cast-check)
+
 #: mount    the dashboard behind proxies and inside applications, only
 mount: all
 	@BUILD_DIR=$(B) tests/web/mount/check
@@ -179,6 +188,7 @@ check:
 	$(again) unit
 	$(again) e2e
 	$(again) tour
+	$(again) cast-short
 	$(again) mount
 	$(again) browser-short
 	$(again) soak-short
@@ -444,7 +454,7 @@ compile-flags:
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
 	check-debian \
-	browser browser-daemon browser-short browser-picture cast check asan tsan soak-programs soak \
+	browser browser-daemon browser-short browser-picture cast cast-check cast-short check asan tsan soak-programs soak \
 	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth bench-lives \
 	bench-beat bench-operate bench-commands bench-web bench-follower bench-flows wrong-year coverage deps lint format compile-flags

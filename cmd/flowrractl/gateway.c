@@ -90,6 +90,10 @@ ask_headers(const struct gateway_request *r)
 		snprintf(line, sizeof(line), "Idempotency-Key: %s", r->key);
 		list = curl_slist_append(list, line);
 	}
+	if (r->match != NULL) {
+		snprintf(line, sizeof(line), "If-Match: %s", r->match);
+		list = curl_slist_append(list, line);
+	}
 	return list;
 }
 
@@ -168,11 +172,11 @@ code_of_status(long status)
 	static const struct {
 		long status;
 		enum err_code code;
-	} codes[] = {{400, ERR_DATA},	     {401, ERR_REFUSED},
-		     {403, ERR_REFUSED},     {404, ERR_NOT_FOUND},
-		     {409, ERR_REFUSED},     {413, ERR_DATA},
-		     {422, ERR_DATA},	     {429, ERR_FULL},
-		     {503, ERR_UNAVAILABLE}, {504, ERR_UNAVAILABLE}};
+	} codes[] = {
+	    {400, ERR_DATA},	    {401, ERR_REFUSED},	   {403, ERR_REFUSED},
+	    {404, ERR_NOT_FOUND},   {409, ERR_REFUSED},	   {412, ERR_REFUSED},
+	    {413, ERR_DATA},	    {422, ERR_DATA},	   {429, ERR_FULL},
+	    {503, ERR_UNAVAILABLE}, {504, ERR_UNAVAILABLE}};
 	size_t i;
 
 	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)

@@ -15,6 +15,8 @@
 
 #include <jansson.h>
 
+#include "manager/schedules.h"
+
 #include "manager/request.h"
 #include "util/buf.h"
 
@@ -22,8 +24,6 @@ struct err;
 struct flowrra_record;
 struct flowrra_request;
 struct gateway;
-struct schedule_form;
-struct schedule_query;
 struct tasks_query;
 
 /* Connects with the first request. NULL with *err. */
@@ -39,7 +39,8 @@ struct gateway_request {
 	const char *method, *path; /* "GET", "/api/v1/queues" */
 	const char *type;	   /* of the body; NULL: there is none */
 	struct slice body;
-	const char *key;
+	const char *key;   /* Idempotency-Key, or NULL */
+	const char *match; /* If-Match, or NULL */
 	double
 	    wait_s; /* how long the server may take beyond an answer's time */
 };
@@ -90,13 +91,20 @@ json_t *gateway_logs(struct gateway *g, const char *id, const char *after,
 /* All that match; in the order of their next fires, if that is asked for. */
 json_t *gateway_schedules(struct gateway *g, const struct schedule_query *query,
 			  struct err *err);
-/* A schedule; `more` "/next?n=3": what the server has below it. */
-json_t *gateway_schedule(struct gateway *g, const char *id, const char *more,
-			 struct err *err);
+json_t *gateway_schedule(struct gateway *g, const char *id, struct err *err);
+/* A page of what has fired: schedule_fires(). */
+json_t *gateway_schedule_fires(struct gateway *g,
+			       const struct schedule_fires_query *query,
+			       struct err *err);
 /* The schedule that is made, or that was there (*ret_existing). */
 json_t *gateway_schedule_make(struct gateway *g,
 			      const struct schedule_form *form,
 			      bool *ret_existing, struct err *err);
+/* Reads the schedule, has `apply` change its form, and puts it back; again, if somebody
+ * else has changed it meanwhile. The schedule as it is then. */
+json_t *gateway_schedule_edit(struct gateway *g, const char *id,
+			      schedule_apply_fn *apply, void *arg,
+			      struct err *err);
 /* `what`: "enable", "disable", "run", or "delete". What the server answers. */
 json_t *gateway_schedule_change(struct gateway *g, const char *id,
 				const char *what, struct err *err);

@@ -8,13 +8,17 @@
 #include "codec/write.h"
 #include "core/task.h"
 #include "gateway.h"
+#include "manager/member.h"
 #include "manager/page.h"
 #include "manager/schedule.h"
 #include "manager/schedules.h"
+#include "util/clock.h"
 #include "util/err.h"
 
 #define JSON_TYPE "application/json"
 #define ROOT "schedules"
+/* An edit is tried so often, while others edit the same schedule. */
+#define EDITS_MAX 10
 
 /* --- looking ----------------------------------------------------------------- */
 
@@ -45,19 +49,20 @@ schedules_step(struct gateway *g, const struct schedule_query *q,
 	return page;
 }
 
-/* What never fires comes last. Times are written so that their order is that of their
- * texts. */
+/* What never fires comes last; at one time, by ID. Times are written so that their order
+ * is that of their texts. */
 static int
 compare_next(const void *a, const void *b)
 {
-	const char *x =
-	    json_string_value(json_object_get(*(json_t *const *)a, "next_run"));
-	const char *y =
-	    json_string_value(json_object_get(*(json_t *const *)b, "next_run"));
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	const char *next_x = member_text(x, "next_run");
+	const char *next_y = member_text(y, "next_run");
+	int order = (next_x == NULL) - (next_y == NULL);
 
-	if (x == NULL || y == NULL)
-		return (x == NULL) - (y == NULL);
-	return strcmp(x, y);
+	if (next_x != NULL && next_y != NULL)
+		order = strcmp(next_x, next_y);
+	return order != 0 ? order
+			  : strcmp(member_text(x, "id"), member_text(y, "id"));
 }
 
 /* Here, since the server lists a submitter's by ID alone. */
@@ -107,9 +112,10 @@ gateway_schedules(struct gateway *g, const struct schedule_query *query,
 	return query->by_next ? sort_by_next(all, err) : all;
 }
 
-json_t *
-gateway_schedule(struct gateway *g, const char *id, const char *more,
-		 struct err *err)
+/* `more`: what the server has below a schedule. */
+static json_t *
+schedule_get(struct gateway *g, const char *id, const char *more,
+	     struct err *err)
 {
 	struct buf path = BUF_INIT;
 	json_t *json = NULL;
@@ -118,6 +124,39 @@ gateway_schedule(struct gateway *g, const char *id, const char *more,
 		json = gateway_get(g, path.data, err);
 	buf_done(&path);
 	return json;
+}
+
+json_t *
+gateway_schedule(struct gateway *g, const char *id, struct err *err)
+{
+	return schedule_get(g, id, "", err);
+}
+
+json_t *
+gateway_schedule_fires(struct gateway *g,
+		       const struct schedule_fires_query *query,
+		       struct err *err)
+{
+	char before[CLOCK_TEXT_SIZE];
+	struct buf more = BUF_INIT;
+	json_t *page = NULL;
+
+	buf_addf(&more, "/fires?limit=%zu", query->limit);
+	if (query->before_us != 0) {
+		clock_format(query->before_us, before);
+		buf_adds(&more, "&before=");
+		gateway_add_part(&more, before);
+	}
+	if (query->cursor != NULL) {
+		buf_adds(&more, "&cursor=");
+		gateway_add_part(&more, query->cursor);
+	}
+	if (more.failed)
+		err_nomem(err);
+	else
+		page = schedule_get(g, query->id, more.data, err);
+	buf_done(&more);
+	return page;
 }
 
 /* --- making ------------------------------------------------------------------ */
@@ -210,6 +249,73 @@ gateway_schedule_make(struct gateway *g, const struct schedule_form *form,
 		*ret_existing = gateway_status(g) == 200;
 	}
 	buf_done(&body);
+	return json;
+}
+
+/* --- editing ----------------------------------------------------------------- */
+
+/* `was` is the schedule as the server has told it, and what its form borrows from. */
+static int
+edit_write(const struct buf *was, schedule_apply_fn *apply, void *arg,
+	   struct buf *body, struct err *err)
+{
+	struct buf scratch = BUF_INIT;
+	struct schedule_fault fault;
+	struct schedule_form form;
+	const char *field;
+	int r;
+
+	schedule_form_init(&form);
+	r = schedule_form_read((struct slice){was->data, was->len}, &form,
+			       &scratch, &field, err);
+	if (r == 0)
+		r = apply(&form, arg, &fault, err);
+	if (r == 0)
+		r = form_write(&form, body, err);
+	buf_done(&scratch);
+	return r;
+}
+
+static json_t *
+edit_put(struct gateway *g, const char *path, const struct buf *was,
+	 const struct buf *body, struct err *err)
+{
+	json_t *schedule = json_loadb(was->data, was->len, 0, NULL);
+	const char *updated = member_text(schedule, "updated_at");
+	char etag[CLOCK_TEXT_SIZE + 2];
+	const struct gateway_request put = {.method = "PUT",
+					    .path = path,
+					    .type = JSON_TYPE,
+					    .body = {body->data, body->len},
+					    .match = etag};
+
+	snprintf(etag, sizeof(etag), "\"%s\"", updated != NULL ? updated : "");
+	json_decref(schedule);
+	return gateway_json(g, &put, err);
+}
+
+json_t *
+gateway_schedule_edit(struct gateway *g, const char *id,
+		      schedule_apply_fn *apply, void *arg, struct err *err)
+{
+	struct buf path = BUF_INIT, was = BUF_INIT, body = BUF_INIT;
+	struct gateway_request get = {.method = "GET"};
+	json_t *json = NULL;
+	int tries = 0, r = gateway_path(&path, ROOT, id, "", err);
+
+	get.path = path.data;
+	while (r == 0) {
+		buf_reset(&body);
+		if ((r = gateway_ask(g, &get, &was, err)) == 0 &&
+		    (r = edit_write(&was, apply, arg, &body, err)) == 0)
+			json = edit_put(g, path.data, &was, &body, err);
+		if (json != NULL || gateway_status(g) != 412 ||
+		    ++tries == EDITS_MAX)
+			break;
+	}
+	buf_done(&body);
+	buf_done(&was);
+	buf_done(&path);
 	return json;
 }
 

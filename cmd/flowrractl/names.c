@@ -94,7 +94,7 @@ find_pair(int n, char **words)
 	return find_name(group, words[1]);
 }
 
-/* What the word of a group means alone, or before options. */
+/* What the word of a group means alone, before options, or with "list". */
 static const struct verb *
 find_alone(const char *word)
 {
@@ -111,6 +111,7 @@ find_alone(const char *word)
 const struct verb *
 find_verb(int n, char **words, int *ret_used)
 {
+	const bool lists = n > 1 && strcmp(words[1], "list") == 0;
 	const bool alone = n == 1 || words[1][0] == '-';
 	const struct verb *verb = find_pair(n, words);
 
@@ -118,6 +119,12 @@ find_verb(int n, char **words, int *ret_used)
 	if (verb != NULL)
 		return verb;
 	verb = find_name(words[0], NULL);
+	/* But "queues list" lists the queue of that name. */
+	if (lists && (verb == NULL || verb->max_args == 0) &&
+	    find_alone(words[0]) != NULL) {
+		*ret_used = 2;
+		return find_alone(words[0]);
+	}
 	/* "tasks frob" is a mistake in the name, and not in an argument. */
 	if (verb != NULL && verb->max_args == 0 && !alone && is_group(words[0]))
 		return NULL;

@@ -198,12 +198,12 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "--wait-timeout needs --wait");
 		return err_exit_status(ERR_USAGE);
 	}
-	if ((status = reach_schedules(ctl, false, &db)) != 0)
+	if ((status = ctl_open_all(ctl)) != 0 ||
+	    (status = reach_schedules(ctl, false, &db)) != 0)
 		return status;
 	if (db == NULL)
 		status = run_through_gateway(ctl, argv[0], id, &flow);
-	else if ((status = ctl_open_all(ctl)) == 0 &&
-		 schedule_run(db, ctl->client, &run, id, &flow, &err) != 0)
+	else if (schedule_run(db, ctl->client, &run, id, &flow, &err) != 0)
 		status = complain_of_err(ctl, &err);
 	schedules_close(db);
 	return status != 0 ? status : print_run(ctl, argv[0], id, flow, o);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/task.h"
+#include "gateway.h"
 #include "manager/schedules.h"
 #include "schedule.h"
 #include "schedules/schedules.h"
@@ -130,36 +131,47 @@ asks_broker(const struct edit_options *o)
 /* schedule_edit() reads the schedule, has apply_options() change it, and tries
  * again if somebody else has changed it meanwhile. */
 static int
-edit_with(struct ctl *ctl, char **argv, struct edit_options *o)
+edit_in(struct ctl *ctl, struct schedules *db, const char *id,
+	struct edit_options *o, json_t **ret)
 {
 	struct schedule_edit edit = {
-	    .id = argv[0], .apply = apply_options, .arg = o};
-	struct zone_words words = {.local = ""};
+	    .id = id, .apply = apply_options, .arg = o, .client = ctl->client};
 	struct schedule_fault fault;
 	struct err err = ERR_INIT;
-	struct schedules *db;
-	json_t *schedule;
-	int status = 0;
+	int status = schedule_time(ctl, db, &edit.now_us);
 	bool stale;
+
+	if (status != 0)
+		return status;
+	*ret = schedule_edit(db, &edit, &stale, &fault, &err);
+	return *ret != NULL ? 0
+			    : complain_of_schedule(ctl, o->texts[EDIT_rule],
+						   &fault, &err);
+}
+
+static int
+edit_with(struct ctl *ctl, const char *id, struct edit_options *o)
+{
+	struct zone_words words = {.local = ""};
+	struct err err = ERR_INIT;
+	json_t *schedule = NULL;
+	struct schedules *db;
+	int status = 0;
 
 	if (zone_complete(&words, &o->texts[EDIT_tz], &err) != 0)
 		return complain_of_err(ctl, &err);
-	if (asks_broker(o) && (status = ctl_open_all(ctl)) != 0)
+	if ((asks_broker(o) && (status = ctl_open_all(ctl)) != 0) ||
+	    (status = reach_schedules(ctl, false, &db)) != 0)
 		return status;
-	edit.client = ctl->client;
-	if ((db = open_schedules(ctl, false, &status)) == NULL)
-		return status;
-	if ((status = schedule_time(ctl, db, &edit.now_us)) != 0) {
-		schedules_close(db);
-		return status;
-	}
-	schedule = schedule_edit(db, &edit, &stale, &fault, &err);
+	if (db != NULL)
+		status = edit_in(ctl, db, id, o, &schedule);
+	else if ((schedule = gateway_schedule_edit(
+		      ctl->gateway, id, apply_options, o, &err)) == NULL)
+		status = complain_of_err(ctl, &err);
 	schedules_close(db);
-	if (schedule == NULL)
-		return complain_of_schedule(ctl, o->texts[EDIT_rule], &fault,
-					    &err);
-	print_if_json(ctl, schedule);
-	return 0;
+	if (schedule != NULL)
+		print_if_json(ctl, schedule);
+	return status;
 }
 
 static int
@@ -179,7 +191,7 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 		*file = flow.data;
 	}
 	if (status == 0)
-		status = edit_with(ctl, argv, o);
+		status = edit_with(ctl, argv[0], o);
 	buf_done(&flow);
 	return status;
 }
@@ -195,5 +207,6 @@ const struct verb verb_schedule_edit = {
     .min_args = 1,
     .max_args = 1,
     .words = WORD_SCHEDULE,
+    .gateway = true,
     .run = run_edit,
 };

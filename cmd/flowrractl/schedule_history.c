@@ -2,6 +2,8 @@
 /* The verb schedule history: what a schedule has fired and what became of it, and
  * what it has not fired and why. */
 #include "manager/schedules.h"
+
+#include "gateway.h"
 #include "schedule.h"
 #include "schedules/schedules.h"
 #include "table.h"
@@ -36,12 +38,21 @@ static const struct column columns[] = {
     {"WORKFLOW", "workflow", NULL, COLUMN_WHOLE | COLUMN_DROP(1)},
 };
 
+/* `db` NULL: by the gateway. */
+static json_t *
+read_page(const struct ctl *ctl, struct schedules *db, bool no_status,
+	  const struct schedule_fires_query *query, struct err *err)
+{
+	if (db == NULL)
+		return gateway_schedule_fires(ctl->gateway, query, err);
+	return schedule_fires(db, no_status ? NULL : ctl->client, query, err);
+}
+
 /* Page by page, as many as are asked for; NULL with *err. */
 static json_t *
-read_history(struct ctl *ctl, struct schedules *db, const char *id,
+read_history(const struct ctl *ctl, struct schedules *db, const char *id,
 	     const struct history_options *o, struct err *err)
 {
-	struct flowrra_client *client = o->no_status ? NULL : ctl->client;
 	struct schedule_fires_query query = {.id = id,
 					     .before_us = o->before_us};
 	json_t *all = json_array(), *page, *next = NULL;
@@ -51,7 +62,7 @@ read_history(struct ctl *ctl, struct schedules *db, const char *id,
 		left = (size_t)o->limit - json_array_size(all);
 		query.cursor = json_string_value(next);
 		query.limit = left < 500 ? left : 500;
-		page = schedule_fires(db, client, &query, err);
+		page = read_page(ctl, db, o->no_status, &query, err);
 		json_decref(next);
 		if (page == NULL) {
 			json_decref(all);
@@ -68,21 +79,35 @@ read_history(struct ctl *ctl, struct schedules *db, const char *id,
 
 /* Without the tasks the database is enough. */
 static int
+open_history(struct ctl *ctl, const struct history_options *o,
+	     struct schedules **ret)
+{
+	struct err err = ERR_INIT;
+	int status = o->no_status ? 0 : ctl_open_all(ctl);
+
+	if (status == 0)
+		status = reach_schedules(ctl, true, ret);
+	if (status == 0 && o->no_status &&
+	    ctl_need_store(ctl, "--no-status", &err) != 0)
+		status = complain_of_err(ctl, &err);
+	return status;
+}
+
+static int
 run_history(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	const struct history_options *o = options;
 	struct err err = ERR_INIT;
-	struct schedules *db;
-	int status = 0;
-	json_t *list;
+	struct schedules *db = NULL;
+	int status = open_history(ctl, o, &db);
+	json_t *list = NULL;
 
-	if ((!o->no_status && (status = ctl_open_all(ctl)) != 0) ||
-	    (db = open_schedules(ctl, true, &status)) == NULL)
-		return status;
-	list = read_history(ctl, db, argv[0], o, &err);
+	if (status == 0 &&
+	    (list = read_history(ctl, db, argv[0], o, &err)) == NULL)
+		status = complain_of_err(ctl, &err);
 	schedules_close(db);
 	if (list == NULL)
-		return complain_of_err(ctl, &err);
+		return status;
 	return print_list(ctl, columns, sizeof(columns) / sizeof(columns[0]),
 			  list);
 }
@@ -113,5 +138,6 @@ const struct verb verb_schedule_history = {
     .min_args = 1,
     .max_args = 1,
     .words = WORD_SCHEDULE,
+    .gateway = true,
     .run = run_history,
 };

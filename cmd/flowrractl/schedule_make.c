@@ -119,8 +119,17 @@ make_through_gateway(struct ctl *ctl, const struct schedule_form *form)
 	return 0;
 }
 
-/* argv: the task, and the rule. With --force the broker is not asked, and may
- * be down: only the database is needed then. */
+/* With --force the broker is not asked, and may be down: only the database is
+ * needed then. */
+static int
+reach_stores(struct ctl *ctl, bool force)
+{
+	const int status = force ? 0 : ctl_open_all(ctl);
+
+	return status != 0 ? status : ctl_reach_schedules(ctl);
+}
+
+/* argv: the task, and the rule. */
 static int
 make_form(struct ctl *ctl, const char *type, char **argv,
 	  struct make_options *o)
@@ -139,7 +148,7 @@ make_form(struct ctl *ctl, const char *type, char **argv,
 	o->form.enabled = !o->disabled;
 	if (o->form.traceparent == NULL)
 		o->form.traceparent = submit_trace();
-	if ((status = ctl_reach_schedules(ctl)) != 0)
+	if ((status = reach_stores(ctl, o->form.force)) != 0)
 		return status;
 	if (ctl->gateway != NULL)
 		return make_through_gateway(ctl, &o->form);
@@ -147,8 +156,7 @@ make_form(struct ctl *ctl, const char *type, char **argv,
 	if (strcmp(type, "interval") != 0 &&
 	    choose_zone(ctl, &words, argv[1], &o->form.tz, &err) != 0)
 		return complain_of_err(ctl, &err);
-	if ((!o->form.force && (status = ctl_open_all(ctl)) != 0) ||
-	    (db = open_schedules(ctl, false, &status)) == NULL)
+	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
 	status = schedule_time(ctl, db, &now_us);
 	if (status == 0 && schedule_declare(db, ctl->client, &o->form, now_us,

@@ -155,9 +155,8 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if ((status = reach_schedules(ctl, true, &db)) != 0)
 		return status;
-	schedule = db != NULL
-		       ? schedule_show(db, argv[0], &err)
-		       : gateway_schedule(ctl->gateway, argv[0], "", &err);
+	schedule = db != NULL ? schedule_show(db, argv[0], &err)
+			      : gateway_schedule(ctl->gateway, argv[0], &err);
 	if (schedule == NULL) {
 		status = complain_of_err(ctl, &err);
 	} else {

@@ -274,8 +274,8 @@ check_file(struct ctl *ctl, const struct submit_options *o, struct err *err)
 		       name, name);
 }
 
-/* Most likely its name is misspelt, or no worker runs. The answer is known from the submission; only
- * where it was bad, the workers are asked. */
+/* Most likely its name is misspelt, or no worker runs. The answer is known from the
+ * submission; only where it was bad, the workers are asked. */
 static void
 warn_of_unserved(struct ctl *ctl, const struct flowrra_request *request)
 {

@@ -56,8 +56,8 @@ bool move_is_same(const json_t *task, const json_t *record);
  * 0, or -1 with *err: the rest is in its list, or in both.
  */
 int move_dead(struct move_between *m, const json_t *tasks, struct err *err);
-/* Moves the dead task with this ID, from any dead list; moved and refused are 0 if no
- * list has it. */
+/* Moves the dead task with this ID, from any dead list; one that is in that of m->queue
+ * is refused. moved and refused are 0 if no list has it. */
 int move_dead_task(struct move_between *m, const char *id, struct err *err);
 
 #endif

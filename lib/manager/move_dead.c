@@ -69,7 +69,7 @@ dead_move_reset(struct dead_move *d)
 	}
 }
 
-/* Those that go on, whom nothing has refused. */
+/* Those that go on: they were found, and nothing has refused them. */
 static size_t
 dead_move_gather(struct dead_move *d, struct corpse **ret)
 {
@@ -109,6 +109,11 @@ corpse_read(struct dead_move *d, struct corpse *x)
 	if (id == NULL || strcmp(id, x->id) != 0)
 		err_set(&x->err, ERR_REFUSED,
 			"cannot read task %.200s; it is not moved", x->id);
+	else if (is_within(d) && strcmp(d->queue, d->to) == 0)
+		err_set(&x->err, ERR_REFUSED,
+			"task %.200s is in the dead list of queue %.64s "
+			"already",
+			x->id, d->to);
 	else if (!is_within(d) && json_object_get(x->task, "flow") != NULL)
 		err_set(&x->err, ERR_REFUSED,
 			"task %.200s is a step of a workflow, and cannot be "
@@ -334,7 +339,7 @@ dead_move_tell(const struct dead_move *d)
 	}
 }
 
-/* Whom a step refuses takes no part in the next one. */
+/* What a step refuses takes no part in the next one. */
 static int
 dead_move_flush(struct dead_move *d, struct err *err)
 {
@@ -414,22 +419,39 @@ move_dead(struct move_between *m, const json_t *tasks, struct err *err)
 	return r;
 }
 
+static int
+dead_move_one(struct move_between *m, const char *id, const char *queue,
+	      struct err *err)
+{
+	json_t *tasks = json_pack("[{s:s,s:s}]", "task_id", id, "queue", queue);
+	const int r = tasks != NULL ? dead_move_queue(m, tasks, queue, err)
+				    : err_nomem(err);
+
+	json_decref(tasks);
+	return r;
+}
+
+/* The list where it goes to comes last: when a move was killed, both have it. */
 int
 move_dead_task(struct move_between *m, const char *id, struct err *err)
 {
-	json_t *queues = queues_list(m->from, NULL, err), *one, *tasks;
+	json_t *queues = queues_list(m->from, NULL, err), *one;
 	int r = queues != NULL ? 0 : -1;
+	const char *queue;
+	bool there = false;
 	size_t i;
 
 	json_array_foreach (queues, i, one) {
-		if (r != 0 || m->moved + m->refused > 0 ||
-		    json_integer_value(json_object_get(one, "dead")) == 0)
+		queue = member_text(one, "queue");
+		if (json_integer_value(json_object_get(one, "dead")) == 0)
 			continue;
-		tasks = json_pack("[{s:s,s:O}]", "task_id", id, "queue",
-				  json_object_get(one, "queue"));
-		r = tasks != NULL ? move_dead(m, tasks, err) : err_nomem(err);
-		json_decref(tasks);
+		if (m->from == m->to && strcmp(queue, m->queue) == 0)
+			there = true;
+		else if (r == 0 && m->moved + m->refused == 0)
+			r = dead_move_one(m, id, queue, err);
 	}
 	json_decref(queues);
+	if (r == 0 && there && m->moved + m->refused == 0)
+		r = dead_move_one(m, id, m->queue, err);
 	return r;
 }

@@ -35,6 +35,9 @@ int schedules_answer(struct web_call *call, json_t *schedule, struct err *err);
 
 /* --- a submitter's (schedules_own.c) ---------------------------------------- */
 
+/* Whether it may say what a form says, which it completes: 0, or -1 with *err, and 403. */
+int schedules_own_check(struct web_call *call, struct schedule_form *form,
+			struct err *err);
 /* Makes the schedule of a form, which it completes: 201, or 200 if it is there. */
 int schedules_own_make(struct web_call *call, struct schedules *db,
 		       struct schedule_form *form, struct err *err);

@@ -232,6 +232,19 @@ schedules_replace(struct web_call *call, struct schedules *db,
 	return schedules_answer(call, schedule, err);
 }
 
+/* A submitter may leave out what the IDs of its own begin with. */
+static int
+schedules_check_edit(struct web_call *call, struct schedule_form *form,
+		     struct err *err)
+{
+	if (web_own_prefix(call)[0] == '\0')
+		return 0;
+	if (form->id != NULL &&
+	    (form->id = web_own_id(call, form->id, err)) == NULL)
+		return -1;
+	return schedules_own_check(call, form, err);
+}
+
 /* Whether the form says "enabled" is seen in the body: the form itself has a
  * default. */
 static int
@@ -244,17 +257,22 @@ schedules_run_edit(struct web_call *call, struct err *err)
 	    .form = &form,
 	    .keeps_enabled = !json_is_boolean(
 		json_object_get(web_body_json(call), "enabled"))};
-	struct schedule_edit edit = {.id = web_text(call, "id"),
+	char id[SCHEDULE_ID_MAX + 1];
+	struct schedule_edit edit = {.id = id,
 				     .apply = schedules_apply_form,
 				     .arg = &replacing,
 				     .client = web_client(call)};
+	const char *whole = schedules_id(call, err);
 	int64_t off_us;
 	int result = -1;
 
 	schedule_form_init(&form);
-	if (db != NULL && schedules_now(db, &edit.now_us, &off_us, err) == 0 &&
+	snprintf(id, sizeof(id), "%s", whole != NULL ? whole : "");
+	if (db != NULL && whole != NULL &&
+	    schedules_now(db, &edit.now_us, &off_us, err) == 0 &&
 	    schedules_read_version(call, &edit.updated_us, err) == 0 &&
-	    schedules_read_form(call, &form, &texts, err) == 0)
+	    schedules_read_form(call, &form, &texts, err) == 0 &&
+	    schedules_check_edit(call, &form, err) == 0)
 		result = schedules_replace(call, db, &edit, form.rule, err);
 	buf_done(&texts.scratch);
 	return result;
@@ -358,7 +376,7 @@ const struct web_route web_schedules_change_routes[] = {
      "Makes a schedule: task, type (cron, interval, once) and rule, and what "
      "else may be said.",
      "201 and the schedule; 200 and the one that is identical"},
-    {HTTP_PUT, "/api/v1/schedules/{id}", WEB_OPERATOR, WEB_ANY_BODY,
+    {HTTP_PUT, "/api/v1/schedules/{id}", WEB_OPERATOR, WEB_ANY_BODY | WEB_OWN,
      schedules_edit_params, schedules_run_edit,
      "Replaces what a schedule says; If-Match has its ETag. A fire that is due "
      "is still done.",

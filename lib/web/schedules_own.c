@@ -29,9 +29,9 @@ own_refuse_form(struct web_call *call, const char *field, const char *why,
 	return web_fault(call, field, NULL, err);
 }
 
-static int
-own_check_form(struct web_call *call, struct schedule_form *form,
-	       struct err *err)
+int
+schedules_own_check(struct web_call *call, struct schedule_form *form,
+		    struct err *err)
 {
 	if (form->force)
 		return own_refuse_form(
@@ -105,7 +105,7 @@ schedules_own_make(struct web_call *call, struct schedules *db,
 	int64_t now_us, off_us;
 	int r;
 
-	if (own_check_form(call, form, err) != 0 ||
+	if (schedules_own_check(call, form, err) != 0 ||
 	    schedules_now(db, &now_us, &off_us, err) != 0 ||
 	    own_name(call, form, now_us, wanted, err) != 0 ||
 	    own_take_room(call, db, form->id, err) != 0)

@@ -92,7 +92,7 @@ START_TEST(dead_tasks_are_moved_to_another_queue)
 	ck_only(w, "tasks dead --queue q", "reason", "failed");
 	ck_run(ctl(w, "move --to q c --json"), 0,
 	       "{\"task_id\":\"c\",\"outcome\":\"moved\",\"queue\":\"q\"}\n");
-	ck_complains(ctl(w, "move --to q c"), 77, "does not wait");
+	ck_complains(ctl(w, "move --to q c"), 77, "dead list of queue q al");
 	ck_complains(ctl(w, "move --to q nope"), 2, "nope");
 	ck_run(ctl(w, "move --state dead,waiting --to q --yes"), 0,
 	       "1 moved\n");

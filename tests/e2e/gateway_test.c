@@ -8,16 +8,15 @@
 
 #include "e2e/gateway_scene.h"
 
+#define OWN_SCHEDULES                                                          \
+	"flowrractl -o scheduler.database_url=sqlite://$PWD/home/own.db "      \
+	"schedule "
+
 /* --- what a user has -------------------------------------------------------- */
 
-START_TEST(a_user_submits_waits_sees_and_cancels_its_own)
+static void
+submits_and_waits(struct world *w)
 {
-	struct services *s = services_start(_i == 0, EVERYBODY);
-	struct world *w;
-
-	if (s == NULL)
-		return;
-	w = s->w;
 	ck_run(run(w, AS_STRANGER "flowrractl submit echo 1 --wait"), 0,
 	       "{\"args\":[1],\"kwargs\":{}}\n");
 	ck_run(run(w, AS_STRANGER "flowrractl submit add 2 3 --id mine"), 0,
@@ -33,6 +32,11 @@ START_TEST(a_user_submits_waits_sees_and_cancels_its_own)
 	       0, "uid" USER ":later\n");
 	ck_run(run(w, AS_STRANGER "flowrractl result later"), 3, "");
 	ck_run(run(w, AS_STRANGER "flowrractl wait later --timeout 0"), 3, "");
+}
+
+static void
+sees_its_own(struct world *w)
+{
 	ck_run(run(w, AS_STRANGER "flowrractl tasks | cut -f 1-4"), 0,
 	       "uid" USER ":later\techo\tio\tdelayed\n");
 	ck_run(run(w, AS_STRANGER "flowrractl tasks failed | cut -f 2"), 0,
@@ -45,18 +49,35 @@ START_TEST(a_user_submits_waits_sees_and_cancels_its_own)
 				      "'\"component\":\"workers\",\"healthy\":"
 				      "true'")
 		       ->status == 0);
-	/* Another user has nothing of it. */
+	ck_assert_ptr_nonnull(
+	    strstr(run(w, AS_STRANGER "flowrractl where")->out, SOCKET));
+}
+
+static void
+another_user_has_nothing_of_it(struct world *w)
+{
 	ck_run(run(w, AS_OTHER "flowrractl tasks"), 0, "");
 	ck_run(run(w, AS_OTHER "flowrractl tasks completed"), 0, "");
 	ck_complains(run(w, AS_OTHER "flowrractl result uid" USER ":mine"), 2,
 		     "no record of task");
 	ck_complains(run(w, AS_OTHER "flowrractl cancel uid" USER ":later"), 2,
 		     "no record of task");
+}
+
+START_TEST(a_user_submits_waits_sees_and_cancels_its_own)
+{
+	struct services *s = services_start(_i == 0, EVERYBODY);
+	struct world *w;
+
+	if (s == NULL)
+		return;
+	w = s->w;
+	submits_and_waits(w);
+	sees_its_own(w);
+	another_user_has_nothing_of_it(w);
 	ck_run(run(w, AS_STRANGER "flowrractl cancel later"), 0, "");
 	ck_complains(run(w, AS_STRANGER "flowrractl result later"), 1,
 		     "cancelled");
-	ck_assert_ptr_nonnull(
-	    strstr(run(w, AS_STRANGER "flowrractl where")->out, SOCKET));
 	ck_run(run(w, "find home -name '*.db'"), 0, "");
 	services_stop(s);
 }
@@ -103,6 +124,9 @@ START_TEST(what_the_gateway_does_not_do_is_told)
 	    {"tasks retry x", 77, "does not have this command"},
 	    {"schedule export", 77, "/var/lib/flowrra"},
 	    {"schedule show nope", 2, "uid" USER ":nope"},
+	    {"schedule history nope", 2, "uid" USER ":nope"},
+	    {"schedule history x --no-status", 64, "not possible through"},
+	    {"schedule edit nope --rule 2h", 2, "uid" USER ":nope"},
 	    {"schedule show ..", 65, "cannot ask flowrra-web"},
 	    {"schedule delete a/b", 65, "encoded slash"},
 	    {"schedule cron echo '0 25 * * *'", 65, "0 to 23"},
@@ -143,15 +167,9 @@ START_TEST(what_the_gateway_does_not_do_is_told)
 }
 END_TEST
 
-START_TEST(a_user_has_schedules_of_its_own)
+static void
+makes_schedules(struct world *w)
 {
-	struct services *s = services_start(_i == 0, EVERYBODY);
-	struct run *beat;
-	struct world *w;
-
-	if (s == NULL)
-		return;
-	w = s->w;
 	ck_run(run(w, AS_STRANGER "flowrractl schedule list"), 0, "");
 	ck_run(run(w, AS_STRANGER "flowrractl schedule interval echo 1 --id "
 				  "often --args '[12345678901234567]' "
@@ -175,6 +193,11 @@ START_TEST(a_user_has_schedules_of_its_own)
 		      "interval echo 5h); test $a = $b && " AS_STRANGER
 		      "flowrractl schedule delete $a"),
 	       0, "");
+}
+
+static void
+sees_and_runs_its_schedules(struct world *w)
+{
 	ck_run(run(w, AS_STRANGER "flowrractl schedule list --order next | "
 				  "cut -f 1-3"),
 	       0,
@@ -187,12 +210,37 @@ START_TEST(a_user_has_schedules_of_its_own)
 	ck_complains(
 	    run(w, AS_OTHER "flowrractl schedule delete uid" USER ":o"), 2,
 	    "uid");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule edit often "
+				  "--description 'à la carte' --priority -3 "
+				  "--json | jq -r '.description,.priority'"),
+	       0, "à la carte\n-3\n");
+	/* What is not given stays: that it is disabled, too. */
+	ck_run(run(w, AS_STRANGER "flowrractl schedule edit c --rule '5 9 * * "
+				  "*' --timeout 9"),
+	       0, "");
+	ck_run(run(w,
+		   AS_STRANGER "flowrractl schedule show c --json | jq -c "
+			       "'[.id,.rule,.tz,.timeout,.enabled,.overlap]'"),
+	       0,
+	       "[\"uid" USER ":c\",\"5 9 * * *\",\"Europe/Berlin\",9,false,"
+	       "\"skip\"]\n");
+	ck_complains(run(w, AS_STRANGER "flowrractl schedule edit c --rule "
+					"'61 9 * * *'"),
+		     65, "61");
+	ck_complains(run(w, AS_OTHER "flowrractl schedule edit uid" USER
+				     ":c --rule '5 9 * * *'"),
+		     2, "uid" OTHER_USER);
 	ck_run(run(w, AS_STRANGER "flowrractl schedule enable c o"), 0,
 	       "enabled c\nenabled o\n");
 	ck_run(run(w, AS_STRANGER "flowrractl schedule run o --wait"), 0,
 	       "{\"args\":[],\"kwargs\":{}}\n");
-	/* Its fires are its own. */
-	beat = run_start(w, AS_SERVICE "flowrra-beat");
+}
+
+static void
+its_fires_are_its_own(struct world *w)
+{
+	struct run *beat = run_start(w, AS_SERVICE "flowrra-beat");
+
 	WAIT_UNTIL(run(w, AS_STRANGER "flowrractl tasks completed | grep -q "
 				      "uid" USER ":often:")
 		       ->status == 0);
@@ -201,8 +249,30 @@ START_TEST(a_user_has_schedules_of_its_own)
 				  "cut -f 1)"),
 	       0, "{\"args\":[12345678901234567],\"kwargs\":{}}\n");
 	ck_run(run(w, AS_OTHER "flowrractl tasks completed"), 0, "");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule history often --before "
+				  "0s --limit 3 | cut -f 3,5"),
+	       0, "sent\tsuccess\n");
+	ck_run(run(w, AS_STRANGER "flowrractl schedule history often --before "
+				  "1h"),
+	       0, "");
+	ck_complains(
+	    run(w, AS_OTHER "flowrractl schedule history uid" USER ":often"), 2,
+	    "uid" OTHER_USER ":uid" USER ":often");
 	kill(beat->pid, SIGTERM);
 	ck_assert_int_eq(run_end(w, beat)->status, 0);
+}
+
+START_TEST(a_user_has_schedules_of_its_own)
+{
+	struct services *s = services_start(_i == 0, EVERYBODY);
+	struct world *w;
+
+	if (s == NULL)
+		return;
+	w = s->w;
+	makes_schedules(w);
+	sees_and_runs_its_schedules(w);
+	its_fires_are_its_own(w);
 	ck_run(run(w, AS_STRANGER "flowrractl schedule delete c often o"), 0,
 	       "deleted c\ndeleted often\ndeleted o\n");
 	/* The services see whose it was. */
@@ -310,6 +380,16 @@ START_TEST(what_a_user_may_not_read_or_open_leads_to_the_gateway)
 	ck_run(run(s->w, AS_STRANGER
 		   "flowrractl -c named.conf where | grep -c ^through"),
 	       0, "1\n");
+	/* A database of one's own is of no use without the broker. */
+	ck_run(run(s->w,
+		   AS_STRANGER OWN_SCHEDULES "interval echo 1h --id x --force"),
+	       0, "x\n");
+	ck_complains(run(s->w, AS_STRANGER OWN_SCHEDULES "run x"), 2,
+		     "uid" USER ":x");
+	ck_complains(run(s->w, AS_STRANGER OWN_SCHEDULES "history x"), 2,
+		     "uid" USER ":x");
+	ck_complains(run(s->w, AS_STRANGER OWN_SCHEDULES "interval nosuch 1h"),
+		     65, "nosuch");
 	ck_complains(
 	    run(s->w, AS_STRANGER "flowrractl -c named.conf queue pause io"),
 	    77, "does not have this command");
@@ -323,8 +403,8 @@ END_TEST
 
 /* --- when it is away ------------------------------------------------------------ */
 
-/* Also of the first, which it is looked for, when flowrra-web begins again. */
-START_TEST(a_user_has_so_many_unfinished_tasks_and_no_more)
+/* Also those from before flowrra-web started again. */
+START_TEST(unfinished_tasks_of_a_user_are_limited)
 {
 	struct services *s = services_start(true, EVERYBODY "\nsubmit_max = 3");
 	struct world *w;
@@ -441,5 +521,5 @@ SUITE("gateway")
 	TEST(what_a_user_may_not_read_or_open_leads_to_the_gateway);
 	TEST(a_gateway_that_is_away_says_what_helps);
 	TEST(kills_of_the_gateway_lose_and_double_nothing);
-	TEST(a_user_has_so_many_unfinished_tasks_and_no_more);
+	TEST(unfinished_tasks_of_a_user_are_limited);
 }

@@ -45,13 +45,17 @@ START_TEST(a_group_alone_lists_what_it_is_about)
 	ck_assert_ptr_nonnull(strstr(tasks, "a\tadd\tio\twaiting\t"));
 	ck_assert_ptr_nonnull(strstr(tasks, "b\tadd\tio\tdelayed\t"));
 	ck_assert_str_eq(ctl_ok(w, "task"), tasks);
+	ck_assert_str_eq(ctl_ok(w, "tasks list -n 5"), tasks);
 	ck_assert_str_eq(ctl_ok(w, "ls"), tasks);
 	ck_assert_str_eq(ctl_ok(w, "ls --queue io -n 5"), tasks);
 	ck_assert_ptr_null(strchr(ctl_ok(w, "tasks -n 1"), '\n'));
 	ck_assert_str_eq(ctl_ok(w, "ps"), "");
 	queues = ctl_ok(w, "queues --columns queue,waiting");
 	ck_assert_str_eq(ctl_ok(w, "queue --columns queue,waiting"), queues);
+	ck_assert_str_eq(ctl_ok(w, "queue list --columns queue,waiting"),
+			 queues);
 	ck_assert_str_eq(ctl_ok(w, "worker"), "");
+	ck_assert_str_eq(ctl_ok(w, "worker list"), "");
 	ctl_ok(w, "schedule interval add 1h --id s --force --queue io");
 	ck_assert_str_eq(ctl_ok(w, "schedule"), ctl_ok(w, "schedule list"));
 	ck_assert_str_eq(ctl_ok(w, "schedules"), ctl_ok(w, "schedule list"));
@@ -80,6 +84,7 @@ START_TEST(a_group_may_be_in_the_singular_or_the_plural)
 	ck_only(w, "queues io", "paused", "true");
 	/* This is the queue of that name. */
 	ck_complains(ctl(w, "queues pause"), 2, "no such queue \"pause\"");
+	ck_complains(ctl(w, "queues list"), 2, "no such queue \"list\"");
 	ck_complains(ctl(w, "workers stop nope"), 2, "unknown worker");
 	ck_assert(strcmp(ctl_ok(w, "help task"), ctl_ok(w, "tasks --help")) ==
 		  0);

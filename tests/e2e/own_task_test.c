@@ -117,17 +117,26 @@ END_TEST
 
 /* --- slots --------------------------------------------------------------- */
 
+/* Runs the script in a worker with one slot: it prints this. */
+static struct world *
+printed_in_one_slot(bool embedded, const char *script, const char *argument,
+		    const char *wanted)
+{
+	struct world *w = scripted_world(
+	    embedded, INNER "[executor]\nasync_tasks = 1\n", script);
+
+	ck_assert_str_eq(printed(w, argument), wanted);
+	return w;
+}
+
 /* Each waits for the next one, and there is one slot for all. */
 START_TEST(a_command_that_waits_lends_its_slot)
 {
 	static const char script[] =
 	    "test $1 = 0 && echo bottom ||\n"
 	    "  flowrractl submit inner $(($1 - 1)) --wait | grep -o bottom\n";
-	struct world *w = scripted_world(
-	    _i == 1, INNER "[executor]\nasync_tasks = 1\n", script);
 
-	ck_assert_str_eq(printed(w, "6"), "bottom");
-	world_stop(w);
+	world_stop(printed_in_one_slot(_i == 1, script, "6", "bottom"));
 }
 END_TEST
 
@@ -174,10 +183,9 @@ START_TEST(who_waits_no_longer_has_its_slot_again)
 	    "for i in $(seq 30); do\n"
 	    "  flowrractl result $id --json | grep -o '\"status\":\"[a-z]*'\n"
 	    "done | sort -u\n";
-	struct world *w = scripted_world(
-	    _i == 1, INNER "[executor]\nasync_tasks = 1\n", script);
+	struct world *w =
+	    printed_in_one_slot(_i == 1, script, "1", "\"status\":\"pending");
 
-	ck_assert_str_eq(printed(w, "1"), "\"status\":\"pending");
 	ctl_ok(w, "cancel long");
 	world_stop(w);
 }
@@ -193,11 +201,8 @@ START_TEST(a_command_waits_in_several_processes)
 	    "done\n"
 	    "wait\n"
 	    "echo all\n";
-	struct world *w = scripted_world(
-	    _i == 1, INNER "[executor]\nasync_tasks = 1\n", script);
 
-	ck_assert_str_eq(printed(w, "1"), "all");
-	world_stop(w);
+	world_stop(printed_in_one_slot(_i == 1, script, "1", "all"));
 }
 END_TEST
 
@@ -211,10 +216,8 @@ START_TEST(a_slot_is_lent_as_long_as_one_process_waits)
 	    "flowrractl submit inner 0 --delay 0.5 --wait >/dev/null &\n"
 	    "other=$!; sleep 0.2; kill -9 $victim\n"
 	    "wait $other; echo $?\n";
-	struct world *w = scripted_world(
-	    _i == 1, INNER "[executor]\nasync_tasks = 1\n", script);
+	struct world *w = printed_in_one_slot(_i == 1, script, "1", "0");
 
-	ck_assert_str_eq(printed(w, "1"), "0");
 	ctl_ok(w, "cancel long");
 	world_stop(w);
 }

@@ -168,7 +168,6 @@ START_TEST(a_submitter_schedules_what_it_may_submit)
 
 	for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
 		ck_asks(d, "POST", SCHEDULES, asked[i].body, asked[i].status);
-	ck_asks(d, "PUT", SCHEDULES "/x", EVERY "}", 403);
 	/* One whose task is not among them any more runs no more by hand. */
 	become(d, WEB_OPERATOR, 0, "root");
 	ck_asks(d, "POST", SCHEDULES,
@@ -179,6 +178,55 @@ START_TEST(a_submitter_schedules_what_it_may_submit)
 	ck_asks(d, "POST", SCHEDULES "/old/run", "{}", 403);
 	ck_asks(d, "POST", SCHEDULES "/x/run", "{}", 201);
 	ck_assert_int_eq(strncmp(desk_text(d, "task_id"), "uid1000:", 8), 0);
+	desk_close(d);
+}
+END_TEST
+
+/* It stays what a submitter may schedule, and its own. */
+START_TEST(a_submitter_edits_its_own_schedules)
+{
+	static const struct {
+		const char *id, *more;
+		unsigned int status;
+	} asked[] = {
+	    {"x", ",\"priority\":3}", 200},
+	    {"uid1000:x", ",\"id\":\"x\"}", 200},
+	    {"x", ",\"id\":\"uid1000:x\"}", 200},
+	    {"x", ",\"id\":\"y\"}", 422},
+	    {"x", ",\"overlap\":\"allow\"}", 403},
+	    {"x", ",\"overlap\":\"replace\"}", 403},
+	    {"x", ",\"force\":true}", 403},
+	    {"x", ",\"workflow\":{\"steps\":[{\"name\":\"add\"}]}}", 403},
+	    {"theirs", "}", 404},
+	    {"uid1001:z", "}", 404},
+	    {"x", ",\"priority\":4}", 200}};
+	struct desk *d = begin(_i, "web.submit_tasks=add");
+	char path[100], body[400];
+	size_t i;
+
+	ck_asks(d, "POST", SCHEDULES, EVERY ",\"id\":\"x\"}", 201);
+	become(d, WEB_SUBMITTER, BERT, "bert");
+	ck_asks(d, "POST", SCHEDULES, EVERY ",\"id\":\"z\"}", 201);
+	become(d, WEB_OPERATOR, 0, "root");
+	ck_asks(d, "POST", SCHEDULES,
+		"{\"task\":\"add\",\"type\":\"interval\",\"rule\":\"9h\","
+		"\"id\":\"theirs\"}",
+		201);
+	become(d, WEB_SUBMITTER, ANNA, "anna");
+	ck_asks(d, "PUT", SCHEDULES "/x", EVERY "}", 428);
+	for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		snprintf(path, sizeof(path), SCHEDULES "/%s", asked[i].id);
+		snprintf(body, sizeof(body), EVERY "%s", asked[i].more);
+		desk_header(d, "If-Match", "*");
+		ck_asks(d, "PUT", path, body, asked[i].status);
+	}
+	ck_assert_str_eq(desk_text(d, "id"), "uid1000:x");
+	ck_assert_str_eq(desk_text(d, "overlap"), "skip");
+	ck_assert_int_eq(desk_number(d, "priority"), 4);
+	desk_header(d, "If-Match", "*");
+	ck_asks(d, "PUT", SCHEDULES "/x",
+		"{\"task\":\"fail\",\"type\":\"interval\",\"rule\":\"1h\"}",
+		403);
 	desk_close(d);
 }
 END_TEST
@@ -224,5 +272,6 @@ SUITE("web-own-schedules")
 	TEST_BOTH(a_submitter_has_its_own_schedules_alone);
 	TEST_BOTH(lists_name_no_schedule_of_another);
 	TEST_BOTH(a_submitter_schedules_what_it_may_submit);
+	TEST_BOTH(a_submitter_edits_its_own_schedules);
 	TEST_BOTH(a_schedule_counts_as_an_unfinished_task);
 }

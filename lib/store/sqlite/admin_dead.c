@@ -11,17 +11,87 @@
 #include "store/sqlite/record.h"
 #include "store/sqlite/schema.h"
 
-/* --- putting back -------------------------------------------------------- */
+struct dead_job;
 
-/* The batch is the caller's, and stays until on_done. */
-struct requeue_job {
-	struct database_job job;
-	char queue[TASK_QUEUE_MAX + 1];
-	struct broker_requeue *batch;
-	size_t n;
-	broker_requeued_fn *on_done;
-	void *arg;
+/* What the two kinds of batches differ in. */
+struct dead_kind {
+	int (*run)(struct database_job *job, struct tx *tx, struct err *err);
+	bool frees;
+	void (*fail)(const struct dead_job *x, size_t i, const struct err *err);
+	void (*tell)(const struct dead_job *x);
 };
+
+/* The batch is the caller's, and stays until it is told. */
+struct dead_job {
+	struct database_job job;
+	const struct dead_kind *kind;
+	char queue[TASK_QUEUE_MAX + 1];
+	size_t n;
+	void *arg;
+	/* Of one kind, or the other. */
+	struct broker_requeue *requeue;
+	broker_requeued_fn *on_requeued;
+	struct broker_dead *dead;
+	broker_dead_fn *on_dead;
+};
+
+/* --- both ---------------------------------------------------------------- */
+
+static void
+dead_fail(const struct dead_job *x, const struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < x->n; i++)
+		x->kind->fail(x, i, err);
+}
+
+static void
+dead_drop(struct database_job *job)
+{
+	free(container_of(job, struct dead_job, job));
+}
+
+/* The job is freed before the callback, which may begin the next batch. */
+static void
+dead_done(struct database_job *job, const struct err *err)
+{
+	const struct dead_job x = *container_of(job, struct dead_job, job);
+
+	dead_drop(job);
+	if (err != NULL)
+		dead_fail(&x, err);
+	x.kind->tell(&x);
+}
+
+/* Takes a copy. */
+static void
+dead_begin(struct broker *broker, struct slice queue,
+	   const struct dead_job *what)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct dead_job *x = malloc(sizeof(*x));
+	struct err err;
+
+	if (x == NULL) {
+		err_nomem(&err);
+		dead_fail(what, &err);
+		what->kind->tell(what);
+		return;
+	}
+	*x = *what;
+	x->job = (struct database_job){.run = x->kind->run,
+				       .done = dead_done,
+				       .drop = dead_drop,
+				       .sync = DATABASE_NOW,
+				       .absent = DATABASE_FAIL,
+				       .frees = x->kind->frees,
+				       .rows = (unsigned int)x->n};
+	memcpy(x->queue, queue.p, queue.len);
+	database_post(&b->user, &x->job);
+}
+
+/* --- putting back -------------------------------------------------------- */
 
 /* A dead task without an ID is shown as "#" and its number. 0: the key is
  * not such a name; rows are counted from 1. */
@@ -102,42 +172,34 @@ srequeue_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
 static int
 srequeue_run(struct database_job *job, struct tx *tx, struct err *err)
 {
-	struct requeue_job *x = container_of(job, struct requeue_job, job);
+	struct dead_job *x = container_of(job, struct dead_job, job);
 	int64_t queue;
 	int known;
 	size_t i;
 
 	/* A job may run again from the start. */
 	for (i = 0; i < x->n; i++)
-		x->batch[i].found = false;
+		x->requeue[i].found = false;
 	known = sadmin_queue_run(tx, slice_of(x->queue), &queue, err);
 	if (known <= 0)
 		return known;
 	for (i = 0; i < x->n; i++)
-		if (srequeue_one(tx, queue, &x->batch[i], err) != 0)
+		if (srequeue_one(tx, queue, &x->requeue[i], err) != 0)
 			return -1;
 	return swake_queue_run(tx, queue, err);
 }
 
 static void
-srequeue_drop(struct database_job *job)
+requeue_fail(const struct dead_job *x, size_t i, const struct err *err)
 {
-	free(container_of(job, struct requeue_job, job));
+	x->requeue[i].err = *err;
+	x->requeue[i].found = false;
 }
 
-/* The job is freed before the callback, which may requeue the next batch. */
 static void
-srequeue_done(struct database_job *job, const struct err *err)
+requeue_tell(const struct dead_job *x)
 {
-	struct requeue_job x = *container_of(job, struct requeue_job, job);
-	size_t i;
-
-	for (i = 0; i < x.n && err != NULL; i++) {
-		x.batch[i].err = *err;
-		x.batch[i].found = false;
-	}
-	srequeue_drop(job);
-	x.on_done(x.batch, x.n, x.arg);
+	x->on_requeued(x->requeue, x->n, x->arg);
 }
 
 void
@@ -145,41 +207,18 @@ sadmin_requeue(struct broker *broker, struct slice queue,
 	       struct broker_requeue *batch, size_t n,
 	       broker_requeued_fn *on_done, void *arg)
 {
-	struct sbroker *b = (struct sbroker *)broker;
-	struct requeue_job *x = calloc(1, sizeof(*x));
-	size_t i;
+	static const struct dead_kind kind = {srequeue_run, true, requeue_fail,
+					      requeue_tell};
+	const struct dead_job what = {.kind = &kind,
+				      .n = n,
+				      .arg = arg,
+				      .requeue = batch,
+				      .on_requeued = on_done};
 
-	if (x == NULL) {
-		for (i = 0; i < n; i++)
-			err_nomem(&batch[i].err);
-		on_done(batch, n, arg);
-		return;
-	}
-	*x = (struct requeue_job){.job = {.run = srequeue_run,
-					  .done = srequeue_done,
-					  .drop = srequeue_drop,
-					  .sync = DATABASE_NOW,
-					  .absent = DATABASE_FAIL,
-					  .frees = true,
-					  .rows = (unsigned int)n},
-				  .batch = batch,
-				  .n = n,
-				  .on_done = on_done,
-				  .arg = arg};
-	memcpy(x->queue, queue.p, queue.len);
-	database_post(&b->user, &x->job);
+	dead_begin(broker, queue, &what);
 }
 
 /* --- adding --------------------------------------------------------------- */
-
-struct add_dead_job {
-	struct database_job job;
-	char queue[TASK_QUEUE_MAX + 1];
-	struct broker_dead *batch;
-	size_t n;
-	broker_dead_fn *on_done;
-	void *arg;
-};
 
 static int
 sadd_dead_one(struct tx *tx, int64_t queue, struct broker_dead *e,
@@ -202,7 +241,7 @@ sadd_dead_one(struct tx *tx, int64_t queue, struct broker_dead *e,
 static int
 sadd_dead_run(struct database_job *job, struct tx *tx, struct err *err)
 {
-	struct add_dead_job *x = container_of(job, struct add_dead_job, job);
+	struct dead_job *x = container_of(job, struct dead_job, job);
 	const struct slice name = slice_of(x->queue);
 	int64_t queue;
 	size_t i;
@@ -211,29 +250,22 @@ sadd_dead_run(struct database_job *job, struct tx *tx, struct err *err)
 	    sadmin_queue_run(tx, name, &queue, err) < 0)
 		return -1;
 	for (i = 0; i < x->n; i++)
-		if (sadd_dead_one(tx, queue, &x->batch[i], err) != 0)
+		if (sadd_dead_one(tx, queue, &x->dead[i], err) != 0)
 			return -1;
 	return 0;
 }
 
 static void
-sadd_dead_drop(struct database_job *job)
+add_dead_fail(const struct dead_job *x, size_t i, const struct err *err)
 {
-	free(container_of(job, struct add_dead_job, job));
+	x->dead[i].err = *err;
+	x->dead[i].added = false;
 }
 
 static void
-sadd_dead_done(struct database_job *job, const struct err *err)
+add_dead_tell(const struct dead_job *x)
 {
-	struct add_dead_job x = *container_of(job, struct add_dead_job, job);
-	size_t i;
-
-	for (i = 0; i < x.n && err != NULL; i++) {
-		x.batch[i].err = *err;
-		x.batch[i].added = false;
-	}
-	sadd_dead_drop(job);
-	x.on_done(x.batch, x.n, x.arg);
+	x->on_dead(x->dead, x->n, x->arg);
 }
 
 void
@@ -241,26 +273,13 @@ sadmin_add_dead(struct broker *broker, struct slice queue,
 		struct broker_dead *batch, size_t n, broker_dead_fn *on_done,
 		void *arg)
 {
-	struct sbroker *b = (struct sbroker *)broker;
-	struct add_dead_job *x = calloc(1, sizeof(*x));
-	size_t i;
+	static const struct dead_kind kind = {sadd_dead_run, false,
+					      add_dead_fail, add_dead_tell};
+	const struct dead_job what = {.kind = &kind,
+				      .n = n,
+				      .arg = arg,
+				      .dead = batch,
+				      .on_dead = on_done};
 
-	if (x == NULL) {
-		for (i = 0; i < n; i++)
-			err_nomem(&batch[i].err);
-		on_done(batch, n, arg);
-		return;
-	}
-	*x = (struct add_dead_job){.job = {.run = sadd_dead_run,
-					   .done = sadd_dead_done,
-					   .drop = sadd_dead_drop,
-					   .sync = DATABASE_NOW,
-					   .absent = DATABASE_FAIL,
-					   .rows = (unsigned int)n},
-				   .batch = batch,
-				   .n = n,
-				   .on_done = on_done,
-				   .arg = arg};
-	memcpy(x->queue, queue.p, queue.len);
-	database_post(&b->user, &x->job);
+	dead_begin(broker, queue, &what);
 }
