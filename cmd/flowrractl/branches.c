@@ -25,21 +25,40 @@ drawn_depth(const json_t *row)
 	return depth < DRAWN_MAX ? (size_t)depth : DRAWN_MAX;
 }
 
-/* "│  └─ 0193": what leads to the row, and its name. */
-static void
-draw_branch(json_t *row, const char *name, struct branches *b)
+/* What stands before a name, in UTF-8 and in ASCII. */
+enum mark { GAP, LINE, BRANCH, LAST_BRANCH, CHAIN };
+static const char *const marks[][2] = {
+    [GAP] = {"   ", "   "},    [LINE] = {"│  ", "|  "},
+    [BRANCH] = {"├─ ", "|- "}, [LAST_BRANCH] = {"└─ ", "`- "},
+    [CHAIN] = {"↓ ", "> "},
+};
+
+static bool
+is_chained(const json_t *row)
 {
-	const bool utf8 = style_is_utf8();
+	return json_is_true(json_object_get(row, "chained"));
+}
+
+/* "│  └─ 0193", "│     ↓ 0194": what leads to the row, and its name. */
+static void
+draw_branch(json_t *row, const char *name, const struct branches *b)
+{
+	const int form = style_is_utf8() ? 0 : 1;
+	const bool chained = is_chained(row);
 	const size_t depth = drawn_depth(row);
 	struct buf text = BUF_INIT;
 	size_t i;
 
-	for (i = 1; i < depth; i++)
-		buf_adds(&text, !b->goes_on[i] ? "   " : utf8 ? "│  " : "|  ");
-	if (depth > 0 && b->goes_on[depth])
-		buf_adds(&text, utf8 ? "├─ " : "|- ");
-	else if (depth > 0)
-		buf_adds(&text, utf8 ? "└─ " : "`- ");
+	for (i = 1; i <= depth; i++)
+		if (i == depth && !chained)
+			buf_adds(
+			    &text,
+			    marks[b->goes_on[i] ? BRANCH : LAST_BRANCH][form]);
+		else
+			buf_adds(&text,
+				 marks[b->goes_on[i] ? LINE : GAP][form]);
+	if (chained)
+		buf_adds(&text, marks[CHAIN][form]);
 	buf_adds(&text, member_text(row, name));
 	if (!text.failed)
 		json_object_set_new(row, "branch",
@@ -59,7 +78,9 @@ branches_draw(json_t *rows, const char *name)
 		row = json_array_get(rows, i - 1);
 		depth = drawn_depth(row);
 		draw_branch(row, name, &b);
-		b.goes_on[depth] = true;
+		/* A chain hangs on the branch of its first row. */
+		if (!is_chained(row))
+			b.goes_on[depth] = true;
 		/* What is deeper hangs on a row above this one. */
 		for (k = depth + 1; k <= DRAWN_MAX; k++)
 			b.goes_on[k] = false;

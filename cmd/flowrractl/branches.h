@@ -7,7 +7,8 @@
 
 /*
  * Gives each row a member "branch": what leads to it, and what its member `name` says.
- * Each row has "depth" and comes behind the one that it hangs on.
+ * Each row has "depth" and comes behind the one that it hangs on; one with "chained": true
+ * goes on with the chain of the row above it.
  */
 void branches_draw(json_t *rows, const char *name);
 

@@ -35,5 +35,9 @@ schedule_flow_file(struct ctl *ctl, const char *path, struct buf *out)
 	}
 	buf_done(&text);
 	buf_addc(out, '\0');
+	if (status == 0 && out->failed) {
+		err_nomem(&err);
+		status = complain_of_err(ctl, &err);
+	}
 	return status;
 }

@@ -120,16 +120,17 @@ encode_fire(struct beat *b, const struct schedule *s,
 	    .schedule = s, .id = id, .conf = b->opt.conf, .now_us = b->now_us};
 	struct err err = ERR_INIT;
 
-	schedule_fire_id(s, fire_us, id);
+	schedule_fire_id(s->id, schedule_work(s), fire_us, id);
 	buf_reset(&b->text);
-	if (s->workflow[0] == '\0')
+	if (schedule_work(s) == SCHEDULE_TASK) {
 		fire_encode(s, defaults, b->opt.conf, id, b->now_us, &b->text);
-	else if (flow_form_encode(&b->flow, &flow, &b->text, &err) != 0 &&
-		 err.code == ERR_DATA) {
-		set_aside(b, s, v, err.msg, "its workflow is wrong");
-		return -1;
+		return b->text.failed ? -1 : 0;
 	}
-	return b->text.failed ? -1 : 0;
+	if (flow_form_encode(&b->flow, &flow, &b->text, &err) == 0)
+		return 0;
+	if (err.code == ERR_DATA)
+		set_aside(b, s, v, err.msg, "its workflow is wrong");
+	return -1;
 }
 
 /* Into the outbox, as they go to the broker: who sends them later needs neither
@@ -140,14 +141,14 @@ add_fires(struct beat *b, const struct schedule *s,
 {
 	struct schedule_fire fire = {.queue = queue_of(s, defaults),
 				     .priority = s->priority,
-				     .workflow = s->workflow[0] != '\0'};
+				     .work = schedule_work(s)};
 	size_t i;
 
 	for (i = 0; i < b->plan.n_fires; i++) {
 		fire.fire_us = b->plan.fires[i];
 		if (encode_fire(b, s, defaults, fire.fire_us, v) != 0)
 			return -1;
-		fire.task = b->text.data;
+		fire.body = b->text.data;
 		if (schedule_fire_add(v, &fire) != 0)
 			return -1;
 	}
@@ -227,7 +228,7 @@ ask_defaults(struct beat *b, const struct schedule *s, struct registered *ret)
 	enum lookup_state all = LOOKUP_KNOWN, one;
 	size_t i;
 
-	if (s->workflow[0] == '\0')
+	if (schedule_work(s) == SCHEDULE_TASK)
 		return lookup_defaults(b->lookup, s->task, ret);
 	memset(ret, 0, sizeof(*ret));
 	for (i = 0; i < b->flow.n; i++) {
@@ -246,7 +247,7 @@ read_flow(struct beat *b, const struct schedule *s, struct schedule_verdict *v)
 	struct err err = ERR_INIT;
 
 	flow_form_done(&b->flow);
-	if (s->workflow[0] == '\0' ||
+	if (schedule_work(s) == SCHEDULE_TASK ||
 	    flow_form_read(&b->flow, s->workflow, &err) == 0)
 		return true;
 	err_prefix(&err, "its workflow");

@@ -115,7 +115,9 @@ on_step(void *arg, const struct scan_value *value, struct err *err)
 	if (r != 0)
 		return -1;
 	if (!task_name_valid(read.name, TASK_NAME_MAX))
-		return err_set(err, ERR_DATA, "a step has no name of a task");
+		return err_set(err, ERR_DATA,
+			       "\"%.*s\" is not a valid task name",
+			       (int)read.name.len, read.name.p);
 	snprintf(name, sizeof(name), "%.*s", (int)read.name.len, read.name.p);
 	to->name = strdup(name);
 	return to->name != NULL ? 0 : err_nomem(err);

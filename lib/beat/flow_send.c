@@ -125,7 +125,7 @@ read_fire(struct flow_send *f, struct err *err)
 				     .max_depth = TASK_DEPTH_MAX + 3,
 				     .scratch = &f->scratch};
 
-	if (fields_read(&in, slice_of(fire->task), &head, err) != 0 ||
+	if (fields_read(&in, slice_of(fire->body), &head, err) != 0 ||
 	    scan_array(head.steps, TASK_DEPTH_MAX + 2, on_step, f, err) != 0)
 		return err_prefix(err, "the workflow of fire %s",
 				  fire->task_id);

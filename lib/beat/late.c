@@ -59,8 +59,9 @@ judge_late(struct beat *b, const struct schedule_fire *fire,
 
 	if (reason == SCHEDULE_N_REASONS)
 		return LATE_SEND;
-	state = fire->workflow ? lookup_flow(b->lookup, fire->task_id, &fate)
-			       : lookup_fate(b->lookup, fire->task_id, &fate);
+	state = fire->work == SCHEDULE_WORKFLOW
+		    ? lookup_flow(b->lookup, fire->task_id, &fate)
+		    : lookup_fate(b->lookup, fire->task_id, &fate);
 	if (state != LOOKUP_KNOWN || fate == FATE_MISSING)
 		return LATE_UNKNOWN;
 	/* A backend of its own has the record, and the broker not the task. */

@@ -207,7 +207,7 @@ drop_fire(struct batch *t, const struct schedule_fire *fire, const char *why)
 	snprintf(text, sizeof(t->why[0]), "%.*s", (int)sizeof(t->why[0]) - 1,
 		 why);
 	m->refused = text;
-	if (fire->workflow)
+	if (fire->work == SCHEDULE_WORKFLOW)
 		return;
 	results_forget(t->outbox->opt.results,
 		       &(struct slice){fire->task_id, strlen(fire->task_id)},
@@ -385,7 +385,7 @@ fill_submission(struct batch *t, const struct schedule_fire *fire, size_t *ends)
 	const struct slice id = slice_of(fire->task_id);
 	struct err err = ERR_INIT;
 
-	if (fire->workflow) {
+	if (fire->work == SCHEDULE_WORKFLOW) {
 		t->flows[t->n_flows++] = fire;
 		return;
 	}
@@ -399,7 +399,7 @@ fill_submission(struct batch *t, const struct schedule_fire *fire, size_t *ends)
 	t->submits[t->n++] =
 	    (struct broker_submit){.queue = fire->queue,
 				   .id = id,
-				   .bytes = slice_of(fire->task),
+				   .bytes = slice_of(fire->body),
 				   .priority = fire->priority,
 				   .unique = id,
 				   .unique_s = UNIQUE_S};

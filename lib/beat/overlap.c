@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fires whose schedule's last task, or workflow, has not finished: skipped (plan.c), or in its
- * place (overlap=replace).
+ * Fires whose schedule's last task, or workflow, has not finished: skipped
+ * (plan.c), or in its place (overlap=replace). What is said here of tasks is true
+ * of workflows.
  *
  * For a replacement the last task is cancelled before the fire is claimed: who
  * dies in between leaves a schedule that is due, and a task that has ended or
@@ -59,8 +60,8 @@ overlap_ask(struct beat *b, const struct schedule *s, enum overlap_last *ret)
 	*ret = OVERLAP_NONE;
 	if (s->overlap == SCHEDULE_OVERLAP_ALLOW || s->last_run_us == 0)
 		return LOOKUP_KNOWN;
-	schedule_fire_id(s, s->last_run_us, id);
-	if (s->workflow[0] != '\0')
+	schedule_fire_id(s->id, schedule_work(s), s->last_run_us, id);
+	if (schedule_work(s) == SCHEDULE_WORKFLOW)
 		state = lookup_flow(b->lookup, id, &fate);
 	else
 		state = replace ? lookup_record(b->lookup, id, &fate)
@@ -94,9 +95,9 @@ log_not_waited(const struct schedule *s, const char *id)
 	const struct log_subject about = {.schedule = s->id, .task_id = id};
 
 	log_about(LOG_LEVEL_warning, &about,
-		  "task %s may not be queued yet, and the later fire of its "
+		  "%s %s may not be queued yet, and the later fire of its "
 		  "schedule cannot wait: both may run",
-		  id);
+		  schedule_work_name(schedule_work(s)), id);
 }
 
 int64_t
@@ -107,13 +108,13 @@ overlap_wait(struct beat *b, const struct schedule *s, const struct rule *r,
 	const struct replace_task task = {.schedule = s->id,
 					  .id = id,
 					  .queue = queue,
-					  .workflow = s->workflow[0] != '\0'};
+					  .work = schedule_work(s)};
 	int64_t wait_us = COMING_US;
 
 	if (s->overlap != SCHEDULE_OVERLAP_REPLACE || last == OVERLAP_NONE ||
 	    b->plan.n_fires == 0)
 		return 0;
-	schedule_fire_id(s, s->last_run_us, id);
+	schedule_fire_id(s->id, schedule_work(s), s->last_run_us, id);
 	if (last == OVERLAP_RUNNING)
 		wait_us = replace_wait(b->replace, &task);
 	if (wait_us == 0 || !is_lost_in(b, s, r, wait_us))

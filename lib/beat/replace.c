@@ -58,7 +58,7 @@ struct victim {
 	struct buf record, cursor; /* as found; of the page to come */
 	enum result_status status;
 	bool foreign; /* by its record, if it is not found either */
-	bool workflow;
+	enum schedule_work work;
 	struct trace trace;
 	struct buf ended; /* the record that is being stored */
 	struct results_put put;
@@ -140,7 +140,7 @@ end_victim(struct victim *v, enum log_level level, const char *what)
 
 	if (!v->over && what != NULL)
 		log_about(level, &about, "%s %s %s",
-			  v->workflow ? "workflow" : "task", v->id, what);
+			  schedule_work_name(v->work), v->id, what);
 	v->over = true;
 	end_round(v);
 }
@@ -158,7 +158,7 @@ give_up_victim(struct victim *v)
 	log_about(LOG_LEVEL_warning, &about,
 		  "%s %s has not ended within %.1f s of being cancelled%s%s; "
 		  "the later fire of its schedule may run beside it",
-		  v->workflow ? "workflow" : "task", v->id, s,
+		  schedule_work_name(v->work), v->id, s,
 		  v->trouble.code != ERR_NONE ? ": " : "",
 		  v->trouble.code != ERR_NONE ? v->trouble.msg : "");
 }
@@ -398,7 +398,7 @@ on_victim_record(struct slice bytes, const struct err *err, void *arg)
 static void
 begin_round(struct victim *v)
 {
-	if (v->workflow)
+	if (v->work == SCHEDULE_WORKFLOW)
 		broker_flow_cancel(v->replace->opt.broker, slice_of(v->id),
 				   on_flow_cancelled, v);
 	else
@@ -449,7 +449,7 @@ make_victim(struct replace *r, const struct replace_task *task)
 		return NULL;
 	}
 	v->replace = r;
-	v->workflow = task->workflow;
+	v->work = task->work;
 	snprintf(v->id, sizeof(v->id), "%s", task->id);
 	snprintf(v->queue, sizeof(v->queue), "%s", task->queue);
 	v->begun_us = clock_mono_us();

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "schedules/schedules.h"
+
 struct broker;
 struct conf;
 struct replace;
@@ -35,11 +37,11 @@ struct replace *replace_new(const struct replace_options *options);
 void replace_free(struct replace *r);
 void replace_set_conf(struct replace *r, const struct conf *conf);
 
-/* A task that has a record which is not final. */
+/* A task that has a record which is not final; or a workflow that has not ended. */
 struct replace_task {
+	enum schedule_work work;
 	const char *schedule, *id;
 	const char *queue; /* if its record names none */
-	bool workflow;	   /* it is no task */
 };
 /*
  * 0: the task has ended, or is where nobody can end it, or was waited for in

@@ -46,7 +46,7 @@ fire_record(const struct schedule_fire *fire, enum clock_form times,
 	struct task *task;
 	struct result record;
 
-	if (task_decode(slice_of(fire->task), &task, err) != 0)
+	if (task_decode(slice_of(fire->body), &task, err) != 0)
 		return err_prefix(err, "the task of fire %s", fire->task_id);
 	if (name_check_submitted(task->name, err) != 0) {
 		task_free(task);

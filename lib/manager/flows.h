@@ -67,7 +67,8 @@ json_t *flows_graph(struct flowrra_client *c, const char *id, size_t max,
 /*
  * What flows_graph() answers as the rows of a tree, `max` at most: each step below the
  * first of those that it comes after, with "depth". Below the others there is a row with
- * "step", "depth" and "again": true. *ret_cut is whether `max` left out rows, and
+ * "step", "depth" and "again": true. One that alone comes after the row above it, and
+ * after nothing else, is no deeper, but has "chained": true. *ret_cut is whether `max` left out rows, and
  * *ret_left_out how many of the steps have none.
  * A new array, whose rows are the steps themselves; NULL: no memory.
  */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "manager/flow_order.h"
+#include "manager/flows_private.h"
 #include "manager/member.h"
 #include "manager/query.h"
 #include "store/steps.h"
@@ -135,9 +136,8 @@ step_name(const char *flow, json_t *step)
 
 /* --- the order --------------------------------------------------------------- */
 
-/* The numbers of steps by their IDs. */
-static json_t *
-numbers_of(const json_t *steps)
+json_t *
+flow_step_numbers(const json_t *steps)
 {
 	json_t *numbers = json_object();
 	const json_t *one;
@@ -149,22 +149,27 @@ numbers_of(const json_t *steps)
 	return numbers;
 }
 
+const json_t *
+flow_number_of(const json_t *numbers, const char *after)
+{
+	struct slice id = slice_of(after);
+
+	steps_cut_how(&id);
+	return json_object_getn(numbers, id.p, id.len);
+}
+
 /* What is not among them, since there were too many, is needed by none. */
 static int
 collect_needs(const json_t *steps, const json_t *numbers,
 	      struct flow_needs *needs)
 {
-	const json_t *one, *text, *number;
-	char id[TASK_ID_MAX + 1];
-	struct slice name;
+	const json_t *one, *after, *number;
 	size_t i, k;
 
 	json_array_foreach (steps, i, one)
-		json_array_foreach (json_object_get(one, "after"), k, text) {
-			name = slice_of(json_string_value(text));
-			steps_cut_how(&name);
-			snprintf(id, sizeof(id), "%.*s", (int)name.len, name.p);
-			number = json_object_get(numbers, id);
+		json_array_foreach (json_object_get(one, "after"), k, after) {
+			number =
+			    flow_number_of(numbers, json_string_value(after));
 			if (number != NULL &&
 			    flow_needs_add(
 				needs, i, (size_t)json_integer_value(number)) !=
@@ -199,7 +204,7 @@ sort_by_needs(json_t *steps)
 {
 	const size_t n = json_array_size(steps);
 	size_t *order = calloc(2 * n + 1, sizeof(*order));
-	json_t *numbers = numbers_of(steps), *sorted = NULL;
+	json_t *numbers = flow_step_numbers(steps), *sorted = NULL;
 	struct flow_needs needs = {.n = 0};
 
 	if (order != NULL && collect_needs(steps, numbers, &needs) == 0 &&

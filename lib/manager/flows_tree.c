@@ -2,14 +2,15 @@
 /*
  * The steps of a workflow as a tree. They are a graph: a step that comes after several
  * others stands below the one that is told first, and is referred to below the rest.
+ * A chain does not go deeper, so that a long one can be read.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "manager/flows.h"
+#include "manager/flows_private.h"
 #include "manager/member.h"
 #include "manager/query.h"
-#include "store/steps.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -26,6 +27,7 @@ struct flow_edge {
 /* A step that waits to be told. */
 struct flow_next {
 	size_t step, depth;
+	bool chained; /* it goes on with the chain of the row above */
 };
 
 struct flow_tree {
@@ -33,35 +35,14 @@ struct flow_tree {
 	size_t n;
 	struct flow_edge *edges; /* by `before`, then by `after`; each once */
 	size_t n_edges;
-	bool *is_root, *is_told;
+	size_t *n_before; /* how many each comes after */
+	bool *is_told;
 	struct flow_next *open; /* a stack */
 	size_t n_open;
 	json_t *rows;
 	size_t max;
 	bool is_cut;
 };
-
-static json_t *
-flow_step_numbers(const json_t *steps)
-{
-	json_t *numbers = json_object();
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach (steps, i, one)
-		json_object_set_new(numbers, member_text(one, "task_id"),
-				    json_integer((json_int_t)i));
-	return numbers;
-}
-
-static const json_t *
-flow_number_of(const json_t *numbers, const char *after)
-{
-	struct slice id = slice_of(after);
-
-	steps_cut_how(&id);
-	return json_object_getn(numbers, id.p, id.len);
-}
 
 static int
 by_before(const void *a, const void *b)
@@ -87,26 +68,23 @@ flow_edges_sort(struct flow_tree *t)
 	t->n_edges = n;
 }
 
-/* A step all of whose predecessors are not among them begins a tree. */
 static void
 flow_edges_take(struct flow_tree *t, const json_t *numbers)
 {
 	const json_t *one, *after, *before;
 	size_t i, k;
 
-	json_array_foreach (t->steps, i, one) {
-		t->is_root[i] = true;
+	json_array_foreach (t->steps, i, one)
 		json_array_foreach (json_object_get(one, "after"), k, after) {
 			before =
 			    flow_number_of(numbers, json_string_value(after));
-			if (before == NULL)
-				continue;
-			t->is_root[i] = false;
-			t->edges[t->n_edges++] = (struct flow_edge){
-			    (size_t)json_integer_value(before), i};
+			if (before != NULL)
+				t->edges[t->n_edges++] = (struct flow_edge){
+				    (size_t)json_integer_value(before), i};
 		}
-	}
 	flow_edges_sort(t);
+	for (i = 0; i < t->n_edges; i++)
+		t->n_before[t->edges[i].after]++;
 }
 
 /* --- telling ----------------------------------------------------------------- */
@@ -129,16 +107,20 @@ flow_edges_from(const struct flow_tree *t, size_t step)
 
 /* The last one that is put there is the next to be told. */
 static void
-flow_tree_push(struct flow_tree *t, size_t step, size_t depth)
+flow_tree_push(struct flow_tree *t, struct flow_next told)
 {
-	const size_t first = flow_edges_from(t, step);
+	const size_t first = flow_edges_from(t, told.step);
 	size_t i = first;
+	bool chained;
 
-	while (i < t->n_edges && t->edges[i].before == step)
+	while (i < t->n_edges && t->edges[i].before == told.step)
 		i++;
+	chained = i == first + 1 && t->n_before[t->edges[first].after] == 1;
 	while (i > first)
 		t->open[t->n_open++] =
-		    (struct flow_next){t->edges[--i].after, depth};
+		    (struct flow_next){.step = t->edges[--i].after,
+				       .depth = told.depth + !chained,
+				       .chained = chained};
 }
 
 static json_t *
@@ -158,8 +140,10 @@ flow_tree_tell(struct flow_tree *t, struct flow_next next)
 	    t->is_told[next.step] ? flow_tree_again(step) : json_incref(step);
 
 	if (!t->is_told[next.step])
-		flow_tree_push(t, next.step, next.depth + 1);
+		flow_tree_push(t, next);
 	t->is_told[next.step] = true;
+	if (next.chained)
+		json_object_set_new(row, "chained", json_true());
 	if (json_object_set_new(row, "depth",
 				json_integer((json_int_t)next.depth)) != 0) {
 		json_decref(row);
@@ -168,16 +152,17 @@ flow_tree_tell(struct flow_tree *t, struct flow_next next)
 	return json_array_append_new(t->rows, row);
 }
 
-/* The stack never has more than all edges and one root. */
+/* A step all of whose predecessors are not among them begins a tree. The stack never
+ * has more than all edges and one root. */
 static int
 flow_tree_tell_all(struct flow_tree *t)
 {
 	size_t root;
 
 	for (root = 0; root < t->n; root++) {
-		if (!t->is_root[root])
+		if (t->n_before[root] > 0)
 			continue;
-		t->open[t->n_open++] = (struct flow_next){root, 0};
+		t->open[t->n_open++] = (struct flow_next){.step = root};
 		while (t->n_open > 0) {
 			t->is_cut = json_array_size(t->rows) == t->max;
 			if (t->is_cut)
@@ -208,7 +193,7 @@ flows_tree(const json_t *steps, size_t max, bool *ret_cut, size_t *ret_left_out)
 	    .steps = steps,
 	    .n = n,
 	    .edges = calloc(most + 1, sizeof(*t.edges)),
-	    .is_root = calloc(n + 1, sizeof(*t.is_root)),
+	    .n_before = calloc(n + 1, sizeof(*t.n_before)),
 	    .is_told = calloc(n + 1, sizeof(*t.is_told)),
 	    .open = calloc(most + 1, sizeof(*t.open)),
 	    .rows = json_array(),
@@ -218,7 +203,7 @@ flows_tree(const json_t *steps, size_t max, bool *ret_cut, size_t *ret_left_out)
 	int r = -1;
 	size_t i;
 
-	if (t.edges != NULL && t.is_root != NULL && t.is_told != NULL &&
+	if (t.edges != NULL && t.n_before != NULL && t.is_told != NULL &&
 	    t.open != NULL && numbers != NULL) {
 		flow_edges_take(&t, numbers);
 		r = flow_tree_tell_all(&t);
@@ -232,7 +217,7 @@ flows_tree(const json_t *steps, size_t max, bool *ret_cut, size_t *ret_left_out)
 	}
 	json_decref(numbers);
 	free(t.edges);
-	free(t.is_root);
+	free(t.n_before);
 	free(t.is_told);
 	free(t.open);
 	return t.rows;

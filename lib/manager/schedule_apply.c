@@ -56,7 +56,7 @@ check_task(struct applying *ap, const struct planned *p,
 
 	if (ap->a->force || form->force)
 		return 0;
-	if (p->draft.schedule.workflow[0] != '\0')
+	if (schedule_work(&p->draft.schedule) == SCHEDULE_WORKFLOW)
 		return check_runnable(ap->a->client, &p->draft.schedule, fault,
 				      err);
 	for (i = 0; i < ap->n_names; i++)

@@ -82,8 +82,10 @@ read_expiry(const struct flow_file_step *s, int64_t *ret_us, struct err *err)
 	*ret_us = 0;
 	scan_object(s->text, TASK_DEPTH_MAX, on_member, &m, NULL);
 	buf_addc(&m.text, '\0');
-	if (m.found && !m.text.failed &&
-	    clock_parse_duration(m.text.data, ret_us, NULL) != 0)
+	if (m.text.failed)
+		r = err_nomem(err);
+	else if (m.found &&
+		 clock_parse_duration(m.text.data, ret_us, NULL) != 0)
 		r = err_set(err, ERR_DATA,
 			    "\"expires_at\": a schedule needs a duration, such "
 			    "as \"1h\", from the fire on");
@@ -414,36 +416,6 @@ schedule_flow_check(struct flowrra_client *c, const char *workflow,
 		r = check_steps(c, &file, err);
 	flow_file_done(&file);
 	return r;
-}
-
-struct counting {
-	size_t n;
-};
-
-static int
-on_element(void *arg, const struct scan_value *value, struct err *err)
-{
-	((struct counting *)arg)->n++;
-	return 0;
-}
-
-static int
-on_head_member(void *arg, const struct scan_value *key,
-	       const struct scan_value *value, struct err *err)
-{
-	if (value->type == SCAN_ARRAY)
-		scan_array(value->text, TASK_DEPTH_MAX, on_element, arg, NULL);
-	return 0;
-}
-
-size_t
-schedule_flow_steps(const char *workflow)
-{
-	struct counting counting = {.n = 0};
-
-	scan_object(slice_of(workflow), TASK_DEPTH_MAX, on_head_member,
-		    &counting, NULL);
-	return counting.n;
 }
 
 static void

@@ -13,7 +13,7 @@
  *		    "id": "b", "after": ["a:success"]}]}
  *
  * Beside what a file may not say, a step of it cannot have "at", since that is the
- * same moment for each fire, an "expires_at" that is no duration, or a trace.
+ * same moment for each fire, an "expires_at" that is not a duration, or a trace.
  */
 #ifndef MANAGER_SCHEDULE_FLOW_H
 #define MANAGER_SCHEDULE_FLOW_H
@@ -34,16 +34,14 @@ int schedule_flow_write(const char *text, flow_tell_fn *tell, void *arg,
 			struct buf *out, struct err *err);
 /* Whether a form's text says that there is none: NULL, "" or an empty object. */
 bool schedule_flow_is_none(const char *text);
-/* The member of a form that means nothing beside a workflow, whose steps say it;
- * NULL: it has none such. */
+/* The first member of a form that only a step of the workflow can say; NULL: the form
+ * has none. */
 const char *schedule_flow_stray(const struct schedule_form *form);
 
 /* Whether all of its steps could be submitted now: their tasks are registered and
  * not too large. ERR_DATA names the step. `workflow` is as it is stored. */
 int schedule_flow_check(struct flowrra_client *c, const char *workflow,
 			struct err *err);
-/* How many steps it has. */
-size_t schedule_flow_steps(const char *workflow);
 /* Begins it now, under that ID; `name` is its label if it has none. */
 struct schedule_flow_run {
 	const char *workflow, *id, *name;

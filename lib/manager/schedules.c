@@ -45,7 +45,7 @@ int
 check_runnable(struct flowrra_client *c, const struct schedule *s,
 	       struct schedule_fault *fault, struct err *err)
 {
-	if (s->workflow[0] == '\0')
+	if (schedule_work(s) == SCHEDULE_TASK)
 		return check_registered(c, s->task, fault, err);
 	if (schedule_flow_check(c, s->workflow, err) == 0)
 		return 0;
@@ -93,7 +93,8 @@ bool
 makes_another(const struct schedule *old, const struct schedule *new)
 {
 	return strcmp(new->workflow, old->workflow) != 0 ||
-	       (new->workflow[0] == '\0' && strcmp(new->task, old->task) != 0);
+	       (schedule_work(new) == SCHEDULE_TASK &&
+		strcmp(new->task, old->task) != 0);
 }
 
 static enum edited
@@ -263,8 +264,6 @@ fill_request(const struct schedule *s, struct flowrra_request *request)
 	request->force = request->queue != NULL;
 }
 
-/* With an ID of its own it is not a fire: history and overlap are not
- * touched. */
 static int
 run_flow(struct flowrra_client *c, const struct schedule *s,
 	 const struct schedule_run *run, char ret_id[FLOWRRA_ID_SIZE],
@@ -284,6 +283,8 @@ run_flow(struct flowrra_client *c, const struct schedule *s,
 	return schedule_flow_run(c, &flow, err);
 }
 
+/* With an ID of its own it is not a fire: history and overlap are not
+ * touched. */
 int
 schedule_run(struct schedules *db, struct flowrra_client *c,
 	     const struct schedule_run *run, char ret_id[FLOWRRA_ID_SIZE],
@@ -296,7 +297,7 @@ schedule_run(struct schedules *db, struct flowrra_client *c,
 
 	if (schedules_get(db, run->id, &found, err) != 0)
 		return -1;
-	*ret_flow = found->items[0].workflow[0] != '\0';
+	*ret_flow = schedule_work(&found->items[0]) == SCHEDULE_WORKFLOW;
 	if (*ret_flow) {
 		result = run_flow(c, &found->items[0], run, ret_id, err);
 		schedules_list_free(found);

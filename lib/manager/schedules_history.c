@@ -53,7 +53,8 @@ static json_t *
 past_json(const struct schedule_past *past)
 {
 	const bool made = past->task_id[0] != '\0';
-	const bool flow = made && schedule_is_flow_id(past->task_id);
+	const bool flow =
+	    made && schedule_work_of_id(past->task_id) == SCHEDULE_WORKFLOW;
 
 	return json_pack(
 	    "{s:o,s:o,s:I,s:o,s:o,s:s,s:o,s:n,s:n,s:n,s:n,s:o}", "fire_at",
@@ -150,7 +151,7 @@ failed_steps(const json_t *flow)
 					 json_object_get(flow, "steps")));
 }
 
-/* One question for each: a page has some, and a store answers soon. */
+/* One question for each, since a page is short. */
 static int
 add_flow(struct flowrra_client *c, const struct schedule_past *past,
 	 json_t *item, struct err *err)
@@ -183,7 +184,8 @@ add_flows(struct flowrra_client *c, const struct schedules_history *h,
 
 	for (i = 0; i < json_array_size(items); i++)
 		if (h->items[i].outcome == SCHEDULE_SENT &&
-		    schedule_is_flow_id(h->items[i].task_id) &&
+		    schedule_work_of_id(h->items[i].task_id) ==
+			SCHEDULE_WORKFLOW &&
 		    add_flow(c, &h->items[i], json_array_get(items, i), err) !=
 			0)
 			return -1;
@@ -202,7 +204,7 @@ add_outcomes(struct flowrra_client *c, const struct schedules_history *h,
 
 	for (i = 0; i < json_array_size(items); i++)
 		if (h->items[i].outcome == SCHEDULE_SENT &&
-		    !schedule_is_flow_id(h->items[i].task_id)) {
+		    schedule_work_of_id(h->items[i].task_id) == SCHEDULE_TASK) {
 			at[n] = i;
 			ids[n++] = h->items[i].task_id;
 		}

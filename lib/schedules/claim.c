@@ -30,8 +30,7 @@ schedule_fire_add(struct schedule_verdict *verdict,
 	char task_id[SCHEDULE_TASK_ID_SIZE];
 	struct schedule_fire whole = *fire;
 
-	(fire->workflow ? schedule_flow_id : schedule_task_id)(
-	    plan->current, fire->fire_us, task_id);
+	schedule_fire_id(plan->current, fire->work, fire->fire_us, task_id);
 	whole.schedule = plan->current;
 	whole.task_id = task_id;
 	whole.created_us = plan->claim->now_us;

@@ -30,11 +30,11 @@ struct schedule_fire {
 	const char *schedule; /* its id */
 	int64_t fire_us;      /* the moment of the rule, without jitter */
 	const char *task_id;  /* schedule_fire_id() of the two */
-	bool workflow;	      /* which it is */
+	enum schedule_work work;
 	const char *queue;
 	int32_t priority;
-	/* JSON, as it goes to the broker; of a workflow, see beat/flow.h. */
-	const char *task;
+	/* JSON: a task, as it goes to the broker; or a workflow (beat/flow_form.h). */
+	const char *body;
 	int64_t created_us;		   /* when it was claimed */
 	struct schedule_patience patience; /* of schedules_unsent() alone */
 };

@@ -191,7 +191,7 @@ write_fires(struct db *db, struct schedules_plan *plan, struct err *err)
 		to[2] = DB_S(f->task_id);
 		to[3] = DB_S(f->queue);
 		to[4] = DB_I(f->priority);
-		to[5] = DB_S(f->task);
+		to[5] = DB_S(f->body);
 		to[6] = to[7] = DB_I(f->created_us); /* it waits from now on */
 		to[8] = DB_I(plan->token);
 	}

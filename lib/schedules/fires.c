@@ -42,7 +42,7 @@ fires_add(struct fires *f, const struct schedule_fire *fire)
 	add_text(f, fire->schedule);
 	add_text(f, fire->task_id);
 	add_text(f, fire->queue);
-	add_text(f, fire->task);
+	add_text(f, fire->body);
 	return f->texts.failed ? -1 : 0;
 }
 
@@ -69,7 +69,7 @@ fires_seal(struct fires *f)
 		f->list.items[i].schedule = next_text(&p);
 		f->list.items[i].task_id = next_text(&p);
 		f->list.items[i].queue = next_text(&p);
-		f->list.items[i].task = next_text(&p);
+		f->list.items[i].body = next_text(&p);
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "schedules/row.h"
 #include "util/err.h"
 #include "util/sha.h"
+#include "util/uuid.h"
 
 /* Appends JSON in the one way of writing it; "[]" for nothing. */
 static int
@@ -133,12 +134,12 @@ row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
 	if (result == 0)
 		result =
 		    add_json(&all, "kwargs", s->kwargs, "{}", JSON_OBJECT, err);
-	if (result == 0 && all.failed)
-		result = err_nomem(err);
 	/* What came later leaves the identity of those that do not have it. */
 	if (result == 0 && s->workflow != NULL && s->workflow[0] != '\0')
 		result = add_json(&all, "workflow", s->workflow, "{}",
 				  JSON_OBJECT, err);
+	if (result == 0 && all.failed)
+		result = err_nomem(err);
 	sha256((struct slice){all.data, all.len}, digest);
 	sha_hex(digest, sizeof(digest), text);
 	buf_done(&all);
@@ -151,29 +152,13 @@ row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
 #define LAST_SAID 26
 #define ENABLED_COLUMN 9
 
-/* In the shape of a UUID of version 8 (RFC 9562), which is for digests. */
-static void
-write_id(const unsigned char digest[SHA256_SIZE],
-	 char ret_id[SCHEDULE_ID_MAX + 1])
-{
-	unsigned char bytes[16];
-	char hex[33];
-
-	memcpy(bytes, digest, sizeof(bytes));
-	bytes[6] = (unsigned char)(0x80 | (bytes[6] & 0x0f));
-	bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3f));
-	sha_hex(bytes, sizeof(bytes), hex);
-	snprintf(ret_id, SCHEDULE_ID_MAX + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex,
-		 hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 int
 schedules_definition_id(const struct schedule *s,
 			char ret_id[SCHEDULE_ID_MAX + 1], struct err *err)
 {
 	unsigned char digest[SHA256_SIZE];
 	struct db_value values[SQL_N_COLUMNS];
-	char identity[ROW_IDENTITY_SIZE];
+	char identity[ROW_IDENTITY_SIZE], uuid[UUID_TEXT_SIZE];
 	struct buf all = BUF_INIT;
 	bool failed;
 	size_t i;
@@ -198,6 +183,7 @@ schedules_definition_id(const struct schedule *s,
 	buf_done(&all);
 	if (failed)
 		return err_nomem(err);
-	write_id(digest, ret_id);
+	uuid_of_digest(digest, uuid);
+	snprintf(ret_id, SCHEDULE_ID_MAX + 1, "%s", uuid);
 	return 0;
 }

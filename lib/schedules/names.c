@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words for what a schedule can be, and the ids of its tasks. The words
+ * The words for what a schedule can be, and the IDs of its fires. The words
  * stand in databases and in people's scripts: they are never changed.
  */
 #include <inttypes.h>
@@ -12,9 +12,14 @@
 #include "schedules/history.h"
 #include "schedules/schedules.h"
 #include "util/sha.h"
+#include "util/uuid.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+static const char *const works[] = {
+    [SCHEDULE_TASK] = "task",
+    [SCHEDULE_WORKFLOW] = "workflow",
+};
 static const char *const types[] = {
     [SCHEDULE_CRON] = "cron",
     [SCHEDULE_INTERVAL] = "interval",
@@ -168,58 +173,44 @@ fire_time(int64_t fire_us, char text[TIME_SIZE])
 	snprintf(text + n, TIME_SIZE - n, "Z");
 }
 
-void
-schedule_task_id(const char *id, int64_t fire_us,
-		 char text[SCHEDULE_TASK_ID_SIZE])
+enum schedule_work
+schedule_work(const struct schedule *s)
 {
-	char at[TIME_SIZE];
-
-	fire_time(fire_us, at);
-	snprintf(text, SCHEDULE_TASK_ID_SIZE, "%.*s:%s", SCHEDULE_ID_MAX, id,
-		 at);
+	return s->workflow[0] != '\0' ? SCHEDULE_WORKFLOW : SCHEDULE_TASK;
 }
 
-/* In the shape of a UUID of version 8 (RFC 9562), which is for digests. */
-static void
-flow_digest(const char *task_id, char text[SCHEDULE_TASK_ID_SIZE])
+const char *
+schedule_work_name(enum schedule_work work)
 {
-	unsigned char digest[SHA256_SIZE];
-	char hex[33];
-
-	sha256(slice_of(task_id), digest);
-	digest[6] = (unsigned char)(0x80 | (digest[6] & 0x0f));
-	digest[8] = (unsigned char)(0x80 | (digest[8] & 0x3f));
-	sha_hex(digest, 16, hex);
-	snprintf(text, SCHEDULE_TASK_ID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex,
-		 hex + 8, hex + 12, hex + 16, hex + 20);
+	return works[work];
 }
 
 /* The time has a length of its own, so that no two fires have one ID. */
 void
-schedule_flow_id(const char *id, int64_t fire_us,
+schedule_fire_id(const char *id, enum schedule_work work, int64_t fire_us,
 		 char text[SCHEDULE_TASK_ID_SIZE])
 {
-	char at[TIME_SIZE], task_id[SCHEDULE_TASK_ID_SIZE];
+	unsigned char digest[SHA256_SIZE];
+	char at[TIME_SIZE], uuid[UUID_TEXT_SIZE];
 
 	fire_time(fire_us, at);
-	snprintf(text, SCHEDULE_TASK_ID_SIZE, "%.*s-%s", SCHEDULE_ID_MAX, id,
+	if (work == SCHEDULE_WORKFLOW) {
+		snprintf(text, SCHEDULE_TASK_ID_SIZE, "%.*s-%s",
+			 SCHEDULE_ID_MAX, id, at);
+		if (name_valid(slice_of(text), TASK_FLOW_MAX))
+			return;
+	}
+	snprintf(text, SCHEDULE_TASK_ID_SIZE, "%.*s:%s", SCHEDULE_ID_MAX, id,
 		 at);
-	if (name_valid(slice_of(text), TASK_FLOW_MAX))
+	if (work == SCHEDULE_TASK)
 		return;
-	schedule_task_id(id, fire_us, task_id);
-	flow_digest(task_id, text);
+	sha256(slice_of(text), digest);
+	uuid_of_digest(digest, uuid);
+	snprintf(text, SCHEDULE_TASK_ID_SIZE, "%s", uuid);
 }
 
-bool
-schedule_is_flow_id(const char *fire_id)
+enum schedule_work
+schedule_work_of_id(const char *fire_id)
 {
-	return strchr(fire_id, ':') == NULL;
-}
-
-void
-schedule_fire_id(const struct schedule *s, int64_t fire_us,
-		 char text[SCHEDULE_TASK_ID_SIZE])
-{
-	(s->workflow[0] != '\0' ? schedule_flow_id
-				: schedule_task_id)(s->id, fire_us, text);
+	return strchr(fire_id, ':') != NULL ? SCHEDULE_TASK : SCHEDULE_WORKFLOW;
 }

@@ -131,8 +131,8 @@ struct schedule {
 	const char *tz;	    /* "": UTC */
 	const char *args;   /* JSON array; "" is stored as "[]" */
 	const char *kwargs; /* JSON object; "" is stored as "{}" */
-	/* "": each fire becomes a task. Else each fire begins a workflow, which
-	 * `task` only is a name for: JSON as manager/schedule_flow.h writes it. */
+	/* JSON, as manager/schedule_flow.h writes it: each fire begins this
+	 * workflow, and `task` is its label. "": each fire becomes a task. */
 	const char *workflow;
 	const char *queue; /* "": the task's own */
 	const char *group; /* of its tasks (core/limit.h); "": none */
@@ -179,22 +179,24 @@ struct schedule {
 	const char *traceparent;
 };
 
-/* The text of `SCHEDULE_TASK_ID_SIZE` bytes or fewer that is the id of the task
- * of one fire: "report:20261123T090000Z", ".250000" before the Z if the fire
- * is not at a full second. */
+/* What the fires of a schedule become. */
+enum schedule_work { SCHEDULE_TASK, SCHEDULE_WORKFLOW };
+enum schedule_work schedule_work(const struct schedule *schedule);
+/* "task", "workflow" */
+const char *schedule_work_name(enum schedule_work work);
+
+/*
+ * Writes the ID of what one fire of a schedule becomes: of a task
+ * "report:20261123T090000Z", of a workflow "report-20261123T090000Z", with ".250000"
+ * before the Z if the fire is not at a full second. That of a workflow is a digest
+ * (UUID) where the schedule's own ID is too long for it, or has characters that it
+ * may not have.
+ */
 #define SCHEDULE_TASK_ID_SIZE (SCHEDULE_ID_MAX + 32)
-void schedule_task_id(const char *id, int64_t fire_us,
+void schedule_fire_id(const char *id, enum schedule_work work, int64_t fire_us,
 		      char text[SCHEDULE_TASK_ID_SIZE]);
-/* The same of the workflow of a fire: "report-20261123T090000Z". An ID of a
- * schedule that is too long for that, or has other characters than that of a
- * workflow may have, is a digest there. */
-void schedule_flow_id(const char *id, int64_t fire_us,
-		      char text[SCHEDULE_TASK_ID_SIZE]);
-/* Which of the two an ID of a fire is: that of a workflow has no colon. */
-bool schedule_is_flow_id(const char *fire_id);
-/* The ID of what a fire of the schedule becomes. */
-void schedule_fire_id(const struct schedule *schedule, int64_t fire_us,
-		      char text[SCHEDULE_TASK_ID_SIZE]);
+/* Which of the two such an ID is of: only that of a task has a colon. */
+enum schedule_work schedule_work_of_id(const char *fire_id);
 
 /* --- opening ------------------------------------------------------------- */
 

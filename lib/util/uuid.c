@@ -150,3 +150,13 @@ uuid_make_random(char text[UUID_TEXT_SIZE])
 	take_random(id, sizeof(id));
 	write_text(id, 4, text);
 }
+
+void
+uuid_of_digest(const unsigned char digest[UUID_DIGEST_SIZE],
+	       char text[UUID_TEXT_SIZE])
+{
+	unsigned char id[ID_BYTES];
+
+	memcpy(id, digest, sizeof(id));
+	write_text(id, 8, text);
+}

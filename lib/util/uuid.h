@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * UUIDs (RFC 9562) in lower case: of version 7 for what has a life in a store, of
- * version 4 for what nobody may guess.
+ * version 4 for what nobody may guess, of version 8 for what says the same.
  *
  * Random bytes are fetched for many of them at a time; the pool belongs to the
  * thread and is thrown away in a child after fork().
@@ -24,5 +24,11 @@ void uuid_make(char text[UUID_TEXT_SIZE]);
 /* The same of version 4: 122 random bits, which tell nothing. For secrets, and
  * names that are not to be guessed. */
 void uuid_make_random(char text[UUID_TEXT_SIZE]);
+
+/* The same of version 8: of the first bytes of a digest, so that the same always has
+ * the same ID. */
+#define UUID_DIGEST_SIZE 16
+void uuid_of_digest(const unsigned char digest[UUID_DIGEST_SIZE],
+		    char text[UUID_TEXT_SIZE]);
 
 #endif

@@ -21,6 +21,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/sha.h"
+#include "util/uuid.h"
 #include "web/call.h"
 
 #define LIFE_US ((int64_t)REPLAY_LIFE_S * 1000000)
@@ -322,8 +323,8 @@ replay_end(struct web_replay *replay, struct replay_answer *a,
 	pthread_mutex_unlock(&replay->lock);
 }
 
-/* Of a digest, hence version 8 (RFC 9562, section 5.8): the same user and key give
- * the same id for ever, on any daemon, and nobody can choose it. */
+/* The same user and key give the same ID for ever, on any daemon, and nobody can
+ * choose it. */
 int
 replay_task_id(const char *user, const char *key, char id[static 37])
 {
@@ -332,12 +333,6 @@ replay_task_id(const char *user, const char *key, char id[static 37])
 
 	if (replay_digest(parts, sizeof(parts) / sizeof(parts[0]), d) != 0)
 		return -1;
-	d[6] = (unsigned char)(0x80 | (d[6] & 0x0f));
-	d[8] = (unsigned char)(0x80 | (d[8] & 0x3f));
-	snprintf(id, 37,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-		 "%02x%02x%02x%02x%02x%02x",
-		 d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9],
-		 d[10], d[11], d[12], d[13], d[14], d[15]);
+	uuid_of_digest(d, id);
 	return 0;
 }

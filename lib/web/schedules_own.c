@@ -135,7 +135,7 @@ schedules_own_run(struct web_call *call, struct schedules *db, const char *id,
 	if (schedules_get(db, id, &list, err) != 0)
 		return -1;
 	/* The configuration may have changed since it was made. */
-	if (list->items[0].workflow[0] != '\0' ||
+	if (schedule_work(&list->items[0]) == SCHEDULE_WORKFLOW ||
 	    !own_permits(web_conf(call), list->items[0].task))
 		r = own_refuse_task(call, list->items[0].task, err);
 	schedules_list_free(list);

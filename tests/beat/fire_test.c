@@ -249,7 +249,7 @@ START_TEST(a_fire_is_skipped_while_the_last_task_runs)
 	const int64_t minute_us = 60 * SECOND_US;
 	char id[SCHEDULE_TASK_ID_SIZE];
 
-	schedule_task_id("a", s->now_us, id);
+	schedule_fire_id("a", SCHEDULE_TASK, s->now_us, id);
 	s->store.viewed = id;
 	s->store.viewed_place = BROKER_IN_FLIGHT;
 	beat_scene_pass(s, minute_us);
@@ -316,7 +316,7 @@ START_TEST(a_task_that_is_somewhere_holds_up_the_next_one)
 	struct scene *s = begin_overlap(RECORD("pending"));
 	char id[SCHEDULE_TASK_ID_SIZE], task[sizeof(id) + 64];
 
-	schedule_task_id("a", s->now_us, id);
+	schedule_fire_id("a", SCHEDULE_TASK, s->now_us, id);
 	snprintf(task, sizeof(task), "{\"id\":\"%s\",\"name\":\"add\"}", id);
 	s->store.viewed = task;
 	s->store.viewed_place = places[_i];

@@ -56,8 +56,8 @@ carry(const char *workflow)
 	flow_form_done(&form);
 	fire = (struct schedule_fire){.schedule = "s",
 				      .task_id = "f",
-				      .workflow = true,
-				      .task = carried.data};
+				      .work = SCHEDULE_WORKFLOW,
+				      .body = carried.data};
 }
 
 static void

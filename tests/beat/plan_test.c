@@ -382,7 +382,7 @@ START_TEST(fires_of_a_tenth_of_a_second_keep_their_order)
 		due = rule_due(&r, p.fires[i]);
 		ck_assert_int_gt(due, last_due);
 		ck_assert_int_lt(due, p.fires[i] + 100000);
-		schedule_task_id("s", p.fires[i], id);
+		schedule_fire_id("s", SCHEDULE_TASK, p.fires[i], id);
 		ck_assert_str_ne(id, last);
 		memcpy(last, id, sizeof(last));
 		last_due = due;

@@ -46,7 +46,7 @@ begin_with(struct replacing *r, const struct policies *policies,
 	log_set_level(LOG_LEVEL_info);
 	r->beat = beat_scene_run(s);
 	beat_scene_fired(s, "a", s->now_us);
-	schedule_task_id("a", s->now_us, id);
+	schedule_fire_id("a", SCHEDULE_TASK, s->now_us, id);
 	snprintf(r->task, sizeof(r->task), "{\"id\":\"%s\",\"name\":\"add\"}",
 		 id);
 	s->store.stored = record;

@@ -237,7 +237,7 @@ beat_scene_sent(struct scene *s, const char *id, int64_t fire_us)
 	unsigned int n = 0;
 	const char *p;
 
-	schedule_task_id(id, fire_us, entry);
+	schedule_fire_id(id, SCHEDULE_TASK, fire_us, entry);
 	strcat(entry, "@");
 	buf_addc(&s->store.submitted, '\0');
 	s->store.submitted.len--;

@@ -168,7 +168,7 @@ ck_row(const struct row *row, struct tz_set *zones)
 	for (fire = rule_next(&rule, BEGIN);
 	     (due = rule_due(&rule, fire)) < sim.end_us;
 	     fire = rule_next(&rule, fire)) {
-		schedule_task_id(row->id, fire, id);
+		schedule_fire_id(row->id, SCHEDULE_TASK, fire, id);
 		task = sim_find(id);
 		fires++;
 		/* Of one with a limit, chance decides which they are. */

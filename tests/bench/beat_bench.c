@@ -187,7 +187,7 @@ static void
 fire(const struct schedule *s, struct schedule_verdict *v, void *arg)
 {
 	const struct schedule_fire f = {
-	    .fire_us = s->next_run_us, .queue = "io", .task = "{}"};
+	    .fire_us = s->next_run_us, .queue = "io", .body = "{}"};
 
 	if (schedule_fire_add(v, &f) != 0)
 		errx(1, "out of memory");

@@ -343,8 +343,8 @@ check_schedule(const struct schedule *s, char **ids, size_t n)
 
 	ck_assert_int_eq(clock_parse_duration(s->rule, &period_us, NULL), 0);
 	for (fire = s->start_us; fire < s->next_run_us; fire += period_us) {
-		schedule_fire_id(s, fire, text);
-		if (s->workflow[0] != '\0')
+		schedule_fire_id(s->id, schedule_work(s), fire, text);
+		if (schedule_work(s) == SCHEDULE_WORKFLOW)
 			strcat(text, ".a");
 		ck_assert_msg(bsearch(&key, ids, n, sizeof(*ids), compare) !=
 				  NULL,

@@ -71,7 +71,7 @@ fire_and_die(const struct schedule *s, struct schedule_verdict *v, void *arg)
 	const struct schedule_fire fire = {
 	    .fire_us = s->next_run_us,
 	    .queue = "io",
-	    .task = "{\"id\": \"s0:x\", \"name\": \"add\", \"args\": []}"};
+	    .body = "{\"id\": \"s0:x\", \"name\": \"add\", \"args\": []}"};
 
 	ck_assert_int_eq(schedule_fire_add(v, &fire), 0);
 	v->next.next_run_us = 0;

@@ -128,7 +128,7 @@ count_id(char **ids, size_t n, const char *id, int64_t fire_us)
 	int found = 0;
 	size_t i;
 
-	schedule_task_id(id, fire_us, text);
+	schedule_fire_id(id, SCHEDULE_TASK, fire_us, text);
 	for (i = 0; i < n; i++)
 		found += strcmp(ids[i], text) == 0;
 	return found;

@@ -32,7 +32,8 @@ steps_of(const char *text)
 	return steps;
 }
 
-/* "0a 1b 2c 1c*": depth and name of each row, with a mark where it refers. */
+/* "0a 1b >1c 1c*": depth and name of each row, with marks where it goes on with the
+ * chain above it, and where it refers. */
 static void
 ck_tree(const char *text, size_t max, const char *expected, size_t left_out,
 	bool is_cut)
@@ -45,12 +46,13 @@ ck_tree(const char *text, size_t max, const char *expected, size_t left_out,
 	rows = flows_tree(steps, max, &cut, &n);
 	ck_assert_ptr_nonnull(rows);
 	json_array_foreach (rows, i, row)
-		buf_addf(&seen, "%s%lld%s%s", i > 0 ? " " : "",
-			 (long long)json_integer_value(
-			     json_object_get(row, "depth")),
-			 member_text(row, "step"),
-			 json_is_true(json_object_get(row, "again")) ? "*"
-								     : "");
+		buf_addf(
+		    &seen, "%s%s%lld%s%s", i > 0 ? " " : "",
+		    json_is_true(json_object_get(row, "chained")) ? ">" : "",
+		    (long long)json_integer_value(
+			json_object_get(row, "depth")),
+		    member_text(row, "step"),
+		    json_is_true(json_object_get(row, "again")) ? "*" : "");
 	buf_addc(&seen, '\0');
 	ck_assert_str_eq(seen.data, expected);
 	ck_assert_uint_eq(n, left_out);
@@ -62,15 +64,26 @@ ck_tree(const char *text, size_t max, const char *expected, size_t left_out,
 
 START_TEST(a_step_stands_below_the_one_that_it_comes_after)
 {
-	ck_tree("a; b<a; c<b; d<a; e", 100, "0a 1b 2c 1d 0e", 0, false);
+	ck_tree("a; b<a; c<b; d<a; e", 100, "0a 1b >1c 1d 0e", 0, false);
 	ck_tree("", 100, "", 0, false);
+}
+END_TEST
+
+START_TEST(a_chain_goes_no_deeper)
+{
+	ck_tree("a; b<a; c<b; d", 100, "0a >0b >0c 0d", 0, false);
+	ck_tree("a; b<a; c<b; d<c; e<c; f<e", 100, "0a >0b >0c 1d 1e >1f", 0,
+		false);
+	/* What comes after another one, too, is no link of a chain. */
+	ck_tree("a; b<a; x; c<b,x", 100, "0a >0b 1c 0x 1c*", 0, false);
 }
 END_TEST
 
 /* And is not told again with all that comes after it. */
 START_TEST(of_several_the_first_has_it_and_the_others_refer_to_it)
 {
-	ck_tree("a; b<a; c<a; d<b,c; e<d", 100, "0a 1b 2d 3e 1c 2d*", 0, false);
+	ck_tree("a; b<a; c<a; d<b,c; e<d", 100, "0a 1b 2d >2e 1c 2d*", 0,
+		false);
 	/* The first is the one that is drawn first, whatever the step says. */
 	ck_tree("a; b; c<b,a", 100, "0a 1c 0b 1c*", 0, false);
 }
@@ -78,14 +91,14 @@ END_TEST
 
 START_TEST(of_success_and_failure_of_one_it_is_told_once)
 {
-	ck_tree("a; b<a:success,a:failure; c<b:complete", 100, "0a 1b 2c", 0,
+	ck_tree("a; b<a:success,a:failure; c<b:complete", 100, "0a >0b >0c", 0,
 		false);
 }
 END_TEST
 
 START_TEST(after_what_is_not_there_it_begins_a_tree)
 {
-	ck_tree("b<gone; c<gone,b", 100, "0b 1c", 0, false);
+	ck_tree("b<gone; c<gone,b", 100, "0b >0c", 0, false);
 }
 END_TEST
 
@@ -137,6 +150,7 @@ END_TEST
 SUITE("manager-flows_tree")
 {
 	TEST(a_step_stands_below_the_one_that_it_comes_after);
+	TEST(a_chain_goes_no_deeper);
 	TEST(of_several_the_first_has_it_and_the_others_refer_to_it);
 	TEST(of_success_and_failure_of_one_it_is_told_once);
 	TEST(after_what_is_not_there_it_begins_a_tree);

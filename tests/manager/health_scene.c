@@ -113,7 +113,7 @@ void
 miss(const struct schedule *s, struct schedule_verdict *verdict, void *arg)
 {
 	const struct schedule_fire fire = {
-	    .fire_us = s->next_run_us, .queue = "io", .task = "{}"};
+	    .fire_us = s->next_run_us, .queue = "io", .body = "{}"};
 
 	verdict->skipped[SCHEDULE_LATE] = 2;
 	verdict->next.next_run_us = SCENE_NOON_US + INT64_C(3600000000);

@@ -74,7 +74,7 @@ planner_decide(const struct schedule *s, struct schedule_verdict *v, void *arg)
 {
 	struct tz_set *zones = tz_set_new(NULL, NULL);
 	static struct plan plan;
-	struct schedule_fire fire = {.queue = "io", .task = "{}"};
+	struct schedule_fire fire = {.queue = "io", .body = "{}"};
 	struct rule rule;
 	size_t i;
 

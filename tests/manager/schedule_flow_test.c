@@ -74,7 +74,6 @@ START_TEST(each_form_of_a_file_is_stored_in_one)
 	    "\"group\":\"g\",\"max_retries\":2,\"delay\":1.5,"
 	    "\"after\":[\"fetch:complete\",\"3:success\"],"
 	    "\"expires_at\":\"5400s\"}]}");
-	ck_assert_uint_eq(schedule_flow_steps(stored.data), 4);
 	/* What is stored is stored the same way again. */
 	snprintf(again, sizeof(again), "%s", stored.data);
 	ck_stored(again, again);
@@ -207,16 +206,18 @@ START_TEST(the_workflow_of_a_fire_has_its_own_id)
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		schedule_flow_id(cases[i].id, cases[i].us, text);
+		schedule_fire_id(cases[i].id, SCHEDULE_WORKFLOW, cases[i].us,
+				 text);
 		if (cases[i].flow != NULL)
 			ck_assert_str_eq(text, cases[i].flow);
 		else
 			ck_assert_uint_eq(strlen(text), 36);
-		ck_assert(schedule_is_flow_id(text));
-		schedule_flow_id(cases[i].id, cases[i].us + 1, other);
+		ck_assert_int_eq(schedule_work_of_id(text), SCHEDULE_WORKFLOW);
+		schedule_fire_id(cases[i].id, SCHEDULE_WORKFLOW,
+				 cases[i].us + 1, other);
 		ck_assert_str_ne(text, other);
-		schedule_task_id(cases[i].id, cases[i].us, text);
-		ck_assert(!schedule_is_flow_id(text));
+		schedule_fire_id(cases[i].id, SCHEDULE_TASK, cases[i].us, text);
+		ck_assert_int_eq(schedule_work_of_id(text), SCHEDULE_TASK);
 	}
 }
 END_TEST

@@ -101,7 +101,7 @@ START_TEST(unsent_fires_are_shown_until_they_are_marked_and_pruned_after)
 	ck_assert_str_eq(fires->items[0].schedule, "s3");
 	ck_assert_int_eq(fires->items[0].fire_us, 1000);
 	ck_assert_int_eq(fires->items[0].created_us, 2000);
-	ck_assert_str_eq(fires->items[0].task,
+	ck_assert_str_eq(fires->items[0].body,
 			 "{\"kwargs\": {\"a\\\\\\\"b\": \"'{},\xc3\xbc\"}}");
 	schedules_fires_free(fires);
 	OK(&w, schedules_stats(w.schedules, NULL, 9, &stats, &w.err));

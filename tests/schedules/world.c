@@ -240,7 +240,7 @@ world_decide(const struct schedule *schedule, struct schedule_verdict *verdict,
 	    .fire_us = schedule->next_run_us,
 	    .queue = "io",
 	    .priority = schedule->priority,
-	    .task = "{\"kwargs\": {\"a\\\\\\\"b\": \"'{},\xc3\xbc\"}}",
+	    .body = "{\"kwargs\": {\"a\\\\\\\"b\": \"'{},\xc3\xbc\"}}",
 	};
 
 	ck_assert_int_eq(schedule_fire_add(verdict, &fire), 0);

@@ -75,6 +75,18 @@ START_TEST(ids_have_the_form_of_rfc_9562)
 }
 END_TEST
 
+START_TEST(the_same_digest_always_has_the_same_id)
+{
+	static const unsigned char digest[UUID_DIGEST_SIZE] = {
+	    0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0xf6, 0x77,
+	    0xff, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+	char id[UUID_TEXT_SIZE];
+
+	uuid_of_digest(digest, id);
+	ck_assert_str_eq(id, "00112233-4455-8677-bf99-aabbccddeeff");
+}
+END_TEST
+
 /* The first 48 bits. */
 static int64_t
 time_of(const char id[UUID_TEXT_SIZE])
@@ -204,6 +216,7 @@ END_TEST
 SUITE("uuid")
 {
 	TEST(ids_have_the_form_of_rfc_9562);
+	TEST(the_same_digest_always_has_the_same_id);
 	TEST(an_id_begins_with_the_time_of_its_making);
 	TEST(ids_are_in_the_order_of_their_making_whatever_the_clock_does);
 	TEST(no_two_ids_are_the_same);
